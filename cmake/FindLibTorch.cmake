@@ -1,0 +1,28 @@
+# LibTorch's CPU half as LibTorch::CPU. Looked for in CMAKE_PREFIX_PATH first (a LibTorch archive of the user's own),
+# then in the wheel that scripts/setup puts into .deps/.
+file(GLOB _wheel "${CMAKE_SOURCE_DIR}/.deps/venv/lib/python3*/site-packages/torch")
+find_path(LibTorch_INCLUDE_DIR torch/csrc/api/include/torch/torch.h PATH_SUFFIXES include HINTS ${_wheel})
+find_library(LibTorch_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib HINTS ${_wheel})
+find_library(LibTorch_C10_LIBRARY c10 PATH_SUFFIXES lib HINTS ${_wheel})
+if(LibTorch_INCLUDE_DIR AND EXISTS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h")
+  file(STRINGS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h" _v REGEX "define TORCH_VERSION \"")
+  string(REGEX REPLACE ".*\"([^\"]*)\".*" "\\1" LibTorch_VERSION "${_v}")
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch
+  REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR VERSION_VAR LibTorch_VERSION)
+
+if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
+  get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_CPU_LIBRARY}" DIRECTORY)
+  add_library(LibTorch::C10 SHARED IMPORTED)
+  set_target_properties(LibTorch::C10 PROPERTIES
+    IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}"
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES
+      "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  add_library(LibTorch::CPU SHARED IMPORTED)
+  set_target_properties(LibTorch::CPU PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}")
+  # The wheel's libraries name their neighbours by $ORIGIN; the linker must be told to follow them.
+  target_link_libraries(LibTorch::CPU INTERFACE LibTorch::C10)
+  target_link_options(LibTorch::CPU INTERFACE "LINKER:--allow-shlib-undefined" "LINKER:-rpath-link,${LibTorch_LIBRARY_DIR}")
+endif()

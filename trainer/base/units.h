@@ -1,0 +1,28 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ebb {
+
+// "25MiB", "4 GiB", "1.5KiB", "1000B", "12kB" (1000), "4096" -> bytes. nullopt when it is not a size, is negative or
+// does not fit into int64.
+std::optional<std::int64_t> parse_bytes(std::string_view text);
+
+// 26214400 -> "25.0 MiB"; below 1 KiB "812 B".
+std::string format_bytes(std::int64_t bytes);
+
+// 26214400 -> "25MiB" where it is exact, else plain "26214401B". What parse_bytes reads back to the same figure.
+std::string exact_bytes(std::int64_t bytes);
+
+// "300s", "5m", "1.5h", "250ms", "2d", "300" (seconds) -> seconds. nullopt when it is no duration or negative.
+std::optional<double> parse_duration(std::string_view text);
+
+// 3725 -> "1h 02m", 65 -> "1m 05s", 12.3 -> "12.3s", 0.0042 -> "4.2ms".
+std::string format_duration(double seconds);
+
+// The name in `candidates` nearest to `word` by edit distance, or empty when none is near enough to be meant.
+std::string nearest_name(std::string_view word, const std::string* candidates, std::size_t count);
+
+}  // namespace ebb

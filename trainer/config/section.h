@@ -1,0 +1,84 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ebb::config {
+
+// How a module describes its own configuration struct. One description is used to decode YAML (strictly), to write
+// the resolved configuration, to print the JSON Schema and to explain a key:
+//
+//   struct OptimizerConfig {
+//     Kind kind = Kind::adamw;
+//     double lr = 1e-3;
+//     void describe(config::Section& s) {
+//       s.choice("kind", kind, {{"adamw", Kind::adamw}, {"sgd", Kind::sgd}}).doc("Which optimizer steps the weights.");
+//       s.number("lr", lr).above(0).doc("Peak learning rate.");
+//     }
+//   };
+//
+// The default is the value that the member holds when it is described. References must outlive the Section.
+class Field {
+ public:
+  Field& doc(std::string_view text);
+  Field& unit(std::string_view text);
+  Field& at_least(double bound);
+  Field& at_most(double bound);
+  Field& above(double bound);
+  Field& below(double bound);
+  Field& required();
+  // A key whose value does not change what is computed (where logs go, how deep the queue is, a timeout): a resumed
+  // run may change it. Without this mark a changed key makes resuming stop with code 2.
+  Field& free_to_change();
+
+  struct Impl;
+  explicit Field(Impl* impl) : impl_(impl) {}
+
+ private:
+  Impl* impl_;
+};
+
+class Section {
+ public:
+  Section();
+  ~Section();
+  Section(Section&&) noexcept;
+  Section& operator=(Section&&) = delete;
+
+  Field text(std::string_view key, std::string& value);
+  Field integer(std::string_view key, std::int64_t& value);
+  Field number(std::string_view key, double& value);
+  Field flag(std::string_view key, bool& value);
+  Field bytes(std::string_view key, std::int64_t& value);                       // "25MiB"
+  Field duration(std::string_view key, double& seconds);                        // "300s"
+  Field bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value);  // "auto" is nullopt
+  Field integer_or_auto(std::string_view key, std::optional<std::int64_t>& value);
+  // One of a fixed set of words.
+  template <class E>
+  Field choice(std::string_view key, E& value, std::vector<std::pair<std::string, E>> words) {
+    std::vector<std::string> names;
+    std::vector<int> values;
+    for (auto& [name, v] : words) { names.push_back(name); values.push_back(static_cast<int>(v)); }
+    return choice_of(key, [&value](int v) { value = static_cast<E>(v); }, [&value] { return static_cast<int>(value); },
+                       std::move(names), std::move(values));
+  }
+  // A mapping below this one. `sub` describes its own keys.
+  template <class S>
+  void section(std::string_view key, S& sub, std::string_view doc) { sub.describe(child(key, doc)); }
+  Section& child(std::string_view key, std::string_view doc);
+
+  struct Impl;
+  [[nodiscard]] Impl& impl() const { return *impl_; }
+
+ private:
+  Field choice_of(std::string_view key, std::function<void(int)> set, std::function<int()> get,
+                  std::vector<std::string> names, std::vector<int> values);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ebb::config

@@ -1,0 +1,25 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace ebb::core {
+
+// The state of one part of a run: tensors by name (references, not copies) and small values.
+struct State {
+  std::map<std::string, at::Tensor> tensors;
+  nlohmann::json values = nlohmann::json::object();
+};
+
+// Saves and restores exactly. `state()` gives live tensors: a loader copies into them in place and then calls `restore`
+// with the saved values, so that a restart allocates nothing beside them.
+class Stateful {
+ public:
+  virtual ~Stateful() = default;
+  virtual State state() = 0;
+  virtual void restore(const nlohmann::json& values) = 0;
+};
+
+}  // namespace ebb::core

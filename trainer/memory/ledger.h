@@ -1,0 +1,89 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "memory/classes.h"
+
+namespace ebb::memory {
+
+using Sums = std::array<std::int64_t, kClasses>;  // bytes by class
+
+// One line of the account: bytes alive under a class and an owner tag.
+struct OwnerBytes {
+  Class cls;
+  std::string owner;
+  std::int64_t bytes;
+  std::int64_t blocks;
+};
+
+// The account of every byte handed out on this rank, host and device apart: by class, by owner, live and peak by stage.
+// Bytes are those asked for (not those reserved). All members are safe to call from any thread. record/forget are called by the
+// allocators and by Buffer under a lock of the ledger's own; they allocate nothing from the tracked allocators.
+class Ledger {
+ public:
+  enum class Place : std::uint8_t { host, device };
+
+  Ledger();
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // Takes the class and owner from the calling thread's Tag (activations / "untagged" where there is none).
+  void record(const void* block, std::int64_t bytes, Place place);
+  void record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner);
+  void forget(const void* block, Place place);
+
+  void enter(Stage stage);                       // process-wide; peaks are kept for each stage
+  [[nodiscard]] Stage stage() const;
+  [[nodiscard]] Sums live(Place place) const;
+  [[nodiscard]] Sums peak(Place place, Stage stage) const;  // largest live bytes of each class seen in the stage since reset
+  [[nodiscard]] std::int64_t live_total(Place place) const;
+  [[nodiscard]] std::int64_t peak_total(Place place) const;  // largest sum over classes since reset (not the sum of the peaks)
+  [[nodiscard]] Sums peak(Place place) const;                // by class, over all stages since the start of the run
+  [[nodiscard]] std::int64_t run_peak_total(Place place) const;
+  void reset_peaks();                            // at the start of a step: peaks become what is live
+  [[nodiscard]] std::vector<OwnerBytes> owners(Place place) const;  // largest first
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Makes `ledger` the one that torch's CPU allocator, Buffer and (once the CUDA library is open) CUDA's allocator report to.
+// Call once, first thing in main, before any tensor exists. The ledger must outlive every tensor; main leaks it on purpose.
+void install(Ledger& ledger);
+Ledger* installed();  // null before install()
+
+// What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts. Carried into autograd's threads
+// (c10::ThreadLocalDebugInfo). `owner` must outlive the tag (literals, unit names).
+class Tag {
+ public:
+  Tag(Class cls, std::string_view owner);
+  ~Tag();
+  Tag(const Tag&) = delete;
+  Tag& operator=(const Tag&) = delete;
+
+ private:
+  struct Impl;
+  alignas(8) std::byte storage_[48];
+};
+
+// enter(stage) for a block; the stage before comes back after it.
+class StageScope {
+ public:
+  StageScope(Ledger& ledger, Stage stage) : ledger_(ledger), before_(ledger.stage()) { ledger_.enter(stage); }
+  ~StageScope() { ledger_.enter(before_); }
+  StageScope(const StageScope&) = delete;
+  StageScope& operator=(const StageScope&) = delete;
+
+ private:
+  Ledger& ledger_;
+  Stage before_;
+};
+
+}  // namespace ebb::memory
