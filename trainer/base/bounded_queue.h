@@ -8,8 +8,8 @@
 
 namespace ebb {
 
-// A queue of at most `capacity` elements between threads. push() waits for room and is false after close(); pop()
-// waits for an element and is empty once the queue is closed and drained.
+// A queue of at most `capacity` elements between threads. push() waits for room and is false after close();
+// pop() waits for an element and is empty once the queue is closed and drained.
 template <class T>
 class BoundedQueue {
  public:

@@ -6,7 +6,8 @@
 
 namespace ebb {
 
-// What the process ends with, and so what a script or an operator reads. One error, one code, the same on all ranks.
+// What the process ends with, and so what a script or an operator reads. One error, one code, the same on all
+// ranks.
 enum class ExitCode : int {
   ok = 0,
   internal = 1,       // a fault of ebb itself
@@ -20,8 +21,8 @@ enum class ExitCode : int {
   stopped = 75,       // on request, with a checkpoint saved: run again to go on
 };
 
-// The one exception of the program. The message says what happened, where and what to do; a cause is kept below it as
-// a chain of "because" lines. Only main turns it into an exit code.
+// The one exception of the program. The message says what happened, where and what to do; a cause is kept
+// below it as a chain of "because" lines. Only main turns it into an exit code.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -5,9 +5,9 @@
 
 namespace ebb {
 
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 128 random bits as a pure
-// function of a 128-bit counter and a 64-bit key. All randomness of a run is this function of (seed, stream, step,
-// sample), so recomputing, resuming and another number of ranks need no saved generator state.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 128 random bits as a
+// pure function of a 128-bit counter and a 64-bit key. All randomness of a run is this function of (seed,
+// stream, step, sample), so recomputing, resuming and another number of ranks need no saved generator state.
 inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
   std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
@@ -23,16 +23,26 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
 }
 
 // What a number is drawn for; a new use takes a new stream, so that no two uses share numbers.
-enum class Stream : std::uint32_t { order = 1, initialisation = 2, latent = 3, sampling = 4, augmentation = 5 };
+enum class Stream : std::uint32_t {
+  order = 1,
+  initialisation = 2,
+  latent = 3,
+  sampling = 4,
+  augmentation = 5
+};
 
 // Counter (index, sub-index, stream) under the run's seed.
-inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, Stream stream, std::uint64_t index, std::uint32_t sub) {
+inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, Stream stream, std::uint64_t index,
+                                                std::uint32_t sub) {
   return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), sub,
-                 static_cast<std::uint32_t>(stream)}, seed);
+                 static_cast<std::uint32_t>(stream)},
+                seed);
 }
 
 // (0, 1]: never 0, so that its logarithm is finite.
-inline float unit_interval(std::uint32_t bits) { return (static_cast<float>(bits >> 8) + 1.0F) * 0x1p-24F; }
+inline float unit_interval(std::uint32_t bits) {
+  return (static_cast<float>(bits >> 8) + 1.0F) * 0x1p-24F;
+}
 
 // Four standard normals (Box and Muller) from four words.
 inline std::array<float, 4> normals(std::array<std::uint32_t, 4> bits) {
