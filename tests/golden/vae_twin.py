@@ -1,0 +1,120 @@
+"""The VAE of configs/vae-fashion-mnist.yaml in plain PyTorch fp32, as a reference for ebb's.
+
+Same layers, initial weights, order of samples (unshuffled), optimizer, schedule and clipping; the latents' noise is PyTorch's
+own. Prints one JSON object: {"test_loss": nats a sample, "train_loss": [a value a step]}.
+
+  vae_twin.py DATA_DIR --steps 300 --batch 256 [--seed 1] [--threads 2]
+
+DATA_DIR holds the gzipped IDX files of Fashion-MNIST.
+"""
+
+import argparse
+import gzip
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+LATENT, WIDTH, HIDDEN = 32, 64, 256
+INITIALISATION = 2  # the stream number of initial values
+
+
+def philox_first_word(count, sub, stream, seed):
+    """First word of Philox4x32-10 for counters (i, 0, sub, stream), i < count."""
+    mask = np.uint64(0xFFFFFFFF)
+    c = [np.arange(count, dtype=np.uint64), np.zeros(count, np.uint64), np.full(count, sub, np.uint64), np.full(count, stream, np.uint64)]
+    k0, k1 = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
+    for _ in range(10):
+        a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [(b >> np.uint64(32)) ^ c[1] ^ k0, b & mask, (a >> np.uint64(32)) ^ c[3] ^ k1, a & mask]
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
+    return c[0]
+
+
+def images(path):
+    raw = gzip.open(path, "rb").read()
+    return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 1, 28, 28).copy())
+
+
+class Vae(torch.nn.Module):
+    def __init__(self, seed):
+        super().__init__()
+        outer, flat = WIDTH // 2, WIDTH * 7 * 7
+        shapes = [
+            (outer, 1, 4, 4), (WIDTH, outer, 4, 4), (HIDDEN, flat), (2 * LATENT, HIDDEN),
+            (HIDDEN, LATENT), (flat, HIDDEN), (WIDTH, outer, 4, 4), (outer, 1, 4, 4),
+        ]
+        biases = [outer, WIDTH, HIDDEN, 2 * LATENT, HIDDEN, flat, outer, 1]
+        fans = [16, outer * 16, flat, HIDDEN, LATENT, HIDDEN, outer * 16, 16]
+        self.p = torch.nn.ParameterList()
+        for shape, bias, fan in zip(shapes, biases, fans):
+            for dims in (shape, (bias,)):
+                bits = philox_first_word(math.prod(dims), len(self.p), INITIALISATION, seed)
+                unit = ((bits >> np.uint64(8)).astype(np.float32) + 1) * np.float32(2.0**-24)
+                self.p.append(torch.from_numpy((2 * unit - 1) / np.float32(math.sqrt(fan))).reshape(dims))
+
+    def forward(self, batch):
+        p = self.p
+        x = batch.float() / 255
+        h = F.relu(F.conv2d(x, p[0], p[1], 2, 1))
+        h = F.relu(F.conv2d(h, p[2], p[3], 2, 1))
+        h = F.relu(F.linear(h.flatten(1), p[4], p[5]))
+        mu, logvar = F.linear(h, p[6], p[7]).chunk(2, 1)
+        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        h = F.relu(F.linear(z, p[8], p[9]))
+        h = F.relu(F.linear(h, p[10], p[11])).view(-1, WIDTH, 7, 7)
+        h = F.relu(F.conv_transpose2d(h, p[12], p[13], 2, 1))
+        logits = F.conv_transpose2d(h, p[14], p[15], 2, 1)
+        reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum()
+        return reconstruction + kl
+
+
+def learning_rate(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=pathlib.Path)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--warmup", type=int, default=100)
+    parser.add_argument("--clip", type=float, default=10)
+    parser.add_argument("--decay", type=float, default=0.01)
+    a = parser.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    train, test = images(a.data / "train-images-idx3-ubyte.gz"), images(a.data / "t10k-images-idx3-ubyte.gz")
+    model = Vae(a.seed)
+    groups = [
+        {"params": [p for p in model.p if p.dim() > 1], "weight_decay": a.decay},
+        {"params": [p for p in model.p if p.dim() == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=a.lr)
+    losses = []
+    for step in range(a.steps):
+        index = torch.arange(step * a.batch, (step + 1) * a.batch) % len(train)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, a.steps, a.lr, a.warmup)
+        loss = model(train[index]) / a.batch
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), a.clip)
+        optimizer.step()
+        losses.append(loss.item())
+    with torch.no_grad():
+        total = sum(model(part).item() for part in test.split(a.batch))
+    print(json.dumps({"test_loss": total / len(test), "train_loss": losses}))
+
+
+if __name__ == "__main__":
+    main()
