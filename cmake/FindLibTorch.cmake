@@ -16,10 +16,9 @@ find_package_handle_standard_args(LibTorch
 if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
   get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_CPU_LIBRARY}" DIRECTORY)
   add_library(LibTorch::C10 SHARED IMPORTED)
-  set_target_properties(LibTorch::C10 PROPERTIES
-    IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}"
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES
-      "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  set_target_properties(LibTorch::C10 PROPERTIES IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}")
+  target_include_directories(LibTorch::C10 SYSTEM INTERFACE
+    "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
   add_library(LibTorch::CPU SHARED IMPORTED)
   set_target_properties(LibTorch::CPU PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}")
   # The wheel's libraries name their neighbours by $ORIGIN; the linker must be told to follow them.

@@ -11,6 +11,7 @@ struct Parameter {
   std::string name;      // "encoder.conv1.weight"
   at::Tensor tensor;     // leaf, requires grad, in the run's dtype on the run's device
   bool decay = true;     // takes weight decay (matrices do; biases and norms do not)
+  std::function<at::Tensor()> initial;  // fp32 initial value of the same shape on the CPU, a pure function of the run's seed
 };
 
 // Parameters that live together: gathered, reduced and released as one.

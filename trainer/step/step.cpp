@@ -1,1 +1,54 @@
-// to be written
+#include "step/step.h"
+
+namespace ebb::step {
+
+using memory::Stage;
+
+Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,
+           memory::Ledger& ledger, memory::LeakGate& gate)
+    : phases_(std::move(phases)), sources_(std::move(sources)), control_(control), runner_(runner), ledger_(ledger), gate_(gate) {}
+
+StepReport Step::run(std::int64_t step) {
+  StepReport report;
+  report.step = step;
+  since_ = std::chrono::steady_clock::now();
+  ledger_.reset_peaks();
+  for (BoundPhase& bound : phases_) run_phase(bound, report);
+  enter(Stage::setup, report);
+  gate_.check(step);
+  return report;
+}
+
+void Step::run_phase(BoundPhase& bound, StepReport& report) {
+  PhaseReport& outcome = report.phases.emplace_back();
+  outcome.phase = bound.phase.name();
+  outcome.learning_rate = sources_.learning_rate(report.step);
+  LossSums losses;
+  for (std::int64_t micro = 0; micro < sources_.micro_batches; ++micro) {
+    enter(Stage::load, report);
+    const core::Batch batch = sources_.next_batch();
+    enter(Stage::forward, report);
+    const core::Loss loss = bound.phase.forward(batch, runner_);
+    losses.add(loss);
+    enter(Stage::backward, report);
+    const memory::Tag tag(memory::Class::activations, "backward");
+    bound.reducer.expect(micro + 1 == sources_.micro_batches);
+    (loss.loss * bound.scaler.scale()).backward();
+  }
+  enter(Stage::reduce, report);
+  const std::vector<at::Tensor> gradients = bound.reducer.finish();
+  const Decision decision = control_.decide(losses, gradients, bound.parameters, bound.clip_norm, bound.scaler, outcome);
+  report.stop = report.stop || decision.stop;
+  enter(Stage::update, report);
+  if (decision.accepted) bound.optimizer.step(gradients, outcome.learning_rate, decision.gradient_scale);
+}
+
+// Closes the time of the stage before and opens the next one's.
+void Step::enter(Stage stage, StepReport& report) {
+  const auto now = std::chrono::steady_clock::now();
+  report.seconds[static_cast<std::size_t>(ledger_.stage())] += std::chrono::duration<double>(now - since_).count();
+  since_ = now;
+  ledger_.enter(stage);
+}
+
+}  // namespace ebb::step

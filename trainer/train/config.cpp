@@ -1,1 +1,60 @@
-// to be written
+#include "train/config.h"
+
+#include "config/document.h"
+
+namespace ebb::train {
+
+void RunConfig::describe(config::Section& s) {
+  using checkpoint::WhenHeld;
+  s.text("name", name).required().doc("Name of the run: its folder below run.dir.").free_to_change();
+  s.text("dir", dir).doc("Folder that holds runs.").free_to_change();
+  s.integer("seed", seed).at_least(0).doc("All random numbers of the run are a function of it.");
+  s.integer("steps", steps).at_least(1).unit("steps").doc("Optimizer steps of the whole run.");
+  s.integer("evaluate_every", evaluate_every)
+      .at_least(0)
+      .unit("steps")
+      .doc("Steps between two evaluations on the test split. 0: only at the end.")
+      .free_to_change();
+  s.choice("device", device, {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
+      .doc("Where tensors live. auto: a GPU for each rank where there is one, else the CPU.")
+      .free_to_change();
+  s.choice("when_held", when_held, {{"wait", WhenHeld::wait}, {"refuse", WhenHeld::refuse}})
+      .doc("What a second run into the same folder does: wait until the first has ended, or end with code 2.")
+      .free_to_change();
+  s.duration("lease_expires", lease_expires_s)
+      .at_least(3)
+      .doc("A run whose sign of life is older than this is taken for dead, and its folder may be taken over.")
+      .free_to_change();
+}
+
+void PrecisionConfig::describe(config::Section& s) {
+  using numerics::Dtype;
+  s.choice("dtype", dtype, {{"fp16", Dtype::fp16}, {"bf16", Dtype::bf16}, {"fp32", Dtype::fp32}})
+      .doc("Type of parameters, gradients, activations and inputs. Losses, norms and moments are fp32.");
+  s.section("loss_scale", loss_scale, "Dynamic loss scale; used by fp16 only.");
+}
+
+void Config::describe(config::Section& s) {
+  s.section("run", run, "The run: where it lies, how long it goes.");
+  s.section("model", model, "What is trained.");
+  s.section("data", data, "What it is trained on.");
+  s.section("precision", precision, "Number formats.");
+  s.section("optimizer", optimizer, "How the weights are stepped.");
+  s.section("parallel", parallel, "How ranks work together.");
+  s.section("memory", memory, "Accounts and limits of memory.");
+  s.section("checkpoint", checkpoint, "What is saved, and how a run goes on.");
+  s.section("telemetry", telemetry, "What the run tells.");
+}
+
+config::Section described(Config& config) {
+  config::Section section;
+  config.describe(section);
+  return section;
+}
+
+void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  config::Section section = described(config);
+  config::load(file, overrides, section);
+}
+
+}  // namespace ebb::train

@@ -1,1 +1,169 @@
-// to be written
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "comm/agree.h"
+#include "config/document.h"
+#include "memory/leak_gate.h"
+#include "telemetry/memory_log.h"
+#include "train/evaluation.h"
+#include "train/journal.h"
+#include "train/run_folder.h"
+#include "train/session.h"
+#include "train/stop_request.h"
+#include "train/summary.h"
+
+namespace ebb::train {
+
+namespace {
+
+// All ranks have to mean the same run before they share anything.
+void require_same_configuration(const comm::World& world, const std::string& digest, double timeout_s) {
+  const std::vector<std::string> digests = world.gather_to_all(digest, timeout_s);
+  const auto other = std::find_if(digests.begin(), digests.end(), [&](const std::string& d) { return d != digests.front(); });
+  if (other == digests.end()) return;
+  if (world.rank() != 0) throw comm::ReportedElsewhere(ExitCode::usage);
+  throw Error(ExitCode::usage,
+              fmt::format("ranks have different configurations: digest {} on rank 0, {} on rank {}. Is the file, an override or an environment "
+                          "variable another one on that host?",
+                          digests.front(), *other, other - digests.begin()));
+}
+
+bool due(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
+
+class Training {
+ public:
+  Training(const Config& config, comm::World& world, memory::Ledger& ledger, checkpoint::Store& store, checkpoint::Origin origin)
+      : config_(config), world_(world), ledger_(ledger), store_(store), origin_(std::move(origin)), session_(config, world, ledger) {}
+
+  ExitCode run(const std::optional<checkpoint::Found>& found);
+
+ private:
+  void save();
+  Evaluation evaluation();
+  ExitCode stopped();
+  ExitCode finished();
+
+  const Config& config_;
+  comm::World& world_;
+  memory::Ledger& ledger_;
+  checkpoint::Store& store_;
+  checkpoint::Origin origin_;
+  Session session_;
+  std::unique_ptr<Journal> journal_;
+  std::int64_t saved_ = -1;
+};
+
+ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
+  comm::agree(world_, config_.parallel.timeout_s, [&] { session_.begin(store_, found, origin_); });
+  std::int64_t& step = session_.cursor.step;
+  journal_ = std::make_unique<Journal>(config_, world_, ledger_, step);
+  journal_->note(session_.description());
+  if (found) journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
+
+  step::StepControl control(*session_.communicator, [] { return StopRequest::requested(); });
+  memory::LeakGate gate(ledger_, config_.memory.leak);
+  step::Step one = session_.make_step(control, gate);
+  while (step < config_.run.steps) {
+    const step::StepReport report = one.run(step);
+    ++step;
+    journal_->step(report);
+    const bool last = step == config_.run.steps;
+    if (last || report.stop || due(step, config_.checkpoint.every)) save();
+    if (report.stop && !last) return stopped();
+    if (!last && due(step, config_.run.evaluate_every)) journal_->evaluation(step, evaluation());
+    journal_->close_step(report.step);
+  }
+  return finished();
+}
+
+void Training::save() {
+  const memory::StageScope stage(ledger_, memory::Stage::save);
+  store_.save(session_.cursor.step, session_.parts(), origin_);
+  saved_ = session_.cursor.step;
+}
+
+Evaluation Training::evaluation() {
+  const memory::StageScope stage(ledger_, memory::Stage::evaluate);
+  return evaluate(*session_.model->phases().front(), session_.runner, session_.split("test"), config_.data.batch,
+                  *session_.communicator, session_.device);
+}
+
+ExitCode Training::stopped() {
+  const std::string signal = StopRequest::signal_name();
+  journal_->end();
+  journal_->note(fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to go on.", session_.cursor.step,
+                             signal.empty() ? " on another rank's signal" : " on " + signal));
+  return ExitCode::stopped;
+}
+
+ExitCode Training::finished() {
+  const Evaluation result = evaluation();
+  journal_->evaluation(session_.cursor.step, result);
+  journal_->end();
+  Summary summary(config_, world_, ledger_);
+  summary.collect();
+  if (world_.rank() == 0) {
+    const memory::StageScope stage(ledger_, memory::Stage::evaluate);
+    write_pictures(session_, config_.run.folder());
+    const Results results{config_.run.steps, result.loss, summary.text(result)};
+    write_results(config_.run.folder(), results);
+    std::fputs(results.text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+  return ExitCode::ok;
+}
+
+// Numerics fail on every rank alike, so rank 0 speaks for all, and names what is left to go on from.
+ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found, const checkpoint::Store& store,
+                                const comm::World& world) {
+  try {
+    return training.run(found);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::numerics) throw;
+    if (world.rank() != 0) throw comm::ReportedElsewhere(error.code());
+    const auto last = store.newest_folder();
+    throw Error(ExitCode::numerics,
+                fmt::format("{}\n  {}", error.what(),
+                            last ? "the last good checkpoint is kept: " + last->string() : "no checkpoint had been saved yet"));
+  }
+}
+
+}  // namespace
+
+ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
+  const config::Section section = described(config);
+  const double timeout = config.parallel.timeout_s;
+  require_same_configuration(world, config::digest(section), timeout);
+  comm::agree(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
+
+  const StopRequest stop;
+  const std::filesystem::path run = config.run.folder();
+  const bool speaks = world.rank() == 0;
+  std::unique_ptr<checkpoint::Lease> lease;
+  comm::agree(world, std::max(timeout, 1e9), [&] {
+    if (speaks) lease = std::make_unique<checkpoint::Lease>(run, config.run.when_held, config.run.lease_expires_s / 4,
+                                                            config.run.lease_expires_s, print_note, StopRequest::requested);
+  });
+
+  const checkpoint::Origin origin{config::mathematical_values(section), config::resolved_yaml(section)};
+  checkpoint::Store store(run, config.checkpoint, world, timeout);
+  const auto found = store.newest([&](const std::string& text) { if (speaks) print_note(text); });
+  if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, origin); });
+  if (found && found->step >= config.run.steps) {
+    const auto results = read_results(run);
+    if (results) {
+      if (speaks) std::fputs(results->text.c_str(), stdout);
+      return ExitCode::ok;
+    }
+  }
+  if (speaks) write_configuration(run, origin.resolved_config);
+  Training training(config, world, ledger, store, origin);
+  return run_or_name_checkpoint(training, found, store, world);
+}
+
+}  // namespace ebb::train

@@ -1,1 +1,137 @@
-// to be written
+#include "models/vae/vae.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/philox.h"
+#include "memory/ledger.h"
+#include "numerics/fronts.h"
+
+namespace ebb::models {
+
+using numerics::Activation;
+
+namespace {
+
+constexpr std::int64_t kKernelSide = 4, kStride = 2, kPadding = 1;
+
+// Uniform in (-bound, bound): what torch.nn gives linear and convolution layers by default, with bound = 1 / sqrt(fan-in).
+at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::uint64_t seed, std::uint32_t parameter) {
+  at::Tensor out = at::empty(shape, at::kFloat);
+  float* values = out.data_ptr<float>();
+  for (std::int64_t i = 0; i < out.numel(); ++i) {
+    const std::uint32_t bits = random_bits(seed, Stream::initialisation, static_cast<std::uint64_t>(i), parameter)[0];
+    values[i] = static_cast<float>(bound) * (2.0F * unit_interval(bits) - 1.0F);
+  }
+  return out;
+}
+
+}  // namespace
+
+Vae::Vae(const VaeConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device, std::uint64_t seed)
+    : config_(config), size_(size), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
+  if (size.height % 4 != 0 || size.width % 4 != 0 || size.height < 4 || size.width < 4)
+    throw Error(ExitCode::usage,
+                fmt::format("model.kind=vae halves images twice, so their sides must be multiples of 4; the dataset's are {} x {}. "
+                            "Pad or crop the images when they are packed.",
+                            size.height, size.width));
+  const std::int64_t outer = std::max<std::int64_t>(1, config.width / 2), inner = config.width;
+  const std::int64_t flat = inner * (size.height / 4) * (size.width / 4);
+  const std::int64_t window = kKernelSide * kKernelSide;
+  add(encoder_, "encoder.conv1", {outer, size.channels, kKernelSide, kKernelSide}, outer, size.channels * window);
+  add(encoder_, "encoder.conv2", {inner, outer, kKernelSide, kKernelSide}, inner, outer * window);
+  add(encoder_, "encoder.dense", {config.hidden, flat}, config.hidden, flat);
+  add(encoder_, "encoder.code", {2 * config.latent, config.hidden}, 2 * config.latent, config.hidden);
+  add(decoder_, "decoder.code", {config.hidden, config.latent}, config.hidden, config.latent);
+  add(decoder_, "decoder.dense", {flat, config.hidden}, flat, config.hidden);
+  add(decoder_, "decoder.conv1", {inner, outer, kKernelSide, kKernelSide}, outer, outer * window);
+  add(decoder_, "decoder.conv2", {outer, size.channels, kKernelSide, kKernelSide}, size.channels, size.channels * window);
+}
+
+void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias, std::int64_t fan_in) {
+  const memory::Tag tag(memory::Class::parameters, unit.name);
+  const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
+  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
+  for (const bool is_bias : {false, true}) {
+    const std::vector<std::int64_t> dims = is_bias ? std::vector<std::int64_t>{bias} : shape;
+    core::Parameter parameter;
+    parameter.name = layer + (is_bias ? ".bias" : ".weight");
+    parameter.tensor = at::empty(dims, options).requires_grad_(true);
+    parameter.decay = !is_bias;
+    parameter.initial = [dims, bound, seed = seed_, number = parameters_++] { return uniform(dims, bound, seed, number); };
+    unit.parameters.push_back(std::move(parameter));
+  }
+}
+
+at::Tensor Vae::encode(const at::Tensor& x, core::UnitRunner& runner) {
+  return runner.run(
+      encoder_,
+      [this](const at::Tensor& input) {
+        const auto& p = encoder_.parameters;
+        at::Tensor h = numerics::conv2d(input, p[0].tensor, p[1].tensor, kStride, kPadding, Activation::relu);
+        h = numerics::conv2d(h, p[2].tensor, p[3].tensor, kStride, kPadding, Activation::relu);
+        h = numerics::linear(h.flatten(1), p[4].tensor, p[5].tensor, Activation::relu);
+        return numerics::linear(h, p[6].tensor, p[7].tensor);
+      },
+      x);
+}
+
+at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
+  return runner.run(
+      decoder_,
+      [this](const at::Tensor& code) {
+        const auto& p = decoder_.parameters;
+        at::Tensor h = numerics::linear(code, p[0].tensor, p[1].tensor, Activation::relu);
+        h = numerics::linear(h, p[2].tensor, p[3].tensor, Activation::relu);
+        h = h.view({code.size(0), config_.width, size_.height / 4, size_.width / 4});
+        h = numerics::conv_transpose2d(h, p[4].tensor, p[5].tensor, kStride, kPadding, Activation::relu);
+        return numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kStride, kPadding);
+      },
+      z);
+}
+
+core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
+  const memory::Tag tag(memory::Class::activations, "vae");
+  const at::Tensor code = encode(numerics::to_unit_range(batch.images, dtype_), runner);
+  const at::Tensor mu = code.narrow(1, 0, config_.latent).contiguous();
+  const at::Tensor logvar = code.narrow(1, config_.latent, config_.latent).contiguous();
+  const at::Tensor z = numerics::reparameterize(mu, logvar, seed_, batch.position);
+  const double share = 1.0 / static_cast<double>(batch.global_batch);
+  const at::Tensor reconstruction = numerics::bernoulli_nll_sum(decode(z, runner), batch.images) * share;
+  const at::Tensor kl = numerics::gaussian_kl_sum(mu, logvar) * share;
+  return {reconstruction + kl * config_.kl_weight, {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};
+}
+
+namespace {
+
+// Bernoulli means as bytes, on the CPU.
+at::Tensor to_images(const at::Tensor& logits) {
+  return (logits.to(at::kFloat).sigmoid() * 255.0).round().to(at::kByte).cpu();
+}
+
+}  // namespace
+
+at::Tensor Vae::sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::activations, "sample");
+  const auto stream = static_cast<std::uint32_t>(Stream::sampling);
+  return to_images(decode(numerics::philox_normal(count, config_.latent, seed, stream, 0, dtype_, device_), runner));
+}
+
+at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::activations, "reconstruct");
+  const at::Tensor code = encode(numerics::to_unit_range(images.to(device_), dtype_), runner);
+  return to_images(decode(code.narrow(1, 0, config_.latent).contiguous(), runner));
+}
+
+core::State Vae::state() {
+  core::State state;
+  for (core::Unit* unit : units())
+    for (const core::Parameter& parameter : unit->parameters) state.tensors.emplace(parameter.name, parameter.tensor);
+  return state;
+}
+
+}  // namespace ebb::models

@@ -1,0 +1,36 @@
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "comm/agree.h"
+
+namespace ebb::cli {
+
+void report(const std::string& message) {
+  std::fflush(stdout);
+  const std::string text = "ebb: " + message + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode(comm::World&)>& body) {
+  comm::World world(invocation.argc, invocation.argv);
+  const std::string where =
+      world.size() > 1 ? fmt::format("rank {} of {} on {}: ", world.rank(), world.size(), world.host()) : std::string();
+  try {
+    return body(world);
+  } catch (const comm::ReportedElsewhere& error) {
+    return error.code();  // every rank is on its way out with this code
+  } catch (const Error& error) {
+    report(where + error.what());
+    if (world.size() == 1) return error.code();
+    world.end_all(error.code());
+  } catch (const std::exception& error) {
+    report(where + "internal error: " + error.what());
+    if (world.size() == 1) return ExitCode::internal;
+    world.end_all(ExitCode::internal);
+  }
+}
+
+}  // namespace ebb::cli

@@ -1,0 +1,28 @@
+#pragma once
+#include <cstdint>
+
+#include "config/section.h"
+#include "memory/leak_gate.h"
+
+namespace ebb::memory {
+
+struct MemoryConfig {
+  LeakPolicy leak = LeakPolicy::error;
+  std::int64_t log_every = 1;
+
+  void describe(config::Section& s) {
+    s.choice("leak", leak,
+             {{"error", LeakPolicy::error}, {"warn", LeakPolicy::warn}, {"off", LeakPolicy::off}})
+        .doc(
+            "What happens when a step ends with other bytes alive than the step before: end the run, say so, "
+            "or nothing.")
+        .free_to_change();
+    s.integer("log_every", log_every)
+        .at_least(1)
+        .unit("steps")
+        .doc("Steps between two lines of RUN/memory/rank-NNNNN.jsonl.")
+        .free_to_change();
+  }
+};
+
+}  // namespace ebb::memory

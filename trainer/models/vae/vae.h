@@ -1,0 +1,43 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+
+namespace ebb::models {
+
+// Encoder: two 4x4 convolutions of stride 2, a dense layer, then mean and log-variance of the code. Decoder: the mirror of it, to
+// Bernoulli logits a pixel. Height and width are multiples of 4.
+//
+//   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
+//   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
+class Vae final : public Model, private core::Phase {
+ public:
+  Vae(const VaeConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device, std::uint64_t seed);
+
+  std::vector<core::Phase*> phases() override { return {this}; }
+  core::State state() override;
+  void restore(const nlohmann::json&) override {}
+  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
+  at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) override;
+
+ private:
+  const std::string& name() const override { return name_; }
+  std::vector<core::Unit*> units() override { return {&encoder_, &decoder_}; }
+  core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
+
+  void add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias, std::int64_t fan_in);
+  at::Tensor encode(const at::Tensor& x, core::UnitRunner& runner);  // [B,C,H,W] -> [B,2Z]
+  at::Tensor decode(const at::Tensor& z, core::UnitRunner& runner);  // [B,Z] -> logits [B,C,H,W]
+
+  const std::string name_ = "vae";
+  VaeConfig config_;
+  ImageSize size_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  std::uint64_t seed_;
+  std::uint32_t parameters_ = 0;  // made so far: each draws its initial values from a counter of its own
+  core::Unit encoder_{"encoder", {}}, decoder_{"decoder", {}};
+};
+
+}  // namespace ebb::models

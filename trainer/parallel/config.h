@@ -1,0 +1,23 @@
+#pragma once
+#include <cstdint>
+
+#include "comm/world.h"
+#include "config/section.h"
+
+namespace ebb::parallel {
+
+enum class Shard { automatic, none };
+enum class Reduction { fast };
+
+struct ParallelConfig {
+  comm::Backend backend = comm::Backend::automatic;
+  std::int64_t ranks = 0;
+  Shard shard = Shard::automatic;
+  Reduction reduction = Reduction::fast;
+  std::int64_t bucket_bytes = 25 << 20;
+  double timeout_s = 300;
+  std::int64_t threads = 0;
+  void describe(config::Section& s);
+};
+
+}  // namespace ebb::parallel

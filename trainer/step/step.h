@@ -1,0 +1,65 @@
+#pragma once
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/phase.h"
+#include "memory/leak_gate.h"
+#include "memory/ledger.h"
+#include "numerics/loss_scaler.h"
+#include "optim/optimizer.h"
+#include "parallel/gradient_reducer.h"
+#include "step/step_control.h"
+
+namespace ebb::step {
+
+// A phase with what trains it. Owned by the caller.
+struct BoundPhase {
+  core::Phase& phase;
+  std::vector<core::Parameter> parameters;
+  optim::Optimizer& optimizer;
+  numerics::LossScaler& scaler;
+  parallel::GradientReducer& reducer;
+  double clip_norm;
+};
+
+struct StepReport {
+  std::int64_t step = 0;
+  std::vector<PhaseReport> phases;
+  std::array<double, memory::kStages> seconds{};  // of this rank, by stage
+  bool stop = false;                              // agreed: end after this step
+};
+
+// Where the parts of a step come from.
+struct StepSources {
+  std::function<core::Batch()> next_batch;                    // this rank's next micro-batch, on the run's device
+  std::function<double(std::int64_t step)> learning_rate;
+  std::int64_t micro_batches = 1;
+};
+
+// One step: forward, backward, reduce, update for each phase. When it returns, everything that it made is freed, and the leak gate has compared what is alive with the
+// step before.
+class Step {
+ public:
+  Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,
+       memory::Ledger& ledger, memory::LeakGate& gate);
+  StepReport run(std::int64_t step);
+
+ private:
+  void run_phase(BoundPhase& bound, StepReport& report);
+  void enter(memory::Stage stage, StepReport& report);
+
+  std::vector<BoundPhase> phases_;
+  StepSources sources_;
+  StepControl& control_;
+  core::UnitRunner& runner_;
+  memory::Ledger& ledger_;
+  memory::LeakGate& gate_;
+  std::chrono::steady_clock::time_point since_;
+};
+
+}  // namespace ebb::step

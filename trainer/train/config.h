@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoint/lease.h"
+#include "checkpoint/store.h"
+#include "config/section.h"
+#include "data/config.h"
+#include "memory/config.h"
+#include "models/model.h"
+#include "numerics/loss_scaler.h"
+#include "numerics/precision.h"
+#include "optim/optimizer.h"
+#include "parallel/config.h"
+#include "telemetry/config.h"
+
+namespace ebb::train {
+
+enum class DeviceKind { automatic, cpu, cuda };
+
+struct RunConfig {
+  std::string name;
+  std::string dir = "runs";
+  std::int64_t seed = 1;
+  std::int64_t steps = 2000;
+  std::int64_t evaluate_every = 500;
+  DeviceKind device = DeviceKind::automatic;
+  checkpoint::WhenHeld when_held = checkpoint::WhenHeld::wait;
+  double lease_expires_s = 60;
+  void describe(config::Section& s);
+  [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
+};
+
+struct PrecisionConfig {
+  numerics::Dtype dtype = numerics::Dtype::fp16;
+  numerics::LossScaleConfig loss_scale;
+  void describe(config::Section& s);
+};
+
+// The whole configuration of a run: each part belongs to its layer.
+struct Config {
+  RunConfig run;
+  models::ModelConfig model;
+  data::DataConfig data;
+  PrecisionConfig precision;
+  optim::OptimizerConfig optimizer;
+  parallel::ParallelConfig parallel;
+  memory::MemoryConfig memory;
+  checkpoint::CheckpointConfig checkpoint;
+  telemetry::TelemetryConfig telemetry;
+  void describe(config::Section& s);
+};
+
+// Reads FILE and the overrides. Error(usage) says what is wrong where.
+void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides);
+config::Section described(Config& config);
+
+}  // namespace ebb::train

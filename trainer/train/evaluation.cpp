@@ -1,0 +1,37 @@
+#include "train/evaluation.h"
+
+#include "data/dataset.h"
+#include "data/pass.h"
+#include "memory/ledger.h"
+#include "step/step_control.h"
+
+namespace ebb::train {
+
+namespace {
+constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
+}
+
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, const std::filesystem::path& folder, std::int64_t batch,
+                    comm::Communicator& communicator, at::Device device) {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::activations, "evaluation");
+  data::Pass pass(data::open_mds(folder), batch, communicator.rank(), communicator.size());
+  step::LossSums sums;
+  while (auto part = pass.next()) {
+    part->position += kFirstPosition;
+    part->global_batch = 1;  // sums; divided by the split's size below
+    part->images = part->images.to(device);
+    sums.add(phase.forward(*part, runner));
+  }
+  at::Tensor totals = sums.values();
+  communicator.all_reduce(totals, "evaluation");
+  totals = totals.cpu() / static_cast<double>(pass.samples());
+  Evaluation result;
+  result.samples = pass.samples();
+  const double* values = totals.data_ptr<double>();
+  result.loss = values[0];
+  for (std::size_t i = 0; i < sums.names().size(); ++i) result.parts.emplace_back(sums.names()[i], values[1 + i]);
+  return result;
+}
+
+}  // namespace ebb::train

@@ -1,0 +1,25 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "core/phase.h"
+
+namespace ebb::train {
+
+// Means over every sample of the split.
+struct Evaluation {
+  double loss = 0;
+  std::vector<std::pair<std::string, double>> parts;
+  std::int64_t samples = 0;
+};
+
+// Runs the phase's loss without gradients over the split in `folder` once, in order, shared among the ranks. Latents are drawn with numbers that training never
+// uses and that are the same at every evaluation. Everything it makes is freed. Collective.
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, const std::filesystem::path& folder, std::int64_t batch,
+                    comm::Communicator& communicator, at::Device device);
+
+}  // namespace ebb::train

@@ -1,0 +1,41 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "comm/world.h"
+#include "memory/ledger.h"
+#include "step/step.h"
+#include "telemetry/memory_log.h"
+#include "telemetry/metrics.h"
+#include "telemetry/progress.h"
+#include "train/config.h"
+#include "train/evaluation.h"
+
+namespace ebb::train {
+
+// Writes down what happens: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on rank 0.
+class Journal {
+ public:
+  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step);
+  void step(const step::StepReport& report);
+  void evaluation(std::int64_t step, const Evaluation& result);
+  // The memory line of a step, when all that followed it (save, evaluation) is done.
+  void close_step(std::int64_t step);
+  void note(const std::string& text);  // a line on rank 0's screen
+  void end();                          // leaves the progress line as it is
+
+ private:
+  const Config& config_;
+  memory::Ledger& ledger_;
+  bool speaks_;
+  telemetry::MemoryLog memory_log_;
+  std::unique_ptr<telemetry::Metrics> metrics_;
+  std::unique_ptr<telemetry::Progress> progress_;
+  std::chrono::steady_clock::time_point last_step_;
+};
+
+void print_note(const std::string& text);
+
+}  // namespace ebb::train

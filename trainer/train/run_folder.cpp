@@ -1,0 +1,33 @@
+#include "train/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace ebb::train {
+
+void write_configuration(const std::filesystem::path& run, const std::string& resolved_yaml) {
+  write_file_atomically(run / "config.yaml", resolved_yaml);
+}
+
+void write_results(const std::filesystem::path& run, const Results& results) {
+  const nlohmann::json json = {{"steps", results.steps}, {"test_loss", results.test_loss}, {"text", results.text}};
+  write_file_atomically(run / "results.json", json.dump(2) + "\n");
+}
+
+std::optional<Results> read_results(const std::filesystem::path& run) {
+  const std::filesystem::path path = run / "results.json";
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  try {
+    const nlohmann::json json = nlohmann::json::parse(read_file(path, ExitCode::checkpoint));
+    return Results{json.at("steps"), json.at("test_loss"), json.at("text")};
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ExitCode::checkpoint, fmt::format("{} is damaged; delete it to have it made again from the last checkpoint", path.string()),
+                error);
+  }
+}
+
+}  // namespace ebb::train

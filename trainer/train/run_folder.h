@@ -1,0 +1,23 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "train/config.h"
+
+namespace ebb::train {
+
+// RUN/: config.yaml (resolved), metrics.jsonl, memory/, checkpoints/, results.json, samples.png, reconstructions.png, lease.json.
+// These are rank 0's to call.
+void write_configuration(const std::filesystem::path& run, const std::string& resolved_yaml);
+
+// What a finished run tells, also when it is started again.
+struct Results {
+  std::int64_t steps = 0;
+  double test_loss = 0;
+  std::string text;  // the closing screen: losses, table of peaks, where things lie, what to type next
+};
+void write_results(const std::filesystem::path& run, const Results& results);
+std::optional<Results> read_results(const std::filesystem::path& run);
+
+}  // namespace ebb::train

@@ -1,0 +1,123 @@
+#include "train/session.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.h"
+#include "comm/affinity.h"
+#include "data/dataset.h"
+#include "memory/cuda_library.h"
+
+namespace ebb::train {
+
+namespace {
+
+at::Device choose_device(DeviceKind kind, const comm::World& world) {
+  const bool open = memory::CudaLibrary::is_open();
+  if (kind == DeviceKind::cuda && !open) {
+    std::string why;
+    memory::CudaLibrary::device_present(&why);
+    throw Error(ExitCode::usage, fmt::format("run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.", why));
+  }
+  if (kind == DeviceKind::cpu || !open) return at::kCPU;
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank())};
+}
+
+std::int64_t choose_threads(std::int64_t wanted, const comm::World& world) {
+  const std::int64_t threads = wanted > 0 ? wanted : comm::suggested_threads(world.local_size());
+  at::set_num_threads(static_cast<int>(threads));
+  return threads;
+}
+
+models::ImageSize image_size(const std::filesystem::path& folder) {
+  const data::ImageShape shape = data::open_mds(folder)->shape();
+  return {shape.channels, shape.height, shape.width};
+}
+
+numerics::LossScaler make_scaler(const PrecisionConfig& precision) {
+  return precision.dtype == numerics::Dtype::fp16 ? numerics::LossScaler(precision.loss_scale) : numerics::LossScaler::fixed();
+}
+
+std::vector<core::Parameter> all_parameters(models::Model& model) {
+  std::vector<core::Parameter> all;
+  for (core::Phase* phase : model.phases())
+    for (core::Unit* unit : phase->units()) all.insert(all.end(), unit->parameters.begin(), unit->parameters.end());
+  return all;
+}
+
+}  // namespace
+
+Session::Session(const Config& configuration, comm::World& all, memory::Ledger& account)
+    : config(configuration),
+      world(all),
+      ledger(account),
+      device(choose_device(config.run.device, world)),
+      threads(choose_threads(config.parallel.threads, world)),
+      communicator(comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
+      model(models::make_model(config.model, image_size(split("train")), config.precision.dtype, device,
+                               static_cast<std::uint64_t>(config.run.seed))),
+      parameters(all_parameters(*model)),
+      optimizer(std::make_unique<optim::Optimizer>(config.optimizer, parameters)),
+      scaler(make_scaler(config.precision)),
+      reducer(std::make_unique<parallel::GradientReducer>(parameters, *communicator, config.parallel.bucket_bytes,
+                                                          config.data.micro_batches)),
+      scaler_state(scaler),
+      cursor(config.run.seed, config.data.batch) {}
+
+void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found, const checkpoint::Origin& origin) {
+  if (found) {
+    store.load(*found, parts(), origin);
+  } else {
+    const at::NoGradGuard no_grad;
+    const memory::Tag tag(memory::Class::workspace, "initial values");
+    for (std::size_t i = 0; i < parameters.size(); ++i) optimizer->set_master(i, parameters[i].initial());
+  }
+  data::LoaderPlan plan;
+  plan.global_batch = config.data.batch;
+  plan.micro_batches = config.data.micro_batches;
+  plan.rank = world.rank();
+  plan.ranks = world.size();
+  plan.seed = static_cast<std::uint64_t>(config.run.seed);
+  plan.shuffle = config.data.shuffle;
+  plan.prefetch = config.data.prefetch;
+  plan.pinned = device.is_cuda();
+  loader = std::make_unique<data::Loader>(data::open_mds(split("train")), plan, cursor.step);
+}
+
+step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate) {
+  std::vector<step::BoundPhase> bound;
+  for (core::Phase* phase : model->phases())
+    bound.push_back({*phase, parameters, *optimizer, scaler, *reducer, config.optimizer.clip_norm});
+  step::StepSources sources;
+  sources.next_batch = [this] {
+    core::Batch batch = loader->next();
+    if (device.is_cuda()) {
+      const memory::Tag tag(memory::Class::data, "batch");
+      batch.images = batch.images.to(device, /*non_blocking=*/true);
+    }
+    return batch;
+  };
+  sources.learning_rate = [this](std::int64_t step) {
+    return optim::learning_rate(config.optimizer.schedule, config.optimizer.lr, step, config.run.steps);
+  };
+  sources.micro_batches = config.data.micro_batches;
+  return {std::move(bound), std::move(sources), control, runner, ledger, gate};
+}
+
+checkpoint::Parts Session::parts() {
+  return {{"model", model.get()}, {"optimizer", optimizer.get()}, {"scaler", &scaler_state}, {"cursor", &cursor}};
+}
+
+std::string Session::description() const {
+  const char* dtype = config.precision.dtype == numerics::Dtype::fp16   ? "fp16"
+                      : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
+                                                                        : "fp32";
+  return fmt::format("vae, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}, tensors moved by {}; {} samples, global batch {}",
+                     static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(), world.size() == 1 ? "" : "s",
+                     threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU", communicator->backend(), loader->samples(),
+                     config.data.batch);
+}
+
+}  // namespace ebb::train

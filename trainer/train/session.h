@@ -1,0 +1,58 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/store.h"
+#include "comm/communicator.h"
+#include "comm/world.h"
+#include "core/unit.h"
+#include "data/loader.h"
+#include "memory/leak_gate.h"
+#include "memory/ledger.h"
+#include "models/model.h"
+#include "numerics/loss_scaler.h"
+#include "optim/optimizer.h"
+#include "parallel/gradient_reducer.h"
+#include "step/step.h"
+#include "train/config.h"
+#include "train/parts.h"
+
+namespace ebb::train {
+
+// What one rank trains with, made in the order of its members and ended in the reverse one. Everything that outlives a step is allocated here.
+struct Session {
+  // Error where something of the configuration does not fit the data, the machine or the number of ranks.
+  Session(const Config& configuration, comm::World& all, memory::Ledger& account);
+
+  // Fills the parameters with their initial values (`found` empty) or from a checkpoint, and opens the training data where the run is. Collective.
+  void begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found, const checkpoint::Origin& origin);
+
+  // Binds the step. Call after begin(); the step refers to this session.
+  [[nodiscard]] step::Step make_step(step::StepControl& control, memory::LeakGate& gate);
+
+  [[nodiscard]] checkpoint::Parts parts();
+  [[nodiscard]] std::filesystem::path split(const char* name) const { return std::filesystem::path(config.data.source) / name; }
+  [[nodiscard]] std::string description() const;  // one line: model, sizes, ranks, device
+
+  const Config& config;
+  comm::World& world;
+  memory::Ledger& ledger;
+  at::Device device;
+  std::int64_t threads;
+  std::unique_ptr<comm::Communicator> communicator;
+  std::unique_ptr<models::Model> model;
+  std::vector<core::Parameter> parameters;
+  std::unique_ptr<optim::Optimizer> optimizer;
+  numerics::LossScaler scaler;
+  std::unique_ptr<parallel::GradientReducer> reducer;
+  core::PlainRunner runner;
+  ScalerState scaler_state;
+  Cursor cursor;
+  std::unique_ptr<data::Loader> loader;
+};
+
+}  // namespace ebb::train

@@ -1,0 +1,35 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "comm/world.h"
+#include "memory/ledger.h"
+#include "telemetry/tables.h"
+#include "train/config.h"
+#include "train/evaluation.h"
+#include "train/session.h"
+
+namespace ebb::train {
+
+// The closing screen of a run.
+class Summary {
+ public:
+  Summary(const Config& config, comm::World& world, memory::Ledger& ledger);
+  void collect();  // peaks of all ranks; collective
+  [[nodiscard]] std::string text(const Evaluation& result) const;
+
+ private:
+  const Config& config_;
+  comm::World& world_;
+  memory::Ledger& ledger_;
+  std::vector<telemetry::RankPeaks> peaks_;
+};
+
+// RUN/samples.png: 64 new images; RUN/reconstructions.png: rows of test images, each above the model's image of it. Rank 0.
+void write_pictures(Session& session, const std::filesystem::path& run);
+
+// How to call this very program from the present folder: "ebb" where PATH has it, else a path.
+std::string program_name();
+
+}  // namespace ebb::train

@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "comm/world.h"
+#include "memory/ledger.h"
+#include "train/config.h"
+
+namespace ebb::train {
+
+// Trains as the configuration says, from the newest whole checkpoint if there is one, to the end or to a stop. Collective: every rank calls it with the same configuration
+// (compared first). Returns ok or stopped; throws Error for all else.
+ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger);
+
+}  // namespace ebb::train
