@@ -1,0 +1,243 @@
+#include "support/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <system_error>
+
+extern char** environ;
+
+namespace ebb::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+struct Pipe {
+  int read = -1, write = -1;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
+  return {ends[0], ends[1]};
+}
+
+void close_once(int& fd) {
+  if (fd >= 0) ::close(fd);
+  fd = -1;
+}
+
+std::vector<std::string> environment_of(const ProcessOptions& options) {
+  std::vector<std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const std::string name = text.substr(0, text.find('='));
+    bool kept = !options.environment.contains(name);
+    for (const std::string& gone : options.unset) kept = kept && gone != name;
+    if (kept) result.push_back(text);
+  }
+  for (const auto& [name, value] : options.environment) result.push_back(name + "=" + value);
+  return result;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (std::string& s : strings) result.push_back(s.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// False at the end of the stream.
+bool read_some(int fd, std::string& into) {
+  std::array<char, 16384> block{};
+  const ssize_t n = ::read(fd, block.data(), block.size());
+  if (n < 0) return errno == EINTR || errno == EAGAIN;
+  into.append(block.data(), static_cast<std::size_t>(n));
+  return n > 0;
+}
+
+int shell_code(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+std::string from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) {
+    throw std::runtime_error(std::string(name) + " is not set: start the test through ctest");
+  }
+  return value;
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& argv, ProcessOptions options)
+    : options_(std::move(options)), deadline_(Clock::now() + options_.limit) {
+  // All memory is taken before fork(): the child may call only what is safe in a handler.
+  std::vector<std::string> arguments = argv, environment = environment_of(options_);
+  const std::vector<char*> argument_pointers = pointers(arguments),
+                           environment_pointers = pointers(environment);
+  Pipe in = make_pipe(), out = make_pipe(), err = make_pipe(), failure = make_pipe();
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+  if (pid_ == 0) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);
+    ::dup2(in.read, 0);
+    ::dup2(out.write, 1);
+    ::dup2(err.write, 2);
+    if (options_.folder.empty() || ::chdir(options_.folder.c_str()) == 0) {
+      ::execvpe(argument_pointers[0], argument_pointers.data(), environment_pointers.data());
+    }
+    const int error = errno;
+    [[maybe_unused]] const ssize_t n = ::write(failure.write, &error, sizeof error);
+    ::_exit(127);
+  }
+  ::setpgid(pid_, pid_);  // here too, so that it holds when the constructor returns
+  for (int* fd : {&in.read, &out.write, &err.write, &failure.write}) close_once(*fd);
+  in_ = in.write;
+  out_ = out.read;
+  err_ = err.read;
+  ::fcntl(in_, F_SETFL, O_NONBLOCK);
+  int error = 0;
+  const bool failed = ::read(failure.read, &error, sizeof error) == sizeof error;
+  ::close(failure.read);
+  if (failed) {
+    ::waitpid(pid_, nullptr, 0);
+    for (int* fd : {&in_, &out_, &err_}) close_once(*fd);
+    throw std::system_error(error, std::generic_category(), "cannot start " + argv.at(0));
+  }
+}
+
+Process::~Process() {
+  if (!ended_) {
+    ::kill(-pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  for (int* fd : {&in_, &out_, &err_}) close_once(*fd);
+}
+
+void Process::signal(int number) {
+  if (!ended_) ::kill(pid_, number);
+}
+
+void Process::signal_group(int number) {
+  if (!ended_) ::kill(-pid_, number);
+}
+
+// One round of reading and writing; false when both outputs have ended or the time is over.
+bool Process::pump(std::optional<milliseconds> at_most) {
+  if (in_ >= 0 && input_sent_ == options_.input.size()) close_once(in_);
+  if (out_ < 0 && err_ < 0) return false;
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - Clock::now());
+  if (left.count() <= 0) return false;
+  std::array<pollfd, 3> fds{{{out_, POLLIN, 0}, {err_, POLLIN, 0}, {in_, POLLOUT, 0}}};
+  const milliseconds wait = at_most ? std::min(*at_most, left) : left;
+  if (::poll(fds.data(), fds.size(), static_cast<int>(wait.count())) < 0) return errno == EINTR;
+  if (fds[0].revents != 0 && !read_some(out_, result_.out)) close_once(out_);
+  if (fds[1].revents != 0 && !read_some(err_, result_.err)) close_once(err_);
+  if (fds[2].revents != 0) {
+    // A reader that has gone is no fault here; SIGPIPE would end the test.
+    struct sigaction ignore{}, before{};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignore, &before);
+    const ssize_t n = ::write(in_, options_.input.data() + input_sent_, options_.input.size() - input_sent_);
+    ::sigaction(SIGPIPE, &before, nullptr);
+    if (n >= 0) input_sent_ += static_cast<std::size_t>(n);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) close_once(in_);
+  }
+  return true;
+}
+
+bool Process::wait_for_output(const std::string& text) {
+  const auto seen = [&] {
+    return result_.out.find(text) != std::string::npos || result_.err.find(text) != std::string::npos;
+  };
+  while (!seen()) {
+    if (!pump(std::nullopt)) return seen();
+  }
+  return true;
+}
+
+// The outputs may end before the program does, or long after it where something that it started holds them.
+void Process::reap() {
+  int status = 0;
+  for (;;) {
+    const pid_t got = ::waitpid(pid_, &status, WNOHANG);
+    if (got == pid_) break;
+    if (Clock::now() >= deadline_) {
+      result_.timed_out = true;
+      ::kill(-pid_, SIGKILL);
+      ::waitpid(pid_, &status, 0);
+      break;
+    }
+    if (!pump(milliseconds(20))) ::poll(nullptr, 0, 5);
+  }
+  ended_ = true;
+  result_.exit_code = shell_code(status);
+  deadline_ = Clock::now() + milliseconds(500);  // for what is still in the pipes
+  while (pump(milliseconds(100))) {
+  }
+}
+
+const ProcessResult& Process::wait() {
+  if (!ended_) reap();
+  return result_;
+}
+
+ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& options) {
+  return Process(argv, options).wait();
+}
+
+ProcessResult run_shell(const std::string& line, const ProcessOptions& options) {
+  return run({"/bin/sh", "-c", line}, options);
+}
+
+std::string ebb_binary() {
+  return from_environment("EBB_BINARY");
+}
+std::string source_dir() {
+  return from_environment("EBB_SOURCE_DIR");
+}
+
+std::vector<std::string> mpirun(int ranks, const std::vector<std::string>& argv) {
+  std::vector<std::string> line = {"mpirun", "--oversubscribe",    "--bind-to", "none",
+                                   "-np",    std::to_string(ranks)};
+  line.insert(line.end(), argv.begin(), argv.end());
+  return line;
+}
+
+bool is_alive(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const std::size_t name_end = text.rfind(')');  // the name may hold blanks and brackets
+  return name_end != std::string::npos && name_end + 2 < text.size() && text[name_end + 2] != 'Z';
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "ebb-test-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    throw std::system_error(errno, std::generic_category(), "mkdtemp " + name);
+  path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace ebb::test

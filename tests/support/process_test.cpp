@@ -1,0 +1,90 @@
+#include "support/process.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <stdexcept>
+
+namespace ebb::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(Process, OutputsAndCodeAreThoseOfTheProgram) {
+  const ProcessResult result = run({"sh", "-c", "echo out; echo err >&2; exit 7"});
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_EQ(result.out, "out\n");
+  EXPECT_EQ(result.err, "err\n");
+  EXPECT_FALSE(result.timed_out);
+}
+
+TEST(Process, MoreOutputThanAPipeHoldsDoesNotBlockIt) {
+  const ProcessResult result = run({"sh", "-c", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.out.size(), 1'000'000U);
+  EXPECT_EQ(result.err.size(), 1'000'000U);
+}
+
+TEST(Process, MoreInputThanAPipeHoldsArrivesWhole) {
+  EXPECT_EQ(run({"wc", "-c"}, {.input = std::string(1'000'000, 'x')}).out, "1000000\n");
+}
+
+TEST(Process, AReaderThatEndsEarlyIsNoFault) {
+  EXPECT_EQ(run({"true"}, {.input = std::string(1'000'000, 'x')}).exit_code, 0);
+}
+
+TEST(Process, AnEndBySignalIsTheShellsCode) {
+  EXPECT_EQ(run({"sh", "-c", "kill -9 $$"}).exit_code, 137);
+}
+
+TEST(Process, PastItsTimeLimitItIsKilledWithItsChildren) {
+  Process process({"sh", "-c", "sleep 1000 & echo $!; wait"}, {.limit = milliseconds(300)});
+  const ProcessResult& result = process.wait();
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 137);
+  EXPECT_FALSE(is_alive(std::stoi(result.out)));
+}
+
+TEST(Process, ASignalReachesItOnceItHasSaidThatItIsReady) {
+  Process process({"sh", "-c", "trap 'echo caught; exit 75' USR1; echo ready; while :; do sleep 0.01; done"});
+  ASSERT_TRUE(process.wait_for_output("ready"));
+  process.signal(SIGUSR1);
+  EXPECT_EQ(process.wait().exit_code, 75);
+  EXPECT_EQ(process.out(), "ready\ncaught\n");
+}
+
+TEST(Process, WaitingForOutputEndsWithTheProgram) {
+  Process process({"echo", "one"});
+  EXPECT_FALSE(process.wait_for_output("two"));
+  EXPECT_EQ(process.wait().exit_code, 0);
+}
+
+TEST(Process, EnvironmentAndFolderAreAsGiven) {
+  const TemporaryFolder folder;
+  ProcessOptions options{.environment = {{"EBB_ONE", "1"}}, .unset = {"HOME"}, .folder = folder.path()};
+  EXPECT_EQ(run_shell("echo $EBB_ONE-${HOME-unset}-$(pwd -P)", options).out,
+            "1-unset-" + std::filesystem::canonical(folder.path()).string() + "\n");
+}
+
+TEST(Process, AProgramThatIsNotThereIsNamed) {
+  try {
+    run({"no-such-program-of-ebb"});
+    FAIL() << "it was started";
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("no-such-program-of-ebb"), std::string::npos);
+  }
+}
+
+TEST(Process, NothingOutlivesTheObject) {
+  pid_t pid = -1;
+  {
+    const Process process({"sleep", "1000"});
+    pid = process.pid();
+    EXPECT_TRUE(is_alive(pid));
+  }
+  EXPECT_FALSE(is_alive(pid));
+}
+
+}  // namespace
+}  // namespace ebb::test
