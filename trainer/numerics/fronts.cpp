@@ -1,1 +1,140 @@
-// to be written
+#include "numerics/fronts.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "base/error.h"
+#include "numerics/cpu/convolution.h"
+#include "numerics/cpu/linear.h"
+#include "numerics/once.h"
+
+namespace ebb::numerics {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+cpu::Act kernel_act(Activation act) {
+  return act == Activation::relu ? cpu::Act::relu : act == Activation::silu ? cpu::Act::silu : cpu::Act::none;
+}
+
+at::Tensor framework_activation(const at::Tensor& z, Activation act) {
+  return act == Activation::relu ? at::relu(z) : act == Activation::silu ? at::silu(z) : z;
+}
+
+void check_operands(const char* front, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                    std::int64_t rank) {
+  const bool fits = x.dim() == rank && w.dim() == rank && b.dim() == 1 &&
+                    x.scalar_type() == w.scalar_type() && x.scalar_type() == b.scalar_type() &&
+                    x.device() == w.device() && x.device() == b.device();
+  if (!fits)
+    throw Error(
+        ExitCode::internal,
+        fmt::format("{}: x [{}] {} on {}, w [{}] {} and b [{}] {} do not go together; they need {} and 1 "
+                    "dimensions, one dtype and one device",
+                    front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()), x.device().str(),
+                    fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type()), fmt::join(b.sizes(), ", "),
+                    c10::toString(b.scalar_type()), rank));
+}
+
+bool needs_graph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
+  return c10::GradMode::is_enabled() && (x.requires_grad() || w.requires_grad() || b.requires_grad());
+}
+
+// An image that the kernels can read as it lies: contiguous, or channels innermost.
+at::Tensor dense(const at::Tensor& t) {
+  return t.is_contiguous() || t.is_contiguous(at::MemoryFormat::ChannelsLast) ? t : t.contiguous();
+}
+
+// What backward needs of the result: the output for relu (which is kept by the next layer anyway), the value
+// before it for silu.
+at::Tensor kept(Activation act, const at::Tensor& y, const at::Tensor& before) {
+  return act == Activation::relu ? y : act == Activation::silu ? before : at::Tensor();
+}
+
+std::array<bool, 3> wanted(const AutogradContext* ctx) {
+  return {ctx->needs_input_grad(0), ctx->needs_input_grad(1), ctx->needs_input_grad(2)};
+}
+
+struct Linear : torch::autograd::Function<Linear> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& w,
+                            const at::Tensor& b, std::int64_t act, bool graph) {
+    const auto activation = static_cast<Activation>(act);
+    const at::Tensor xc = x.contiguous();
+    auto [y, before] = cpu::linear_forward(xc, w.contiguous(), b.contiguous(), kernel_act(activation),
+                                           graph && activation == Activation::silu);
+    ctx->save_for_backward({xc, w, kept(activation, y, before)});
+    ctx->saved_data["act"] = act;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    refuse_second_derivative("linear");
+    const auto saved = ctx->get_saved_variables();
+    const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
+    auto grads = cpu::linear_backward(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2],
+                                      kernel_act(act), wanted(ctx));
+    return {grads[0], grads[1], grads[2], {}, {}};
+  }
+};
+
+struct Convolution : torch::autograd::Function<Convolution> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& w,
+                            const at::Tensor& b, std::int64_t stride, std::int64_t padding, bool transposed,
+                            std::int64_t act, bool graph) {
+    const auto activation = static_cast<Activation>(act);
+    const at::Tensor xc = dense(x);
+    const auto g = cpu::geometry(xc, w, stride, padding, transposed);
+    auto [y, before] = cpu::conv_forward(g, xc, w.contiguous(), b.contiguous(), kernel_act(activation),
+                                         graph && activation == Activation::silu);
+    ctx->save_for_backward({xc, w, kept(activation, y, before)});
+    ctx->saved_data["act"] = act;
+    ctx->saved_data["stride"] = stride;
+    ctx->saved_data["padding"] = padding;
+    ctx->saved_data["transposed"] = transposed;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    const bool transposed = ctx->saved_data["transposed"].toBool();
+    refuse_second_derivative(transposed ? "conv_transpose2d" : "conv2d");
+    const auto saved = ctx->get_saved_variables();
+    const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
+    const auto g = cpu::geometry(saved[0], saved[1], ctx->saved_data["stride"].toInt(),
+                                 ctx->saved_data["padding"].toInt(), transposed);
+    auto grads = cpu::conv_backward(g, dense(dy[0]), saved[0], saved[1].contiguous(), saved[2],
+                                    kernel_act(act), wanted(ctx));
+    return {grads[0], grads[1], grads[2], {}, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act) {
+  check_operands("linear", x, w, b, 2);
+  if (x.size(1) != w.size(1) || b.size(0) != w.size(0))
+    throw Error(ExitCode::internal,
+                fmt::format("linear: x [{}] does not go with w [{}] and b [{}]", fmt::join(x.sizes(), ", "),
+                            fmt::join(w.sizes(), ", "), b.size(0)));
+  if (x.is_cuda()) return framework_activation(at::linear(x, w, b), act);
+  return Linear::apply(x, w, b, static_cast<std::int64_t>(act), needs_graph(x, w, b));
+}
+
+at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t stride,
+                  std::int64_t padding, Activation act) {
+  check_operands("conv2d", x, w, b, 4);
+  if (x.is_cuda()) return framework_activation(at::conv2d(x, w, b, stride, padding), act);
+  return Convolution::apply(x, w, b, stride, padding, false, static_cast<std::int64_t>(act),
+                            needs_graph(x, w, b));
+}
+
+at::Tensor conv_transpose2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                            std::int64_t stride, std::int64_t padding, Activation act) {
+  check_operands("conv_transpose2d", x, w, b, 4);
+  if (x.is_cuda()) return framework_activation(at::conv_transpose2d(x, w, b, stride, padding), act);
+  return Convolution::apply(x, w, b, stride, padding, true, static_cast<std::int64_t>(act),
+                            needs_graph(x, w, b));
+}
+
+}  // namespace ebb::numerics

@@ -1,1 +1,91 @@
-// to be written
+#include "numerics/loss_scaler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace ebb::numerics {
+
+void LossScaleConfig::describe(config::Section& s) {
+  s.number("initial", initial)
+      .above(0)
+      .doc(
+          "Loss scale of the first step. Gradients are multiplied by it in backward, so that small ones do "
+          "not vanish in fp16.");
+  s.number("floor", floor)
+      .above(0)
+      .doc("A scale below this means that the run has diverged: it ends with code 6.");
+  s.number("ceiling", ceiling).above(0).doc("The scale does not grow past this.");
+  s.integer("growth_interval", growth_interval)
+      .at_least(1)
+      .unit("steps")
+      .doc("Accepted steps in a row before the scale doubles.");
+  s.integer("hysteresis", hysteresis)
+      .at_least(0)
+      .doc(
+          "Overflows that are forgiven (the step is skipped, the scale stays) before the scale halves, "
+          "counted anew after each growth.");
+}
+
+LossScaler::LossScaler(const LossScaleConfig& config) : config_(config), scale_(config.initial) {
+  if (config.initial < config.floor || config.initial > config.ceiling)
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "loss scale: the initial value {} lies outside floor {} and ceiling {}; choose it between them",
+            config.initial, config.floor, config.ceiling));
+}
+
+LossScaler LossScaler::fixed() {
+  LossScaleConfig config;
+  config.initial = 1;
+  LossScaler scaler(config);
+  scaler.fixed_ = true;
+  return scaler;
+}
+
+bool LossScaler::accept(bool overflowed) {
+  if (!overflowed) {
+    overflows_in_a_row_ = 0;
+    if (!fixed_ && ++accepted_ >= config_.growth_interval) {
+      accepted_ = 0;
+      forgiven_ = 0;
+      scale_ = std::min(scale_ * 2, config_.ceiling);
+    }
+    return true;
+  }
+  accepted_ = 0;
+  ++overflows_in_a_row_;
+  if (fixed_) return false;
+  if (forgiven_ < config_.hysteresis) {
+    ++forgiven_;
+    return false;
+  }
+  scale_ /= 2;
+  if (scale_ < config_.floor)
+    throw Error(ExitCode::numerics,
+                fmt::format("the run has diverged: gradients overflowed {} times in a row, and the loss "
+                            "scale would fall to {}, below its floor of "
+                            "{}. Lower optimizer.lr, lengthen the warm-up, or use precision.dtype bf16; the "
+                            "last checkpoint is kept",
+                            overflows_in_a_row_, scale_, config_.floor));
+  return false;
+}
+
+nlohmann::json LossScaler::state() const {
+  return {{"scale", scale_},
+          {"accepted", accepted_},
+          {"forgiven", forgiven_},
+          {"overflows_in_a_row", overflows_in_a_row_}};
+}
+
+void LossScaler::restore(const nlohmann::json& values) {
+  scale_ = values.at("scale").get<double>();
+  accepted_ = values.at("accepted").get<std::int64_t>();
+  forgiven_ = values.at("forgiven").get<std::int64_t>();
+  overflows_in_a_row_ = values.at("overflows_in_a_row").get<std::int64_t>();
+}
+
+}  // namespace ebb::numerics

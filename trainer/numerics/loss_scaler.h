@@ -8,22 +8,24 @@ namespace ebb::numerics {
 
 struct LossScaleConfig {
   double initial = 65536;
-  double floor = 1.0 / 16;          // below it the run has diverged: code 6
+  double floor = 1.0 / 16;  // below it the run has diverged: code 6
   double ceiling = 16777216;
   std::int64_t growth_interval = 1000;  // accepted steps in a row before the scale doubles
-  std::int64_t hysteresis = 1;          // overflows in a row that are forgiven before the scale halves... counted from the last growth
+  std::int64_t hysteresis =
+      1;  // overflows in a row that are forgiven before the scale halves... counted from the last growth
   void describe(config::Section& s);
 };
 
-// Dynamic loss scale with hysteresis. Decides from one flag that all ranks agree on, so that its state is the same everywhere. fp32 and bf16 runs use a
-// fixed scale of 1 (`fixed()`), whose accept(true) still refuses the step.
+// Dynamic loss scale with hysteresis. Decides from one flag that all ranks agree on, so that its state is the
+// same everywhere. fp32 and bf16 runs use a fixed scale of 1 (`fixed()`), whose accept(true) still refuses
+// the step.
 class LossScaler {
  public:
   explicit LossScaler(const LossScaleConfig& config);
   static LossScaler fixed();
   [[nodiscard]] double scale() const { return scale_; }
-  // True when the step may be taken. An overflow skips it and may halve the scale; under the floor: Error(numerics) with the scale, the floor and the
-  // number of overflows in a row.
+  // True when the step may be taken. An overflow skips it and may halve the scale; under the floor:
+  // Error(numerics) with the scale, the floor and the number of overflows in a row.
   bool accept(bool overflowed);
   [[nodiscard]] nlohmann::json state() const;
   void restore(const nlohmann::json& values);

@@ -5,10 +5,12 @@
 
 namespace ebb::numerics {
 
-// Splits an fp32 master into the 16-bit weight that the model uses (its high half) and an int16 residual (its low half), and joins them.
-// fp16: bit-exact for 2^-16 <= |w| <= 65504, below that the error is at most 9.1e-13. bf16: every finite fp32 round-trips (rounded half up with a
-// signed low half). fp32 weights need no residual: `low` is then undefined.
-void split_master(const at::Tensor& master /*fp32 [n]*/, const at::Tensor& weight /*16-bit [n]*/, const at::Tensor& low /*int16 [n]*/);
+// Splits an fp32 master into the 16-bit weight that the model uses (its high half) and an int16 residual (its
+// low half), and joins them. fp16: bit-exact for 2^-16 <= |w| <= 65504, below that the error is at
+// most 9.1e-13. bf16: every finite fp32 round-trips (rounded half up with a signed low half). fp32 weights
+// need no residual: `low` is then undefined.
+void split_master(const at::Tensor& master /*fp32 [n]*/, const at::Tensor& weight /*16-bit [n]*/,
+                  const at::Tensor& low /*int16 [n]*/);
 at::Tensor join_master(const at::Tensor& weight, const at::Tensor& low);  // fp32 [n]
 
 struct AdamW {
@@ -17,12 +19,14 @@ struct AdamW {
   double gradient_scale = 1.0;  // multiplies the gradient first: 1 / loss scale, and the clip factor
 };
 
-// One pass over a flat range: unscale, AdamW (Loshchilov and Hutter, 2019: decoupled decay), split. weight 16-bit or fp32 [n], low int16 [n] or undefined,
-// grad fp32/fp16/bf16 [n], m and v fp32 [n]. CPU (vectorised, threaded) and CUDA. Bit-identical for any number of threads.
-void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad, const at::Tensor& m, const at::Tensor& v, const AdamW& how);
+// One pass over a flat range: unscale, AdamW (Loshchilov and Hutter, 2019: decoupled decay), split. weight
+// 16-bit or fp32 [n], low int16 [n] or undefined, grad fp32/fp16/bf16 [n], m and v fp32 [n]. CPU (vectorised,
+// threaded) and CUDA. Bit-identical for any number of threads.
+void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad,
+                  const at::Tensor& m, const at::Tensor& v, const AdamW& how);
 
 struct GradientStats {
-  double square_sum;     // of the finite elements, fp64, summed in a fixed order whatever the number of threads
+  double square_sum;  // of the finite elements, fp64, summed in a fixed order whatever the number of threads
   std::int64_t non_finite;
 };
 // One pass over a gradient [n], any float dtype.

@@ -1,1 +1,39 @@
-// to be written
+#include "optim/optimizer.h"
+
+namespace ebb::optim {
+
+void ScheduleConfig::describe(config::Section& s) {
+  s.choice("kind", kind,
+           {{"constant", ScheduleKind::constant},
+            {"linear", ScheduleKind::linear},
+            {"cosine", ScheduleKind::cosine}})
+      .doc("Curve of the learning rate after the warm-up.");
+  s.integer("warmup_steps", warmup_steps)
+      .at_least(0)
+      .unit("steps")
+      .doc("Steps over which the learning rate rises linearly to its peak.");
+  s.number("final_ratio", final_ratio)
+      .at_least(0)
+      .at_most(1)
+      .doc("Learning rate at the last step as a part of the peak; linear and cosine end there.");
+}
+
+void OptimizerConfig::describe(config::Section& s) {
+  s.choice("kind", kind, {{"adamw", OptimizerKind::adamw}}).doc("What steps the weights.");
+  s.number("lr", lr).above(0).doc("Peak learning rate.");
+  s.number("beta1", beta1).at_least(0).below(1).doc("Decay of the first moment (the mean gradient).");
+  s.number("beta2", beta2)
+      .at_least(0)
+      .below(1)
+      .doc("Decay of the second moment (the mean squared gradient).");
+  s.number("eps", eps).above(0).doc("Added to the root of the second moment.");
+  s.number("weight_decay", weight_decay)
+      .at_least(0)
+      .doc("Decoupled weight decay of matrices; biases and norms do not decay.");
+  s.number("clip_norm", clip_norm)
+      .at_least(0)
+      .doc("Gradients are scaled down to this global norm; 0 leaves them as they are.");
+  s.section("schedule", schedule, "Learning rate over the run.");
+}
+
+}  // namespace ebb::optim

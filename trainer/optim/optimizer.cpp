@@ -1,1 +1,72 @@
-// to be written
+#include "optim/optimizer.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "memory/ledger.h"
+#include "numerics/update.h"
+
+namespace ebb::optim {
+
+Optimizer::Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters)
+    : config_(config), parameters_(std::move(parameters)) {
+  for (const core::Parameter& p : parameters_) {
+    const at::TensorOptions options = at::TensorOptions().device(p.tensor.device());
+    const std::int64_t n = p.tensor.numel();
+    const bool split = p.tensor.scalar_type() != at::kFloat;
+    {
+      const memory::Tag tag(memory::Class::optimizer, "optimizer.residual");
+      low_.push_back(split ? at::zeros({n}, options.dtype(at::kShort)) : at::Tensor());
+    }
+    {
+      const memory::Tag tag(memory::Class::optimizer, "optimizer.m");
+      m_.push_back(at::zeros({n}, options.dtype(at::kFloat)));
+    }
+    const memory::Tag tag(memory::Class::optimizer, "optimizer.v");
+    v_.push_back(at::zeros({n}, options.dtype(at::kFloat)));
+  }
+}
+
+void Optimizer::set_master(std::size_t parameter, const at::Tensor& master) {
+  const c10::InferenceMode guard(false);
+  const at::NoGradGuard no_grad;
+  numerics::split_master(master.contiguous().flatten(), parameters_.at(parameter).tensor.detach(),
+                         low_[parameter]);
+}
+
+void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, double gradient_scale) {
+  if (grads.size() != parameters_.size())
+    throw Error(ExitCode::internal,
+                fmt::format("optimizer: {} gradients for {} parameters", grads.size(), parameters_.size()));
+  ++steps_;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const core::Parameter& p = parameters_[i];
+    numerics::AdamW how;
+    how.lr = lr;
+    how.beta1 = config_.beta1;
+    how.beta2 = config_.beta2;
+    how.eps = config_.eps;
+    how.weight_decay = p.decay ? config_.weight_decay : 0.0;
+    how.step = steps_;
+    how.gradient_scale = gradient_scale;
+    numerics::adamw_update(p.tensor.detach(), low_[i], grads[i].detach(), m_[i], v_[i], how);
+  }
+}
+
+core::State Optimizer::state() {
+  core::State state;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].name;
+    if (low_[i].defined()) state.tensors[name + ".residual"] = low_[i];
+    state.tensors[name + ".m"] = m_[i];
+    state.tensors[name + ".v"] = v_[i];
+  }
+  state.values["steps"] = steps_;
+  return state;
+}
+
+void Optimizer::restore(const nlohmann::json& values) {
+  steps_ = values.at("steps").get<std::int64_t>();
+}
+
+}  // namespace ebb::optim

@@ -10,35 +10,47 @@
 
 namespace ebb::optim {
 
+enum class OptimizerKind { adamw };
 enum class ScheduleKind { constant, linear, cosine };
 
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::cosine;
   std::int64_t warmup_steps = 100;
-  double final_ratio = 0.0;      // lr at the last step / peak lr
+  double final_ratio = 0.0;  // lr at the last step / peak lr
   void describe(config::Section& s);
 };
 
 struct OptimizerConfig {
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1, clip_norm = 1.0;   // clip_norm 0: none
+  OptimizerKind kind = OptimizerKind::adamw;
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1,
+         clip_norm = 1.0;  // clip_norm 0: none
   ScheduleConfig schedule;
-  void describe(config::Section& s);   // keys kind (adamw), lr, betas as beta1/beta2, eps, weight_decay, clip_norm, schedule
+  void describe(config::Section& s);  // keys kind (adamw), lr, betas as beta1/beta2, eps, weight_decay,
+                                      // clip_norm, schedule
 };
 
-// Learning rate of `step` (from 0) of `steps`: linear warm-up from lr/warmup, then the curve down to final_ratio * lr.
+// Learning rate of `step` (from 0) of `steps`: linear warm-up from lr/warmup, then the curve down to
+// final_ratio * lr.
 double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step, std::int64_t steps);
 
-// AdamW over the split master: weight (the model's own tensor), int16 residual and fp32 moments, per parameter. Allocates its state when made
-// (class optimizer), so that the first step allocates nothing that stays.
+// What gradients are multiplied with so that their global norm is at most clip_norm; 1 where it is already,
+// or where clip_norm is 0.
+double clip_factor(double norm, double clip_norm);
+
+// AdamW over the split master: weight (the model's own tensor), int16 residual and fp32 moments, per
+// parameter. Allocates its state when made (class optimizer), so that the first step allocates nothing that
+// stays.
 class Optimizer final : public core::Stateful {
  public:
   Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters);
-  // Starts from fp32 initial values: weight and residual become their halves. `masters` in the order of the parameters.
+  // Starts from fp32 initial values: weight and residual become their halves. `masters` in the order of the
+  // parameters.
   void set_master(std::size_t parameter, const at::Tensor& master);
-  // grads in the order of the parameters, each of its parameter's numel; gradient_scale = clip factor / loss scale.
+  // grads in the order of the parameters, each of its parameter's numel; gradient_scale = clip factor / loss
+  // scale.
   void step(const std::vector<at::Tensor>& grads, double lr, double gradient_scale);
   [[nodiscard]] std::int64_t steps_taken() const { return steps_; }
-  core::State state() override;            // residuals, moments; values: steps
+  core::State state() override;  // residuals, moments; values: steps
   void restore(const nlohmann::json& values) override;
 
  private:

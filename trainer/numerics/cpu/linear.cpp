@@ -1,1 +1,61 @@
-// to be written
+#include "numerics/cpu/linear.h"
+
+#include <algorithm>
+
+#include "numerics/cpu/gemm.h"
+#include "numerics/cpu/workspace.h"
+
+namespace ebb::numerics::cpu {
+
+LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Act act,
+                            bool keep_before) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t in = x.size(1);
+  const std::int64_t out = w.size(0);
+  LinearOutput result{at::empty({batch, out}, x.options()), {}};
+  if (keep_before) result.before = at::empty({batch, out}, x.options());
+  const at::Tensor space = workspace(product_workspace(batch, out, in) + out, x);
+  if (x.is_meta()) return result;
+  const Kind kind = kind_of(x);
+  auto* bias = space.data_ptr<float>();
+  kernels().to_float(kind, b.const_data_ptr(), bias, out);
+  product({kind, x.const_data_ptr(), batch, in, false}, {kind, w.const_data_ptr(), out, in, true},
+          {kind, result.y.mutable_data_ptr(), bias, act,
+           keep_before ? result.before.mutable_data_ptr() : nullptr},
+          batch, out, in, bias + out);
+  return result;
+}
+
+std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
+                                          const at::Tensor& saved, Act act, std::array<bool, 3> wanted) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t in = x.size(1);
+  const std::int64_t out = w.size(0);
+  std::array<at::Tensor, 3> grads;
+  if (wanted[0]) grads[0] = at::empty({batch, in}, x.options());
+  if (wanted[1]) grads[1] = at::empty({out, in}, x.options());
+  if (wanted[2]) grads[2] = at::empty({out}, x.options());
+  const std::int64_t floats =
+      std::max({wanted[0] ? product_workspace(batch, in, out) : 0,
+                wanted[1] ? product_workspace(out, in, batch) : 0, wanted[2] ? out : 0});
+  const at::Tensor space = workspace(floats, x);
+  if (x.is_meta()) return grads;
+  const Kind kind = kind_of(x);
+  auto* blocks = space.data_ptr<float>();
+  Operand dz{kind, dy.const_data_ptr(), batch, out, false, saved.defined() ? saved.const_data_ptr() : nullptr,
+             act};
+  if (wanted[2]) {
+    column_sums(dz, blocks);
+    kernels().from_float(kind, blocks, grads[2].mutable_data_ptr(), out);
+  }
+  if (wanted[0])
+    product(dz, {kind, w.const_data_ptr(), out, in, false}, {kind, grads[0].mutable_data_ptr()}, batch, in,
+            out, blocks);
+  dz.transposed = true;
+  if (wanted[1])
+    product(dz, {kind, x.const_data_ptr(), batch, in, false}, {kind, grads[1].mutable_data_ptr()}, out, in,
+            batch, blocks);
+  return grads;
+}
+
+}  // namespace ebb::numerics::cpu

@@ -1,0 +1,62 @@
+#pragma once
+#include <cstdint>
+
+// The inner loops of the CPU's fronts over plain memory; nothing here knows tensors. Two sets do the same
+// operations in the same order, so that their results are bit-identical: one for any machine and one for
+// AVX-512. `kernels()` picks once, by what the processor says.
+namespace ebb::numerics::cpu {
+
+enum class Kind : std::uint8_t { f32, f16, bf16 };
+enum class Act : std::uint8_t { none, relu, silu };
+
+struct AdamWFactors {
+  float keep;  // 1 - lr * weight_decay
+  float beta1_rest, beta2, beta2_rest;
+  float step_size;   // lr / (1 - beta1^t)
+  float root_scale;  // 1 / sqrt(1 - beta2^t)
+  float eps, gradient_scale;
+};
+
+struct Kernels {
+  const char* name;
+  void (*to_float)(Kind kind, const void* in, float* out, std::int64_t n);
+  void (*from_float)(Kind kind, const float* in, void* out, std::int64_t n);
+  // out = act(values + bias), row by row; `values` is overwritten. bias [columns] or null. `before`, if not
+  // null, takes values + bias.
+  void (*finish)(Kind kind, float* values, const float* bias, Act act, std::int64_t rows,
+                 std::int64_t columns, void* out, void* before);
+  // gradient *= act'(saved): `saved` is the output for relu, the value before the activation for silu.
+  void (*activation_gradient)(Act act, const float* saved, float* gradient, std::int64_t n);
+  void (*add)(const float* in, float* sum, std::int64_t n);
+  // sums[c] += values[r, c], rows in order.
+  void (*add_rows)(const float* values, std::int64_t rows, std::int64_t columns, float* sums);
+  // [rows, columns] -> [columns, rows]
+  void (*transpose)(const float* in, std::int64_t rows, std::int64_t columns, float* out);
+
+  // One pass of AdamW over the split master. low is null for f32 weights.
+  void (*adamw)(Kind weight_kind, void* weight, std::int16_t* low, Kind gradient_kind, const void* gradient,
+                float* m, float* v, const AdamWFactors& how, std::int64_t n);
+  void (*split)(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n);
+  void (*join)(Kind kind, const void* weight, const std::int16_t* low, float* master, std::int64_t n);
+  // Sum of squares of the finite elements and the number of the others.
+  void (*stats)(Kind kind, const void* gradient, std::int64_t n, double* square_sum,
+                std::int64_t* non_finite);
+
+  // Sum of softplus(x) - t x, t = target/255.
+  double (*bernoulli)(Kind kind, const void* logits, const std::uint8_t* targets, std::int64_t n);
+  // gradient = (sigmoid(x) - t) * scale
+  void (*bernoulli_gradient)(Kind kind, const void* logits, const std::uint8_t* targets, float scale,
+                             void* gradient, std::int64_t n);
+  // Sum of (mu^2 + exp(l) - 1 - l) / 2.
+  double (*kl)(Kind kind, const void* mu, const void* logvar, std::int64_t n);
+  void (*kl_gradient)(Kind kind, const void* mu, const void* logvar, float scale, void* d_mu, void* d_logvar,
+                      std::int64_t n);
+  // out = in / 255
+  void (*unit_range)(Kind kind, const std::uint8_t* in, void* out, std::int64_t n);
+};
+
+const Kernels& kernels();
+const Kernels& scalar_kernels();
+const Kernels* avx512_kernels();  // null where the processor has it not
+
+}  // namespace ebb::numerics::cpu

@@ -1,0 +1,20 @@
+#pragma once
+#include <c10/core/GradMode.h>
+
+#include <string>
+
+#include "base/error.h"
+
+namespace ebb::numerics {
+
+// Our backward passes call raw kernels, so a graph of them would be silently wrong: asking for one throws.
+inline void refuse_second_derivative(const char* front) {
+  if (c10::GradMode::is_enabled())
+    throw Error(ExitCode::internal,
+                std::string(front) +
+                    ": no second derivative. Its backward was asked for a graph of itself "
+                    "(create_graph), which this kernel cannot give; write the term with the framework's own "
+                    "operators");
+}
+
+}  // namespace ebb::numerics
