@@ -1,1 +1,24 @@
-// to be written
+#include "checkpoint/config.h"
+
+namespace ebb::checkpoint {
+
+void CheckpointConfig::describe(config::Section& s) {
+  s.integer("every", every)
+      .at_least(0)
+      .unit("steps")
+      .doc("Steps between two checkpoints. 0: only at the end and when the run is stopped.")
+      .free_to_change();
+  s.integer("keep", keep)
+      .at_least(1)
+      .doc("How many whole checkpoints stay on disk; older ones are deleted once a new one is durable.")
+      .free_to_change();
+  s.choice("resume", resume,
+           {{"auto", Resume::automatic}, {"never", Resume::never}, {"force", Resume::force}})
+      .doc(
+          "auto: go on from the newest whole checkpoint if the configuration is mathematically the same. "
+          "never: start "
+          "anew, in a folder without checkpoints. force: go on although the configuration differs.")
+      .free_to_change();
+}
+
+}  // namespace ebb::checkpoint

@@ -1,1 +1,194 @@
-// to be written
+#include "checkpoint/lease.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "checkpoint/lease_file.h"
+
+namespace ebb::checkpoint {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr double kSayEvery_s = 10;
+constexpr double kLongestPoll_s = 0.2;  // so that a stop is heard soon
+
+double seconds_since(Clock::time_point t) {
+  return std::chrono::duration<double>(Clock::now() - t).count();
+}
+
+// Watches another's lease with this process's own clock.
+class Watch {
+ public:
+  // True when `text` may be taken over.
+  bool is_stale(const std::string& text) {
+    if (text != text_) {
+      text_ = text;
+      since_ = Clock::now();
+    }
+    const auto holder = Holder::parse(text);
+    if (!holder) return seconds_since(since_) > unreadable_expire_s;
+    if (holder->is_certainly_gone() || seconds_since(since_) > holder->expire_s) return true;
+    return holder->seems_expired() && seconds_since(since_) > 2 * holder->renew_s;
+  }
+  // Whether looking on for a short while will tell.
+  [[nodiscard]] static bool is_doubtful(const std::string& text) {
+    const auto holder = Holder::parse(text);
+    return holder && (holder->is_certainly_gone() || holder->seems_expired());
+  }
+  double unreadable_expire_s = 60;
+
+ private:
+  std::string text_;
+  Clock::time_point since_ = Clock::now();
+};
+
+std::string holder_text(const std::string& text, const std::filesystem::path& path) {
+  const auto holder = Holder::parse(text);
+  return holder ? holder->describe() : fmt::format("someone ({} cannot be read)", path.string());
+}
+
+}  // namespace
+
+struct Lease::Impl {
+  Impl(const std::filesystem::path& run_folder, double renew_s, double expire_s)
+      : folder(run_folder), file(run_folder), self(Holder::of_this_process(renew_s, expire_s)) {}
+
+  void take(WhenHeld when_held, const Say& say, const Stop& stop);
+  void keep();
+  bool renew_once(std::string& taken);
+
+  std::filesystem::path folder;
+  LeaseFile file;
+  Holder self;
+  mutable std::mutex mutex;
+  std::condition_variable wake;
+  bool ending = false;
+  std::string lost;           // why; empty: it is ours
+  Clock::time_point renewed;  // the last time that the file was seen to be ours
+  std::thread thread;
+};
+
+void Lease::Impl::take(WhenHeld when_held, const Say& say, const Stop& stop) {
+  Watch watch;
+  watch.unreadable_expire_s = self.expire_s;
+  const auto begin = Clock::now();
+  double next_word_s = 0;
+  while (true) {
+    if (stop && stop()) {
+      throw Error(ExitCode::stopped,
+                  fmt::format("stopped while waiting for {}: nothing was begun", folder.string()));
+    }
+    self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
+    const auto text = file.read();
+    if (!text) {
+      if (file.create(self)) return;
+      continue;
+    }
+    if (watch.is_stale(*text)) {
+      file.take_away(*text, self.token);
+      continue;
+    }
+    if (when_held == WhenHeld::refuse && !Watch::is_doubtful(*text)) {
+      throw Error(
+          ExitCode::usage,
+          fmt::format(
+              "{} is being written by {}. Wait for it with run.when_held=wait, or give this run another "
+              "name: run.name=... (if you know that it is dead, delete {})",
+              folder.string(), holder_text(*text, file.path()), file.path().string()));
+    }
+    if (say && seconds_since(begin) >= next_word_s) {
+      say(fmt::format("waiting for {}, held by {}; {} so far", folder.string(),
+                      holder_text(*text, file.path()), format_duration(seconds_since(begin))));
+      next_word_s = seconds_since(begin) + kSayEvery_s;
+    }
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(kLongestPoll_s, self.renew_s)));
+  }
+}
+
+// True: it is ours, as of now. `taken` says by whom it was taken over.
+bool Lease::Impl::renew_once(std::string& taken) {
+  const auto text = file.read();
+  const auto holder = text ? Holder::parse(*text) : std::nullopt;
+  if (holder && holder->token != self.token) {
+    taken = fmt::format("{} took it over: it had not been renewed in time", holder->describe());
+    return false;
+  }
+  self.renewals += 1;
+  self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
+  // Not there: someone moved it aside for a moment, or deleted it. It is ours again if nobody else was
+  // faster.
+  if (!text) {
+    return file.create(self);
+  }
+  file.renew(self);
+  return true;
+}
+
+void Lease::Impl::keep() {
+  std::unique_lock lock(mutex);
+  while (lost.empty() &&
+         !wake.wait_for(lock, std::chrono::duration<double>(self.renew_s), [&] { return ending; })) {
+    lock.unlock();  // storage that hangs must not hold up check()
+    bool ours = false;
+    std::string taken;
+    try {
+      ours = renew_once(taken);
+    } catch (const std::exception&) {
+      // Storage that does not answer for a while is no loss yet: check() counts from `renewed`.
+    }
+    lock.lock();
+    if (ours) renewed = Clock::now();
+    lost = taken;
+  }
+}
+
+Lease::Lease(const std::filesystem::path& run_folder, WhenHeld when_held, double renew_s, double expire_s,
+             const Say& say, const Stop& stop)
+    : impl_(std::make_unique<Impl>(run_folder, renew_s, expire_s)) {
+  make_folders(run_folder);
+  impl_->take(when_held, say, stop);
+  impl_->renewed = Clock::now();
+  impl_->thread = std::thread([impl = impl_.get()] { impl->keep(); });
+}
+
+Lease::~Lease() {
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->ending = true;
+  }
+  impl_->wake.notify_all();
+  impl_->thread.join();
+  try {
+    const auto text = impl_->file.read();
+    const auto holder = text ? Holder::parse(*text) : std::nullopt;
+    if (holder && holder->token == impl_->self.token) impl_->file.remove();
+  } catch (const std::exception&) {
+    // It expires by itself.
+  }
+}
+
+void Lease::check() const {
+  const std::scoped_lock lock(impl_->mutex);
+  std::string why = impl_->lost;
+  if (why.empty() && seconds_since(impl_->renewed) > impl_->self.expire_s) {
+    why = fmt::format("it could not be renewed for {}", format_duration(seconds_since(impl_->renewed)));
+  }
+  if (!why.empty()) {
+    throw Error(
+        ExitCode::communication,
+        fmt::format(
+            "this run no longer holds {}: {}. It ends, so that two runs do not write there; run the same "
+            "command again to go on",
+            impl_->folder.string(), why));
+  }
+}
+
+}  // namespace ebb::checkpoint

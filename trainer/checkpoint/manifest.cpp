@@ -1,1 +1,134 @@
-// to be written
+#include "checkpoint/manifest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "memory/buffer.h"
+
+namespace ebb::checkpoint {
+namespace {
+
+constexpr const char* kFormatName = "ebb-checkpoint";
+constexpr std::int64_t kVerifyBytes = 4 << 20;
+
+[[noreturn]] void damaged(const std::filesystem::path& folder, const std::string& why) {
+  throw Error(ExitCode::checkpoint, fmt::format("{}: {}", folder.string(), why));
+}
+
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+}
+
+nlohmann::json to_json(const Manifest& m) {
+  nlohmann::json files = nlohmann::json::array(), tensors = nlohmann::json::object(),
+                 mathematical = nlohmann::json::array();
+  for (const auto& f : m.files) files.push_back({{"name", f.name}, {"bytes", f.bytes}, {"xxh3", f.xxh3}});
+  for (const auto& [name, t] : m.tensors) {
+    tensors[name] = {{"dtype", t.dtype}, {"shape", t.shape}, {"file", t.file}};
+  }
+  for (const auto& [key, value] : m.mathematical) mathematical.push_back(nlohmann::json::array({key, value}));
+  return {{"format", kFormatName},
+          {"version", kFormatVersion},
+          {"step", m.step},
+          {"world", m.world},
+          {"files", files},
+          {"tensors", tensors},
+          {"values", m.values},
+          {"mathematical", mathematical},
+          {"resolved_config", m.resolved_config}};
+}
+
+Manifest from_json(const std::filesystem::path& folder, const nlohmann::json& json) {
+  Manifest m;
+  json.at("step").get_to(m.step);
+  json.at("world").get_to(m.world);
+  for (const auto& f : json.at("files")) {
+    m.files.push_back({f.at("name").get<std::string>(), f.at("bytes").get<std::int64_t>(),
+                       f.at("xxh3").get<std::string>()});
+    if (!is_plain_name(m.files.back().name))
+      damaged(folder, "the manifest names a file outside the checkpoint");
+  }
+  for (const auto& [name, t] : json.at("tensors").items()) {
+    SavedTensor saved{t.at("dtype").get<std::string>(), t.at("shape").get<std::vector<std::int64_t>>(),
+                      t.at("file").get<std::string>()};
+    const auto listed =
+        std::any_of(m.files.begin(), m.files.end(), [&](const auto& f) { return f.name == saved.file; });
+    if (!listed)
+      damaged(folder,
+              fmt::format("{} is said to be in {}, which the manifest does not list", name, saved.file));
+    m.tensors.emplace(name, std::move(saved));
+  }
+  m.values = json.at("values");
+  for (const auto& pair : json.at("mathematical")) {
+    m.mathematical.emplace_back(pair.at(0).get<std::string>(), pair.at(1).get<std::string>());
+  }
+  json.at("resolved_config").get_to(m.resolved_config);
+  return m;
+}
+
+std::string done_text(const std::string& manifest_text) {
+  return fmt::format("{} xxh3 {}\n", kManifestName, digest_hex(manifest_text));
+}
+
+}  // namespace
+
+void write_manifest(const std::filesystem::path& folder, const Manifest& manifest) {
+  const std::string text = to_json(manifest).dump(1) + "\n";
+  write_file_atomically(folder / kManifestName, text);
+  write_file_atomically(folder / kDoneName, done_text(text));
+}
+
+Manifest read_manifest(const std::filesystem::path& folder) {
+  constexpr ExitCode kMissing = ExitCode::checkpoint;
+  if (!std::filesystem::exists(folder / kDoneName))
+    damaged(folder, "it has no DONE marker: it was never finished");
+  const std::string done = read_file(folder / kDoneName, kMissing);
+  const std::string text = read_file(folder / kManifestName, kMissing);
+  // First the hash, then the version: a flipped bit must not look like a later version. Both stay so in every
+  // version.
+  if (done != done_text(text))
+    damaged(folder, "manifest.json is not what DONE says: one of the two is damaged");
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (json.at("format") != kFormatName) damaged(folder, "its manifest is not of a checkpoint of ebb");
+    const auto version = json.at("version").get<std::int64_t>();
+    if (version > kFormatVersion) {
+      throw NewerFormat(
+          ExitCode::checkpoint,
+          fmt::format("{}: the checkpoint is of format version {}, this ebb reads up to version {}. Use the "
+                      "ebb that wrote it, or a later one",
+                      folder.string(), version, kFormatVersion));
+    }
+    return from_json(folder, json);
+  } catch (const nlohmann::json::exception& e) {
+    damaged(folder, fmt::format("its manifest lacks what it should hold ({})", e.what()));
+  }
+}
+
+void verify_files(const std::filesystem::path& folder, const Manifest& manifest) {
+  memory::Buffer buffer(kVerifyBytes, memory::Class::checkpoint, "checkpoint verification");
+  for (const auto& listed : manifest.files) {
+    const auto path = folder / listed.name;
+    if (!std::filesystem::exists(path)) damaged(folder, fmt::format("{} is missing", listed.name));
+    const ReadFile file(path, ExitCode::checkpoint);
+    if (file.size() != listed.bytes) {
+      damaged(folder, fmt::format("{} has {} bytes instead of {}", listed.name, file.size(), listed.bytes));
+    }
+    Digest digest;
+    for (std::int64_t at = 0; at < file.size(); at += kVerifyBytes) {
+      const auto piece =
+          buffer.bytes().first(static_cast<std::size_t>(std::min(kVerifyBytes, file.size() - at)));
+      file.read_at(at, piece);
+      digest.add(piece);
+    }
+    if (digest.hex() != listed.xxh3) {
+      damaged(folder, fmt::format("{} is damaged: its XXH3 is {} instead of {}", listed.name, digest.hex(),
+                                  listed.xxh3));
+    }
+  }
+}
+
+}  // namespace ebb::checkpoint

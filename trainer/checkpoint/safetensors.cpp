@@ -1,1 +1,249 @@
-// to be written
+#include "checkpoint/safetensors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "checkpoint/pieces.h"
+#include "memory/buffer.h"
+
+namespace ebb::checkpoint {
+
+static_assert(std::endian::native == std::endian::little, "tensors are written as they lie in memory");
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, at::ScalarType>, 9> kDtypes = {{{"F16", at::kHalf},
+                                                                                 {"BF16", at::kBFloat16},
+                                                                                 {"F32", at::kFloat},
+                                                                                 {"F64", at::kDouble},
+                                                                                 {"I64", at::kLong},
+                                                                                 {"I32", at::kInt},
+                                                                                 {"I16", at::kShort},
+                                                                                 {"U8", at::kByte},
+                                                                                 {"BOOL", at::kBool}}};
+
+at::Tensor staging_view(const memory::Buffer& staging, const at::Tensor& piece) {
+  return at::from_blob(staging.data(), piece.sizes(), at::TensorOptions().dtype(piece.scalar_type()));
+}
+
+bool lies_ready(const at::Tensor& tensor) {
+  return tensor.device().is_cpu() && tensor.is_contiguous();
+}
+
+std::span<std::byte> memory_of(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
+std::string header_text(const NamedTensors& ordered, const Metadata& metadata) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::int64_t offset = 0;
+  for (const auto& [name, tensor] : ordered) {
+    const auto end = offset + static_cast<std::int64_t>(tensor.nbytes());
+    header[name] = {{"dtype", dtype_name(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // the buffer starts aligned
+  return text;
+}
+
+}  // namespace
+
+std::string_view dtype_name(at::ScalarType dtype) {
+  for (const auto& [name, known] : kDtypes) {
+    if (known == dtype) return name;
+  }
+  throw Error(ExitCode::checkpoint,
+              fmt::format("a checkpoint cannot hold tensors of dtype {}", c10::toString(dtype)));
+}
+
+Written write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                          const Metadata& metadata) {
+  NamedTensors ordered;
+  for (const auto& [name, tensor] : tensors) ordered.emplace_back(name, tensor.variable_data());
+  std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
+    const auto wide_a = a.second.element_size(), wide_b = b.second.element_size();
+    return wide_a != wide_b ? wide_a > wide_b : a.first < b.first;
+  });
+  for (std::size_t i = 0; i < ordered.size(); ++i) {
+    if (ordered[i].first == "__metadata__" || (i > 0 && ordered[i].first == ordered[i - 1].first)) {
+      throw Error(ExitCode::internal, fmt::format("tensor name {} cannot be saved: taken", ordered[i].first));
+    }
+  }
+  AtomicFile file(path);
+  Digest digest;
+  const auto put = [&](std::span<const std::byte> bytes) {
+    digest.add(bytes);
+    file.append(bytes);
+  };
+  const std::string header = header_text(ordered, metadata);
+  const std::uint64_t length = header.size();
+  put(std::as_bytes(std::span(&length, 1)));
+  put(std::as_bytes(std::span(header)));
+  memory::Buffer staging;
+  for (const auto& [name, tensor] : ordered) {
+    if (lies_ready(tensor)) {
+      put(memory_of(tensor));
+      continue;
+    }
+    if (staging.size() == 0) staging = {kStagingBytes, memory::Class::checkpoint, "checkpoint staging"};
+    for_pieces(tensor, kStagingBytes, [&](const at::Tensor& piece) {
+      staging_view(staging, piece).copy_(piece);
+      put(staging.bytes().first(piece.nbytes()));
+    });
+  }
+  file.commit();
+  return {file.bytes_written(), digest.hex()};
+}
+
+namespace {
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
+  throw Error(ExitCode::checkpoint, fmt::format("{}: not a sound safetensors file: {}", path.string(), why));
+}
+
+// nlohmann takes the last of two equal keys; here the second one is an error.
+nlohmann::ordered_json parse_header(const std::filesystem::path& path, const std::string& text) {
+  std::vector<std::map<std::string, int>> seen;
+  const auto watch = [&](int, nlohmann::ordered_json::parse_event_t event, nlohmann::ordered_json& value) {
+    using Event = nlohmann::ordered_json::parse_event_t;
+    if (event == Event::object_start) seen.emplace_back();
+    if (event == Event::object_end) seen.pop_back();
+    if (event == Event::key && seen.back()[value.get<std::string>()]++ > 0) {
+      refuse(path, fmt::format("the name {} stands twice in the header", value.get<std::string>()));
+    }
+    return true;
+  };
+  try {
+    return nlohmann::ordered_json::parse(text, watch);
+  } catch (const nlohmann::ordered_json::exception& e) {
+    refuse(path, fmt::format("its header is no JSON ({})", e.what()));
+  }
+}
+
+TensorEntry parse_entry(const std::filesystem::path& path, const std::string& name,
+                        const nlohmann::ordered_json& value) {
+  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
+      !value.contains("data_offsets")) {
+    refuse(path, fmt::format("tensor {} needs dtype, shape and data_offsets, and nothing else", name));
+  }
+  const auto& dtype = value["dtype"];
+  const auto& shape = value["shape"];
+  const auto& offsets = value["data_offsets"];
+  const auto known = std::find_if(kDtypes.begin(), kDtypes.end(), [&](const auto& d) {
+    return dtype.is_string() && dtype.get_ref<const std::string&>() == d.first;
+  });
+  if (known == kDtypes.end()) {
+    refuse(path,
+           fmt::format("tensor {} has dtype {}; known are F16, BF16, F32, F64, I64, I32, I16, U8 and BOOL",
+                       name, dtype.dump()));
+  }
+  const auto figure = [](const nlohmann::ordered_json& v) {
+    return v.is_number_unsigned() && v.get<std::uint64_t>() <= std::uint64_t{INT64_MAX};
+  };
+  if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), figure)) {
+    refuse(path, fmt::format("tensor {} has shape {}", name, shape.dump()));
+  }
+  if (!offsets.is_array() || offsets.size() != 2 || !figure(offsets[0]) || !figure(offsets[1])) {
+    refuse(path, fmt::format("tensor {} has data_offsets {}", name, offsets.dump()));
+  }
+  TensorEntry entry{name, known->second, shape.get<std::vector<std::int64_t>>(),
+                    offsets[0].get<std::int64_t>(), offsets[1].get<std::int64_t>()};
+  // `extent` counts a dimension of 0 as 1: strides are computed from it, so it must not overflow either.
+  std::int64_t extent = static_cast<std::int64_t>(c10::elementSize(entry.dtype)), bytes = extent;
+  bool overflow = false;
+  for (const std::int64_t n : entry.shape) {
+    overflow |= __builtin_mul_overflow(extent, std::max<std::int64_t>(n, 1), &extent);
+    overflow |= __builtin_mul_overflow(bytes, n, &bytes);
+  }
+  if (overflow)
+    refuse(path, fmt::format("tensor {} of shape {} is larger than any memory", name, shape.dump()));
+  if (entry.end < entry.begin || entry.end - entry.begin != bytes) {
+    refuse(path, fmt::format("tensor {} of {} {} takes {} bytes, but its data_offsets are {}", name,
+                             known->first, shape.dump(), bytes, offsets.dump()));
+  }
+  return entry;
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : path_(path), file_(path, ExitCode::checkpoint) {
+  std::uint64_t length = 0;
+  if (file_.size() < 8) refuse(path, fmt::format("it has {} bytes, too few for a header", file_.size()));
+  file_.read_at(0, std::as_writable_bytes(std::span(&length, 1)));
+  if (length > std::uint64_t{kMaxHeaderBytes} || static_cast<std::int64_t>(length) > file_.size() - 8) {
+    refuse(path, fmt::format("its header is to have {} bytes, more than the file ({}) or the limit ({})",
+                             length, file_.size(), kMaxHeaderBytes));
+  }
+  std::string text(length, '\0');
+  file_.read_at(8, std::as_writable_bytes(std::span(text)));
+  if (text.empty() || text.front() != '{') refuse(path, "its header does not start with {");
+  const auto header = parse_header(path, text);
+  for (const auto& [name, value] : header.items()) {
+    if (name != "__metadata__") {
+      entries_.push_back(parse_entry(path, name, value));
+      continue;
+    }
+    if (!value.is_object()) refuse(path, "__metadata__ is no object");
+    for (const auto& [key, item] : value.items()) {
+      if (!item.is_string()) refuse(path, fmt::format("__metadata__ {} is no string", key));
+      metadata_[key] = item.get<std::string>();
+    }
+  }
+  std::sort(entries_.begin(), entries_.end(), [](const TensorEntry& a, const TensorEntry& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+  });
+  std::int64_t end = 0;
+  for (const auto& entry : entries_) {
+    if (entry.begin != end) {
+      refuse(path, fmt::format("tensor {} starts at byte {} of the buffer, but the one before ends at {}",
+                               entry.name, entry.begin, end));
+    }
+    end = entry.end;
+  }
+  buffer_start_ = 8 + static_cast<std::int64_t>(length);
+  if (file_.size() - buffer_start_ != end) {
+    refuse(path, fmt::format("it has {} bytes, but its header says {}", file_.size(), buffer_start_ + end));
+  }
+}
+
+const TensorEntry* SafetensorsFile::find(std::string_view name) const {
+  for (const auto& entry : entries_) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+void SafetensorsFile::read(const TensorEntry& entry, const at::Tensor& into) const {
+  if (into.scalar_type() != entry.dtype || into.sizes() != at::IntArrayRef(entry.shape)) {
+    throw Error(ExitCode::internal,
+                fmt::format("{}: {} read into another shape or dtype", path_.string(), entry.name));
+  }
+  const at::Tensor target = into.variable_data();
+  std::int64_t offset = buffer_start_ + entry.begin;
+  if (lies_ready(target)) {
+    file_.read_at(offset, memory_of(target));
+    return;
+  }
+  memory::Buffer staging(static_cast<std::size_t>(std::min(kStagingBytes, entry.end - entry.begin)),
+                         memory::Class::checkpoint, "checkpoint staging");
+  for_pieces(target, kStagingBytes, [&](const at::Tensor& piece) {
+    const auto bytes = staging.bytes().first(piece.nbytes());
+    file_.read_at(offset, bytes);
+    piece.copy_(staging_view(staging, piece));
+    offset += static_cast<std::int64_t>(bytes.size());
+  });
+}
+
+}  // namespace ebb::checkpoint

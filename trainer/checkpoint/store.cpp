@@ -1,1 +1,177 @@
-// to be written
+#include "checkpoint/store.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "checkpoint/all_ranks.h"
+#include "checkpoint/partition.h"
+#include "checkpoint/safetensors.h"
+
+namespace ebb::checkpoint {
+namespace {
+
+std::string shard_name(int rank) {
+  return fmt::format("shard-{:05}.safetensors", rank);
+}
+
+// What one save writes: all parts' tensors by their full names, and which rank writes which.
+struct Content {
+  NamedTensors tensors;
+  std::vector<int> writer;
+  Manifest manifest;  // without the files
+};
+
+Content collect(std::int64_t step, const Parts& parts, const Origin& origin, int ranks) {
+  Content content;
+  for (const auto& [part, stateful] : parts) {
+    const auto state = stateful->state();
+    for (const auto& [name, tensor] : state.tensors) content.tensors.emplace_back(part + "/" + name, tensor);
+    content.manifest.values[part] = state.values;
+  }
+  std::vector<std::pair<std::string, std::int64_t>> bytes;
+  for (const auto& [name, tensor] : content.tensors)
+    bytes.emplace_back(name, static_cast<std::int64_t>(tensor.nbytes()));
+  content.writer = partition(bytes, ranks);
+  auto& manifest = content.manifest;
+  manifest.step = step;
+  manifest.world = ranks;
+  manifest.mathematical = origin.mathematical;
+  manifest.resolved_config = origin.resolved_config;
+  for (std::size_t i = 0; i < content.tensors.size(); ++i) {
+    const auto& [name, tensor] = content.tensors[i];
+    manifest.tensors[name] = {std::string(dtype_name(tensor.scalar_type())), tensor.sizes().vec(),
+                              shard_name(content.writer[i])};
+  }
+  return content;
+}
+
+// Every rank must hold the same tensors, or their parts would not make a whole.
+std::string listing_digest(const Content& content) {
+  std::string text;
+  for (const auto& [name, t] : content.manifest.tensors) {
+    text += fmt::format("{} {} {} {}\n", name, t.dtype, fmt::join(t.shape, ","), t.file);
+  }
+  return digest_hex(text);
+}
+
+ShardFile write_shard(const std::filesystem::path& folder, const Content& content, int rank) {
+  NamedTensors mine;
+  for (std::size_t i = 0; i < content.tensors.size(); ++i) {
+    if (content.writer[i] == rank) mine.push_back(content.tensors[i]);
+  }
+  const auto written = write_safetensors(folder / shard_name(rank), mine, {{"format", "pt"}});
+  return {shard_name(rank), written.bytes, written.xxh3};
+}
+
+// Rank 0 looks for every rank's file: on storage of its own a rank would write where nobody reads.
+void check_shared(const std::filesystem::path& folder, const std::vector<ShardFile>& files) {
+  for (std::size_t rank = 0; rank < files.size(); ++rank) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(folder / files[rank].name, error);
+    if (error || static_cast<std::int64_t>(size) != files[rank].bytes) {
+      throw Error(
+          ExitCode::storage,
+          fmt::format(
+              "{} as rank {} wrote it ({} bytes) is not seen by rank 0: run.dir must lie on storage that "
+              "all hosts share",
+              (folder / files[rank].name).string(), rank, files[rank].bytes));
+    }
+  }
+}
+
+}  // namespace
+
+Store::Store(const std::filesystem::path& run_folder, const CheckpointConfig& config, comm::World& world,
+             double timeout_s)
+    : folder_(run_folder / "checkpoints"), config_(config), world_(world), timeout_s_(timeout_s) {
+  (void)on_all_ranks(world_, timeout_s_, [&] {
+    if (world_.rank() == 0) clean_leftovers(folder_);
+    return std::string();
+  });
+}
+
+void Store::save(std::int64_t step, const Parts& parts, const Origin& origin) {
+  const at::NoGradGuard no_grad;
+  const auto partial = partial_folder(folder_, step);
+  Content content;
+  const auto listings = on_all_ranks(world_, timeout_s_, [&] {
+    if (world_.rank() == 0) {
+      clean_leftovers(folder_);
+      make_folders(partial);
+    }
+    content = collect(step, parts, origin, world_.size());
+    return listing_digest(content);
+  });
+  for (std::size_t rank = 0; rank < listings.size(); ++rank) {
+    if (listings[rank] != listings[0]) {
+      throw Error(
+          ExitCode::communication,
+          fmt::format("step {} cannot be saved: rank {} holds other tensors than rank 0", step, rank));
+    }
+  }
+  const auto outcomes = on_all_ranks(world_, timeout_s_, [&] {
+    make_folders(partial);  // where a host's view of the shared folder lags behind
+    const auto file = write_shard(partial, content, world_.rank());
+    return nlohmann::json{{"name", file.name}, {"bytes", file.bytes}, {"xxh3", file.xxh3}}.dump();
+  });
+  (void)on_all_ranks(world_, timeout_s_, [&] {
+    if (world_.rank() != 0) return std::string();
+    for (const auto& outcome : outcomes) {
+      const auto file = nlohmann::json::parse(outcome);
+      content.manifest.files.push_back({file["name"], file["bytes"], file["xxh3"]});
+    }
+    check_shared(partial, content.manifest.files);
+    write_manifest(partial, content.manifest);
+    publish(folder_, step);
+    retain(folder_, step, config_.keep);
+    return std::string();
+  });
+}
+
+std::optional<Found> Store::newest(const std::function<void(const std::string&)>& warn) {
+  const auto results = on_all_ranks(world_, timeout_s_, [&]() -> std::string {
+    if (world_.rank() != 0) return {};
+    const auto all = list_checkpoints(folder_);
+    if (all.empty()) return {};
+    if (config_.resume == Resume::never) {
+      throw Error(
+          ExitCode::usage,
+          fmt::format(
+              "{} already holds checkpoints (up to step {}), and checkpoint.resume=never starts anew. "
+              "Give the run another name (run.name=...), or go on with checkpoint.resume=auto",
+              folder_.string(), all.front().step));
+    }
+    std::string reasons;
+    for (const auto& found : all) {
+      try {
+        verify_files(found.folder, read_manifest(found.folder));
+        return std::to_string(found.step);
+      } catch (const NewerFormat&) {
+        throw;
+      } catch (const Error& e) {
+        if (e.code() != ExitCode::checkpoint && e.code() != ExitCode::data) throw;
+        if (warn) warn(fmt::format("checkpoint skipped: {}", e.what()));
+        reasons += fmt::format("\n  {}", e.what());
+      }
+    }
+    throw Error(
+        ExitCode::checkpoint,
+        fmt::format("none of the {} checkpoints in {} is whole. Put a sound copy back, or start anew under "
+                    "another name (run.name=...):{}",
+                    all.size(), folder_.string(), reasons));
+  });
+  if (results[0].empty()) return std::nullopt;
+  const auto step = static_cast<std::int64_t>(std::stoll(results[0]));
+  return Found{step_folder(folder_, step), step};
+}
+
+std::optional<std::filesystem::path> Store::newest_folder() const {
+  for (const auto& found : list_checkpoints(folder_)) {
+    if (std::filesystem::exists(found.folder / kDoneName)) return found.folder;
+  }
+  return std::nullopt;
+}
+
+}  // namespace ebb::checkpoint

@@ -1,0 +1,18 @@
+#pragma once
+#include <cstdint>
+
+#include "config/section.h"
+
+namespace ebb::checkpoint {
+
+enum class Resume { automatic, never, force };
+
+// `checkpoint:` of the configuration. Nothing in it changes what is computed.
+struct CheckpointConfig {
+  std::int64_t every = 500;  // steps; 0: only at the end and when stopped
+  std::int64_t keep = 3;     // whole checkpoints, at least one
+  Resume resume = Resume::automatic;
+  void describe(config::Section& s);
+};
+
+}  // namespace ebb::checkpoint

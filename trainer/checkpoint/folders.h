@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ebb::checkpoint {
+
+struct Found {
+  std::filesystem::path folder;  // RUN/checkpoints/step-00000500
+  std::int64_t step;
+};
+
+// The folders below RUN/checkpoints. A checkpoint's folder passes through these names, by renames:
+//   step-N.partial   being written; of no worth after a crash
+//   step-N           whole
+//   step-N.replaced  a whole one while another of its step takes its place; put back after a crash between
+//   the two renames step-N.deleted   being deleted
+std::filesystem::path step_folder(const std::filesystem::path& checkpoints, std::int64_t step);
+std::filesystem::path partial_folder(const std::filesystem::path& checkpoints, std::int64_t step);
+
+// Folders named step-N, newest first, whatever is in them. Empty where there is no folder.
+std::vector<Found> list_checkpoints(const std::filesystem::path& checkpoints);
+// Finishes or undoes what a crash left: puts .replaced back, removes .partial and .deleted.
+void clean_leftovers(const std::filesystem::path& checkpoints);
+// step-N.partial, complete and durable, becomes step-N, in the place of one that is there.
+void publish(const std::filesystem::path& checkpoints, std::int64_t step);
+// Deletes the oldest checkpoints up to `step` beyond `keep`. Those without DONE do not count and stay.
+void retain(const std::filesystem::path& checkpoints, std::int64_t step, std::int64_t keep);
+
+}  // namespace ebb::checkpoint

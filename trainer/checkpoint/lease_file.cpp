@@ -1,0 +1,183 @@
+#include "checkpoint/lease_file.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/units.h"
+
+namespace ebb::checkpoint {
+namespace fs = std::filesystem;
+namespace {
+
+double wall_clock_s() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::string pid_namespace() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/ns/pid", error).string();
+}
+
+// Field 22 of /proc/PID/stat; the command in field 2 may hold spaces and brackets. 0: no such process.
+std::int64_t process_start(std::int64_t pid) {
+  const std::string line = first_line(fmt::format("/proc/{}/stat", pid));
+  const auto after = line.rfind(')');
+  if (after == std::string::npos) return 0;
+  std::istringstream fields(line.substr(after + 1));
+  std::string field;
+  for (int number = 3; number <= 22 && fields >> field; ++number) {
+    if (number == 3 && (field == "Z" || field == "X")) return 0;  // ended, not yet waited for
+  }
+  return fields ? std::strtoll(field.c_str(), nullptr, 10) : 0;
+}
+
+[[noreturn]] void fail(const std::string& what, const fs::path& path, int error) {
+  throw Error(ExitCode::storage, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error)));
+}
+
+}  // namespace
+
+Holder Holder::of_this_process(double renew_s, double expire_s) {
+  std::random_device random;
+  Holder h;
+  h.host = host_name();
+  h.boot = first_line("/proc/sys/kernel/random/boot_id");
+  h.pid_namespace = checkpoint::pid_namespace();
+  h.token = fmt::format("{:08x}{:08x}", random(), random());
+  h.pid = ::getpid();
+  h.process_start = checkpoint::process_start(h.pid);
+  h.renewed_at = wall_clock_s();
+  h.renew_s = renew_s;
+  h.expire_s = expire_s;
+  return h;
+}
+
+std::string Holder::to_text() const {
+  const nlohmann::json json = {{"host", host},
+                               {"boot", boot},
+                               {"pid", pid},
+                               {"pid_namespace", pid_namespace},
+                               {"process_start", process_start},
+                               {"token", token},
+                               {"renewals", renewals},
+                               {"renewed_at", renewed_at},
+                               {"renew_s", renew_s},
+                               {"expire_s", expire_s}};
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::optional<Holder> Holder::parse(const std::string& text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    Holder h;
+    json.at("host").get_to(h.host);
+    json.at("boot").get_to(h.boot);
+    json.at("pid").get_to(h.pid);
+    json.at("pid_namespace").get_to(h.pid_namespace);
+    json.at("process_start").get_to(h.process_start);
+    json.at("token").get_to(h.token);
+    json.at("renewals").get_to(h.renewals);
+    json.at("renewed_at").get_to(h.renewed_at);
+    json.at("renew_s").get_to(h.renew_s);
+    json.at("expire_s").get_to(h.expire_s);
+    return h;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::string Holder::describe() const {
+  return fmt::format("process {} on {} (last sign of life {} ago)", pid, host,
+                     format_duration(std::max(0.0, wall_clock_s() - renewed_at)));
+}
+
+bool Holder::is_certainly_gone() const {
+  const Holder here = of_this_process(renew_s, expire_s);
+  if (host != here.host || boot != here.boot || pid_namespace != here.pid_namespace) return false;
+  return process_start == 0 || checkpoint::process_start(pid) != process_start;
+}
+
+bool Holder::seems_expired() const {
+  return wall_clock_s() - renewed_at > expire_s;
+}
+
+LeaseFile::LeaseFile(const fs::path& run_folder) : path_(run_folder / "lease.json") {}
+
+fs::path LeaseFile::beside(const std::string& token) const {
+  return path_.string() + "." + token;
+}
+
+std::optional<std::string> LeaseFile::read() const {
+  std::ifstream in(path_, std::ios::binary);
+  if (!in) {
+    if (errno == ENOENT) return std::nullopt;
+    fail("read", path_, errno);
+  }
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+bool LeaseFile::create(const Holder& holder) const {
+  const fs::path ours = beside(holder.token);
+  write_file_atomically(ours, holder.to_text());
+  const bool linked = ::link(ours.c_str(), path_.c_str()) == 0;
+  const int error = errno;
+  ::unlink(ours.c_str());
+  if (linked || error == EEXIST) return linked;
+  fail("create", path_, error);
+}
+
+void LeaseFile::renew(const Holder& holder) const {
+  const fs::path ours = beside(holder.token);
+  write_file_atomically(ours, holder.to_text());
+  if (::rename(ours.c_str(), path_.c_str()) != 0) fail("renew", path_, errno);
+}
+
+void LeaseFile::take_away(const std::string& stale, const std::string& token) const {
+  // Of several that find it stale, one rename succeeds; and what was renamed may be a newer one than what was
+  // read.
+  const fs::path away = path_.string() + ".stale." + token;
+  if (::rename(path_.c_str(), away.c_str()) != 0) {
+    if (errno == ENOENT) return;
+    fail("take over", path_, errno);
+  }
+  std::ifstream in(away, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (text.str() != stale) ::link(away.c_str(), path_.c_str());
+  ::unlink(away.c_str());
+}
+
+void LeaseFile::remove() const {
+  ::unlink(path_.c_str());
+}
+
+}  // namespace ebb::checkpoint

@@ -1,0 +1,46 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace ebb::checkpoint {
+
+// What lease.json holds: who has the folder, and when it was last renewed by the holder's clock.
+struct Holder {
+  std::string host, boot, pid_namespace, token;
+  std::int64_t pid = 0;
+  std::int64_t process_start =
+      0;  // /proc/PID/stat, field 22: tells a process from a later one of the same number
+  std::int64_t renewals = 0;
+  double renewed_at = 0;  // seconds since 1970
+  double renew_s = 0, expire_s = 0;
+
+  [[nodiscard]] std::string to_text() const;
+  [[nodiscard]] static std::optional<Holder> parse(const std::string& text);  // nullopt: damaged
+  [[nodiscard]] static Holder of_this_process(double renew_s, double expire_s);
+  [[nodiscard]] std::string describe() const;  // "process 123 on host a (renewed 4s ago)"
+  // True only where it is certain: the same host, boot and process namespace, and no such process there.
+  [[nodiscard]] bool is_certainly_gone() const;
+  [[nodiscard]] bool seems_expired() const;  // by both clocks together
+};
+
+// The file, by calls that are atomic on one host and over NFS. Errors are Error(storage).
+class LeaseFile {
+ public:
+  explicit LeaseFile(const std::filesystem::path& run_folder);
+  [[nodiscard]] std::optional<std::string> read() const;  // nullopt: not there
+  [[nodiscard]] bool create(const Holder& holder) const;  // false: another has it
+  // Overwrites ours; to be called only after read() showed our token.
+  void renew(const Holder& holder) const;
+  // Takes the file away if it still reads `stale`. Another's, renewed or taken meanwhile, is put back.
+  void take_away(const std::string& stale, const std::string& token) const;
+  void remove() const;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  [[nodiscard]] std::filesystem::path beside(const std::string& token) const;
+  std::filesystem::path path_;
+};
+
+}  // namespace ebb::checkpoint

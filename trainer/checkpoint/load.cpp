@@ -1,0 +1,194 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "checkpoint/all_ranks.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/store.h"
+
+namespace ebb::checkpoint {
+namespace {
+
+using Targets = std::map<std::string, at::Tensor>;  // full name -> live tensor
+
+std::string shape_text(const std::string& dtype, at::IntArrayRef shape) {
+  return fmt::format("{} [{}]", dtype, fmt::join(shape, ", "));
+}
+
+// Every difference between what is saved and what the run has, a line each; empty where they agree.
+std::string differences(const Manifest& manifest, const Targets& targets, const Parts& parts) {
+  std::string lines;
+  for (const auto& [part, _] : parts) {
+    if (!manifest.values.contains(part)) lines += fmt::format("\n  part {} is not in the checkpoint", part);
+  }
+  for (const auto& [part, _] : manifest.values.items()) {
+    if (!parts.contains(part))
+      lines += fmt::format("\n  part {} is in the checkpoint, but not in the run", part);
+  }
+  for (const auto& [name, tensor] : targets) {
+    const auto saved = manifest.tensors.find(name);
+    const std::string dtype(dtype_name(tensor.scalar_type()));
+    if (saved == manifest.tensors.end()) {
+      lines += fmt::format("\n  {} {} is not in the checkpoint", name, shape_text(dtype, tensor.sizes()));
+    } else if (saved->second.dtype != dtype || at::IntArrayRef(saved->second.shape) != tensor.sizes()) {
+      lines += fmt::format("\n  {} is {} in the checkpoint, {} in the run", name,
+                           shape_text(saved->second.dtype, saved->second.shape),
+                           shape_text(dtype, tensor.sizes()));
+    }
+  }
+  for (const auto& [name, saved] : manifest.tensors) {
+    if (!targets.contains(name)) {
+      lines += fmt::format("\n  {} {} is in the checkpoint, but not in the run", name,
+                           shape_text(saved.dtype, saved.shape));
+    }
+  }
+  return lines;
+}
+
+void check_configuration(const Manifest& manifest, const KeyValues& present,
+                         const std::filesystem::path& folder) {
+  const std::map<std::string, std::string> saved(manifest.mathematical.begin(), manifest.mathematical.end());
+  std::string lines;
+  std::set<std::string> seen;
+  for (const auto& [key, value] : present) {
+    seen.insert(key);
+    const auto before = saved.find(key);
+    if (before == saved.end()) {
+      lines += fmt::format("\n  {}: not known when it was saved, now {}", key, value);
+    } else if (before->second != value) {
+      lines += fmt::format("\n  {}: saved with {}, now {}", key, before->second, value);
+    }
+  }
+  for (const auto& [key, value] : manifest.mathematical) {
+    if (!seen.contains(key)) lines += fmt::format("\n  {}: saved with {}, now not there", key, value);
+  }
+  if (lines.empty()) return;
+  throw Error(
+      ExitCode::usage,
+      fmt::format(
+          "{} was saved with a configuration that computes something else:{}\nStart anew in a folder of "
+          "its own: checkpoint.resume=never run.name=...\nOr go on from it with the configuration as it "
+          "is now: checkpoint.resume=force",
+          folder.string(), lines));
+}
+
+// Each file is opened once and read from front to back.
+void read_tensors(const std::filesystem::path& folder, const Manifest& manifest, const Targets& targets) {
+  for (const auto& listed : manifest.files) {
+    const SafetensorsFile file(folder / listed.name);
+    for (const auto& entry : file.entries()) {
+      const auto target = targets.find(entry.name);
+      if (target != targets.end() && manifest.tensors.at(entry.name).file == listed.name)
+        file.read(entry, target->second);
+    }
+  }
+}
+
+// Every tensor is where the manifest says, of the dtype and shape that it says.
+void check_shards(const std::filesystem::path& folder, const Manifest& manifest) {
+  std::set<std::string> found;
+  for (const auto& listed : manifest.files) {
+    const SafetensorsFile file(folder / listed.name);
+    for (const auto& entry : file.entries()) {
+      const auto saved = manifest.tensors.find(entry.name);
+      if (saved != manifest.tensors.end() && saved->second.file == listed.name &&
+          saved->second.dtype == dtype_name(entry.dtype) && saved->second.shape == entry.shape) {
+        found.insert(entry.name);
+      }
+    }
+  }
+  for (const auto& [name, saved] : manifest.tensors) {
+    if (!found.contains(name)) {
+      throw Error(ExitCode::checkpoint,
+                  fmt::format("{}: {} {} is not in {} as the manifest says", folder.string(), name,
+                              shape_text(saved.dtype, saved.shape), saved.file));
+    }
+  }
+}
+
+at::ScalarType dtype_of(const std::string& name) {
+  for (const auto dtype : {at::kHalf, at::kBFloat16, at::kFloat, at::kDouble, at::kLong, at::kInt, at::kShort,
+                           at::kByte, at::kBool}) {
+    if (dtype_name(dtype) == name) return dtype;
+  }
+  throw Error(ExitCode::checkpoint, fmt::format("the manifest names an unknown dtype {}", name));
+}
+
+std::filesystem::path newest_whole(const std::filesystem::path& run) {
+  std::string reasons;
+  for (const auto& found : list_checkpoints(run / "checkpoints")) {
+    try {
+      verify_files(found.folder, read_manifest(found.folder));
+      return found.folder;
+    } catch (const NewerFormat&) {
+      throw;
+    } catch (const Error& e) {
+      reasons += fmt::format("\n  {}", e.what());
+    }
+  }
+  throw Error(
+      ExitCode::checkpoint,
+      fmt::format("{} is neither a checkpoint (a folder with manifest.json) nor a run with a whole one in "
+                  "checkpoints/{}",
+                  run.string(), reasons));
+}
+
+}  // namespace
+
+void Store::require_same_mathematics(const Found& found, const Origin& origin) const {
+  if (config_.resume == Resume::force) return;
+  check_configuration(read_manifest(found.folder), origin.mathematical, found.folder);
+}
+
+std::int64_t Store::load(const Found& found, const Parts& parts, const Origin& origin) {
+  const at::NoGradGuard no_grad;
+  (void)on_all_ranks(world_, timeout_s_, [&] {
+    const Manifest manifest = read_manifest(found.folder);
+    if (config_.resume != Resume::force) check_configuration(manifest, origin.mathematical, found.folder);
+    Targets targets;
+    for (const auto& [part, stateful] : parts) {
+      for (auto& [name, tensor] : stateful->state().tensors) targets.emplace(part + "/" + name, tensor);
+    }
+    const auto lines = differences(manifest, targets, parts);
+    if (!lines.empty()) {
+      throw Error(ExitCode::checkpoint,
+                  fmt::format("{} is of another model or optimizer:{}", found.folder.string(), lines));
+    }
+    check_shards(found.folder, manifest);
+    read_tensors(found.folder, manifest, targets);
+    for (const auto& [part, stateful] : parts) stateful->restore(manifest.values.at(part));
+    return std::string();
+  });
+  return found.step;
+}
+
+Loaded read_part(const std::filesystem::path& path, const std::string& part) {
+  const at::NoGradGuard no_grad;
+  auto folder = path;
+  if (std::filesystem::exists(path / kManifestName)) {
+    verify_files(path, read_manifest(path));
+  } else {
+    folder = newest_whole(path);
+  }
+  const Manifest manifest = read_manifest(folder);
+  if (!manifest.values.contains(part)) {
+    std::string names;
+    for (const auto& [name, _] : manifest.values.items()) names += (names.empty() ? "" : ", ") + name;
+    throw Error(ExitCode::checkpoint,
+                fmt::format("{} has no part {}; it has {}", folder.string(), part, names));
+  }
+  check_shards(folder, manifest);
+  Targets targets;
+  Loaded loaded{{}, manifest.values.at(part), manifest.resolved_config, manifest.step};
+  for (const auto& [name, saved] : manifest.tensors) {
+    if (!name.starts_with(part + "/")) continue;
+    auto tensor = at::empty(saved.shape, at::TensorOptions().dtype(dtype_of(saved.dtype)));
+    targets.emplace(name, tensor);
+    loaded.tensors.emplace(name.substr(part.size() + 1), tensor);
+  }
+  read_tensors(folder, manifest, targets);
+  return loaded;
+}
+
+}  // namespace ebb::checkpoint

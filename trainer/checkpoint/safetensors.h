@@ -1,0 +1,68 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+
+namespace ebb::checkpoint {
+
+// The safetensors format: u64 N (little-endian), N bytes of JSON header, the buffer.
+// docs/checkpoint-format.md says what is accepted.
+inline constexpr std::int64_t kMaxHeaderBytes = 100'000'000;
+// A tensor that cannot be written from or read into its own memory (a device's, or strided) passes through a
+// buffer of this size.
+inline constexpr std::int64_t kStagingBytes = 4 << 20;
+
+struct TensorEntry {
+  std::string name;
+  at::ScalarType dtype;
+  std::vector<std::int64_t> shape;
+  std::int64_t begin = 0, end = 0;  // bytes, relative to the buffer
+};
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+using Metadata = std::map<std::string, std::string>;
+
+struct Written {
+  std::int64_t bytes = 0;
+  std::string xxh3;  // of the whole file, computed while it was written
+};
+
+// "F16", "BF16", … of the dtypes that a checkpoint may hold: fp16, bf16, fp32, fp64, int64, int32, int16,
+// uint8, bool. Another one is Error(checkpoint).
+std::string_view dtype_name(at::ScalarType dtype);
+
+// Writes the tensors one after another, wider elements first, then by name, so that each one is aligned.
+// Durable when it returns: beside, fsynced, renamed. Takes at most kStagingBytes of memory (class
+// checkpoint).
+Written write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                          const Metadata& metadata);
+
+// An open file whose header has been checked: known dtypes, lengths that agree with shapes, neither holes nor
+// overlaps, each name once, and a length that is exactly what the header says. Anything else is
+// Error(checkpoint) with path and reason.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::filesystem::path& path);
+  [[nodiscard]] const std::vector<TensorEntry>& entries() const { return entries_; }  // in the buffer's order
+  [[nodiscard]] const TensorEntry* find(std::string_view name) const;                 // null: not here
+  [[nodiscard]] const Metadata& metadata() const { return metadata_; }
+  // Fills `into`, of the entry's dtype and shape, on any device, of any strides.
+  void read(const TensorEntry& entry, const at::Tensor& into) const;
+
+ private:
+  std::filesystem::path path_;
+  ReadFile file_;
+  std::int64_t buffer_start_ = 0;
+  std::vector<TensorEntry> entries_;
+  Metadata metadata_;
+};
+
+}  // namespace ebb::checkpoint
