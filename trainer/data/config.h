@@ -8,13 +8,20 @@ namespace ebb::data {
 
 enum class Format { mds };
 
+struct CacheConfig {
+  std::int64_t ram = std::int64_t{256} << 20;  // bytes of unpacked shards kept; only compressed ones need it
+  void describe(config::Section& s);
+};
+
+// The `data` section.
 struct DataConfig {
-  std::string source;            // folder with a subfolder a split: train, test
+  std::string source;  // folder with a subfolder a split: train, test
   Format format = Format::mds;
-  std::int64_t batch = 256;      // global batch, over all ranks and micro-batches
+  std::int64_t batch = 256;  // global batch, over all ranks and micro-batches
   std::int64_t micro_batches = 1;
   bool shuffle = true;
-  std::int64_t prefetch = 4;
+  std::int64_t prefetch = 4;  // micro-batches read ahead
+  CacheConfig cache;
   void describe(config::Section& s);
 };
 

@@ -7,20 +7,36 @@
 
 namespace ebb::data {
 
-struct ImageShape { std::int64_t channels, height, width; [[nodiscard]] std::int64_t bytes() const { return channels * height * width; } };
+struct ImageShape {
+  std::int64_t channels = 0, height = 0, width = 0;
+  [[nodiscard]] std::int64_t bytes() const { return channels * height * width; }
+  friend bool operator==(const ImageShape&, const ImageShape&) = default;
+};
 
-// Images by index. Safe for one thread at a time; a decorator or the loader holds one for each thread.
+// Images by index. One thread at a time uses it; the loader has one of its own.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;
   [[nodiscard]] virtual ImageShape shape() const = 0;
-  // Writes sample `index` as uint8 [C, H, W] into `out` (shape().bytes()). Error(data) names file, sample, offset and what is wrong.
+  // Writes sample `index` as uint8 [C, H, W] into `out` (shape().bytes() long). Error(data) names file,
+  // sample, offset and what is wrong.
   virtual void read(std::int64_t index, std::span<std::byte> out) = 0;
 };
 
-// An MDS folder (index.json + shards, raw or zstd). Checks hashes of a shard when it is first opened, offsets always. Memory: one shard's offsets at a
-// time plus, for zstd, its bytes; never the whole dataset's.
-std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder);
+struct MdsOptions {
+  // What unpacked shards may take (class data, owner "shard cache"), all of it allocated by open_mds; one
+  // shard is always kept. Nothing is taken where no shard is compressed. A shuffled run over a compressed
+  // dataset larger than this unpacks a shard nearly for every sample: pack without compression, or make it
+  // larger.
+  std::int64_t cache_bytes = std::int64_t{256} << 20;
+};
+
+// The images of an MDS folder (index.json and shards, raw or zstd): its column "image", an ndarray of uint8
+// with the shape C,H,W or H,W. At the start it checks the index and that every shard is there with its
+// length; when a shard is first opened, its hashes and its offsets (it is read whole then, once in the life
+// of the object); at every read, that sample's bounds. Memory beside the cache: the index; at most 64 files
+// are open.
+std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options = {});
 
 }  // namespace ebb::data

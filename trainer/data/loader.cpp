@@ -1,1 +1,155 @@
-// to be written
+#include "data/loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "data/order.h"
+#include "data/slots.h"
+
+namespace ebb::data {
+
+std::int64_t LoaderPlan::rank_micro_batch() const {
+  if (ranks < 1 || rank < 0 || rank >= ranks || micro_batches < 1 || global_batch < 1 || prefetch < 1) {
+    throw Error(ExitCode::usage,
+                fmt::format("data.batch {}, data.micro_batches {} and data.prefetch {} on rank {} of {} "
+                            "cannot be: all are at least 1",
+                            global_batch, micro_batches, prefetch, rank, ranks));
+  }
+  const std::int64_t parts = ranks * micro_batches;
+  if (global_batch % parts != 0) {
+    const std::int64_t below = global_batch / parts * parts;
+    const std::string nearest =
+        below > 0 ? fmt::format("{} or {}", below, below + parts) : fmt::format("{}", parts);
+    throw Error(
+        ExitCode::usage,
+        fmt::format("data.batch is {}, which {} ranks x {} micro-batches do not divide: take {}, or another "
+                    "number of ranks or micro-batches",
+                    global_batch, ranks, micro_batches, nearest));
+  }
+  return global_batch / parts;
+}
+
+struct Loader::Impl {
+  struct Ready {
+    std::size_t slot;
+    std::int64_t step, position;
+  };
+
+  std::unique_ptr<Dataset> dataset;
+  LoaderPlan plan;
+  std::int64_t count;  // samples of a rank's micro-batch
+  ImageShape shape;
+  std::int64_t samples;
+  Order order;
+  std::shared_ptr<SlotPool> pool;
+
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::deque<Ready> ready;  // bounded by the slots
+  std::exception_ptr failure;
+  std::atomic<bool> stop{false};
+  double waited = 0;
+  std::vector<std::int64_t> scratch;  // of the thread
+  std::thread thread;                 // last: it uses all that stands above
+
+  Impl(std::unique_ptr<Dataset> d, const LoaderPlan& p, std::int64_t first_step)
+      : dataset(std::move(d)),
+        plan(p),
+        count(p.rank_micro_batch()),
+        shape(dataset->shape()),
+        samples(dataset->size()),
+        order(samples, p.seed, p.shuffle),
+        pool(SlotPool::make(p.prefetch + 1, shape, count, p.pinned, "prefetch")),
+        thread([this, first_step] { run(first_step); }) {}
+
+  ~Impl() {
+    stop = true;
+    pool->close();
+    thread.join();
+  }
+
+  void run(std::int64_t first_step) {
+    try {
+      for (std::int64_t step = first_step; !stop; ++step) {
+        for (std::int64_t micro = 0; micro < plan.micro_batches; ++micro) {
+          if (!read(step, micro)) return;
+        }
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+      arrived.notify_all();
+    }
+  }
+
+  // False once the loader is being destroyed.
+  bool read(std::int64_t step, std::int64_t micro) {
+    const auto slot = pool->acquire();
+    if (!slot) return false;
+    const std::int64_t position = step * plan.global_batch + (micro * plan.ranks + plan.rank) * count;
+    const auto ids = pool->ids(*slot);
+    for (std::int64_t i = 0; i < count; ++i) ids[static_cast<std::size_t>(i)] = order.sample_at(position + i);
+    fill_slot(*dataset, *pool, *slot, count, scratch, stop);
+    const std::lock_guard lock(mutex);
+    ready.push_back({*slot, step, position});
+    arrived.notify_all();
+    return true;
+  }
+
+  core::Batch next() {
+    std::unique_lock lock(mutex);
+    if (ready.empty() && !failure) {
+      if (pool->all_lent()) {
+        throw Error(ExitCode::internal,
+                    fmt::format("next() was called while all {} batches of the loader are held; "
+                                "drop one first",
+                                plan.prefetch + 1));
+      }
+      const auto start = std::chrono::steady_clock::now();
+      arrived.wait(lock, [this] { return !ready.empty() || failure; });
+      waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    if (ready.empty()) std::rethrow_exception(failure);
+    const Ready item = ready.front();
+    ready.pop_front();
+    lock.unlock();
+    core::Batch batch = pool->lend(item.slot, count);
+    batch.step = item.step;
+    batch.position = item.position;
+    batch.global_batch = plan.global_batch;
+    return batch;
+  }
+};
+
+Loader::Loader(std::unique_ptr<Dataset> dataset, const LoaderPlan& plan, std::int64_t first_step)
+    : impl_(std::make_unique<Impl>(std::move(dataset), plan, first_step)) {}
+Loader::~Loader() = default;
+
+core::Batch Loader::next() {
+  return impl_->next();
+}
+std::int64_t Loader::samples() const {
+  return impl_->samples;
+}
+ImageShape Loader::shape() const {
+  return impl_->shape;
+}
+std::int64_t Loader::slot_bytes() const {
+  return impl_->pool->bytes();
+}
+double Loader::waited_seconds() const {
+  return impl_->waited;
+}
+
+}  // namespace ebb::data

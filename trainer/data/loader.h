@@ -8,28 +8,46 @@
 
 namespace ebb::data {
 
-// This rank's micro-batches, read ahead by a background thread into `prefetch` slots allocated once. Global batch b is stream[b*G, (b+1)*G) on every world size; rank r of R with M micro-batches
-// takes, of each micro-batch's G/M consecutive samples, the r-th R-th.
+// Which part of the stream a rank reads. Step s is stream[s*G, (s+1)*G) on every world size; each of its M
+// micro-batches is G/M consecutive samples of that, and rank r of R takes the r-th R-th of every micro-batch.
+// So what a rank reads is a pure function of (seed, step, rank, ranks): nothing is agreed between ranks, none
+// can run out before another, and resuming is starting at another step.
 struct LoaderPlan {
-  std::int64_t global_batch;   // G, divisible by ranks * micro_batches (else Error(usage) with the figures and the nearest that is)
-  std::int64_t micro_batches = 1;
+  std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
+  std::int64_t micro_batches = 1;  // M
   int rank = 0, ranks = 1;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::int64_t prefetch = 4;   // slots, each of one micro-batch
-  bool pinned = false;
+  std::int64_t prefetch = 4;  // micro-batches read ahead
+  bool pinned = false;        // slots are page-locked, for copies to a GPU
+
+  // Samples of one rank's micro-batch. Error(usage) for a plan that cannot be, with the figures and what can.
+  [[nodiscard]] std::int64_t rank_micro_batch() const;
 };
 
+// This rank's micro-batches, read ahead by a background thread. Memory: prefetch + 1 slots (one in the
+// caller's hands) of one micro-batch each, class data, owner "prefetch", allocated before the constructor
+// returns and constant from then on. One thread calls next(); a batch may be dropped by any thread, also
+// after the loader is gone.
 class Loader {
  public:
-  // Starts reading at `first_step`.
+  // Starts reading at micro-batch 0 of step `first_step`.
   Loader(std::unique_ptr<Dataset> dataset, const LoaderPlan& plan, std::int64_t first_step);
+  // Joins the thread, at any moment: it stops after the sample that it is reading.
   ~Loader();
-  // The next micro-batch; its tensors view a slot that is given back when the last of them is gone. A read error of the background thread is thrown here.
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  // The next micro-batch, on the CPU: its tensors view a slot that is given back when the last of them is
+  // gone; position is that of its first sample in the stream, the others follow without a gap. An error of
+  // the background thread is thrown where its batch would have come, and again at every later call.
+  // Error(internal) when the caller holds all the prefetch + 1 batches, for then none could ever come.
   [[nodiscard]] core::Batch next();
-  [[nodiscard]] std::int64_t samples() const;
+
+  [[nodiscard]] std::int64_t samples() const;  // of the dataset
   [[nodiscard]] ImageShape shape() const;
-  [[nodiscard]] double waited_seconds() const;   // time that next() has waited in all: data wait
+  [[nodiscard]] std::int64_t slot_bytes() const;  // of all slots together
+  [[nodiscard]] double waited_seconds() const;    // that next() has waited in all
 
  private:
   struct Impl;

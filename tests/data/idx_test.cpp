@@ -1,0 +1,84 @@
+#include "data/idx.h"
+
+#include "data/fixtures.h"
+
+namespace ebb::data {
+namespace {
+
+using namespace testing;
+
+void read_all(const fs::path& path) {
+  IdxReader reader(path);
+  std::vector<std::byte> item(static_cast<std::size_t>(reader.item_bytes()));
+  for (std::int64_t i = 0; i < reader.items(); ++i) reader.read(item);
+  reader.finish();
+}
+
+class Idx : public ::testing::Test {
+ protected:
+  Scratch dir_;
+};
+
+TEST_F(Idx, ReadsPlainAndGzippedAlike) {
+  spit(dir_ / "plain", idx_images(50, 4, 5));
+  spit_gzip(dir_ / "packed.gz", idx_images(50, 4, 5));
+  for (const char* name : {"plain", "packed.gz"}) {
+    IdxReader reader(dir_ / name);
+    EXPECT_EQ(reader.dims(), (std::vector<std::int64_t>{50, 4, 5}));
+    ASSERT_EQ(reader.item_bytes(), 20);
+    std::vector<std::byte> item(20);
+    for (std::int64_t i = 0; i < reader.items(); ++i) {
+      reader.read(item);
+      expect_pixels(item, i);
+    }
+    reader.finish();
+  }
+}
+
+TEST_F(Idx, RefusesWhatIsNoIdx) {
+  spit(dir_ / "a", "GIF89a and so on");
+  expect_error(ExitCode::data, {"a is no IDX file", "47 49 46 38"}, [&] { read_all(dir_ / "a"); });
+  spit(dir_ / "b", std::string{'\0', '\0', '\x0d', '\x01', 0, 0, 0, 1, 0, 0, 0, 0});
+  expect_error(ExitCode::data, {"byte 2", "0x0d", "unsigned bytes"}, [&] { read_all(dir_ / "b"); });
+  spit(dir_ / "c", std::string{'\0', '\0', '\x08', '\0'});
+  expect_error(ExitCode::data, {"byte 3", "0 dimensions"}, [&] { read_all(dir_ / "c"); });
+  spit(dir_ / "d", idx_header({3, 0xffffffff, 0xffffffff}));
+  expect_error(ExitCode::data, {"dimension 1 at byte 8", "4294967295"}, [&] { read_all(dir_ / "d"); });
+  spit(dir_ / "e", idx_header({0, 2, 2}));
+  expect_error(ExitCode::data, {"dimension 0 at byte 4 is 0"}, [&] { read_all(dir_ / "e"); });
+  expect_error(ExitCode::data, {"cannot open", "missing"}, [&] { read_all(dir_ / "missing"); });
+  expect_error(ExitCode::data, {"is a folder"}, [&] { read_all(dir_.path()); });
+}
+
+TEST_F(Idx, NoticesAFileCutShort) {
+  const std::string whole = idx_images(200, 8, 8);
+  spit(dir_ / "plain", whole.substr(0, whole.size() - 1));
+  expect_error(ExitCode::data, {"ends too early", "12752", "64 more bytes"},
+               [&] { read_all(dir_ / "plain"); });
+  spit(dir_ / "header", whole.substr(0, 10));
+  expect_error(ExitCode::data, {"ends too early", "header"}, [&] { read_all(dir_ / "header"); });
+
+  spit_gzip(dir_ / "whole.gz", whole);
+  const std::string packed = slurp(dir_ / "whole.gz");
+  for (const std::size_t cut : {packed.size() / 2, packed.size() - 9, packed.size() - 4, packed.size() - 1}) {
+    spit(dir_ / "cut.gz", packed.substr(0, cut));
+    expect_error(ExitCode::data, {"cut.gz"}, [&] { read_all(dir_ / "cut.gz"); });
+  }
+}
+
+TEST_F(Idx, NoticesAFlippedByteInAGzipFile) {
+  spit_gzip(dir_ / "whole.gz", idx_images(200, 8, 8));
+  std::string packed = slurp(dir_ / "whole.gz");
+  packed[packed.size() - 6] ^= 1;  // in the checksum
+  spit(dir_ / "flipped.gz", packed);
+  expect_error(ExitCode::data, {"flipped.gz"}, [&] { read_all(dir_ / "flipped.gz"); });
+}
+
+TEST_F(Idx, NoticesBytesAfterTheLastItem) {
+  spit(dir_ / "long", idx_images(3, 2, 2) + "x");
+  expect_error(ExitCode::data, {"bytes follow the last of 3 items", "byte 28"},
+               [&] { read_all(dir_ / "long"); });
+}
+
+}  // namespace
+}  // namespace ebb::data

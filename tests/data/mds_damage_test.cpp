@@ -1,0 +1,234 @@
+#include "base/digest.h"
+#include "data/fixtures.h"
+#include "data/pack.h"
+
+namespace ebb::data {
+namespace {
+
+using namespace testing;
+using nlohmann::json;
+
+class MdsDamage : public ::testing::Test {
+ protected:
+  void write(const std::string& compression = "none") { write_split(split(), 12, compression); }
+  [[nodiscard]] fs::path split() const { return dir_ / "train"; }
+  [[nodiscard]] fs::path shard() const { return split() / "shard.00000.mds"; }
+  [[nodiscard]] fs::path packed() const { return split() / "shard.00000.mds.zstd"; }
+
+  void change_index(const std::function<void(json&)>& change) const {
+    json index = json::parse(slurp(split() / "index.json"));
+    change(index);
+    spit(split() / "index.json", index.dump());
+  }
+  // Changes the shard and makes length and hash in the index fit, so that only the checks of the content are
+  // left.
+  void change_shard(const std::function<void(std::string&)>& change) const {
+    std::string bytes = slurp(shard());
+    change(bytes);
+    spit(shard(), bytes);
+    change_index([&](json& index) {
+      index["shards"][0]["raw_data"]["bytes"] = bytes.size();
+      index["shards"][0]["raw_data"]["hashes"]["xxh3_64"] = digest_hex(bytes);
+    });
+  }
+  void read_all() const {
+    const auto dataset = open_mds(split());
+    std::vector<std::byte> image(static_cast<std::size_t>(dataset->shape().bytes()));
+    for (std::int64_t i = 0; i < dataset->size(); ++i) dataset->read(i, image);
+  }
+  // Both ways in see it.
+  void expect_refused(const std::vector<std::string>& words) const {
+    expect_error(ExitCode::data, words, [this] { read_all(); });
+    expect_error(ExitCode::data, words, [this] { (void)verify(split(), {}); });
+  }
+  Scratch dir_;
+};
+
+void put_word(std::string& bytes, std::size_t at, std::uint32_t value) {
+  for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i) & 0xff);
+}
+std::uint32_t word(const std::string& bytes, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    value |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(bytes[at + i])) << (8 * i);
+  return value;
+}
+
+TEST_F(MdsDamage, AShardCutShort) {
+  write();
+  fs::resize_file(shard(), fs::file_size(shard()) - 1);
+  expect_refused({"shard.00000.mds", "cut short"});
+}
+
+TEST_F(MdsDamage, AShardThatIsNotThere) {
+  write();
+  fs::remove(shard());
+  expect_refused({"shard.00000.mds", "No such file"});
+}
+
+TEST_F(MdsDamage, AFlippedByte) {
+  write();
+  std::string bytes = slurp(shard());
+  bytes[bytes.size() - 5] ^= 0x10;
+  spit(shard(), bytes);
+  expect_refused({"shard.00000.mds", "damaged", "xxh3_64", "the index says"});
+}
+
+TEST_F(MdsDamage, AFlippedByteInACompressedShard) {
+  write("zstd");
+  const std::string whole = slurp(packed());
+  for (std::size_t at = 0; at < whole.size(); at += 17) {
+    std::string bytes = whole;
+    bytes[at] ^= 0x04;
+    spit(packed(), bytes);
+    expect_refused({"shard.00000.mds.zstd", "damaged"});
+  }
+}
+
+TEST_F(MdsDamage, ACompressedShardThatIsMoreThanTheIndexSays) {
+  write("zstd");
+  change_index([](json& index) {
+    auto& raw = index["shards"][0]["raw_data"];
+    raw["bytes"] = raw["bytes"].get<int>() - 10;
+  });
+  expect_refused({"shard.00000.mds.zstd", "unpacks to more"});
+  change_index([](json& index) {
+    auto& raw = index["shards"][0]["raw_data"];
+    raw["bytes"] = raw["bytes"].get<int>() + 20;
+  });
+  expect_refused({"shard.00000.mds.zstd", "the index says"});
+}
+
+TEST_F(MdsDamage, TheHashOfWhatACompressedShardHolds) {
+  write("zstd");
+  change_index([](json& index) { index["shards"][0]["raw_data"]["hashes"]["xxh3_64"] = "0123456789abcdef"; });
+  expect_refused({"unpacked bytes", "0123456789abcdef"});
+}
+
+TEST_F(MdsDamage, OffsetsThatGoBack) {
+  write();
+  change_shard([](std::string& bytes) { put_word(bytes, 4 * 6, word(bytes, 4 * 5) - 3); });
+  expect_refused({"shard.00000.mds", "sample 5 of 12", "byte 24", "goes back"});
+}
+
+TEST_F(MdsDamage, AFirstOffsetInsideTheTable) {
+  write();
+  change_shard([](std::string& bytes) { put_word(bytes, 4, 8); });
+  expect_refused({"sample 0 of 12", "goes back"});
+}
+
+TEST_F(MdsDamage, OffsetsThatDoNotEndWithTheShard) {
+  write();
+  change_shard([](std::string& bytes) { bytes += "surplus"; });
+  expect_refused({"the last sample ends at", "the shard at"});
+}
+
+TEST_F(MdsDamage, AShardThatCountsOtherwiseThanTheIndex) {
+  write();
+  change_shard([](std::string& bytes) { put_word(bytes, 0, 11); });
+  expect_refused({"the shard counts 11 samples, the index 12"});
+}
+
+TEST_F(MdsDamage, AnIndexWithMoreSamplesThanFit) {
+  write();
+  change_index([](json& index) { index["shards"][0]["samples"] = 1000000; });
+  expect_refused({"do not fit"});
+}
+
+TEST_F(MdsDamage, ASampleWhosePartsDoNotAddUp) {
+  write();
+  change_shard([](std::string& bytes) { put_word(bytes, 4 * 4, word(bytes, 4 * 4) + 1); });
+  expect_refused({"sample 2 of 12", "take 14 bytes", "15"});
+}
+
+TEST_F(MdsDamage, NoIndex) {
+  fs::create_directories(split());
+  expect_refused({"no index.json"});
+  expect_error(ExitCode::data, {"not there"}, [this] { (void)open_mds(dir_ / "nowhere"); });
+}
+
+TEST_F(MdsDamage, AnIndexThatIsNoJson) {
+  write();
+  const std::string text = slurp(split() / "index.json");
+  spit(split() / "index.json", text.substr(0, text.size() / 2));
+  expect_refused({"index.json", "no JSON"});
+  spit(split() / "index.json", "[]");
+  expect_refused({"index.json", "no object"});
+}
+
+TEST_F(MdsDamage, AnIndexOfAnotherVersion) {
+  write();
+  change_index([](json& index) { index["version"] = 3; });
+  expect_refused({"version 3", "only version 2"});
+}
+
+TEST_F(MdsDamage, AnIndexWithoutSamples) {
+  write();
+  change_index([](json& index) { index["shards"] = json::array(); });
+  expect_refused({"empty dataset"});
+}
+
+TEST_F(MdsDamage, FieldsThatAreMissingOrOfAnotherType) {
+  const std::vector<std::pair<std::function<void(json&)>, std::string>> cases = {
+      {[](json& s) { s.erase("samples"); }, "has no 'samples'"},
+      {[](json& s) { s["samples"] = "12"; }, "not a whole number"},
+      {[](json& s) { s["samples"] = -1; }, "cannot be"},
+      {[](json& s) { s["format"] = "xsv"; }, "format 'xsv'"},
+      {[](json& s) { s["version"] = 1; }, "version 1"},
+      {[](json& s) { s["column_names"] = {"image"}; }, "1 column names"},
+      {[](json& s) { s["column_names"] = {"image", "image"}; }, "twice"},
+      {[](json& s) { s["column_sizes"][1] = 4; }, "takes 8"},
+      {[](json& s) { s["column_encodings"][1] = "tensor"; }, "encoding 'tensor', which is not known"},
+      {[](json& s) { s["column_encodings"][0] = "ndarray:uint8:1,6,1,1"; }, "ndarray:uint8:C,H,W"},
+      {[](json& s) { s["column_names"][0] = "picture"; }, "no column 'image'"},
+      {[](json& s) { s["raw_data"]["basename"] = "../../secret"; }, "not inside the dataset"},
+      {[](json& s) { s["raw_data"]["basename"] = "/etc/passwd"; }, "not inside the dataset"},
+      {[](json& s) { s["raw_data"]["hashes"] = {{"sha3_512", "00"}}; }, "sha3_512"},
+      {[](json& s) { s["raw_data"] = nullptr; }, "no object"},
+      {[](json& s) { s["compression"] = "zstd"; }, "both, or neither"},
+  };
+  for (const auto& [change, word] : cases) {
+    write();
+    change_index([&change = change](json& index) { change(index["shards"][0]); });
+    expect_error(ExitCode::data, {word}, [this] { read_all(); });
+  }
+}
+
+TEST_F(MdsDamage, APickledColumnIsRefusedByName) {
+  write();
+  change_index([](json& index) {
+    index["shards"][0]["column_encodings"][1] = "pkl";
+    index["shards"][0]["column_sizes"][1] = nullptr;
+  });
+  expect_refused({"'label'", "pkl", "refused"});
+}
+
+TEST_F(MdsDamage, ACompressionThatIsNotRead) {
+  write("zstd");
+  change_index([](json& index) { index["shards"][0]["compression"] = "snappy"; });
+  expect_refused({"snappy", "only zstd"});
+}
+
+TEST_F(MdsDamage, ShardsWithDifferentColumns) {
+  write_split(split(), 100, "none", 1000);
+  change_index([](json& index) { index["shards"][1]["column_names"][1] = "class"; });
+  expect_refused({"shard 1", "other columns than shard 0"});
+}
+
+// A damaged shard stays refused: the second read does not trust what the first did not.
+TEST_F(MdsDamage, ARefusedShardStaysRefused) {
+  for (const char* compression : {"none", "zstd"}) {
+    fs::remove_all(split());
+    write(compression);
+    const fs::path file = std::string(compression) == "none" ? shard() : packed();
+    std::string bytes = slurp(file);
+    bytes[bytes.size() / 2] ^= 0x10;
+    spit(file, bytes);
+    const auto dataset = open_mds(split());
+    std::vector<std::byte> image(6);
+    for (int k = 0; k < 3; ++k) EXPECT_THROW(dataset->read(0, image), Error);
+  }
+}
+
+}  // namespace
+}  // namespace ebb::data

@@ -1,0 +1,158 @@
+#include <zstd.h>
+
+#include "data/fixtures.h"
+#include "data/mds_index.h"
+#include "memory/ledger.h"
+
+namespace ebb::data {
+namespace {
+
+using namespace testing;
+
+class Mds : public ::testing::TestWithParam<const char*> {
+ protected:
+  Scratch dir_;
+};
+INSTANTIATE_TEST_SUITE_P(Compressions, Mds, ::testing::Values("none", "zstd"));
+
+TEST_P(Mds, GivesBackWhatWasWritten) {
+  // 600-odd bytes a shard: several shards, several samples in each.
+  write_split(dir_ / "train", 300, GetParam(), 1000);
+  const auto dataset = open_mds(dir_ / "train");
+  EXPECT_EQ(dataset->size(), 300);
+  EXPECT_EQ(dataset->shape(), (ImageShape{1, 2, 3}));
+  EXPECT_GT(read_mds_index(dir_ / "train").shards.size(), 5U);
+  std::vector<std::byte> image(6);
+  for (std::int64_t k = 0; k < 300; ++k) {
+    const std::int64_t i = k * 7 % 300;
+    dataset->read(i, image);
+    expect_pixels(image, i);
+  }
+}
+
+TEST_P(Mds, ShardsStayWithinTheirLimit) {
+  write_split(dir_ / "train", 300, GetParam(), 1000);
+  const MdsIndex index = read_mds_index(dir_ / "train");
+  std::int64_t samples = 0;
+  for (const MdsShardInfo& shard : index.shards) {
+    EXPECT_LE(shard.raw.bytes, 1000);
+    EXPECT_EQ(shard.first, samples);
+    samples += shard.samples;
+  }
+  EXPECT_EQ(samples, 300);
+  EXPECT_EQ(index.shard_of(0), 0U);
+  EXPECT_EQ(index.shard_of(299), index.shards.size() - 1);
+  EXPECT_EQ(index.shard_of(index.shards[1].first), 1U);
+  EXPECT_EQ(index.shard_of(index.shards[1].first - 1), 0U);
+}
+
+TEST(MdsCache, OneRoomIsEnoughForAnyOrder) {
+  Scratch dir;
+  write_split(dir / "train", 200, "zstd", 1000);
+  const auto dataset = open_mds(dir / "train", {.cache_bytes = 1});
+  std::vector<std::byte> image(6);
+  for (std::int64_t k = 0; k < 400; ++k) {
+    const std::int64_t i = k * 77 % 200;
+    dataset->read(i, image);
+    expect_pixels(image, i);
+  }
+}
+
+// The bytes that the format's description asks for, written out by hand.
+TEST(MdsBytes, AShardIsWhatTheFormatSays) {
+  Scratch dir;
+  fs::create_directories(dir / "train");
+  MdsWriter writer(dir / "train", {{"name", "str", {}}, {"image", "ndarray:uint8:1,1,2", {}}},
+                   {1 << 16, "none"});
+  // Sorted by name: image, then name.
+  EXPECT_EQ(writer.columns()[0].name, "image");
+  const std::string pixels = "\x01\x02";
+  for (const std::string name : {"ab", "c"}) {
+    const std::vector<std::span<const std::byte>> values = {std::as_bytes(std::span<const char>(pixels)),
+                                                            std::as_bytes(std::span<const char>(name))};
+    writer.write(values);
+  }
+  writer.finish();
+
+  const std::string config =
+      R"({"column_encodings":["ndarray:uint8:1,1,2","str"],"column_names":["image","name"],"column_sizes":[2,null],)"
+      R"("compression":null,"format":"mds","hashes":["xxh3_64"],"size_limit":65536,"version":2})";
+  const auto word = [](std::size_t value) {
+    std::string text;
+    for (int shift = 0; shift < 32; shift += 8) text += static_cast<char>(value >> shift & 0xff);
+    return text;
+  };
+  const std::size_t begin = 4 * 4 + config.size();
+  const std::string expected = word(2) + word(begin) + word(begin + 8) + word(begin + 15) + config + word(2) +
+                               "\x01\x02" + "ab" + word(1) + "\x01\x02" + "c";
+  EXPECT_EQ(slurp(dir / "train/shard.00000.mds"), expected);
+
+  const auto index = nlohmann::json::parse(slurp(dir / "train/index.json"));
+  EXPECT_EQ(index["version"], 2);
+  ASSERT_EQ(index["shards"].size(), 1U);
+  const auto& shard = index["shards"][0];
+  EXPECT_EQ(shard["samples"], 2);
+  EXPECT_TRUE(shard["compression"].is_null());
+  EXPECT_TRUE(shard["zip_data"].is_null());
+  EXPECT_EQ(shard["raw_data"]["basename"], "shard.00000.mds");
+  EXPECT_EQ(shard["raw_data"]["bytes"], expected.size());
+  EXPECT_EQ(shard["raw_data"]["hashes"]["xxh3_64"].get<std::string>().size(), 16U);
+}
+
+// A dataset as another writer leaves it: other columns around the image, sha1, no hashes of our kind, a
+// level.
+TEST(MdsForeign, ReadsColumnsOfVaryingLengthAroundTheImage) {
+  Scratch dir;
+  fs::create_directories(dir / "train");
+  MdsWriter writer(dir / "train",
+                   {{"aa", "bytes", {}}, {"image", "ndarray:uint8:2,3", {}}, {"zz", "json", {}}},
+                   {1 << 16, "none"});
+  for (std::int64_t i = 0; i < 20; ++i) {
+    const std::string before(static_cast<std::size_t>(i), 'b');
+    const std::string after(static_cast<std::size_t>(20 - i), 'a');
+    std::vector<std::byte> image(6);
+    for (std::int64_t p = 0; p < 6; ++p) image[static_cast<std::size_t>(p)] = pixel(i, p);
+    const std::vector<std::span<const std::byte>> values = {
+        std::as_bytes(std::span<const char>(before)), image, std::as_bytes(std::span<const char>(after))};
+    writer.write(values);
+  }
+  writer.finish();
+  const auto dataset = open_mds(dir / "train");
+  EXPECT_EQ(dataset->shape(), (ImageShape{1, 2, 3}));
+  std::vector<std::byte> image(6);
+  for (std::int64_t i = 0; i < 20; ++i) {
+    dataset->read(i, image);
+    expect_pixels(image, i);
+  }
+}
+
+TEST(MdsForeign, TakesTheUnpackedFileWhereTheCompressedOneIsGone) {
+  Scratch dir;
+  write_split(dir / "train", 10, "zstd");
+  const fs::path packed = dir / "train/shard.00000.mds.zstd";
+  const std::string bytes = slurp(packed);
+  std::string raw(1 << 16, '\0');
+  raw.resize(ZSTD_decompress(raw.data(), raw.size(), bytes.data(), bytes.size()));
+  spit(dir / "train/shard.00000.mds", raw);
+  fs::remove(packed);
+  const auto dataset = open_mds(dir / "train");
+  std::vector<std::byte> image(6);
+  dataset->read(7, image);
+  expect_pixels(image, 7);
+}
+
+TEST(MdsEncodings, ArraysAreParsedStrictly) {
+  const auto array = parse_array_encoding("ndarray:float32:3,4");
+  ASSERT_TRUE(array.has_value());
+  EXPECT_EQ(array->dtype, "float32");
+  EXPECT_EQ(array->dims, (std::vector<std::int64_t>{3, 4}));
+  EXPECT_EQ(array->bytes, 48);
+  for (const char* text : {"ndarray", "ndarray:uint8", "ndarray:uint8:", "ndarray:uint8:3,",
+                           "ndarray:uint8:-1", "ndarray:uint8:0", "ndarray:uint9:1", "ndarray:int:1",
+                           "ndarray:uint8:1x2", "ndarray:uint8:65536,65536,65536", "array:uint8:1"}) {
+    EXPECT_FALSE(parse_array_encoding(text).has_value()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace ebb::data

@@ -1,0 +1,92 @@
+#include "data/pass.h"
+
+#include "data/fixtures.h"
+#include "memory/ledger.h"
+
+namespace ebb::data {
+namespace {
+
+using namespace testing;
+
+std::unique_ptr<Pass> make(std::int64_t samples, std::int64_t global_batch, int rank = 0, int ranks = 1) {
+  return std::make_unique<Pass>(std::make_unique<FakeDataset>(samples),
+                                PassPlan{global_batch, rank, ranks, false});
+}
+
+TEST(Pass, AllRanksTogetherReadEverySampleOnceInOrder) {
+  for (const std::int64_t samples : {1, 7, 32, 33, 64}) {
+    for (const int ranks : {1, 2, 3, 4}) {
+      std::vector<int> times(static_cast<std::size_t>(samples));
+      std::int64_t calls = -1;
+      for (int rank = 0; rank < ranks; ++rank) {
+        auto pass = make(samples, 16, rank, ranks);
+        std::int64_t mine = 0;
+        while (const auto batch = pass->next()) {
+          EXPECT_EQ(batch->step, mine);
+          EXPECT_EQ(batch->global_batch, std::min<std::int64_t>(16, samples - 16 * mine));
+          EXPECT_EQ(batch->images.size(0), batch->ids.size(0));
+          for (std::int64_t i = 0; i < batch->size(); ++i) {
+            const std::int64_t id = batch->ids.const_data_ptr<std::int64_t>()[i];
+            EXPECT_EQ(id, batch->position + i);
+            const auto* bytes = static_cast<const std::byte*>(batch->images.const_data_ptr());
+            expect_pixels({bytes + 6 * i, 6}, id);
+            ++times[static_cast<std::size_t>(id)];
+          }
+          ++mine;
+        }
+        EXPECT_EQ(mine, pass->batches());
+        if (calls < 0) calls = mine;
+        EXPECT_EQ(mine, calls) << "rank " << rank << " of " << ranks;
+      }
+      EXPECT_EQ(times, std::vector<int>(static_cast<std::size_t>(samples), 1)) << samples << " on " << ranks;
+    }
+  }
+}
+
+TEST(Pass, ARankMayHaveAnEmptyPart) {
+  auto pass = make(17, 16, 1, 2);
+  (void)pass->next();
+  const auto last = pass->next();
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->images.sizes(), (at::IntArrayRef{0, 1, 2, 3}));
+  EXPECT_EQ(last->ids.numel(), 0);
+  EXPECT_EQ(last->global_batch, 1);
+  EXPECT_FALSE(pass->next().has_value());
+}
+
+TEST(Pass, StartsAgainWithoutNewMemory) {
+  memory::Ledger& ledger = *memory::installed();
+  auto pass = make(40, 16);
+  const std::int64_t before = ledger.live_total(memory::Ledger::Place::host);
+  for (int round = 0; round < 3; ++round) {
+    std::int64_t samples = 0;
+    while (const auto batch = pass->next()) samples += batch->size();
+    EXPECT_EQ(samples, 40);
+    pass->restart();
+  }
+  EXPECT_EQ(ledger.live_total(memory::Ledger::Place::host), before);
+}
+
+TEST(Pass, HoldingTwoBatchesIsAnError) {
+  auto pass = make(64, 16);
+  const auto first = pass->next();
+  auto second = pass->next();
+  expect_error(ExitCode::internal, {"held"}, [&] { (void)pass->next(); });
+  second.reset();
+  EXPECT_EQ(pass->next()->position, 32);
+}
+
+TEST(Pass, AReadErrorLosesNoSlot) {
+  Pass pass(std::make_unique<FakeDataset>(64, 20), PassPlan{16, 0, 1, false});
+  (void)pass.next();
+  for (int k = 0; k < 4; ++k) {
+    expect_error(ExitCode::data, {"sample 20 is damaged"}, [&] { (void)pass.next(); });
+  }
+}
+
+TEST(Pass, RefusesARankOutsideOfTheWorld) {
+  expect_error(ExitCode::usage, {"rank 2 of 2"}, [] { (void)make(10, 4, 2, 2); });
+}
+
+}  // namespace
+}  // namespace ebb::data

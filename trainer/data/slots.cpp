@@ -1,0 +1,119 @@
+#include "data/slots.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace ebb::data {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+
+std::int64_t round_up(std::int64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+}  // namespace
+
+std::shared_ptr<SlotPool> SlotPool::make(std::int64_t count, const ImageShape& shape, std::int64_t batch,
+                                         bool pinned, const char* owner) {
+  return std::shared_ptr<SlotPool>(new SlotPool(count, shape, batch, pinned, owner));
+}
+
+SlotPool::SlotPool(std::int64_t count, const ImageShape& shape, std::int64_t batch, bool pinned,
+                   const char* owner)
+    : shape_(shape), batch_(batch) {
+  ids_at_ = static_cast<std::size_t>(round_up(batch * shape.bytes()));
+  const std::size_t bytes = ids_at_ + static_cast<std::size_t>(batch) * sizeof(std::int64_t);
+  const auto kind = pinned ? memory::Buffer::Kind::pinned : memory::Buffer::Kind::plain;
+  for (std::int64_t i = 0; i < count; ++i) {
+    slots_.emplace_back(bytes, memory::Class::data, owner, kind);
+    free_.push_back(static_cast<std::size_t>(count - 1 - i));
+  }
+}
+
+std::optional<std::size_t> SlotPool::acquire() {
+  std::unique_lock lock(mutex_);
+  freed_.wait(lock, [&] { return closed_ || !free_.empty(); });
+  if (closed_) return std::nullopt;
+  const std::size_t slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+std::optional<std::size_t> SlotPool::try_acquire() {
+  const std::lock_guard lock(mutex_);
+  if (free_.empty()) return std::nullopt;
+  const std::size_t slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+void SlotPool::release(std::size_t slot) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(slot);
+  freed_.notify_one();
+}
+
+void SlotPool::give_back(std::size_t slot) {
+  const std::lock_guard lock(mutex_);
+  --lent_;
+  free_.push_back(slot);
+  freed_.notify_one();
+}
+
+void SlotPool::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  freed_.notify_all();
+}
+
+std::int64_t SlotPool::bytes() const {
+  return static_cast<std::int64_t>(slots_.size() * slots_.front().size());
+}
+
+bool SlotPool::all_lent() const {
+  const std::lock_guard lock(mutex_);
+  return lent_ == slots_.size();
+}
+
+std::span<std::byte> SlotPool::image(std::size_t slot, std::int64_t i) const {
+  const auto bytes = static_cast<std::size_t>(shape_.bytes());
+  return slots_[slot].bytes().subspan(static_cast<std::size_t>(i) * bytes, bytes);
+}
+
+std::span<std::int64_t> SlotPool::ids(std::size_t slot) const {
+  return {reinterpret_cast<std::int64_t*>(slots_[slot].data() + ids_at_), static_cast<std::size_t>(batch_)};
+}
+
+core::Batch SlotPool::lend(std::size_t slot, std::int64_t count) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++lent_;
+  }
+  // Both tensors share the loan: the slot is free when the last of them is gone. The loan keeps the pool
+  // alive.
+  std::shared_ptr<void> loan(this, [pool = shared_from_this(), slot](void*) { pool->give_back(slot); });
+  core::Batch batch;
+  batch.images = at::from_blob(
+      slots_[slot].data(), {count, shape_.channels, shape_.height, shape_.width}, [loan](void*) {},
+      at::kByte);
+  batch.ids = at::from_blob(ids(slot).data(), {count}, [loan](void*) {}, at::kLong);
+  return batch;
+}
+
+void fill_slot(Dataset& dataset, const SlotPool& pool, std::size_t slot, std::int64_t count,
+               std::vector<std::int64_t>& scratch, const std::atomic<bool>& stop) {
+  const auto ids = pool.ids(slot);
+  scratch.resize(static_cast<std::size_t>(count));
+  std::iota(scratch.begin(), scratch.end(), 0);
+  const auto id = [&ids](std::int64_t i) { return ids[static_cast<std::size_t>(i)]; };
+  std::sort(scratch.begin(), scratch.end(), [&](std::int64_t a, std::int64_t b) { return id(a) < id(b); });
+  for (const std::int64_t i : scratch) {
+    if (stop) return;
+    dataset.read(id(i), pool.image(slot, i));
+  }
+}
+
+}  // namespace ebb::data

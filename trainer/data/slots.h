@@ -1,0 +1,61 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/batch.h"
+#include "data/dataset.h"
+#include "memory/buffer.h"
+
+namespace ebb::data {
+
+// Memory for micro-batches, all of it allocated by make() (class data), and lent out as core::Batch: a slot
+// comes back when the last tensor that views it is gone, on whichever thread that is, also after the owner of
+// the pool is gone. Safe from any thread.
+class SlotPool : public std::enable_shared_from_this<SlotPool> {
+ public:
+  // `count` slots of `batch` images each. `owner` must outlive the pool (a literal).
+  static std::shared_ptr<SlotPool> make(std::int64_t count, const ImageShape& shape, std::int64_t batch,
+                                        bool pinned, const char* owner);
+
+  std::optional<std::size_t> acquire();      // waits for a free slot; nothing once the pool is closed
+  std::optional<std::size_t> try_acquire();  // nothing where none is free
+  void release(std::size_t slot);            // one that was acquired and not lent
+  void close();                              // wakes acquire()
+
+  [[nodiscard]] std::span<std::byte> image(std::size_t slot, std::int64_t i) const;
+  [[nodiscard]] std::span<std::int64_t> ids(std::size_t slot) const;
+  // The first `count` images and ids of an acquired slot as a batch: images [count, C, H, W] uint8, ids
+  // [count] int64.
+  core::Batch lend(std::size_t slot, std::int64_t count);
+  [[nodiscard]] std::int64_t bytes() const;
+  [[nodiscard]] bool all_lent() const;  // every slot is in the hands of a caller of lend()
+
+ private:
+  SlotPool(std::int64_t count, const ImageShape& shape, std::int64_t batch, bool pinned, const char* owner);
+  void give_back(std::size_t slot);
+
+  const ImageShape shape_;
+  const std::int64_t batch_;
+  std::vector<memory::Buffer> slots_;
+  std::size_t ids_at_ = 0;  // byte offset of the ids within a slot
+  mutable std::mutex mutex_;
+  std::condition_variable freed_;
+  std::vector<std::size_t> free_;
+  std::size_t lent_ = 0;
+  bool closed_ = false;
+};
+
+// Reads samples ids(slot)[0, count) into the slot, by ascending id, so that each shard is visited once for a
+// batch whatever the order of its samples. `scratch` is reused between calls. Returns early once `stop` is
+// true.
+void fill_slot(Dataset& dataset, const SlotPool& pool, std::size_t slot, std::int64_t count,
+               std::vector<std::int64_t>& scratch, const std::atomic<bool>& stop);
+
+}  // namespace ebb::data
