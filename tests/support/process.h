@@ -17,11 +17,11 @@ struct ProcessResult {
 };
 
 struct ProcessOptions {
-  std::map<std::string, std::string> environment;  // added to this process's own
-  std::vector<std::string> unset;                  // taken out of it
-  std::string folder;                              // where it starts; empty: here
-  std::string input;                               // its standard input, which then ends
-  std::chrono::milliseconds limit{60'000};         // counted from the start
+  std::map<std::string, std::string> environment{};  // added to this process's own
+  std::vector<std::string> unset{};                  // taken out of it
+  std::string folder{};                              // where it starts; empty: here
+  std::string input{};                               // its standard input, which then ends
+  std::chrono::milliseconds limit{60'000};           // counted from the start
 };
 
 // A program under way, in a process group of its own; both its outputs are collected while this object waits.

@@ -1,0 +1,47 @@
+#include "cli/supervise.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+namespace ebb::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Verdict, ACodeOfEbbIsPassedOnAndNothingIsAdded) {
+  for (const int code : {0, 1, 2, 3, 4, 5, 6, 7, 8, 75}) {
+    EXPECT_EQ(static_cast<int>(verdict({code, 0, false}).code), code);
+    EXPECT_EQ(verdict({code, 0, false}).message, "");
+  }
+}
+
+TEST(Verdict, AKilledRankIsLackOfMemoryOnlyWhereTheKernelSaysSo) {
+  EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
+  EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
+}
+
+TEST(Verdict, ALostHostIsCommunication) {
+  const Verdict lost = verdict({205, 0, false});
+  EXPECT_EQ(lost.code, ExitCode::communication);
+  EXPECT_THAT(lost.message, HasSubstr("205"));
+}
+
+TEST(Verdict, ACrashIsOurFault) {
+  EXPECT_EQ(verdict({128 + SIGSEGV, 0, false}).code, ExitCode::internal);
+  EXPECT_THAT(verdict({128 + SIGSEGV, 0, false}).message, HasSubstr("signal 11"));
+}
+
+TEST(Verdict, AStopBeforeTheRanksListenIsAStop) {
+  EXPECT_EQ(verdict({128 + SIGUSR1, 1, false}).code, ExitCode::stopped);
+  EXPECT_EQ(verdict({128 + SIGUSR1, 0, false}).code, ExitCode::communication);
+}
+
+TEST(Verdict, AnEndAtOnceSaysWhatIsLost) {
+  EXPECT_EQ(verdict({1, 2, false}).code, ExitCode::communication);
+  EXPECT_THAT(verdict({1, 2, false}).message, HasSubstr("last checkpoint"));
+  EXPECT_EQ(verdict({75, 2, false}).code, ExitCode::stopped);
+}
+
+}  // namespace
+}  // namespace ebb::cli

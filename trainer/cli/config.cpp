@@ -1,0 +1,63 @@
+#include "train/config.h"
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "config/document.h"
+
+namespace ebb::cli {
+namespace {
+
+struct ConfigOptions {
+  bool schema = false;
+  std::optional<std::string> explain;  // empty: every key
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+void print(std::string text) {
+  if (text.empty() || text.back() != '\n') text += '\n';
+  std::fputs(text.c_str(), stdout);
+}
+
+ExitCode show(const ConfigOptions& options) {
+  const int asked = (options.schema ? 1 : 0) + (options.explain ? 1 : 0) + (options.file.empty() ? 0 : 1);
+  if (asked != 1) {
+    throw Error(
+        ExitCode::usage,
+        "config: give one of these three:\n"
+        "  ebb config --explain [KEY]               what keys there are, or what one means\n"
+        "  ebb config --schema                      the JSON Schema of all keys\n"
+        "  ebb config FILE.yaml [key.path=value …]  check a file and print it with all defaults filled in");
+  }
+  train::Config config;
+  if (!options.file.empty()) {
+    config::Section section = train::described(config);
+    config::load(options.file, options.overrides, section);
+    print(config::resolved_yaml(section));
+    return ExitCode::ok;
+  }
+  const config::Section section = train::described(config);
+  print(options.schema ? config::json_schema(section) : config::explain(section, *options.explain));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_config(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<ConfigOptions>();
+  CLI::App* command = app.add_subcommand("config", "Explain the keys, print their schema, or check a file");
+  command->add_flag("--schema", options->schema, "Print the JSON Schema of a configuration file");
+  command
+      ->add_option("--explain", options->explain,
+                   "Say what a key, or every key, means: type, default, unit, bounds")
+      ->expected(0, 1)
+      ->type_name("KEY");
+  command->add_option("FILE", options->file, "Check this file and print it with all defaults filled in");
+  command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
+  command->callback([options, &invocation] { invocation.run = [options] { return show(*options); }; });
+}
+
+}  // namespace ebb::cli

@@ -1,0 +1,93 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/checkup.h"
+#include "cli/commands.h"
+#include "cli/versions.h"
+
+namespace ebb::cli {
+namespace {
+
+constexpr double kGatherTimeout_s = 60;
+constexpr auto kReplace = nlohmann::json::error_handler_t::replace;  // a folder's name need not be UTF-8
+
+std::string version_line() {
+  const Versions v = versions();
+  return fmt::format("ebb {}, LibTorch {}, {}, {}, {}", v.ebb, v.torch, v.mpi,
+                     v.cuda.empty() ? "no CUDA" : "CUDA " + v.cuda,
+                     v.nccl.empty() ? "no NCCL" : "NCCL " + v.nccl);
+}
+
+std::vector<RankFacts> facts_of_all(const comm::World& world) {
+  // After the ranks have met, so that their clocks are read at one moment.
+  static_cast<void>(world.max_of_all(0, kGatherTimeout_s));
+  RankFacts mine = look_at_machine();
+  mine.rank = world.rank();
+  mine.size = world.size();
+  mine.local_rank = world.local_rank();
+  mine.local_size = world.local_size();
+  mine.host = world.host();
+  mine.launched = world.size() > 1 || std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
+  mine.versions = version_line();
+  std::vector<RankFacts> all;
+  for (const std::string& text :
+       world.gather_to_all(nlohmann::json(mine).dump(-1, ' ', false, kReplace), kGatherTimeout_s)) {
+    all.push_back(nlohmann::json::parse(text).get<RankFacts>());
+  }
+  return all;
+}
+
+nlohmann::json as_json(const std::vector<RankFacts>& ranks, const std::vector<Check>& checks) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Check& check : checks) {
+    const char* const health = check.health == Health::ok     ? "ok"
+                               : check.health == Health::warn ? "warn"
+                                                              : "fail";
+    list.push_back(
+        {{"name", check.name}, {"health", health}, {"found", check.found}, {"to_do", check.to_do}});
+  }
+  return {{"ranks", ranks}, {"checks", list}, {"exit_code", static_cast<int>(exit_code(checks))}};
+}
+
+std::string time_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char text[64] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &local);
+  return text;
+}
+
+ExitCode examine_all(const comm::World& world, bool json) {
+  const std::vector<RankFacts> ranks = facts_of_all(world);
+  const std::vector<Check> checks = examine(ranks);
+  if (world.rank() == 0) {
+    const std::string text = json ? as_json(ranks, checks).dump(2, ' ', false, kReplace) + "\n"
+                                  : as_text(checks) + fmt::format("{:<5} {:<9} {}\n", "", "time", time_now());
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+  return exit_code(checks);
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Invocation& invocation) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Say what this machine gives to a run, and what to do about it; under mpirun too");
+  command->add_flag("--json", *json, "Print facts and checks as JSON");
+  command->callback([json, &invocation] {
+    invocation.run = [json, &invocation] {
+      return run_on_ranks(invocation, [json](comm::World& world) { return examine_all(world, *json); });
+    };
+  });
+}
+
+}  // namespace ebb::cli

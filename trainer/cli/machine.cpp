@@ -1,0 +1,200 @@
+#include "cli/machine.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/mpirun_line.h"
+#include "memory/cgroup.h"
+#include "memory/cuda_device.h"
+#include "memory/cuda_library.h"
+
+namespace ebb::cli {
+namespace {
+namespace fs = std::filesystem;
+
+void look_at_cpus(RankFacts& facts) {
+  facts.cpus = std::max(1, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (::sched_getaffinity(0, sizeof mask, &mask) == 0) {
+    facts.bound_cpus = CPU_COUNT(&mask);
+    for (int first = 0; first < CPU_SETSIZE; ++first) {
+      if (!CPU_ISSET(first, &mask)) continue;
+      int last = first;
+      while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &mask)) ++last;
+      facts.mask += facts.mask.empty() ? "" : ",";
+      facts.mask += first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+      first = last;
+    }
+  }
+  double period = 0;
+  std::string quota;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period) {
+    if (quota != "max" && period > 0) facts.quota = std::atof(quota.c_str()) / period;
+  } else {
+    std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+        v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    double microseconds = 0;
+    if (v1_quota >> microseconds && v1_period >> period && microseconds > 0 && period > 0) {
+      facts.quota = microseconds / period;
+    }
+  }
+  if (const char* threads = std::getenv("OMP_NUM_THREADS")) facts.threads = std::max(0, std::atoi(threads));
+  facts.vectors = "none";
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) facts.vectors = "AVX2";
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) facts.vectors = "AVX-512";
+  facts.f16c = __builtin_cpu_supports("f16c") != 0;
+#elif defined(__aarch64__)
+  facts.vectors = "NEON";
+  facts.f16c = true;
+#endif
+}
+
+void look_at_memory(RankFacts& facts) {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::int64_t kib = 0;
+    if (!(words >> name >> kib)) continue;
+    if (name == "MemTotal:") facts.memory_total = kib * 1024;
+    if (name == "MemAvailable:") facts.memory_available = kib * 1024;
+  }
+  const memory::CgroupUse use = memory::Cgroup().read();
+  facts.group_limit = use.limit;
+  facts.group_used = use.used;
+  // Version 1 says "no limit" by a number that no machine has.
+  if (facts.memory_total > 0 && facts.group_limit > facts.memory_total) facts.group_limit = -1;
+}
+
+void look_at_storage(RankFacts& facts) {
+  struct statvfs shm{}, disk{};
+  if (::statvfs("/dev/shm", &shm) == 0) {
+    facts.shm_total = static_cast<std::int64_t>(shm.f_blocks) * static_cast<std::int64_t>(shm.f_frsize);
+    facts.shm_free = static_cast<std::int64_t>(shm.f_bavail) * static_cast<std::int64_t>(shm.f_frsize);
+  }
+  std::error_code error;
+  facts.folder = fs::current_path(error).string();
+  if (::statvfs(".", &disk) == 0) {
+    facts.disk_free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+  }
+  facts.folder_writable = ::access(".", W_OK) == 0;
+}
+
+void look_at_devices(RankFacts& facts) {
+  if (!memory::CudaLibrary::device_present(&facts.no_device)) return;
+  try {
+    memory::CudaLibrary::open();
+    for (int i = 0; i < memory::device_count(); ++i) facts.devices.push_back(memory::device_name(i));
+  } catch (const std::exception& error) {
+    facts.device_error = error.what();
+  }
+}
+
+void look_at_mpi(RankFacts& facts) {
+  facts.mpirun = find_on_path("mpirun");
+  if (!facts.mpirun.empty()) facts.mpirun_version = mpirun_version(facts.mpirun);
+  facts.root = ::geteuid() == 0;
+  const char* const allowed = std::getenv("OMPI_ALLOW_RUN_AS_ROOT");
+  const char* const confirmed = std::getenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM");
+  facts.root_allowed = allowed != nullptr && confirmed != nullptr;
+  facts.remote_shell = !find_on_path("ssh").empty() || !find_on_path("rsh").empty();
+  facts.cross_memory = may_read_process_memory();
+}
+
+}  // namespace
+
+RankFacts look_at_machine() {
+  RankFacts facts;
+  facts.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  look_at_cpus(facts);
+  look_at_memory(facts);
+  look_at_storage(facts);
+  look_at_devices(facts);
+  look_at_mpi(facts);
+  return facts;
+}
+
+void to_json(nlohmann::json& json, const RankFacts& facts) {
+  json = {{"rank", facts.rank},
+          {"size", facts.size},
+          {"local_rank", facts.local_rank},
+          {"local_size", facts.local_size},
+          {"launched", facts.launched},
+          {"host", facts.host},
+          {"versions", facts.versions},
+          {"cpus", facts.cpus},
+          {"bound_cpus", facts.bound_cpus},
+          {"mask", facts.mask},
+          {"quota", facts.quota},
+          {"threads", facts.threads},
+          {"vectors", facts.vectors},
+          {"f16c", facts.f16c},
+          {"memory_total", facts.memory_total},
+          {"memory_available", facts.memory_available},
+          {"group_limit", facts.group_limit},
+          {"group_used", facts.group_used},
+          {"shm_total", facts.shm_total},
+          {"shm_free", facts.shm_free},
+          {"folder", facts.folder},
+          {"disk_free", facts.disk_free},
+          {"folder_writable", facts.folder_writable},
+          {"no_device", facts.no_device},
+          {"device_error", facts.device_error},
+          {"devices", facts.devices},
+          {"mpirun", facts.mpirun},
+          {"mpirun_version", facts.mpirun_version},
+          {"root", facts.root},
+          {"root_allowed", facts.root_allowed},
+          {"remote_shell", facts.remote_shell},
+          {"cross_memory", facts.cross_memory},
+          {"time", facts.time}};
+}
+
+void from_json(const nlohmann::json& json, RankFacts& facts) {
+  json.at("rank").get_to(facts.rank);
+  json.at("size").get_to(facts.size);
+  json.at("local_rank").get_to(facts.local_rank);
+  json.at("local_size").get_to(facts.local_size);
+  json.at("launched").get_to(facts.launched);
+  json.at("host").get_to(facts.host);
+  json.at("versions").get_to(facts.versions);
+  json.at("cpus").get_to(facts.cpus);
+  json.at("bound_cpus").get_to(facts.bound_cpus);
+  json.at("mask").get_to(facts.mask);
+  json.at("quota").get_to(facts.quota);
+  json.at("threads").get_to(facts.threads);
+  json.at("vectors").get_to(facts.vectors);
+  json.at("f16c").get_to(facts.f16c);
+  json.at("memory_total").get_to(facts.memory_total);
+  json.at("memory_available").get_to(facts.memory_available);
+  json.at("group_limit").get_to(facts.group_limit);
+  json.at("group_used").get_to(facts.group_used);
+  json.at("shm_total").get_to(facts.shm_total);
+  json.at("shm_free").get_to(facts.shm_free);
+  json.at("folder").get_to(facts.folder);
+  json.at("disk_free").get_to(facts.disk_free);
+  json.at("folder_writable").get_to(facts.folder_writable);
+  json.at("no_device").get_to(facts.no_device);
+  json.at("device_error").get_to(facts.device_error);
+  json.at("devices").get_to(facts.devices);
+  json.at("mpirun").get_to(facts.mpirun);
+  json.at("mpirun_version").get_to(facts.mpirun_version);
+  json.at("root").get_to(facts.root);
+  json.at("root_allowed").get_to(facts.root_allowed);
+  json.at("remote_shell").get_to(facts.remote_shell);
+  json.at("cross_memory").get_to(facts.cross_memory);
+  json.at("time").get_to(facts.time);
+}
+
+}  // namespace ebb::cli

@@ -1,0 +1,273 @@
+#include "cli/supervise.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+
+#include "cli/noise_filter.h"
+
+extern char** environ;
+
+namespace ebb::cli {
+namespace {
+
+constexpr int kPatienceMs = 200;  // silence after which the begin of a paragraph is printed as it is
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  void close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(const char* what) {
+  throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action{};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+// The signals that are read from a descriptor meanwhile, instead of ending the process.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&set, signal);
+    if (!is_ignored(SIGHUP)) sigaddset(&set, SIGHUP);  // nohup
+    ::sigprocmask(SIG_BLOCK, &set, &before_);
+    fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd_ < 0) fail("signalfd");
+  }
+  ~SignalsHeld() {
+    ::close(fd_);
+    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] const sigset_t& before() const { return before_; }
+  // The next signal that came, 0 when there is none.
+  [[nodiscard]] int next() const {
+    signalfd_siginfo info{};
+    return ::read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  }
+
+ private:
+  int fd_ = -1;
+  sigset_t before_{};
+};
+
+// Processes killed for lack of memory since the machine started, by the whole machine's count: a control
+// group's own count is not always visible from inside it.
+long killed_for_memory() {
+  std::ifstream file("/proc/vmstat");
+  std::string name;
+  for (long value = 0; file >> name >> value;) {
+    if (name == "oom_kill") return value;
+  }
+  return 0;
+}
+
+std::vector<std::string> environment_of(const LaunchLine& line) {
+  std::vector<std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    bool ours = false;
+    for (const auto& [name, value] : line.environment)
+      ours = ours || std::string_view(*entry).starts_with(name + "=");
+    if (!ours) result.emplace_back(*entry);
+  }
+  for (const auto& [name, value] : line.environment) result.push_back(name + "=" + value);
+  return result;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (std::string& s : strings) result.push_back(s.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+pid_t start(const LaunchHost& host, const LaunchLine& line, int error_pipe, const sigset_t& mask) {
+  std::vector<std::string> arguments = line.argv, environment = environment_of(line);
+  const std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) fail("fork");
+  if (child > 0) {
+    ::setpgid(child, child);
+    return child;
+  }
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(127);
+  // In the background of a terminal, reading and (with `stty tostop`) writing would stop it.
+  ::signal(SIGTTIN, SIG_IGN);
+  ::signal(SIGTTOU, SIG_IGN);
+  const int nothing = ::open("/dev/null", O_RDONLY);
+  if (nothing > 0) ::dup2(nothing, STDIN_FILENO);
+  ::dup2(error_pipe, STDERR_FILENO);
+  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+  ::execve(host.mpirun.c_str(), argv.data(), envp.data());
+  ::dprintf(STDERR_FILENO, "cannot run %s: %s\n", host.mpirun.c_str(), std::strerror(errno));
+  ::_exit(127);
+}
+
+void print(const std::string& text) {
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t n = ::write(STDERR_FILENO, text.data() + done, text.size() - done);
+    if (n < 0 && errno != EINTR && errno != EAGAIN)
+      return;  // nobody reads any more; the run is worth more than the text
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+}
+
+// Ranks whose mpirun was killed; they became our children by PR_SET_CHILD_SUBREAPER.
+void kill_orphans() {
+  const std::string path = fmt::format("/proc/self/task/{}/children", ::getpid());
+  for (int round = 0; round < 100; ++round) {
+    std::ifstream file(path);
+    bool any = false;
+    for (pid_t orphan = 0; file >> orphan;) {
+      ::kill(orphan, SIGKILL);
+      ::waitpid(orphan, nullptr, 0);
+      any = true;
+    }
+    if (!any) return;
+  }
+}
+
+void act_on(int signal, pid_t mpirun, RunEnd& end, const std::function<void(const std::string&)>& say) {
+  const bool ask_only = signal == SIGUSR1 || signal == SIGHUP;
+  if (ask_only && end.stop_requests > 0) return;
+  ++end.stop_requests;
+  if (end.stop_requests == 1) {
+    say("stopping after this step and saving a checkpoint; press Ctrl-C again to end at once");
+    ::kill(mpirun, SIGUSR1);
+  } else if (end.stop_requests == 2) {
+    say("ending all ranks at once; what the last checkpoint holds is kept");
+    ::kill(mpirun, SIGTERM);
+  } else {
+    say("killing all ranks");
+    ::kill(-mpirun, SIGKILL);
+  }
+}
+
+}  // namespace
+
+RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line,
+                      const std::function<void(const std::string&)>& say) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
+  Descriptor read_end(ends[0]), write_end(ends[1]);
+  ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+  const SignalsHeld signals;
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const long killed_before = killed_for_memory();
+  const pid_t mpirun = start(host, line, write_end.get(), signals.before());
+  write_end.close();
+
+  RunEnd end;
+  NoiseFilter filter;
+  std::array<char, 16384> block{};
+  const auto pass_on = [&] {
+    ssize_t n = 0;
+    while ((n = ::read(read_end.get(), block.data(), block.size())) > 0) {
+      print(filter.feed({block.data(), static_cast<std::size_t>(n)}));
+    }
+    if (n == 0) read_end.close();
+  };
+  for (bool ended = false; !ended;) {
+    std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
+    const int ready = ::poll(fds.data(), fds.size(), filter.holding() ? kPatienceMs : -1);
+    if (ready == 0) print(filter.flush());
+    if (fds[1].revents != 0) pass_on();
+    for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+      if (signal != SIGCHLD) {
+        act_on(signal, mpirun, end, say);
+        continue;
+      }
+      int status = 0;
+      if (::waitpid(mpirun, &status, WNOHANG) != mpirun) continue;
+      end.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+      ended = true;
+    }
+  }
+  if (read_end.get() >= 0) pass_on();
+  print(filter.flush());
+  kill_orphans();
+  end.out_of_memory = killed_for_memory() > killed_before;
+  return end;
+}
+
+Verdict verdict(const RunEnd& end) {
+  constexpr int kBySignal = 128;
+  if (end.code == kBySignal + SIGUSR1 && end.stop_requests > 0) {
+    return {ExitCode::stopped,
+            "stopped before training had begun: nothing was to be saved; run it again to go on"};
+  }
+  if (end.stop_requests >= 2 && end.code != 0 && end.code != static_cast<int>(ExitCode::stopped)) {
+    return {
+        ExitCode::communication,
+        "ended at once on request: steps since the last checkpoint are lost; run it again to go on from it"};
+  }
+  switch (end.code) {
+    case kBySignal + SIGKILL:
+      if (end.out_of_memory) {
+        return {ExitCode::memory,
+                "the kernel killed a process for lack of memory during the run: lower data.batch or raise "
+                "data.micro_batches, start fewer "
+                "ranks (-n), or give the machine or container more memory"};
+      }
+      return {ExitCode::communication,
+              "a rank was killed (SIGKILL), by a person, a scheduler, or a container's memory limit: `ebb "
+              "doctor` shows that limit"};
+    case kBySignal + SIGSEGV:
+    case kBySignal + SIGABRT:
+    case kBySignal + SIGBUS:
+    case kBySignal + SIGFPE:
+    case kBySignal + SIGILL:
+      return {
+          ExitCode::internal,
+          fmt::format(
+              "a rank crashed (signal {}, {}): this is a fault of ebb or of a library below it; run it again "
+              "to go on from the last checkpoint",
+              end.code - kBySignal, ::strsignal(end.code - kBySignal))};
+    default:
+      break;
+  }
+  // What a rank ended with, and has explained itself.
+  if ((end.code >= 0 && end.code <= static_cast<int>(ExitCode::storage)) ||
+      end.code == static_cast<int>(ExitCode::stopped)) {
+    return {static_cast<ExitCode>(end.code), {}};
+  }
+  return {ExitCode::communication, fmt::format("mpirun ended with code {}, which no rank of ebb gives: a "
+                                               "rank, or the connection to its host, was lost; `ebb doctor` "
+                                               "checks this machine",
+                                               end.code)};
+}
+
+}  // namespace ebb::cli
