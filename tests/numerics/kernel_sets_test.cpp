@@ -1,0 +1,120 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "numerics/cpu/kernels.h"
+#include "numerics/cpu/scalar.h"
+
+// The vector set does what the scalar set does, bit for bit.
+namespace ebb::numerics::cpu {
+namespace {
+
+constexpr std::int64_t kCount = 1237;
+
+std::vector<float> noise(std::size_t n, unsigned seed, float size = 1) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0, size);
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(generator);
+  return values;
+}
+
+std::vector<std::uint16_t> half_noise(std::size_t n, unsigned seed, float size = 1) {
+  std::vector<std::uint16_t> out(n);
+  const auto values = noise(n, seed, size);
+  scalar_kernels().from_float(Kind::f16, values.data(), out.data(), static_cast<std::int64_t>(n));
+  return out;
+}
+
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+class KernelSets : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (avx512_kernels() == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  }
+  const Kernels& plain = scalar_kernels();
+  const Kernels& vectors() { return *avx512_kernels(); }
+};
+
+TEST_F(KernelSets, AdamW) {
+  for (const Kind kind : {Kind::f32, Kind::f16, Kind::bf16}) {
+    const auto run = [&](const Kernels& set) {
+      auto master = noise(kCount, 1, 0.05F);
+      std::vector<float> weight(kCount);  // room enough for any kind
+      std::vector<std::int16_t> low(kCount);
+      set.split(kind, master.data(), weight.data(), low.data(), kCount);
+      auto m = noise(kCount, 2, 0.01F);
+      auto v = noise(kCount, 3, 0.01F);
+      for (float& x : v) x = std::fabs(x);
+      const auto g = half_noise(kCount, 4);
+      for (int t = 0; t < 3; ++t)
+        set.adamw(kind, weight.data(), kind == Kind::f32 ? nullptr : low.data(), Kind::f16, g.data(),
+                  m.data(), v.data(), {0.9999F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.7F, 1e-8F, 0.5F}, kCount);
+      set.join(kind, weight.data(), low.data(), master.data(), kCount);
+      master.insert(master.end(), m.begin(), m.end());
+      master.insert(master.end(), v.begin(), v.end());
+      return master;
+    };
+    EXPECT_TRUE(same(run(plain), run(vectors())));
+  }
+}
+
+TEST_F(KernelSets, Sums) {
+  const auto g = half_noise(kCount, 5);
+  const std::vector<std::uint8_t> targets(kCount, 77);
+  double a = 0;
+  double b = 0;
+  std::int64_t bad_a = 0;
+  std::int64_t bad_b = 0;
+  plain.stats(Kind::f16, g.data(), kCount, &a, &bad_a);
+  vectors().stats(Kind::f16, g.data(), kCount, &b, &bad_b);
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(bad_a, bad_b);
+  EXPECT_EQ(plain.bernoulli(Kind::f16, g.data(), targets.data(), kCount),
+            vectors().bernoulli(Kind::f16, g.data(), targets.data(), kCount));
+  EXPECT_EQ(plain.kl(Kind::f16, g.data(), g.data(), kCount),
+            vectors().kl(Kind::f16, g.data(), g.data(), kCount));
+}
+
+TEST_F(KernelSets, FinishAndItsGradient) {
+  for (const Act act : {Act::none, Act::relu, Act::silu}) {
+    const auto run = [&](const Kernels& set) {
+      auto values = noise(kCount * 3, 6, 4);
+      const auto bias = noise(3, 7);
+      std::vector<std::uint16_t> out(kCount * 3);
+      set.finish(Kind::f16, values.data(), bias.data(), act, kCount, 3, out.data(), nullptr);
+      auto gradient = noise(kCount, 8);
+      set.activation_gradient(act, values.data(), gradient.data(), kCount);
+      for (const float g : gradient) out.push_back(float_to_half(g));
+      return out;
+    };
+    EXPECT_TRUE(same(run(plain), run(vectors())));
+  }
+}
+
+TEST_F(KernelSets, RowSumsAndTransposition) {
+  const auto values = noise(37 * 29, 9);
+  for (const std::int64_t columns : {std::int64_t{1}, std::int64_t{29}}) {
+    std::vector<float> a(29, 0.0F);
+    std::vector<float> b(29, 0.0F);
+    plain.add_rows(values.data(), 37 * 29 / columns, columns, a.data());
+    vectors().add_rows(values.data(), 37 * 29 / columns, columns, b.data());
+    EXPECT_TRUE(same(a, b));
+  }
+  for (const Kernels* set : {&plain, &vectors()}) {
+    std::vector<float> out(values.size());
+    set->transpose(values.data(), 37, 29, out.data());
+    for (std::size_t r = 0; r < 37; ++r)
+      for (std::size_t c = 0; c < 29; ++c) ASSERT_EQ(out[c * 37 + r], values[r * 29 + c]);
+  }
+}
+
+}  // namespace
+}  // namespace ebb::numerics::cpu

@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "numerics/close.h"
+#include "numerics/cpu/gemm.h"
+#include "numerics/cpu/workspace.h"
+#include "numerics/fronts.h"
+
+namespace ebb::numerics {
+namespace {
+
+struct Case {
+  at::ScalarType dtype;
+  Activation act;
+  std::int64_t batch, in, out;
+};
+
+at::Tensor framework(const at::Tensor& z, Activation act) {
+  return act == Activation::relu ? at::relu(z) : act == Activation::silu ? at::silu(z) : z;
+}
+
+at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double size = 1) {
+  return (torch::randn(shape) * size).to(dtype).requires_grad_();
+}
+
+at::Tensor twin(const at::Tensor& t) {
+  return t.detach().to(at::kFloat).requires_grad_();
+}
+
+// Against the framework's fp32 operators on the same (rounded) values.
+void expect_as_framework(const Case& c) {
+  torch::manual_seed(1);
+  const auto x = leaf({c.batch, c.in}, c.dtype);
+  const auto w = leaf({c.out, c.in}, c.dtype, 0.2);
+  const auto b = leaf({c.out}, c.dtype);
+  const auto xr = twin(x);
+  const auto wr = twin(w);
+  const auto br = twin(b);
+  const auto y = linear(x, w, b, c.act);
+  const auto yr = framework(at::linear(xr, wr, br), c.act);
+  ASSERT_EQ(y.scalar_type(), c.dtype);
+  ASSERT_EQ(y.sizes(), yr.sizes());
+  EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
+  const auto dy = torch::randn(y.sizes()).to(c.dtype);
+  y.backward(dy);
+  yr.backward(dy.to(at::kFloat));
+  EXPECT_LE(relative_error(x.grad(), xr.grad()), 2 * rounding(c.dtype));
+  EXPECT_LE(relative_error(w.grad(), wr.grad()), 2 * rounding(c.dtype));
+  EXPECT_LE(relative_error(b.grad(), br.grad()), 2 * rounding(c.dtype));
+}
+
+class SmallWorkspace {
+ public:
+  explicit SmallWorkspace(std::int64_t bytes) : before_(cpu::workspace_bytes()) {
+    cpu::workspace_bytes() = bytes;
+  }
+  ~SmallWorkspace() { cpu::workspace_bytes() = before_; }
+
+ private:
+  std::int64_t before_;
+};
+
+TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
+  for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
+    for (const auto act : {Activation::none, Activation::relu, Activation::silu})
+      for (const auto [batch, in, out] : {std::array<std::int64_t, 3>{1, 5, 3}, {3, 17, 33}, {37, 130, 65}}) {
+        SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " act " << static_cast<int>(act) << " "
+                                        << batch << "x" << in << "x" << out);
+        expect_as_framework({dtype, act, batch, in, out});
+      }
+}
+
+TEST(Linear, AgreesWithManyBlocksInEveryDirection) {
+  const SmallWorkspace small(4096);
+  for (const auto dtype : {at::kFloat, at::kHalf})
+    for (const auto act : {Activation::none, Activation::relu, Activation::silu})
+      expect_as_framework({dtype, act, 45, 131, 67});
+}
+
+TEST(Linear, HoldsNoMoreWorkspaceThanTheLimit) {
+  for (const std::int64_t limit : {std::int64_t{64} << 10, std::int64_t{1} << 20}) {
+    const SmallWorkspace small(limit);
+    for (const std::int64_t m : {1, 7, 300, 5000})
+      for (const std::int64_t n : {1, 9, 4096})
+        for (const std::int64_t k : {1, 500, 65536}) EXPECT_LE(cpu::product_workspace(m, n, k) * 4, limit) << m << " " << n << " " << k;
+  }
+}
+
+TEST(Linear, AnEmptyBatchGivesAnEmptyResultAndZeroGradients) {
+  const auto x = leaf({0, 6}, at::kHalf);
+  const auto w = leaf({4, 6}, at::kHalf);
+  const auto b = leaf({4}, at::kHalf);
+  const auto y = linear(x, w, b, Activation::relu);
+  EXPECT_EQ(y.sizes(), (std::vector<std::int64_t>{0, 4}));
+  y.backward(torch::zeros({0, 4}, at::kHalf));
+  EXPECT_TRUE(w.grad().eq(0).all().item<bool>());
+  EXPECT_TRUE(b.grad().eq(0).all().item<bool>());
+}
+
+TEST(Linear, AnOverflowIsSeenAsInfinity) {
+  const auto y = linear(torch::full({1, 4}, 300.0, at::kHalf), torch::full({1, 4}, 300.0, at::kHalf),
+                        torch::zeros({1}, at::kHalf));
+  EXPECT_TRUE(y.isinf().all().item<bool>());
+}
+
+TEST(Linear, NanIsNotHiddenByRelu) {
+  const auto x = torch::full({1, 4}, std::numeric_limits<float>::quiet_NaN()).to(at::kHalf);
+  const auto y = linear(x, torch::ones({1, 4}, at::kHalf), torch::zeros({1}, at::kHalf), Activation::relu);
+  EXPECT_TRUE(y.isnan().all().item<bool>());
+}
+
+TEST(Linear, GivesTheSameBitsOnOneAndTwoThreads) {
+  const auto x = leaf({64, 300}, at::kHalf);
+  const auto w = leaf({200, 300}, at::kHalf);
+  const auto b = leaf({200}, at::kHalf);
+  std::vector<at::Tensor> results;
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2}) {
+    at::set_num_threads(threads);
+    const auto y = linear(x, w, b, Activation::silu);
+    auto grads = torch::autograd::grad({y}, {x, w, b}, {torch::ones_like(y)});
+    results.push_back(at::cat({y.flatten(), grads[0].flatten(), grads[1].flatten(), grads[2]}).detach());
+  }
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(bits(results[0]), bits(results[1])));
+}
+
+}  // namespace
+}  // namespace ebb::numerics

@@ -1,0 +1,66 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <functional>
+
+#include "base/error.h"
+#include "numerics/fronts.h"
+
+namespace ebb::numerics {
+namespace {
+
+struct Front {
+  std::string name;
+  std::function<at::Tensor(const at::Tensor& x)> run;  // x [2, 4] or its image
+  std::vector<std::int64_t> shape;
+};
+
+std::vector<Front> all_fronts() {
+  const auto zeros = [](std::vector<std::int64_t> shape) { return torch::ones(shape); };
+  return {
+      {"linear",
+       [=](const at::Tensor& x) { return linear(x, zeros({3, 4}), zeros({3}), Activation::silu); },
+       {2, 4}},
+      {"conv2d",
+       [=](const at::Tensor& x) {
+         return conv2d(x, zeros({3, 1, 4, 4}), zeros({3}), 2, 1, Activation::silu);
+       },
+       {2, 1, 4, 4}},
+      {"conv_transpose2d",
+       [=](const at::Tensor& x) { return conv_transpose2d(x, zeros({1, 3, 4, 4}), zeros({3}), 2, 1); },
+       {2, 1, 4, 4}},
+      {"bernoulli_nll_sum",
+       [=](const at::Tensor& x) { return bernoulli_nll_sum(x, torch::zeros({2, 1, 4, 4}, at::kByte)); },
+       {2, 1, 4, 4}},
+      {"gaussian_kl_sum", [=](const at::Tensor& x) { return gaussian_kl_sum(x, x); }, {2, 4}},
+      {"reparameterize", [=](const at::Tensor& x) { return reparameterize(x, x, 1, 0); }, {2, 4}},
+  };
+}
+
+TEST(SecondDerivative, EveryFrontRefusesItByName) {
+  for (const Front& front : all_fronts()) {
+    SCOPED_TRACE(front.name);
+    const auto x = torch::ones(front.shape).requires_grad_();
+    const auto y = front.run(x).sum();
+    try {
+      torch::autograd::grad({y}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true);
+      ADD_FAILURE() << "gave a graph of its backward";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::internal);
+      EXPECT_THAT(e.what(), testing::HasSubstr(front.name + ": no second derivative"));
+    }
+  }
+}
+
+TEST(SecondDerivative, TheFirstOneIsGiven) {
+  for (const Front& front : all_fronts()) {
+    SCOPED_TRACE(front.name);
+    const auto x = torch::ones(front.shape).requires_grad_();
+    front.run(x).sum().backward();
+    EXPECT_EQ(x.grad().sizes(), x.sizes());
+  }
+}
+
+}  // namespace
+}  // namespace ebb::numerics

@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "numerics/cpu/kernels.h"
+#include "numerics/cpu/scalar.h"
+#include "numerics/update.h"
+
+namespace ebb::numerics {
+namespace {
+
+constexpr std::int64_t kBlock = 1 << 16;
+
+struct Halves {
+  std::vector<float> master = std::vector<float>(kBlock), back = std::vector<float>(kBlock);
+  std::vector<std::uint16_t> weight = std::vector<std::uint16_t>(kBlock);
+  std::vector<std::int16_t> low = std::vector<std::int16_t>(kBlock);
+  void round_trip(cpu::Kind kind) {
+    cpu::kernels().split(kind, master.data(), weight.data(), low.data(), kBlock);
+    cpu::kernels().join(kind, weight.data(), low.data(), back.data(), kBlock);
+  }
+};
+
+// All 2^32 bit patterns, less infinities and NaN.
+TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
+  Halves h;
+  std::int64_t values = 0;
+  std::int64_t mismatches = 0;
+  for (std::uint32_t high = 0; high < 65536; ++high) {
+    if ((high & 0x7f80U) == 0x7f80U) continue;
+    for (std::uint32_t low = 0; low < 65536; ++low) h.master[low] = cpu::float_of((high << 16) | low);
+    h.round_trip(cpu::Kind::bf16);
+    values += kBlock;
+    if (std::memcmp(h.master.data(), h.back.data(), kBlock * sizeof(float)) != 0) ++mismatches;
+  }
+  EXPECT_EQ(values, 4278190080);
+  EXPECT_EQ(mismatches, 0);
+}
+
+// Every exponent, and every mantissa whose low 16 bits are one of many: the high 16 bits are taken whole.
+TEST(SplitMaster, Fp16IsExactFrom2ToTheMinus16To65504AndCloseBelow) {
+  Halves h;
+  double largest_below = 0;
+  for (std::uint32_t high = 0; high < 65536; ++high) {
+    const float least = std::fabs(cpu::float_of(high << 16));
+    if (!(least <= 65504.0F)) continue;
+    for (std::uint32_t low = 0; low < 65536; ++low) h.master[low] = cpu::float_of((high << 16) | low);
+    h.round_trip(cpu::Kind::f16);
+    if (least >= 0x1p-16F) {
+      for (std::size_t i = 0; i < kBlock; ++i) {
+        if (std::fabs(h.master[i]) > 65504.0F) break;
+        ASSERT_EQ(cpu::bits_of(h.master[i]), cpu::bits_of(h.back[i])) << h.master[i];
+      }
+    } else {
+      for (std::size_t i = 0; i < kBlock; ++i)
+        largest_below = std::max(
+            largest_below, std::fabs(static_cast<double>(h.master[i]) - static_cast<double>(h.back[i])));
+    }
+  }
+  EXPECT_EQ(largest_below, 0x1p-40);  // 9.1e-13
+}
+
+TEST(SplitMaster, TheWeightIsTheMasterRoundedToNearest) {
+  torch::manual_seed(6);
+  const at::Tensor master = torch::randn({5000}) * 0.02;
+  const at::Tensor weight = at::empty({5000}, at::kHalf);
+  const at::Tensor low = at::empty({5000}, at::kShort);
+  split_master(master, weight, low);
+  EXPECT_TRUE(at::equal(weight, master.to(at::kHalf)));
+  const at::Tensor back = join_master(weight, low);
+  EXPECT_LE((back - master).abs().max().item<double>(), 0x1p-40);
+  const at::Tensor large = master.abs() >= 0x1p-16;
+  EXPECT_TRUE(at::equal(back.masked_select(large), master.masked_select(large)));
+}
+
+TEST(SplitMaster, WhatOverflowsBecomesInfinityAndNanStaysNan) {
+  const at::Tensor master = torch::tensor({70000.0F, -70000.0F, std::numeric_limits<float>::quiet_NaN()});
+  const at::Tensor weight = at::empty({3}, at::kHalf);
+  const at::Tensor low = at::empty({3}, at::kShort);
+  split_master(master, weight, low);
+  const at::Tensor back = join_master(weight, low);
+  EXPECT_EQ(back[0].item<float>(), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(back[1].item<float>(), -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(back[2].item<float>()));
+}
+
+TEST(SplitMaster, Fp32NeedsNoResidual) {
+  const at::Tensor master = torch::randn({9});
+  const at::Tensor weight = at::empty({9});
+  split_master(master, weight, {});
+  EXPECT_TRUE(at::equal(join_master(weight, {}), master));
+}
+
+}  // namespace
+}  // namespace ebb::numerics

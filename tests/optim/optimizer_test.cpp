@@ -1,0 +1,104 @@
+#include "optim/optimizer.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "base/error.h"
+#include "numerics/update.h"
+
+namespace ebb::optim {
+namespace {
+
+std::vector<core::Parameter> parameters(at::ScalarType dtype) {
+  core::Parameter weight;
+  weight.name = "layer.weight";
+  weight.tensor = torch::zeros({7, 5}, dtype).requires_grad_();
+  core::Parameter bias;
+  bias.name = "layer.bias";
+  bias.tensor = torch::zeros({7}, dtype).requires_grad_();
+  bias.decay = false;
+  return {weight, bias};
+}
+
+std::vector<at::Tensor> gradients(int seed, at::ScalarType dtype) {
+  torch::manual_seed(seed);
+  return {torch::randn({35}).to(dtype), torch::randn({7}).to(dtype)};
+}
+
+TEST(Optimizer, NamesItsStateAfterItsParameters) {
+  Optimizer half({}, parameters(at::kHalf));
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : half.state().tensors) names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{"layer.bias.m", "layer.bias.residual", "layer.bias.v",
+                                             "layer.weight.m", "layer.weight.residual", "layer.weight.v"}));
+  EXPECT_EQ(Optimizer({}, parameters(at::kFloat)).state().tensors.size(), 4U);
+}
+
+TEST(Optimizer, SetMasterFillsWeightAndResidual) {
+  const auto p = parameters(at::kHalf);
+  Optimizer optimizer({}, p);
+  torch::manual_seed(1);
+  const at::Tensor master = torch::randn({7, 5});
+  optimizer.set_master(0, master);
+  EXPECT_TRUE(at::equal(p[0].tensor, master.to(at::kHalf)));
+  EXPECT_TRUE(at::equal(
+      numerics::join_master(p[0].tensor.detach(), optimizer.state().tensors.at("layer.weight.residual")),
+      master.flatten()));
+}
+
+TEST(Optimizer, OnlyParametersThatDecayDecay) {
+  const auto p = parameters(at::kFloat);
+  OptimizerConfig config;
+  config.weight_decay = 0.5;
+  Optimizer optimizer(config, p);
+  optimizer.set_master(0, torch::ones({7, 5}));
+  optimizer.set_master(1, torch::ones({7}));
+  optimizer.step({torch::zeros({35}), torch::zeros({7})}, 0.1, 1.0);
+  EXPECT_FLOAT_EQ(p[0].tensor[0][0].item<float>(), 0.95F);
+  EXPECT_FLOAT_EQ(p[1].tensor[0].item<float>(), 1.0F);
+  EXPECT_EQ(optimizer.steps_taken(), 1);
+}
+
+TEST(Optimizer, TakesGradientsOfAnyFloatTypeAndShape) {
+  const auto p = parameters(at::kHalf);
+  Optimizer optimizer({}, p);
+  optimizer.step({torch::ones({7, 5}, at::kHalf), torch::ones({7}, at::kFloat)}, 0.1, 1.0);
+  EXPECT_NEAR(p[0].tensor[0][0].item<float>(), -0.1, 1e-3);
+  EXPECT_NEAR(p[1].tensor[0].item<float>(), -0.1, 1e-3);
+}
+
+TEST(Optimizer, RestoredItStepsToTheSameBits) {
+  const auto one = parameters(at::kHalf);
+  const auto two = parameters(at::kHalf);
+  Optimizer a({}, one);
+  torch::manual_seed(2);
+  a.set_master(0, torch::randn({7, 5}));
+  a.set_master(1, torch::randn({7}));
+  for (int step = 0; step < 3; ++step) a.step(gradients(step, at::kHalf), 1e-2, 0.5);
+
+  Optimizer b({}, two);
+  const core::State saved = a.state();
+  core::State fresh = b.state();
+  for (auto& [name, tensor] : fresh.tensors) tensor.copy_(saved.tensors.at(name));
+  {
+    const at::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < one.size(); ++i) two[i].tensor.copy_(one[i].tensor);
+  }
+  b.restore(saved.values);
+  EXPECT_EQ(b.steps_taken(), 3);
+  for (int step = 3; step < 6; ++step) {
+    a.step(gradients(step, at::kHalf), 1e-2, 0.5);
+    b.step(gradients(step, at::kHalf), 1e-2, 0.5);
+  }
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i].tensor, two[i].tensor));
+  for (const auto& [name, tensor] : a.state().tensors)
+    EXPECT_TRUE(at::equal(tensor, b.state().tensors.at(name))) << name;
+}
+
+TEST(Optimizer, RefusesAnotherNumberOfGradients) {
+  Optimizer optimizer({}, parameters(at::kFloat));
+  EXPECT_THROW(optimizer.step({torch::zeros({35})}, 0.1, 1.0), Error);
+}
+
+}  // namespace
+}  // namespace ebb::optim
