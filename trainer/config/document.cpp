@@ -1,1 +1,87 @@
-// to be written
+#include "config/document.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "base/digest.h"
+#include "config/description.h"
+#include "config/problems.h"
+#include "config/scalar.h"
+#include "config/yaml_reader.h"
+
+namespace ebb::config {
+namespace {
+
+// The line of the nearest section above `path` that the file has: where a missing key would have to be added.
+int line_of_section(const GivenValues& given, std::string_view path) {
+  for (std::size_t dot = path.rfind('.'); dot != std::string_view::npos; dot = path.rfind('.', dot - 1)) {
+    if (const auto found = given.section_lines.find(path.substr(0, dot));
+        found != given.section_lines.end()) {
+      return found->second;
+    }
+    if (dot == 0) break;
+  }
+  return 0;
+}
+
+void write_section(const Section& section, int depth, std::string& out) {
+  const std::string indent(static_cast<std::size_t>(2 * depth), ' ');
+  for (const auto& entry : section.impl().entries) {
+    if (entry.field) {
+      out += fmt::format("{}{}: {}\n", indent, entry.key, render_value(*entry.field, entry.field->get()));
+    } else if (entry.section->impl().entries.empty()) {
+      out += fmt::format("{}{}: {{}}\n", indent, entry.key);
+    } else {
+      out += fmt::format("{}{}:\n", indent, entry.key);
+      write_section(*entry.section, depth + 1, out);
+    }
+  }
+}
+
+}  // namespace
+
+void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root) {
+  Problems problems;
+  GivenValues given = read_yaml(file, root, problems);
+  for (const std::string& text : overrides) apply_override(text, root, given, problems);
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    const auto found = given.values.find(path);
+    if (found != given.values.end()) {
+      try {
+        field.set(parse_value(field, found->second.scalar));
+      } catch (const std::invalid_argument& refusal) {
+        problems.add(found->second.line, found->second.place, path, refusal.what());
+      }
+    } else if (field.required) {
+      const int line = line_of_section(given, path);
+      const std::string place = line > 0 ? fmt::format("{}:{}", file.string(), line) : file.string();
+      problems.add(line, place, path, fmt::format("required, but not given; allowed: {}", allowed(field)));
+    }
+  });
+  problems.throw_if_any();
+}
+
+std::string resolved_yaml(const Section& root) {
+  std::string out;
+  write_section(root, 0, out);
+  return out;
+}
+
+std::string digest(const Section& root) {
+  std::string text;
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    text += fmt::format("{}: {}\n", path, render_value(field, field.get()));
+  });
+  return digest_hex(text);
+}
+
+std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root) {
+  std::vector<std::pair<std::string, std::string>> values;
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    if (!field.free_to_change) values.emplace_back(path, render_value(field, field.get()));
+  });
+  return values;
+}
+
+}  // namespace ebb::config

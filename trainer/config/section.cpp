@@ -1,1 +1,155 @@
-// to be written
+#include "config/section.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "config/description.h"
+
+namespace ebb::config {
+
+Field& Field::doc(std::string_view text) {
+  impl_->doc = text;
+  return *this;
+}
+Field& Field::unit(std::string_view text) {
+  impl_->unit = text;
+  return *this;
+}
+Field& Field::at_least(double bound) {
+  impl_->at_least = bound;
+  return *this;
+}
+Field& Field::at_most(double bound) {
+  impl_->at_most = bound;
+  return *this;
+}
+Field& Field::above(double bound) {
+  impl_->above = bound;
+  return *this;
+}
+Field& Field::below(double bound) {
+  impl_->below = bound;
+  return *this;
+}
+Field& Field::required() {
+  impl_->required = true;
+  return *this;
+}
+Field& Field::free_to_change() {
+  impl_->free_to_change = true;
+  return *this;
+}
+
+Section::Section() : impl_(std::make_unique<Impl>()) {}
+Section::~Section() = default;
+Section::Section(Section&&) noexcept = default;
+
+Section::Impl::Entry& Section::Impl::new_entry(std::string_view key) {
+  // A dot would make the path ambiguous.
+  if (key.empty() || key.find('.') != std::string_view::npos) {
+    throw Error(ExitCode::internal, fmt::format("`{}` cannot be the name of a configuration key", key));
+  }
+  if (find(key) != nullptr) {
+    throw Error(ExitCode::internal, fmt::format("the configuration key `{}` is described twice", key));
+  }
+  entries.push_back({std::string(key), nullptr, nullptr});
+  return entries.back();
+}
+
+Field Section::Impl::add(std::string_view key, Kind kind, std::function<Value()> get,
+                         std::function<void(const Value&)> set) {
+  Entry& entry = new_entry(key);
+  entry.field = std::make_unique<Field::Impl>();
+  entry.field->key = key;
+  entry.field->kind = kind;
+  entry.field->initial = get();
+  entry.field->get = std::move(get);
+  entry.field->set = std::move(set);
+  return Field(entry.field.get());
+}
+
+const Section::Impl::Entry* Section::Impl::find(std::string_view key) const {
+  const auto found = std::ranges::find(entries, key, &Entry::key);
+  return found == entries.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Section::Impl::keys() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.push_back(entry.key);
+  return names;
+}
+
+namespace {
+
+template <class T>
+Field add_plain(Section::Impl& section, std::string_view key, Kind kind, T& member) {
+  return section.add(
+      key, kind, [&member] { return Value(member); },
+      [&member](const Value& value) { member = std::get<T>(value); });
+}
+
+Field add_optional(Section::Impl& section, std::string_view key, Kind kind,
+                   std::optional<std::int64_t>& member) {
+  return section.add(
+      key, kind, [&member] { return member ? Value(*member) : Value(std::monostate()); },
+      [&member](const Value& value) {
+        const auto* given = std::get_if<std::int64_t>(&value);
+        member = given != nullptr ? std::optional<std::int64_t>(*given) : std::nullopt;
+      });
+}
+
+}  // namespace
+
+Field Section::text(std::string_view key, std::string& value) {
+  return add_plain(*impl_, key, Kind::text, value);
+}
+Field Section::integer(std::string_view key, std::int64_t& value) {
+  return add_plain(*impl_, key, Kind::integer, value);
+}
+Field Section::number(std::string_view key, double& value) {
+  return add_plain(*impl_, key, Kind::number, value);
+}
+Field Section::flag(std::string_view key, bool& value) {
+  return add_plain(*impl_, key, Kind::flag, value);
+}
+Field Section::bytes(std::string_view key, std::int64_t& value) {
+  return add_plain(*impl_, key, Kind::bytes, value);
+}
+Field Section::duration(std::string_view key, double& seconds) {
+  return add_plain(*impl_, key, Kind::duration, seconds);
+}
+Field Section::bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value) {
+  return add_optional(*impl_, key, Kind::bytes_or_auto, value);
+}
+Field Section::integer_or_auto(std::string_view key, std::optional<std::int64_t>& value) {
+  return add_optional(*impl_, key, Kind::integer_or_auto, value);
+}
+
+Field Section::choice_of(std::string_view key, std::function<void(int)> set, std::function<int()> get,
+                         std::vector<std::string> names, std::vector<int> values) {
+  const auto word_of = [get = std::move(get), names, values, key = std::string(key)] {
+    const auto found = std::ranges::find(values, get());
+    if (found == values.end()) {
+      throw Error(ExitCode::internal, fmt::format("the value of `{}` has no word in its description", key));
+    }
+    return Value(names[static_cast<std::size_t>(found - values.begin())]);
+  };
+  const auto set_word = [set = std::move(set), names, values](const Value& value) {
+    const auto found = std::ranges::find(names, std::get<std::string>(value));
+    set(values[static_cast<std::size_t>(found - names.begin())]);
+  };
+  Field field = impl_->add(key, Kind::choice, word_of, set_word);
+  impl_->entries.back().field->words = std::move(names);
+  return field;
+}
+
+Section& Section::child(std::string_view key, std::string_view doc) {
+  Impl::Entry& entry = impl_->new_entry(key);
+  entry.section = std::make_unique<Section>();
+  entry.section->impl().doc = doc;
+  return *entry.section;
+}
+
+}  // namespace ebb::config

@@ -10,15 +10,15 @@
 
 namespace ebb::config {
 
-// How a module describes its own configuration struct. One description is used to decode YAML (strictly), to write
-// the resolved configuration, to print the JSON Schema and to explain a key:
+// How a module describes its own configuration struct. One description is used to decode YAML (strictly), to
+// write the resolved configuration, to print the JSON Schema and to explain a key:
 //
 //   struct OptimizerConfig {
 //     Kind kind = Kind::adamw;
 //     double lr = 1e-3;
 //     void describe(config::Section& s) {
-//       s.choice("kind", kind, {{"adamw", Kind::adamw}, {"sgd", Kind::sgd}}).doc("Which optimizer steps the weights.");
-//       s.number("lr", lr).above(0).doc("Peak learning rate.");
+//       s.choice("kind", kind, {{"adamw", Kind::adamw}, {"sgd", Kind::sgd}}).doc("Which optimizer steps the
+//       weights."); s.number("lr", lr).above(0).doc("Peak learning rate.");
 //     }
 //   };
 //
@@ -32,8 +32,8 @@ class Field {
   Field& above(double bound);
   Field& below(double bound);
   Field& required();
-  // A key whose value does not change what is computed (where logs go, how deep the queue is, a timeout): a resumed
-  // run may change it. Without this mark a changed key makes resuming stop with code 2.
+  // A key whose value does not change what is computed (where logs go, how deep the queue is, a timeout): a
+  // resumed run may change it. Without this mark a changed key makes resuming stop with code 2.
   Field& free_to_change();
 
   struct Impl;
@@ -54,8 +54,8 @@ class Section {
   Field integer(std::string_view key, std::int64_t& value);
   Field number(std::string_view key, double& value);
   Field flag(std::string_view key, bool& value);
-  Field bytes(std::string_view key, std::int64_t& value);                       // "25MiB"
-  Field duration(std::string_view key, double& seconds);                        // "300s"
+  Field bytes(std::string_view key, std::int64_t& value);                         // "25MiB"
+  Field duration(std::string_view key, double& seconds);                          // "300s"
   Field bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value);  // "auto" is nullopt
   Field integer_or_auto(std::string_view key, std::optional<std::int64_t>& value);
   // One of a fixed set of words.
@@ -63,13 +63,19 @@ class Section {
   Field choice(std::string_view key, E& value, std::vector<std::pair<std::string, E>> words) {
     std::vector<std::string> names;
     std::vector<int> values;
-    for (auto& [name, v] : words) { names.push_back(name); values.push_back(static_cast<int>(v)); }
-    return choice_of(key, [&value](int v) { value = static_cast<E>(v); }, [&value] { return static_cast<int>(value); },
-                       std::move(names), std::move(values));
+    for (auto& [name, v] : words) {
+      names.push_back(name);
+      values.push_back(static_cast<int>(v));
+    }
+    return choice_of(
+        key, [&value](int v) { value = static_cast<E>(v); }, [&value] { return static_cast<int>(value); },
+        std::move(names), std::move(values));
   }
   // A mapping below this one. `sub` describes its own keys.
   template <class S>
-  void section(std::string_view key, S& sub, std::string_view doc) { sub.describe(child(key, doc)); }
+  void section(std::string_view key, S& sub, std::string_view doc) {
+    sub.describe(child(key, doc));
+  }
   Section& child(std::string_view key, std::string_view doc);
 
   struct Impl;

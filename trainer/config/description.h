@@ -1,0 +1,67 @@
+#pragma once
+// What Section and Field hold. Only the files of config/ include this.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/section.h"
+
+namespace ebb::config {
+
+enum class Kind { text, integer, number, flag, bytes, duration, bytes_or_auto, integer_or_auto, choice };
+
+// std::monostate is "auto". A choice is its word, a size its bytes, a duration its seconds.
+using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
+
+struct Field::Impl {
+  std::string key;
+  Kind kind = Kind::text;
+  std::function<Value()> get;
+  std::function<void(const Value&)> set;
+  Value initial;  // the default
+  std::vector<std::string> words;
+  std::string doc, unit;
+  std::optional<double> at_least, at_most, above, below;
+  bool required = false;
+  bool free_to_change = false;
+};
+
+struct Section::Impl {
+  // Either a value or a section below; behind pointers, since Field and Section& have to stay valid.
+  struct Entry {
+    std::string key;
+    std::unique_ptr<Field::Impl> field;
+    std::unique_ptr<Section> section;
+  };
+  std::string doc;
+  std::vector<Entry> entries;  // as described
+
+  Field add(std::string_view key, Kind kind, std::function<Value()> get,
+            std::function<void(const Value&)> set);
+  [[nodiscard]] const Entry* find(std::string_view key) const;
+  [[nodiscard]] std::vector<std::string> keys() const;
+
+ private:
+  Entry& new_entry(std::string_view key);
+  friend class Section;
+};
+
+// "optimizer" and "lr" -> "optimizer.lr"; the root has an empty path.
+std::string join_path(std::string_view path, std::string_view key);
+
+// All fields below `section`, in the order described.
+void for_each_field(const Section& section,
+                    const std::function<void(const std::string& path, const Field::Impl& field)>& visit,
+                    std::string_view path = {});
+
+// "; did you mean `optimizer.lr`?" for a key that is not in `section` (whose path is `path`), or a list of
+// those that are. Looks among its neighbours first, then for the same name anywhere.
+std::string suggestion(const Section& root, const Section& section, std::string_view path,
+                       std::string_view key);
+
+}  // namespace ebb::config

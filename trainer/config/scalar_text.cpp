@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "base/units.h"
+#include "config/environment.h"
+#include "config/scalar.h"
+
+namespace ebb::config {
+namespace {
+
+std::string render_text(std::string_view text) {
+  // Plain only where no YAML reader could take it for something else.
+  static constexpr std::array<std::string_view, 9> kWords{"true", "false", "null", "yes", "no",
+                                                          "on",   "off",   "y",    "n"};
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '/' || c == '.';
+  };
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const bool starts_plain = !text.empty() && (std::isalpha(static_cast<unsigned char>(text.front())) != 0 ||
+                                              text.front() == '/' || text.front() == '_');
+  if (starts_plain && std::ranges::all_of(text, plain) && std::ranges::find(kWords, lower) == kWords.end()) {
+    return std::string(text);
+  }
+  std::string out = "\"";
+  for (const char c : escape_environment(text)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string render_bound(const Field::Impl& field, double bound) {
+  switch (field.kind) {
+    case Kind::bytes:
+    case Kind::bytes_or_auto:
+      return exact_bytes(static_cast<std::int64_t>(bound));
+    case Kind::duration:
+      return fmt::format("{}s", bound);
+    case Kind::integer:
+    case Kind::integer_or_auto:
+      return fmt::format("{}", static_cast<std::int64_t>(bound));
+    default:
+      return fmt::format("{}", bound);
+  }
+}
+
+std::string kind_text(const Field::Impl& field) {
+  switch (field.kind) {
+    case Kind::text:
+      return "text";
+    case Kind::integer:
+      return "an integer";
+    case Kind::number:
+      return "a number";
+    case Kind::flag:
+      return "true or false";
+    case Kind::bytes:
+      return "a size such as 25MiB";
+    case Kind::duration:
+      return "a duration such as 300s";
+    case Kind::bytes_or_auto:
+      return "auto or a size such as 25MiB";
+    case Kind::integer_or_auto:
+      return "auto or an integer";
+    case Kind::choice:
+      return fmt::format("{}", fmt::join(field.words, ", "));
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string allowed(const Field::Impl& field) {
+  std::vector<std::string> bounds;
+  if (field.at_least) bounds.push_back("at least " + render_bound(field, *field.at_least));
+  if (field.above) bounds.push_back("above " + render_bound(field, *field.above));
+  if (field.at_most) bounds.push_back("at most " + render_bound(field, *field.at_most));
+  if (field.below) bounds.push_back("below " + render_bound(field, *field.below));
+  std::string text = kind_text(field);
+  if (!bounds.empty()) text += fmt::format(" {}", fmt::join(bounds, " and "));
+  if (!field.unit.empty()) text += fmt::format(", in {}", field.unit);
+  return text;
+}
+
+std::string render_value(const Field::Impl& field, const Value& value) {
+  if (std::holds_alternative<std::monostate>(value)) return "auto";
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* text = std::get_if<std::string>(&value)) return render_text(*text);
+  if (const auto* number = std::get_if<double>(&value)) {
+    return fmt::format("{}{}", *number, field.kind == Kind::duration ? "s" : "");
+  }
+  const std::int64_t integer = std::get<std::int64_t>(value);
+  const bool size = field.kind == Kind::bytes || field.kind == Kind::bytes_or_auto;
+  return size ? exact_bytes(integer) : fmt::format("{}", integer);
+}
+
+}  // namespace ebb::config

@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+#include "config/description.h"
+#include "config/document.h"
+#include "config/scalar.h"
+
+namespace ebb::config {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keys stay in the order described
+
+constexpr const char* kBytesPattern = "^[0-9]+(\\.[0-9]+)? ?(B|[kKMGT]B|[KMGT]iB)?$";
+constexpr const char* kDurationPattern = "^[0-9]+(\\.[0-9]+)?([eE][-+]?[0-9]+)? ?(us|ms|s|m|h|d)?$";
+
+void add_type(const Field::Impl& field, Json& json) {
+  switch (field.kind) {
+    case Kind::text:
+      json["type"] = "string";
+      break;
+    case Kind::integer:
+      json["type"] = "integer";
+      break;
+    case Kind::number:
+      json["type"] = "number";
+      break;
+    case Kind::flag:
+      json["type"] = "boolean";
+      break;
+    case Kind::bytes:
+      json["type"] = {"integer", "string"};
+      json["pattern"] = kBytesPattern;
+      break;
+    case Kind::duration:
+      json["type"] = {"number", "string"};
+      json["pattern"] = kDurationPattern;
+      break;
+    case Kind::bytes_or_auto:
+      json["type"] = {"integer", "string"};
+      json["pattern"] = fmt::format("^auto$|{}", kBytesPattern);
+      break;
+    case Kind::integer_or_auto:
+      json["type"] = {"integer", "string"};
+      json["pattern"] = "^auto$";
+      break;
+    case Kind::choice:
+      json["enum"] = field.words;
+      break;
+  }
+}
+
+void add_bound(const char* name, const std::optional<double>& bound, Json& json) {
+  if (!bound) return;
+  const auto whole = static_cast<std::int64_t>(*bound);
+  if (static_cast<double>(whole) == *bound) {
+    json[name] = whole;
+  } else {
+    json[name] = *bound;
+  }
+}
+
+Json default_of(const Field::Impl& field) {
+  if (const auto* flag = std::get_if<bool>(&field.initial)) return *flag;
+  if (const auto* text = std::get_if<std::string>(&field.initial)) return *text;
+  if (field.kind == Kind::number) return std::get<double>(field.initial);
+  const auto* integer = std::get_if<std::int64_t>(&field.initial);
+  if (integer != nullptr && (field.kind == Kind::integer || field.kind == Kind::integer_or_auto))
+    return *integer;
+  return render_value(field, field.initial);
+}
+
+std::string describe(const Field::Impl& field) {
+  const bool bytes = field.kind == Kind::bytes || field.kind == Kind::bytes_or_auto;
+  std::string unit = field.unit;
+  if (unit.empty() && bytes) unit = "bytes";
+  if (unit.empty() && field.kind == Kind::duration) unit = "seconds";
+  return unit.empty() ? field.doc
+                      : fmt::format("{}{}Unit: {}.", field.doc, field.doc.empty() ? "" : " ", unit);
+}
+
+Json field_schema(const Field::Impl& field) {
+  Json json = Json::object();
+  if (const std::string text = describe(field); !text.empty()) json["description"] = text;
+  add_type(field, json);
+  add_bound("minimum", field.at_least, json);
+  add_bound("exclusiveMinimum", field.above, json);
+  add_bound("maximum", field.at_most, json);
+  add_bound("exclusiveMaximum", field.below, json);
+  if (!field.required) json["default"] = default_of(field);
+  return json;
+}
+
+Json section_schema(const Section& section) {
+  Json json = Json::object();
+  if (!section.impl().doc.empty()) json["description"] = section.impl().doc;
+  json["type"] = "object";
+  json["additionalProperties"] = false;
+  json["properties"] = Json::object();
+  Json required = Json::array();
+  for (const auto& entry : section.impl().entries) {
+    Json below = entry.field ? field_schema(*entry.field) : section_schema(*entry.section);
+    // A section that holds a required key has to be there as well.
+    if (entry.field ? entry.field->required : below.contains("required")) required.push_back(entry.key);
+    json["properties"][entry.key] = std::move(below);
+  }
+  if (!required.empty()) json["required"] = std::move(required);
+  return json;
+}
+
+}  // namespace
+
+std::string json_schema(const Section& root) {
+  Json json = Json::object();
+  json["$schema"] = "https://json-schema.org/draft/2020-12/schema";
+  json["title"] = "ebb configuration";
+  json.update(section_schema(root));
+  return json.dump(2) + "\n";
+}
+
+}  // namespace ebb::config

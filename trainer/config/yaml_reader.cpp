@@ -1,0 +1,171 @@
+#include "config/yaml_reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <yaml-cpp/yaml.h>
+
+#include <limits>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace ebb::config {
+namespace {
+
+// Tells what a section is to somebody who gave something else.
+std::string section_text(const Section& section) {
+  return fmt::format("a section with the keys {}", fmt::join(section.impl().keys(), ", "));
+}
+
+class Reader {
+ public:
+  Reader(std::string file, const Section& root, GivenValues& given, Problems& problems)
+      : file_(std::move(file)), root_(root), given_(given), problems_(problems) {}
+
+  void read_section(const YAML::Node& map, const Section& section, const std::string& path) {
+    std::map<std::string, int> first_line;
+    // The library keeps repeated keys in the map and looks up the first: only a walk sees them.
+    for (const auto& pair : map) {
+      const int line = pair.first.Mark().line + 1;
+      if (!pair.first.IsScalar()) {
+        refuse(line, path, "a key has to be a plain name");
+        continue;
+      }
+      const std::string& key = pair.first.Scalar();
+      const std::string here = join_path(path, key);
+      const auto [first, is_new] = first_line.emplace(key, line);
+      if (!is_new) {
+        refuse(line, here, fmt::format("given twice, first in line {}; keep one of them", first->second));
+        continue;
+      }
+      if (const auto* entry = section.impl().find(key)) {
+        read_entry(pair.second, *entry, here, line);
+      } else {
+        refuse(line, here, "unknown" + suggestion(root_, section, path, key));
+      }
+    }
+  }
+
+ private:
+  void read_entry(const YAML::Node& node, const Section::Impl::Entry& entry, const std::string& here,
+                  int line) {
+    if (entry.section) {
+      if (node.IsMap()) {
+        given_.section_lines[here] = line;
+        read_section(node, *entry.section, here);
+      } else {
+        const char* is = node.IsNull() ? "empty" : node.IsSequence() ? "a list" : "a single value";
+        refuse(line, here, fmt::format("is {}; allowed: {}", is, section_text(*entry.section)));
+      }
+    } else if (node.IsMap() || node.IsSequence()) {
+      refuse(line, here,
+             fmt::format("is {} where one value is expected; allowed: {}",
+                         node.IsMap() ? "a section" : "a list", allowed(*entry.field)));
+    } else {
+      const std::string& tag = node.Tag();
+      const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
+      if (!quoted && !tag.empty() && tag != "?" && !node.IsNull()) {
+        refuse(line, here, fmt::format("has the YAML tag {}, which is not understood; leave it out", tag));
+        return;
+      }
+      given_.values[here] = {{node.IsNull() ? std::string() : node.Scalar(), quoted}, place(line), line};
+    }
+  }
+
+  [[nodiscard]] std::string place(int line) const { return fmt::format("{}:{}", file_, line); }
+  void refuse(int line, const std::string& path, const std::string& what) {
+    problems_.add(line, place(line), path, what);
+  }
+
+  std::string file_;
+  const Section& root_;
+  GivenValues& given_;
+  Problems& problems_;
+};
+
+std::vector<YAML::Node> parse(const std::string& text, const std::string& place) {
+  try {
+    return YAML::LoadAll(text);
+  } catch (const YAML::Exception& error) {
+    const std::string where =
+        error.mark.is_null() ? place
+                             : fmt::format("{}:{}:{}", place, error.mark.line + 1, error.mark.column + 1);
+    throw Error(ExitCode::usage, fmt::format("{}: this is not valid YAML: {}", where, error.msg));
+  }
+}
+
+// A value in quotes is YAML (so that \n and spaces can be said); anything else is taken as it stands.
+Scalar override_scalar(const std::string& value, const std::string& place) {
+  if (value.empty()) return {"", true};
+  if (value.front() != '"' && value.front() != '\'') return {value, false};
+  const std::vector<YAML::Node> documents = parse(value, place);
+  if (documents.size() != 1 || !documents.front().IsScalar()) {
+    throw Error(ExitCode::usage, fmt::format("{}: the value is not one quoted text", place));
+  }
+  return {documents.front().Scalar(), true};
+}
+
+}  // namespace
+
+GivenValues read_yaml(const std::filesystem::path& file, const Section& root, Problems& problems) {
+  const std::string name = file.string();
+  const std::vector<YAML::Node> documents = parse(read_file(file, ExitCode::usage), name);
+  GivenValues given;
+  if (documents.size() > 1) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}: holds {} YAML documents (`---`); allowed: one", name, documents.size()));
+  }
+  // An empty file leaves everything at its default.
+  if (documents.empty() || documents.front().IsNull()) return given;
+  if (!documents.front().IsMap()) {
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{}:{}: is {}; allowed: {}", name, documents.front().Mark().line + 1,
+                    documents.front().IsSequence() ? "a list" : "a single value", section_text(root)));
+  }
+  Reader(name, root, given, problems).read_section(documents.front(), root, "");
+  return given;
+}
+
+void apply_override(std::string_view text, const Section& root, GivenValues& given, Problems& problems) {
+  constexpr int kAfterTheFile = std::numeric_limits<int>::max();
+  const std::string place = fmt::format("override `{}`", text);
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    problems.add(kAfterTheFile, place, "", "not of the form key.path=value");
+    return;
+  }
+  const std::string_view path = text.substr(0, equals);
+  const Section* section = &root;
+  std::string here;
+  for (std::string_view rest = path;;) {
+    const std::size_t dot = rest.find('.');
+    const std::string_view key = rest.substr(0, dot);
+    const auto* entry = section->impl().find(key);
+    const std::string next = join_path(here, key);
+    const bool last = dot == std::string_view::npos;
+    if (entry == nullptr) {
+      problems.add(kAfterTheFile, place, path, "unknown" + suggestion(root, *section, here, key));
+      return;
+    }
+    if (entry->section && last) {
+      problems.add(kAfterTheFile, place, path,
+                   fmt::format("is {}; override one of them", section_text(*entry->section)));
+      return;
+    }
+    if (entry->field && !last) {
+      problems.add(kAfterTheFile, place, path,
+                   fmt::format("unknown; `{}` is a value and has no keys below it", next));
+      return;
+    }
+    if (last) break;
+    section = entry->section.get();
+    here = next;
+    rest.remove_prefix(dot + 1);
+  }
+  given.values[std::string(path)] = {override_scalar(std::string(text.substr(equals + 1)), place), place,
+                                     kAfterTheFile};
+}
+
+}  // namespace ebb::config
