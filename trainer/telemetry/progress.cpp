@@ -1,1 +1,127 @@
-// to be written
+#include "telemetry/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string_view>
+
+#include "base/units.h"
+
+namespace ebb::telemetry {
+namespace {
+
+constexpr double kTerminalEvery_s = 0.1;
+constexpr std::string_view kClear = "\r\x1b[K";
+
+double steady_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void put(std::FILE* out, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), out);
+}
+
+}  // namespace
+
+Progress::Progress(std::FILE* out, bool terminal, std::int64_t total_steps, double every_s,
+                   ClockFunction clock, int columns)
+    : out_(out),
+      terminal_(terminal),
+      total_steps_(total_steps),
+      every_s_(every_s),
+      clock_(clock ? std::move(clock) : steady_s),
+      columns_(columns) {}
+
+Progress::~Progress() {
+  finish();
+}
+
+void Progress::update(const ProgressState& state) {
+  state_ = state;
+  pending_ = true;
+  now_s_ = clock_();
+  if (!first_step_) {
+    first_step_ = state.step;
+    first_s_ = now_s_;
+  }
+  const double every_s = terminal_ ? kTerminalEvery_s : every_s_;
+  if (!shown_s_ || now_s_ - *shown_s_ >= every_s) show();
+}
+
+void Progress::note(const std::string& text) {
+  erase();
+  put(out_, text + "\n");
+  if (terminal_ && shown_s_) show();
+  std::fflush(out_);
+}
+
+void Progress::finish() {
+  if (pending_) show();
+  if (standing_) put(out_, "\n");
+  standing_ = false;
+  shown_s_.reset();
+  std::fflush(out_);
+}
+
+void Progress::show() {
+  if (terminal_) {
+    // The last column stays free: some terminals wrap as soon as it is written.
+    put(out_, kClear);
+    put(out_, line(columns() - 1));
+    standing_ = true;
+  } else {
+    put(out_, line(10'000) + "\n");
+  }
+  std::fflush(out_);
+  pending_ = false;
+  shown_s_ = now_s_;
+}
+
+void Progress::erase() {
+  if (standing_) put(out_, kClear);
+  standing_ = false;
+}
+
+int Progress::columns() const {
+  if (columns_ > 0) return columns_;
+  winsize size{};
+  if (::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
+  return 80;
+}
+
+std::string Progress::line(int columns) const {
+  struct Item {
+    std::string text;
+    int rank;  // what is least wanted goes first when the line is too long
+  };
+  const std::int64_t done = state_.step - first_step_.value_or(state_.step);
+  std::string left;
+  if (done > 0 && state_.step < total_steps_) {
+    left = format_duration((now_s_ - first_s_) / static_cast<double>(done) *
+                           static_cast<double>(total_steps_ - state_.step)) +
+           " left";
+  }
+  std::array<Item, 6> items = {{{fmt::format("step {}/{}", state_.step, total_steps_), 0},
+                                {fmt::format("loss {:.5g}", state_.loss), 1},
+                                {fmt::format("{:.0f} samples/s", state_.samples_per_s), 3},
+                                {fmt::format("scale {:g}", state_.scale), 5},
+                                {"peak " + format_bytes(state_.peak_bytes), 4},
+                                {left, 2}}};
+  const auto room = static_cast<std::size_t>(std::max(columns, 1));
+  std::string text;
+  for (int limit = 5; limit >= 0; --limit) {
+    text.clear();
+    for (const Item& item : items) {
+      if (item.rank > limit || item.text.empty()) continue;
+      text += (text.empty() ? "" : " | ") + item.text;
+    }
+    if (text.size() <= room) break;
+  }
+  return text.substr(0, room);
+}
+
+}  // namespace ebb::telemetry

@@ -1,0 +1,14 @@
+#include "telemetry/config.h"
+
+namespace ebb::telemetry {
+
+void TelemetryConfig::describe(config::Section& s) {
+  s.duration("progress_every", progress_every_s)
+      .above(0)
+      .doc(
+          "Time between two lines of progress where the output is no terminal; on a terminal one line renews "
+          "itself.")
+      .free_to_change();
+}
+
+}  // namespace ebb::telemetry

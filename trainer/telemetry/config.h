@@ -1,0 +1,12 @@
+#pragma once
+#include "config/section.h"
+
+namespace ebb::telemetry {
+
+// `telemetry:` of the configuration. Nothing in it changes what is computed.
+struct TelemetryConfig {
+  double progress_every_s = 5;  // between two lines of progress where there is no terminal
+  void describe(config::Section& s);
+};
+
+}  // namespace ebb::telemetry

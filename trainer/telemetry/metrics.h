@@ -1,0 +1,48 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "memory/classes.h"
+
+namespace ebb::telemetry {
+
+using NamedValues = std::vector<std::pair<std::string, double>>;
+
+// What one step tells. Losses are means over the global batch.
+struct StepMetrics {
+  std::int64_t step = 0;  // from 0
+  double epoch = 0;       // passes over the training split so far, with fraction
+  double time_s = 0;      // since 1970
+  double loss = 0;
+  NamedValues parts;  // of the loss
+  double lr = 0;
+  double scale = 1;  // loss scale that the step ran with
+  bool skipped = false;
+  std::string overflowed;  // first parameter whose gradient was not finite; left out when empty
+  double grad_norm = 0;    // before clipping
+  double samples_per_s = 0;
+  std::array<double, memory::kStages> seconds{};  // by stage; stages without time are left out
+  std::int64_t peak_bytes = 0;                    // of the step, largest over ranks
+};
+
+// RUN/metrics.jsonl, written by rank 0 as the run goes: a line a step and a line an evaluation. Numbers have
+// as many digits as reading them back to the same bits takes; one that is not finite is null. Error(storage)
+// when it cannot be written.
+class Metrics {
+ public:
+  // `first_step`: steps done before; lines from there on are dropped (drop_lines_from).
+  Metrics(const std::filesystem::path& run_folder, std::int64_t first_step);
+  void write(const StepMetrics& metrics);
+  // {"step": steps done, "eval": {"loss": …, …}}
+  void write_evaluation(std::int64_t steps_done, const NamedValues& values);
+
+ private:
+  LineFile file_;
+};
+
+}  // namespace ebb::telemetry
