@@ -44,4 +44,5 @@ struct CudaTable {
 
 }  // namespace ebb::numerics
 
+// Table of libebb_cuda.so. Its sources: update.cu and losses.cu (compiled with -fmad=false), table.cpp.
 extern "C" const ebb::numerics::CudaTable* ebb_cuda_numerics();
