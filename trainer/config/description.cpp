@@ -48,4 +48,35 @@ std::string suggestion(const Section& root, const Section& section, std::string_
   return fmt::format("; known keys {}: {}", path.empty() ? "are" : "here are", fmt::join(neighbours, ", "));
 }
 
+const Section::Impl::Entry* find_path(const Section& root, std::string_view path, std::string& unknown) {
+  const Section* section = &root;
+  std::string here;
+  for (std::string_view rest = path;;) {
+    const std::size_t dot = rest.find('.');
+    const std::string_view key = rest.substr(0, dot);
+    const auto* entry = section->impl().find(key);
+    const bool last = dot == std::string_view::npos;
+    if (entry == nullptr) {
+      unknown = "unknown" + suggestion(root, *section, here, key);
+      // Where only this part is misspelt, the whole path is more use than the part.
+      const std::string near = nearest_name(key, section->impl().keys());
+      std::string ignored;
+      if (!near.empty() && !last) {
+        const std::string whole = join_path(join_path(here, near), rest.substr(dot + 1));
+        if (find_path(root, whole, ignored) != nullptr)
+          unknown = fmt::format("unknown; did you mean `{}`?", whole);
+      }
+      return nullptr;
+    }
+    here = join_path(here, key);
+    if (last) return entry;
+    if (entry->field) {
+      unknown = fmt::format("unknown; `{}` is a value and has no keys below it", here);
+      return nullptr;
+    }
+    section = entry->section.get();
+    rest.remove_prefix(dot + 1);
+  }
+}
+
 }  // namespace ebb::config

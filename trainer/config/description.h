@@ -64,4 +64,7 @@ void for_each_field(const Section& section,
 std::string suggestion(const Section& root, const Section& section, std::string_view path,
                        std::string_view key);
 
+// The entry at "optimizer.lr", or none and in `unknown` why not, with what was probably meant.
+const Section::Impl::Entry* find_path(const Section& root, std::string_view path, std::string& unknown);
+
 }  // namespace ebb::config

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "base/digest.h"
@@ -13,16 +14,29 @@
 namespace ebb::config {
 namespace {
 
+// "a.b.c" -> "a.b", "a": the sections that a key lies in, from the inside out.
+std::vector<std::string_view> sections_above(std::string_view path) {
+  std::vector<std::string_view> above;
+  for (std::size_t dot = path.rfind('.'); dot != std::string_view::npos; dot = path.rfind('.')) {
+    path = path.substr(0, dot);
+    above.push_back(path);
+  }
+  return above;
+}
+
 // The line of the nearest section above `path` that the file has: where a missing key would have to be added.
 int line_of_section(const GivenValues& given, std::string_view path) {
-  for (std::size_t dot = path.rfind('.'); dot != std::string_view::npos; dot = path.rfind('.', dot - 1)) {
-    if (const auto found = given.section_lines.find(path.substr(0, dot));
-        found != given.section_lines.end()) {
+  for (const std::string_view section : sections_above(path)) {
+    if (const auto found = given.section_lines.find(section); found != given.section_lines.end()) {
       return found->second;
     }
-    if (dot == 0) break;
   }
   return 0;
+}
+
+bool already_refused(const GivenValues& given, std::string_view path) {
+  const auto refused = [&](std::string_view key) { return given.refused.contains(key); };
+  return refused(path) || std::ranges::any_of(sections_above(path), refused);
 }
 
 void write_section(const Section& section, int depth, std::string& out) {
@@ -53,7 +67,7 @@ void load(const std::filesystem::path& file, const std::vector<std::string>& ove
       } catch (const std::invalid_argument& refusal) {
         problems.add(found->second.line, found->second.place, path, refusal.what());
       }
-    } else if (field.required) {
+    } else if (field.required && !already_refused(given, path)) {
       const int line = line_of_section(given, path);
       const std::string place = line > 0 ? fmt::format("{}:{}", file.string(), line) : file.string();
       problems.add(line, place, path, fmt::format("required, but not given; allowed: {}", allowed(field)));

@@ -10,16 +10,17 @@
 namespace ebb::config {
 
 // Reads a strict YAML file into a described struct. A key that is not given keeps its default.
-//  - unknown keys, duplicate keys, wrong types, values out of range, empty values and missing required keys:
-//    Error(usage) with file:line, the whole key path, what is allowed (type, bounds, words) and the nearest
-//    known key, all of a file together; the struct is then left half filled;
-//  - `overrides` are "key.path=value", applied after the file, the last one of a key wins; one that is
-//  refused is named
-//    as the place instead of file:line. A value is taken as it stands, or as a YAML text where it begins with
-//    a quote;
-//  - ${NAME} and ${NAME:-default} in a value are taken from the environment; an unset NAME without default is
-//  refused.
-//    "$${" is a literal "${".
+//
+// Unknown keys, duplicate keys, wrong types, values out of range, empty values and missing required keys are
+// an Error(usage) with file:line, the whole key path, what is allowed (type, bounds, words) and the nearest
+// known key, all of a file together. The struct is then left half filled.
+//
+// `overrides` are "key.path=value", applied after the file; the last one of a key wins. One that is refused
+// is named as the place instead of file:line. A value is taken as it stands, or as a YAML text where it
+// begins with a quote.
+//
+// ${NAME} and ${NAME:-default} in a value are taken from the environment; an unset NAME without default is
+// refused. "$${" is a literal "${".
 void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root);
 
 // The resolved configuration as YAML (every key, in the order described), what is written into

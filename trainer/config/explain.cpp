@@ -39,33 +39,15 @@ std::string explain(const Section& root, std::string_view key) {
     explain_section("", root, out);
     return out;
   }
-  const Section* section = &root;
-  std::string path;
-  for (std::string_view rest = key;;) {
-    const std::size_t dot = rest.find('.');
-    const std::string_view name = rest.substr(0, dot);
-    const auto* entry = section->impl().find(name);
-    if (entry == nullptr) {
-      throw Error(ExitCode::usage,
-                  fmt::format("key `{}`: unknown{}", key, suggestion(root, *section, path, name)));
-    }
-    path = join_path(path, name);
-    const bool last = dot == std::string_view::npos;
-    if (entry->field && !last) {
-      throw Error(ExitCode::usage,
-                  fmt::format("key `{}`: unknown; `{}` is a value and has no keys below it", key, path));
-    }
-    if (last) {
-      if (entry->field) {
-        explain_field(path, *entry->field, out);
-      } else {
-        explain_section(path, *entry->section, out);
-      }
-      return out;
-    }
-    section = entry->section.get();
-    rest.remove_prefix(dot + 1);
+  std::string unknown;
+  const auto* entry = find_path(root, key, unknown);
+  if (entry == nullptr) throw Error(ExitCode::usage, fmt::format("key `{}`: {}", key, unknown));
+  if (entry->field) {
+    explain_field(std::string(key), *entry->field, out);
+  } else {
+    explain_section(std::string(key), *entry->section, out);
   }
+  return out;
 }
 
 }  // namespace ebb::config

@@ -17,8 +17,8 @@ namespace ebb::config {
 //     Kind kind = Kind::adamw;
 //     double lr = 1e-3;
 //     void describe(config::Section& s) {
-//       s.choice("kind", kind, {{"adamw", Kind::adamw}, {"sgd", Kind::sgd}}).doc("Which optimizer steps the
-//       weights."); s.number("lr", lr).above(0).doc("Peak learning rate.");
+//       s.choice("kind", kind, {{"adamw", Kind::adamw}, {"sgd", Kind::sgd}}).doc("What steps the weights.");
+//       s.number("lr", lr).above(0).doc("Peak learning rate.");
 //     }
 //   };
 //
@@ -58,7 +58,7 @@ class Section {
   Field duration(std::string_view key, double& seconds);                          // "300s"
   Field bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value);  // "auto" is nullopt
   Field integer_or_auto(std::string_view key, std::optional<std::int64_t>& value);
-  // One of a fixed set of words.
+  // One of a fixed set of words; the member's value has to be one of them.
   template <class E>
   Field choice(std::string_view key, E& value, std::vector<std::pair<std::string, E>> words) {
     std::vector<std::string> names;

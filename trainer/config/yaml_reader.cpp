@@ -55,10 +55,12 @@ class Reader {
         given_.section_lines[here] = line;
         read_section(node, *entry.section, here);
       } else {
+        given_.refused.insert(here);
         const char* is = node.IsNull() ? "empty" : node.IsSequence() ? "a list" : "a single value";
         refuse(line, here, fmt::format("is {}; allowed: {}", is, section_text(*entry.section)));
       }
     } else if (node.IsMap() || node.IsSequence()) {
+      given_.refused.insert(here);
       refuse(line, here,
              fmt::format("is {} where one value is expected; allowed: {}",
                          node.IsMap() ? "a section" : "a list", allowed(*entry.field)));
@@ -66,6 +68,7 @@ class Reader {
       const std::string& tag = node.Tag();
       const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
       if (!quoted && !tag.empty() && tag != "?" && !node.IsNull()) {
+        given_.refused.insert(here);
         refuse(line, here, fmt::format("has the YAML tag {}, which is not understood; leave it out", tag));
         return;
       }
@@ -137,32 +140,16 @@ void apply_override(std::string_view text, const Section& root, GivenValues& giv
     return;
   }
   const std::string_view path = text.substr(0, equals);
-  const Section* section = &root;
-  std::string here;
-  for (std::string_view rest = path;;) {
-    const std::size_t dot = rest.find('.');
-    const std::string_view key = rest.substr(0, dot);
-    const auto* entry = section->impl().find(key);
-    const std::string next = join_path(here, key);
-    const bool last = dot == std::string_view::npos;
-    if (entry == nullptr) {
-      problems.add(kAfterTheFile, place, path, "unknown" + suggestion(root, *section, here, key));
-      return;
-    }
-    if (entry->section && last) {
-      problems.add(kAfterTheFile, place, path,
-                   fmt::format("is {}; override one of them", section_text(*entry->section)));
-      return;
-    }
-    if (entry->field && !last) {
-      problems.add(kAfterTheFile, place, path,
-                   fmt::format("unknown; `{}` is a value and has no keys below it", next));
-      return;
-    }
-    if (last) break;
-    section = entry->section.get();
-    here = next;
-    rest.remove_prefix(dot + 1);
+  std::string unknown;
+  const auto* entry = find_path(root, path, unknown);
+  if (entry == nullptr) {
+    problems.add(kAfterTheFile, place, path, unknown);
+    return;
+  }
+  if (entry->section) {
+    problems.add(kAfterTheFile, place, path,
+                 fmt::format("is {}; override one of them", section_text(*entry->section)));
+    return;
   }
   given.values[std::string(path)] = {override_scalar(std::string(text.substr(equals + 1)), place), place,
                                      kAfterTheFile};

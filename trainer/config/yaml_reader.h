@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ struct Given {
 // What a file and its overrides give, by key path, before it is given types.
 struct GivenValues {
   std::map<std::string, Given, std::less<>> values;
+  std::set<std::string, std::less<>> refused;             // keys that are there, but already a problem
   std::map<std::string, int, std::less<>> section_lines;  // of the sections that the file has
 };
 

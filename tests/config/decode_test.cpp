@@ -1,0 +1,243 @@
+#include <gmock/gmock.h>
+
+#include "config/example_config.h"
+
+namespace ebb::config {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+TEST_F(ConfigTest, FillsEveryKindOfKey) {
+  const ExampleConfig config = load_text(R"(
+run: {name: vae, dir: "out put", steps: 10, shuffle: false}
+optimizer:
+  lr: 3e-4
+  weight_decay: 0
+  schedule: {kind: constant, warmup_steps: 0}
+memory: {bucket: 2MiB, budget: 1.5GiB, micro_batch: 8, timeout: 5m}
+)");
+  EXPECT_EQ(config.run.name, "vae");
+  EXPECT_EQ(config.run.dir, "out put");
+  EXPECT_EQ(config.run.steps, 10);
+  EXPECT_FALSE(config.run.shuffle);
+  EXPECT_EQ(config.optimizer.lr, 3e-4);
+  EXPECT_EQ(config.optimizer.decay, 0);
+  EXPECT_EQ(config.optimizer.schedule.kind, ScheduleConfig::Kind::constant);
+  EXPECT_EQ(config.optimizer.schedule.warmup_steps, 0);
+  EXPECT_EQ(config.memory.bucket, 2 << 20);
+  EXPECT_THAT(config.memory.budget, Optional(1610612736));
+  EXPECT_THAT(config.memory.micro_batch, Optional(8));
+  EXPECT_EQ(config.memory.timeout, 300);
+}
+
+TEST_F(ConfigTest, KeepsDefaultsOfWhatIsNotGiven) {
+  const ExampleConfig config = load_text("run: {name: vae}\nmemory: {budget: auto}\n");
+  EXPECT_EQ(config.run.dir, "runs");
+  EXPECT_EQ(config.optimizer.lr, 1e-3);
+  EXPECT_EQ(config.optimizer.schedule.kind, ScheduleConfig::Kind::cosine);
+  EXPECT_EQ(config.memory.budget, std::nullopt);
+}
+
+TEST_F(ConfigTest, TakesAnEmptyFileAndAliases) {
+  EXPECT_EQ(load_text("", {"run.name=x"}).run.name, "x");
+  EXPECT_EQ(load_text("# nothing\n", {"run.name=x"}).run.steps, 2000);
+  EXPECT_EQ(load_text("run: {name: &n vae, dir: *n}").run.dir, "vae");
+}
+
+TEST_F(ConfigTest, RefusesUnknownKeysWithTheNearest) {
+  EXPECT_EQ(refusal("run: {name: x}\n\noptimzer: {lr: 1}\n"),
+            "a.yaml:3: key `optimzer`: unknown; did you mean `optimizer`?");
+  EXPECT_EQ(
+      refusal("run: {name: x}\noptimizer:\n  schedule:\n    warmup: 3\n"),
+      "a.yaml:4: key `optimizer.schedule.warmup`: unknown; did you mean `optimizer.schedule.warmup_steps`?");
+  EXPECT_EQ(refusal("run: {name: x}\nlr: 3\n"), "a.yaml:2: key `lr`: unknown; did you mean `optimizer.lr`?");
+  EXPECT_EQ(refusal("run: {name: x}\noptimizer: {momentum: 3}\n"),
+            "a.yaml:2: key `optimizer.momentum`: unknown; known keys here are: lr, weight_decay, schedule");
+  EXPECT_EQ(refusal("run: {name: x}\ntelemetry: {}\n"),
+            "a.yaml:2: key `telemetry`: unknown; known keys are: run, optimizer, memory");
+}
+
+TEST_F(ConfigTest, RefusesKeysGivenTwice) {
+  EXPECT_EQ(refusal("run:\n  name: x\n  steps: 1\n  steps: 2\n"),
+            "a.yaml:4: key `run.steps`: given twice, first in line 3; keep one of them");
+  EXPECT_EQ(refusal("run: {name: x}\nmemory: {}\nrun: {name: y}\n"),
+            "a.yaml:3: key `run`: given twice, first in line 1; keep one of them");
+}
+
+TEST_F(ConfigTest, RefusesMissingRequiredKeys) {
+  EXPECT_EQ(refusal("memory: {}\n"), "a.yaml: key `run.name`: required, but not given; allowed: text");
+  EXPECT_EQ(refusal("memory: {}\nrun: {steps: 3}\n"),
+            "a.yaml:2: key `run.name`: required, but not given; allowed: text");
+}
+
+TEST_F(ConfigTest, RefusesEmptyValues) {
+  EXPECT_EQ(refusal("run:\n  name:\n"), "a.yaml:2: key `run.name`: has no value; allowed: text");
+  EXPECT_EQ(refusal("run: {name: x, steps: ~}\n"),
+            "a.yaml:1: key `run.steps`: has no value; allowed: an integer at least 1 and at most 1000000");
+  EXPECT_EQ(refusal("run: {name: null}\n"), "a.yaml:1: key `run.name`: has no value; allowed: text");
+  EXPECT_EQ(refusal("run: {name: x}\nmemory:\n"),
+            "a.yaml:2: key `memory`: is empty; allowed: a section with the keys bucket, budget, micro_batch, "
+            "timeout");
+  EXPECT_EQ(load_text("run: {name: \"\"}\n").run.name, "") << "an empty text in quotes is a value";
+}
+
+TEST_F(ConfigTest, RefusesListsAndSectionsWhereOneValueIsExpected) {
+  EXPECT_EQ(refusal("run:\n  name: [a, b]\n"),
+            "a.yaml:2: key `run.name`: is a list where one value is expected; allowed: text");
+  EXPECT_EQ(
+      refusal("run: {name: x}\noptimizer: {lr: {peak: 1}}\n"),
+      "a.yaml:2: key `optimizer.lr`: is a section where one value is expected; allowed: a number above 0");
+  EXPECT_EQ(
+      refusal("run: vae\n"),
+      "a.yaml:1: key `run`: is a single value; allowed: a section with the keys name, dir, steps, shuffle");
+}
+
+TEST_F(ConfigTest, RefusesIntegersThatAreWrittenOtherwise) {
+  const std::string allowed = "; allowed: an integer at least 1 and at most 1000000";
+  const auto of = [&](const std::string& value) { return refusal("run: {name: x, steps: " + value + "}"); };
+  const std::string key = "a.yaml:1: key `run.steps`: ";
+  EXPECT_EQ(
+      of("1e3"),
+      key + "`1e3` is written as a real number; an integer is written with digits only: 1000" + allowed);
+  EXPECT_EQ(of("2.0"),
+            key + "`2.0` is written as a real number; an integer is written with digits only: 2" + allowed);
+  EXPECT_EQ(of("1.5"), key + "`1.5` is not a whole number" + allowed);
+  EXPECT_EQ(of("many"), key + "`many` is not an integer" + allowed);
+  EXPECT_EQ(of("0x10"), key + "`0x10` is not an integer" + allowed);
+  EXPECT_EQ(of("\"5\""), key + "\"5\" is text, because of its quotes" + allowed);
+  EXPECT_EQ(of("010"),
+            key + "`010` is written with zeros in front, which readers take differently" + allowed);
+  EXPECT_EQ(of("9223372036854775808"), key + "`9223372036854775808` does not fit into 64 bits" + allowed);
+  EXPECT_EQ(of("0"), key + "`0` is out of range" + allowed);
+  EXPECT_EQ(of("1000001"), key + "`1000001` is out of range" + allowed);
+  EXPECT_EQ(of("1000000"), "");
+}
+
+TEST_F(ConfigTest, RefusesNumbersThatAreNotFiniteOrOutOfRange) {
+  const auto of = [&](const std::string& value) {
+    return refusal("run: {name: x}\noptimizer: {lr: " + value + "}");
+  };
+  const std::string key = "a.yaml:2: key `optimizer.lr`: ";
+  const std::string allowed = "; allowed: a number above 0";
+  for (const std::string value : {".nan", "nan", "inf", ".inf", "-.Inf", "NaN"}) {
+    EXPECT_EQ(of(value), key + "`" + value + "` is not a finite number" + allowed);
+  }
+  EXPECT_EQ(of("1e999"), key + "`1e999` is too large or too small for a double" + allowed);
+  EXPECT_EQ(of("fast"), key + "`fast` is not a number" + allowed);
+  EXPECT_EQ(of("0"), key + "`0` is out of range" + allowed);
+  EXPECT_EQ(of("1e-3"), "");
+  EXPECT_EQ(of("2"), "");
+  EXPECT_EQ(refusal("run: {name: x}\noptimizer: {weight_decay: 1}"),
+            "a.yaml:2: key `optimizer.weight_decay`: `1` is out of range; allowed: a number at least 0 and "
+            "below 1");
+}
+
+TEST_F(ConfigTest, RefusesFlagsOtherThanTrueAndFalse) {
+  for (const std::string value : {"yes", "on", "True", "1"}) {
+    EXPECT_EQ(
+        refusal("run: {name: x, shuffle: " + value + "}"),
+        "a.yaml:1: key `run.shuffle`: `" + value + "` is neither true nor false; allowed: true or false");
+  }
+}
+
+TEST_F(ConfigTest, RefusesUnknownWordsWithTheNearest) {
+  EXPECT_EQ(refusal("run: {name: x}\noptimizer: {schedule: {kind: cosin}}"),
+            "a.yaml:2: key `optimizer.schedule.kind`: `cosin` is not known, did you mean `cosine`?; allowed: "
+            "constant, cosine");
+  EXPECT_EQ(refusal("run: {name: x}\noptimizer: {schedule: {kind: 7}}"),
+            "a.yaml:2: key `optimizer.schedule.kind`: `7` is not known; allowed: constant, cosine");
+}
+
+TEST_F(ConfigTest, RefusesSizesAndDurationsThatAreNone) {
+  const auto of = [&](const std::string& entry) {
+    return refusal("run: {name: x}\nmemory: {" + entry + "}");
+  };
+  EXPECT_EQ(of("bucket: 25 potatoes"),
+            "a.yaml:2: key `memory.bucket`: `25 potatoes` is not a size in bytes; allowed: "
+            "a size such as 25MiB at least 1MiB");
+  EXPECT_EQ(
+      of("bucket: 1KiB"),
+      "a.yaml:2: key `memory.bucket`: `1KiB` is out of range; allowed: a size such as 25MiB at least 1MiB");
+  EXPECT_EQ(of("bucket: auto"),
+            "a.yaml:2: key `memory.bucket`: `auto` is not a size in bytes; allowed: a size such as 25MiB at "
+            "least 1MiB");
+  EXPECT_EQ(of("budget: most"),
+            "a.yaml:2: key `memory.budget`: `most` is not a size in bytes; allowed: auto or a size "
+            "such as 25MiB at least 1B");
+  EXPECT_EQ(of("timeout: soon"),
+            "a.yaml:2: key `memory.timeout`: `soon` is not a duration; allowed: a duration such "
+            "as 300s above 0s");
+  EXPECT_EQ(
+      of("timeout: 0s"),
+      "a.yaml:2: key `memory.timeout`: `0s` is out of range; allowed: a duration such as 300s above 0s");
+}
+
+TEST_F(ConfigTest, ReportsTheProblemsOfAFileTogetherInTheOrderOfItsLines) {
+  EXPECT_EQ(
+      refusal("run: {name: x, steps: 0}\noptimzer: {}\nmemory: {timeout: soon}\n"),
+      "the configuration has 3 problems:\n"
+      "  a.yaml:1: key `run.steps`: `0` is out of range; allowed: an integer at least 1 and at most 1000000\n"
+      "  a.yaml:2: key `optimzer`: unknown; did you mean `optimizer`?\n"
+      "  a.yaml:3: key `memory.timeout`: `soon` is not a duration; allowed: a duration such as 300s above "
+      "0s");
+}
+
+TEST_F(ConfigTest, StopsListingAfterTenProblems) {
+  std::string yaml = "run: {name: x}\n";
+  for (char c = 'a'; c < 'a' + 13; ++c) yaml += std::string("unknown_") + c + ": 1\n";
+  const std::string text = refusal(yaml);
+  EXPECT_THAT(text, HasSubstr("has 13 problems:"));
+  EXPECT_THAT(text, HasSubstr("`unknown_j`"));
+  EXPECT_THAT(text, Not(HasSubstr("`unknown_k`")));
+  EXPECT_THAT(text, HasSubstr("\n  and 3 more"));
+}
+
+TEST_F(ConfigTest, RefusesWhatIsNoYamlOrNotOneMapping) {
+  EXPECT_THAT(refusal("run: {name: x\nmemory: 3\n"), HasSubstr("a.yaml:"));
+  EXPECT_THAT(refusal("run: [\n"), HasSubstr("this is not valid YAML"));
+  EXPECT_EQ(refusal("- a\n- b\n"),
+            "a.yaml:1: is a list; allowed: a section with the keys run, optimizer, memory");
+  EXPECT_EQ(refusal("hello\n"),
+            "a.yaml:1: is a single value; allowed: a section with the keys run, optimizer, memory");
+  EXPECT_EQ(refusal("run: {name: x}\n---\nrun: {name: y}\n"),
+            "a.yaml: holds 2 YAML documents (`---`); allowed: one");
+  EXPECT_THAT(refusal("? [a, b]\n: 1\nrun: {name: x}\n"),
+              HasSubstr("a.yaml:1: a key has to be a plain name"));
+  EXPECT_THAT(refusal("run: {name: !secret x}\n"), HasSubstr("key `run.name`: has the YAML tag !secret"));
+}
+
+TEST_F(ConfigTest, RefusesAFileThatIsNotThere) {
+  Section root;
+  try {
+    load("absent.yaml", {}, root);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_STREQ(error.what(), "cannot open absent.yaml: No such file or directory");
+  }
+}
+
+TEST(Description, RefusesAKeyDescribedTwice) {
+  Section root;
+  std::int64_t value = 0;
+  root.integer("steps", value);
+  EXPECT_THROW(root.integer("steps", value), Error);
+  EXPECT_THROW(root.integer("a.b", value), Error);
+}
+
+TEST(Description, HandlesStayValidWhileOthersAreAdded) {
+  Section root;
+  std::vector<std::int64_t> values(200, 0);
+  Field first = root.integer("first", values[0]);
+  Section& child = root.child("child", "");
+  for (std::size_t i = 1; i < values.size(); ++i) root.integer("k" + std::to_string(i), values[i]);
+  child.integer("below", values[0]);
+  first.doc("The first of all.");
+  EXPECT_THAT(explain(root, "first"), HasSubstr("The first of all."));
+  const Section moved(std::move(root));
+  EXPECT_THAT(explain(moved, "child.below"), HasSubstr("child.below"));
+}
+
+}  // namespace
+}  // namespace ebb::config

@@ -1,0 +1,76 @@
+#include "config/environment.h"
+
+#include <gmock/gmock.h>
+
+#include <stdexcept>
+
+#include "config/example_config.h"
+
+namespace ebb::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Environment, PutsInValuesAndDefaults) {
+  const ScopedVariable data("EBB_TEST_DATA", "/data");
+  const ScopedVariable unset("EBB_TEST_UNSET", nullptr);
+  const ScopedVariable empty("EBB_TEST_EMPTY", "");
+  EXPECT_EQ(expand_environment("${EBB_TEST_DATA}/mnist"), "/data/mnist");
+  EXPECT_EQ(expand_environment("${EBB_TEST_DATA:-x}${EBB_TEST_UNSET:-y z}"), "/datay z");
+  EXPECT_EQ(expand_environment("${EBB_TEST_UNSET:-}"), "");
+  EXPECT_EQ(expand_environment("${EBB_TEST_EMPTY:-default}"), "default");
+  EXPECT_EQ(expand_environment("${EBB_TEST_EMPTY}"), "") << "set, although to nothing";
+}
+
+TEST(Environment, LeavesOtherDollarsAlone) {
+  EXPECT_EQ(expand_environment("$HOME costs 5$ {x} $"), "$HOME costs 5$ {x} $");
+  EXPECT_EQ(expand_environment("$${NAME}"), "${NAME}");
+}
+
+TEST(Environment, DoesNotLookAgainAtWhatItPutIn) {
+  const ScopedVariable data("EBB_TEST_DATA", "${HOME}");
+  EXPECT_EQ(expand_environment("${EBB_TEST_DATA}"), "${HOME}");
+}
+
+TEST(Environment, EscapedTextComesBack) {
+  for (const char* text : {"${A}", "$${A}", "$$${A}${", "$", "$$", "a{b}"}) {
+    EXPECT_EQ(expand_environment(escape_environment(text)), text);
+  }
+}
+
+TEST(Environment, RefusesMalformedReferences) {
+  for (const char* text : {"${}", "${1A}", "${A-b}", "${A B}", "${A", "${A:-${B}}", "${A:-"}) {
+    EXPECT_THROW(expand_environment(text), std::invalid_argument) << text;
+  }
+}
+
+TEST_F(ConfigTest, TakesValuesFromTheEnvironment) {
+  const ScopedVariable name("EBB_TEST_NAME", "vae");
+  const ScopedVariable steps("EBB_TEST_STEPS", "7");
+  const ScopedVariable unset("EBB_TEST_UNSET", nullptr);
+  const ExampleConfig config = load_text(
+      "run: {name: \"${EBB_TEST_NAME}-1\", steps: \"${EBB_TEST_STEPS}\"}\n"
+      "memory:\n  timeout: ${EBB_TEST_UNSET:-5m}\n",
+      {"run.dir=${EBB_TEST_UNSET:-here}/runs"});
+  EXPECT_EQ(config.run.name, "vae-1");
+  EXPECT_EQ(config.run.steps, 7) << "what a reference stands for is typed although it stands in quotes";
+  EXPECT_EQ(config.run.dir, "here/runs");
+  EXPECT_EQ(config.memory.timeout, 300);
+}
+
+TEST_F(ConfigTest, RefusesAVariableThatIsNotSet) {
+  const ScopedVariable unset("EBB_TEST_UNSET", nullptr);
+  EXPECT_EQ(refusal("run: {name: \"${EBB_TEST_UNSET}\"}"),
+            "a.yaml:1: key `run.name`: the environment variable EBB_TEST_UNSET is not set; set it, or write "
+            "${EBB_TEST_UNSET:-default}");
+  EXPECT_EQ(load_text("run: {name: \"${EBB_TEST_UNSET}\"}", {"run.name=x"}).run.name, "x")
+      << "an overridden value is not looked at";
+}
+
+TEST_F(ConfigTest, ChecksBoundsOfValuesFromTheEnvironment) {
+  const ScopedVariable steps("EBB_TEST_STEPS", "0");
+  EXPECT_THAT(refusal("run: {name: x, steps: \"${EBB_TEST_STEPS}\"}"), HasSubstr("`0` is out of range"));
+}
+
+}  // namespace
+}  // namespace ebb::config
