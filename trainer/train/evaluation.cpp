@@ -15,7 +15,7 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, const std::fil
                     comm::Communicator& communicator, at::Device device) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
-  data::Pass pass(data::open_mds(folder), batch, communicator.rank(), communicator.size());
+  data::Pass pass(data::open_mds(folder), {batch, communicator.rank(), communicator.size(), device.is_cuda()});
   step::LossSums sums;
   while (auto part = pass.next()) {
     part->position += kFirstPosition;

@@ -18,7 +18,7 @@ namespace ebb::train {
 // Writes down what happens: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on rank 0.
 class Journal {
  public:
-  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step);
+  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step, std::int64_t samples);
   void step(const step::StepReport& report);
   void evaluation(std::int64_t step, const Evaluation& result);
   // The memory line of a step, when all that followed it (save, evaluation) is done.
@@ -29,7 +29,7 @@ class Journal {
  private:
   const Config& config_;
   memory::Ledger& ledger_;
-  bool speaks_;
+  std::int64_t samples_;  // of the training split
   telemetry::MemoryLog memory_log_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::Progress> progress_;

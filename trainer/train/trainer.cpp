@@ -37,10 +37,12 @@ bool due(std::int64_t step, std::int64_t every) { return every > 0 && step % eve
 
 class Training {
  public:
-  Training(const Config& config, comm::World& world, memory::Ledger& ledger, checkpoint::Store& store, checkpoint::Origin origin)
-      : config_(config), world_(world), ledger_(ledger), store_(store), origin_(std::move(origin)), session_(config, world, ledger) {}
+  Training(const Config& config, comm::World& world, memory::Ledger& ledger, checkpoint::Store& store, checkpoint::Origin origin, const checkpoint::Lease* lease)
+      : lease_(lease), config_(config), world_(world), ledger_(ledger), store_(store), origin_(std::move(origin)), session_(config, world, ledger) {}
 
   ExitCode run(const std::optional<checkpoint::Found>& found);
+  // A sentence for somebody whose run has ended in an error.
+  [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::Found>& found) const;
 
  private:
   void save();
@@ -48,6 +50,7 @@ class Training {
   ExitCode stopped();
   ExitCode finished();
 
+  const checkpoint::Lease* lease_;  // rank 0's; null elsewhere
   const Config& config_;
   comm::World& world_;
   memory::Ledger& ledger_;
@@ -61,7 +64,7 @@ class Training {
 ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   comm::agree(world_, config_.parallel.timeout_s, [&] { session_.begin(store_, found, origin_); });
   std::int64_t& step = session_.cursor.step;
-  journal_ = std::make_unique<Journal>(config_, world_, ledger_, step);
+  journal_ = std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples());
   journal_->note(session_.description());
   if (found) journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
 
@@ -69,6 +72,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   memory::LeakGate gate(ledger_, config_.memory.leak);
   step::Step one = session_.make_step(control, gate);
   while (step < config_.run.steps) {
+    if (lease_ != nullptr) lease_->check();
     const step::StepReport report = one.run(step);
     ++step;
     journal_->step(report);
@@ -79,6 +83,12 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     journal_->close_step(report.step);
   }
   return finished();
+}
+
+std::string Training::last_checkpoint(const std::optional<checkpoint::Found>& found) const {
+  if (saved_ < 0 && !found) return "no checkpoint had been saved yet";
+  return fmt::format("the last good checkpoint is kept: step {} in {}", saved_ < 0 ? found->step : saved_,
+                     (config_.run.folder() / "checkpoints").string());
 }
 
 void Training::save() {
@@ -119,17 +129,13 @@ ExitCode Training::finished() {
 }
 
 // Numerics fail on every rank alike, so rank 0 speaks for all, and names what is left to go on from.
-ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found, const checkpoint::Store& store,
-                                const comm::World& world) {
+ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found, const comm::World& world) {
   try {
     return training.run(found);
   } catch (const Error& error) {
     if (error.code() != ExitCode::numerics) throw;
     if (world.rank() != 0) throw comm::ReportedElsewhere(error.code());
-    const auto last = store.newest_folder();
-    throw Error(ExitCode::numerics,
-                fmt::format("{}\n  {}", error.what(),
-                            last ? "the last good checkpoint is kept: " + last->string() : "no checkpoint had been saved yet"));
+    throw Error(ExitCode::numerics, fmt::format("{}\n  {}", error.what(), training.last_checkpoint(found)));
   }
 }
 
@@ -162,8 +168,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
     }
   }
   if (speaks) write_configuration(run, origin.resolved_config);
-  Training training(config, world, ledger, store, origin);
-  return run_or_name_checkpoint(training, found, store, world);
+  Training training(config, world, ledger, store, origin, lease.get());
+  return run_or_name_checkpoint(training, found, world);
 }
 
 }  // namespace ebb::train

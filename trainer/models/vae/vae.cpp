@@ -129,6 +129,7 @@ at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) 
 
 core::State Vae::state() {
   core::State state;
+  state.values["image"] = {size_.channels, size_.height, size_.width};
   for (core::Unit* unit : units())
     for (const core::Parameter& parameter : unit->parameters) state.tensors.emplace(parameter.name, parameter.tensor);
   return state;

@@ -1,0 +1,110 @@
+#include "models/vae/vae.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "base/error.h"
+#include "models/model.h"
+
+namespace ebb::models {
+namespace {
+
+constexpr std::uint64_t kSeed = 7;
+
+std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0}, ImageSize size = {1, 12, 8}) {
+  ModelConfig config;
+  config.vae = vae;
+  auto model = make_model(config, size, dtype, at::kCPU, kSeed);
+  const at::NoGradGuard no_grad;
+  for (core::Phase* phase : model->phases())
+    for (core::Unit* unit : phase->units())
+      for (core::Parameter& p : unit->parameters) p.tensor.copy_(p.initial());
+  return model;
+}
+
+core::Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t global) {
+  torch::manual_seed(3);
+  const at::Tensor all = torch::randint(0, 256, {global, 1, 12, 8}, at::kByte);
+  core::Batch batch;
+  batch.images = all.narrow(0, first, count);
+  batch.position = first;
+  batch.global_batch = global;
+  return batch;
+}
+
+double loss_of(Model& model, const core::Batch& batch) {
+  core::PlainRunner runner;
+  return model.phases().front()->forward(batch, runner).loss.item<double>();
+}
+
+TEST(Vae, LossIsReconstructionPlusWeightedKl) {
+  const auto model = make(numerics::Dtype::fp32, {8, 8, 16, 0.5});
+  core::PlainRunner runner;
+  const core::Loss loss = model->phases().front()->forward(batch_of(0, 6, 6), runner);
+  ASSERT_EQ(loss.parts.size(), 2U);
+  EXPECT_EQ(loss.parts[0].first, "reconstruction");
+  EXPECT_EQ(loss.parts[1].first, "kl");
+  EXPECT_FLOAT_EQ(loss.loss.item<float>(), loss.parts[0].second.item<float>() + 0.5F * loss.parts[1].second.item<float>());
+  // Untrained logits are near 0: ln 2 nats a pixel.
+  EXPECT_NEAR(loss.parts[0].second.item<double>(), 12 * 8 * 0.6931, 2.0);
+}
+
+TEST(Vae, PartsOfABatchAddUpToTheWhole) {
+  const auto model = make(numerics::Dtype::fp32);
+  const double whole = loss_of(*model, batch_of(0, 8, 8));
+  const double parts = loss_of(*model, batch_of(0, 3, 8)) + loss_of(*model, batch_of(3, 5, 8));
+  EXPECT_NEAR(parts, whole, 1e-4 * whole);
+}
+
+TEST(Vae, EveryParameterGetsAGradient) {
+  for (const auto dtype : {numerics::Dtype::fp32, numerics::Dtype::fp16, numerics::Dtype::bf16}) {
+    const auto model = make(dtype);
+    core::PlainRunner runner;
+    model->phases().front()->forward(batch_of(0, 6, 6), runner).loss.backward();
+    for (const auto& [name, tensor] : model->state().tensors) {
+      ASSERT_TRUE(tensor.grad().defined()) << name;
+      EXPECT_EQ(tensor.grad().scalar_type(), tensor.scalar_type()) << name;
+      EXPECT_GT(tensor.grad().to(at::kFloat).abs().sum().item<float>(), 0.0F) << name;
+    }
+  }
+}
+
+TEST(Vae, SixteenBitLossIsNearTheFp32One) {
+  const double full = loss_of(*make(numerics::Dtype::fp32), batch_of(0, 8, 8));
+  EXPECT_NEAR(loss_of(*make(numerics::Dtype::fp16), batch_of(0, 8, 8)), full, 2e-3 * full);
+  EXPECT_NEAR(loss_of(*make(numerics::Dtype::bf16), batch_of(0, 8, 8)), full, 2e-2 * full);
+}
+
+TEST(Vae, InitialValuesArePureAndWithinTheBound) {
+  const auto one = make(numerics::Dtype::fp32), two = make(numerics::Dtype::fp32);
+  for (const auto& [name, tensor] : one->state().tensors) EXPECT_TRUE(at::equal(tensor, two->state().tensors.at(name))) << name;
+  const at::Tensor weight = one->state().tensors.at("encoder.code.weight");  // fan-in 16: bound 1/4
+  EXPECT_LE(weight.abs().max().item<float>(), 0.25F);
+  EXPECT_GT(weight.abs().max().item<float>(), 0.2F);
+  EXPECT_NEAR(weight.mean().item<float>(), 0.0F, 0.03F);
+}
+
+TEST(Vae, SamplesAreImagesAndDependOnTheSeedAlone) {
+  const auto model = make(numerics::Dtype::fp16);
+  core::PlainRunner runner;
+  const at::Tensor images = model->sample(5, 1, runner);
+  EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{5, 1, 12, 8}));
+  EXPECT_EQ(images.scalar_type(), at::kByte);
+  EXPECT_TRUE(at::equal(images, model->sample(5, 1, runner)));
+  EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), model->sample(3, 1, runner)));
+  EXPECT_FALSE(at::equal(images, model->sample(5, 2, runner)));
+}
+
+TEST(Vae, RefusesImagesThatDoNotHalveTwice) {
+  try {
+    make(numerics::Dtype::fp32, {}, {1, 30, 28});
+    FAIL() << "30 is no multiple of 4";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_THAT(error.what(), testing::HasSubstr("30 x 28"));
+  }
+}
+
+}  // namespace
+}  // namespace ebb::models

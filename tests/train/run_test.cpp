@@ -1,0 +1,151 @@
+// Whole runs of the real program on a small dataset.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using testing::HasSubstr;
+
+class RunTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    tiny = new TinyRun;
+    undisturbed = tiny->train(2, "undisturbed");
+  }
+  static void TearDownTestSuite() { delete tiny; }
+  void SetUp() override { ASSERT_EQ(undisturbed.exit_code, 0) << undisturbed.out << undisturbed.err; }
+
+  static TinyRun* tiny;
+  static ProcessResult undisturbed;
+};
+TinyRun* RunTest::tiny = nullptr;
+ProcessResult RunTest::undisturbed;
+
+TEST_F(RunTest, LossFallsAndTheClosingScreenSaysWhereThingsLie) {
+  const auto curve = losses(tiny->run_folder("undisturbed"));
+  ASSERT_EQ(curve.size(), 30U);
+  EXPECT_LT(curve.at(29), 0.9 * curve.at(0));
+  for (const char* text : {"test loss", "parameters", "activations", "samples.png", "reconstructions.png", "ebb sample"})
+    EXPECT_THAT(undisturbed.out, HasSubstr(text));
+  for (const char* file : {"samples.png", "reconstructions.png", "config.yaml", "results.json", "metrics.jsonl"})
+    EXPECT_TRUE(std::filesystem::exists(tiny->run_folder("undisturbed") + "/" + file)) << file;
+}
+
+TEST_F(RunTest, SameSeedGivesTheSameCurveToTheBit) {
+  ASSERT_EQ(tiny->train(2, "again").exit_code, 0);
+  EXPECT_EQ(losses(tiny->run_folder("again")), losses(tiny->run_folder("undisturbed")));
+  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("again")), checkpoint_tensors(tiny->run_folder("undisturbed")));
+  ASSERT_EQ(tiny->train(2, "other-seed", {"run.seed=2"}).exit_code, 0);
+  EXPECT_NE(losses(tiny->run_folder("other-seed")), losses(tiny->run_folder("undisturbed")));
+}
+
+TEST_F(RunTest, RanksOneTwoAndFourAgreeWithinFp16Rounding) {
+  const auto two = losses(tiny->run_folder("undisturbed"));
+  for (const int ranks : {1, 4}) {
+    const std::string name = "ranks-" + std::to_string(ranks);
+    const ProcessResult result = tiny->train(ranks, name);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const auto other = losses(tiny->run_folder(name));
+    ASSERT_EQ(other.size(), two.size());
+    EXPECT_NEAR(other.at(0), two.at(0), 1e-5 * two.at(0));  // the same samples, latents and weights: only sums differ
+    EXPECT_NEAR(other.at(29), two.at(29), 1e-2 * two.at(29));
+  }
+}
+
+TEST_F(RunTest, StoppedAndResumedEqualsUndisturbed) {
+  Process first(tiny->command(2, "stopped", {}));
+  ASSERT_TRUE(first.wait_for_output("global batch"));  // the line that says what is trained: the loop has begun
+  first.signal(SIGUSR1);
+  const ProcessResult stopped = first.wait();
+  ASSERT_EQ(stopped.exit_code, 75) << stopped.out << stopped.err;
+  EXPECT_THAT(stopped.out + stopped.err, HasSubstr("checkpoint saved"));
+  const std::size_t done = losses(tiny->run_folder("stopped")).size();
+  EXPECT_GT(done, 0U);
+  EXPECT_LT(done, 30U);
+  const ProcessResult resumed = tiny->train(2, "stopped");
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("goes on from step " + std::to_string(done)));
+  EXPECT_EQ(losses(tiny->run_folder("stopped")), losses(tiny->run_folder("undisturbed")));
+  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("stopped")), checkpoint_tensors(tiny->run_folder("undisturbed")));
+}
+
+TEST_F(RunTest, LiveBytesAreTheSameAfterStepTenAndTheLast) {
+  for (const int rank : {0, 1}) {
+    const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-0000" + std::to_string(rank) + ".jsonl");
+    ASSERT_EQ(lines.size(), 30U);
+    EXPECT_EQ(lines[10].at("live"), lines[29].at("live"));
+    EXPECT_EQ(lines[10].at("live").at("gradients"), 0);
+    EXPECT_EQ(lines[10].at("live").at("activations"), 0);
+    EXPECT_GT(lines[10].at("peak").at("activations"), 0);
+    EXPECT_GT(lines[10].at("live").at("optimizer"), lines[10].at("live").at("parameters"));
+    EXPECT_GT(lines[10].at("resident"), lines[10].at("live_total"));
+  }
+}
+
+TEST_F(RunTest, AFinishedRunPrintsItsResultsAgain) {
+  const ProcessResult again = tiny->train(2, "undisturbed");
+  EXPECT_EQ(again.exit_code, 0);
+  const std::size_t losses_at = undisturbed.out.find("test loss");
+  ASSERT_NE(losses_at, std::string::npos);
+  EXPECT_THAT(again.out, HasSubstr(undisturbed.out.substr(losses_at)));
+}
+
+TEST_F(RunTest, AnotherConfigurationIsRefusedWithTheKeysAndBothWaysOn) {
+  const ProcessResult result = tiny->train(2, "undisturbed", {"optimizer.lr=0.01"});
+  EXPECT_EQ(result.exit_code, 2);
+  for (const char* text : {"optimizer.lr", "0.003", "0.01", "checkpoint.resume=force", "run.name="})
+    EXPECT_THAT(result.err, HasSubstr(text));
+}
+
+TEST_F(RunTest, MicroBatchesGiveTheSameLossesWithinRounding) {
+  ASSERT_EQ(tiny->train(1, "micro", {"data.micro_batches=4"}).exit_code, 0);
+  const auto micro = losses(tiny->run_folder("micro")), two = losses(tiny->run_folder("undisturbed"));
+  EXPECT_NEAR(micro.at(0), two.at(0), 1e-5 * two.at(0));
+  EXPECT_NEAR(micro.at(29), two.at(29), 1e-2 * two.at(29));
+}
+
+TEST_F(RunTest, AWrongNumberOfRanksIsRefused) {
+  const ProcessResult result = tiny->train(2, "four", {"parallel.ranks=4"});
+  EXPECT_EQ(result.exit_code, 5);
+  EXPECT_THAT(result.err, HasSubstr("4"));
+}
+
+TEST_F(RunTest, ABatchThatRanksCannotShareIsRefused) {
+  const ProcessResult result = tiny->train(2, "odd", {"data.batch=33"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("33"));
+}
+
+TEST_F(RunTest, RanksWithDifferentConfigurationsAreRefused) {
+  const std::string line = "run.seed=$((OMPI_COMM_WORLD_RANK+1))";
+  const ProcessResult result = run(mpirun(2, {"sh", "-c", ebb_binary() + " train " + (tiny->folder() / "tiny.yaml") + " run.name=split " + line}));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("different configurations"));
+}
+
+TEST_F(RunTest, ASecondRunIntoAFolderIsRefusedWhenAskedTo) {
+  Process first(tiny->command(1, "twice", {"run.steps=100000"}));
+  ASSERT_TRUE(first.wait_for_output("global batch"));
+  const ProcessResult second = tiny->train(1, "twice", {"run.steps=100000", "run.when_held=refuse"});
+  EXPECT_EQ(second.exit_code, 2);
+  EXPECT_THAT(second.err, HasSubstr(std::to_string(first.pid())));
+  first.signal(SIGTERM);
+  EXPECT_EQ(first.wait().exit_code, 75);
+}
+
+TEST_F(RunTest, SampleDrawsFromARun) {
+  const std::string out = tiny->folder() / "grid.png";
+  const ProcessResult result = run({ebb_binary(), "sample", tiny->run_folder("undisturbed"), "-o", out, "--count", "9"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_GT(std::filesystem::file_size(out), 100U);
+}
+
+}  // namespace
+}  // namespace ebb::test

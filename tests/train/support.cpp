@@ -1,0 +1,103 @@
+#include "train/support.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "data/pack.h"
+
+namespace ebb::test {
+
+namespace {
+
+// 8x8 images whose pixels follow a rule, as IDX.
+void write_idx(const std::string& path, std::uint32_t count) {
+  std::ofstream file(path, std::ios::binary);
+  const auto big_endian = [&](std::uint32_t v) {
+    for (const int shift : {24, 16, 8, 0}) file.put(static_cast<char>(v >> shift));
+  };
+  big_endian(0x00000803);
+  big_endian(count);
+  big_endian(8);
+  big_endian(8);
+  for (std::uint32_t i = 0; i < count; ++i)
+    for (std::uint32_t pixel = 0; pixel < 64; ++pixel)
+      file.put(static_cast<char>((pixel / 8 < i % 9) == (pixel % 8 < i % 7) ? 200 + i % 50 : 10));
+}
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TinyRun::TinyRun() {
+  for (const auto& [split, count] : {std::pair<std::string, int>{"train", 500}, {"test", 70}}) {
+    write_idx(folder_ / (split + ".idx"), static_cast<std::uint32_t>(count));
+    data::PackOptions options;
+    options.images = folder_ / (split + ".idx");
+    options.out = folder_ / ("data/" + split);
+    options.shard_bytes = 8000;
+    data::pack_idx(options, [](std::int64_t, std::int64_t) {});
+  }
+  std::ofstream config(folder_ / "tiny.yaml");
+  config << "run: {name: tiny, dir: " << (folder_ / "runs") << ", steps: 30, evaluate_every: 0}\n"
+         << "model: {kind: vae, latent: 4, width: 8, hidden: 16}\n"
+         << "data: {source: " << (folder_ / "data") << ", batch: 32}\n"
+         << "optimizer: {lr: 3e-3, schedule: {warmup_steps: 5}}\n"
+         << "parallel: {threads: 1, timeout: 60s}\n"
+         << "checkpoint: {every: 10}\n";
+}
+
+std::vector<std::string> TinyRun::command(int ranks, const std::string& name, std::vector<std::string> overrides) const {
+  std::vector<std::string> argv{ebb_binary(), "train", folder_ / "tiny.yaml", "run.name=" + name};
+  argv.insert(argv.end(), overrides.begin(), overrides.end());
+  return ranks == 1 ? argv : mpirun(ranks, argv);
+}
+
+ProcessResult TinyRun::train(int ranks, const std::string& name, std::vector<std::string> overrides) const {
+  return run(command(ranks, name, std::move(overrides)));
+}
+
+std::vector<nlohmann::json> json_lines(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+std::map<int, double> losses(const std::string& run_folder) {
+  std::map<int, double> result;
+  for (const nlohmann::json& line : json_lines(run_folder + "/metrics.jsonl"))
+    if (line.contains("loss")) result[line.at("step").get<int>()] = line.at("loss").get<double>();
+  return result;
+}
+
+std::map<std::string, std::string> checkpoint_tensors(const std::string& run_folder) {
+  std::vector<std::filesystem::path> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(run_folder + "/checkpoints"))
+    if (std::filesystem::exists(entry.path() / "DONE")) folders.push_back(entry.path());
+  if (folders.empty()) throw std::runtime_error("no checkpoint in " + run_folder);
+  std::map<std::string, std::string> tensors;
+  for (const auto& entry : std::filesystem::directory_iterator(*std::max_element(folders.begin(), folders.end()))) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const std::string bytes = read(entry.path());
+    std::uint64_t header_bytes = 0;
+    std::memcpy(&header_bytes, bytes.data(), 8);
+    for (const auto& [name, about] : nlohmann::json::parse(bytes.substr(8, header_bytes)).items()) {
+      if (name == "__metadata__") continue;
+      const std::uint64_t begin = about.at("data_offsets").at(0), end = about.at("data_offsets").at(1);
+      tensors[name] = bytes.substr(8 + header_bytes + begin, end - begin);
+    }
+  }
+  return tensors;
+}
+
+}  // namespace ebb::test

@@ -1,0 +1,32 @@
+#pragma once
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "support/process.h"
+
+namespace ebb::test {
+
+// A small dataset of real images and a configuration that trains on it in seconds, in a folder of their own.
+class TinyRun {
+ public:
+  TinyRun();
+  // ebb train on `ranks` ranks as run `name`, with more overrides. Runs to its end.
+  ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {}) const;
+  [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name, std::vector<std::string> overrides) const;
+  [[nodiscard]] std::string run_folder(const std::string& name) const { return folder_ / ("runs/" + name); }
+  [[nodiscard]] const TemporaryFolder& folder() const { return folder_; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+// The lines of a JSON-lines file.
+std::vector<nlohmann::json> json_lines(const std::string& path);
+// step -> loss of the training lines of RUN/metrics.jsonl, as written.
+std::map<int, double> losses(const std::string& run_folder);
+// name -> bytes of every tensor of the newest checkpoint of a run, whatever ranks wrote it.
+std::map<std::string, std::string> checkpoint_tensors(const std::string& run_folder);
+
+}  // namespace ebb::test

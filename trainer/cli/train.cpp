@@ -1,0 +1,46 @@
+#include "train/trainer.h"
+
+#include "cli/commands.h"
+#include "comm/agree.h"
+#include "memory/cuda_library.h"
+#include "memory/ledger.h"
+
+namespace ebb::cli {
+
+namespace {
+
+constexpr double kStartTimeout_s = 300;  // before the configuration is read, and with it the run's own limit
+
+struct TrainOptions {
+  std::string config;
+  std::vector<std::string> overrides;
+};
+
+ExitCode run(const TrainOptions& options, comm::World& world) {
+  train::Config config;
+  comm::agree(world, kStartTimeout_s, [&] {
+    train::load(config, options.config, options.overrides);
+    // ATen asks once, at its first use, whether CUDA is there: open the library before anything else touches a tensor.
+    if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present()) memory::CudaLibrary::open();
+  });
+  // Tensors may outlive main's end in libraries' own static objects: the account has to outlive them.
+  auto* ledger = new memory::Ledger;
+  memory::install(*ledger);
+  return train::train(config, world, *ledger);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("train", "Train as CONFIG says; start it by mpirun for more than one rank");
+  auto options = std::make_shared<TrainOptions>();
+  command->add_option("config", options->config, "Configuration file (YAML)")->required();
+  command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation] {
+      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, world); });
+    };
+  });
+}
+
+}  // namespace ebb::cli

@@ -1,0 +1,86 @@
+#include "train/journal.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace ebb::train {
+
+namespace {
+
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step, std::int64_t samples)
+    : config_(config),
+      ledger_(ledger),
+      samples_(samples),
+      memory_log_(config.run.folder(), world.rank(), world.host(), ledger, config.memory.log_every, first_step),
+      last_step_(std::chrono::steady_clock::now()) {
+  if (world.rank() != 0) return;
+  metrics_ = std::make_unique<telemetry::Metrics>(config.run.folder(), first_step);
+  progress_ = std::make_unique<telemetry::Progress>(stdout, isatty(STDOUT_FILENO) != 0, config.run.steps,
+                                                    config.telemetry.progress_every_s);
+}
+
+void Journal::step(const step::StepReport& report) {
+  if (!metrics_) return;
+  const step::PhaseReport& phase = report.phases.front();
+  const double batch = static_cast<double>(config_.data.batch);
+  telemetry::StepMetrics line;
+  line.step = report.step;
+  line.epoch = static_cast<double>(report.step + 1) * batch / static_cast<double>(samples_);
+  line.time_s = unix_seconds();
+  line.loss = phase.loss;
+  line.parts = phase.parts;
+  line.lr = phase.learning_rate;
+  line.scale = phase.scale;
+  line.skipped = phase.skipped;
+  line.overflowed = phase.overflowed;
+  line.grad_norm = phase.gradient_norm;
+  line.samples_per_s = batch / seconds_since(last_step_);
+  line.seconds = report.seconds;
+  line.peak_bytes = ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
+  last_step_ = std::chrono::steady_clock::now();
+  metrics_->write(line);
+  if (phase.skipped)
+    progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}", report.step,
+                                phase.overflowed.empty() ? "some parameter" : phase.overflowed, phase.scale));
+  progress_->update({report.step + 1, line.samples_per_s, line.loss, line.scale, line.peak_bytes});
+}
+
+void Journal::evaluation(std::int64_t step, const Evaluation& result) {
+  if (!metrics_) return;
+  telemetry::NamedValues values{{"loss", result.loss}};
+  values.insert(values.end(), result.parts.begin(), result.parts.end());
+  metrics_->write_evaluation(step, values);
+  std::string parts;
+  for (const auto& [name, value] : result.parts) parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
+  progress_->note(fmt::format("step {}: test loss {:.4f} ({})", step, result.loss, parts));
+  last_step_ = std::chrono::steady_clock::now();
+}
+
+void Journal::close_step(std::int64_t step) { memory_log_.write(step); }
+
+void Journal::note(const std::string& text) {
+  if (progress_) progress_->note(text);
+}
+
+void Journal::end() {
+  if (progress_) progress_->finish();
+}
+
+void print_note(const std::string& text) {
+  std::fputs((text + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace ebb::train
