@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Holds the source tree to its shape: who may include whom, how long files are, that every file is built, that
+tests/ mirrors trainer/. Prints what is wrong, a line each, and ends with 1; else with 0.
+
+usage: check_shape.py ROOT [RULES]      (RULES: ROOT/tests/shape/layers.txt)
+"""
+
+import pathlib
+import re
+import sys
+
+import shape
+
+
+def check_includes(root, rules):
+    trainer = root / "trainer"
+    for path in shape.files_below(trainer, shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
+        layer = path.relative_to(trainer).parts[0]
+        if layer not in rules.may_use:
+            yield f"{path.relative_to(root)}: `{layer}` is not a layer of layers.txt"
+            continue
+        for line, name, quoted in shape.includes_of(path):
+            where = f"{path.relative_to(root)}:{line}"
+            used = name.split("/")[0]
+            if (trainer / name).is_file() and used in rules.may_use:
+                if used != layer and used not in rules.may_use[layer]:
+                    allowed = ", ".join(n for n in rules.may_use if n in rules.may_use[layer]) or "nothing"
+                    yield f'{where}: {layer} includes "{name}", but may use only: {allowed}'
+            elif quoted:
+                yield f'{where}: there is no trainer/{name}; includes of ours are written from trainer/'
+            for prefix, layers in rules.only.items():
+                if name.startswith(prefix) and layer not in layers:
+                    yield f"{where}: <{name}> may be included only in: {', '.join(sorted(layers))}"
+            for prefix, layers in rules.never.items():
+                if name.startswith(prefix) and layer in layers:
+                    yield f"{where}: <{name}> may not be included in {layer}"
+
+
+def check_linked_layers(root, rules):
+    for path, text in shape.cmake_lists(root):
+        for call in re.finditer(r"\bebb_layer\(\s*(\w+)([^)]*)\)", text):
+            layer, words = call.group(1), call.group(2).split()
+            where = f"{path.relative_to(root)}: ebb_layer({layer})"
+            if layer not in rules.may_use:
+                yield f"{where}: not a layer of layers.txt"
+                continue
+            names = words[words.index("LAYERS") + 1 :] if "LAYERS" in words else []
+            for used in names:
+                if used.isupper():
+                    break
+                if used not in rules.may_use[layer]:
+                    yield f"{where}: links {used}, which layers.txt does not allow"
+
+
+def check_lines(root, rules):
+    for path in shape.files_below(root / "trainer", shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > rules.most_lines:
+            yield f"{path.relative_to(root)}: has {lines} lines, allowed are {rules.most_lines}; split it"
+
+
+def check_every_file_is_used(root, rules):
+    del rules
+    listed = set()
+    for path, text in shape.cmake_lists(root):
+        text = text.replace("${CMAKE_SOURCE_DIR}", str(root)).replace("${PROJECT_SOURCE_DIR}", str(root))
+        text = text.replace("${CMAKE_CURRENT_SOURCE_DIR}", str(path.parent))
+        for word in re.findall(r"[^\s()\"';]+\.(?:cpp|cu)\b", text):
+            listed.add((path.parent / word).resolve())
+    for folder in ("trainer", "tests"):
+        for path in shape.files_below(root / folder, shape.SOURCE_ENDINGS):
+            if path.resolve() not in listed:
+                yield f"{path.relative_to(root)}: no CMakeLists.txt lists it, so it is not built"
+    included = set()
+    for folder in ("trainer", "tests", "bench"):
+        for path in shape.files_below(root / folder, shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
+            included |= {name for _, name, _ in shape.includes_of(path)}
+    for path in shape.files_below(root / "trainer", shape.HEADER_ENDINGS):
+        if path.relative_to(root / "trainer").as_posix() not in included:
+            yield f"{path.relative_to(root)}: nobody includes it"
+
+
+def check_mirror(root, rules):
+    tests = root / "tests"
+    layers = {p.name for p in (root / "trainer").iterdir() if p.is_dir()}
+    top = (tests / "CMakeLists.txt").read_text(encoding="utf-8")
+    for folder in sorted(p for p in tests.iterdir() if p.is_dir() and not p.name.startswith(("_", "."))):
+        where = folder.relative_to(root)
+        if folder.name not in layers | rules.tests_only:
+            yield f"{where}: mirrors no folder of trainer/"
+        if not (folder / "CMakeLists.txt").is_file():
+            yield f"{where}: has no CMakeLists.txt, so its tests do not run"
+        elif not re.search(rf"\b{re.escape(folder.name)}\b", re.sub(r"#.*", "", top)):
+            yield f"{where}: tests/CMakeLists.txt does not name it, so its tests do not run"
+
+
+CHECKS = [check_includes, check_linked_layers, check_lines, check_every_file_is_used, check_mirror]
+
+
+def problems(root, rules):
+    return [problem for check in CHECKS for problem in check(root, rules)]
+
+
+def main(arguments):
+    if len(arguments) not in (1, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    root = pathlib.Path(arguments[0]).resolve()
+    path = pathlib.Path(arguments[1]) if len(arguments) == 2 else root / "tests" / "shape" / "layers.txt"
+    found = problems(root, shape.Rules(path.read_text(encoding="utf-8")))
+    for problem in found:
+        print(problem)
+    print(f"{len(found)} problems" if found else "the shape holds")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""What the checks of the source tree's shape share: the rules in layers.txt and the files of a tree."""
+
+import pathlib
+import re
+
+SOURCE_ENDINGS = {".cpp", ".cu"}
+HEADER_ENDINGS = {".h", ".hpp", ".cuh", ".inc"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+
+
+class Rules:
+    """layers.txt, read. `may_use` is already transitive."""
+
+    def __init__(self, text):
+        self.may_use, self.only, self.never, self.tests_only = {}, {}, {}, set()
+        self.most_lines = None
+        for number, line in enumerate(text.splitlines(), 1):
+            line = line.split("#")[0].strip()
+            if line:
+                self._read(line, number)
+
+    def _read(self, line, number):
+        word, _, rest = line.partition(" ")
+        name, _, values = rest.partition(":")
+        name, values = name.strip(), values.split()
+        if word == "layer":
+            unknown = [used for used in values if used not in self.may_use]
+            if unknown:
+                raise ValueError(f"layers.txt:{number}: {name} uses {unknown[0]}, which is not a layer above this line")
+            allowed = {"base"} if name == "config" else {"base", "config"}
+            for used in values:
+                allowed |= {used} | self.may_use[used]
+            self.may_use[name] = allowed - {name} if name != "base" else set()
+        elif word == "only":
+            self.only[name] = set(values)
+        elif word == "never":
+            self.never[name] = set(values)
+        elif word == "tests":
+            self.tests_only |= set(rest.split())
+        elif word == "lines":
+            self.most_lines = int(rest)
+        else:
+            raise ValueError(f"layers.txt:{number}: `{word}` is not known")
+
+
+def files_below(folder, endings):
+    return sorted(p for p in pathlib.Path(folder).rglob("*") if p.suffix in endings and p.is_file())
+
+
+def without_block_comments(text):
+    """Lines keep their numbers."""
+    return re.sub(r"/\*.*?\*/", lambda match: "\n" * match.group().count("\n"), text, flags=re.DOTALL)
+
+
+def includes_of(path):
+    """(line, name, quoted) of each include."""
+    text = without_block_comments(path.read_text(encoding="utf-8"))
+    for match in INCLUDE.finditer(text):
+        # The pattern may begin on an empty line above.
+        line = text.count("\n", 0, match.start(1) if match.group(1) else match.start(2)) + 1
+        yield line, match.group(1) or match.group(2), match.group(1) is not None
+
+
+def cmake_lists(root):
+    """(folder, text without comments) of each CMake file that can list sources."""
+    paths = [root / "CMakeLists.txt", *sorted((root / "cmake").glob("*.cmake"))]
+    paths += sorted((root / "trainer").rglob("CMakeLists.txt")) + sorted((root / "tests").rglob("CMakeLists.txt"))
+    for path in paths:
+        if path.is_file():
+            yield path, re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
