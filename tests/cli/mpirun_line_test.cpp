@@ -64,8 +64,8 @@ TEST(ShellLine, EveryWordComesBackFromAShell) {
                                           "",      "*",          "new\nline", "~",     "key=[1, 2]"};
   std::string line = "printf '%s|'", expected;
   for (const std::string& word : words) {
-    line += " " + shell_quoted(word);
-    expected += word + "|";
+    line.append(" ").append(shell_quoted(word));
+    expected.append(word).append("|");
   }
   EXPECT_EQ(test::run_shell(line).out, expected);
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#define OMPI_SKIP_MPICXX 1  // the C++ bindings, which are gone from newer versions
 #include <mpi.h>
 #include <torch/headeronly/version.h>
 

@@ -1,0 +1,182 @@
+// The commands that start no rank, through the real program.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/process.h"
+
+namespace ebb::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ProcessResult ebb(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), ebb_binary());
+  return run(arguments);
+}
+
+std::string shipped_config() {
+  return source_dir() + "/configs/vae-fashion-mnist.yaml";
+}
+
+TEST(Version, NamesWhatItIsLinkedTo) {
+  const ProcessResult result = ebb({"--version"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("ebb +[0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("LibTorch +[0-9]+\\.[0-9]+\\.[0-9]+"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("CUDA +([0-9]+\\.[0-9]+|not in this build)"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("NCCL +([0-9]+\\.[0-9]+|not in this build)"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("MPI +Open MPI v[0-9]+"));
+}
+
+TEST(Usage, WhatIsWrongIsSaidWithCodeTwo) {
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{"trian"},
+                                             {},
+                                             {"launch", "-n", "two", "x.yaml"},
+                                             {"launch", "-n", "0", "x.yaml"},
+                                             {"data"},
+                                             {"config"},
+                                             {"data", "pack", "in", "-o", "out", "--compression", "rar"},
+                                             {"config", shipped_config(), "--schema"}}) {
+    const ProcessResult result = ebb(wrong);
+    EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(wrong);
+    EXPECT_THAT(result.err, ::testing::StartsWith("ebb: "));
+    EXPECT_EQ(result.out, "");
+  }
+  EXPECT_THAT(ebb({"trian"}).err, HasSubstr("trian"));
+}
+
+TEST(Usage, HelpNamesEveryCommand) {
+  const ProcessResult result = ebb({"--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  for (const char* command : {"train", "launch", "sample", "data", "config", "doctor"})
+    EXPECT_THAT(result.out, HasSubstr(command));
+}
+
+TEST(Config, TheSchemaIsJsonAndHasEverySection) {
+  const ProcessResult result = ebb({"config", "--schema"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json schema = nlohmann::json::parse(result.out);
+  for (const char* section :
+       {"run", "model", "data", "precision", "optimizer", "parallel", "memory", "checkpoint", "telemetry"}) {
+    EXPECT_TRUE(schema.at("properties").contains(section)) << section;
+  }
+}
+
+TEST(Config, TheSchemaTakesTheShippedFilesAndRefusesAnUnknownKey) {
+  if (run({"python3", "-c", "import jsonschema, yaml"}).exit_code != 0)
+    GTEST_SKIP() << "needs python3 with jsonschema and yaml";
+  const std::string check =
+      "import json, sys, glob, yaml, jsonschema\n"
+      "schema = json.load(sys.stdin)\n"
+      "validator = jsonschema.Draft202012Validator(schema)\n"
+      "files = glob.glob(sys.argv[1] + '/configs/*.yaml')\n"
+      "assert files\n"
+      "for f in files: validator.validate(yaml.safe_load(open(f)))\n"
+      "wrong = yaml.safe_load(open(files[0])); wrong['run']['nmae'] = 'x'\n"
+      "assert not validator.is_valid(wrong)\n";
+  ProcessOptions options;
+  options.input = ebb({"config", "--schema"}).out;
+  const ProcessResult result = run({"python3", "-c", check, source_dir()}, options);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+TEST(Config, ExplainsAKeyASectionAndAll) {
+  EXPECT_THAT(ebb({"config", "--explain", "optimizer.lr"}).out, HasSubstr("optimizer.lr"));
+  const std::string all = ebb({"config", "--explain"}).out;
+  EXPECT_THAT(all, HasSubstr("optimizer.lr"));
+  EXPECT_THAT(all, HasSubstr("run.seed"));
+  EXPECT_THAT(ebb({"config", "--explain", "run"}).out, Not(HasSubstr("optimizer.lr")));
+}
+
+TEST(Config, AnUnknownKeyIsAnsweredWithTheNearest) {
+  const ProcessResult result = ebb({"config", "--explain", "optimizer.lrr"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("optimizer.lr"));
+}
+
+TEST(Config, AFileIsPrintedResolvedAndReadsBackTheSame) {
+  const TemporaryFolder folder;
+  const ProcessResult first = ebb({"config", shipped_config(), "optimizer.lr=5e-4"});
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("telemetry:"));
+  std::ofstream(folder / "again.yaml") << first.out;
+  EXPECT_EQ(ebb({"config", folder / "again.yaml"}).out, first.out);
+  EXPECT_EQ(ebb({"config", shipped_config(), "optimizer.lrr=1"}).exit_code, 2);
+}
+
+// IDX: magic 8 (type byte, dimensions), sizes, data, all big-endian.
+void write_idx(const std::string& path, const std::vector<unsigned>& sizes, std::size_t bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << '\0' << '\0' << '\x08' << static_cast<char>(sizes.size());
+  for (const unsigned size : sizes) {
+    for (const int shift : {24, 16, 8, 0}) file << static_cast<char>(size >> shift & 0xFFU);
+  }
+  for (std::size_t i = 0; i < bytes; ++i) file << static_cast<char>(i * 7 % 251 % 10);
+}
+
+class DataCommands : public ::testing::Test {
+ protected:
+  DataCommands() {
+    write_idx(folder_ / "images", {50, 8, 8}, 50 * 64);
+    write_idx(folder_ / "labels", {50}, 50);
+  }
+  ProcessResult pack() {
+    return ebb({"data", "pack", folder_ / "images", "--labels", folder_ / "labels", "-o", out_,
+                "--shard-size", "1KiB"});
+  }
+
+  TemporaryFolder folder_;
+  std::string out_ = folder_ / "packed";
+};
+
+TEST_F(DataCommands, WhatIsPackedIsFoundWholeAndNotPackedAgain) {
+  const ProcessResult first = pack();
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("packed: 50 samples in "));
+  EXPECT_THAT(pack().out, ::testing::StartsWith("already packed: 50 samples in "));
+  const ProcessResult inspected = ebb({"data", "inspect", out_});
+  EXPECT_EQ(inspected.exit_code, 0);
+  EXPECT_THAT(inspected.out, HasSubstr("image"));
+  const ProcessResult verified = ebb({"data", "verify", out_});
+  EXPECT_EQ(verified.exit_code, 0) << verified.err;
+  EXPECT_THAT(verified.out, HasSubstr("50"));
+  EXPECT_EQ(std::count(verified.out.begin(), verified.out.end(), '\n'), 1);
+}
+
+TEST_F(DataCommands, WithoutATerminalNothingRenewsItself) {
+  const ProcessResult result = pack();
+  EXPECT_THAT(result.out + result.err, Not(HasSubstr("\r")));
+  EXPECT_THAT(result.out + result.err, Not(HasSubstr("\033")));
+}
+
+TEST_F(DataCommands, ADamagedShardIsFoundWithCodeThree) {
+  ASSERT_EQ(pack().exit_code, 0);
+  const ProcessResult shard = run_shell("ls " + out_ + "/*.mds | head -1 | tr -d '\\n'");
+  std::fstream file(shard.out, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end);
+  file.put('\x7f');
+  file.close();
+  const ProcessResult result = ebb({"data", "verify", out_});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr(".mds"));
+}
+
+TEST_F(DataCommands, ABadSizeAndAMissingFolderAreNamed) {
+  const ProcessResult size =
+      ebb({"data", "pack", folder_ / "images", "-o", out_, "--shard-size", "8 elephants"});
+  EXPECT_EQ(size.exit_code, 2);
+  EXPECT_THAT(size.err, HasSubstr("8 elephants"));
+  const ProcessResult missing = ebb({"data", "inspect", folder_ / "nowhere"});
+  EXPECT_NE(missing.exit_code, 0);
+  EXPECT_THAT(missing.err, HasSubstr("nowhere"));
+}
+
+}  // namespace
+}  // namespace ebb::test

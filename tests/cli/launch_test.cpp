@@ -1,0 +1,130 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "support/process.h"
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::size_t times(const std::string& text, const std::string& what) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
+// `ebb launch` instead of `ebb train` for the tiny run.
+std::vector<std::string> launch(const TinyRun& tiny, int ranks, const std::string& name,
+                                const std::vector<std::string>& overrides, bool print_only = false) {
+  std::vector<std::string> argv = tiny.command(1, name, overrides);
+  argv[1] = "launch";
+  argv.insert(argv.begin() + 2, {"-n", std::to_string(ranks)});
+  if (print_only) argv.insert(argv.begin() + 2, "--print");
+  return argv;
+}
+
+// The environment of a person who has set nothing.
+ProcessOptions plain() {
+  ProcessOptions options;
+  options.unset = {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"};
+  return options;
+}
+
+TEST(Launch, TrainsOnTheRanksAskedForAndPrintsTheLine) {
+  const TinyRun tiny;
+  const ProcessResult result = run(launch(tiny, 2, "two", {"run.steps=3"}), plain());
+  ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("mpirun .*-n 2 .* train "));
+  const ProcessResult alone = tiny.train(2, "two", {"run.steps=3"});
+  EXPECT_EQ(alone.exit_code, 0) << "the run that launch made is not the one that mpirun finds: " << alone.err;
+}
+
+TEST(Launch, ThePrintedLineRunsAsTyped) {
+  const TinyRun tiny;
+  const ProcessResult printed = run(launch(tiny, 2, "a name", {"run.steps=2"}, true), plain());
+  ASSERT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_EQ(times(printed.out, "\n"), 1U);
+  EXPECT_THAT(printed.out, HasSubstr("'run.name=a name'"));
+  const ProcessResult typed = run_shell(printed.out, plain());
+  EXPECT_EQ(typed.exit_code, 0) << typed.err;
+}
+
+TEST(Launch, MoreRanksThanCoresRun) {
+  const TinyRun tiny;
+  EXPECT_EQ(run(launch(tiny, 4, "four", {"run.steps=2"}), plain()).exit_code, 0);
+}
+
+TEST(Launch, ARanksErrorIsToldOnceAndItsCodeIsOurs) {
+  const TinyRun tiny;
+  const std::vector<std::string> wrong = {"data.source=/nowhere/at/all"};
+  const ProcessResult alone = tiny.train(1, "wrong", wrong);
+  ASSERT_NE(alone.exit_code, 0);
+  const ProcessResult result = run(launch(tiny, 2, "wrong", wrong), plain());
+  EXPECT_EQ(result.exit_code, alone.exit_code);
+  EXPECT_EQ(times(result.err, "ebb: "), 1U) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("-----"))) << "mpirun's own text buries the message";
+}
+
+TEST(Launch, AWrongConfigurationStartsNoRank) {
+  const TinyRun tiny;
+  const ProcessResult result = run(launch(tiny, 2, "x", {"optimizer.lrr=1"}), plain());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("optimizer.lr"));
+}
+
+TEST(Launch, RanksThatTheConfigurationForbidsAreRefused) {
+  const TinyRun tiny;
+  const ProcessResult result = run(launch(tiny, 2, "x", {"parallel.ranks=4"}), plain());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("parallel.ranks"));
+}
+
+TEST(Launch, WithoutMpirunItSaysWhatToInstall) {
+  const TinyRun tiny;
+  ProcessOptions options = plain();
+  options.environment["PATH"] = "/nowhere";
+  const ProcessResult result = run(launch(tiny, 2, "x", {}), options);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("openmpi-bin"));
+}
+
+class StoppedLaunch : public ::testing::TestWithParam<int> {};
+
+TEST_P(StoppedLaunch, EndsAfterTheStepWithACheckpointAndCode75) {
+  const TinyRun tiny;
+  Process process(launch(tiny, 2, "stopped", {"run.steps=1000000", "telemetry.progress_every=1s"}), plain());
+  ASSERT_TRUE(process.wait_for_output("step ")) << process.out() << process.err();
+  process.signal(GetParam());
+  const ProcessResult& result = process.wait();
+  EXPECT_EQ(result.exit_code, 75) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("press Ctrl-C again to end at once"));
+  EXPECT_THAT(result.out + result.err, HasSubstr("checkpoint saved"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, StoppedLaunch, ::testing::Values(SIGINT, SIGTERM, SIGUSR1));
+
+TEST(Launch, KilledItselfItLeavesNoRankBehind) {
+  const TinyRun tiny;
+  // A word in every rank's command line that no other process has.
+  const std::string mark = "orphans-of-" + std::to_string(::getpid());
+  Process process(launch(tiny, 2, mark, {"run.steps=1000000", "telemetry.progress_every=1s"}), plain());
+  ASSERT_TRUE(process.wait_for_output("step ")) << process.out() << process.err();
+  process.signal(SIGKILL);
+  process.wait();
+  // mpirun gives its ranks two seconds to end.
+  EXPECT_EQ(run_shell("for i in $(seq 200); do pgrep -f '[r]un.name=" + mark +
+                      "' >/dev/null || exit 0; sleep 0.05; done; exit 1")
+                .exit_code,
+            0);
+}
+
+}  // namespace
+}  // namespace ebb::test
