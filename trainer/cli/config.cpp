@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <memory>
-#include <optional>
 
 #include "cli/commands.h"
 #include "config/document.h"
@@ -12,7 +11,8 @@ namespace {
 
 struct ConfigOptions {
   bool schema = false;
-  std::optional<std::string> explain;  // empty: every key
+  bool explain = false;
+  std::string key;  // to explain; empty: every key
   std::string file;
   std::vector<std::string> overrides;
 };
@@ -40,7 +40,7 @@ ExitCode show(const ConfigOptions& options) {
     return ExitCode::ok;
   }
   const config::Section section = train::described(config);
-  print(options.schema ? config::json_schema(section) : config::explain(section, *options.explain));
+  print(options.schema ? config::json_schema(section) : config::explain(section, options.key));
   return ExitCode::ok;
 }
 
@@ -50,14 +50,15 @@ void add_config(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ConfigOptions>();
   CLI::App* command = app.add_subcommand("config", "Explain the keys, print their schema, or check a file");
   command->add_flag("--schema", options->schema, "Print the JSON Schema of a configuration file");
-  command
-      ->add_option("--explain", options->explain,
-                   "Say what a key, or every key, means: type, default, unit, bounds")
-      ->expected(0, 1)
-      ->type_name("KEY");
+  CLI::Option* explain = command->add_option(
+      "--explain", options->key, "Say what a key, or every key, means: type, default, unit, bounds");
+  explain->expected(0, 1)->type_name("KEY");
   command->add_option("FILE", options->file, "Check this file and print it with all defaults filled in");
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
-  command->callback([options, &invocation] { invocation.run = [options] { return show(*options); }; });
+  command->callback([options, explain, &invocation] {
+    options->explain = explain->count() > 0;
+    invocation.run = [options] { return show(*options); };
+  });
 }
 
 }  // namespace ebb::cli
