@@ -1,1 +1,234 @@
-// to be written
+#include "comm/mpi.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/error.h"
+#include "comm/check.h"
+#include "comm/rank_sum.h"
+
+namespace ebb::comm {
+
+namespace {
+
+constexpr std::size_t kStagingBytes = 8 << 20, kLargestSlice = 1 << 20;
+constexpr std::size_t kPieceBytes = 64 << 20;  // of a broadcast or a gather: MPI counts in int
+
+std::byte* bytes_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.data_ptr()); }
+
+std::size_t slice_for(int ranks) {
+  const auto others = static_cast<std::size_t>(std::max(1, ranks - 1));
+  return std::min(kLargestSlice, kStagingBytes / others) / 64 * 64;
+}
+
+}  // namespace
+
+struct Mpi::Job {
+  Collective collective;
+  std::uint64_t sequence = 0;
+  bool done = false;
+  std::exception_ptr error;
+};
+
+class Mpi::Handle final : public Work {
+ public:
+  Handle(Mpi& owner, std::shared_ptr<Job> job) : owner_(owner), job_(std::move(job)) {}
+  void wait() override {
+    std::unique_lock lock(owner_.mutex_);
+    owner_.changed_.wait(lock, [&] { return job_->done; });
+    if (job_->error) std::rethrow_exception(job_->error);
+  }
+
+ private:
+  Mpi& owner_;
+  std::shared_ptr<Job> job_;
+};
+
+Mpi::Mpi(MPI_Comm parent, double timeout_s)
+    : timeout_s_(timeout_s),
+      wire_(std::make_unique<Wire>(parent, timeout_s)),
+      slice_bytes_(slice_for(wire_->size())),
+      staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, wire_->size() - 1)), memory::Class::communication, "mpi staging"),
+      thread_([this] { run_jobs(); }) {}
+
+Mpi::~Mpi() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+  // MPI may still write into the staging of messages that never ended.
+  if (wire_->broken()) {
+    (void)wire_.release();
+    new memory::Buffer(std::move(staging_));
+  }
+}
+
+std::unique_ptr<Work> Mpi::start(Collective collective) {
+  check(collective, size(), at::kCPU);
+  auto job = std::make_shared<Job>();
+  job->collective = std::move(collective);
+  const std::lock_guard lock(mutex_);
+  job->sequence = ++sequence_;
+  queue_.push_back(job);
+  changed_.notify_all();
+  return std::make_unique<Handle>(*this, std::move(job));
+}
+
+void Mpi::run_jobs() {
+  for (;;) {
+    std::shared_ptr<Job> job;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return closing_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      job = queue_.front();
+      queue_.pop_front();
+      job->error = broken_;  // after one failure no collective can be trusted
+    }
+    if (!job->error) {
+      Operation operation;
+      operation.what = name(job->collective.kind);
+      operation.label = job->collective.label;
+      operation.sequence = job->sequence;
+      operation.bytes = input_bytes(job->collective);
+      operation.started = std::chrono::steady_clock::now();
+      operation.timeout_s = timeout_s_;
+      try {
+        execute(job->collective, operation);
+      } catch (...) {
+        job->error = std::current_exception();
+        new Collective(job->collective);  // MPI may still touch its tensors: they stay for the rest of the process
+      }
+    }
+    const std::lock_guard lock(mutex_);
+    if (job->error) broken_ = job->error;
+    job->collective = {};  // the caller's tensors are free before wait() returns
+    job->done = true;
+    changed_.notify_all();
+  }
+}
+
+void Mpi::execute(const Collective& c, const Operation& operation) {
+  Notice notice = make_notice(operation);
+  notice.kind = static_cast<std::uint8_t>(c.kind);
+  notice.op = static_cast<std::uint8_t>(c.op);
+  notice.root = c.root;
+  if (c.input.defined()) {
+    notice.dtype = static_cast<std::int8_t>(c.input.scalar_type());
+    notice.numel = c.input.numel();
+  }
+  wire_->meet(operation, notice, [](const Notice& a, const Notice& b) {
+    return a.kind == b.kind && a.label_hash == b.label_hash && a.numel == b.numel && a.dtype == b.dtype && a.op == b.op && a.root == b.root;
+  });
+  switch (c.kind) {
+    case Kind::all_reduce: return all_reduce(c, operation);
+    case Kind::reduce_scatter: return reduce_scatter(c, operation);
+    case Kind::all_gather: return all_gather(c, operation);
+    case Kind::broadcast: return broadcast(c, operation);
+    case Kind::barrier: return;
+  }
+}
+
+// Round by round: every rank combines one slice of what is left, then all take the combined slices.
+void Mpi::all_reduce(const Collective& c, const Operation& o) {
+  const auto element = c.input.element_size();
+  const std::size_t total = static_cast<std::size_t>(c.input.numel()), ranks = static_cast<std::size_t>(size());
+  const std::size_t me = static_cast<std::size_t>(rank());
+  std::byte* data = bytes_of(c.input);
+  std::vector<Piece> sends, receives;
+  for (std::size_t begin = 0; begin < total;) {
+    const std::size_t round = std::min(total - begin, slice_bytes_ / element * ranks);
+    const std::size_t slice = (round + ranks - 1) / ranks;
+    const auto first = [&](std::size_t r) { return begin + std::min(round, r * slice); };
+    const auto count = [&](std::size_t r) { return std::min(round, (r + 1) * slice) - std::min(round, r * slice); };
+    sends.clear();
+    receives.clear();
+    std::vector<const std::byte*> sources(ranks);
+    for (std::size_t r = 0, slot = 0; r < ranks; ++r) {
+      if (r == me) {
+        sources[r] = data + first(me) * element;
+        continue;
+      }
+      std::byte* stage = staging_.data() + slot++ * slice_bytes_;
+      sources[r] = stage;
+      if (count(r) > 0) sends.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
+      if (count(me) > 0) receives.push_back({static_cast<int>(r), stage, count(me) * element});
+    }
+    wire_->exchange(o, sends, receives);
+    combine(c.input.scalar_type(), c.op, sources, data + first(me) * element, count(me));
+    sends.clear();
+    receives.clear();
+    for (std::size_t r = 0; r < ranks; ++r) {
+      if (r == me) continue;
+      if (count(me) > 0) sends.push_back({static_cast<int>(r), data + first(me) * element, count(me) * element});
+      if (count(r) > 0) receives.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
+    }
+    wire_->exchange(o, sends, receives);
+    begin += round;
+  }
+}
+
+void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
+  const auto element = c.input.element_size();
+  const std::size_t part = static_cast<std::size_t>(c.output.numel()), ranks = static_cast<std::size_t>(size());
+  const std::size_t me = static_cast<std::size_t>(rank());
+  std::byte* data = bytes_of(c.input);
+  std::vector<Piece> sends, receives;
+  for (std::size_t begin = 0; begin < part;) {
+    const std::size_t count = std::min(part - begin, slice_bytes_ / element);
+    sends.clear();
+    receives.clear();
+    std::vector<const std::byte*> sources(ranks);
+    for (std::size_t r = 0, slot = 0; r < ranks; ++r) {
+      if (r == me) {
+        sources[r] = data + (me * part + begin) * element;
+        continue;
+      }
+      std::byte* stage = staging_.data() + slot++ * slice_bytes_;
+      sources[r] = stage;
+      sends.push_back({static_cast<int>(r), data + (r * part + begin) * element, count * element});
+      receives.push_back({static_cast<int>(r), stage, count * element});
+    }
+    wire_->exchange(o, sends, receives);
+    combine(c.input.scalar_type(), c.op, sources, bytes_of(c.output) + begin * element, count);
+    begin += count;
+  }
+}
+
+void Mpi::all_gather(const Collective& c, const Operation& o) {
+  const std::size_t part = c.input.nbytes(), ranks = static_cast<std::size_t>(size()), me = static_cast<std::size_t>(rank());
+  std::byte* out = bytes_of(c.output);
+  if (part > 0) std::copy_n(bytes_of(c.input), part, out + me * part);
+  std::vector<Piece> sends, receives;
+  for (std::size_t begin = 0; begin < part; begin += kPieceBytes) {
+    const std::size_t bytes = std::min(part - begin, kPieceBytes);
+    sends.clear();
+    receives.clear();
+    for (std::size_t r = 0; r < ranks; ++r) {
+      if (r == me) continue;
+      sends.push_back({static_cast<int>(r), out + me * part + begin, bytes});
+      receives.push_back({static_cast<int>(r), out + r * part + begin, bytes});
+    }
+    wire_->exchange(o, sends, receives);
+  }
+}
+
+void Mpi::broadcast(const Collective& c, const Operation& o) {
+  const std::size_t total = c.input.nbytes();
+  std::vector<Piece> sends, receives;
+  for (std::size_t begin = 0; begin < total; begin += kPieceBytes) {
+    std::byte* data = bytes_of(c.input) + begin;
+    const std::size_t bytes = std::min(total - begin, kPieceBytes);
+    sends.clear();
+    receives.clear();
+    if (rank() != c.root) receives.push_back({c.root, data, bytes});
+    for (int r = 0; rank() == c.root && r < size(); ++r)
+      if (r != c.root) sends.push_back({r, data, bytes});
+    wire_->exchange(o, sends, receives);
+  }
+}
+
+}  // namespace ebb::comm

@@ -1,1 +1,41 @@
-// to be written
+#include "comm/single.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "comm/check.h"
+
+namespace ebb::comm {
+namespace {
+
+class Done final : public Work {
+ public:
+  void wait() override {}
+};
+
+}  // namespace
+
+std::unique_ptr<Work> Single::start(Collective collective) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (aborted_) {
+      throw Error(ExitCode::communication, fmt::format("{} \"{}\" was not started: {}", name(collective.kind),
+                                                       collective.label, reason_));
+    }
+  }
+  check(collective, 1, device_.type());
+  const bool moves = collective.kind == Kind::reduce_scatter || collective.kind == Kind::all_gather;
+  if (moves && collective.output.data_ptr() != collective.input.data_ptr()) {
+    const at::NoGradGuard no_grad;
+    collective.output.view({-1}).copy_(collective.input.view({-1}));
+  }
+  return std::make_unique<Done>();
+}
+
+void Single::abort(std::string_view reason) {
+  const std::lock_guard lock(mutex_);
+  if (!aborted_) reason_ = reason;
+  aborted_ = true;
+}
+
+}  // namespace ebb::comm

@@ -1,0 +1,37 @@
+#include "comm/agreement.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ebb::comm {
+
+std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, const std::string& text) {
+  constexpr std::size_t kShort = Notice::kPayloadBytes;
+  Notice mine = make_notice(operation);
+  mine.kind = kAgreementKind;
+  mine.numel = static_cast<std::int64_t>(text.size());
+  if (text.size() <= kShort) std::memcpy(mine.payload, text.data(), text.size());
+  const std::vector<Notice>& all = wire.meet(operation, mine, [](const Notice& a, const Notice& b) {
+    return a.kind == b.kind && a.label_hash == b.label_hash;
+  });
+
+  std::vector<std::string> texts;
+  std::vector<Piece> sends;
+  std::vector<Piece> receives;
+  std::string copy = text;  // Piece is for both directions
+  for (const Notice& notice : all) {
+    const auto bytes = static_cast<std::size_t>(notice.numel);
+    texts.push_back(bytes <= kShort ? std::string(notice.payload, bytes) : std::string(bytes, '\0'));
+  }
+  for (int peer = 0; peer < wire.size(); ++peer) {
+    if (peer == wire.rank()) continue;
+    std::string& theirs = texts[static_cast<std::size_t>(peer)];
+    if (theirs.size() > kShort) receives.push_back({peer, reinterpret_cast<std::byte*>(theirs.data()), theirs.size()});
+    if (copy.size() > kShort) sends.push_back({peer, reinterpret_cast<std::byte*>(copy.data()), copy.size()});
+  }
+  if (!sends.empty() || !receives.empty()) wire.exchange(operation, sends, receives);
+  texts[static_cast<std::size_t>(wire.rank())] = text;
+  return texts;
+}
+
+}  // namespace ebb::comm

@@ -1,0 +1,55 @@
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "comm/communicator.h"
+#include "comm/wire.h"
+#include "memory/buffer.h"
+
+namespace ebb::comm {
+
+// CPU tensors over MPI point-to-point messages. One progress thread runs the collectives in the order in which they were started; wait() only waits for it.
+// Needs MPI_THREAD_MULTIPLE.
+//
+// An all-reduce is a reduce-scatter and an all-gather over slices: each rank combines its slice of every other rank's tensor in rank order, so the result is
+// the same on all ranks and from run to run. Memory: a staging buffer of at most 8 MiB, made once; results go straight into the tensors.
+class Mpi final : public Communicator {
+ public:
+  Mpi(MPI_Comm parent, double timeout_s);
+  ~Mpi() override;  // what is still queued ends first
+  [[nodiscard]] int rank() const override { return wire_->rank(); }
+  [[nodiscard]] int size() const override { return wire_->size(); }
+  [[nodiscard]] std::string_view backend() const override { return "mpi"; }
+  [[nodiscard]] std::unique_ptr<Work> start(Collective collective) override;
+  void abort(std::string_view reason) override { wire_->stop(reason); }
+
+ private:
+  struct Job;
+  class Handle;
+  void run_jobs();
+  void execute(const Collective& collective, const Operation& operation);
+  void all_reduce(const Collective& c, const Operation& o);
+  void reduce_scatter(const Collective& c, const Operation& o);
+  void all_gather(const Collective& c, const Operation& o);
+  void broadcast(const Collective& c, const Operation& o);
+
+  double timeout_s_;
+  std::unique_ptr<Wire> wire_;
+  std::size_t slice_bytes_;  // of one rank's staging
+  memory::Buffer staging_;   // a slice for each other rank
+  std::uint64_t sequence_ = 0;
+  std::mutex mutex_;         // guards what follows
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Job>> queue_;
+  std::exception_ptr broken_;
+  bool closing_ = false;
+  std::thread thread_;       // last: it uses all of the above
+};
+
+}  // namespace ebb::comm

@@ -1,0 +1,250 @@
+#include "comm/wire.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <type_traits>
+
+#include "base/error.h"
+#include "comm/agreement.h"
+#include "comm/check.h"
+
+namespace ebb::comm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kNoticeTag = 1;
+constexpr int kDataTag = 2;
+constexpr int kFarewellTag = 3;
+constexpr std::size_t kFarewellBytes = 1024;
+constexpr auto kHotTime = std::chrono::microseconds(300);  // polled without sleeping: most messages end within it
+constexpr auto kNap = std::chrono::microseconds(30);
+
+static_assert(std::is_trivially_copyable_v<Notice>);
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string mpi_text(int code) {
+  char text[MPI_MAX_ERROR_STRING] = {};
+  int length = 0;
+  if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) return fmt::format("MPI error {}", code);
+  return {text, static_cast<std::size_t>(length)};
+}
+
+std::string describe(const Operation& operation) {
+  return fmt::format("{} \"{}\" (number {}, {} bytes)", operation.what, operation.label, operation.sequence,
+                     operation.bytes);
+}
+
+}  // namespace
+
+std::string describe(const Notice& notice) {
+  if (notice.sequence == 0) return "nothing yet";
+  const std::string_view what = notice.kind == kAgreementKind ? "agreement" : name(static_cast<Kind>(notice.kind));
+  return fmt::format("{} \"{}\" (number {})", what, notice.label, notice.sequence);
+}
+
+Notice make_notice(const Operation& operation) {
+  Notice notice;
+  notice.sequence = operation.sequence;
+  notice.label_hash = std::hash<std::string>{}(operation.label);
+  operation.label.copy(notice.label, Notice::kLabelBytes - 1);
+  return notice;
+}
+
+Wire::Wire(MPI_Comm parent, double timeout_s) {
+  const Operation setup{"setting up", "a communicator over MPI", 0, 0, Clock::now(), timeout_s};
+  must(setup, MPI_Comm_rank(parent, &rank_), "MPI_Comm_rank");
+  must(setup, MPI_Comm_size(parent, &size_), "MPI_Comm_size");
+  const auto ranks = static_cast<std::size_t>(size_);
+  hosts_.resize(ranks);
+  heard_.resize(ranks);
+  coming_.resize(ranks);
+
+  requests_.resize(1);
+  peers_ = {-1};
+  must(setup, MPI_Comm_idup(parent, &comm_, requests_.data()), "MPI_Comm_idup");
+  complete(setup, Stage::setup);
+  must(setup, MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+
+  char host[MPI_MAX_PROCESSOR_NAME] = {};
+  int length = 0;
+  must(setup, MPI_Get_processor_name(host, &length), "MPI_Get_processor_name");
+  Notice notice = make_notice(setup);
+  std::string_view(host, static_cast<std::size_t>(length)).copy(notice.payload, Notice::kPayloadBytes - 1);
+  const auto& all = meet(setup, notice, [](const Notice&, const Notice&) { return true; });
+  for (std::size_t r = 0; r < ranks; ++r) hosts_[r] = all[r].payload;
+}
+
+Wire::~Wire() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (!broken_ && finalized == 0 && comm_ != MPI_COMM_NULL) MPI_Comm_free(&comm_);
+}
+
+std::string Wire::place(int rank) const {
+  const std::string& host = hosts_[static_cast<std::size_t>(rank)];
+  return host.empty() ? fmt::format("rank {}", rank) : fmt::format("rank {} ({})", rank, host);
+}
+
+const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& mine,
+                                      bool (*same)(const Notice&, const Notice&)) {
+  mine_ = mine;
+  requests_.clear();
+  peers_.clear();
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer == rank_) continue;
+    auto* to = reinterpret_cast<std::byte*>(&coming_[static_cast<std::size_t>(peer)]);
+    post(operation, {peer, to, sizeof(Notice)}, kNoticeTag, false);
+  }
+  receives_ = requests_.size();
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer != rank_) post(operation, {peer, reinterpret_cast<std::byte*>(&mine_), sizeof(Notice)}, kNoticeTag, true);
+  }
+  complete(operation, Stage::meeting);
+
+  coming_[static_cast<std::size_t>(rank_)] = mine_;
+  heard_ = coming_;
+  for (int peer = 0; peer < size_; ++peer) {
+    const Notice& theirs = heard_[static_cast<std::size_t>(peer)];
+    if (theirs.sequence == mine_.sequence && same(mine_, theirs)) continue;
+    fail(fmt::format("the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
+                     "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
+                     "order: look for a decision that only one of them took",
+                     place(rank_), describe(mine_), mine_.dtype, mine_.numel, mine_.op, mine_.root, place(peer),
+                     describe(theirs), theirs.dtype, theirs.numel, theirs.op, theirs.root));
+  }
+  return heard_;
+}
+
+void Wire::exchange(const Operation& operation, std::span<const Piece> sends, std::span<const Piece> receives) {
+  requests_.clear();
+  peers_.clear();
+  for (const Piece& piece : receives) post(operation, piece, kDataTag, false);
+  receives_ = requests_.size();
+  for (const Piece& piece : sends) post(operation, piece, kDataTag, true);
+  complete(operation, Stage::moving);
+}
+
+void Wire::post(const Operation& operation, const Piece& piece, int tag, bool send) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  const int bytes = static_cast<int>(piece.bytes);
+  const int code = send ? MPI_Isend(piece.data, bytes, MPI_BYTE, piece.peer, tag, comm_, &request)
+                        : MPI_Irecv(piece.data, bytes, MPI_BYTE, piece.peer, tag, comm_, &request);
+  requests_.push_back(request);
+  peers_.push_back(piece.peer);
+  must(operation, code, send ? "MPI_Isend" : "MPI_Irecv");
+}
+
+void Wire::complete(const Operation& operation, Stage stage) {
+  finished_.resize(requests_.size());
+  auto quiet_since = Clock::now();
+  for (;;) {
+    int count = 0;
+    must(operation,
+         MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, finished_.data(), MPI_STATUSES_IGNORE),
+         "MPI_Testsome");
+    if (count == MPI_UNDEFINED) return;
+    const auto now = Clock::now();
+    beat_ns_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    check_stopped(operation);
+    if (count > 0) {
+      quiet_since = now;
+      continue;
+    }
+    if (now - quiet_since < kHotTime) {
+      std::this_thread::yield();  // ranks may share cores: let the one that we wait for run
+      continue;
+    }
+    if (stage != Stage::setup) check_farewell(operation);
+    if (seconds_since(operation.started) > operation.timeout_s) late(operation, stage);
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+void Wire::check_stopped(const Operation& operation) {
+  if (stopped()) fail(fmt::format("{} was ended on {}: {}", describe(operation), place(rank_), stop_reason()));
+}
+
+void Wire::check_farewell(const Operation& operation) {
+  int there = 0;
+  MPI_Status status;
+  must(operation, MPI_Iprobe(MPI_ANY_SOURCE, kFarewellTag, comm_, &there, &status), "MPI_Iprobe");
+  if (there == 0) return;
+  char text[kFarewellBytes] = {};
+  must(operation,
+       MPI_Recv(text, kFarewellBytes, MPI_BYTE, status.MPI_SOURCE, kFarewellTag, comm_, MPI_STATUS_IGNORE), "MPI_Recv");
+  text[kFarewellBytes - 1] = 0;
+  fail(fmt::format("{} ended on {}, because {} gave up: {}", describe(operation), place(rank_), place(status.MPI_SOURCE),
+                   text));
+}
+
+void Wire::late(const Operation& operation, Stage stage) {
+  std::vector<std::string> who;
+  for (std::size_t i = 0; stage != Stage::setup && i < requests_.size(); ++i) {
+    if (requests_[i] == MPI_REQUEST_NULL) continue;
+    const bool receive = i < receives_;
+    if (stage == Stage::meeting && !receive) continue;
+    const int peer = peers_[i];
+    const Notice& last = heard_[static_cast<std::size_t>(peer)];
+    who.push_back(stage == Stage::meeting
+                      ? fmt::format("{} has not started it, its last was {}", place(peer), describe(last))
+                      : fmt::format("{} started it, but {}", place(peer),
+                                    receive ? "its data did not come" : "does not take our data"));
+  }
+  std::sort(who.begin(), who.end());
+  who.erase(std::unique(who.begin(), who.end()), who.end());
+  fail(fmt::format("{} did not end within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last lines: it "
+                   "may be stopped, out of memory, or doing other work; parallel.timeout sets the limit",
+                   describe(operation), operation.timeout_s, place(rank_), seconds_since(operation.started),
+                   who.empty() ? std::string("a rank did not take part") : fmt::format("{}", fmt::join(who, "; "))));
+}
+
+void Wire::must(const Operation& operation, int code, const char* call) {
+  if (code != MPI_SUCCESS) {
+    fail(fmt::format("{} failed on rank {}: {} says: {}", describe(operation), rank_, call, mpi_text(code)));
+  }
+}
+
+void Wire::fail(const std::string& message) {
+  say_farewell(message);
+  throw Error(ExitCode::communication, message);
+}
+
+void Wire::say_farewell(std::string_view reason) {
+  if (broken_) return;
+  broken_ = true;
+  if (comm_ == MPI_COMM_NULL) return;
+  farewell_.assign(kFarewellBytes, 0);
+  reason.copy(farewell_.data(), kFarewellBytes - 1);
+  for (int peer = 0; peer < size_; ++peer) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    if (peer == rank_) continue;
+    // Whether it arrives is beyond our help; the buffer lives as long as the process.
+    if (MPI_Isend(farewell_.data(), kFarewellBytes, MPI_BYTE, peer, kFarewellTag, comm_, &request) == MPI_SUCCESS &&
+        request != MPI_REQUEST_NULL) {
+      MPI_Request_free(&request);
+    }
+  }
+}
+
+void Wire::stop(std::string_view reason) {
+  const std::lock_guard lock(mutex_);
+  if (stopped()) return;
+  reason_ = reason;
+  stopped_.store(true, std::memory_order_release);
+}
+
+std::string Wire::stop_reason() const {
+  const std::lock_guard lock(mutex_);
+  return reason_;
+}
+
+}  // namespace ebb::comm

@@ -1,0 +1,120 @@
+#pragma once
+#include <mpi.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ebb::comm {
+
+// What a rank tells every other one when it starts an operation: the same on all ranks but for `numel` of a gathered text and the payload.
+struct Notice {
+  static constexpr std::size_t kLabelBytes = 96;
+  static constexpr std::size_t kPayloadBytes = 64;
+  std::uint64_t sequence = 0;
+  std::uint64_t label_hash = 0;
+  std::int64_t numel = 0;
+  std::int32_t root = 0;
+  std::uint8_t kind = 0;
+  std::uint8_t op = 0;
+  std::int8_t dtype = 0;
+  char label[kLabelBytes] = {};      // cut, for people; label_hash is over the whole
+  char payload[kPayloadBytes] = {};  // small texts travel in the notice itself
+};
+
+// The operation under way, for errors and for its time limit.
+struct Operation {
+  std::string what;   // "all_reduce"
+  std::string label;  // "gradients decoder"
+  std::uint64_t sequence = 0;
+  std::int64_t bytes = 0;
+  std::chrono::steady_clock::time_point started;
+  double timeout_s = 0;
+};
+
+// A part of a message to or from one rank.
+struct Piece {
+  int peer = 0;
+  std::byte* data = nullptr;  // only read where it is sent
+  std::size_t bytes = 0;
+};
+
+// Point-to-point messages among all ranks over a communicator of its own, each with a time limit. Its calls never block inside MPI: they
+// poll, so that a stopped or lost rank is noticed and named from what was last heard of it. One thread at a time, except stop().
+//
+// After any Error the wire is broken: MPI may still write into buffers of messages under way, so the owner must keep those buffers, and the
+// wire, for the rest of the process.
+class Wire {
+ public:
+  // Called by all ranks of `parent`, within timeout_s.
+  Wire(MPI_Comm parent, double timeout_s);
+  ~Wire();
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] bool broken() const { return broken_; }
+  [[nodiscard]] std::string place(int rank) const;  // "rank 3 (node-b)"
+  [[nodiscard]] const std::string& host(int rank) const { return hosts_.at(static_cast<std::size_t>(rank)); }
+  // Nanoseconds of the steady clock at the last sign of life of a call in progress. Thread-safe.
+  [[nodiscard]] std::int64_t beat_ns() const { return beat_ns_.load(std::memory_order_relaxed); }
+
+  // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in rank order. Error(communication) where a
+  // rank did not come in time, or came with another operation (`same` decides; it compares two notices).
+  const std::vector<Notice>& meet(const Operation& operation, const Notice& mine,
+                                  bool (*same)(const Notice&, const Notice&));
+
+  // Sends and receives; the pieces to and from one rank match in order and size. Returns when all are done.
+  void exchange(const Operation& operation, std::span<const Piece> sends, std::span<const Piece> receives);
+
+  // Ends the call under way, and those to come, with an Error that has the reason. Thread-safe.
+  void stop(std::string_view reason);
+  [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::string stop_reason() const;
+
+  // Marks the wire as broken and tells the other ranks why, so that they need not wait for their time limit.
+  void say_farewell(std::string_view reason);
+
+ private:
+  enum class Stage { setup, meeting, moving };
+  void complete(const Operation& operation, Stage stage);
+  void check_stopped(const Operation& operation);
+  void check_farewell(const Operation& operation);
+  [[noreturn]] void late(const Operation& operation, Stage stage);
+  [[noreturn]] void fail(const std::string& message);
+  void must(const Operation& operation, int code, const char* call);
+  void post(const Operation& operation, const Piece& piece, int tag, bool send);
+
+  int rank_ = 0;
+  int size_ = 1;
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  std::vector<std::string> hosts_;
+  std::vector<Notice> heard_;   // by rank; the last one of each
+  std::vector<Notice> coming_;  // receive buffers
+  Notice mine_;
+  std::vector<MPI_Request> requests_;  // receives first
+  std::vector<int> peers_;             // of each request
+  std::vector<int> finished_;
+  std::size_t receives_ = 0;
+  std::vector<char> farewell_;
+  bool broken_ = false;
+  std::atomic<std::int64_t> beat_ns_{0};
+  std::atomic<bool> stopped_{false};
+  mutable std::mutex mutex_;  // guards reason_
+  std::string reason_;
+};
+
+// "all_reduce \"gradients\" (number 41)", or "nothing yet".
+std::string describe(const Notice& notice);
+
+// The notice of an operation; kind, op, dtype, numel and root are the caller's to fill in.
+Notice make_notice(const Operation& operation);
+
+}  // namespace ebb::comm
