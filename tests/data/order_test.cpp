@@ -15,15 +15,15 @@ std::atomic<std::int64_t> allocations{0};
 }
 
 // Counts what the program takes from the heap, to show that an order takes nothing.
-void* operator new(std::size_t bytes) {
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* block = std::malloc(bytes)) return block;
   throw std::bad_alloc();
 }
-void operator delete(void* block) noexcept {
+[[gnu::noinline]] void operator delete(void* block) noexcept {
   std::free(block);
 }
-void operator delete(void* block, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept {
   std::free(block);
 }
 
@@ -104,13 +104,13 @@ TEST(Order, ManyEpochsSpreadEverySampleOverAllPlaces) {
 // A checkpoint counts on these: a resumed run of a newer version reads the same samples.
 TEST(Order, IsPinned) {
   const Order small(10, 1, true);
-  EXPECT_THAT(epoch(small, 10, 0), ::testing::ElementsAre(GOLDEN_A));
-  EXPECT_THAT(epoch(small, 10, 1), ::testing::ElementsAre(GOLDEN_B));
+  EXPECT_THAT(epoch(small, 10, 0), ::testing::ElementsAre(6, 9, 0, 8, 7, 1, 2, 3, 5, 4));
+  EXPECT_THAT(epoch(small, 10, 1), ::testing::ElementsAre(7, 8, 3, 6, 4, 1, 2, 5, 9, 0));
   const Order fashion(60000, 1, true);
-  EXPECT_EQ(fashion.sample_at(0), GOLDEN_C);
-  EXPECT_EQ(fashion.sample_at(59999), GOLDEN_D);
-  EXPECT_EQ(fashion.sample_at(60000), GOLDEN_E);
-  EXPECT_EQ(Order(std::int64_t{1} << 40, 42, true).sample_at((std::int64_t{1} << 43) + 12345), GOLDEN_F);
+  EXPECT_EQ(fashion.sample_at(0), 21349);
+  EXPECT_EQ(fashion.sample_at(59999), 23583);
+  EXPECT_EQ(fashion.sample_at(60000), 18689);
+  EXPECT_EQ(Order(std::int64_t{1} << 40, 42, true).sample_at((std::int64_t{1} << 43) + 12345), 895825198901);
 }
 
 TEST(Order, ABillionSamplesNeedNoMemoryAndStayDistinct) {
