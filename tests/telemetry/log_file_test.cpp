@@ -1,0 +1,47 @@
+#include "telemetry/log_file.h"
+
+#include "telemetry/temporary_folder.h"
+
+namespace ebb::telemetry {
+namespace {
+
+using LogFileTest = TemporaryFolder;
+
+TEST_F(LogFileTest, StepsThatWillBeWrittenAgainGo) {
+  put("log", "{\"step\":0}\n{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
+  drop_lines_from(folder_ / "log", 2);
+  EXPECT_EQ(contents("log"), "{\"step\":0}\n{\"step\":1}\n");
+  drop_lines_from(folder_ / "log", 0);
+  EXPECT_EQ(contents("log"), "");
+}
+
+TEST_F(LogFileTest, WhatWasMeasuredAfterTheStepsDoneStays) {
+  put("log", "{\"step\":1}\n{\"step\":2,\"eval\":{}}\n{\"step\":2}\n{\"step\":4,\"eval\":{}}\n");
+  drop_lines_from(folder_ / "log", 2);
+  EXPECT_EQ(contents("log"), "{\"step\":1}\n{\"step\":2,\"eval\":{}}\n");
+}
+
+TEST_F(LogFileTest, ALineThatWasCutOffGoes) {
+  put("log", "{\"step\":0}\n{\"step\":1");
+  drop_lines_from(folder_ / "log", 5);
+  EXPECT_EQ(contents("log"), "{\"step\":0}\n");
+}
+
+TEST_F(LogFileTest, LinesWithoutAStepStay) {
+  put("log", "{\"schema\":1}\nnot json\n[1]\n{\"step\":\"x\"}\n{\"step\":7}\n");
+  drop_lines_from(folder_ / "log", 7);
+  EXPECT_EQ(contents("log"), "{\"schema\":1}\nnot json\n[1]\n{\"step\":\"x\"}\n");
+}
+
+TEST_F(LogFileTest, AFileThatNeedsNoChangeIsNotRewritten) {
+  put("log", "{\"step\":0}\n");
+  const auto before = std::filesystem::hard_link_count(folder_ / "log");
+  std::filesystem::create_hard_link(folder_ / "log", folder_ / "same");
+  drop_lines_from(folder_ / "log", 1);
+  EXPECT_EQ(std::filesystem::hard_link_count(folder_ / "log"), before + 1);
+  drop_lines_from(folder_ / "none", 1);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
+}
+
+}  // namespace
+}  // namespace ebb::telemetry

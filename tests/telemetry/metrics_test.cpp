@@ -1,0 +1,109 @@
+#include "telemetry/metrics.h"
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "telemetry/temporary_folder.h"
+
+namespace ebb::telemetry {
+namespace {
+
+class MetricsTest : public TemporaryFolder {
+ protected:
+  [[nodiscard]] std::vector<nlohmann::json> lines() const {
+    std::vector<nlohmann::json> all;
+    std::istringstream in(contents("metrics.jsonl"));
+    for (std::string line; std::getline(in, line);) all.push_back(nlohmann::json::parse(line));
+    return all;
+  }
+  static StepMetrics at_step(std::int64_t step) {
+    StepMetrics m;
+    m.step = step;
+    return m;
+  }
+};
+
+TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
+  StepMetrics m;
+  m.step = 3;
+  m.epoch = 0.25;
+  m.time_s = 1.5e9;
+  m.loss = 1.5;
+  m.parts = {{"reconstruction", 1.25}, {"kl", 0.25}};
+  m.lr = 1e-3;
+  m.scale = 65536;
+  m.grad_norm = 2.5;
+  m.samples_per_s = 1000;
+  m.seconds[static_cast<std::size_t>(memory::Stage::backward)] = 0.5;
+  m.peak_bytes = 1 << 20;
+  Metrics(folder_, 0).write(m);
+  const nlohmann::json expected = {{"step", 3},
+                                   {"epoch", 0.25},
+                                   {"time_s", 1.5e9},
+                                   {"loss", 1.5},
+                                   {"parts", {{"reconstruction", 1.25}, {"kl", 0.25}}},
+                                   {"lr", 1e-3},
+                                   {"scale", 65536.0},
+                                   {"skipped", false},
+                                   {"grad_norm", 2.5},
+                                   {"samples_per_s", 1000.0},
+                                   {"seconds", {{"backward", 0.5}}},
+                                   {"peak_bytes", 1 << 20}};
+  ASSERT_EQ(lines().size(), 1u);
+  EXPECT_EQ(lines()[0], expected);
+}
+
+TEST_F(MetricsTest, LossesComeBackToTheBit) {
+  const std::vector<double> losses = {0.1,
+                                      1.0 / 3.0,
+                                      std::nextafter(1.0, 2.0),
+                                      5e-324,
+                                      1.7976931348623157e308,
+                                      240.00000000000003,
+                                      static_cast<double>(0.1f)};
+  {
+    Metrics metrics(folder_, 0);
+    for (const double loss : losses) {
+      StepMetrics m;
+      m.loss = loss;
+      metrics.write(m);
+    }
+  }
+  const auto all = lines();
+  ASSERT_EQ(all.size(), losses.size());
+  for (std::size_t i = 0; i < losses.size(); ++i) EXPECT_EQ(all[i]["loss"].get<double>(), losses[i]);
+}
+
+TEST_F(MetricsTest, ASkippedStepNamesItsParameter) {
+  StepMetrics m;
+  m.skipped = true;
+  m.overflowed = "decoder.out.weight";
+  m.grad_norm = std::numeric_limits<double>::infinity();
+  Metrics(folder_, 0).write(m);
+  EXPECT_EQ(lines()[0]["overflowed"], "decoder.out.weight");
+  EXPECT_EQ(lines()[0]["skipped"], true);
+  EXPECT_TRUE(lines()[0]["grad_norm"].is_null());
+}
+
+TEST_F(MetricsTest, ARunThatGoesOnWritesEachStepOnce) {
+  {
+    Metrics metrics(folder_, 0);
+    for (std::int64_t step = 0; step < 5; ++step) metrics.write(at_step(step));
+  }
+  {
+    Metrics metrics(folder_, 3);
+    metrics.write_evaluation(3, {{"loss", 2.5}});
+    for (std::int64_t step = 3; step < 5; ++step) metrics.write(at_step(step));
+  }
+  std::vector<std::int64_t> steps;
+  for (const auto& line : lines()) {
+    if (!line.contains("eval")) steps.push_back(line["step"]);
+  }
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(lines()[3], (nlohmann::json{{"step", 3}, {"eval", {{"loss", 2.5}}}}));
+}
+
+}  // namespace
+}  // namespace ebb::telemetry
