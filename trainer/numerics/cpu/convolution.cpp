@@ -6,17 +6,12 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "numerics/cpu/gemm.h"
 #include "numerics/cpu/image_blocks.h"
+#include "numerics/cpu/windows.h"
 #include "numerics/cpu/workspace.h"
 
 namespace ebb::numerics::cpu {
 namespace {
-
-// One thread's part of the workspace: `windows` and `small` for a chunk of samples, the rest for one.
-struct Slot {
-  float *windows, *small, *image, *padded, *scratch;
-};
 
 // Samples that are worked on at once, and how the chunks are dealt out. Both follow from the sizes alone, so
 // that sums come out the same for any number of threads: a lane is a run of chunks with a weight gradient of
@@ -26,40 +21,45 @@ struct Plan {
 };
 
 std::int64_t largest_image(const Geometry& g) {
-  return std::max(big_pixels(g) * g.big_c, small_pixels(g) * g.small_c);
+  return aligned(std::max(big_pixels(g) * g.big_c, small_pixels(g) * g.small_c));
 }
 
-Plan plan(const Geometry& g, bool sums_weight) {
+Plan plan(const Windows::Layout& layout, bool sums_weight) {
+  const Geometry& g = layout.g;
   const std::int64_t floats = workspace_bytes() / 4;
-  const std::int64_t one = small_pixels(g) * (row_length(g) + g.small_c);
+  const std::int64_t one = layout.floats_per_sample() + small_pixels(g) * g.small_c;
+  const std::int64_t near = layout.tiles != nullptr
+                                ? floats / 4
+                                : floats;  // tiles come back to a chunk: it should stay in the nearer cache
   Plan p{};
-  p.samples = std::clamp<std::int64_t>(floats / std::max<std::int64_t>(one, 1), 1,
-                                       std::max<std::int64_t>(g.batch, 1));
+  p.samples =
+      std::clamp<std::int64_t>(near / std::max<std::int64_t>(one, 1), 1, std::max<std::int64_t>(g.batch, 1));
   p.chunks = (g.batch + p.samples - 1) / p.samples;
   p.lanes = p.chunks;
   if (sums_weight)
     p.lanes = std::min(p.chunks, std::clamp<std::int64_t>(floats / (g.small_c * row_length(g)), 1, 4));
   p.slots = std::min<std::int64_t>(at::get_num_threads(), std::max<std::int64_t>(p.lanes, 1));
-  p.slot_floats = p.samples * one + padded_size(g) + 3 * largest_image(g);
+  p.slot_floats =
+      layout.floats(p.samples) + aligned(p.samples * small_pixels(g) * g.small_c) + 3 * largest_image(g);
   return p;
 }
 
-Slot slot(const Geometry& g, const Plan& p, float* slots, int number) {
-  Slot s{};
-  s.windows = slots + number * p.slot_floats;
-  s.small = s.windows + p.samples * small_pixels(g) * row_length(g);
-  s.padded = s.small + p.samples * small_pixels(g) * g.small_c;
-  s.image = s.padded + padded_size(g);
-  s.scratch = s.image + largest_image(g);
-  return s;
-}
+// One thread's part of the workspace: `windows` and `small` for a chunk of samples, the rest for one.
+struct Slot {
+  Slot(const Windows::Layout& layout, const Plan& p, float* space)
+      : windows(layout, p.samples, space),
+        small(space + layout.floats(p.samples)),
+        image(small + aligned(p.samples * small_pixels(layout.g) * layout.g.small_c)),
+        scratch(image + largest_image(layout.g)) {}
+  Windows windows;
+  float *small, *image, *scratch;
+};
 
 // body(lane, first chunk, last chunk, slot)
 template <class Body>
-void for_lanes(const Geometry& g, const Plan& p, float* slots, const Body& body) {
+void for_lanes(const Windows::Layout& layout, const Plan& p, float* slots, const Body& body) {
   at::parallel_for(0, p.lanes, 1, [&](std::int64_t begin, std::int64_t end) {
-    const Slot s = slot(g, p, slots, at::get_thread_num());
-    std::fill_n(s.padded, padded_size(g), 0.0F);  // the border stays zero
+    Slot s(layout, p, slots + at::get_thread_num() * p.slot_floats);
     for (std::int64_t lane = begin; lane < end; ++lane)
       body(lane, lane * p.chunks / p.lanes, (lane + 1) * p.chunks / p.lanes, s);
   });
@@ -84,13 +84,12 @@ void store_weight(const Geometry& g, const float* in, const at::Tensor& w, float
   }
 }
 
-void load_windows(const Geometry& g, const Images& big, std::int64_t first, std::int64_t n, const Slot& s,
+void load_windows(const Geometry& g, const Images& big, std::int64_t first, std::int64_t n, Slot& s,
                   float* bias_sums) {
   for (std::int64_t i = 0; i < n; ++i) {
     big.load(first + i, s.image, s.scratch);
     if (bias_sums != nullptr) kernels().add_rows(s.image, big_pixels(g), g.big_c, bias_sums);
-    pad(g, s.image, s.padded);
-    windows_of(g, s.padded, s.windows + i * small_pixels(g) * row_length(g));
+    s.windows.put(i, s.image);
   }
 }
 
@@ -119,28 +118,19 @@ struct Target {
 // windows -> small
 void reduce_windows(const Geometry& g, const float* weight, std::int64_t first, std::int64_t n, const Slot& s,
                     const Target& to) {
-  const std::int64_t length = row_length(g);
-  gemm(s.windows, length, false, weight, length, true, s.small, g.small_c, n * small_pixels(g), g.small_c,
-       length, false);
+  s.windows.reduce(n, weight, s.small);
   to.put(s.small, first, n, small_pixels(g), g.small_c);
 }
 
 // small -> windows -> big
-void spread_windows(const Geometry& g, const float* weight, std::int64_t first, std::int64_t n, const Slot& s,
+void spread_windows(const Geometry& g, const float* weight, std::int64_t first, std::int64_t n, Slot& s,
                     const Target& to) {
-  const std::int64_t length = row_length(g);
-  gemm(s.small, g.small_c, false, weight, length, false, s.windows, length, n * small_pixels(g), length,
-       g.small_c, false);
+  s.windows.clear();
+  s.windows.spread(n, weight, s.small);
   for (std::int64_t i = 0; i < n; ++i) {
-    std::fill_n(s.padded, padded_size(g), 0.0F);
-    add_windows(g, s.windows + i * small_pixels(g) * length, s.padded);
-    unpad(g, s.padded, s.image);
+    s.windows.take(i, s.image);
     to.put(s.image, first + i, 1, big_pixels(g), g.big_c);
   }
-}
-
-void clear_border(const Geometry& g, const Slot& s) {
-  if (g.padding > 0) std::fill_n(s.padded, padded_size(g), 0.0F);
 }
 
 char* bytes_of(const at::Tensor& t) {
@@ -183,29 +173,35 @@ ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor
   const auto options = x.options().memory_format(at::MemoryFormat::ChannelsLast);
   ConvOutput result{at::empty(shape, options), {}};
   if (keep_before) result.before = at::empty(shape, options);
-  const Plan p = plan(g, false);
-  const std::int64_t weight_floats = g.small_c * row_length(g);
-  const at::Tensor space = workspace(weight_floats + channels + p.slots * p.slot_floats + row_length(g), x);
+  const Windows::Layout layout(g);
+  const Plan p = plan(layout, false);
+  const std::int64_t weight_floats = aligned(g.small_c * row_length(g));
+  const std::int64_t packed_floats = layout.packed_floats(g.transposed);
+  const at::Tensor space = workspace(
+      weight_floats + packed_floats + aligned(channels) + aligned(row_length(g)) + p.slots * p.slot_floats,
+      x);
   if (x.is_meta()) return result;
 
   auto* weight = space.data_ptr<float>();
-  float* bias = weight + weight_floats;
-  float* row = bias + channels;
-  float* slots = row + row_length(g);
+  float* packed = weight + weight_floats;
+  float* bias = packed + packed_floats;
+  float* row = bias + aligned(channels);
+  float* slots = row + aligned(row_length(g));
   load_weight(g, w, weight, row);
+  layout.pack(weight, g.transposed, packed);
   kernels().to_float(kind_of(b), b.const_data_ptr(), bias, channels);
   const Images images(x, {}, Act::none);
   const Target to{kind_of(x), bytes_of(result.y), bytes_of(result.before), bias, act};
-  for_lanes(g, p, slots, [&](std::int64_t, std::int64_t begin, std::int64_t end, const Slot& s) {
+  for_lanes(layout, p, slots, [&](std::int64_t, std::int64_t begin, std::int64_t end, Slot& s) {
     for (std::int64_t c = begin; c < end; ++c) {
       const std::int64_t first = c * p.samples;
       const std::int64_t n = std::min(p.samples, g.batch - first);
       if (g.transposed) {
         load_small(g, images, first, n, s, nullptr);
-        spread_windows(g, weight, first, n, s, to);
+        spread_windows(g, packed, first, n, s, to);
       } else {
         load_windows(g, images, first, n, s, nullptr);
-        reduce_windows(g, weight, first, n, s, to);
+        reduce_windows(g, packed, first, n, s, to);
       }
     }
   });
@@ -221,24 +217,30 @@ std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy,
   if (wanted[0]) grads[0] = at::empty(x.sizes(), x.options().memory_format(at::MemoryFormat::ChannelsLast));
   if (wanted[1]) grads[1] = at::empty(w.sizes(), w.options());
   if (wanted[2]) grads[2] = at::empty({channels}, w.options());
-  const Plan p = plan(g, true);
-  const std::int64_t weight_floats = g.small_c * length;
-  const std::int64_t lane_floats = weight_floats + channels;  // sums of dw and db
+  const Windows::Layout layout(g);
+  const Plan p = plan(layout, true);
+  const std::int64_t weight_floats = aligned(g.small_c * length);
+  const std::int64_t packed_floats = layout.packed_floats(!g.transposed);
+  const std::int64_t lane_floats = weight_floats + aligned(channels);  // sums of dw and db
   const std::int64_t lanes = std::max<std::int64_t>(p.lanes, 1);
-  const at::Tensor space =
-      workspace(weight_floats + length + lanes * lane_floats + p.slots * p.slot_floats, x);
+  const at::Tensor space = workspace(
+      weight_floats + packed_floats + aligned(length) + lanes * lane_floats + p.slots * p.slot_floats, x);
   if (x.is_meta()) return grads;
 
   auto* weight = space.data_ptr<float>();
-  float* row = weight + weight_floats;
-  float* sums = row + length;
+  float* packed = weight + weight_floats;
+  float* row = packed + packed_floats;
+  float* sums = row + aligned(length);
   float* slots = sums + lanes * lane_floats;
-  if (wanted[0]) load_weight(g, w, weight, row);
+  if (wanted[0]) {
+    load_weight(g, w, weight, row);
+    layout.pack(weight, !g.transposed, packed);
+  }
   std::fill_n(sums, lanes * lane_floats, 0.0F);
   const Images dz(dy, saved, act);
   const Images in(x, {}, Act::none);
   const Target to{kind_of(x), bytes_of(grads[0]), nullptr, nullptr, Act::none};
-  for_lanes(g, p, slots, [&](std::int64_t lane, std::int64_t begin, std::int64_t end, const Slot& s) {
+  for_lanes(layout, p, slots, [&](std::int64_t lane, std::int64_t begin, std::int64_t end, Slot& s) {
     float* dw = sums + lane * lane_floats;
     float* db = wanted[2] ? dw + weight_floats : nullptr;
     for (std::int64_t c = begin; c < end; ++c) {
@@ -251,15 +253,13 @@ std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy,
         load_small(g, dz, first, n, s, db);
         if (wanted[1]) load_windows(g, in, first, n, s, nullptr);
       }
-      if (wanted[1])
-        gemm(s.small, g.small_c, true, s.windows, length, false, dw, length, g.small_c, length,
-             n * small_pixels(g), true);
+      if (wanted[1]) s.windows.outer(n, s.small, dw);
       if (!wanted[0]) continue;
       if (g.transposed) {
-        reduce_windows(g, weight, first, n, s, to);
+        reduce_windows(g, packed, first, n, s, to);
       } else {
-        spread_windows(g, weight, first, n, s, to);
-        clear_border(g, s);
+        spread_windows(g, packed, first, n, s, to);
+        s.windows.clear();
       }
     }
   });

@@ -1,0 +1,224 @@
+#include "numerics/cpu/kernels.h"
+#include "numerics/cpu/tiles.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#define EBB_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")))
+
+// A tile is up to 14 rows of two vectors: 28 sums, two vectors of b and a broadcast fill the 32 registers,
+// and 28 independent sums hide the latency of the multiply-add.
+namespace ebb::numerics::cpu {
+namespace {
+
+constexpr int kRows = 14;
+
+struct Masks {
+  __mmask16 first, second;
+};
+
+EBB_AVX512 inline Masks masks(std::int64_t width) {
+  const std::uint32_t bits = width >= 32 ? 0xffffffffU : (1U << width) - 1U;
+  return {static_cast<__mmask16>(bits & 0xffffU), static_cast<__mmask16>(bits >> 16)};
+}
+
+template <int M>
+EBB_AVX512 void reduce_tile(const float* const* windows, const Runs& how, const float* b, float* c,
+                            std::int64_t ldc, std::int64_t width) {
+  __m512 sum0[M];
+  __m512 sum1[M];
+  for (int m = 0; m < M; ++m) sum0[m] = sum1[m] = _mm512_setzero_ps();
+  const float* row[M];
+  for (int m = 0; m < M; ++m) row[m] = windows[m];
+  for (std::int64_t i = 0; i < how.runs; ++i) {
+    const std::int64_t from = i * how.stride;
+    for (std::int64_t k = from; k < from + how.run; ++k, b += kPanel) {
+      const __m512 b0 = _mm512_loadu_ps(b);
+      const __m512 b1 = _mm512_loadu_ps(b + 16);
+#pragma GCC unroll 14
+      for (int m = 0; m < M; ++m) {
+        const __m512 a = _mm512_set1_ps(row[m][k]);
+        sum0[m] = _mm512_fmadd_ps(a, b0, sum0[m]);
+        sum1[m] = _mm512_fmadd_ps(a, b1, sum1[m]);
+      }
+    }
+  }
+  const Masks mask = masks(width);
+  for (int m = 0; m < M; ++m) {
+    _mm512_mask_storeu_ps(c + m * ldc, mask.first, sum0[m]);
+    _mm512_mask_storeu_ps(c + m * ldc + 16, mask.second, sum1[m]);
+  }
+}
+
+template <int M>
+EBB_AVX512 void spread_tile(float* const* windows, std::int64_t offset, const float* a, std::int64_t depth,
+                            const float* b, std::int64_t width) {
+  __m512 sum0[M];
+  __m512 sum1[M];
+  for (int m = 0; m < M; ++m) sum0[m] = sum1[m] = _mm512_setzero_ps();
+  for (std::int64_t k = 0; k < depth; ++k, b += kPanel) {
+    const __m512 b0 = _mm512_loadu_ps(b);
+    const __m512 b1 = _mm512_loadu_ps(b + 16);
+#pragma GCC unroll 14
+    for (int m = 0; m < M; ++m) {
+      const __m512 x = _mm512_set1_ps(a[m * depth + k]);
+      sum0[m] = _mm512_fmadd_ps(x, b0, sum0[m]);
+      sum1[m] = _mm512_fmadd_ps(x, b1, sum1[m]);
+    }
+  }
+  const Masks mask = masks(width);
+  for (int m = 0; m < M; ++m) {  // row by row: the windows of neighbours overlap
+    float* to = windows[m] + offset;
+    _mm512_mask_storeu_ps(to, mask.first, _mm512_add_ps(sum0[m], _mm512_maskz_loadu_ps(mask.first, to)));
+    _mm512_mask_storeu_ps(to + 16, mask.second,
+                          _mm512_add_ps(sum1[m], _mm512_maskz_loadu_ps(mask.second, to + 16)));
+  }
+}
+
+// a [rows][M] and b [rows][32], both packed.
+template <int M>
+EBB_AVX512 void outer_tile(const float* a, const float* b, std::int64_t rows, float* c, std::int64_t ldc,
+                           std::int64_t width) {
+  const Masks mask = masks(width);
+  __m512 sum0[M];
+  __m512 sum1[M];
+  for (int m = 0; m < M; ++m) {
+    sum0[m] = _mm512_maskz_loadu_ps(mask.first, c + m * ldc);
+    sum1[m] = _mm512_maskz_loadu_ps(mask.second, c + m * ldc + 16);
+  }
+  for (std::int64_t r = 0; r < rows; ++r, a += M, b += kPanel) {
+    const __m512 b0 = _mm512_loadu_ps(b);
+    const __m512 b1 = _mm512_loadu_ps(b + 16);
+#pragma GCC unroll 14
+    for (int m = 0; m < M; ++m) {
+      const __m512 x = _mm512_set1_ps(a[m]);
+      sum0[m] = _mm512_fmadd_ps(x, b0, sum0[m]);
+      sum1[m] = _mm512_fmadd_ps(x, b1, sum1[m]);
+    }
+  }
+  for (int m = 0; m < M; ++m) {
+    _mm512_mask_storeu_ps(c + m * ldc, mask.first, sum0[m]);
+    _mm512_mask_storeu_ps(c + m * ldc + 16, mask.second, sum1[m]);
+  }
+}
+
+// Windows of neighbouring lines lie a power of two apart and would fight for the same cache sets: a panel is
+// copied together first.
+EBB_AVX512 void copy_panel(const float* const* windows, std::int64_t rows, std::int64_t offset,
+                           std::int64_t width, float* out) {
+  const Masks mask = masks(width);
+  for (std::int64_t r = 0; r < rows; ++r, out += kPanel) {
+    _mm512_storeu_ps(out, _mm512_maskz_loadu_ps(mask.first, windows[r] + offset));
+    _mm512_storeu_ps(out + 16, _mm512_maskz_loadu_ps(mask.second, windows[r] + offset + 16));
+  }
+}
+
+EBB_AVX512 void copy_columns(const float* a, std::int64_t rows, std::int64_t columns, std::int64_t n,
+                             float* out) {
+  const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+  for (std::int64_t r = 0; r < rows; ++r)
+    _mm512_mask_storeu_ps(out + r * n, mask, _mm512_maskz_loadu_ps(mask, a + r * columns));
+}
+
+template <class F, int... M>
+constexpr auto table_of(std::integer_sequence<int, M...>, F) {
+  return std::array{F::template of<M + 1>()...};
+}
+
+struct ReduceOf {
+  template <int M>
+  static constexpr auto of() {
+    return &reduce_tile<M>;
+  }
+};
+struct SpreadOf {
+  template <int M>
+  static constexpr auto of() {
+    return &spread_tile<M>;
+  }
+};
+struct OuterOf {
+  template <int M>
+  static constexpr auto of() {
+    return &outer_tile<M>;
+  }
+};
+using Sizes = std::make_integer_sequence<int, kRows>;
+constexpr auto kReduce = table_of(Sizes{}, ReduceOf{});
+constexpr auto kSpread = table_of(Sizes{}, SpreadOf{});
+constexpr auto kOuter = table_of(Sizes{}, OuterOf{});
+
+// Rows dealt into tiles of nearly one height, so that none is left over thin. body(first row, rows)
+template <class Body>
+void for_tiles(std::int64_t rows, const Body& body) {
+  const std::int64_t tiles = (rows + kRows - 1) / kRows;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t first = t * rows / tiles;
+    body(first, static_cast<std::size_t>((t + 1) * rows / tiles - first));
+  }
+}
+
+void reduce(const float* const* windows, std::int64_t rows, const Runs& how, const float* b,
+            std::int64_t columns, float* c) {
+  const std::int64_t depth = how.runs * how.run;
+  for_tiles(rows, [&](std::int64_t first, std::size_t n) {
+    for (std::int64_t p = 0; p < panels(columns); ++p)
+      kReduce[n - 1](windows + first, how, b + p * depth * kPanel, c + first * columns + p * kPanel, columns,
+                     columns - p * kPanel);
+  });
+}
+
+void spread(float* const* windows, std::int64_t rows, const Runs& how, const float* a, std::int64_t depth,
+            const float* b) {
+  for_tiles(rows, [&](std::int64_t first, std::size_t n) {
+    const float* panel = b;
+    for (std::int64_t i = 0; i < how.runs; ++i)
+      for (std::int64_t j = 0; j < how.run; j += kPanel, panel += depth * kPanel)
+        kSpread[n - 1](windows + first, i * how.stride + j, a + first * depth, depth, panel, how.run - j);
+  });
+}
+
+void outer(const float* const* windows, std::int64_t rows, const Runs& how, const float* a,
+           std::int64_t columns, float* c, float* scratch) {
+  const std::int64_t length = how.runs * how.run;
+  float* panel = scratch;
+  float* packed = scratch + kOuterRows * kPanel;
+  for (std::int64_t r0 = 0; r0 < rows; r0 += kOuterRows) {
+    const std::int64_t count = std::min(kOuterRows, rows - r0);
+    for_tiles(columns, [&](std::int64_t first, std::size_t n) {
+      copy_columns(a + r0 * columns + first, count, columns, static_cast<std::int64_t>(n),
+                   packed + first * count);
+    });
+    for (std::int64_t i = 0; i < how.runs; ++i)
+      for (std::int64_t j = 0; j < how.run; j += kPanel) {
+        copy_panel(windows + r0, count, i * how.stride + j, how.run - j, panel);
+        for_tiles(columns, [&](std::int64_t first, std::size_t n) {
+          kOuter[n - 1](packed + first * count, panel, count, c + first * length + i * how.run + j, length,
+                        how.run - j);
+        });
+      }
+  }
+}
+
+constexpr Tiles kTiles{reduce, spread, outer};
+
+}  // namespace
+
+const Tiles* avx512_tiles() {
+  return avx512_kernels() != nullptr ? &kTiles : nullptr;
+}
+
+}  // namespace ebb::numerics::cpu
+
+#else
+namespace ebb::numerics::cpu {
+const Tiles* avx512_tiles() {
+  return nullptr;
+}
+}  // namespace ebb::numerics::cpu
+#endif
