@@ -1,6 +1,7 @@
 #include "data/pack.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -109,6 +110,29 @@ TEST_F(Pack, AnOutThatIsAFileIsLeftAlone) {
 TEST_F(Pack, AFolderThatCannotBeMadeIsAStorageError) {
   spit(dir_ / "data", "a file where a folder is wanted");
   expect_error(ExitCode::storage, {"data"}, [this] { (void)pack_idx(options(), {}); });
+}
+
+// A file-size limit stands in for a full disk: the write fails in the middle of the first shard.
+TEST_F(Pack, AWriteThatFailsIsAStorageErrorAndLeavesNothingBehind) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1000, 1000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    int code = 0;
+    try {
+      (void)pack_idx(options(), {});
+    } catch (const Error& error) {
+      const bool named = std::string(error.what()).find("shard.00000.mds") != std::string::npos;
+      code = named ? static_cast<int>(error.code()) : 100;
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(ExitCode::storage));
+  EXPECT_EQ(beside(), std::vector<std::string>{});
 }
 
 TEST_F(Pack, InputsThatDoNotFitTogether) {
