@@ -49,7 +49,6 @@ TEST(Usage, WhatIsWrongIsSaidWithCodeTwo) {
     EXPECT_THAT(result.err, ::testing::StartsWith("ebb: "));
     EXPECT_EQ(result.out, "");
   }
-  EXPECT_THAT(ebb({"trian"}).err, HasSubstr("trian"));
 }
 
 TEST(Usage, HelpNamesEveryCommand) {
@@ -73,7 +72,10 @@ TEST(Config, TheSchemaTakesTheShippedFilesAndRefusesAnUnknownKey) {
   if (run({"python3", "-c", "import jsonschema, yaml"}).exit_code != 0)
     GTEST_SKIP() << "needs python3 with jsonschema and yaml";
   const std::string check =
-      "import json, sys, glob, yaml, jsonschema\n"
+      "import json, sys, glob, re, yaml, jsonschema\n"
+      // PyYAML follows YAML 1.1, where 1e-3 is a text; for ebb and YAML 1.2 it is a number.
+      "yaml.SafeLoader.add_implicit_resolver('tag:yaml.org,2002:float',"
+      " re.compile(r'[-+]?[0-9]+(\\.[0-9]*)?[eE][-+]?[0-9]+$'), list('-+0123456789'))\n"
       "schema = json.load(sys.stdin)\n"
       "validator = jsonschema.Draft202012Validator(schema)\n"
       "files = glob.glob(sys.argv[1] + '/configs/*.yaml')\n"
