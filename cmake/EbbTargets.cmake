@@ -11,6 +11,8 @@ if(EBB_SANITIZE)
   target_link_options(ebb_options INTERFACE -fsanitize=${EBB_SANITIZE})
 endif()
 target_include_directories(ebb_options INTERFACE "${CMAKE_SOURCE_DIR}/trainer")
+# LibTorch's include folder has an fmt of its own, newer than the system's library: headers alone serve both.
+target_compile_definitions(ebb_options INTERFACE FMT_HEADER_ONLY)
 
 # torch/torch.h costs 55 s to read; once is enough.
 function(ebb_make_torch_pch)
@@ -23,6 +25,12 @@ ebb_make_torch_pch()
 
 function(ebb_use_torch target)
   target_link_libraries(${target} PUBLIC LibTorch::CPU)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    # CMake compiles executables with -fPIE; the precompiled header is only taken where all such flags are the same.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM ebb_torch_pch)
 endfunction()
 

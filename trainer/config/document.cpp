@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "config/document.h"
 
 #include <fmt/format.h>
@@ -56,8 +57,13 @@ void write_section(const Section& section, int depth, std::string& out) {
 }  // namespace
 
 void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root) {
+  load_text(read_file(file, ExitCode::usage), file.string(), overrides, root);
+}
+
+void load_text(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides,
+               Section& root) {
   Problems problems;
-  GivenValues given = read_yaml(file, root, problems);
+  GivenValues given = read_yaml(yaml, name, root, problems);
   for (const std::string& text : overrides) apply_override(text, root, given, problems);
   for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
     const auto found = given.values.find(path);
@@ -69,7 +75,7 @@ void load(const std::filesystem::path& file, const std::vector<std::string>& ove
       }
     } else if (field.required && !already_refused(given, path)) {
       const int line = line_of_section(given, path);
-      const std::string place = line > 0 ? fmt::format("{}:{}", file.string(), line) : file.string();
+      const std::string place = line > 0 ? fmt::format("{}:{}", name, line) : name;
       problems.add(line, place, path, fmt::format("required, but not given; allowed: {}", allowed(field)));
     }
   });

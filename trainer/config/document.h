@@ -22,6 +22,9 @@ namespace ebb::config {
 // ${NAME} and ${NAME:-default} in a value are taken from the environment; an unset NAME without default is
 // refused. "$${" is a literal "${".
 void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root);
+// The same for YAML that is at hand; messages call it `name`.
+void load_text(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides,
+               Section& root);
 
 // The resolved configuration as YAML (every key, in the order described), what is written into
 // RUN/config.yaml. Reading it back gives the same values.

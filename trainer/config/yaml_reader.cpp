@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
 
 namespace ebb::config {
 namespace {
@@ -111,9 +110,8 @@ Scalar override_scalar(const std::string& value, const std::string& place) {
 
 }  // namespace
 
-GivenValues read_yaml(const std::filesystem::path& file, const Section& root, Problems& problems) {
-  const std::string name = file.string();
-  const std::vector<YAML::Node> documents = parse(read_file(file, ExitCode::usage), name);
+GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root, Problems& problems) {
+  const std::vector<YAML::Node> documents = parse(text, name);
   GivenValues given;
   if (documents.size() > 1) {
     throw Error(ExitCode::usage,

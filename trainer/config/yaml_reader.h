@@ -1,5 +1,4 @@
 #pragma once
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
@@ -27,9 +26,10 @@ struct GivenValues {
   std::map<std::string, int, std::less<>> section_lines;  // of the sections that the file has
 };
 
-// Unknown and repeated keys, and lists or sections where a value is expected, go into `problems`; what is no
+// `name` is what messages call the text. Unknown and repeated keys, and lists or sections where a value is expected, go into `problems`; what is no
 // YAML at all is thrown.
-GivenValues read_yaml(const std::filesystem::path& file, const Section& root, Problems& problems);
+GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root,
+                      Problems& problems);
 
 // "key.path=value": puts the value over what the file gave.
 void apply_override(std::string_view text, const Section& root, GivenValues& given, Problems& problems);

@@ -15,7 +15,7 @@ StepReport Step::run(std::int64_t step) {
   ledger_.reset_peaks();
   for (BoundPhase& bound : phases_) run_phase(bound, report);
   enter(Stage::setup, report);
-  gate_.check(step);
+  report.leak = gate_.check(step).value_or("");
   return report;
 }
 

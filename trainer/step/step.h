@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/batch.h"
@@ -32,6 +33,7 @@ struct StepReport {
   std::vector<PhaseReport> phases;
   std::array<double, memory::kStages> seconds{};  // of this rank, by stage
   bool stop = false;                              // agreed: end after this step
+  std::string leak;                               // what stayed, where the policy is to warn; else empty
 };
 
 // Where the parts of a step come from.

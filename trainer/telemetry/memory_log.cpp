@@ -1,1 +1,96 @@
-// to be written
+#include "telemetry/memory_log.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "memory/outside.h"
+#include "telemetry/log_file.h"
+
+namespace ebb::telemetry {
+
+namespace {
+
+using Place = memory::Ledger::Place;
+using Json = nlohmann::ordered_json;
+
+std::filesystem::path cleaned(const std::filesystem::path& path, std::int64_t first_step) {
+  drop_lines_from(path, first_step);
+  return path;
+}
+
+Json by_class(const memory::Sums& sums) {
+  Json json = Json::object();
+  for (int c = 0; c < memory::kClasses; ++c) json[std::string(memory::kClassNames[c])] = sums[c];
+  return json;
+}
+
+// Peaks of the step by stage; classes and stages without bytes are left out.
+Json by_stage(const memory::Ledger& ledger, Place place) {
+  Json json = Json::object();
+  for (int s = 0; s < memory::kStages; ++s) {
+    const memory::Sums peak = ledger.peak(place, static_cast<memory::Stage>(s));
+    Json stage = Json::object();
+    for (int c = 0; c < memory::kClasses; ++c)
+      if (peak[c] > 0) stage[std::string(memory::kClassNames[c])] = peak[c];
+    if (!stage.empty()) json[std::string(memory::kStageNames[s])] = std::move(stage);
+  }
+  return json;
+}
+
+// The largest of each class over the stages of the step.
+memory::Sums step_peak(const memory::Ledger& ledger, Place place) {
+  memory::Sums peak{};
+  for (int s = 0; s < memory::kStages; ++s) {
+    const memory::Sums stage = ledger.peak(place, static_cast<memory::Stage>(s));
+    for (int c = 0; c < memory::kClasses; ++c) peak[c] = std::max(peak[c], stage[c]);
+  }
+  return peak;
+}
+
+Json known(std::int64_t bytes) { return bytes < 0 ? Json(nullptr) : Json(bytes); }
+
+}  // namespace
+
+MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
+                     std::int64_t every, std::int64_t first_step)
+    : ledger_(ledger),
+      rank_(rank),
+      host_(std::move(host)),
+      every_(every),
+      file_(cleaned(run_folder / "memory" / fmt::format("rank-{:05}.jsonl", rank), first_step)) {}
+
+void MemoryLog::write(std::int64_t step) {
+  if (step % every_ != 0) return;
+  const memory::Outside outside = memory::measure_outside(ledger_);
+  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  Json line = {{"step", step},
+               {"time_s", now},
+               {"rank", rank_},
+               {"host", host_},
+               {"live", by_class(ledger_.live(Place::host))},
+               {"peak", by_class(step_peak(ledger_, Place::host))},
+               {"stages", by_stage(ledger_, Place::host)},
+               {"live_total", ledger_.live_total(Place::host)},
+               {"peak_total", ledger_.peak_total(Place::host)},
+               {"resident", known(outside.resident)},
+               {"peak_resident", known(outside.peak_resident)},
+               {"outside", known(outside.outside_host)},
+               {"cgroup", {{"used", known(outside.cgroup_used)}, {"limit", known(outside.cgroup_limit)}}},
+               {"device", nullptr},
+               {"predicted", nullptr}};
+  if (outside.device_total >= 0)
+    line["device"] = {{"live", by_class(ledger_.live(Place::device))},
+                      {"peak", by_class(step_peak(ledger_, Place::device))},
+                      {"stages", by_stage(ledger_, Place::device)},
+                      {"live_total", ledger_.live_total(Place::device)},
+                      {"peak_total", ledger_.peak_total(Place::device)},
+                      {"used", outside.device_used},
+                      {"total", outside.device_total},
+                      {"reserved", known(outside.device_reserved)},
+                      {"largest_free_block", known(outside.largest_free_block)}};
+  file_.line(line.dump());
+}
+
+}  // namespace ebb::telemetry

@@ -54,6 +54,7 @@ void Journal::step(const step::StepReport& report) {
   if (phase.skipped)
     progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}", report.step,
                                 phase.overflowed.empty() ? "some parameter" : phase.overflowed, phase.scale));
+  if (!report.leak.empty()) progress_->note(report.leak);
   progress_->update({report.step + 1, line.samples_per_s, line.loss, line.scale, line.peak_bytes});
 }
 

@@ -25,8 +25,9 @@ at::Device choose_device(DeviceKind kind, const comm::World& world) {
   return {at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank())};
 }
 
-std::int64_t choose_threads(std::int64_t wanted, const comm::World& world) {
-  const std::int64_t threads = wanted > 0 ? wanted : comm::suggested_threads(world.local_size());
+std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world) {
+  const std::int64_t suggested = comm::suggested_threads(world, parallel.timeout_s);
+  const std::int64_t threads = parallel.threads > 0 ? parallel.threads : suggested;
   at::set_num_threads(static_cast<int>(threads));
   return threads;
 }
@@ -54,7 +55,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       world(all),
       ledger(account),
       device(choose_device(config.run.device, world)),
-      threads(choose_threads(config.parallel.threads, world)),
+      threads(choose_threads(config.parallel, world)),
       communicator(comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
       model(models::make_model(config.model, image_size(split("train")), config.precision.dtype, device,
                                static_cast<std::uint64_t>(config.run.seed))),
