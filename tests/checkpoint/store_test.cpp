@@ -181,8 +181,8 @@ TEST_F(StoreTest, RanksThatHoldOtherTensorsAreRefused) {
 }
 
 TEST(Partition, SpreadsBytesEvenlyAndTheSameForAnyOrder) {
-  EXPECT_THAT(partition({{"a", 10}, {"b", 90}, {"c", 50}, {"d", 40}}, 2), ElementsAre(1, 0, 1, 1));
-  EXPECT_THAT(partition({{"d", 40}, {"c", 50}, {"b", 90}, {"a", 10}}, 2), ElementsAre(1, 1, 0, 1));
+  EXPECT_THAT(partition({{"a", 10}, {"b", 90}, {"c", 50}, {"d", 40}}, 2), ElementsAre(0, 0, 1, 1));
+  EXPECT_THAT(partition({{"d", 40}, {"c", 50}, {"b", 90}, {"a", 10}}, 2), ElementsAre(1, 1, 0, 0));
   EXPECT_THAT(partition({{"a", 5}}, 4), ElementsAre(0));
 }
 
