@@ -1,1 +1,82 @@
-// to be written
+#include "memory/buffer.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "base/error.h"
+#include "memory/cuda_device.h"
+#include "memory/ledger.h"
+
+namespace ebb::memory {
+namespace {
+
+constexpr std::size_t kAlignment = 64;  // a cache line, and what torch's own blocks have
+
+std::byte* allocate_plain(std::size_t bytes) {
+  void* block = nullptr;
+  if (posix_memalign(&block, kAlignment, bytes) != 0) return nullptr;
+  return static_cast<std::byte*>(block);
+}
+
+// Whole pages of our own, locked where they are: the framework's pinned memory is rounded up to a power of
+// two.
+std::byte* allocate_pinned(const CudaMemoryTable& cuda, std::size_t bytes) {
+  void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) return nullptr;
+  if (cuda.pin(block, bytes) != 0) {
+    munmap(block, bytes);
+    return nullptr;
+  }
+  return static_cast<std::byte*>(block);
+}
+
+void release(std::byte* data, std::size_t bytes, Buffer::Kind kind) {
+  if (data == nullptr) return;
+  if (Ledger* ledger = installed()) ledger->forget(data, Ledger::Place::host);
+  if (kind == Buffer::Kind::plain) {
+    std::free(data);
+    return;
+  }
+  cuda_memory()->unpin(data);
+  munmap(data, bytes);
+}
+
+}  // namespace
+
+Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, Kind kind) : size_(bytes) {
+  if (bytes == 0) return;
+  const CudaMemoryTable* const cuda = kind == Kind::pinned ? cuda_memory() : nullptr;
+  kind_ = cuda == nullptr ? Kind::plain : Kind::pinned;
+  data_ = cuda == nullptr ? allocate_plain(bytes) : allocate_pinned(*cuda, bytes);
+  Ledger* const ledger = installed();
+  if (data_ == nullptr) {
+    const Ledger none;
+    throw Error(ExitCode::memory, shortage(ledger != nullptr ? *ledger : none, Ledger::Place::host,
+                                           static_cast<std::int64_t>(bytes), cls, owner) +
+                                      (cuda == nullptr ? "" : " (page-locked memory)"));
+  }
+  if (ledger != nullptr) {
+    ledger->record(data_, static_cast<std::int64_t>(bytes), Ledger::Place::host, cls, owner);
+  }
+}
+
+Buffer::Buffer(Buffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), kind_(other.kind_) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this != &other) {
+    release(data_, size_, kind_);
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    kind_ = other.kind_;
+  }
+  return *this;
+}
+
+Buffer::~Buffer() {
+  release(data_, size_, kind_);
+}
+
+}  // namespace ebb::memory

@@ -8,9 +8,10 @@
 
 namespace ebb::memory {
 
-// Payload bytes that are no tensor (prefetch slots, MPI staging, checkpoint staging), accounted like one. 64-byte aligned, uninitialised.
-// pinned: page-locked and known to CUDA where a device is open (mmap + cudaHostRegister, exact size), plain memory elsewhere.
-// Throws Error(memory) with class, owner, bytes asked and live bytes by class when there is no memory.
+// Payload bytes that are no tensor (prefetch slots, MPI staging, checkpoint staging), accounted like one.
+// 64-byte aligned, uninitialised. pinned: page-locked and known to CUDA where a device is open (mmap +
+// cudaHostRegister, exact size), plain memory elsewhere. Throws Error(memory) with class, owner, bytes asked
+// and live bytes by class when there is no memory.
 class Buffer {
  public:
   enum class Kind : std::uint8_t { plain, pinned };

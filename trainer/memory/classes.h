@@ -6,10 +6,20 @@
 namespace ebb::memory {
 
 // What a byte is for. Every tensor and every Buffer belongs to exactly one class.
-enum class Class : std::uint8_t { parameters, gradients, optimizer, activations, communication, workspace, data, checkpoint };
+enum class Class : std::uint8_t {
+  parameters,
+  gradients,
+  optimizer,
+  activations,
+  communication,
+  workspace,
+  data,
+  checkpoint
+};
 inline constexpr int kClasses = 8;
 inline constexpr std::array<std::string_view, kClasses> kClassNames = {
-    "parameters", "gradients", "optimizer", "activations", "communication", "workspace", "data", "checkpoint"};
+    "parameters",    "gradients", "optimizer", "activations",
+    "communication", "workspace", "data",      "checkpoint"};
 
 // What the rank is doing. Not core::Phase, which is a part of a training task (a GAN's discriminator).
 enum class Stage : std::uint8_t { setup, load, forward, backward, reduce, update, save, evaluate };
@@ -17,7 +27,11 @@ inline constexpr int kStages = 8;
 inline constexpr std::array<std::string_view, kStages> kStageNames = {
     "setup", "load", "forward", "backward", "reduce", "update", "save", "evaluate"};
 
-inline std::string_view name(Class c) { return kClassNames[static_cast<std::size_t>(c)]; }
-inline std::string_view name(Stage s) { return kStageNames[static_cast<std::size_t>(s)]; }
+inline std::string_view name(Class c) {
+  return kClassNames[static_cast<std::size_t>(c)];
+}
+inline std::string_view name(Stage s) {
+  return kStageNames[static_cast<std::size_t>(s)];
+}
 
 }  // namespace ebb::memory

@@ -1,1 +1,87 @@
-// to be written
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/util/Exception.h>
+
+#include <atomic>
+#include <new>
+
+#include "base/error.h"
+#include "memory/ledger.h"
+
+namespace ebb::memory {
+namespace {
+
+// What the deleter of every tracked block sees: a plain function has no room for more. Set once, by
+// install().
+std::atomic<Ledger*> the_ledger{nullptr};
+c10::DeleterFnPtr the_upstream_deleter = nullptr;
+
+// Forgets first: once the block is free another thread may be given the same address.
+void forget_and_free(void* block) {
+  if (Ledger* ledger = the_ledger.load(std::memory_order_relaxed)) ledger->forget(block, Ledger::Place::host);
+  the_upstream_deleter(block);
+}
+
+// The framework's allocator with each block written into the ledger. The context of a block is its address,
+// as upstream's is, so that the raw interface works.
+class TrackingCpuAllocator final : public c10::Allocator {
+ public:
+  TrackingCpuAllocator(c10::Allocator& upstream, Ledger& ledger) : upstream_(upstream), ledger_(ledger) {}
+
+  c10::DataPtr allocate(std::size_t bytes) override {
+    c10::DataPtr block = allocate_upstream(bytes);
+    if (block.get() == nullptr) return {nullptr, nullptr, &forget_and_free, c10::Device(c10::kCPU)};
+    ledger_.record(block.get(), static_cast<std::int64_t>(bytes), Ledger::Place::host);
+    void* const address = block.release_context();
+    return {address, address, &forget_and_free, c10::Device(c10::kCPU)};
+  }
+  [[nodiscard]] c10::DeleterFnPtr raw_deleter() const override { return &forget_and_free; }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    upstream_.copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::DataPtr allocate_upstream(std::size_t bytes) {
+    try {
+      return upstream_.allocate(bytes);
+    } catch (const c10::Error&) {
+      fail(bytes);
+    } catch (const std::bad_alloc&) {
+      fail(bytes);
+    }
+  }
+  [[noreturn]] void fail(std::size_t bytes) const {
+    const TagView tag = current_tag();
+    throw Error(ExitCode::memory,
+                shortage(ledger_, Ledger::Place::host, static_cast<std::int64_t>(bytes), tag.cls, tag.owner));
+  }
+
+  c10::Allocator& upstream_;
+  Ledger& ledger_;
+};
+
+// Above the framework's default (0); below 255, which is left to a user's debugger.
+constexpr std::uint8_t kPriority = 100;
+
+}  // namespace
+
+void install(Ledger& ledger) {
+  if (the_ledger.load() != nullptr) {
+    throw Error(ExitCode::internal, "memory::install was called twice; one process has one ledger");
+  }
+  c10::Allocator* const upstream = c10::GetAllocator(c10::kCPU);
+  the_upstream_deleter = upstream->raw_deleter();
+  if (the_upstream_deleter == nullptr) {
+    throw Error(ExitCode::internal,
+                "this LibTorch's CPU allocator has no raw deleter; its blocks cannot be followed");
+  }
+  the_ledger.store(&ledger);
+  // Never destroyed: tensors keep a pointer to it.
+  c10::SetAllocator(c10::kCPU, new TrackingCpuAllocator(*upstream, ledger), kPriority);
+}
+
+Ledger* installed() {
+  return the_ledger.load(std::memory_order_relaxed);
+}
+
+}  // namespace ebb::memory

@@ -1,1 +1,192 @@
-// to be written
+#include "memory/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <numeric>
+
+#include "base/units.h"
+#include "memory/block_table.h"
+#include "memory/owner_names.h"
+#include "memory/tag_info.h"
+
+namespace ebb::memory {
+namespace {
+
+std::size_t index(Class cls) {
+  return static_cast<std::size_t>(cls);
+}
+std::size_t index(Stage stage) {
+  return static_cast<std::size_t>(stage);
+}
+
+void raise(Sums& peak, const Sums& live) {
+  for (std::size_t c = 0; c < live.size(); ++c) peak[c] = std::max(peak[c], live[c]);
+}
+
+// One place's account. Everything in it is guarded by its mutex.
+struct Account {
+  struct Cell {
+    std::int64_t bytes = 0, blocks = 0;
+    Class cls = Class::activations;
+  };
+
+  mutable std::mutex mutex;
+  BlockTable blocks;
+  std::vector<Cell> owners;  // by id of owner_names.h
+  Stage stage = Stage::setup;
+  Sums live{}, run_peak{};
+  std::array<Sums, kStages> peaks{};
+  std::int64_t total = 0, peak_total = 0, run_peak_total = 0;
+
+  void record(std::uintptr_t block, std::int64_t bytes, std::uint32_t owner) {
+    const std::lock_guard lock(mutex);
+    add_owner(owner);
+    if (const auto before = blocks.insert(block, {bytes, owner})) subtract(*before);
+    Cell& cell = owners[owner];
+    const std::size_t c = index(cell.cls);
+    cell.bytes += bytes;
+    cell.blocks += 1;
+    live[c] += bytes;
+    total += bytes;
+    std::int64_t& peak = peaks[index(stage)][c];
+    peak = std::max(peak, live[c]);
+    run_peak[c] = std::max(run_peak[c], live[c]);
+    peak_total = std::max(peak_total, total);
+    run_peak_total = std::max(run_peak_total, total);
+  }
+
+  void forget(std::uintptr_t block) {
+    const std::lock_guard lock(mutex);
+    if (const auto gone = blocks.take(block)) subtract(*gone);
+  }
+
+  void enter(Stage next) {
+    const std::lock_guard lock(mutex);
+    stage = next;
+    raise(peaks[index(stage)], live);
+  }
+
+  void reset_peaks() {
+    const std::lock_guard lock(mutex);
+    peaks = {};
+    peaks[index(stage)] = live;
+    peak_total = total;
+  }
+
+ private:
+  void add_owner(std::uint32_t owner) {
+    while (owners.size() <= owner) {
+      const auto id = static_cast<std::uint32_t>(owners.size());
+      owners.push_back({.cls = owner_name(id).cls});
+    }
+  }
+  void subtract(const BlockInfo& gone) {
+    Cell& cell = owners[gone.owner];
+    cell.bytes -= gone.bytes;
+    cell.blocks -= 1;
+    live[index(cell.cls)] -= gone.bytes;
+    total -= gone.bytes;
+  }
+};
+
+}  // namespace
+
+struct Ledger::Impl {
+  std::array<Account, 2> accounts;
+  std::atomic<Stage> stage{Stage::setup};
+
+  Account& at(Place place) { return accounts[static_cast<std::size_t>(place)]; }
+  template <class Read>
+  auto read(Place place, Read read) {
+    Account& account = at(place);
+    const std::lock_guard lock(account.mutex);
+    return read(account);
+  }
+};
+
+Ledger::Ledger() : impl_(std::make_unique<Impl>()) {}
+Ledger::~Ledger() = default;
+
+void Ledger::record(const void* block, std::int64_t bytes, Place place) {
+  impl_->at(place).record(reinterpret_cast<std::uintptr_t>(block), bytes, current_owner());
+}
+
+void Ledger::record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner) {
+  impl_->at(place).record(reinterpret_cast<std::uintptr_t>(block), bytes, intern(cls, owner).id);
+}
+
+void Ledger::forget(const void* block, Place place) {
+  impl_->at(place).forget(reinterpret_cast<std::uintptr_t>(block));
+}
+
+void Ledger::enter(Stage stage) {
+  impl_->stage.store(stage);
+  for (Account& account : impl_->accounts) account.enter(stage);
+}
+
+Stage Ledger::stage() const {
+  return impl_->stage.load();
+}
+
+Sums Ledger::live(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.live; });
+}
+
+Sums Ledger::peak(Place place, Stage stage) const {
+  return impl_->read(place, [stage](const Account& a) { return a.peaks[index(stage)]; });
+}
+
+std::int64_t Ledger::live_total(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.total; });
+}
+
+std::int64_t Ledger::peak_total(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.peak_total; });
+}
+
+Sums Ledger::peak(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.run_peak; });
+}
+
+std::int64_t Ledger::run_peak_total(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.run_peak_total; });
+}
+
+void Ledger::reset_peaks() {
+  for (Account& account : impl_->accounts) account.reset_peaks();
+}
+
+std::vector<OwnerBytes> Ledger::owners(Place place) const {
+  auto lines = impl_->read(place, [](const Account& a) {
+    std::vector<OwnerBytes> out;
+    for (std::uint32_t id = 0; id < a.owners.size(); ++id) {
+      const Account::Cell& cell = a.owners[id];
+      if (cell.blocks > 0) out.push_back({cell.cls, owner_name(id).owner, cell.bytes, cell.blocks});
+    }
+    return out;
+  });
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const OwnerBytes& a, const OwnerBytes& b) { return a.bytes > b.bytes; });
+  return lines;
+}
+
+std::string shortage(const Ledger& ledger, Ledger::Place place, std::int64_t asked_bytes, Class cls,
+                     std::string_view owner) {
+  const Sums live = ledger.live(place);
+  const std::int64_t total = std::accumulate(live.begin(), live.end(), std::int64_t{0});
+  const bool host = place == Ledger::Place::host;
+  std::string text = fmt::format(
+      "out of {} memory in stage {}: {} asked for by {} / {}, while {} are alive:", host ? "host" : "device",
+      name(ledger.stage()), format_bytes(asked_bytes), name(cls), owner, format_bytes(total));
+  for (std::size_t c = 0; c < live.size(); ++c) {
+    if (live[c] != 0) text += fmt::format("\n  {:<14}{:>12}", kClassNames[c], format_bytes(live[c]));
+  }
+  return text + fmt::format("\n  a smaller data.batch{} needs less",
+                            host ? ", or fewer ranks on this machine," : ", or more ranks,");
+}
+
+}  // namespace ebb::memory

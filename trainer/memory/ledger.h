@@ -9,6 +9,10 @@
 
 #include "memory/classes.h"
 
+namespace c10 {
+class ThreadLocalDebugInfo;
+}
+
 namespace ebb::memory {
 
 using Sums = std::array<std::int64_t, kClasses>;  // bytes by class
@@ -21,9 +25,10 @@ struct OwnerBytes {
   std::int64_t blocks;
 };
 
-// The account of every byte handed out on this rank, host and device apart: by class, by owner, live and peak by stage.
-// Bytes are those asked for (not those reserved). All members are safe to call from any thread. record/forget are called by the
-// allocators and by Buffer under a lock of the ledger's own; they allocate nothing from the tracked allocators.
+// The account of every byte handed out on this rank, host and device apart: by class, by owner, live and peak
+// by stage. Bytes are those asked for (not those reserved). All members are safe to call from any thread.
+// record/forget are called by the allocators and by Buffer under a lock of the ledger's own; they allocate
+// nothing from the tracked allocators.
 class Ledger {
  public:
   enum class Place : std::uint8_t { host, device };
@@ -33,20 +38,24 @@ class Ledger {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Takes the class and owner from the calling thread's Tag (activations / "untagged" where there is none).
+  // Bytes are those asked for. A block recorded twice counts once, with the later figures; a block that is
+  // not known is nothing to forget. Takes the class and owner from the calling thread's Tag (activations /
+  // "untagged" where there is none).
   void record(const void* block, std::int64_t bytes, Place place);
   void record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner);
   void forget(const void* block, Place place);
 
-  void enter(Stage stage);                       // process-wide; peaks are kept for each stage
+  void enter(Stage stage);  // process-wide; peaks are kept for each stage
   [[nodiscard]] Stage stage() const;
   [[nodiscard]] Sums live(Place place) const;
-  [[nodiscard]] Sums peak(Place place, Stage stage) const;  // largest live bytes of each class seen in the stage since reset
+  // Largest live bytes of each class seen in the stage since reset; 0 for a stage not entered since.
+  [[nodiscard]] Sums peak(Place place, Stage stage) const;
   [[nodiscard]] std::int64_t live_total(Place place) const;
-  [[nodiscard]] std::int64_t peak_total(Place place) const;  // largest sum over classes since reset (not the sum of the peaks)
-  [[nodiscard]] Sums peak(Place place) const;                // by class, over all stages since the start of the run
+  [[nodiscard]] std::int64_t peak_total(
+      Place place) const;  // largest sum over classes since reset (not the sum of the peaks)
+  [[nodiscard]] Sums peak(Place place) const;  // by class, over all stages since the start of the run
   [[nodiscard]] std::int64_t run_peak_total(Place place) const;
-  void reset_peaks();                            // at the start of a step: peaks become what is live
+  void reset_peaks();  // at the start of a step: peaks become what is live
   [[nodiscard]] std::vector<OwnerBytes> owners(Place place) const;  // largest first
 
  private:
@@ -54,13 +63,16 @@ class Ledger {
   std::unique_ptr<Impl> impl_;
 };
 
-// Makes `ledger` the one that torch's CPU allocator, Buffer and (once the CUDA library is open) CUDA's allocator report to.
-// Call once, first thing in main, before any tensor exists. The ledger must outlive every tensor; main leaks it on purpose.
+// Makes `ledger` the one that torch's CPU allocator and Buffer report to; for a GPU see cuda_device.h. Call
+// once, first thing in main, before any tensor exists. The ledger must outlive every tensor; main leaks it on
+// purpose. From then on an allocation that fails on the CPU is an Error(memory) with the text of shortage().
 void install(Ledger& ledger);
 Ledger* installed();  // null before install()
 
-// What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts. Carried into autograd's threads
-// (c10::ThreadLocalDebugInfo). `owner` must outlive the tag (literals, unit names).
+// What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts.
+// Carried into autograd's and torch's own threads (c10::ThreadLocalDebugInfo): what backward makes belongs to
+// the tag under which backward() was called. Costs no malloc. `owner` is copied; it is a unit's name or a
+// purpose, of which there are few.
 class Tag {
  public:
   Tag(Class cls, std::string_view owner);
@@ -69,9 +81,20 @@ class Tag {
   Tag& operator=(const Tag&) = delete;
 
  private:
-  struct Impl;
-  alignas(8) std::byte storage_[48];
+  std::shared_ptr<c10::ThreadLocalDebugInfo> before_;
 };
+
+// The calling thread's innermost tag.
+struct TagView {
+  Class cls;
+  std::string_view owner;  // lives as long as the process
+};
+TagView current_tag();
+
+// The text of an error for bytes that could not be had: stage, class, owner, bytes asked, and what is alive
+// by class.
+std::string shortage(const Ledger& ledger, Ledger::Place place, std::int64_t asked_bytes, Class cls,
+                     std::string_view owner);
 
 // enter(stage) for a block; the stage before comes back after it.
 class StageScope {

@@ -1,1 +1,58 @@
-// to be written
+#include "memory/outside.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "memory/cgroup.h"
+#include "memory/cuda_device.h"
+
+namespace ebb::memory {
+namespace {
+
+// "VmRSS:\t  123456 kB" -> bytes.
+std::int64_t kilobytes_after(std::string_view text, std::string_view key) {
+  const auto at = text.find(key);
+  if (at == std::string_view::npos) return -1;
+  text.remove_prefix(at + key.size());
+  text.remove_prefix(std::min(text.find_first_of("0123456789"), text.size()));
+  std::int64_t value = -1;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{}) return -1;
+  return value * 1024;
+}
+
+// The files of /proc and the control group, opened once: a line of the memory log is written each step.
+struct Files {
+  int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  Cgroup cgroup;
+};
+
+}  // namespace
+
+Outside measure_outside(const Ledger& ledger) {
+  static const auto* const files = new Files;
+  Outside out;
+  char buffer[4096];
+  const ssize_t length = files->status < 0 ? -1 : pread(files->status, buffer, sizeof buffer, 0);
+  if (length > 0) {
+    const std::string_view text(buffer, static_cast<std::size_t>(length));
+    out.resident = kilobytes_after(text, "VmRSS:");
+    out.peak_resident = kilobytes_after(text, "VmHWM:");
+  }
+  if (out.resident >= 0) out.outside_host = out.resident - ledger.live_total(Ledger::Place::host);
+  const CgroupUse use = files->cgroup.read();
+  out.cgroup_used = use.used;
+  out.cgroup_limit = use.limit;
+  if (const auto device = device_stats()) {
+    out.device_used = device->device_used;
+    out.device_total = device->device_total;
+    out.device_reserved = device->reserved;
+    out.largest_free_block = device->largest_free_block;
+  }
+  return out;
+}
+
+}  // namespace ebb::memory

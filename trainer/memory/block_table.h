@@ -1,0 +1,86 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace ebb::memory {
+
+// What the ledger knows of one block.
+struct BlockInfo {
+  std::int64_t bytes;
+  std::uint32_t owner;  // an id of OwnerNames
+};
+
+// From a block's address to its BlockInfo: open addressing with linear probing, half full at most, so that a
+// step whose number of blocks is bounded makes no call to malloc here. Not safe between threads; the ledger
+// holds a lock.
+class BlockTable {
+ public:
+  BlockTable() : slots_(kFirstSlots) {}
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  // Address 0 is no block. A block that is there already is replaced, and what it was is given back.
+  std::optional<BlockInfo> insert(std::uintptr_t address, BlockInfo info) {
+    if (2 * (size_ + 1) > slots_.size()) grow();
+    Slot& slot = slots_[find(address)];
+    std::optional<BlockInfo> before;
+    if (slot.address == address) {
+      before = slot.info;
+    } else {
+      ++size_;
+    }
+    slot = {address, info};
+    return before;
+  }
+
+  // Empty where the address is not known.
+  std::optional<BlockInfo> take(std::uintptr_t address) {
+    std::size_t hole = find(address);
+    if (slots_[hole].address != address || address == 0) return std::nullopt;
+    const BlockInfo info = slots_[hole].info;
+    // Moves later members of the run back instead of leaving a tombstone: the table never has to be cleaned.
+    for (std::size_t next = (hole + 1) & mask(); slots_[next].address != 0; next = (next + 1) & mask()) {
+      const std::size_t home = home_of(slots_[next].address);
+      if (((next - home) & mask()) >= ((next - hole) & mask())) {
+        slots_[hole] = slots_[next];
+        hole = next;
+      }
+    }
+    slots_[hole] = {};
+    --size_;
+    return info;
+  }
+
+ private:
+  struct Slot {
+    std::uintptr_t address = 0;
+    BlockInfo info{};
+  };
+  static constexpr std::size_t kFirstSlots = 4096;
+
+  [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
+  [[nodiscard]] std::size_t home_of(std::uintptr_t address) const {
+    // Blocks are aligned, so that the low bits say nothing: a multiplication spreads the others.
+    return static_cast<std::size_t>((address * 0x9E3779B97F4A7C15ULL) >> 32) & mask();
+  }
+  [[nodiscard]] std::size_t find(std::uintptr_t address) const {
+    std::size_t i = home_of(address);
+    while (slots_[i].address != 0 && slots_[i].address != address) i = (i + 1) & mask();
+    return i;
+  }
+  void grow() {
+    std::vector<Slot> old(2 * slots_.size());
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.address != 0) slots_[find(slot.address)] = slot;
+    }
+  }
+
+  std::vector<Slot> slots_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace ebb::memory

@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace ebb::memory {
+
+// Bytes of the control group that the kernel kills by; -1 where there is none or no limit.
+struct CgroupUse {
+  std::int64_t used = -1, limit = -1;
+};
+
+// The memory controller of this process's control group, version 2 or 1. The limit is the smallest from the
+// group up to the root. Its files are opened once and read at 0 afterwards, since a read per step must be
+// cheap.
+class Cgroup {
+ public:
+  explicit Cgroup(const std::filesystem::path& self = "/proc/self/cgroup",
+                  const std::filesystem::path& mount = "/sys/fs/cgroup");
+  ~Cgroup();
+  Cgroup(const Cgroup&) = delete;
+  Cgroup& operator=(const Cgroup&) = delete;
+  [[nodiscard]] CgroupUse read() const;
+
+ private:
+  bool open(const std::filesystem::path& root, const std::filesystem::path& group, const char* used,
+            const char* limit);
+  int used_ = -1;
+  std::vector<int> limits_;
+};
+
+}  // namespace ebb::memory

@@ -1,0 +1,76 @@
+#include "memory/cuda_device.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "memory/cuda_library.h"
+#include "memory/ledger.h"
+
+namespace ebb::memory {
+namespace {
+
+int device_in_use = -1;  // one process has one device
+
+void require(int error, const std::string& what) {
+  if (error == 0) return;
+  throw Error(ExitCode::usage, fmt::format("cannot {}: {}; `ebb doctor` says what this machine has", what,
+                                           cuda_memory()->error_name(error)));
+}
+
+const CudaMemoryTable& table() {
+  const CudaMemoryTable* const cuda = cuda_memory();
+  if (cuda == nullptr)
+    throw Error(ExitCode::internal, "a CUDA device was asked for before CudaLibrary::open()");
+  return *cuda;
+}
+
+void on_allocated(void* ledger, std::uintptr_t block, std::int64_t bytes) {
+  static_cast<Ledger*>(ledger)->record(reinterpret_cast<const void*>(block), bytes, Ledger::Place::device);
+}
+
+void on_freed(void* ledger, std::uintptr_t block) {
+  static_cast<Ledger*>(ledger)->forget(reinterpret_cast<const void*>(block), Ledger::Place::device);
+}
+
+void on_exhausted(void* /*ledger*/, std::int64_t /*allocated*/, std::int64_t /*total*/,
+                  std::int64_t /*free*/) {}
+
+}  // namespace
+
+const CudaMemoryTable* cuda_memory() {
+  if (!CudaLibrary::is_open()) return nullptr;
+  static const CudaMemoryTable* const cuda =
+      reinterpret_cast<const CudaMemoryTable* (*)()>(CudaLibrary::symbol(kCudaMemorySymbol))();
+  return cuda;
+}
+
+void use_device(int device) {
+  Ledger* const ledger = installed();
+  if (ledger == nullptr)
+    throw Error(ExitCode::internal, "use_device before install(): its blocks would go uncounted");
+  require(table().use_device(device), fmt::format("use CUDA device {}", device));
+  require(table().observe({ledger, &on_allocated, &on_freed, &on_exhausted}), "follow CUDA's allocator");
+  device_in_use = device;
+}
+
+std::optional<CudaMemoryStats> device_stats() {
+  if (device_in_use < 0) return std::nullopt;
+  CudaMemoryStats stats{};
+  require(table().stats(device_in_use, &stats), "ask the CUDA device for its memory");
+  return stats;
+}
+
+std::string device_name(int device) {
+  char text[256] = {};
+  require(table().device_name(device, text, sizeof text),
+          fmt::format("ask for the name of CUDA device {}", device));
+  return text;
+}
+
+int device_count() {
+  int count = 0;
+  require(table().device_count(&count), "count the CUDA devices");
+  return count;
+}
+
+}  // namespace ebb::memory

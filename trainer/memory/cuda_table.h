@@ -1,0 +1,45 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace ebb::memory {
+
+inline constexpr const char* kCudaMemorySymbol = "ebb_cuda_memory";
+
+// What the ledger is told of the device's blocks. The callbacks run under the lock of the framework's CUDA
+// allocator, on the thread that allocates: they must call nothing of the framework's that may allocate.
+struct CudaBlockObserver {
+  void* context;
+  void (*allocated)(void* context, std::uintptr_t block, std::int64_t bytes);
+  void (*freed)(void* context, std::uintptr_t block);
+  // The allocator found no memory, and will throw: what it had handed out, what the device has and has free.
+  void (*exhausted)(void* context, std::int64_t allocated, std::int64_t device_total,
+                    std::int64_t device_free);
+};
+
+struct CudaMemoryStats {
+  std::int64_t requested;           // bytes asked for and alive, as the allocator counts them
+  std::int64_t allocated;           // the same, rounded up to its granularity
+  std::int64_t reserved;            // taken from the driver
+  std::int64_t largest_free_block;  // within what is reserved
+  std::int64_t device_used;         // by all processes, contexts and NCCL included
+  std::int64_t device_total;
+};
+
+// The functions of libebb_cuda.so for this layer, so that the program links nothing of CUDA's and the library
+// nothing of the program's. Each returns 0, or a cudaError_t whose name error_name() gives; none throws.
+struct CudaMemoryTable {
+  const char* (*error_name)(int error);
+  int (*device_count)(int* count);
+  int (*device_name)(int device, char* name, std::size_t size);
+  int (*versions)(int* driver, int* runtime);  // 13000 is 13.0
+  int (*use_device)(int device);  // makes it this process's, with its context and the caching allocator
+  // After use_device and before the first tensor on the device. The observer's context must outlive every
+  // tensor.
+  int (*observe)(CudaBlockObserver observer);
+  int (*stats)(int device, CudaMemoryStats* stats);
+  int (*pin)(void* block, std::size_t bytes);  // cudaHostRegister
+  int (*unpin)(void* block);
+};
+
+}  // namespace ebb::memory
