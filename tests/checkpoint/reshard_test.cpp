@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <string>
 
 #include "checkpoint/test_run.h"
 
@@ -29,7 +30,8 @@ TEST(Reshard, Loads) {
   Store store(shared_folder(), CheckpointConfig(), test_world(), kTimeout_s);
   const auto found = store.newest(nullptr);
   ASSERT_TRUE(found);
-  EXPECT_NE(read_manifest(found->folder).world, test_world().size());
+  const char* writers = std::getenv("EBB_TEST_WRITERS");
+  EXPECT_EQ(std::to_string(read_manifest(found->folder).world), writers == nullptr ? "" : writers);
   EXPECT_EQ(store.load(*found, loaded.parts(), origin_with("0.1")), 100);
   EXPECT_TRUE(same_bits(expected, loaded));
   EXPECT_EQ(loaded.optimizer.restored, expected.optimizer.held.values);

@@ -22,19 +22,21 @@ using Row = std::vector<std::string>;
 
 struct Style {
   bool short_names, short_units;
+  std::string_view gap;
 };
 
-// 26214400 -> "25.0M"
+// 26214400 -> "25.0M", 262144000 -> "250M"
 std::string compact_bytes(std::int64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes);
   auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
   constexpr std::string_view kUnits = "BKMGTPE";
-  while (value >= 1023.95 && unit + 1 < kUnits.size()) {
+  while (value >= 1023.5 && unit + 1 < kUnits.size()) {
     value /= 1024;
     ++unit;
   }
-  return fmt::format("{:.1f}{}", value, kUnits[unit]);
+  return value < 99.95 ? fmt::format("{:.1f}{}", value, kUnits[unit])
+                       : fmt::format("{:.0f}{}", value, kUnits[unit]);
 }
 
 // One row of figures: a rank's host or its device.
@@ -73,7 +75,7 @@ std::vector<Row> rows(const std::vector<Line>& lines, bool with_devices, Style s
   return table;
 }
 
-std::string aligned(const std::vector<Row>& table) {
+std::string aligned(const std::vector<Row>& table, std::string_view between) {
   std::vector<std::size_t> widths(table[0].size(), 0);
   for (const Row& row : table) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -82,7 +84,7 @@ std::string aligned(const std::vector<Row>& table) {
   for (const Row& row : table) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string_view gap = i == 0 ? "" : "  ";
+      const std::string_view gap = i == 0 ? "" : between;
       line += i == 1 ? fmt::format("{}{:<{}}", gap, row[i], widths[i])
                      : fmt::format("{}{:>{}}", gap, row[i], widths[i]);
     }
@@ -132,8 +134,9 @@ std::string peak_table(const std::vector<RankPeaks>& ranks) {
     if (with_devices) lines.push_back({&rank, true});
   }
   std::string text;
-  for (const Style style : {Style{false, false}, Style{false, true}, Style{true, true}}) {
-    text = aligned(rows(lines, with_devices, style));
+  for (const Style style : {Style{false, false, "  "}, Style{false, true, "  "}, Style{true, true, "  "},
+                            Style{true, true, " "}}) {
+    text = aligned(rows(lines, with_devices, style), style.gap);
     std::size_t widest = 0;
     for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
       widest = std::max(widest, text.find('\n', at) - at);
