@@ -42,7 +42,6 @@ ExitCode pack(PackArguments arguments) {
 }
 
 ExitCode verify(const std::string& folder) {
-  // The count is of what data::verify reads, samples or shards: no unit is shown.
   ProgressLine line("verifying", "samples");
   const std::string summary =
       data::verify(folder, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
