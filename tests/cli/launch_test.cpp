@@ -46,6 +46,13 @@ TEST(Launch, TrainsOnTheRanksAskedForAndPrintsTheLine) {
   EXPECT_EQ(alone.exit_code, 0) << "the run that launch made is not the one that mpirun finds: " << alone.err;
 }
 
+// mpirun gives every rank a pseudo-terminal of its own, wherever its own output goes.
+TEST(Launch, WithoutATerminalNoLineRenewsItself) {
+  const TinyRun tiny;
+  const ProcessResult result = run(launch(tiny, 2, "plain", {"run.steps=3"}), plain());
+  EXPECT_THAT(result.out + result.err, Not(HasSubstr("\033")));
+}
+
 TEST(Launch, ThePrintedLineRunsAsTyped) {
   const TinyRun tiny;
   const ProcessResult printed = run(launch(tiny, 2, "a name", {"run.steps=2"}, true), plain());
