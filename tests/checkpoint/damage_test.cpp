@@ -146,6 +146,9 @@ TEST_F(DamageTest, AFullDiskLeavesTheCheckpointBeforeWhole) {
     if (is_first()) {
       EXPECT_THAT(outcome.message, HasSubstr("No space left"));
     }
+    meet();
+    EXPECT_FALSE(std::filesystem::exists(partial_folder(disk / "checkpoints", 20)))
+        << "it still fills the disk";
     Store again(disk, CheckpointConfig(), test_world(), kTimeout_s);
     const auto found = again.newest(warn_);
     EXPECT_EQ(found->step, 10);

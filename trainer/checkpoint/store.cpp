@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <system_error>
+
 #include "base/digest.h"
 #include "base/file.h"
 #include "checkpoint/all_ranks.h"
@@ -93,6 +95,18 @@ Store::Store(const std::filesystem::path& run_folder, const CheckpointConfig& co
 }
 
 void Store::save(std::int64_t step, const Parts& parts, const Origin& origin) {
+  try {
+    write(step, parts, origin);
+  } catch (const Error&) {
+    // Half a checkpoint must not go on filling a full disk. What cannot be removed now goes before the next
+    // save.
+    std::error_code ignored;
+    if (world_.rank() == 0) std::filesystem::remove_all(partial_folder(folder_, step), ignored);
+    throw;
+  }
+}
+
+void Store::write(std::int64_t step, const Parts& parts, const Origin& origin) {
   const at::NoGradGuard no_grad;
   const auto partial = partial_folder(folder_, step);
   Content content;

@@ -62,6 +62,8 @@ class Store {
   [[nodiscard]] std::optional<std::filesystem::path> newest_folder() const;
 
  private:
+  void write(std::int64_t step, const Parts& parts, const Origin& origin);
+
   std::filesystem::path folder_;  // RUN/checkpoints
   CheckpointConfig config_;
   comm::World& world_;
