@@ -26,6 +26,10 @@ int main(int argc, char** argv) {
   cli::add_data(app, invocation);
   cli::add_config(app, invocation);
   cli::add_doctor(app, invocation);
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    cli::report(std::string("there is no command \"") + argv[1] + "\"\n  see: ebb --help");
+    return static_cast<int>(ExitCode::usage);
+  }
   try {
     app.parse(argc, argv);
     return static_cast<int>(invocation.run());

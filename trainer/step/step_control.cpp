@@ -4,6 +4,7 @@
 
 #include "memory/ledger.h"
 #include "numerics/update.h"
+#include "optim/optimizer.h"
 
 namespace ebb::step {
 
@@ -54,8 +55,7 @@ Decision StepControl::decide(const LossSums& losses, const std::vector<at::Tenso
   decision.stop = values[k + 1] > 0;
   decision.accepted = scaler.accept(values[k] > 0);
   report.skipped = !decision.accepted;
-  const double clip = clip_norm > 0 && report.gradient_norm > clip_norm ? clip_norm / report.gradient_norm : 1.0;
-  decision.gradient_scale = clip / report.scale;
+  decision.gradient_scale = optim::clip_factor(report.gradient_norm, clip_norm) / report.scale;
   return decision;
 }
 

@@ -11,11 +11,11 @@ namespace {
 constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
 }
 
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, const std::filesystem::path& folder, std::int64_t batch,
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split, std::int64_t batch,
                     comm::Communicator& communicator, at::Device device) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
-  data::Pass pass(data::open_mds(folder), {batch, communicator.rank(), communicator.size(), device.is_cuda()});
+  data::Pass pass(std::move(split), {batch, communicator.rank(), communicator.size(), device.is_cuda()});
   step::LossSums sums;
   while (auto part = pass.next()) {
     part->position += kFirstPosition;

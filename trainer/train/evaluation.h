@@ -1,12 +1,13 @@
 #pragma once
 #include <cstdint>
-#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "core/phase.h"
+#include "data/dataset.h"
 
 namespace ebb::train {
 
@@ -17,9 +18,9 @@ struct Evaluation {
   std::int64_t samples = 0;
 };
 
-// Runs the phase's loss without gradients over the split in `folder` once, in order, shared among the ranks. Latents are drawn with numbers that training never
+// Runs the phase's loss without gradients over the split once, in order, shared among the ranks. Latents are drawn with numbers that training never
 // uses and that are the same at every evaluation. Everything it makes is freed. Collective.
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, const std::filesystem::path& folder, std::int64_t batch,
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split, std::int64_t batch,
                     comm::Communicator& communicator, at::Device device);
 
 }  // namespace ebb::train

@@ -1,9 +1,10 @@
 #include "train/journal.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
+
+#include "train/terminal.h"
 
 namespace ebb::train {
 
@@ -27,7 +28,7 @@ Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledge
       last_step_(std::chrono::steady_clock::now()) {
   if (world.rank() != 0) return;
   metrics_ = std::make_unique<telemetry::Metrics>(config.run.folder(), first_step);
-  progress_ = std::make_unique<telemetry::Progress>(stdout, isatty(STDOUT_FILENO) != 0, config.run.steps,
+  progress_ = std::make_unique<telemetry::Progress>(stdout, standard_output_is_terminal(), config.run.steps,
                                                     config.telemetry.progress_every_s);
 }
 

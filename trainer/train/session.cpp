@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "comm/affinity.h"
 #include "data/dataset.h"
+#include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
 
 namespace ebb::train {
@@ -22,7 +23,12 @@ at::Device choose_device(DeviceKind kind, const comm::World& world) {
     throw Error(ExitCode::usage, fmt::format("run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.", why));
   }
   if (kind == DeviceKind::cpu || !open) return at::kCPU;
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank())};
+  const int device = world.local_rank();
+  if (device >= memory::device_count())
+    throw Error(ExitCode::usage, fmt::format("{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
+                                             world.host(), memory::device_count(), world.local_size()));
+  memory::use_device(device);
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
 }
 
 std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world) {
@@ -32,9 +38,25 @@ std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm
   return threads;
 }
 
-models::ImageSize image_size(const std::filesystem::path& folder) {
-  const data::ImageShape shape = data::open_mds(folder)->shape();
+models::ImageSize image_size(const data::Dataset& dataset) {
+  const data::ImageShape shape = dataset.shape();
   return {shape.channels, shape.height, shape.width};
+}
+
+data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
+  data::LoaderPlan plan;
+  plan.global_batch = config.data.batch;
+  plan.micro_batches = config.data.micro_batches;
+  plan.rank = world.rank();
+  plan.ranks = world.size();
+  plan.seed = static_cast<std::uint64_t>(config.run.seed);
+  plan.shuffle = config.data.shuffle;
+  plan.prefetch = config.data.prefetch;
+  return plan;
+}
+
+std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
+  return data::open_mds(std::filesystem::path(config.data.source) / name, {.cache_bytes = config.data.cache.ram});
 }
 
 numerics::LossScaler make_scaler(const PrecisionConfig& precision) {
@@ -57,7 +79,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       device(choose_device(config.run.device, world)),
       threads(choose_threads(config.parallel, world)),
       communicator(comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
-      model(models::make_model(config.model, image_size(split("train")), config.precision.dtype, device,
+      model(models::make_model(config.model, image_size(*open_split("train")), config.precision.dtype, device,
                                static_cast<std::uint64_t>(config.run.seed))),
       parameters(all_parameters(*model)),
       optimizer(std::make_unique<optim::Optimizer>(config.optimizer, parameters)),
@@ -75,16 +97,9 @@ void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Fo
     const memory::Tag tag(memory::Class::workspace, "initial values");
     for (std::size_t i = 0; i < parameters.size(); ++i) optimizer->set_master(i, parameters[i].initial());
   }
-  data::LoaderPlan plan;
-  plan.global_batch = config.data.batch;
-  plan.micro_batches = config.data.micro_batches;
-  plan.rank = world.rank();
-  plan.ranks = world.size();
-  plan.seed = static_cast<std::uint64_t>(config.run.seed);
-  plan.shuffle = config.data.shuffle;
-  plan.prefetch = config.data.prefetch;
+  data::LoaderPlan plan = loader_plan(config, world);
   plan.pinned = device.is_cuda();
-  loader = std::make_unique<data::Loader>(data::open_mds(split("train")), plan, cursor.step);
+  loader = std::make_unique<data::Loader>(open_split("train"), plan, cursor.step);
 }
 
 step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate) {
@@ -107,6 +122,10 @@ step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate
   return {std::move(bound), std::move(sources), control, runner, ledger, gate};
 }
 
+std::unique_ptr<data::Dataset> Session::open_split(const char* name) const {
+  return train::open_split(config, name);
+}
+
 checkpoint::Parts Session::parts() {
   return {{"model", model.get()}, {"optimizer", optimizer.get()}, {"scaler", &scaler_state}, {"cursor", &cursor}};
 }
@@ -119,6 +138,11 @@ std::string Session::description() const {
                      static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(), world.size() == 1 ? "" : "s",
                      threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU", communicator->backend(), loader->samples(),
                      config.data.batch);
+}
+
+void check_inputs(const Config& config, const comm::World& world) {
+  (void)loader_plan(config, world).rank_micro_batch();
+  for (const char* name : {"train", "test"}) (void)open_split(config, name);
 }
 
 }  // namespace ebb::train

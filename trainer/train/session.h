@@ -35,7 +35,7 @@ struct Session {
   [[nodiscard]] step::Step make_step(step::StepControl& control, memory::LeakGate& gate);
 
   [[nodiscard]] checkpoint::Parts parts();
-  [[nodiscard]] std::filesystem::path split(const char* name) const { return std::filesystem::path(config.data.source) / name; }
+  [[nodiscard]] std::unique_ptr<data::Dataset> open_split(const char* name) const;  // "train", "test"
   [[nodiscard]] std::string description() const;  // one line: model, sizes, ranks, device
 
   const Config& config;
@@ -54,5 +54,8 @@ struct Session {
   Cursor cursor;
   std::unique_ptr<data::Loader> loader;
 };
+
+// What each rank can find wrong by itself before any of them waits for another: data that does not open, a batch that ranks cannot share.
+void check_inputs(const Config& config, const comm::World& world);
 
 }  // namespace ebb::train

@@ -82,7 +82,7 @@ void write_pictures(Session& session, const std::filesystem::path& run) {
   constexpr std::int64_t kSamples = 64, kColumns = 8, kRows = 4;
   telemetry::write_grid(run / "samples.png", session.model->sample(kSamples, 0, session.runner), kColumns);
 
-  const auto dataset = data::open_mds(session.split("test"));
+  const auto dataset = session.open_split("test");
   const data::ImageShape shape = dataset->shape();
   const std::int64_t count = std::min(kColumns * kRows, dataset->size());
   const memory::Tag tag(memory::Class::data, "pictures");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "comm/affinity.h"
 #include "comm/agree.h"
 #include "config/document.h"
 #include "memory/leak_gate.h"
@@ -66,6 +67,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   std::int64_t& step = session_.cursor.step;
   journal_ = std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples());
   journal_->note(session_.description());
+  if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty()) journal_->note("warning: " + warning);
   if (found) journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
 
   step::StepControl control(*session_.communicator, [] { return StopRequest::requested(); });
@@ -99,7 +101,7 @@ void Training::save() {
 
 Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-  return evaluate(*session_.model->phases().front(), session_.runner, session_.split("test"), config_.data.batch,
+  return evaluate(*session_.model->phases().front(), session_.runner, session_.open_split("test"), config_.data.batch,
                   *session_.communicator, session_.device);
 }
 
@@ -146,6 +148,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
   comm::agree(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
+  comm::agree(world, timeout, [&] { check_inputs(config, world); });
 
   const StopRequest stop;
   const std::filesystem::path run = config.run.folder();
