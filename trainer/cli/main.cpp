@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   cli::add_data(app, invocation);
   cli::add_config(app, invocation);
   cli::add_doctor(app, invocation);
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+  const auto is_asked_for = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked_for).empty()) {
     cli::report(std::string("there is no command \"") + argv[1] + "\"\n  see: ebb --help");
     return static_cast<int>(ExitCode::usage);
   }
