@@ -6,6 +6,7 @@
 #include <charconv>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace ebb::memory {
 namespace {
@@ -33,10 +34,10 @@ Cgroup::Cgroup(const std::filesystem::path& self, const std::filesystem::path& m
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const std::string group = line.substr(second + 1);
-    if (controllers.find(",memory,") != std::string::npos) v1 = group;
-    if (controllers == ",,") v2 = group;
+    const std::string_view controllers(line.data() + first + 1, second - first - 1);
+    const std::string_view group = std::string_view(line).substr(second + 1);
+    if (controllers == "memory") v1 = group;
+    if (controllers.empty()) v2 = group;
   }
   if (!v1.empty() && open(mount / "memory", v1, "memory.usage_in_bytes", "memory.limit_in_bytes")) return;
   if (!v2.empty()) open(mount, v2, "memory.current", "memory.max");

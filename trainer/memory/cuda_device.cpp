@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
 
@@ -32,8 +33,14 @@ void on_freed(void* ledger, std::uintptr_t block) {
   static_cast<Ledger*>(ledger)->forget(reinterpret_cast<const void*>(block), Ledger::Place::device);
 }
 
-void on_exhausted(void* /*ledger*/, std::int64_t /*allocated*/, std::int64_t /*total*/,
-                  std::int64_t /*free*/) {}
+// In place of the framework's own error, which knows neither stage nor class nor owner.
+void on_exhausted(void* ledger, std::int64_t asked, std::int64_t total, std::int64_t free) {
+  const TagView tag = current_tag();
+  throw Error(ExitCode::memory, fmt::format("{}\n  the device has {}, of which {} are free",
+                                            shortage(*static_cast<Ledger*>(ledger), Ledger::Place::device,
+                                                     asked, tag.cls, tag.owner),
+                                            format_bytes(total), format_bytes(free)));
+}
 
 }  // namespace
 

@@ -6,15 +6,16 @@ namespace ebb::memory {
 
 inline constexpr const char* kCudaMemorySymbol = "ebb_cuda_memory";
 
-// What the ledger is told of the device's blocks. The callbacks run under the lock of the framework's CUDA
-// allocator, on the thread that allocates: they must call nothing of the framework's that may allocate.
+// What the ledger is told of the device's blocks. allocated and freed run under the lock of the framework's
+// CUDA allocator, on the thread that allocates: they must call nothing of the framework's that may allocate,
+// and not throw.
 struct CudaBlockObserver {
   void* context;
   void (*allocated)(void* context, std::uintptr_t block, std::int64_t bytes);
   void (*freed)(void* context, std::uintptr_t block);
-  // The allocator found no memory, and will throw: what it had handed out, what the device has and has free.
-  void (*exhausted)(void* context, std::int64_t allocated, std::int64_t device_total,
-                    std::int64_t device_free);
+  // The allocator found no room for `asked` bytes and holds no lock; it throws when this returns, and this
+  // may throw.
+  void (*exhausted)(void* context, std::int64_t asked, std::int64_t device_total, std::int64_t device_free);
 };
 
 struct CudaMemoryStats {
