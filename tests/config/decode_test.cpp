@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "config/example_config.h"
@@ -201,10 +202,18 @@ TEST_F(ConfigTest, RefusesWhatIsNoYamlOrNotOneMapping) {
   EXPECT_EQ(refusal("hello\n"),
             "a.yaml:1: is a single value; allowed: a section with the keys run, optimizer, memory");
   EXPECT_EQ(refusal("run: {name: x}\n---\nrun: {name: y}\n"),
-            "a.yaml: holds 2 YAML documents (`---`); allowed: one");
+            "a.yaml:2:1: another YAML document (`---`) begins; allowed: one");
   EXPECT_THAT(refusal("? [a, b]\n: 1\nrun: {name: x}\n"),
               HasSubstr("a.yaml:1: a key has to be a plain name"));
   EXPECT_THAT(refusal("run: {name: !secret x}\n"), HasSubstr("key `run.name`: has the YAML tag !secret"));
+}
+
+// yaml-cpp gives such a file without end as one empty document after another.
+TEST_F(ConfigTest, RefusesAFileThatTheLibraryNeverComesToTheEndOf) {
+  EXPECT_EQ(refusal(",run: {name: x}\n"),
+            "a.yaml:1:1: this is not valid YAML: `,run: {name: x}` is not expected here");
+  EXPECT_EQ(refusal("run: {name: x}\n", {"run.dir='a', b"}),
+            "override `run.dir='a', b`:1:4: this is not valid YAML: `, b` is not expected here");
 }
 
 TEST_F(ConfigTest, RefusesAFileThatIsNotThere) {
@@ -231,7 +240,7 @@ TEST(Description, HandlesStayValidWhileOthersAreAdded) {
   std::vector<std::int64_t> values(200, 0);
   Field first = root.integer("first", values[0]);
   Section& child = root.child("child", "");
-  for (std::size_t i = 1; i < values.size(); ++i) root.integer("k" + std::to_string(i), values[i]);
+  for (std::size_t i = 1; i < values.size(); ++i) root.integer(fmt::format("k{}", i), values[i]);
   child.integer("below", values[0]);
   first.doc("The first of all.");
   EXPECT_THAT(explain(root, "first"), HasSubstr("The first of all."));

@@ -1,4 +1,3 @@
-#include "base/file.h"
 #include "config/document.h"
 
 #include <fmt/format.h>
@@ -7,6 +6,7 @@
 #include <stdexcept>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "config/description.h"
 #include "config/problems.h"
 #include "config/scalar.h"

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <yaml-cpp/yaml.h>
 
 #include <limits>
 #include <optional>
 
 #include "base/error.h"
+#include "config/yaml_document.h"
 
 namespace ebb::config {
 namespace {
@@ -86,46 +86,31 @@ class Reader {
   Problems& problems_;
 };
 
-std::vector<YAML::Node> parse(const std::string& text, const std::string& place) {
-  try {
-    return YAML::LoadAll(text);
-  } catch (const YAML::Exception& error) {
-    const std::string where =
-        error.mark.is_null() ? place
-                             : fmt::format("{}:{}:{}", place, error.mark.line + 1, error.mark.column + 1);
-    throw Error(ExitCode::usage, fmt::format("{}: this is not valid YAML: {}", where, error.msg));
-  }
-}
-
 // A value in quotes is YAML (so that \n and spaces can be said); anything else is taken as it stands.
 Scalar override_scalar(const std::string& value, const std::string& place) {
   if (value.empty()) return {"", true};
   if (value.front() != '"' && value.front() != '\'') return {value, false};
-  const std::vector<YAML::Node> documents = parse(value, place);
-  if (documents.size() != 1 || !documents.front().IsScalar()) {
+  const YAML::Node node = parse_document(value, place);
+  if (!node.IsScalar()) {
     throw Error(ExitCode::usage, fmt::format("{}: the value is not one quoted text", place));
   }
-  return {documents.front().Scalar(), true};
+  return {node.Scalar(), true};
 }
 
 }  // namespace
 
-GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root, Problems& problems) {
-  const std::vector<YAML::Node> documents = parse(text, name);
+GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root,
+                      Problems& problems) {
+  const YAML::Node document = parse_document(text, name);
   GivenValues given;
-  if (documents.size() > 1) {
-    throw Error(ExitCode::usage,
-                fmt::format("{}: holds {} YAML documents (`---`); allowed: one", name, documents.size()));
-  }
   // An empty file leaves everything at its default.
-  if (documents.empty() || documents.front().IsNull()) return given;
-  if (!documents.front().IsMap()) {
-    throw Error(
-        ExitCode::usage,
-        fmt::format("{}:{}: is {}; allowed: {}", name, documents.front().Mark().line + 1,
-                    documents.front().IsSequence() ? "a list" : "a single value", section_text(root)));
+  if (document.IsNull()) return given;
+  if (!document.IsMap()) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}:{}: is {}; allowed: {}", name, document.Mark().line + 1,
+                            document.IsSequence() ? "a list" : "a single value", section_text(root)));
   }
-  Reader(name, root, given, problems).read_section(documents.front(), root, "");
+  Reader(name, root, given, problems).read_section(document, root, "");
   return given;
 }
 

@@ -26,8 +26,8 @@ struct GivenValues {
   std::map<std::string, int, std::less<>> section_lines;  // of the sections that the file has
 };
 
-// `name` is what messages call the text. Unknown and repeated keys, and lists or sections where a value is expected, go into `problems`; what is no
-// YAML at all is thrown.
+// `name` is what messages call the text. Unknown and repeated keys, and lists or sections where a value is
+// expected, go into `problems`; what is no YAML at all is thrown.
 GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root,
                       Problems& problems);
 
