@@ -26,7 +26,7 @@ void write_idx(const std::string& path, std::uint32_t count) {
   big_endian(8);
   for (std::uint32_t i = 0; i < count; ++i)
     for (std::uint32_t pixel = 0; pixel < 64; ++pixel)
-      file.put(static_cast<char>((pixel / 8 < i % 9) == (pixel % 8 < i % 7) ? 200 + i % 50 : 10));
+      file.put(static_cast<char>(pixel % 8 < 2 + i % 4 ? 200 + i % 50 : 10));
 }
 
 std::string read(const std::filesystem::path& path) {
@@ -49,9 +49,10 @@ TinyRun::TinyRun() {
   }
   std::ofstream config(folder_ / "tiny.yaml");
   config << "run: {name: tiny, dir: " << (folder_ / "runs") << ", steps: 30, evaluate_every: 0}\n"
-         << "model: {kind: vae, latent: 4, width: 8, hidden: 16}\n"
+         << "model: {kind: vae, latent: 4, width: 8, hidden: 32}\n"
          << "data: {source: " << (folder_ / "data") << ", batch: 32}\n"
-         << "optimizer: {lr: 3e-3, schedule: {warmup_steps: 5}}\n"
+         << "precision: {loss_scale: {initial: 1024}}\n"
+         << "optimizer: {lr: 0.01, schedule: {warmup_steps: 5}}\n"
          << "parallel: {threads: 1, timeout: 60s}\n"
          << "checkpoint: {every: 10}\n";
 }
@@ -91,7 +92,8 @@ std::map<std::string, std::string> checkpoint_tensors(const std::string& run_fol
     const std::string bytes = read(entry.path());
     std::uint64_t header_bytes = 0;
     std::memcpy(&header_bytes, bytes.data(), 8);
-    for (const auto& [name, about] : nlohmann::json::parse(bytes.substr(8, header_bytes)).items()) {
+    const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, header_bytes));
+    for (const auto& [name, about] : header.items()) {
       if (name == "__metadata__") continue;
       const std::uint64_t begin = about.at("data_offsets").at(0), end = about.at("data_offsets").at(1);
       tensors[name] = bytes.substr(8 + header_bytes + begin, end - begin);
