@@ -227,6 +227,21 @@ TEST_F(ConfigTest, RefusesAFileThatIsNotThere) {
   }
 }
 
+TEST(LoadText, NamesTheTextInItsMessages) {
+  ExampleConfig config;
+  Section root;
+  config.describe(root);
+  load_text("run: {name: vae}", "the saved configuration", {"run.steps=3"}, root);
+  EXPECT_EQ(config.run.name, "vae");
+  EXPECT_EQ(config.run.steps, 3);
+  try {
+    load_text("run: {nam: vae, name: x}", "the saved configuration", {}, root);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "the saved configuration:1: key `run.nam`: unknown; did you mean `run.name`?");
+  }
+}
+
 TEST(Description, RefusesAKeyDescribedTwice) {
   Section root;
   std::int64_t value = 0;
