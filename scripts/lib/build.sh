@@ -2,14 +2,18 @@
 
 # build PRESET [TARGET…]
 build() {
-  local preset=$1
+  local preset=$1 folder stamp targets=() target
   shift
-  local folder=$root/build/$preset
-  # Where nothing has changed, ninja finds so in less than a second; it configures again by itself.
-  if [ ! -f "$folder/build.ninja" ]; then
+  folder=$root/build/$preset
+  # CMake configures again by itself when its own files change, but not for other presets, versions or another place.
+  stamp=$({ echo "$root"; cat CMakePresets.json "$versions"; } | cksum)
+  if [ ! -f "$folder/build.ninja" ] || [ "$(cat "$folder/configured" 2>/dev/null)" != "$stamp" ]; then
+    if [ -f "$folder/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"; then
+      rm -rf "$folder"
+    fi
     quietly "configuring build/$preset" cmake --preset "$preset"
+    echo "$stamp" >"$folder/configured"
   fi
-  local targets=() target
   for target in "$@"; do targets+=(--target "$target"); done
   if [ -t 1 ]; then
     NINJA_STATUS='[%f/%t] ' cmake --build --preset "$preset" -j "$(jobs)" "${targets[@]}" || die "the build failed"

@@ -5,14 +5,15 @@ cd "$root"
 deps=$root/.deps
 venv=$deps/venv
 versions=$root/cmake/versions.txt
-export CCACHE_DIR=$deps/ccache CCACHE_MAXSIZE=3G
+export CCACHE_DIR=$deps/ccache CCACHE_MAXSIZE=5G
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 case "$root" in
-  *[[:space:]]*) die "this checkout lies in '$root'. Virtual environments do not work below a path with spaces: move it." ;;
+  *[!A-Za-z0-9/._+~@%=-]*)
+    die "this checkout lies in '$root'. Some of the tools that build it take no spaces or special characters in a path: move it to one of letters, digits and -_.+ only." ;;
 esac
 
 # Lines of versions.txt of the kinds asked for: third field (kB) is empty for packages.
@@ -20,54 +21,99 @@ listed() { awk -v kinds=" $* " '!/^#/ && NF && index(kinds, " " $1 " ") { print 
 packages() { listed apt data | awk '{ print $1 }'; }
 wheels() { if [ "$1" = small ]; then listed small; else listed small full; fi; }
 
-has_gpu() { [ -e /proc/driver/nvidia/version ] && ldconfig -p | grep -q 'libcuda\.so\.1'; }
+# A driver is a loaded kernel module and its library. No pipe: under pipefail grep -q may fail its writer.
+has_gpu() {
+  local cache
+  [ -e /proc/driver/nvidia/version ] || return 1
+  cache=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null) || return 1
+  [[ $cache == *libcuda.so.1* ]]
+}
 
 missing_packages() {
-  local name
+  local there name
+  command -v dpkg-query >/dev/null || die "dpkg is not here: the scripts know Debian 12 and Ubuntu 24.04. Elsewhere, install by hand what cmake/versions.txt names."
+  there=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $(packages) 2>/dev/null || true)
   for name in $(packages); do
-    dpkg-query -W -f='${db:Status-Abbrev}' "$name" 2>/dev/null | grep -q '^ii' || printf '%s\n' "$name"
+    [[ $'\n'$there$'\n' == *$'\nii '"$name"$'\n'* ]] || printf '%s\n' "$name"
   done
 }
 
 # The set-up of wheels is whole when the stamp names these very lines.
 stamp_of() { { wheels "$1"; cat "$root/scripts/lib/wheels.sh"; } | cksum | tr ' ' '-'; }
-wheels_ready() { [ -x "$venv/bin/python" ] && [ "$(cat "$deps/wheels-$1.stamp" 2>/dev/null)" = "$(stamp_of "$1")" ]; }
-
-megabytes() { awk '{ kb += $2 } END { printf "%d", kb / 1000 }'; }
-free_megabytes() { df -Pk "$1" | awk 'NR == 2 { printf "%d", $4 / 1000 }'; }
-
-# Build jobs: one for each core, at most one for each 2 GiB of memory that is free.
-jobs() {
-  local cores memory
-  cores=$(nproc)
-  memory=$(awk '/^MemAvailable/ { printf "%d", $2 / 2097152 }' /proc/meminfo)
-  [ "$memory" -ge 1 ] || memory=1
-  [ "$cores" -le "$memory" ] && echo "$cores" || echo "$memory"
+wheels_ready() {
+  [ -x "$venv/bin/python" ] && [ "$(cat "$deps/wheels-$1.stamp" 2>/dev/null)" = "$(stamp_of "$1")" ]
 }
 
-# Runs a command whose output only matters when it fails; without a terminal a line every 15 s says that it goes on.
+megabytes() { awk '{ kb += $2 } END { printf "%d", kb / 1000 }'; }
+free_megabytes() { df -Pk "$1" | awk 'NR == 2 { printf "%d", $4 * 1.024 / 1000 }'; }
+megabytes_in() { du -s --block-size=1000000 "$1" 2>/dev/null | cut -f1; }
+
+# need_room FOLDER MEGABYTES WHAT: refuses, with the figures, where the disk has less.
+need_room() {
+  local free
+  free=$(free_megabytes "$1")
+  [ "$free" -ge "$2" ] ||
+    die "the disk under $1 has $free MB free, and $3 needs $2 MB. Free $(($2 - free)) MB there, or move the checkout to another disk."
+}
+
+# Build jobs: one for each core, at most one for each 2 GiB of memory that is free, to this container as well.
+jobs() {
+  local cores memory limit used
+  cores=$(nproc)
+  memory=$(awk '/^MemAvailable/ { printf "%d", $2 / 2097152 }' /proc/meminfo)
+  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)
+  if [ "$limit" != max ]; then
+    used=$(cat /sys/fs/cgroup/memory.current 2>/dev/null || echo 0)
+    limit=$(((limit - used) / 2147483648))
+    [ "$memory" -le "$limit" ] || memory=$limit
+  fi
+  [ "$memory" -ge 1 ] || memory=1
+  if [ "$cores" -le "$memory" ]; then echo "$cores"; else echo "$memory"; fi
+}
+
+# What a running step has reached: megabytes in the folder that it fills, or the last [n/m] of the build.
+reached() {
+  local line=
+  if [ -n "${filling:-}" ]; then
+    line=$(megabytes_in "$filling")
+    printf ', %s MB' "${line:-0}"
+  else
+    line=$(grep -oE '^\[[0-9]+/[0-9]+\]' "$1" | tail -n 1) || return 0
+    [ -z "$line" ] || printf ', %s' "$line"
+  fi
+}
+
+# Runs a command whose output only matters when it fails, and shows that it goes on: one line that renews itself on a
+# terminal, else a line every 10 s. Ctrl-C ends the command too. With filling=FOLDER it shows how much is there.
 quietly() {
-  local title=$1 log start pid
+  local title=$1 log start pid second=0
   shift
-  log=$(mktemp "${TMPDIR:-/tmp}/ebb-setup.XXXXXX")
+  mkdir -p "$deps/log"
+  log=$(mktemp "$deps/log/XXXXXX")
   start=$SECONDS
+  # A group of its own can be stopped as a whole. Not for sudo: it must stay in the terminal's group, and half a
+  # package installation is better finished than broken.
+  [ "$1" = sudo ] || set -m
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
+  set +m
+  trap 'kill -TERM -- "-$pid" 2>/dev/null || true; say; die "interrupted; run the same again to go on"' INT TERM HUP
   while kill -0 "$pid" 2>/dev/null; do
-    for _ in $(seq 15); do
-      kill -0 "$pid" 2>/dev/null || break
-      [ -t 1 ] && printf '\r  %s … %d s' "$title" $((SECONDS - start))
-      sleep 1
-    done
-    if [ ! -t 1 ] && kill -0 "$pid" 2>/dev/null; then say "  $title … $((SECONDS - start)) s"; fi
+    if [ -t 1 ]; then
+      printf '\r\033[K  %s … %d s%s' "$title" $((SECONDS - start)) "$(reached "$log")"
+    elif [ $((second % 10)) = 9 ]; then
+      say "  $title … $((SECONDS - start)) s$(reached "$log")"
+    fi
+    second=$((second + 1))
+    if [ $second -le 2 ]; then sleep 0.2; else sleep 1; fi
   done
+  trap - INT TERM HUP
+  [ ! -t 1 ] || printf '\r\033[K'
   if wait "$pid"; then
-    [ -t 1 ] && printf '\r\033[K'
     say "  $title: done in $((SECONDS - start)) s"
     rm -f "$log"
   else
-    say
-    tail -n 20 "$log" >&2
+    tail -n 30 "$log" >&2
     die "$title failed; the whole output is in $log"
   fi
 }

@@ -1,38 +1,75 @@
 # Installs the wheels of a set (small or full) into .deps/venv. Sourced after common.sh.
 
 install_wheels() {
-  local set=$1 list total done=0 name kb
-  # A venv that was made by another checkout, or half made, is made anew.
-  if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null || ! [ -x "$venv/bin/pip" ] ||
-     ! "$venv/bin/pip" --version >/dev/null 2>&1; then
-    rm -rf "$venv"
-    /usr/bin/python3 -m venv "$venv"
-  fi
-  list=$(wheels "$set")
+  local set=$1 list total big=() rest=() name kb done=0
+  rm -f "$deps"/wheels-*.stamp
+  prepare_venv
+  list=$(missing_wheels "$set")
   total=$(megabytes <<<"$list")
   say "Fetching $total MB of wheels into .deps/venv"
-  rm -f "$deps/wheels-$set.stamp"
-  # Big ones one by one, so that it can be seen how far it is; the rest in one go.
   while read -r name kb; do
-    [ "$kb" -ge 100000 ] || continue
-    quietly "$name ($((kb / 1000)) MB; $done of $total MB are there)" "$venv/bin/pip" install --no-deps --disable-pip-version-check "$name"
-    done=$((done + kb / 1000))
+    [ -n "$name" ] || continue
+    if [ "$kb" -ge 100000 ]; then big+=("$name $kb"); else rest+=("$name"); fi
   done <<<"$list"
-  local small=()
-  while read -r name kb; do [ "$kb" -ge 100000 ] || small+=("$name"); done <<<"$list"
-  quietly "${#small[@]} smaller ones" "$venv/bin/pip" install --no-deps --disable-pip-version-check "${small[@]}"
-  if [ "$set" = full ]; then link_cuda_toolkit; fi
-  stamp_of "$set" >"$deps/wheels-$set.stamp"
+  # Big ones one by one, so that a set-up which was cut off goes on where it was; the others in one go.
+  for name in "${big[@]}"; do
+    kb=${name#* }
+    install_some "${name% *} ($((kb / 1000)) MB; $done of $total MB are there)" "${name% *}"
+    done=$((done + kb / 1000))
+  done
+  [ ${#rest[@]} = 0 ] || install_some "${#rest[@]} smaller ones ($((total - done)) MB)" "${rest[@]}"
+  if [ "$set" = full ]; then
+    link_cuda_toolkit
+    stamp_of full >"$deps/wheels-full.stamp"
+  fi
+  stamp_of small >"$deps/wheels-small.stamp"
+}
+
+# A virtual environment that is broken, or that came with a checkout from another place, is made anew.
+prepare_venv() {
+  local info
+  mkdir -p "$deps"
+  if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$venv"
+    # The distribution's own Python: its version is known to have all these wheels.
+    quietly "virtual environment" /usr/bin/python3 -m venv "$venv"
+  fi
+  # pip names itself in a wheel's folder after all of its files: where that is lacking, an installation was cut off,
+  # and pip would take it for whole.
+  for info in "$venv"/lib/python3*/site-packages/*.dist-info; do
+    [ -e "$info/INSTALLER" ] || rm -rf "$info"
+  done
+}
+
+missing_wheels() {
+  local there
+  there=$("$venv/bin/python" -m pip list --format=freeze --disable-pip-version-check 2>/dev/null | tr 'A-Z_' 'a-z-')
+  wheels "$1" | while read -r name kb; do
+    [[ $'\n'$there$'\n' == *$'\n'"$(tr 'A-Z_' 'a-z-' <<<"$name")"$'\n'* ]] || printf '%s %s\n' "$name" "$kb"
+  done
+}
+
+# install_some TITLE WHEEL…: what is on the way lies in .deps/tmp, and nothing stays outside the checkout unless the
+# user has named a cache for pip.
+install_some() {
+  local title=$1 cache=(--no-cache-dir)
+  shift
+  [ -z "${PIP_CACHE_DIR:-}" ] || cache=()
+  rm -rf "$deps/tmp"
+  mkdir -p "$deps/tmp"
+  filling=$deps/tmp quietly "$title" env TMPDIR="$deps/tmp" \
+    "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check "${cache[@]}" "$@"
+  rm -rf "$deps/tmp"
 }
 
 # The wheels put CUDA into one folder that becomes a toolkit with the names that build systems look for.
 link_cuda_toolkit() {
-  local toolkit library
+  local toolkit library plain
   toolkit=$(echo "$venv"/lib/python3*/site-packages/nvidia/cu13)
   [ -d "$toolkit" ] || die "the CUDA wheels did not make $toolkit"
   [ -e "$toolkit/lib64" ] || ln -s lib "$toolkit/lib64"
   for library in "$toolkit"/lib/lib*.so.*; do
-    local plain=${library%%.so.*}.so
+    plain=${library%%.so.*}.so
     [ -e "$plain" ] || ln -s "$(basename "$library")" "$plain"
   done
 }
