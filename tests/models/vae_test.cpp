@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint64_t kSeed = 7;
 
-std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0}, ImageSize size = {1, 12, 8}) {
+std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0},
+                            ImageSize size = {1, 12, 8}) {
   ModelConfig config;
   config.vae = vae;
   auto model = make_model(config, size, dtype, at::kCPU, kSeed);
@@ -45,7 +46,8 @@ TEST(Vae, LossIsReconstructionPlusWeightedKl) {
   ASSERT_EQ(loss.parts.size(), 2U);
   EXPECT_EQ(loss.parts[0].first, "reconstruction");
   EXPECT_EQ(loss.parts[1].first, "kl");
-  EXPECT_FLOAT_EQ(loss.loss.item<float>(), loss.parts[0].second.item<float>() + 0.5F * loss.parts[1].second.item<float>());
+  EXPECT_FLOAT_EQ(loss.loss.item<float>(),
+                  loss.parts[0].second.item<float>() + 0.5F * loss.parts[1].second.item<float>());
   // Untrained logits are near 0: ln 2 nats a pixel.
   EXPECT_NEAR(loss.parts[0].second.item<double>(), 12 * 8 * 0.6931, 2.0);
 }
@@ -78,7 +80,8 @@ TEST(Vae, SixteenBitLossIsNearTheFp32One) {
 
 TEST(Vae, InitialValuesArePureAndWithinTheBound) {
   const auto one = make(numerics::Dtype::fp32), two = make(numerics::Dtype::fp32);
-  for (const auto& [name, tensor] : one->state().tensors) EXPECT_TRUE(at::equal(tensor, two->state().tensors.at(name))) << name;
+  for (const auto& [name, tensor] : one->state().tensors)
+    EXPECT_TRUE(at::equal(tensor, two->state().tensors.at(name))) << name;
   const at::Tensor weight = one->state().tensors.at("encoder.code.weight");  // fan-in 16: bound 1/4
   EXPECT_LE(weight.abs().max().item<float>(), 0.25F);
   EXPECT_GT(weight.abs().max().item<float>(), 0.2F);

@@ -82,7 +82,8 @@ TEST(Linear, HoldsNoMoreWorkspaceThanTheLimit) {
     const SmallWorkspace small(limit);
     for (const std::int64_t m : {1, 7, 300, 5000})
       for (const std::int64_t n : {1, 9, 4096})
-        for (const std::int64_t k : {1, 500, 65536}) EXPECT_LE(cpu::product_workspace(m, n, k) * 4, limit) << m << " " << n << " " << k;
+        for (const std::int64_t k : {1, 500, 65536})
+          EXPECT_LE(cpu::product_workspace(m, n, k) * 4, limit) << m << " " << n << " " << k;
   }
 }
 

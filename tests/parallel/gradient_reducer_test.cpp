@@ -51,7 +51,8 @@ TEST_F(GradientReducerTest, SumsOverRanksInEveryBucketSize) {
     const std::vector<at::Tensor> gradients = reducer->finish();
     for (int i = 0; i < 5; ++i) {
       EXPECT_EQ(gradients[i].numel(), parameters[i].tensor.numel());
-      EXPECT_TRUE(at::equal(gradients[i], at::full({parameters[i].tensor.numel()}, rank_sum() * (i + 1)))) << "bucket " << bucket;
+      EXPECT_TRUE(at::equal(gradients[i], at::full({parameters[i].tensor.numel()}, rank_sum() * (i + 1))))
+          << "bucket " << bucket;
     }
   }
 }
@@ -83,7 +84,9 @@ TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
     reducer->expect(true);
     loss(5).backward();
     EXPECT_GT(live(), before);  // the buckets
-    { const auto gradients = reducer->finish(); }
+    {
+      const auto gradients = reducer->finish();
+    }
     EXPECT_EQ(live(), before);
     for (const core::Parameter& p : parameters) EXPECT_FALSE(p.tensor.grad().defined());
   }

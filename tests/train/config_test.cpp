@@ -12,7 +12,8 @@ namespace {
 
 TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs")) {
     Config config, again;
     load(config, entry.path(), {});
     const std::string resolved = config::resolved_yaml(described(config));

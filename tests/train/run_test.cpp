@@ -32,16 +32,19 @@ TEST_F(RunTest, LossFallsAndTheClosingScreenSaysWhereThingsLie) {
   const auto curve = losses(tiny->run_folder("undisturbed"));
   ASSERT_EQ(curve.size(), 30U);
   EXPECT_LT(curve.at(29), 0.97 * curve.at(0));
-  for (const char* text : {"test loss", "Peak bytes of each rank", "activ", "samples.png", "reconstructions.png", "ebb sample"})
+  for (const char* text :
+       {"test loss", "Peak bytes of each rank", "activ", "samples.png", "reconstructions.png", "ebb sample"})
     EXPECT_THAT(undisturbed.out, HasSubstr(text));
-  for (const char* file : {"samples.png", "reconstructions.png", "config.yaml", "results.json", "metrics.jsonl"})
+  for (const char* file :
+       {"samples.png", "reconstructions.png", "config.yaml", "results.json", "metrics.jsonl"})
     EXPECT_TRUE(std::filesystem::exists(tiny->run_folder("undisturbed") + "/" + file)) << file;
 }
 
 TEST_F(RunTest, SameSeedGivesTheSameCurveToTheBit) {
   ASSERT_EQ(tiny->train(2, "again").exit_code, 0);
   EXPECT_EQ(losses(tiny->run_folder("again")), losses(tiny->run_folder("undisturbed")));
-  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("again")), checkpoint_tensors(tiny->run_folder("undisturbed")));
+  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("again")),
+            checkpoint_tensors(tiny->run_folder("undisturbed")));
   ASSERT_EQ(tiny->train(2, "other-seed", {"run.seed=2"}).exit_code, 0);
   EXPECT_NE(losses(tiny->run_folder("other-seed")), losses(tiny->run_folder("undisturbed")));
 }
@@ -54,14 +57,16 @@ TEST_F(RunTest, RanksOneTwoAndFourAgreeWithinFp16Rounding) {
     ASSERT_EQ(result.exit_code, 0) << result.err;
     const auto other = losses(tiny->run_folder(name));
     ASSERT_EQ(other.size(), two.size());
-    EXPECT_NEAR(other.at(0), two.at(0), 1e-5 * two.at(0));  // the same samples, latents and weights: only sums differ
+    EXPECT_NEAR(other.at(0), two.at(0),
+                1e-5 * two.at(0));  // the same samples, latents and weights: only sums differ
     EXPECT_NEAR(other.at(29), two.at(29), 1e-2 * two.at(29));
   }
 }
 
 TEST_F(RunTest, StoppedAndResumedEqualsUndisturbed) {
   Process first(tiny->command(2, "stopped", {}));
-  ASSERT_TRUE(first.wait_for_output("global batch"));  // the line that says what is trained: the loop has begun
+  ASSERT_TRUE(
+      first.wait_for_output("global batch"));  // the line that says what is trained: the loop has begun
   first.signal(SIGUSR1);
   const ProcessResult stopped = first.wait();
   ASSERT_EQ(stopped.exit_code, 75) << stopped.out << stopped.err;
@@ -73,12 +78,14 @@ TEST_F(RunTest, StoppedAndResumedEqualsUndisturbed) {
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(resumed.out, HasSubstr("goes on from step " + std::to_string(done)));
   EXPECT_EQ(losses(tiny->run_folder("stopped")), losses(tiny->run_folder("undisturbed")));
-  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("stopped")), checkpoint_tensors(tiny->run_folder("undisturbed")));
+  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("stopped")),
+            checkpoint_tensors(tiny->run_folder("undisturbed")));
 }
 
 TEST_F(RunTest, LiveBytesAreTheSameAfterStepTenAndTheLast) {
   for (const int rank : {0, 1}) {
-    const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-0000" + std::to_string(rank) + ".jsonl");
+    const auto lines =
+        json_lines(tiny->run_folder("undisturbed") + "/memory/rank-0000" + std::to_string(rank) + ".jsonl");
     ASSERT_EQ(lines.size(), 30U);
     EXPECT_EQ(lines[10].at("live"), lines[29].at("live"));
     EXPECT_EQ(lines[10].at("live").at("gradients"), 0);
@@ -125,7 +132,9 @@ TEST_F(RunTest, ABatchThatRanksCannotShareIsRefused) {
 
 TEST_F(RunTest, RanksWithDifferentConfigurationsAreRefused) {
   const std::string line = "run.seed=$((OMPI_COMM_WORLD_RANK+1))";
-  const ProcessResult result = run(mpirun(2, {"sh", "-c", ebb_binary() + " train " + (tiny->folder() / "tiny.yaml") + " run.name=split " + line}));
+  const ProcessResult result =
+      run(mpirun(2, {"sh", "-c",
+                     ebb_binary() + " train " + (tiny->folder() / "tiny.yaml") + " run.name=split " + line}));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("different configurations"));
 }
@@ -142,7 +151,8 @@ TEST_F(RunTest, ASecondRunIntoAFolderIsRefusedWhenAskedTo) {
 
 TEST_F(RunTest, SampleDrawsFromARun) {
   const std::string out = tiny->folder() / "grid.png";
-  const ProcessResult result = run({ebb_binary(), "sample", tiny->run_folder("undisturbed"), "-o", out, "--count", "9"});
+  const ProcessResult result =
+      run({ebb_binary(), "sample", tiny->run_folder("undisturbed"), "-o", out, "--count", "9"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_GT(std::filesystem::file_size(out), 100U);
 }

@@ -57,7 +57,8 @@ TinyRun::TinyRun() {
          << "checkpoint: {every: 10}\n";
 }
 
-std::vector<std::string> TinyRun::command(int ranks, const std::string& name, std::vector<std::string> overrides) const {
+std::vector<std::string> TinyRun::command(int ranks, const std::string& name,
+                                          std::vector<std::string> overrides) const {
   std::vector<std::string> argv{ebb_binary(), "train", folder_ / "tiny.yaml", "run.name=" + name};
   argv.insert(argv.end(), overrides.begin(), overrides.end());
   return ranks == 1 ? argv : mpirun(ranks, argv);
@@ -87,7 +88,8 @@ std::map<std::string, std::string> checkpoint_tensors(const std::string& run_fol
     if (std::filesystem::exists(entry.path() / "DONE")) folders.push_back(entry.path());
   if (folders.empty()) throw std::runtime_error("no checkpoint in " + run_folder);
   std::map<std::string, std::string> tensors;
-  for (const auto& entry : std::filesystem::directory_iterator(*std::max_element(folders.begin(), folders.end()))) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(*std::max_element(folders.begin(), folders.end()))) {
     if (entry.path().extension() != ".safetensors") continue;
     const std::string bytes = read(entry.path());
     std::uint64_t header_bytes = 0;

@@ -14,7 +14,8 @@ class TinyRun {
   TinyRun();
   // ebb train on `ranks` ranks as run `name`, with more overrides. Runs to its end.
   ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {}) const;
-  [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name, std::vector<std::string> overrides) const;
+  [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name,
+                                                 std::vector<std::string> overrides) const;
   [[nodiscard]] std::string run_folder(const std::string& name) const { return folder_ / ("runs/" + name); }
   [[nodiscard]] const TemporaryFolder& folder() const { return folder_; }
 

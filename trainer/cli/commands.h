@@ -7,7 +7,8 @@
 
 namespace ebb::cli {
 
-// What the parsed command line asks for. Each subcommand sets `run`; main calls it and turns an Error into the exit code.
+// What the parsed command line asks for. Each subcommand sets `run`; main calls it and turns an Error into
+// the exit code.
 struct Invocation {
   int argc = 0;
   char** argv = nullptr;
@@ -22,8 +23,8 @@ void add_launch(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 std::string version_text();  // ebb, LibTorch, CUDA, NCCL and MPI, a line each
 
-// Makes the World, runs `body` on this rank and ends all ranks with one code when it throws: the rank that failed prints the message with its rank
-// and host, the others are silent.
+// Makes the World, runs `body` on this rank and ends all ranks with one code when it throws: the rank that
+// failed prints the message with its rank and host, the others are silent.
 ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode(comm::World&)>& body);
 
 // "ebb: MESSAGE" on standard error.

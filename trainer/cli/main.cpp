@@ -1,7 +1,7 @@
-#include "cli/commands.h"
-
 #include <cstdio>
 #include <exception>
+
+#include "cli/commands.h"
 
 namespace {
 
@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
   using namespace ebb;
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
-  app.set_version_flag("--version", [] { return cli::version_text(); }, "Print the versions of ebb and of what it is linked to");
+  app.set_version_flag(
+      "--version", [] { return cli::version_text(); },
+      "Print the versions of ebb and of what it is linked to");
   cli::Invocation invocation{argc, argv, {}};
   cli::add_train(app, invocation);
   cli::add_launch(app, invocation);

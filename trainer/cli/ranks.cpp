@@ -1,6 +1,6 @@
-#include <cstdio>
-
 #include <fmt/format.h>
+
+#include <cstdio>
 
 #include "cli/commands.h"
 #include "comm/agree.h"
@@ -17,7 +17,8 @@ void report(const std::string& message) {
 ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode(comm::World&)>& body) {
   comm::World world(invocation.argc, invocation.argv);
   const std::string where =
-      world.size() > 1 ? fmt::format("rank {} of {} on {}: ", world.rank(), world.size(), world.host()) : std::string();
+      world.size() > 1 ? fmt::format("rank {} of {} on {}: ", world.rank(), world.size(), world.host())
+                       : std::string();
   try {
     return body(world);
   } catch (const comm::ReportedElsewhere& error) {

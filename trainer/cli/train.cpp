@@ -1,9 +1,8 @@
-#include "train/trainer.h"
-
 #include "cli/commands.h"
 #include "comm/agree.h"
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
+#include "train/trainer.h"
 
 namespace ebb::cli {
 
@@ -20,8 +19,10 @@ ExitCode run(const TrainOptions& options, comm::World& world) {
   train::Config config;
   comm::agree(world, kStartTimeout_s, [&] {
     train::load(config, options.config, options.overrides);
-    // ATen asks once, at its first use, whether CUDA is there: open the library before anything else touches a tensor.
-    if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present()) memory::CudaLibrary::open();
+    // ATen asks once, at its first use, whether CUDA is there: open the library before anything else touches
+    // a tensor.
+    if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())
+      memory::CudaLibrary::open();
   });
   // Tensors may outlive main's end in libraries' own static objects: the account has to outlive them.
   auto* ledger = new memory::Ledger;
@@ -32,7 +33,8 @@ ExitCode run(const TrainOptions& options, comm::World& world) {
 }  // namespace
 
 void add_train(CLI::App& app, Invocation& invocation) {
-  auto* command = app.add_subcommand("train", "Train as CONFIG says; start it by mpirun for more than one rank");
+  auto* command =
+      app.add_subcommand("train", "Train as CONFIG says; start it by mpirun for more than one rank");
   auto options = std::make_shared<TrainOptions>();
   command->add_option("config", options->config, "Configuration file (YAML)")->required();
   command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");

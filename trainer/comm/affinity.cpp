@@ -21,11 +21,15 @@ std::string mask_text() {
   return text;
 }
 
-std::int64_t count(const std::string& mask) { return std::max<std::int64_t>(1, std::count(mask.begin(), mask.end(), '1')); }
+std::int64_t count(const std::string& mask) {
+  return std::max<std::int64_t>(1, std::count(mask.begin(), mask.end(), '1'));
+}
 
 }  // namespace
 
-Affinity measure_affinity() { return {std::max<std::int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN)), count(mask_text())}; }
+Affinity measure_affinity() {
+  return {std::max<std::int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN)), count(mask_text())};
+}
 
 std::int64_t suggested_threads(const World& world, double timeout_s) {
   const std::string mine = mask_text();
@@ -46,8 +50,10 @@ std::int64_t suggested_threads(const World& world, double timeout_s) {
 std::string binding_warning(std::int64_t threads) {
   const Affinity affinity = measure_affinity();
   if (threads <= affinity.mask_cores) return "";
-  return fmt::format("{} threads share the {} of {} cores that this rank is bound to: start mpirun with --bind-to none, or use `ebb launch`",
-                     threads, affinity.mask_cores, affinity.host_cores);
+  return fmt::format(
+      "{} threads share the {} of {} cores that this rank is bound to: start mpirun with --bind-to none, or "
+      "use `ebb launch`",
+      threads, affinity.mask_cores, affinity.host_cores);
 }
 
 }  // namespace ebb::comm

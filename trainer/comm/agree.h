@@ -13,8 +13,8 @@ class ReportedElsewhere final : public Error {
   explicit ReportedElsewhere(ExitCode code) : Error(code, "another rank has reported the error") {}
 };
 
-// Runs `action` on every rank; when it throws an Error on some, all ranks throw: the lowest of those that failed its own, the others
-// ReportedElsewhere with its code. So the message is printed once. Collective.
+// Runs `action` on every rank; when it throws an Error on some, all ranks throw: the lowest of those that
+// failed its own, the others ReportedElsewhere with its code. So the message is printed once. Collective.
 void agree(const World& world, double timeout_s, const std::function<void()>& action);
 
 }  // namespace ebb::comm

@@ -26,7 +26,8 @@ std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, co
   for (int peer = 0; peer < wire.size(); ++peer) {
     if (peer == wire.rank()) continue;
     std::string& theirs = texts[static_cast<std::size_t>(peer)];
-    if (theirs.size() > kShort) receives.push_back({peer, reinterpret_cast<std::byte*>(theirs.data()), theirs.size()});
+    if (theirs.size() > kShort)
+      receives.push_back({peer, reinterpret_cast<std::byte*>(theirs.data()), theirs.size()});
     if (copy.size() > kShort) sends.push_back({peer, reinterpret_cast<std::byte*>(copy.data()), copy.size()});
   }
   if (!sends.empty() || !receives.empty()) wire.exchange(operation, sends, receives);

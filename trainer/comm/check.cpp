@@ -23,8 +23,8 @@ bool known_dtype(at::ScalarType type) {
 }
 
 [[noreturn]] void refuse(const Collective& collective, const std::string& why) {
-  throw Error(ExitCode::internal, fmt::format("{} \"{}\" cannot be started: {}", name(collective.kind),
-                                              collective.label, why));
+  throw Error(ExitCode::internal,
+              fmt::format("{} \"{}\" cannot be started: {}", name(collective.kind), collective.label, why));
 }
 
 void check_tensor(const Collective& collective, const at::Tensor& tensor, std::string_view which,
@@ -35,9 +35,10 @@ void check_tensor(const Collective& collective, const at::Tensor& tensor, std::s
                                    tensor.device().str(), c10::DeviceTypeName(device, true)));
   }
   if (!known_dtype(tensor.scalar_type())) {
-    refuse(collective, fmt::format("its {} tensor is of dtype {}; fp16, bf16, fp32, fp64, int64, int32 and uint8 "
-                                   "are moved",
-                                   which, c10::toString(tensor.scalar_type())));
+    refuse(collective,
+           fmt::format("its {} tensor is of dtype {}; fp16, bf16, fp32, fp64, int64, int32 and uint8 "
+                       "are moved",
+                       which, c10::toString(tensor.scalar_type())));
   }
   if (!tensor.is_contiguous()) {
     refuse(collective, fmt::format("its {} tensor of {} elements is not contiguous", which, tensor.numel()));
@@ -90,16 +91,21 @@ void check(const Collective& collective, int size, at::DeviceType device) {
   check_tensor(collective, collective.output, "output", device);
   const std::int64_t out = collective.output.numel();
   if (collective.output.scalar_type() != collective.input.scalar_type()) {
-    refuse(collective, fmt::format("its input is {} and its output {}", c10::toString(collective.input.scalar_type()),
-                                   c10::toString(collective.output.scalar_type())));
+    refuse(collective,
+           fmt::format("its input is {} and its output {}", c10::toString(collective.input.scalar_type()),
+                       c10::toString(collective.output.scalar_type())));
   }
   if (collective.kind == Kind::reduce_scatter && (in % size != 0 || out != in / size)) {
-    refuse(collective, fmt::format("an input of {} elements over {} ranks needs an output of {} elements each{}; it has {}",
-                                   in, size, in / size, in % size != 0 ? " and a multiple of the ranks" : "", out));
+    refuse(
+        collective,
+        fmt::format("an input of {} elements over {} ranks needs an output of {} elements each{}; it has {}",
+                    in, size, in / size, in % size != 0 ? " and a multiple of the ranks" : "", out));
   }
   if (collective.kind == Kind::all_gather && out != in * size) {
-    refuse(collective, fmt::format("an input of {} elements from each of {} ranks needs an output of {} elements; it has {}",
-                                   in, size, in * size, out));
+    refuse(
+        collective,
+        fmt::format("an input of {} elements from each of {} ranks needs an output of {} elements; it has {}",
+                    in, size, in * size, out));
   }
 }
 

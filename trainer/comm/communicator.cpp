@@ -42,6 +42,8 @@ void Communicator::broadcast(const at::Tensor& tensor, int root, std::string lab
   start(std::move(made))->wait();
 }
 
-void Communicator::barrier(std::string label) { start(collective(Kind::barrier, std::move(label)))->wait(); }
+void Communicator::barrier(std::string label) {
+  start(collective(Kind::barrier, std::move(label)))->wait();
+}
 
 }  // namespace ebb::comm

@@ -15,7 +15,9 @@ namespace {
 constexpr std::size_t kStagingBytes = 8 << 20, kLargestSlice = 1 << 20;
 constexpr std::size_t kPieceBytes = 64 << 20;  // of a broadcast or a gather: MPI counts in int
 
-std::byte* bytes_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.data_ptr()); }
+std::byte* bytes_of(const at::Tensor& tensor) {
+  return static_cast<std::byte*>(tensor.data_ptr());
+}
 
 std::size_t slice_for(int ranks) {
   const auto others = static_cast<std::size_t>(std::max(1, ranks - 1));
@@ -49,7 +51,8 @@ Mpi::Mpi(MPI_Comm parent, double timeout_s)
     : timeout_s_(timeout_s),
       wire_(std::make_unique<Wire>(parent, timeout_s)),
       slice_bytes_(slice_for(wire_->size())),
-      staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, wire_->size() - 1)), memory::Class::communication, "mpi staging"),
+      staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, wire_->size() - 1)),
+               memory::Class::communication, "mpi staging"),
       thread_([this] { run_jobs(); }) {}
 
 Mpi::~Mpi() {
@@ -100,7 +103,8 @@ void Mpi::run_jobs() {
         execute(job->collective, operation);
       } catch (...) {
         job->error = std::current_exception();
-        new Collective(job->collective);  // MPI may still touch its tensors: they stay for the rest of the process
+        new Collective(
+            job->collective);  // MPI may still touch its tensors: they stay for the rest of the process
       }
     }
     const std::lock_guard lock(mutex_);
@@ -121,21 +125,28 @@ void Mpi::execute(const Collective& c, const Operation& operation) {
     notice.numel = c.input.numel();
   }
   wire_->meet(operation, notice, [](const Notice& a, const Notice& b) {
-    return a.kind == b.kind && a.label_hash == b.label_hash && a.numel == b.numel && a.dtype == b.dtype && a.op == b.op && a.root == b.root;
+    return a.kind == b.kind && a.label_hash == b.label_hash && a.numel == b.numel && a.dtype == b.dtype &&
+           a.op == b.op && a.root == b.root;
   });
   switch (c.kind) {
-    case Kind::all_reduce: return all_reduce(c, operation);
-    case Kind::reduce_scatter: return reduce_scatter(c, operation);
-    case Kind::all_gather: return all_gather(c, operation);
-    case Kind::broadcast: return broadcast(c, operation);
-    case Kind::barrier: return;
+    case Kind::all_reduce:
+      return all_reduce(c, operation);
+    case Kind::reduce_scatter:
+      return reduce_scatter(c, operation);
+    case Kind::all_gather:
+      return all_gather(c, operation);
+    case Kind::broadcast:
+      return broadcast(c, operation);
+    case Kind::barrier:
+      return;
   }
 }
 
 // Round by round: every rank combines one slice of what is left, then all take the combined slices.
 void Mpi::all_reduce(const Collective& c, const Operation& o) {
   const auto element = c.input.element_size();
-  const std::size_t total = static_cast<std::size_t>(c.input.numel()), ranks = static_cast<std::size_t>(size());
+  const std::size_t total = static_cast<std::size_t>(c.input.numel()),
+                    ranks = static_cast<std::size_t>(size());
   const std::size_t me = static_cast<std::size_t>(rank());
   std::byte* data = bytes_of(c.input);
   std::vector<Piece> sends, receives;
@@ -143,7 +154,9 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
     const std::size_t round = std::min(total - begin, slice_bytes_ / element * ranks);
     const std::size_t slice = (round + ranks - 1) / ranks;
     const auto first = [&](std::size_t r) { return begin + std::min(round, r * slice); };
-    const auto count = [&](std::size_t r) { return std::min(round, (r + 1) * slice) - std::min(round, r * slice); };
+    const auto count = [&](std::size_t r) {
+      return std::min(round, (r + 1) * slice) - std::min(round, r * slice);
+    };
     sends.clear();
     receives.clear();
     std::vector<const std::byte*> sources(ranks);
@@ -163,8 +176,10 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
     receives.clear();
     for (std::size_t r = 0; r < ranks; ++r) {
       if (r == me) continue;
-      if (count(me) > 0) sends.push_back({static_cast<int>(r), data + first(me) * element, count(me) * element});
-      if (count(r) > 0) receives.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
+      if (count(me) > 0)
+        sends.push_back({static_cast<int>(r), data + first(me) * element, count(me) * element});
+      if (count(r) > 0)
+        receives.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
     }
     wire_->exchange(o, sends, receives);
     begin += round;
@@ -173,7 +188,8 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
 
 void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
   const auto element = c.input.element_size();
-  const std::size_t part = static_cast<std::size_t>(c.output.numel()), ranks = static_cast<std::size_t>(size());
+  const std::size_t part = static_cast<std::size_t>(c.output.numel()),
+                    ranks = static_cast<std::size_t>(size());
   const std::size_t me = static_cast<std::size_t>(rank());
   std::byte* data = bytes_of(c.input);
   std::vector<Piece> sends, receives;
@@ -199,7 +215,8 @@ void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
 }
 
 void Mpi::all_gather(const Collective& c, const Operation& o) {
-  const std::size_t part = c.input.nbytes(), ranks = static_cast<std::size_t>(size()), me = static_cast<std::size_t>(rank());
+  const std::size_t part = c.input.nbytes(), ranks = static_cast<std::size_t>(size()),
+                    me = static_cast<std::size_t>(rank());
   std::byte* out = bytes_of(c.output);
   if (part > 0) std::copy_n(bytes_of(c.input), part, out + me * part);
   std::vector<Piece> sends, receives;

@@ -14,11 +14,12 @@
 
 namespace ebb::comm {
 
-// CPU tensors over MPI point-to-point messages. One progress thread runs the collectives in the order in which they were started; wait() only waits for it.
-// Needs MPI_THREAD_MULTIPLE.
+// CPU tensors over MPI point-to-point messages. One progress thread runs the collectives in the order in
+// which they were started; wait() only waits for it. Needs MPI_THREAD_MULTIPLE.
 //
-// An all-reduce is a reduce-scatter and an all-gather over slices: each rank combines its slice of every other rank's tensor in rank order, so the result is
-// the same on all ranks and from run to run. Memory: a staging buffer of at most 8 MiB, made once; results go straight into the tensors.
+// An all-reduce is a reduce-scatter and an all-gather over slices: each rank combines its slice of every
+// other rank's tensor in rank order, so the result is the same on all ranks and from run to run. Memory: a
+// staging buffer of at most 8 MiB, made once; results go straight into the tensors.
 class Mpi final : public Communicator {
  public:
   Mpi(MPI_Comm parent, double timeout_s);
@@ -44,12 +45,12 @@ class Mpi final : public Communicator {
   std::size_t slice_bytes_;  // of one rank's staging
   memory::Buffer staging_;   // a slice for each other rank
   std::uint64_t sequence_ = 0;
-  std::mutex mutex_;         // guards what follows
+  std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Job>> queue_;
   std::exception_ptr broken_;
   bool closing_ = false;
-  std::thread thread_;       // last: it uses all of the above
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace ebb::comm

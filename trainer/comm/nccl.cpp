@@ -8,14 +8,16 @@ namespace ebb::comm {
 
 std::unique_ptr<Communicator> make_nccl(const World& world, double timeout_s, at::Device device) {
   if (!device.is_cuda() || !memory::CudaLibrary::is_open())
-    throw Error(ExitCode::usage, "parallel.backend=nccl moves tensors between GPUs, but this run's are in host memory: set "
-                                 "parallel.backend=auto, or run.device=cuda where there is a GPU (`ebb doctor` says)");
+    throw Error(ExitCode::usage,
+                "parallel.backend=nccl moves tensors between GPUs, but this run's are in host memory: set "
+                "parallel.backend=auto, or run.device=cuda where there is a GPU (`ebb doctor` says)");
   using Function = const CudaCommTable* (*)();
   const CudaCommTable* table = reinterpret_cast<Function>(memory::CudaLibrary::symbol("ebb_cuda_comm"))();
   std::string id(CudaCommTable::kIdBytes, '\0');
   if (world.rank() == 0) table->make_id(id.data());
   id = world.gather_to_all(id, timeout_s).front();
-  return std::unique_ptr<Communicator>(table->make(id.data(), world.rank(), world.size(), device.index(), timeout_s));
+  return std::unique_ptr<Communicator>(
+      table->make(id.data(), world.rank(), world.size(), device.index(), timeout_s));
 }
 
 }  // namespace ebb::comm

@@ -11,11 +11,11 @@ struct CudaCommTable {
   static constexpr int kIdBytes = 128;
   void (*make_id)(char* id);  // rank 0's; fills kIdBytes
   Communicator* (*make)(const char* id, int rank, int size, int device, double timeout_s);
-  int (*version)();           // 22809 is 2.28.9
+  int (*version)();  // 22809 is 2.28.9
 };
 
-// A communicator of GPU tensors over NCCL, a stream of its own on each rank. The id goes from rank 0 to all through `world`. Error(usage) where
-// no CUDA library is open or the device is none. Collective.
+// A communicator of GPU tensors over NCCL, a stream of its own on each rank. The id goes from rank 0 to all
+// through `world`. Error(usage) where no CUDA library is open or the device is none. Collective.
 std::unique_ptr<Communicator> make_nccl(const World& world, double timeout_s, at::Device device);
 
 }  // namespace ebb::comm

@@ -43,7 +43,8 @@ void store(const A* from, F* to, std::size_t n) {
 [[gnu::target("avx512f")]] void store_half_avx512(const float* from, c10::Half* to, std::size_t n) {
   std::size_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    const __m256i half = _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m256i half =
+        _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), half);
   }
   for (; i < n; ++i) to[i] = static_cast<c10::Half>(from[i]);
@@ -59,7 +60,8 @@ void store(const A* from, F* to, std::size_t n) {
 [[gnu::target("avx2,f16c")]] void store_half_f16c(const float* from, c10::Half* to, std::size_t n) {
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    const __m128i half = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m128i half =
+        _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), half);
   }
   for (; i < n; ++i) to[i] = static_cast<c10::Half>(from[i]);
@@ -68,8 +70,9 @@ void store(const A* from, F* to, std::size_t n) {
 enum class Vectors { none, f16c, avx512 };
 Vectors vectors() {
   static const Vectors found = __builtin_cpu_supports("avx512f") ? Vectors::avx512
-                               : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c") ? Vectors::f16c
-                                                                                                  : Vectors::none;
+                               : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")
+                                   ? Vectors::f16c
+                                   : Vectors::none;
   return found;
 }
 
@@ -107,7 +110,8 @@ void merge(A* into, const A* from, std::size_t n) {
 }
 
 template <class F, class A>
-void combine_as(ReduceOp op, std::span<const std::byte* const> sources, std::byte* target, std::size_t count) {
+void combine_as(ReduceOp op, std::span<const std::byte* const> sources, std::byte* target,
+                std::size_t count) {
   alignas(64) A sum[kBlock];
   alignas(64) A next[kBlock];
   for (std::size_t begin = 0; begin < count; begin += kBlock) {

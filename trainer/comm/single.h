@@ -8,8 +8,8 @@
 
 namespace ebb::comm {
 
-// The communicator of a run of one rank: every collective is done when start() returns. It checks its arguments as the others do, so
-// that code that is wrong on two ranks is refused on one.
+// The communicator of a run of one rank: every collective is done when start() returns. It checks its
+// arguments as the others do, so that code that is wrong on two ranks is refused on one.
 class Single final : public Communicator {
  public:
   explicit Single(at::Device device) : device_(device) {}

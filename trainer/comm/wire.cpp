@@ -22,7 +22,8 @@ constexpr int kNoticeTag = 1;
 constexpr int kDataTag = 2;
 constexpr int kFarewellTag = 3;
 constexpr std::size_t kFarewellBytes = 1024;
-constexpr auto kHotTime = std::chrono::microseconds(300);  // polled without sleeping: most messages end within it
+constexpr auto kHotTime =
+    std::chrono::microseconds(300);  // polled without sleeping: most messages end within it
 constexpr auto kNap = std::chrono::microseconds(30);
 
 static_assert(std::is_trivially_copyable_v<Notice>);
@@ -47,7 +48,8 @@ std::string describe(const Operation& operation) {
 
 std::string describe(const Notice& notice) {
   if (notice.sequence == 0) return "nothing yet";
-  const std::string_view what = notice.kind == kAgreementKind ? "agreement" : name(static_cast<Kind>(notice.kind));
+  const std::string_view what =
+      notice.kind == kAgreementKind ? "agreement" : name(static_cast<Kind>(notice.kind));
   return fmt::format("{} \"{}\" (number {})", what, notice.label, notice.sequence);
 }
 
@@ -106,7 +108,8 @@ const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& 
   }
   receives_ = requests_.size();
   for (int peer = 0; peer < size_; ++peer) {
-    if (peer != rank_) post(operation, {peer, reinterpret_cast<std::byte*>(&mine_), sizeof(Notice)}, kNoticeTag, true);
+    if (peer != rank_)
+      post(operation, {peer, reinterpret_cast<std::byte*>(&mine_), sizeof(Notice)}, kNoticeTag, true);
   }
   complete(operation, Stage::meeting);
 
@@ -115,16 +118,18 @@ const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& 
   for (int peer = 0; peer < size_; ++peer) {
     const Notice& theirs = heard_[static_cast<std::size_t>(peer)];
     if (theirs.sequence == mine_.sequence && same(mine_, theirs)) continue;
-    fail(fmt::format("the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
-                     "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
-                     "order: look for a decision that only one of them took",
-                     place(rank_), describe(mine_), mine_.dtype, mine_.numel, mine_.op, mine_.root, place(peer),
-                     describe(theirs), theirs.dtype, theirs.numel, theirs.op, theirs.root));
+    fail(fmt::format(
+        "the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
+        "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
+        "order: look for a decision that only one of them took",
+        place(rank_), describe(mine_), mine_.dtype, mine_.numel, mine_.op, mine_.root, place(peer),
+        describe(theirs), theirs.dtype, theirs.numel, theirs.op, theirs.root));
   }
   return heard_;
 }
 
-void Wire::exchange(const Operation& operation, std::span<const Piece> sends, std::span<const Piece> receives) {
+void Wire::exchange(const Operation& operation, std::span<const Piece> sends,
+                    std::span<const Piece> receives) {
   requests_.clear();
   peers_.clear();
   for (const Piece& piece : receives) post(operation, piece, kDataTag, false);
@@ -149,7 +154,8 @@ void Wire::complete(const Operation& operation, Stage stage) {
   for (;;) {
     int count = 0;
     must(operation,
-         MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, finished_.data(), MPI_STATUSES_IGNORE),
+         MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, finished_.data(),
+                      MPI_STATUSES_IGNORE),
          "MPI_Testsome");
     if (count == MPI_UNDEFINED) return;
     const auto now = Clock::now();
@@ -170,7 +176,8 @@ void Wire::complete(const Operation& operation, Stage stage) {
 }
 
 void Wire::check_stopped(const Operation& operation) {
-  if (stopped()) fail(fmt::format("{} was ended on {}: {}", describe(operation), place(rank_), stop_reason()));
+  if (stopped())
+    fail(fmt::format("{} was ended on {}: {}", describe(operation), place(rank_), stop_reason()));
 }
 
 void Wire::check_farewell(const Operation& operation) {
@@ -180,10 +187,11 @@ void Wire::check_farewell(const Operation& operation) {
   if (there == 0) return;
   char text[kFarewellBytes] = {};
   must(operation,
-       MPI_Recv(text, kFarewellBytes, MPI_BYTE, status.MPI_SOURCE, kFarewellTag, comm_, MPI_STATUS_IGNORE), "MPI_Recv");
+       MPI_Recv(text, kFarewellBytes, MPI_BYTE, status.MPI_SOURCE, kFarewellTag, comm_, MPI_STATUS_IGNORE),
+       "MPI_Recv");
   text[kFarewellBytes - 1] = 0;
-  fail(fmt::format("{} ended on {}, because {} gave up: {}", describe(operation), place(rank_), place(status.MPI_SOURCE),
-                   text));
+  fail(fmt::format("{} ended on {}, because {} gave up: {}", describe(operation), place(rank_),
+                   place(status.MPI_SOURCE), text));
 }
 
 void Wire::late(const Operation& operation, Stage stage) {
@@ -201,10 +209,12 @@ void Wire::late(const Operation& operation, Stage stage) {
   }
   std::sort(who.begin(), who.end());
   who.erase(std::unique(who.begin(), who.end()), who.end());
-  fail(fmt::format("{} did not end within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last lines: it "
-                   "may be stopped, out of memory, or doing other work; parallel.timeout sets the limit",
-                   describe(operation), operation.timeout_s, place(rank_), seconds_since(operation.started),
-                   who.empty() ? std::string("a rank did not take part") : fmt::format("{}", fmt::join(who, "; "))));
+  fail(fmt::format(
+      "{} did not end within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last lines: "
+      "it "
+      "may be stopped, out of memory, or doing other work; parallel.timeout sets the limit",
+      describe(operation), operation.timeout_s, place(rank_), seconds_since(operation.started),
+      who.empty() ? std::string("a rank did not take part") : fmt::format("{}", fmt::join(who, "; "))));
 }
 
 void Wire::must(const Operation& operation, int code, const char* call) {
@@ -228,7 +238,8 @@ void Wire::say_farewell(std::string_view reason) {
     MPI_Request request = MPI_REQUEST_NULL;
     if (peer == rank_) continue;
     // Whether it arrives is beyond our help; the buffer lives as long as the process.
-    if (MPI_Isend(farewell_.data(), kFarewellBytes, MPI_BYTE, peer, kFarewellTag, comm_, &request) == MPI_SUCCESS &&
+    if (MPI_Isend(farewell_.data(), kFarewellBytes, MPI_BYTE, peer, kFarewellTag, comm_, &request) ==
+            MPI_SUCCESS &&
         request != MPI_REQUEST_NULL) {
       MPI_Request_free(&request);
     }

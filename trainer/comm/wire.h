@@ -13,7 +13,8 @@
 
 namespace ebb::comm {
 
-// What a rank tells every other one when it starts an operation: the same on all ranks but for `numel` of a gathered text and the payload.
+// What a rank tells every other one when it starts an operation: the same on all ranks but for `numel` of a
+// gathered text and the payload.
 struct Notice {
   static constexpr std::size_t kLabelBytes = 96;
   static constexpr std::size_t kPayloadBytes = 64;
@@ -45,11 +46,12 @@ struct Piece {
   std::size_t bytes = 0;
 };
 
-// Point-to-point messages among all ranks over a communicator of its own, each with a time limit. Its calls never block inside MPI: they
-// poll, so that a stopped or lost rank is noticed and named from what was last heard of it. One thread at a time, except stop().
+// Point-to-point messages among all ranks over a communicator of its own, each with a time limit. Its calls
+// never block inside MPI: they poll, so that a stopped or lost rank is noticed and named from what was last
+// heard of it. One thread at a time, except stop().
 //
-// After any Error the wire is broken: MPI may still write into buffers of messages under way, so the owner must keep those buffers, and the
-// wire, for the rest of the process.
+// After any Error the wire is broken: MPI may still write into buffers of messages under way, so the owner
+// must keep those buffers, and the wire, for the rest of the process.
 class Wire {
  public:
   // Called by all ranks of `parent`, within timeout_s.
@@ -66,8 +68,9 @@ class Wire {
   // Nanoseconds of the steady clock at the last sign of life of a call in progress. Thread-safe.
   [[nodiscard]] std::int64_t beat_ns() const { return beat_ns_.load(std::memory_order_relaxed); }
 
-  // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in rank order. Error(communication) where a
-  // rank did not come in time, or came with another operation (`same` decides; it compares two notices).
+  // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in rank order.
+  // Error(communication) where a rank did not come in time, or came with another operation (`same` decides;
+  // it compares two notices).
   const std::vector<Notice>& meet(const Operation& operation, const Notice& mine,
                                   bool (*same)(const Notice&, const Notice&));
 

@@ -38,16 +38,19 @@ struct World::Impl {
   int rank = 0, size = 1, local_rank = 0, local_size = 1;
   bool mpi = false;
   std::string host = host_name();
-  std::unique_ptr<Wire> wire;      // of the small agreements; null for one rank
+  std::unique_ptr<Wire> wire;  // of the small agreements; null for one rank
   std::uint64_t agreements = 0;
 };
 
 World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
   if (!launched()) return;
   int provided = 0;
-  if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS || provided < MPI_THREAD_MULTIPLE)
-    throw Error(ExitCode::communication, "this MPI does not allow several threads (MPI_THREAD_MULTIPLE), which reducing gradients during "
-                                         "backward needs. Use an Open MPI or MPICH that was built with threads");
+  if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS ||
+      provided < MPI_THREAD_MULTIPLE)
+    throw Error(
+        ExitCode::communication,
+        "this MPI does not allow several threads (MPI_THREAD_MULTIPLE), which reducing gradients during "
+        "backward needs. Use an Open MPI or MPICH that was built with threads");
   impl_->mpi = true;
   MPI_Comm_rank(MPI_COMM_WORLD, &impl_->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &impl_->size);
@@ -62,24 +65,40 @@ World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
 
 World::~World() {
   if (!impl_->mpi) return;
-  if (impl_->wire && impl_->wire->broken()) end_all(ExitCode::communication);  // MPI_Finalize would wait for ever
+  if (impl_->wire && impl_->wire->broken())
+    end_all(ExitCode::communication);  // MPI_Finalize would wait for ever
   impl_->wire.reset();
   MPI_Finalize();
 }
 
-int World::rank() const { return impl_->rank; }
-int World::size() const { return impl_->size; }
-int World::local_rank() const { return impl_->local_rank; }
-int World::local_size() const { return impl_->local_size; }
-const std::string& World::host() const { return impl_->host; }
+int World::rank() const {
+  return impl_->rank;
+}
+int World::size() const {
+  return impl_->size;
+}
+int World::local_rank() const {
+  return impl_->local_rank;
+}
+int World::local_size() const {
+  return impl_->local_size;
+}
+const std::string& World::host() const {
+  return impl_->host;
+}
 
 void World::expect_ranks(std::int64_t expected) const {
   if (expected == 0 || expected == size()) return;
-  throw Error(ExitCode::communication,
-              fmt::format("parallel.ranks={} are expected, but {} were started. {} Set parallel.ranks=0 to take any number.", expected, size(),
-                          size() == 1 ? "A launcher that does not know this program's MPI starts single ranks that do not see each other: is "
-                                        "mpirun the one of the MPI that `ebb --version` names, and does it read the host file?"
-                                      : "Compare mpirun's -np and the slots of its host file."));
+  throw Error(
+      ExitCode::communication,
+      fmt::format(
+          "parallel.ranks={} are expected, but {} were started. {} Set parallel.ranks=0 to take any number.",
+          expected, size(),
+          size() == 1
+              ? "A launcher that does not know this program's MPI starts single ranks that do not see each "
+                "other: is "
+                "mpirun the one of the MPI that `ebb --version` names, and does it read the host file?"
+              : "Compare mpirun's -np and the slots of its host file."));
 }
 
 std::vector<std::string> World::gather_to_all(const std::string& text, double timeout_s) const {
@@ -96,7 +115,8 @@ std::vector<std::string> World::gather_to_all(const std::string& text, double ti
 
 std::int64_t World::max_of_all(std::int64_t value, double timeout_s) const {
   std::int64_t largest = value;
-  for (const std::string& text : gather_to_all(std::to_string(value), timeout_s)) largest = std::max<std::int64_t>(largest, std::stoll(text));
+  for (const std::string& text : gather_to_all(std::to_string(value), timeout_s))
+    largest = std::max<std::int64_t>(largest, std::stoll(text));
   return largest;
 }
 
@@ -106,21 +126,27 @@ void World::end_all(ExitCode code) const {
   _exit(static_cast<int>(code));
 }
 
-std::unique_ptr<Communicator> make_communicator(const World& world, Backend backend, double timeout_s, at::Device device) {
+std::unique_ptr<Communicator> make_communicator(const World& world, Backend backend, double timeout_s,
+                                                at::Device device) {
   if (backend == Backend::automatic)
     backend = world.size() == 1 ? Backend::single : device.is_cuda() ? Backend::nccl : Backend::mpi;
   switch (backend) {
-    case Backend::nccl: return make_nccl(world, timeout_s, device);
+    case Backend::nccl:
+      return make_nccl(world, timeout_s, device);
     case Backend::mpi:
       if (device.is_cuda())
-        throw Error(ExitCode::usage, "parallel.backend=mpi moves tensors in host memory, but this run's are on the GPU: set "
-                                     "parallel.backend=nccl, or run.device=cpu");
+        throw Error(ExitCode::usage,
+                    "parallel.backend=mpi moves tensors in host memory, but this run's are on the GPU: set "
+                    "parallel.backend=nccl, or run.device=cpu");
       if (world.size() == 1) break;  // nothing to move, and MPI may not be initialised
       return std::make_unique<Mpi>(MPI_COMM_WORLD, timeout_s);
     default:
       if (world.size() > 1)
-        throw Error(ExitCode::usage, fmt::format("parallel.backend=single is for one rank, but {} were started: set parallel.backend=auto",
-                                                 world.size()));
+        throw Error(
+            ExitCode::usage,
+            fmt::format(
+                "parallel.backend=single is for one rank, but {} were started: set parallel.backend=auto",
+                world.size()));
   }
   return std::make_unique<Single>(device);
 }

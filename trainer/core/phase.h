@@ -10,8 +10,9 @@
 
 namespace ebb::core {
 
-// What a forward pass gives. `loss` is a scalar fp32 tensor with a graph, the sum over this rank's samples divided by batch.global_batch, so
-// that the sum over ranks and micro-batches is the mean. `parts` are detached fp32 scalars of the same scale, reported apart by name.
+// What a forward pass gives. `loss` is a scalar fp32 tensor with a graph, the sum over this rank's samples
+// divided by batch.global_batch, so that the sum over ranks and micro-batches is the mean. `parts` are
+// detached fp32 scalars of the same scale, reported apart by name.
 struct Loss {
   at::Tensor loss;
   std::vector<std::pair<std::string, at::Tensor>> parts;

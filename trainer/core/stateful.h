@@ -13,8 +13,8 @@ struct State {
   nlohmann::json values = nlohmann::json::object();
 };
 
-// Saves and restores exactly. `state()` gives live tensors: a loader copies into them in place and then calls `restore`
-// with the saved values, so that a restart allocates nothing beside them.
+// Saves and restores exactly. `state()` gives live tensors: a loader copies into them in place and then calls
+// `restore` with the saved values, so that a restart allocates nothing beside them.
 class Stateful {
  public:
   virtual ~Stateful() = default;

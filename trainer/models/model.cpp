@@ -5,12 +5,13 @@
 namespace ebb::models {
 
 void ModelConfig::describe(config::Section& s) {
-  s.choice("kind", kind, {{"vae", Kind::vae}}).doc("The family of the model. This version trains variational autoencoders.");
+  s.choice("kind", kind, {{"vae", Kind::vae}})
+      .doc("The family of the model. This version trains variational autoencoders.");
   vae.describe(s);
 }
 
-std::unique_ptr<Model> make_model(const ModelConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device,
-                                  std::uint64_t seed) {
+std::unique_ptr<Model> make_model(const ModelConfig& config, ImageSize size, numerics::Dtype dtype,
+                                  at::Device device, std::uint64_t seed) {
   return std::make_unique<Vae>(config.vae, size, dtype, device, seed);
 }
 

@@ -5,8 +5,13 @@ namespace ebb::parallel {
 void ParallelConfig::describe(config::Section& s) {
   using comm::Backend;
   s.choice("backend", backend,
-           {{"auto", Backend::automatic}, {"single", Backend::single}, {"mpi", Backend::mpi}, {"nccl", Backend::nccl}})
-      .doc("What moves tensors between ranks. auto: nothing for one rank, NCCL where every rank has a GPU of its own, else MPI.")
+           {{"auto", Backend::automatic},
+            {"single", Backend::single},
+            {"mpi", Backend::mpi},
+            {"nccl", Backend::nccl}})
+      .doc(
+          "What moves tensors between ranks. auto: nothing for one rank, NCCL where every rank has a GPU of "
+          "its own, else MPI.")
       .free_to_change();
   s.integer("ranks", ranks)
       .at_least(0)
@@ -16,7 +21,9 @@ void ParallelConfig::describe(config::Section& s) {
       .doc("What ranks share of the training state. This version keeps a copy on every rank (none).")
       .free_to_change();
   s.choice("reduction", reduction, {{"fast", Reduction::fast}})
-      .doc("How gradients are summed over ranks. fast: in rank order, so the last bits depend on the number of ranks.");
+      .doc(
+          "How gradients are summed over ranks. fast: in rank order, so the last bits depend on the number "
+          "of ranks.");
   s.bytes("bucket", bucket_bytes)
       .at_least(1024)
       .doc("Gradients are reduced in buckets of about this size while backward still runs.")
@@ -28,7 +35,9 @@ void ParallelConfig::describe(config::Section& s) {
   s.integer("threads", threads)
       .at_least(0)
       .at_most(1024)
-      .doc("Compute threads of each rank. 0: the cores of this machine divided by its ranks. Another number may change the last bits.")
+      .doc(
+          "Compute threads of each rank. 0: the cores of this machine divided by its ranks. Another number "
+          "may change the last bits.")
       .free_to_change();
 }
 

@@ -16,9 +16,9 @@ struct GradientReducer::Bucket {
   std::vector<std::int64_t> offsets;  // elements, one a parameter
   std::int64_t numel = 0;
   std::string label;
-  at::Tensor flat;                    // defined from the first gradient of a step to finish()
-  std::size_t arrived = 0;            // in this micro-batch
-  std::vector<bool> seen;             // in this step
+  at::Tensor flat;          // defined from the first gradient of a step to finish()
+  std::size_t arrived = 0;  // in this micro-batch
+  std::vector<bool> seen;   // in this step
   std::unique_ptr<comm::Work> work;
 };
 
@@ -36,7 +36,8 @@ GradientReducer::GradientReducer(std::vector<core::Parameter> parameters, comm::
   for (std::size_t i = parameters_.size(); i-- > 0;) {
     const at::Tensor& tensor = parameters_[i].tensor;
     const std::int64_t element = accumulate_ ? 4 : static_cast<std::int64_t>(tensor.element_size());
-    if (buckets_.empty() || (buckets_.back().numel + tensor.numel()) * element > bucket_bytes) buckets_.emplace_back();
+    if (buckets_.empty() || (buckets_.back().numel + tensor.numel()) * element > bucket_bytes)
+      buckets_.emplace_back();
     Bucket& bucket = buckets_.back();
     place_[i] = {buckets_.size() - 1, bucket.parameters.size()};
     bucket.parameters.push_back(i);
@@ -98,8 +99,10 @@ std::vector<at::Tensor> GradientReducer::finish() {
     const Bucket& bucket = buckets_[next_to_start_];
     for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot)
       if (!bucket.seen[slot])
-        throw Error(ExitCode::internal, fmt::format("parameter {} got no gradient in this step: the model's forward does not use it",
-                                                    parameters_[bucket.parameters[slot]].name));
+        throw Error(
+            ExitCode::internal,
+            fmt::format("parameter {} got no gradient in this step: the model's forward does not use it",
+                        parameters_[bucket.parameters[slot]].name));
   }
   std::vector<at::Tensor> gradients(parameters_.size());
   for (Bucket& bucket : buckets_) {

@@ -8,26 +8,29 @@
 
 namespace ebb::parallel {
 
-// Takes each gradient as soon as autograd has it, packs it into flat buckets and reduces a full bucket while backward goes on. Between steps it
-// holds no memory: buckets are made when their first gradient arrives and belong to the tensors that finish() gives.
+// Takes each gradient as soon as autograd has it, packs it into flat buckets and reduces a full bucket while
+// backward goes on. Between steps it holds no memory: buckets are made when their first gradient arrives and
+// belong to the tensors that finish() gives.
 //
 // Invariants:
-//  1. Buckets hold parameters in reverse order of their making, which is roughly the order in which backward reaches them.
+//  1. Buckets hold parameters in reverse order of their making, which is roughly the order in which backward
+//  reaches them.
 //  2. Every rank starts the reductions in bucket order, whatever order its gradients came in.
 //  3. A parameter's .grad is undefined outside backward.
 class GradientReducer {
  public:
-  GradientReducer(std::vector<core::Parameter> parameters, comm::Communicator& communicator, std::int64_t bucket_bytes,
-                  std::int64_t micro_batches);
+  GradientReducer(std::vector<core::Parameter> parameters, comm::Communicator& communicator,
+                  std::int64_t bucket_bytes, std::int64_t micro_batches);
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
   // Before each micro-batch's backward; `last` lets full buckets go.
   void expect(bool last);
-  // After the last backward: waits for all buckets. Gives the gradients summed over ranks and micro-batches, still times the loss
-  // scale, in the order of the parameters, each [numel]: in the run's dtype, or in fp32 where there is more than one
-  // micro-batch. A parameter that got no gradient is an Error(internal) with its name.
+  // After the last backward: waits for all buckets. Gives the gradients summed over ranks and micro-batches,
+  // still times the loss scale, in the order of the parameters, each [numel]: in the run's dtype, or in fp32
+  // where there is more than one micro-batch. A parameter that got no gradient is an Error(internal) with its
+  // name.
   [[nodiscard]] std::vector<at::Tensor> finish();
 
  private:
@@ -38,7 +41,7 @@ class GradientReducer {
 
   std::vector<core::Parameter> parameters_;
   comm::Communicator& communicator_;
-  bool accumulate_;   // more than one micro-batch: sums in fp32
+  bool accumulate_;  // more than one micro-batch: sums in fp32
   bool last_ = true;
   std::size_t next_to_start_ = 0;
   std::vector<Bucket> buckets_;

@@ -4,9 +4,14 @@ namespace ebb::step {
 
 using memory::Stage;
 
-Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,
-           memory::Ledger& ledger, memory::LeakGate& gate)
-    : phases_(std::move(phases)), sources_(std::move(sources)), control_(control), runner_(runner), ledger_(ledger), gate_(gate) {}
+Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control,
+           core::UnitRunner& runner, memory::Ledger& ledger, memory::LeakGate& gate)
+    : phases_(std::move(phases)),
+      sources_(std::move(sources)),
+      control_(control),
+      runner_(runner),
+      ledger_(ledger),
+      gate_(gate) {}
 
 StepReport Step::run(std::int64_t step) {
   StepReport report;
@@ -37,7 +42,8 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
   }
   enter(Stage::reduce, report);
   const std::vector<at::Tensor> gradients = bound.reducer.finish();
-  const Decision decision = control_.decide(losses, gradients, bound.parameters, bound.clip_norm, bound.scaler, outcome);
+  const Decision decision =
+      control_.decide(losses, gradients, bound.parameters, bound.clip_norm, bound.scaler, outcome);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
   if (decision.accepted) bound.optimizer.step(gradients, outcome.learning_rate, decision.gradient_scale);
@@ -46,7 +52,8 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
 // Closes the time of the stage before and opens the next one's.
 void Step::enter(Stage stage, StepReport& report) {
   const auto now = std::chrono::steady_clock::now();
-  report.seconds[static_cast<std::size_t>(ledger_.stage())] += std::chrono::duration<double>(now - since_).count();
+  report.seconds[static_cast<std::size_t>(ledger_.stage())] +=
+      std::chrono::duration<double>(now - since_).count();
   since_ = now;
   ledger_.enter(stage);
 }

@@ -38,13 +38,13 @@ struct StepReport {
 
 // Where the parts of a step come from.
 struct StepSources {
-  std::function<core::Batch()> next_batch;                    // this rank's next micro-batch, on the run's device
+  std::function<core::Batch()> next_batch;  // this rank's next micro-batch, on the run's device
   std::function<double(std::int64_t step)> learning_rate;
   std::int64_t micro_batches = 1;
 };
 
-// One step: forward, backward, reduce, update for each phase. When it returns, everything that it made is freed, and the leak gate has compared what is alive with the
-// step before.
+// One step: forward, backward, reduce, update for each phase. When it returns, everything that it made is
+// freed, and the leak gate has compared what is alive with the step before.
 class Step {
  public:
   Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,

@@ -48,7 +48,8 @@ Decision StepControl::decide(const LossSums& losses, const std::vector<at::Tenso
   const double* values = agreed.data_ptr<double>();
 
   report.loss = values[0];
-  for (std::size_t i = 0; i < losses.names().size(); ++i) report.parts.emplace_back(losses.names()[i], values[1 + i]);
+  for (std::size_t i = 0; i < losses.names().size(); ++i)
+    report.parts.emplace_back(losses.names()[i], values[1 + i]);
   report.scale = scaler.scale();
   report.gradient_norm = std::sqrt(square_sum) / report.scale;
   Decision decision;

@@ -20,23 +20,23 @@ struct PhaseReport {
   double loss = 0;
   std::vector<std::pair<std::string, double>> parts;
   double learning_rate = 0;
-  double scale = 1;                // the loss scale that the step ran with
-  double gradient_norm = 0;        // before clipping, without the loss scale
+  double scale = 1;          // the loss scale that the step ran with
+  double gradient_norm = 0;  // before clipping, without the loss scale
   bool skipped = false;
-  std::string overflowed;          // first parameter whose gradient was not finite; empty if none
+  std::string overflowed;  // first parameter whose gradient was not finite; empty if none
 };
 
 struct Decision {
   bool accepted = false;
-  double gradient_scale = 1;       // clip factor / loss scale
-  bool stop = false;               // some rank was asked to stop
+  double gradient_scale = 1;  // clip factor / loss scale
+  bool stop = false;          // some rank was asked to stop
 };
 
 // The losses of a phase, added up over micro-batches on the device without reading them.
 class LossSums {
  public:
   void add(const core::Loss& loss);
-  [[nodiscard]] const at::Tensor& values() const { return values_; }            // [1 + parts] fp64
+  [[nodiscard]] const at::Tensor& values() const { return values_; }              // [1 + parts] fp64
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }  // of the parts
 
  private:
@@ -44,17 +44,20 @@ class LossSums {
   std::vector<std::string> names_;
 };
 
-// Makes every decision of a step that hangs on a value: skip, stop, diverge. All ranks agree on losses, overflow and the stop flag in one
-// message a phase, so that no state mixes two steps. A dry run replaces this class.
+// Makes every decision of a step that hangs on a value: skip, stop, diverge. All ranks agree on losses,
+// overflow and the stop flag in one message a phase, so that no state mixes two steps. A dry run replaces
+// this class.
 class StepControl {
  public:
   // `stop_requested` is asked once a phase on this rank.
   StepControl(comm::Communicator& communicator, std::function<bool()> stop_requested);
 
-  // `gradients` are already summed over ranks, in the order of `parameters`. Fills loss, parts, norm, scale, skipped and overflowed of the report; moves the scaler.
-  // Error(numerics) when the scale falls below its floor.
-  Decision decide(const LossSums& losses, const std::vector<at::Tensor>& gradients, const std::vector<core::Parameter>& parameters,
-                  double clip_norm, numerics::LossScaler& scaler, PhaseReport& report);
+  // `gradients` are already summed over ranks, in the order of `parameters`. Fills loss, parts, norm, scale,
+  // skipped and overflowed of the report; moves the scaler. Error(numerics) when the scale falls below its
+  // floor.
+  Decision decide(const LossSums& losses, const std::vector<at::Tensor>& gradients,
+                  const std::vector<core::Parameter>& parameters, double clip_norm,
+                  numerics::LossScaler& scaler, PhaseReport& report);
 
  private:
   comm::Communicator& communicator_;

@@ -49,12 +49,14 @@ memory::Sums step_peak(const memory::Ledger& ledger, Place place) {
   return peak;
 }
 
-Json known(std::int64_t bytes) { return bytes < 0 ? Json(nullptr) : Json(bytes); }
+Json known(std::int64_t bytes) {
+  return bytes < 0 ? Json(nullptr) : Json(bytes);
+}
 
 }  // namespace
 
-MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
-                     std::int64_t every, std::int64_t first_step)
+MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host,
+                     const memory::Ledger& ledger, std::int64_t every, std::int64_t first_step)
     : ledger_(ledger),
       rank_(rank),
       host_(std::move(host)),
@@ -64,7 +66,8 @@ MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::str
 void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
   const memory::Outside outside = memory::measure_outside(ledger_);
-  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const double now =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   Json line = {{"step", step},
                {"time_s", now},
                {"rank", rank_},

@@ -8,13 +8,14 @@
 
 namespace ebb::telemetry {
 
-// RUN/memory/rank-NNNNN.jsonl: a line a step with this rank's bytes by class and stage, beside what the kernel and the driver say.
-// Schema: docs/memory-log.md. One thread.
+// RUN/memory/rank-NNNNN.jsonl: a line a step with this rank's bytes by class and stage, beside what the
+// kernel and the driver say. Schema: docs/memory-log.md. One thread.
 class MemoryLog {
  public:
-  // `first_step`: steps done before; lines from there on are dropped, since they will be written again. `every`: steps between lines.
-  MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger, std::int64_t every,
-            std::int64_t first_step);
+  // `first_step`: steps done before; lines from there on are dropped, since they will be written again.
+  // `every`: steps between lines.
+  MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
+            std::int64_t every, std::int64_t first_step);
   // After step `step` (from 0) and all that followed it. Error(storage) when it cannot be written.
   void write(std::int64_t step);
 

@@ -15,7 +15,8 @@ void RunConfig::describe(config::Section& s) {
       .unit("steps")
       .doc("Steps between two evaluations on the test split. 0: only at the end.")
       .free_to_change();
-  s.choice("device", device, {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
+  s.choice("device", device,
+           {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
       .doc("Where tensors live. auto: a GPU for each rank where there is one, else the CPU.")
       .free_to_change();
   s.choice("when_held", when_held, {{"wait", WhenHeld::wait}, {"refuse", WhenHeld::refuse}})

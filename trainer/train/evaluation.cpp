@@ -11,8 +11,8 @@ namespace {
 constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
 }
 
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split, std::int64_t batch,
-                    comm::Communicator& communicator, at::Device device) {
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split,
+                    std::int64_t batch, comm::Communicator& communicator, at::Device device) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
   data::Pass pass(std::move(split), {batch, communicator.rank(), communicator.size(), device.is_cuda()});
@@ -30,7 +30,8 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_pt
   result.samples = pass.samples();
   const double* values = totals.data_ptr<double>();
   result.loss = values[0];
-  for (std::size_t i = 0; i < sums.names().size(); ++i) result.parts.emplace_back(sums.names()[i], values[1 + i]);
+  for (std::size_t i = 0; i < sums.names().size(); ++i)
+    result.parts.emplace_back(sums.names()[i], values[1 + i]);
   return result;
 }
 

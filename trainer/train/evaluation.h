@@ -18,9 +18,10 @@ struct Evaluation {
   std::int64_t samples = 0;
 };
 
-// Runs the phase's loss without gradients over the split once, in order, shared among the ranks. Latents are drawn with numbers that training never
-// uses and that are the same at every evaluation. Everything it makes is freed. Collective.
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split, std::int64_t batch,
-                    comm::Communicator& communicator, at::Device device);
+// Runs the phase's loss without gradients over the split once, in order, shared among the ranks. Latents are
+// drawn with numbers that training never uses and that are the same at every evaluation. Everything it makes
+// is freed. Collective.
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split,
+                    std::int64_t batch, comm::Communicator& communicator, at::Device device);
 
 }  // namespace ebb::train

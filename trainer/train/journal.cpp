@@ -20,11 +20,13 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step, std::int64_t samples)
+Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
+                 std::int64_t samples)
     : config_(config),
       ledger_(ledger),
       samples_(samples),
-      memory_log_(config.run.folder(), world.rank(), world.host(), ledger, config.memory.log_every, first_step),
+      memory_log_(config.run.folder(), world.rank(), world.host(), ledger, config.memory.log_every,
+                  first_step),
       last_step_(std::chrono::steady_clock::now()) {
   if (world.rank() != 0) return;
   metrics_ = std::make_unique<telemetry::Metrics>(config.run.folder(), first_step);
@@ -49,12 +51,14 @@ void Journal::step(const step::StepReport& report) {
   line.grad_norm = phase.gradient_norm;
   line.samples_per_s = batch / seconds_since(last_step_);
   line.seconds = report.seconds;
-  line.peak_bytes = ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
+  line.peak_bytes =
+      ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
   last_step_ = std::chrono::steady_clock::now();
   metrics_->write(line);
   if (phase.skipped)
-    progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}", report.step,
-                                phase.overflowed.empty() ? "some parameter" : phase.overflowed, phase.scale));
+    progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}",
+                                report.step, phase.overflowed.empty() ? "some parameter" : phase.overflowed,
+                                phase.scale));
   if (!report.leak.empty()) progress_->note(report.leak);
   progress_->update({report.step + 1, line.samples_per_s, line.loss, line.scale, line.peak_bytes});
 }
@@ -65,12 +69,15 @@ void Journal::evaluation(std::int64_t step, const Evaluation& result) {
   values.insert(values.end(), result.parts.begin(), result.parts.end());
   metrics_->write_evaluation(step, values);
   std::string parts;
-  for (const auto& [name, value] : result.parts) parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
+  for (const auto& [name, value] : result.parts)
+    parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
   progress_->note(fmt::format("step {}: test loss {:.4f} ({})", step, result.loss, parts));
   last_step_ = std::chrono::steady_clock::now();
 }
 
-void Journal::close_step(std::int64_t step) { memory_log_.write(step); }
+void Journal::close_step(std::int64_t step) {
+  memory_log_.write(step);
+}
 
 void Journal::note(const std::string& text) {
   if (progress_) progress_->note(text);

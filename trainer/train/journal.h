@@ -15,10 +15,12 @@
 
 namespace ebb::train {
 
-// Writes down what happens: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on rank 0.
+// Writes down what happens: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on
+// rank 0.
 class Journal {
  public:
-  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step, std::int64_t samples);
+  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
+          std::int64_t samples);
   void step(const step::StepReport& report);
   void evaluation(std::int64_t step, const Evaluation& result);
   // The memory line of a step, when all that followed it (save, evaluation) is done.

@@ -12,14 +12,16 @@ LoadedModel load_model(const std::filesystem::path& path) {
   config::Section section = described(config);
   config::load_text(part.resolved_config, path.string(), {}, section);
   const nlohmann::json& image = part.values.at("image");
-  LoadedModel loaded{models::make_model(config.model, {image.at(0), image.at(1), image.at(2)}, config.precision.dtype, at::kCPU,
-                                        static_cast<std::uint64_t>(config.run.seed)),
-                     config.run.name, part.step};
+  LoadedModel loaded{
+      models::make_model(config.model, {image.at(0), image.at(1), image.at(2)}, config.precision.dtype,
+                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
+      config.run.name, part.step};
   const at::NoGradGuard no_grad;
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto saved = part.tensors.find(name);
     if (saved == part.tensors.end() || saved->second.sizes() != tensor.sizes())
-      throw Error(ExitCode::checkpoint, path.string() + " holds no parameter " + name + " of the shape that its own configuration asks for");
+      throw Error(ExitCode::checkpoint, path.string() + " holds no parameter " + name +
+                                            " of the shape that its own configuration asks for");
     tensor.copy_(saved->second);
   }
   return loaded;

@@ -14,7 +14,8 @@ struct LoadedModel {
   std::int64_t step;
 };
 
-// The model of a checkpoint (or of a run folder's newest whole one) with its parameters. Error(checkpoint) where there is none.
+// The model of a checkpoint (or of a run folder's newest whole one) with its parameters. Error(checkpoint)
+// where there is none.
 LoadedModel load_model(const std::filesystem::path& path);
 
 }  // namespace ebb::train

@@ -17,8 +17,8 @@ class ScalerState final : public core::Stateful {
   numerics::LossScaler& scaler_;
 };
 
-// Where the run is. The order of samples, the latents and the learning rate are functions of (seed, step), so this is the whole of the data cursor, the
-// generators' keys and the schedule.
+// Where the run is. The order of samples, the latents and the learning rate are functions of (seed, step), so
+// this is the whole of the data cursor, the generators' keys and the schedule.
 class Cursor final : public core::Stateful {
  public:
   explicit Cursor(std::int64_t seed, std::int64_t global_batch) : seed_(seed), global_batch_(global_batch) {}

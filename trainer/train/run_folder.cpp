@@ -14,7 +14,8 @@ void write_configuration(const std::filesystem::path& run, const std::string& re
 }
 
 void write_results(const std::filesystem::path& run, const Results& results) {
-  const nlohmann::json json = {{"steps", results.steps}, {"test_loss", results.test_loss}, {"text", results.text}};
+  const nlohmann::json json = {
+      {"steps", results.steps}, {"test_loss", results.test_loss}, {"text", results.text}};
   write_file_atomically(run / "results.json", json.dump(2) + "\n");
 }
 
@@ -25,8 +26,10 @@ std::optional<Results> read_results(const std::filesystem::path& run) {
     const nlohmann::json json = nlohmann::json::parse(read_file(path, ExitCode::checkpoint));
     return Results{json.at("steps"), json.at("test_loss"), json.at("text")};
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ExitCode::checkpoint, fmt::format("{} is damaged; delete it to have it made again from the last checkpoint", path.string()),
-                error);
+    throw Error(
+        ExitCode::checkpoint,
+        fmt::format("{} is damaged; delete it to have it made again from the last checkpoint", path.string()),
+        error);
   }
 }
 

@@ -7,8 +7,8 @@
 
 namespace ebb::train {
 
-// RUN/: config.yaml (resolved), metrics.jsonl, memory/, checkpoints/, results.json, samples.png, reconstructions.png, lease.json.
-// These are rank 0's to call.
+// RUN/: config.yaml (resolved), metrics.jsonl, memory/, checkpoints/, results.json, samples.png,
+// reconstructions.png, lease.json. These are rank 0's to call.
 void write_configuration(const std::filesystem::path& run, const std::string& resolved_yaml);
 
 // What a finished run tells, also when it is started again.

@@ -20,13 +20,20 @@ at::Device choose_device(DeviceKind kind, const comm::World& world) {
   if (kind == DeviceKind::cuda && !open) {
     std::string why;
     memory::CudaLibrary::device_present(&why);
-    throw Error(ExitCode::usage, fmt::format("run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.", why));
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.",
+            why));
   }
   if (kind == DeviceKind::cpu || !open) return at::kCPU;
   const int device = world.local_rank();
   if (device >= memory::device_count())
-    throw Error(ExitCode::usage, fmt::format("{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
-                                             world.host(), memory::device_count(), world.local_size()));
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
+            world.host(), memory::device_count(), world.local_size()));
   memory::use_device(device);
   return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
 }
@@ -56,17 +63,20 @@ data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
 }
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
-  return data::open_mds(std::filesystem::path(config.data.source) / name, {.cache_bytes = config.data.cache.ram});
+  return data::open_mds(std::filesystem::path(config.data.source) / name,
+                        {.cache_bytes = config.data.cache.ram});
 }
 
 numerics::LossScaler make_scaler(const PrecisionConfig& precision) {
-  return precision.dtype == numerics::Dtype::fp16 ? numerics::LossScaler(precision.loss_scale) : numerics::LossScaler::fixed();
+  return precision.dtype == numerics::Dtype::fp16 ? numerics::LossScaler(precision.loss_scale)
+                                                  : numerics::LossScaler::fixed();
 }
 
 std::vector<core::Parameter> all_parameters(models::Model& model) {
   std::vector<core::Parameter> all;
   for (core::Phase* phase : model.phases())
-    for (core::Unit* unit : phase->units()) all.insert(all.end(), unit->parameters.begin(), unit->parameters.end());
+    for (core::Unit* unit : phase->units())
+      all.insert(all.end(), unit->parameters.begin(), unit->parameters.end());
   return all;
 }
 
@@ -78,18 +88,20 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       ledger(account),
       device(choose_device(config.run.device, world)),
       threads(choose_threads(config.parallel, world)),
-      communicator(comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
+      communicator(
+          comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
       model(models::make_model(config.model, image_size(*open_split("train")), config.precision.dtype, device,
                                static_cast<std::uint64_t>(config.run.seed))),
       parameters(all_parameters(*model)),
       optimizer(std::make_unique<optim::Optimizer>(config.optimizer, parameters)),
       scaler(make_scaler(config.precision)),
-      reducer(std::make_unique<parallel::GradientReducer>(parameters, *communicator, config.parallel.bucket_bytes,
-                                                          config.data.micro_batches)),
+      reducer(std::make_unique<parallel::GradientReducer>(
+          parameters, *communicator, config.parallel.bucket_bytes, config.data.micro_batches)),
       scaler_state(scaler),
       cursor(config.run.seed, config.data.batch) {}
 
-void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found, const checkpoint::Origin& origin) {
+void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found,
+                    const checkpoint::Origin& origin) {
   if (found) {
     store.load(*found, parts(), origin);
   } else {
@@ -127,17 +139,20 @@ std::unique_ptr<data::Dataset> Session::open_split(const char* name) const {
 }
 
 checkpoint::Parts Session::parts() {
-  return {{"model", model.get()}, {"optimizer", optimizer.get()}, {"scaler", &scaler_state}, {"cursor", &cursor}};
+  return {
+      {"model", model.get()}, {"optimizer", optimizer.get()}, {"scaler", &scaler_state}, {"cursor", &cursor}};
 }
 
 std::string Session::description() const {
   const char* dtype = config.precision.dtype == numerics::Dtype::fp16   ? "fp16"
                       : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
                                                                         : "fp32";
-  return fmt::format("vae, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}, tensors moved by {}; {} samples, global batch {}",
-                     static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(), world.size() == 1 ? "" : "s",
-                     threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU", communicator->backend(), loader->samples(),
-                     config.data.batch);
+  return fmt::format(
+      "vae, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}, tensors moved by {}; {} samples, global "
+      "batch {}",
+      static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(),
+      world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU",
+      communicator->backend(), loader->samples(), config.data.batch);
 }
 
 void check_inputs(const Config& config, const comm::World& world) {

@@ -23,13 +23,16 @@
 
 namespace ebb::train {
 
-// What one rank trains with, made in the order of its members and ended in the reverse one. Everything that outlives a step is allocated here.
+// What one rank trains with, made in the order of its members and ended in the reverse one. Everything that
+// outlives a step is allocated here.
 struct Session {
   // Error where something of the configuration does not fit the data, the machine or the number of ranks.
   Session(const Config& configuration, comm::World& all, memory::Ledger& account);
 
-  // Fills the parameters with their initial values (`found` empty) or from a checkpoint, and opens the training data where the run is. Collective.
-  void begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found, const checkpoint::Origin& origin);
+  // Fills the parameters with their initial values (`found` empty) or from a checkpoint, and opens the
+  // training data where the run is. Collective.
+  void begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found,
+             const checkpoint::Origin& origin);
 
   // Binds the step. Call after begin(); the step refers to this session.
   [[nodiscard]] step::Step make_step(step::StepControl& control, memory::LeakGate& gate);
@@ -55,7 +58,8 @@ struct Session {
   std::unique_ptr<data::Loader> loader;
 };
 
-// What each rank can find wrong by itself before any of them waits for another: data that does not open, a batch that ranks cannot share.
+// What each rank can find wrong by itself before any of them waits for another: data that does not open, a
+// batch that ranks cannot share.
 void check_inputs(const Config& config, const comm::World& world);
 
 }  // namespace ebb::train

@@ -11,7 +11,9 @@ namespace {
 constexpr std::array<int, 3> kSignals = {SIGTERM, SIGINT, SIGUSR1};
 volatile sig_atomic_t last_signal = 0;  // a signal handler may touch nothing else
 
-void remember(int number) { last_signal = number; }
+void remember(int number) {
+  last_signal = number;
+}
 
 }  // namespace
 
@@ -21,7 +23,7 @@ struct StopRequest::Handlers {
 
 StopRequest::StopRequest() : before_(new Handlers) {
   last_signal = 0;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = remember;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
@@ -33,14 +35,20 @@ StopRequest::~StopRequest() {
   delete before_;
 }
 
-bool StopRequest::requested() { return last_signal != 0; }
+bool StopRequest::requested() {
+  return last_signal != 0;
+}
 
 std::string StopRequest::signal_name() {
   switch (last_signal) {
-    case 0: return "";
-    case SIGTERM: return "SIGTERM";
-    case SIGINT: return "SIGINT";
-    default: return "SIGUSR1";
+    case 0:
+      return "";
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGINT:
+      return "SIGINT";
+    default:
+      return "SIGUSR1";
   }
 }
 

@@ -3,8 +3,8 @@
 
 namespace ebb::train {
 
-// SIGTERM, SIGINT and SIGUSR1 ask for a stop after the current step; all ranks agree on it in the step's message. Installed once for the process while the
-// object lives; the handlers before come back after it.
+// SIGTERM, SIGINT and SIGUSR1 ask for a stop after the current step; all ranks agree on it in the step's
+// message. Installed once for the process while the object lives; the handlers before come back after it.
 class StopRequest {
  public:
   StopRequest();

@@ -40,7 +40,8 @@ std::string program_name() {
   return inside ? "./" + near.string() : program.string();
 }
 
-Summary::Summary(const Config& config, comm::World& world, memory::Ledger& ledger) : config_(config), world_(world), ledger_(ledger) {}
+Summary::Summary(const Config& config, comm::World& world, memory::Ledger& ledger)
+    : config_(config), world_(world), ledger_(ledger) {}
 
 void Summary::collect() {
   using Place = memory::Ledger::Place;
@@ -62,7 +63,8 @@ void Summary::collect() {
 std::string Summary::text(const Evaluation& result) const {
   const std::string run = config_.run.folder().string(), program = program_name();
   std::string parts;
-  for (const auto& [name, value] : result.parts) parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : " + ", name, value);
+  for (const auto& [name, value] : result.parts)
+    parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : " + ", name, value);
   return fmt::format(
       "\nDone: {} steps. test loss {:.4f} nats an image ({}), mean of {} test images\n\n"
       "Peak bytes of each rank, by class\n{}\n"
@@ -74,8 +76,8 @@ std::string Summary::text(const Evaluation& result) const {
       "  {} sample {} -o more.png --count 100\n"
       "  {} launch -n {} {}/config.yaml run.name={}-long run.steps={}\n"
       "  {} config --explain model\n",
-      config_.run.steps, result.loss, parts, result.samples, telemetry::peak_table(peaks_), run, run, run, run, program, run, program,
-      world_.size(), run, config_.run.name, 2 * config_.run.steps, program);
+      config_.run.steps, result.loss, parts, result.samples, telemetry::peak_table(peaks_), run, run, run,
+      run, program, run, program, world_.size(), run, config_.run.name, 2 * config_.run.steps, program);
 }
 
 void write_pictures(Session& session, const std::filesystem::path& run) {
@@ -88,14 +90,16 @@ void write_pictures(Session& session, const std::filesystem::path& run) {
   const memory::Tag tag(memory::Class::data, "pictures");
   const at::Tensor originals = at::empty({count, shape.channels, shape.height, shape.width}, at::kByte);
   for (std::int64_t i = 0; i < count; ++i)
-    dataset->read(i, {static_cast<std::byte*>(originals[i].data_ptr()), static_cast<std::size_t>(shape.bytes())});
+    dataset->read(
+        i, {static_cast<std::byte*>(originals[i].data_ptr()), static_cast<std::size_t>(shape.bytes())});
   const at::Tensor images = session.model->reconstruct(originals, session.runner);
   std::vector<at::Tensor> rows;  // originals above their reconstructions
   for (std::int64_t first = 0; first < count; first += kColumns) {
     const std::int64_t n = std::min(kColumns, count - first);
     for (const at::Tensor& source : {originals, images}) {
       rows.push_back(source.narrow(0, first, n));
-      if (n < kColumns) rows.push_back(at::zeros({kColumns - n, shape.channels, shape.height, shape.width}, at::kByte));
+      if (n < kColumns)
+        rows.push_back(at::zeros({kColumns - n, shape.channels, shape.height, shape.width}, at::kByte));
     }
   }
   telemetry::write_grid(run / "reconstructions.png", at::cat(rows), kColumns);

@@ -26,7 +26,8 @@ class Summary {
   std::vector<telemetry::RankPeaks> peaks_;
 };
 
-// RUN/samples.png: 64 new images; RUN/reconstructions.png: rows of test images, each above the model's image of it. Rank 0.
+// RUN/samples.png: 64 new images; RUN/reconstructions.png: rows of test images, each above the model's image
+// of it. Rank 0.
 void write_pictures(Session& session, const std::filesystem::path& run);
 
 // How to call this very program from the present folder: "ebb" where PATH has it, else a path.

@@ -25,21 +25,31 @@ namespace {
 // All ranks have to mean the same run before they share anything.
 void require_same_configuration(const comm::World& world, const std::string& digest, double timeout_s) {
   const std::vector<std::string> digests = world.gather_to_all(digest, timeout_s);
-  const auto other = std::find_if(digests.begin(), digests.end(), [&](const std::string& d) { return d != digests.front(); });
+  const auto other = std::find_if(digests.begin(), digests.end(),
+                                  [&](const std::string& d) { return d != digests.front(); });
   if (other == digests.end()) return;
   if (world.rank() != 0) throw comm::ReportedElsewhere(ExitCode::usage);
-  throw Error(ExitCode::usage,
-              fmt::format("ranks have different configurations: digest {} on rank 0, {} on rank {}. Is the file, an override or an environment "
-                          "variable another one on that host?",
-                          digests.front(), *other, other - digests.begin()));
+  throw Error(ExitCode::usage, fmt::format("ranks have different configurations: digest {} on rank 0, {} on "
+                                           "rank {}. Is the file, an override or an environment "
+                                           "variable another one on that host?",
+                                           digests.front(), *other, other - digests.begin()));
 }
 
-bool due(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
+bool due(std::int64_t step, std::int64_t every) {
+  return every > 0 && step % every == 0;
+}
 
 class Training {
  public:
-  Training(const Config& config, comm::World& world, memory::Ledger& ledger, checkpoint::Store& store, checkpoint::Origin origin, const checkpoint::Lease* lease)
-      : lease_(lease), config_(config), world_(world), ledger_(ledger), store_(store), origin_(std::move(origin)), session_(config, world, ledger) {}
+  Training(const Config& config, comm::World& world, memory::Ledger& ledger, checkpoint::Store& store,
+           checkpoint::Origin origin, const checkpoint::Lease* lease)
+      : lease_(lease),
+        config_(config),
+        world_(world),
+        ledger_(ledger),
+        store_(store),
+        origin_(std::move(origin)),
+        session_(config, world, ledger) {}
 
   ExitCode run(const std::optional<checkpoint::Found>& found);
   // A sentence for somebody whose run has ended in an error.
@@ -67,7 +77,8 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   std::int64_t& step = session_.cursor.step;
   journal_ = std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples());
   journal_->note(session_.description());
-  if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty()) journal_->note("warning: " + warning);
+  if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty())
+    journal_->note("warning: " + warning);
   if (found) journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
 
   step::StepControl control(*session_.communicator, [] { return StopRequest::requested(); });
@@ -101,15 +112,16 @@ void Training::save() {
 
 Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-  return evaluate(*session_.model->phases().front(), session_.runner, session_.open_split("test"), config_.data.batch,
-                  *session_.communicator, session_.device);
+  return evaluate(*session_.model->phases().front(), session_.runner, session_.open_split("test"),
+                  config_.data.batch, *session_.communicator, session_.device);
 }
 
 ExitCode Training::stopped() {
   const std::string signal = StopRequest::signal_name();
   journal_->end();
-  journal_->note(fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to go on.", session_.cursor.step,
-                             signal.empty() ? " on another rank's signal" : " on " + signal));
+  journal_->note(
+      fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to go on.",
+                  session_.cursor.step, signal.empty() ? " on another rank's signal" : " on " + signal));
   return ExitCode::stopped;
 }
 
@@ -131,7 +143,8 @@ ExitCode Training::finished() {
 }
 
 // Numerics fail on every rank alike, so rank 0 speaks for all, and names what is left to go on from.
-ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found, const comm::World& world) {
+ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found,
+                                const comm::World& world) {
   try {
     return training.run(found);
   } catch (const Error& error) {
@@ -155,13 +168,17 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
   const bool speaks = world.rank() == 0;
   std::unique_ptr<checkpoint::Lease> lease;
   comm::agree(world, std::max(timeout, 1e9), [&] {
-    if (speaks) lease = std::make_unique<checkpoint::Lease>(run, config.run.when_held, config.run.lease_expires_s / 4,
-                                                            config.run.lease_expires_s, print_note, StopRequest::requested);
+    if (speaks)
+      lease =
+          std::make_unique<checkpoint::Lease>(run, config.run.when_held, config.run.lease_expires_s / 4,
+                                              config.run.lease_expires_s, print_note, StopRequest::requested);
   });
 
   const checkpoint::Origin origin{config::mathematical_values(section), config::resolved_yaml(section)};
   checkpoint::Store store(run, config.checkpoint, world, timeout);
-  const auto found = store.newest([&](const std::string& text) { if (speaks) print_note(text); });
+  const auto found = store.newest([&](const std::string& text) {
+    if (speaks) print_note(text);
+  });
   if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, origin); });
   if (found && found->step >= config.run.steps) {
     const auto results = read_results(run);

@@ -10,8 +10,9 @@
 
 namespace ebb::train {
 
-// Trains as the configuration says, from the newest whole checkpoint if there is one, to the end or to a stop. Collective: every rank calls it with the same configuration
-// (compared first). Returns ok or stopped; throws Error for all else.
+// Trains as the configuration says, from the newest whole checkpoint if there is one, to the end or to a
+// stop. Collective: every rank calls it with the same configuration (compared first). Returns ok or stopped;
+// throws Error for all else.
 ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger);
 
 }  // namespace ebb::train

@@ -23,29 +23,40 @@ constexpr auto kNap = std::chrono::microseconds(50);
 
 void must(cudaError_t code, const char* what) {
   if (code != cudaSuccess)
-    throw Error(ExitCode::communication, fmt::format("{} failed: CUDA says {} ({})", what, cudaGetErrorName(code), cudaGetErrorString(code)));
+    throw Error(ExitCode::communication, fmt::format("{} failed: CUDA says {} ({})", what,
+                                                     cudaGetErrorName(code), cudaGetErrorString(code)));
 }
 
 // ncclInProgress is no failure: the communicator is non-blocking, and wait_for() polls it.
 void must(ncclResult_t code, ncclComm_t comm, const std::string& what) {
   if (code == ncclSuccess || code == ncclInProgress) return;
-  throw Error(ExitCode::communication, fmt::format("{} failed: NCCL says {}; {}", what, ncclGetErrorString(code),
-                                                   comm != nullptr ? ncclGetLastError(comm) : "no more is known"));
+  throw Error(ExitCode::communication,
+              fmt::format("{} failed: NCCL says {}; {}", what, ncclGetErrorString(code),
+                          comm != nullptr ? ncclGetLastError(comm) : "no more is known"));
 }
 
 ncclDataType_t type_of(at::ScalarType type) {
   switch (type) {
-    case at::kHalf: return ncclFloat16;
-    case at::kBFloat16: return ncclBfloat16;
-    case at::kFloat: return ncclFloat32;
-    case at::kDouble: return ncclFloat64;
-    case at::kLong: return ncclInt64;
-    case at::kInt: return ncclInt32;
-    default: return ncclUint8;
+    case at::kHalf:
+      return ncclFloat16;
+    case at::kBFloat16:
+      return ncclBfloat16;
+    case at::kFloat:
+      return ncclFloat32;
+    case at::kDouble:
+      return ncclFloat64;
+    case at::kLong:
+      return ncclInt64;
+    case at::kInt:
+      return ncclInt32;
+    default:
+      return ncclUint8;
   }
 }
 
-ncclRedOp_t op_of(ReduceOp op) { return op == ReduceOp::sum ? ncclSum : op == ReduceOp::max ? ncclMax : ncclMin; }
+ncclRedOp_t op_of(ReduceOp op) {
+  return op == ReduceOp::sum ? ncclSum : op == ReduceOp::max ? ncclMax : ncclMin;
+}
 
 class Nccl;
 
@@ -53,7 +64,11 @@ class Nccl;
 class NcclWork final : public Work {
  public:
   NcclWork(Nccl& owner, Collective collective, std::uint64_t sequence, cudaEvent_t done)
-      : owner_(owner), collective_(std::move(collective)), sequence_(sequence), done_(done), started_(Clock::now()) {}
+      : owner_(owner),
+        collective_(std::move(collective)),
+        sequence_(sequence),
+        done_(done),
+        started_(Clock::now()) {}
   ~NcclWork() override { cudaEventDestroy(done_); }
   void wait() override;
 
@@ -67,7 +82,8 @@ class NcclWork final : public Work {
 
 class Nccl final : public Communicator {
  public:
-  Nccl(const char* id, int rank, int size, int device, double timeout_s) : rank_(rank), size_(size), device_(device), timeout_s_(timeout_s) {
+  Nccl(const char* id, int rank, int size, int device, double timeout_s)
+      : rank_(rank), size_(size), device_(device), timeout_s_(timeout_s) {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
     must(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making NCCL's stream");
     ncclUniqueId unique{};
@@ -105,7 +121,8 @@ class Nccl final : public Communicator {
     must(cudaEventRecord(ready, c10::cuda::getCurrentCUDAStream()), "recording an event");
     must(cudaStreamWaitEvent(stream_, ready, 0), "ordering NCCL's stream");
     cudaEventDestroy(ready);
-    const std::string what = fmt::format("{} \"{}\" (number {}) on rank {}", name(c.kind), c.label, sequence, rank_);
+    const std::string what =
+        fmt::format("{} \"{}\" (number {}) on rank {}", name(c.kind), c.label, sequence, rank_);
     must(launch(c), comm_, what);
     poll_until([] { return true; }, Clock::now(), what);  // enqueued
     must(cudaEventRecord(done, stream_), "recording an event");
@@ -136,8 +153,10 @@ class Nccl final : public Communicator {
       if (waited > timeout_s_) {
         abort("its time limit");
         throw Error(ExitCode::communication,
-                    fmt::format("{} did not end within its limit of {} s (waited {:.1f} s): a rank has not started it, is stopped, or the network "
-                                "between the GPUs does not work. Look at the other ranks' last lines; parallel.timeout sets the limit",
+                    fmt::format("{} did not end within its limit of {} s (waited {:.1f} s): a rank has not "
+                                "started it, is stopped, or the network "
+                                "between the GPUs does not work. Look at the other ranks' last lines; "
+                                "parallel.timeout sets the limit",
                                 what, timeout_s_, waited));
       }
       std::this_thread::sleep_for(kNap);
@@ -145,7 +164,9 @@ class Nccl final : public Communicator {
   }
 
   // The caller's stream goes on only after the collective, without the host waiting for it.
-  void order_after(cudaEvent_t done) { must(cudaStreamWaitEvent(c10::cuda::getCurrentCUDAStream(), done, 0), "ordering the stream"); }
+  void order_after(cudaEvent_t done) {
+    must(cudaStreamWaitEvent(c10::cuda::getCurrentCUDAStream(), done, 0), "ordering the stream");
+  }
 
  private:
   ncclResult_t launch(const Collective& c) {
@@ -153,14 +174,21 @@ class Nccl final : public Communicator {
     void* in = c.input.defined() ? c.input.data_ptr() : nullptr;
     const auto count = static_cast<std::size_t>(c.input.defined() ? c.input.numel() : 0);
     switch (c.kind) {
-      case Kind::all_reduce: return ncclAllReduce(in, in, count, type, op_of(c.op), comm_, stream_);
+      case Kind::all_reduce:
+        return ncclAllReduce(in, in, count, type, op_of(c.op), comm_, stream_);
       case Kind::reduce_scatter:
-        return ncclReduceScatter(in, c.output.data_ptr(), static_cast<std::size_t>(c.output.numel()), type, op_of(c.op), comm_, stream_);
-      case Kind::all_gather: return ncclAllGather(in, c.output.data_ptr(), count, type, comm_, stream_);
-      case Kind::broadcast: return ncclBroadcast(in, in, count, type, c.root, comm_, stream_);
-      case Kind::barrier: break;
+        return ncclReduceScatter(in, c.output.data_ptr(), static_cast<std::size_t>(c.output.numel()), type,
+                                 op_of(c.op), comm_, stream_);
+      case Kind::all_gather:
+        return ncclAllGather(in, c.output.data_ptr(), count, type, comm_, stream_);
+      case Kind::broadcast:
+        return ncclBroadcast(in, in, count, type, c.root, comm_, stream_);
+      case Kind::barrier:
+        break;
     }
-    if (!token_.defined()) token_ = at::zeros({1}, at::TensorOptions().dtype(at::kByte).device(at::kCUDA, static_cast<c10::DeviceIndex>(device_)));
+    if (!token_.defined())
+      token_ = at::zeros({1}, at::TensorOptions().dtype(at::kByte).device(
+                                  at::kCUDA, static_cast<c10::DeviceIndex>(device_)));
     return ncclAllReduce(token_.data_ptr(), token_.data_ptr(), 1, ncclUint8, ncclMax, comm_, stream_);
   }
 
@@ -176,8 +204,8 @@ class Nccl final : public Communicator {
 };
 
 void NcclWork::wait() {
-  const std::string what = fmt::format("{} \"{}\" (number {}, {} bytes) on rank {}", name(collective_.kind), collective_.label, sequence_,
-                                       input_bytes(collective_), owner_.rank());
+  const std::string what = fmt::format("{} \"{}\" (number {}, {} bytes) on rank {}", name(collective_.kind),
+                                       collective_.label, sequence_, input_bytes(collective_), owner_.rank());
   owner_.poll_until([this] { return cudaEventQuery(done_) == cudaSuccess; }, started_, what);
   owner_.order_after(done_);
 }
@@ -188,7 +216,9 @@ void make_id(char* id) {
   std::copy_n(unique.internal, sizeof unique.internal, id);
 }
 
-Communicator* make(const char* id, int rank, int size, int device, double timeout_s) { return new Nccl(id, rank, size, device, timeout_s); }
+Communicator* make(const char* id, int rank, int size, int device, double timeout_s) {
+  return new Nccl(id, rank, size, device, timeout_s);
+}
 
 int version() {
   int number = 0;

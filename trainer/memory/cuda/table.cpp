@@ -1,12 +1,12 @@
 // libebb_cuda.so: what the memory layer asks of CUDA and of its caching allocator.
-#include "memory/cuda_table.h"
-
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 
 #include <cstring>
 #include <exception>
+
+#include "memory/cuda_table.h"
 
 namespace {
 
@@ -25,9 +25,13 @@ int guarded(F&& body) {
   }
 }
 
-const char* error_name(int error) { return cudaGetErrorName(static_cast<cudaError_t>(error)); }
+const char* error_name(int error) {
+  return cudaGetErrorName(static_cast<cudaError_t>(error));
+}
 
-int device_count(int* count) { return cudaGetDeviceCount(count); }
+int device_count(int* count) {
+  return cudaGetDeviceCount(count);
+}
 
 int device_name(int device, char* name, std::size_t size) {
   cudaDeviceProp properties{};
@@ -60,13 +64,16 @@ int observe(ebb::memory::CudaBlockObserver observer) {
     allocator::attachAllocatorTraceTracker([observer](const TraceEntry& entry) {
       if (entry.action_ == TraceEntry::ALLOC)
         observer.allocated(observer.context, entry.addr_, static_cast<std::int64_t>(entry.size_));
-      else if (entry.action_ == TraceEntry::FREE_COMPLETED)
+      // When the tensor is gone, not when its streams have passed it (FREE_COMPLETED): what is alive at the
+      // end of a step must not depend on how far the device has come.
+      else if (entry.action_ == TraceEntry::FREE_REQUESTED)
         observer.freed(observer.context, entry.addr_);
     });
-    allocator::attachOutOfMemoryObserver([observer](int64_t, size_t allocated, size_t device_total, size_t device_free) {
-      observer.exhausted(observer.context, static_cast<std::int64_t>(allocated), static_cast<std::int64_t>(device_total),
-                         static_cast<std::int64_t>(device_free));
-    });
+    allocator::attachOutOfMemoryObserver(
+        [observer](int64_t, size_t asked, size_t device_total, size_t device_free) {
+          observer.exhausted(observer.context, static_cast<std::int64_t>(asked),
+                             static_cast<std::int64_t>(device_total), static_cast<std::int64_t>(device_free));
+        });
     return 0;
   });
 }
@@ -78,14 +85,22 @@ int stats(int device, ebb::memory::CudaMemoryStats* out) {
     const cudaError_t error = cudaMemGetInfo(&free, &total);
     std::size_t largest = 0;
     allocator::cacheInfo(static_cast<c10::DeviceIndex>(device), &largest);
-    *out = {s.requested_bytes[0].current, s.allocated_bytes[0].current, s.reserved_bytes[0].current,
-            static_cast<std::int64_t>(largest), static_cast<std::int64_t>(total - free), static_cast<std::int64_t>(total)};
+    *out = {s.requested_bytes[0].current,
+            s.allocated_bytes[0].current,
+            s.reserved_bytes[0].current,
+            static_cast<std::int64_t>(largest),
+            static_cast<std::int64_t>(total - free),
+            static_cast<std::int64_t>(total)};
     return error;
   });
 }
 
-int pin(void* block, std::size_t bytes) { return cudaHostRegister(block, bytes, cudaHostRegisterDefault); }
-int unpin(void* block) { return cudaHostUnregister(block); }
+int pin(void* block, std::size_t bytes) {
+  return cudaHostRegister(block, bytes, cudaHostRegisterDefault);
+}
+int unpin(void* block) {
+  return cudaHostUnregister(block);
+}
 
 }  // namespace
 

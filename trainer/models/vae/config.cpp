@@ -4,11 +4,17 @@ namespace ebb::models {
 
 void VaeConfig::describe(config::Section& s) {
   s.integer("latent", latent).at_least(1).at_most(65536).doc("Dimensions of the latent code.");
-  s.integer("width", width).at_least(2).at_most(65536).doc(
-      "Channels of the inner convolution; the outer one has half as many.");
-  s.integer("hidden", hidden).at_least(1).at_most(1048576).doc("Width of the dense layer on each side of the code.");
-  s.number("kl_weight", kl_weight).at_least(0).doc(
-      "Weight of the KL term in the loss (beta of a beta-VAE; 1 is the evidence lower bound).");
+  s.integer("width", width)
+      .at_least(2)
+      .at_most(65536)
+      .doc("Channels of the inner convolution; the outer one has half as many.");
+  s.integer("hidden", hidden)
+      .at_least(1)
+      .at_most(1048576)
+      .doc("Width of the dense layer on each side of the code.");
+  s.number("kl_weight", kl_weight)
+      .at_least(0)
+      .doc("Weight of the KL term in the loss (beta of a beta-VAE; 1 is the evidence lower bound).");
 }
 
 }  // namespace ebb::models

@@ -17,12 +17,15 @@ namespace {
 
 constexpr std::int64_t kKernelSide = 4, kStride = 2, kPadding = 1;
 
-// Uniform in (-bound, bound): what torch.nn gives linear and convolution layers by default, with bound = 1 / sqrt(fan-in).
-at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::uint64_t seed, std::uint32_t parameter) {
+// Uniform in (-bound, bound): what torch.nn gives linear and convolution layers by default, with bound = 1 /
+// sqrt(fan-in).
+at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::uint64_t seed,
+                   std::uint32_t parameter) {
   at::Tensor out = at::empty(shape, at::kFloat);
   float* values = out.data_ptr<float>();
   for (std::int64_t i = 0; i < out.numel(); ++i) {
-    const std::uint32_t bits = random_bits(seed, Stream::initialisation, static_cast<std::uint64_t>(i), parameter)[0];
+    const std::uint32_t bits =
+        random_bits(seed, Stream::initialisation, static_cast<std::uint64_t>(i), parameter)[0];
     values[i] = static_cast<float>(bound) * (2.0F * unit_interval(bits) - 1.0F);
   }
   return out;
@@ -30,27 +33,31 @@ at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::ui
 
 }  // namespace
 
-Vae::Vae(const VaeConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device, std::uint64_t seed)
+Vae::Vae(const VaeConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device,
+         std::uint64_t seed)
     : config_(config), size_(size), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
   if (size.height % 4 != 0 || size.width % 4 != 0 || size.height < 4 || size.width < 4)
-    throw Error(ExitCode::usage,
-                fmt::format("model.kind=vae halves images twice, so their sides must be multiples of 4; the dataset's are {} x {}. "
-                            "Pad or crop the images when they are packed.",
-                            size.height, size.width));
+    throw Error(ExitCode::usage, fmt::format("model.kind=vae halves images twice, so their sides must be "
+                                             "multiples of 4; the dataset's are {} x {}. "
+                                             "Pad or crop the images when they are packed.",
+                                             size.height, size.width));
   const std::int64_t outer = std::max<std::int64_t>(1, config.width / 2), inner = config.width;
   const std::int64_t flat = inner * (size.height / 4) * (size.width / 4);
   const std::int64_t window = kKernelSide * kKernelSide;
-  add(encoder_, "encoder.conv1", {outer, size.channels, kKernelSide, kKernelSide}, outer, size.channels * window);
+  add(encoder_, "encoder.conv1", {outer, size.channels, kKernelSide, kKernelSide}, outer,
+      size.channels * window);
   add(encoder_, "encoder.conv2", {inner, outer, kKernelSide, kKernelSide}, inner, outer * window);
   add(encoder_, "encoder.dense", {config.hidden, flat}, config.hidden, flat);
   add(encoder_, "encoder.code", {2 * config.latent, config.hidden}, 2 * config.latent, config.hidden);
   add(decoder_, "decoder.code", {config.hidden, config.latent}, config.hidden, config.latent);
   add(decoder_, "decoder.dense", {flat, config.hidden}, flat, config.hidden);
   add(decoder_, "decoder.conv1", {inner, outer, kKernelSide, kKernelSide}, outer, outer * window);
-  add(decoder_, "decoder.conv2", {outer, size.channels, kKernelSide, kKernelSide}, size.channels, size.channels * window);
+  add(decoder_, "decoder.conv2", {outer, size.channels, kKernelSide, kKernelSide}, size.channels,
+      size.channels * window);
 }
 
-void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias, std::int64_t fan_in) {
+void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias,
+              std::int64_t fan_in) {
   const memory::Tag tag(memory::Class::parameters, unit.name);
   const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
   const auto options = at::TensorOptions().dtype(dtype_).device(device_);
@@ -60,7 +67,9 @@ void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64
     parameter.name = layer + (is_bias ? ".bias" : ".weight");
     parameter.tensor = at::empty(dims, options).requires_grad_(true);
     parameter.decay = !is_bias;
-    parameter.initial = [dims, bound, seed = seed_, number = parameters_++] { return uniform(dims, bound, seed, number); };
+    parameter.initial = [dims, bound, seed = seed_, number = parameters_++] {
+      return uniform(dims, bound, seed, number);
+    };
     unit.parameters.push_back(std::move(parameter));
   }
 }
@@ -101,7 +110,8 @@ core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const double share = 1.0 / static_cast<double>(batch.global_batch);
   const at::Tensor reconstruction = numerics::bernoulli_nll_sum(decode(z, runner), batch.images) * share;
   const at::Tensor kl = numerics::gaussian_kl_sum(mu, logvar) * share;
-  return {reconstruction + kl * config_.kl_weight, {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};
+  return {reconstruction + kl * config_.kl_weight,
+          {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};
 }
 
 namespace {
@@ -117,7 +127,8 @@ at::Tensor Vae::sample(std::int64_t count, std::uint64_t seed, core::UnitRunner&
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
   const auto stream = static_cast<std::uint32_t>(Stream::sampling);
-  return to_images(decode(numerics::philox_normal(count, config_.latent, seed, stream, 0, dtype_, device_), runner));
+  return to_images(
+      decode(numerics::philox_normal(count, config_.latent, seed, stream, 0, dtype_, device_), runner));
 }
 
 at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) {
@@ -131,7 +142,8 @@ core::State Vae::state() {
   core::State state;
   state.values["image"] = {size_.channels, size_.height, size_.width};
   for (core::Unit* unit : units())
-    for (const core::Parameter& parameter : unit->parameters) state.tensors.emplace(parameter.name, parameter.tensor);
+    for (const core::Parameter& parameter : unit->parameters)
+      state.tensors.emplace(parameter.name, parameter.tensor);
   return state;
 }
 

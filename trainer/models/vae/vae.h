@@ -6,8 +6,8 @@
 
 namespace ebb::models {
 
-// Encoder: two 4x4 convolutions of stride 2, a dense layer, then mean and log-variance of the code. Decoder: the mirror of it, to
-// Bernoulli logits a pixel. Height and width are multiples of 4.
+// Encoder: two 4x4 convolutions of stride 2, a dense layer, then mean and log-variance of the code. Decoder:
+// the mirror of it, to Bernoulli logits a pixel. Height and width are multiples of 4.
 //
 //   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
@@ -26,7 +26,8 @@ class Vae final : public Model, private core::Phase {
   std::vector<core::Unit*> units() override { return {&encoder_, &decoder_}; }
   core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
 
-  void add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias, std::int64_t fan_in);
+  void add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias,
+           std::int64_t fan_in);
   at::Tensor encode(const at::Tensor& x, core::UnitRunner& runner);  // [B,C,H,W] -> [B,2Z]
   at::Tensor decode(const at::Tensor& z, core::UnitRunner& runner);  // [B,Z] -> logits [B,C,H,W]
 

@@ -1,52 +1,9 @@
 #pragma once
-// The loops of kernels.h, written once. They are instantiated for each instruction set by kernels_scalar.cpp
-// and kernels_avx512.cpp, inside functions whose target attribute lets the compiler vectorise them; only the
-// 16-bit conversions (`Convert`) are written by hand. Compiled without contraction into fused multiply-adds,
-// so that all sets give the same bits.
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-
-#include "numerics/cpu/kernels.h"
-#include "numerics/cpu/scalar.h"
-
-#define EBB_INLINE inline __attribute__((always_inline))
+// The loops of kernels.h over whole ranges; see kernel_blocks.h.
+#include "numerics/cpu/kernel_blocks.h"
+#include "numerics/cpu/kernel_master.h"
 
 namespace ebb::numerics::cpu {
-
-constexpr std::int64_t kBlock = 512;  // elements that a loop holds on the stack as floats
-constexpr int kLanes = 16;            // partial sums of a reduction, whatever the vector's width
-
-EBB_INLINE std::int64_t size_of(Kind kind) {
-  return kind == Kind::f32 ? 4 : 2;
-}
-EBB_INLINE const void* at(const void* base, Kind kind, std::int64_t i) {
-  return static_cast<const char*>(base) + i * size_of(kind);
-}
-EBB_INLINE void* at(void* base, Kind kind, std::int64_t i) {
-  return static_cast<char*>(base) + i * size_of(kind);
-}
-
-template <class Convert>
-EBB_INLINE void load(Kind kind, const void* in, float* out, std::int64_t n) {
-  if (kind == Kind::f16)
-    Convert::from_half(static_cast<const std::uint16_t*>(in), out, n);
-  else if (kind == Kind::bf16)
-    Convert::from_brain(static_cast<const std::uint16_t*>(in), out, n);
-  else
-    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
-}
-
-template <class Convert>
-EBB_INLINE void store(Kind kind, const float* in, void* out, std::int64_t n) {
-  if (kind == Kind::f16)
-    Convert::to_half(in, static_cast<std::uint16_t*>(out), n);
-  else if (kind == Kind::bf16)
-    Convert::to_brain(in, static_cast<std::uint16_t*>(out), n);
-  else
-    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
-}
 
 // e^x to about 1 ulp by x = k ln2 + r and a polynomial in r; clamped to the range of normal floats.
 EBB_INLINE float exponential(float x) {
@@ -151,70 +108,6 @@ EBB_INLINE void transpose_body(const float* in, std::int64_t rows, std::int64_t 
     const std::int64_t r1 = std::min(r0 + kTile, rows);
     for (std::int64_t c = 0; c < columns; ++c)
       for (std::int64_t r = r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
-  }
-}
-
-// fp16: where the half is 2^-16 or more in size, the residual is the difference of the bit patterns, at most
-// 2^15 in size; below, it counts 2^-40, and the one value that does not fit (+2^15, a tie that rounded down)
-// is clamped.
-EBB_INLINE void half_low(const float* master, const float* high, std::int16_t* low, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::int32_t by_bits = static_cast<std::int32_t>(bits_of(master[i]) - bits_of(high[i]));
-    const float scaled = (master[i] - high[i]) * 0x1p40F;
-    const float size = std::fabs(high[i]);
-    const float kept = size < 0x1p-16F ? scaled : 0.0F;  // no conversion of what does not fit an int
-    const std::int32_t by_value = static_cast<std::int32_t>(std::nearbyint(kept));
-    std::int32_t residual = size < 0x1p-16F ? by_value : by_bits;
-    residual = size <= 65504.0F ? residual : 0;  // infinity and NaN stay what they are
-    residual = residual > 32767 ? 32767 : (residual < -32768 ? -32768 : residual);
-    low[i] = static_cast<std::int16_t>(residual);
-  }
-}
-
-EBB_INLINE void half_join(const float* high, const std::int16_t* low, float* master, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float by_bits =
-        float_of(bits_of(high[i]) + static_cast<std::uint32_t>(static_cast<std::int32_t>(low[i])));
-    const float by_value = high[i] + static_cast<float>(low[i]) * 0x1p-40F;
-    master[i] = std::fabs(high[i]) < 0x1p-16F ? by_value : by_bits;
-  }
-}
-
-template <class Convert>
-EBB_INLINE void split_block(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n) {
-  if (kind == Kind::f32) {
-    std::memcpy(weight, master, static_cast<std::size_t>(n) * sizeof(float));
-  } else if (kind == Kind::bf16) {
-    auto* high = static_cast<std::uint16_t*>(weight);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::uint32_t bits = bits_of(master[i]);
-      high[i] = static_cast<std::uint16_t>((bits + 0x8000U) >> 16);
-      low[i] = static_cast<std::int16_t>(bits & 0xffffU);
-    }
-  } else {
-    alignas(64) float high[kBlock];
-    Convert::to_half(master, static_cast<std::uint16_t*>(weight), n);
-    Convert::from_half(static_cast<const std::uint16_t*>(weight), high, n);
-    half_low(master, high, low, n);
-  }
-}
-
-template <class Convert>
-EBB_INLINE void join_block(Kind kind, const void* weight, const std::int16_t* low, float* master,
-                           std::int64_t n) {
-  if (kind == Kind::f32) {
-    std::memcpy(master, weight, static_cast<std::size_t>(n) * sizeof(float));
-  } else if (kind == Kind::bf16) {
-    const auto* high = static_cast<const std::uint16_t*>(weight);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::uint32_t bits = (static_cast<std::uint32_t>(high[i]) << 16) +
-                                 static_cast<std::uint32_t>(static_cast<std::int32_t>(low[i]));
-      master[i] = float_of(bits);
-    }
-  } else {
-    alignas(64) float high[kBlock];
-    Convert::from_half(static_cast<const std::uint16_t*>(weight), high, n);
-    half_join(high, low, master, n);
   }
 }
 
@@ -365,62 +258,3 @@ EBB_INLINE void unit_range_body(Kind kind, const std::uint8_t* in, void* out, st
 }
 
 }  // namespace ebb::numerics::cpu
-
-// The set's functions and its table, in a namespace of their own; `TARGET` is the attribute that they are
-// compiled under.
-#define EBB_KERNEL_SET(TARGET, NAME)                                                                     \
-  TARGET void to_float(Kind k, const void* in, float* out, std::int64_t n) {                             \
-    load<Convert>(k, in, out, n);                                                                        \
-  }                                                                                                      \
-  TARGET void from_float(Kind k, const float* in, void* out, std::int64_t n) {                           \
-    store<Convert>(k, in, out, n);                                                                       \
-  }                                                                                                      \
-  TARGET void finish(Kind k, float* x, const float* b, Act act, std::int64_t rows, std::int64_t columns, \
-                     void* out, void* z) {                                                               \
-    finish_body<Convert>(k, x, b, act, rows, columns, out, z);                                           \
-  }                                                                                                      \
-  TARGET void activation_gradient(Act act, const float* s, float* g, std::int64_t n) {                   \
-    activation_gradient_body(act, s, g, n);                                                              \
-  }                                                                                                      \
-  TARGET void add(const float* in, float* sum, std::int64_t n) {                                         \
-    add_body(in, sum, n);                                                                                \
-  }                                                                                                      \
-  TARGET void add_rows(const float* x, std::int64_t r, std::int64_t c, float* s) {                       \
-    add_rows_body(x, r, c, s);                                                                           \
-  }                                                                                                      \
-  TARGET void transpose(const float* in, std::int64_t r, std::int64_t c, float* out) {                   \
-    transpose_body(in, r, c, out);                                                                       \
-  }                                                                                                      \
-  TARGET void adamw(Kind wk, void* w, std::int16_t* low, Kind gk, const void* g, float* m, float* v,     \
-                    const AdamWFactors& how, std::int64_t n) {                                           \
-    adamw_body<Convert>(wk, w, low, gk, g, m, v, how, n);                                                \
-  }                                                                                                      \
-  TARGET void split(Kind k, const float* x, void* w, std::int16_t* low, std::int64_t n) {                \
-    split_body<Convert>(k, x, w, low, n);                                                                \
-  }                                                                                                      \
-  TARGET void join(Kind k, const void* w, const std::int16_t* low, float* x, std::int64_t n) {           \
-    join_body<Convert>(k, w, low, x, n);                                                                 \
-  }                                                                                                      \
-  TARGET void stats(Kind k, const void* g, std::int64_t n, double* s, std::int64_t* bad) {               \
-    stats_body<Convert>(k, g, n, s, bad);                                                                \
-  }                                                                                                      \
-  TARGET double bernoulli(Kind k, const void* x, const std::uint8_t* t, std::int64_t n) {                \
-    return bernoulli_body<Convert>(k, x, t, n);                                                          \
-  }                                                                                                      \
-  TARGET void bernoulli_gradient(Kind k, const void* x, const std::uint8_t* t, float scale, void* g,     \
-                                 std::int64_t n) {                                                       \
-    bernoulli_gradient_body<Convert>(k, x, t, scale, g, n);                                              \
-  }                                                                                                      \
-  TARGET double kl(Kind k, const void* mu, const void* l, std::int64_t n) {                              \
-    return kl_body<Convert>(k, mu, l, n);                                                                \
-  }                                                                                                      \
-  TARGET void kl_gradient(Kind k, const void* mu, const void* l, float s, void* dm, void* dl,            \
-                          std::int64_t n) {                                                              \
-    kl_gradient_body<Convert>(k, mu, l, s, dm, dl, n);                                                   \
-  }                                                                                                      \
-  TARGET void unit_range(Kind k, const std::uint8_t* in, void* out, std::int64_t n) {                    \
-    unit_range_body<Convert>(k, in, out, n);                                                             \
-  }                                                                                                      \
-  constexpr Kernels kTable{                                                                              \
-      NAME,  to_float, from_float, finish,    activation_gradient, add, add_rows,    transpose, adamw,   \
-      split, join,     stats,      bernoulli, bernoulli_gradient,  kl,  kl_gradient, unit_range};

@@ -1,4 +1,4 @@
-#include "numerics/cpu/kernel_bodies.h"
+#include "numerics/cpu/kernel_set.h"
 
 namespace ebb::numerics::cpu {
 namespace {

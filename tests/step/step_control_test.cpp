@@ -1,0 +1,105 @@
+// Every rank runs all tests: started by mpirun with 1 and 2 ranks.
+#include "step/step_control.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "comm/world.h"
+#include "memory/ledger.h"
+
+namespace ebb::step {
+namespace {
+
+comm::World* world = nullptr;
+
+class StepControlTest : public testing::Test {
+ protected:
+  StepControlTest() : communicator(comm::make_communicator(*world, comm::Backend::automatic, 60, at::kCPU)) {
+    core::Loss loss;
+    loss.loss = torch::tensor(2.0F * static_cast<float>(world->rank() + 1));
+    loss.parts = {{"reconstruction", torch::tensor(1.5F)}, {"kl", torch::tensor(0.5F)}};
+    losses.add(loss);
+    losses.add(loss);
+    for (const char* name : {"first", "second"}) parameters.push_back({name, torch::zeros({2}), true, {}});
+  }
+  Decision decide(StepControl& control, numerics::LossScaler& scaler, double clip_norm = 0) {
+    report = {};
+    return control.decide(losses, gradients, parameters, clip_norm, scaler, report);
+  }
+
+  std::unique_ptr<comm::Communicator> communicator;
+  LossSums losses;
+  std::vector<core::Parameter> parameters;
+  std::vector<at::Tensor> gradients{torch::tensor({3.0F, 0.0F}), torch::tensor({0.0F, 4.0F})};
+  PhaseReport report;
+};
+
+TEST_F(StepControlTest, LossesAreSummedOverMicroBatchesAndRanks) {
+  StepControl control(*communicator, [] { return false; });
+  auto scaler = numerics::LossScaler::fixed();
+  const Decision decision = decide(control, scaler);
+  const double ranks = world->size();
+  EXPECT_DOUBLE_EQ(report.loss, 2 * 2.0 * ranks * (ranks + 1) / 2);
+  ASSERT_EQ(report.parts.size(), 2U);
+  EXPECT_EQ(report.parts[1].first, "kl");
+  EXPECT_DOUBLE_EQ(report.parts[1].second, 2 * 0.5 * ranks);
+  EXPECT_TRUE(decision.accepted);
+  EXPECT_FALSE(decision.stop);
+}
+
+TEST_F(StepControlTest, NormIsReportedWithoutTheLossScaleAndClipped) {
+  StepControl control(*communicator, [] { return false; });
+  numerics::LossScaleConfig config;
+  config.initial = 4;
+  numerics::LossScaler scaler(config);
+  const Decision decision = decide(control, scaler, 0.5);
+  EXPECT_DOUBLE_EQ(report.gradient_norm, 5.0 / 4);
+  EXPECT_DOUBLE_EQ(report.scale, 4.0);
+  EXPECT_NEAR(decision.gradient_scale, 0.5 / (5.0 / 4) / 4, 1e-6);
+}
+
+TEST_F(StepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
+  StepControl control(*communicator, [] { return false; });
+  numerics::LossScaler scaler(numerics::LossScaleConfig{});
+  gradients[1][0] = std::numeric_limits<float>::infinity();
+  const Decision decision = decide(control, scaler);
+  EXPECT_FALSE(decision.accepted);
+  EXPECT_TRUE(report.skipped);
+  EXPECT_EQ(report.overflowed, "second");
+}
+
+TEST_F(StepControlTest, OneRanksStopRequestStopsAll) {
+  StepControl control(*communicator, [] { return world->rank() == world->size() - 1; });
+  auto scaler = numerics::LossScaler::fixed();
+  EXPECT_TRUE(decide(control, scaler).stop);
+}
+
+TEST_F(StepControlTest, AScaleBelowItsFloorEndsTheRun) {
+  StepControl control(*communicator, [] { return false; });
+  numerics::LossScaleConfig config;
+  config.initial = config.floor;
+  config.hysteresis = 1;
+  numerics::LossScaler scaler(config);
+  gradients[0][0] = std::nanf("");
+  try {
+    for (int i = 0; i < 4; ++i) decide(control, scaler);
+    FAIL() << "the scale stayed at " << scaler.scale();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::numerics);
+  }
+}
+
+}  // namespace
+}  // namespace ebb::step
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  ebb::memory::install(*new ebb::memory::Ledger);
+  ebb::comm::World world(argc, argv);
+  ebb::step::world = &world;
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,52 @@
+#pragma once
+// The loops of kernels.h, written once: blocks, the split master (kernel_master.h), the rest
+// (kernel_bodies.h). They are instantiated for each instruction set by kernels_scalar.cpp and
+// kernels_avx512.cpp, inside functions whose target attribute lets the compiler vectorise them; only the
+// 16-bit conversions (`Convert`) are written by hand. Compiled without contraction into fused multiply-adds,
+// so that all sets give the same bits.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "numerics/cpu/kernels.h"
+#include "numerics/cpu/scalar.h"
+
+#define EBB_INLINE inline __attribute__((always_inline))
+
+namespace ebb::numerics::cpu {
+
+constexpr std::int64_t kBlock = 512;  // elements that a loop holds on the stack as floats
+constexpr int kLanes = 16;            // partial sums of a reduction, whatever the vector's width
+
+EBB_INLINE std::int64_t size_of(Kind kind) {
+  return kind == Kind::f32 ? 4 : 2;
+}
+EBB_INLINE const void* at(const void* base, Kind kind, std::int64_t i) {
+  return static_cast<const char*>(base) + i * size_of(kind);
+}
+EBB_INLINE void* at(void* base, Kind kind, std::int64_t i) {
+  return static_cast<char*>(base) + i * size_of(kind);
+}
+
+template <class Convert>
+EBB_INLINE void load(Kind kind, const void* in, float* out, std::int64_t n) {
+  if (kind == Kind::f16)
+    Convert::from_half(static_cast<const std::uint16_t*>(in), out, n);
+  else if (kind == Kind::bf16)
+    Convert::from_brain(static_cast<const std::uint16_t*>(in), out, n);
+  else
+    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
+}
+
+template <class Convert>
+EBB_INLINE void store(Kind kind, const float* in, void* out, std::int64_t n) {
+  if (kind == Kind::f16)
+    Convert::to_half(in, static_cast<std::uint16_t*>(out), n);
+  else if (kind == Kind::bf16)
+    Convert::to_brain(in, static_cast<std::uint16_t*>(out), n);
+  else
+    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
+}
+
+}  // namespace ebb::numerics::cpu

@@ -1,0 +1,61 @@
+#pragma once
+#include "numerics/cpu/kernel_bodies.h"
+
+// The set's functions and its table, in a namespace of their own; `TARGET` is the attribute that they are
+// compiled under.
+#define EBB_KERNEL_SET(TARGET, NAME)                                                                     \
+  TARGET void to_float(Kind k, const void* in, float* out, std::int64_t n) {                             \
+    load<Convert>(k, in, out, n);                                                                        \
+  }                                                                                                      \
+  TARGET void from_float(Kind k, const float* in, void* out, std::int64_t n) {                           \
+    store<Convert>(k, in, out, n);                                                                       \
+  }                                                                                                      \
+  TARGET void finish(Kind k, float* x, const float* b, Act act, std::int64_t rows, std::int64_t columns, \
+                     void* out, void* z) {                                                               \
+    finish_body<Convert>(k, x, b, act, rows, columns, out, z);                                           \
+  }                                                                                                      \
+  TARGET void activation_gradient(Act act, const float* s, float* g, std::int64_t n) {                   \
+    activation_gradient_body(act, s, g, n);                                                              \
+  }                                                                                                      \
+  TARGET void add(const float* in, float* sum, std::int64_t n) {                                         \
+    add_body(in, sum, n);                                                                                \
+  }                                                                                                      \
+  TARGET void add_rows(const float* x, std::int64_t r, std::int64_t c, float* s) {                       \
+    add_rows_body(x, r, c, s);                                                                           \
+  }                                                                                                      \
+  TARGET void transpose(const float* in, std::int64_t r, std::int64_t c, float* out) {                   \
+    transpose_body(in, r, c, out);                                                                       \
+  }                                                                                                      \
+  TARGET void adamw(Kind wk, void* w, std::int16_t* low, Kind gk, const void* g, float* m, float* v,     \
+                    const AdamWFactors& how, std::int64_t n) {                                           \
+    adamw_body<Convert>(wk, w, low, gk, g, m, v, how, n);                                                \
+  }                                                                                                      \
+  TARGET void split(Kind k, const float* x, void* w, std::int16_t* low, std::int64_t n) {                \
+    split_body<Convert>(k, x, w, low, n);                                                                \
+  }                                                                                                      \
+  TARGET void join(Kind k, const void* w, const std::int16_t* low, float* x, std::int64_t n) {           \
+    join_body<Convert>(k, w, low, x, n);                                                                 \
+  }                                                                                                      \
+  TARGET void stats(Kind k, const void* g, std::int64_t n, double* s, std::int64_t* bad) {               \
+    stats_body<Convert>(k, g, n, s, bad);                                                                \
+  }                                                                                                      \
+  TARGET double bernoulli(Kind k, const void* x, const std::uint8_t* t, std::int64_t n) {                \
+    return bernoulli_body<Convert>(k, x, t, n);                                                          \
+  }                                                                                                      \
+  TARGET void bernoulli_gradient(Kind k, const void* x, const std::uint8_t* t, float scale, void* g,     \
+                                 std::int64_t n) {                                                       \
+    bernoulli_gradient_body<Convert>(k, x, t, scale, g, n);                                              \
+  }                                                                                                      \
+  TARGET double kl(Kind k, const void* mu, const void* l, std::int64_t n) {                              \
+    return kl_body<Convert>(k, mu, l, n);                                                                \
+  }                                                                                                      \
+  TARGET void kl_gradient(Kind k, const void* mu, const void* l, float s, void* dm, void* dl,            \
+                          std::int64_t n) {                                                              \
+    kl_gradient_body<Convert>(k, mu, l, s, dm, dl, n);                                                   \
+  }                                                                                                      \
+  TARGET void unit_range(Kind k, const std::uint8_t* in, void* out, std::int64_t n) {                    \
+    unit_range_body<Convert>(k, in, out, n);                                                             \
+  }                                                                                                      \
+  constexpr Kernels kTable{                                                                              \
+      NAME,  to_float, from_float, finish,    activation_gradient, add, add_rows,    transpose, adamw,   \
+      split, join,     stats,      bernoulli, bernoulli_gradient,  kl,  kl_gradient, unit_range};
