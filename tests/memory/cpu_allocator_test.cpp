@@ -1,0 +1,155 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <array>
+#include <string>
+
+#include "base/error.h"
+#include "memory/installed_ledger.h"
+
+namespace ebb::memory {
+namespace {
+
+class CpuAllocator : public ::testing::Test {
+ protected:
+  Ledger& ledger_ = the_test_ledger();
+  const std::int64_t before_ = ledger_.live_total(Ledger::Place::host);
+  [[nodiscard]] std::int64_t grown() const { return ledger_.live_total(Ledger::Place::host) - before_; }
+};
+
+TEST_F(CpuAllocator, CountsTheBytesAskedForWhileATensorLives) {
+  {
+    const Tag tag(Class::data, "images");
+    const at::Tensor images = torch::empty({1001}, torch::kUInt8);
+    const at::Tensor view = images.slice(0, 10, 20);
+    EXPECT_EQ(live(Class::data, "images"), 1001);
+    EXPECT_EQ(grown(), 1001);
+  }
+  EXPECT_EQ(grown(), 0);
+}
+
+TEST_F(CpuAllocator, ABlockKeepsItsOwnerAfterTheTag) {
+  at::Tensor moments;
+  {
+    const Tag tag(Class::optimizer, "moments");
+    moments = torch::zeros({256}, torch::kFloat);
+  }
+  const Tag other(Class::workspace, "scratch");
+  EXPECT_EQ(live(Class::optimizer, "moments"), 1024);
+  moments = at::Tensor();
+  EXPECT_EQ(live(Class::optimizer, "moments"), 0);
+}
+
+TEST_F(CpuAllocator, FollowsAStorageThatIsResized) {
+  at::Tensor tensor = torch::empty({100}, torch::kUInt8);
+  tensor.resize_({5000});
+  EXPECT_EQ(grown(), 5000);
+  tensor.storage().unsafeGetStorageImpl()->set_nbytes(0);
+  tensor = at::Tensor();
+  EXPECT_EQ(grown(), 0);
+}
+
+TEST_F(CpuAllocator, ATensorWithoutBytesIsNoBlock) {
+  const at::Tensor none = torch::empty({0}, torch::kFloat);
+  EXPECT_EQ(grown(), 0);
+}
+
+TEST_F(CpuAllocator, MemoryOfSomebodyElsesIsNotCounted) {
+  std::array<float, 64> own{};
+  const at::Tensor view = torch::from_blob(own.data(), {64}, torch::kFloat);
+  EXPECT_EQ(grown(), 0);
+  const at::Tensor copy = view.clone();
+  EXPECT_EQ(grown(), 256);
+}
+
+TEST_F(CpuAllocator, HasTheRawInterface) {
+  c10::Allocator* const allocator = c10::GetAllocator(c10::kCPU);
+  void* const block = allocator->raw_allocate(300);
+  EXPECT_EQ(grown(), 300);
+  allocator->raw_deallocate(block);
+  EXPECT_EQ(grown(), 0);
+}
+
+TEST_F(CpuAllocator, ClonesThroughTheAllocator) {
+  c10::Allocator* const allocator = c10::GetAllocator(c10::kCPU);
+  const std::array<char, 4> text{'e', 'b', 'b', 0};
+  const c10::DataPtr copy = allocator->clone(text.data(), text.size());
+  EXPECT_EQ(grown(), 4);
+  EXPECT_STREQ(static_cast<const char*>(copy.get()), "ebb");
+}
+
+TEST_F(CpuAllocator, WhatBackwardMakesBelongsToTheTagItWasCalledUnder) {
+  at::Tensor weight;
+  {
+    const Tag tag(Class::parameters, "decoder");
+    weight = torch::ones({16, 16}, torch::kFloat).requires_grad_();
+  }
+  at::Tensor loss;
+  {
+    const Tag tag(Class::activations, "decoder");
+    loss = torch::ones({4, 16}).mm(weight).pow(2).sum();
+  }
+  EXPECT_EQ(live(Class::parameters, "decoder"), 1024);
+  EXPECT_EQ(live(Class::activations, "decoder"), 256 + 256 + 4);  // input, product, loss
+  {
+    const Tag tag(Class::gradients, "backward");
+    loss.backward();
+  }
+  EXPECT_EQ(live(Class::activations, "decoder"), 4);
+  EXPECT_EQ(live(Class::gradients, "backward"), 1024);
+  EXPECT_EQ(live(Class::parameters, "decoder"), 1024);
+  weight.mutable_grad() = at::Tensor();
+  EXPECT_EQ(live(Class::gradients, "backward"), 0);
+}
+
+TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndWhatIsAlive) {
+  const Tag data(Class::data, "slots");
+  const at::Tensor slots = torch::empty({2 << 20}, torch::kUInt8);
+  const StageScope stage(ledger_, Stage::forward);
+  try {
+    const Tag tag(Class::activations, "attention");
+    const at::Tensor huge = torch::empty({std::int64_t{1} << 50}, torch::kUInt8);
+    FAIL() << "a pebibyte was handed out";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::memory);
+    const std::string text = error.what();
+    EXPECT_NE(text.find("stage forward"), std::string::npos) << text;
+    EXPECT_NE(text.find("activations / attention"), std::string::npos) << text;
+    EXPECT_NE(text.find("1.0 PiB asked for"), std::string::npos) << text;
+    EXPECT_NE(text.find("data"), std::string::npos) << text;
+    EXPECT_NE(text.find("2.0 MiB"), std::string::npos) << text;
+  }
+  EXPECT_EQ(grown(), 2 << 20);
+}
+
+// A failure inside a node of the graph crosses the autograd engine; its facts must not be lost there.
+struct Hungry : torch::autograd::Function<Hungry> {
+  static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& x) { return x.clone(); }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 torch::autograd::variable_list) {
+    return {torch::empty({std::int64_t{1} << 50}, torch::kUInt8)};
+  }
+};
+
+TEST_F(CpuAllocator, AFailureInBackwardIsTheSameError) {
+  const StageScope stage(ledger_, Stage::backward);
+  const at::Tensor loss = Hungry::apply(torch::ones({1}).requires_grad_()).sum();
+  const Tag tag(Class::gradients, "hungry");
+  try {
+    loss.backward();
+    FAIL() << "a pebibyte was handed out";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::memory);
+    EXPECT_NE(std::string(error.what()).find("stage backward"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("gradients / hungry"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(CpuAllocator, IsInstalledOnce) {
+  Ledger second;
+  EXPECT_THROW(install(second), Error);
+  EXPECT_EQ(installed(), &ledger_);
+}
+
+}  // namespace
+}  // namespace ebb::memory

@@ -1,0 +1,93 @@
+// On a GPU: every block of CUDA's caching allocator is in the ledger, and its sums are the allocator's own.
+#include "memory/cuda_device.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "memory/buffer.h"
+#include "memory/cuda_library.h"
+#include "memory/installed_ledger.h"
+
+namespace ebb::memory {
+namespace {
+
+class CudaDevice : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    static const bool open = [] {
+      if (!CudaLibrary::device_present(&why_not_)) return false;
+      CudaLibrary::open();
+      the_test_ledger();
+      use_device(0);
+      return true;
+    }();
+    if (!open) GTEST_SKIP() << why_not_;
+  }
+  static std::int64_t device_live() { return the_test_ledger().live_total(Ledger::Place::device); }
+  static inline std::string why_not_;
+  const at::TensorOptions on_device_ = at::TensorOptions().device(at::kCUDA, 0);
+};
+
+TEST_F(CudaDevice, BlocksAreCountedUnderTheirTag) {
+  {
+    const Tag tag(Class::optimizer, "moments");
+    const at::Tensor moments = torch::empty({1001}, on_device_.dtype(torch::kUInt8));
+    EXPECT_EQ(device_live(), 1001);
+    const auto owners = the_test_ledger().owners(Ledger::Place::device);
+    ASSERT_EQ(owners.size(), 1U);
+    EXPECT_EQ(owners[0].cls, Class::optimizer);
+    EXPECT_EQ(owners[0].owner, "moments");
+  }
+  EXPECT_EQ(device_live(), 0);
+}
+
+TEST_F(CudaDevice, SumsAreTheAllocatorsOwnThroughATrainingStep) {
+  at::Tensor weight = torch::randn({64, 64}, on_device_).requires_grad_();
+  for (int step = 0; step < 3; ++step) {
+    const at::Tensor loss = torch::randn({8, 64}, on_device_).mm(weight).gelu().pow(2).sum();
+    EXPECT_EQ(device_live(), device_stats()->requested) << "after forward";
+    const Tag tag(Class::gradients, "backward");
+    loss.backward();
+    EXPECT_EQ(device_live(), device_stats()->requested) << "after backward";
+    const Sums live = the_test_ledger().live(Ledger::Place::device);
+    EXPECT_EQ(live[static_cast<std::size_t>(Class::gradients)], 64 * 64 * 4)
+        << "the tag reaches autograd's thread";
+    weight.mutable_grad() = at::Tensor();
+  }
+  EXPECT_EQ(device_live(), device_stats()->requested);
+}
+
+TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
+  const StageScope stage(the_test_ledger(), Stage::forward);
+  const Tag tag(Class::activations, "attention");
+  try {
+    const at::Tensor huge = torch::empty({std::int64_t{1} << 42}, on_device_.dtype(torch::kUInt8));
+    FAIL() << "4 TiB were handed out";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::memory);
+    EXPECT_NE(std::string(error.what()).find("activations / attention"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(CudaDevice, APinnedBufferIsKnownToCuda) {
+  const Buffer buffer(12345, Class::data, "slot", Buffer::Kind::pinned);
+  EXPECT_TRUE(torch::from_blob(buffer.data(), {12345}, torch::kUInt8).is_pinned());
+  EXPECT_EQ(live(Class::data, "slot"), 12345);
+}
+
+TEST_F(CudaDevice, TellsItsSizes) {
+  const auto stats = device_stats();
+  ASSERT_TRUE(stats.has_value());
+  EXPECT_GT(stats->device_total, 0);
+  EXPECT_GE(stats->device_total, stats->device_used);
+  EXPECT_GE(stats->reserved, stats->allocated);
+  EXPECT_GE(stats->allocated, stats->requested);
+  EXPECT_FALSE(device_name(0).empty());
+}
+
+}  // namespace
+}  // namespace ebb::memory

@@ -1,0 +1,71 @@
+// In a process of its own that has not used ATen: the library only counts when it is opened first.
+#include "memory/cuda_library.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+#include "memory/cuda_device.h"
+
+namespace ebb::memory {
+namespace {
+
+bool driver_is_there() {
+  void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  return driver != nullptr;
+}
+
+// One test, since its steps have to come in this order in one process.
+TEST(CudaLibrary, OpensBeforeAtenAndBringsCudasHooksWithIt) {
+  EXPECT_FALSE(CudaLibrary::is_open());
+  EXPECT_EQ(cuda_memory(), nullptr);
+  EXPECT_THROW(CudaLibrary::symbol("ebb_cuda_memory"), Error);
+
+  CudaLibrary::open();
+  ASSERT_TRUE(CudaLibrary::is_open());
+  EXPECT_STREQ(std::getenv("CUDA_MODULE_LOADING"), "LAZY");
+  EXPECT_NO_THROW(CudaLibrary::open());  // again is nothing
+
+  for (const char* table : {"ebb_cuda_memory", "ebb_cuda_numerics", "ebb_cuda_comm"}) {
+    EXPECT_NE(CudaLibrary::symbol(table), nullptr) << table;
+  }
+  EXPECT_THROW(CudaLibrary::symbol("ebb_cuda_nothing"), Error);
+
+  // The hooks are the CUDA half's own, not the stand-in that says "without ATen_cuda library".
+  EXPECT_TRUE(at::detail::getCUDAHooks().hasCUDART());
+  EXPECT_NE(at::detail::getCUDAHooks().showConfig().find("CUDA Runtime"), std::string::npos);
+
+  // The CPU goes on as before.
+  EXPECT_EQ(torch::ones({3}).sum().item<float>(), 3.0F);
+}
+
+TEST(CudaLibrary, WithoutADriverSaysSoAndFailsByName) {
+  if (driver_is_there())
+    GTEST_SKIP() << "this machine has an NVIDIA driver; what happens without one is not seen here";
+  std::string why_not;
+  EXPECT_FALSE(CudaLibrary::device_present(&why_not));
+  EXPECT_NE(why_not.find("libcuda.so.1"), std::string::npos) << why_not;
+
+  CudaLibrary::open();
+  int count = -1;
+  const int error = cuda_memory()->device_count(&count);
+  EXPECT_STREQ(cuda_memory()->error_name(error), "cudaErrorInsufficientDriver");
+  EXPECT_FALSE(at::hasCUDA());
+  try {
+    (void)device_count();
+    FAIL() << "counted devices without a driver";
+  } catch (const Error& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::usage);
+    EXPECT_NE(std::string(failure.what()).find("cudaErrorInsufficientDriver"), std::string::npos)
+        << failure.what();
+  }
+}
+
+}  // namespace
+}  // namespace ebb::memory

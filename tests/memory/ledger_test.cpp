@@ -1,0 +1,170 @@
+#include "memory/ledger.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace ebb::memory {
+namespace {
+
+using Place = Ledger::Place;
+
+const void* block(std::uintptr_t number) {
+  return reinterpret_cast<const void*>(number * 64);
+}
+std::int64_t of(const Sums& sums, Class cls) {
+  return sums[static_cast<std::size_t>(cls)];
+}
+
+TEST(Ledger, AddsUpByClassAndForgets) {
+  Ledger ledger;
+  ledger.record(block(1), 1000, Place::host, Class::parameters, "encoder");
+  ledger.record(block(2), 24, Place::host, Class::parameters, "decoder");
+  ledger.record(block(3), 7, Place::host, Class::data, "slot");
+  EXPECT_EQ(of(ledger.live(Place::host), Class::parameters), 1024);
+  EXPECT_EQ(of(ledger.live(Place::host), Class::data), 7);
+  EXPECT_EQ(ledger.live_total(Place::host), 1031);
+  ledger.forget(block(1), Place::host);
+  EXPECT_EQ(of(ledger.live(Place::host), Class::parameters), 24);
+  EXPECT_EQ(ledger.live_total(Place::host), 31);
+}
+
+TEST(Ledger, KeepsHostAndDeviceApart) {
+  Ledger ledger;
+  ledger.record(block(1), 100, Place::host, Class::data, "slot");
+  ledger.record(block(1), 900, Place::device, Class::gradients, "bucket");
+  EXPECT_EQ(ledger.live_total(Place::host), 100);
+  EXPECT_EQ(ledger.live_total(Place::device), 900);
+  ledger.forget(block(1), Place::host);
+  EXPECT_EQ(ledger.live_total(Place::host), 0);
+  EXPECT_EQ(ledger.live_total(Place::device), 900);
+}
+
+TEST(Ledger, AnUnknownBlockIsNothingToForget) {
+  Ledger ledger;
+  ledger.record(block(1), 100, Place::host, Class::data, "slot");
+  ledger.forget(block(2), Place::host);
+  ledger.forget(nullptr, Place::host);
+  EXPECT_EQ(ledger.live_total(Place::host), 100);
+}
+
+TEST(Ledger, ABlockRecordedTwiceCountsOnceWithTheLaterFigures) {
+  Ledger ledger;
+  ledger.record(block(1), 100, Place::host, Class::data, "slot");
+  ledger.record(block(1), 30, Place::host, Class::checkpoint, "staging");
+  EXPECT_EQ(of(ledger.live(Place::host), Class::data), 0);
+  EXPECT_EQ(of(ledger.live(Place::host), Class::checkpoint), 30);
+}
+
+TEST(Ledger, KeepsPeaksByStage) {
+  Ledger ledger;
+  ledger.record(block(1), 50, Place::host, Class::parameters, "all");
+  ledger.enter(Stage::forward);
+  ledger.record(block(2), 400, Place::host, Class::activations, "h");
+  ledger.record(block(3), 100, Place::host, Class::activations, "h");
+  ledger.forget(block(2), Place::host);
+  ledger.enter(Stage::backward);
+  ledger.record(block(4), 70, Place::host, Class::gradients, "g");
+  ledger.forget(block(3), Place::host);
+
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::setup), Class::parameters), 50);
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::setup), Class::activations), 0);
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::forward), Class::parameters),
+            50);  // alive when it was entered
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::forward), Class::activations), 500);
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::backward), Class::activations), 100);
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::backward), Class::gradients), 70);
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::update), Class::parameters), 0);  // not entered
+  EXPECT_EQ(ledger.peak_total(Place::host), 550);
+}
+
+TEST(Ledger, ThePeakOfTheTotalIsNotTheSumOfThePeaks) {
+  Ledger ledger;
+  ledger.record(block(1), 300, Place::host, Class::activations, "h");
+  ledger.forget(block(1), Place::host);
+  ledger.record(block(2), 200, Place::host, Class::gradients, "g");
+  EXPECT_EQ(ledger.peak_total(Place::host), 300);
+  EXPECT_EQ(of(ledger.peak(Place::host), Class::activations), 300);
+  EXPECT_EQ(of(ledger.peak(Place::host), Class::gradients), 200);
+}
+
+TEST(Ledger, ResettingPeaksLeavesWhatIsAliveAndTheRunsOwn) {
+  Ledger ledger;
+  ledger.enter(Stage::forward);
+  ledger.record(block(1), 300, Place::host, Class::activations, "h");
+  ledger.record(block(2), 40, Place::host, Class::activations, "h");
+  ledger.forget(block(1), Place::host);
+  ledger.enter(Stage::setup);
+  ledger.reset_peaks();
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::forward), Class::activations), 0);
+  EXPECT_EQ(of(ledger.peak(Place::host, Stage::setup), Class::activations), 40);
+  EXPECT_EQ(ledger.peak_total(Place::host), 40);
+  EXPECT_EQ(of(ledger.peak(Place::host), Class::activations), 340);
+  EXPECT_EQ(ledger.run_peak_total(Place::host), 340);
+}
+
+TEST(Ledger, ListsOwnersLargestFirstWithTheirBlocks) {
+  Ledger ledger;
+  ledger.record(block(1), 10, Place::host, Class::activations, "small");
+  ledger.record(block(2), 500, Place::host, Class::activations, "large");
+  ledger.record(block(3), 500, Place::host, Class::activations, "large");
+  ledger.record(block(4), 99, Place::host, Class::workspace, "gone");
+  ledger.forget(block(4), Place::host);
+  const auto owners = ledger.owners(Place::host);
+  ASSERT_EQ(owners.size(), 2U);
+  EXPECT_EQ(owners[0].owner, "large");
+  EXPECT_EQ(owners[0].bytes, 1000);
+  EXPECT_EQ(owners[0].blocks, 2);
+  EXPECT_EQ(owners[1].owner, "small");
+  EXPECT_EQ(owners[1].cls, Class::activations);
+}
+
+TEST(Ledger, OneNameUnderTwoClassesIsTwoOwners) {
+  Ledger ledger;
+  ledger.record(block(1), 10, Place::host, Class::parameters, "decoder");
+  ledger.record(block(2), 20, Place::host, Class::gradients, "decoder");
+  ASSERT_EQ(ledger.owners(Place::host).size(), 2U);
+  EXPECT_EQ(of(ledger.live(Place::host), Class::gradients), 20);
+}
+
+TEST(Ledger, ScopesGiveTheStageBack) {
+  Ledger ledger;
+  ledger.enter(Stage::update);
+  {
+    const StageScope save(ledger, Stage::save);
+    EXPECT_EQ(ledger.stage(), Stage::save);
+  }
+  EXPECT_EQ(ledger.stage(), Stage::update);
+}
+
+TEST(Ledger, CountsExactlyFromManyThreads) {
+  Ledger ledger;
+  std::vector<std::thread> threads;
+  for (std::uintptr_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&ledger, t] {
+      for (std::uintptr_t i = 1; i <= 20'000; ++i) {
+        ledger.record(block(t * 100'000 + i), 8, Place::host, Class::workspace, "thread");
+        if (i % 4 != 0) ledger.forget(block(t * 100'000 + i), Place::host);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ledger.live_total(Place::host), 4 * 5'000 * 8);
+}
+
+TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
+  Ledger ledger;
+  ledger.record(block(1), 3 << 20, Place::device, Class::optimizer, "moments");
+  ledger.enter(Stage::backward);
+  const std::string text = shortage(ledger, Place::device, 5 << 20, Class::gradients, "bucket 3");
+  EXPECT_NE(text.find("device memory in stage backward"), std::string::npos) << text;
+  EXPECT_NE(text.find("5.0 MiB asked for by gradients / bucket 3"), std::string::npos) << text;
+  EXPECT_NE(text.find("optimizer"), std::string::npos) << text;
+  EXPECT_NE(text.find("3.0 MiB"), std::string::npos) << text;
+  EXPECT_NE(text.find("data.batch"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace ebb::memory

@@ -1,0 +1,131 @@
+#include "telemetry/memory_log.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "telemetry/temporary_folder.h"
+
+namespace ebb::telemetry {
+namespace {
+
+using Json = nlohmann::json;
+using memory::Class;
+using memory::Ledger;
+using memory::Stage;
+
+// The keys of docs/memory-log.md.
+const std::set<std::string> kKeys = {"step",       "time_s",   "rank",    "host",      "live",
+                                     "peak",       "stages",   "outside", "cgroup",    "live_total",
+                                     "peak_total", "resident", "device",  "predicted", "peak_resident"};
+
+std::set<std::string> keys(const Json& object) {
+  std::set<std::string> out;
+  for (const auto& [key, value] : object.items()) out.insert(key);
+  return out;
+}
+
+class MemoryLogTest : public TemporaryFolder {
+ protected:
+  MemoryLogTest() {
+    ledger_.record(block(1), 1000, Ledger::Place::host, Class::parameters, "decoder");
+    ledger_.enter(Stage::forward);
+    ledger_.reset_peaks();
+    ledger_.record(block(2), 500, Ledger::Place::host, Class::activations, "decoder");
+    ledger_.forget(block(2), Ledger::Place::host);
+    ledger_.enter(Stage::setup);
+  }
+  static const void* block(std::uintptr_t number) { return reinterpret_cast<const void*>(number * 64); }
+  [[nodiscard]] MemoryLog log(std::int64_t every = 1, std::int64_t first_step = 0) const {
+    return {folder_, 3, "node-a", ledger_, every, first_step};
+  }
+  [[nodiscard]] std::vector<Json> lines() const {
+    std::vector<Json> out;
+    std::istringstream text(contents("memory/rank-00003.jsonl"));
+    for (std::string line; std::getline(text, line);) out.push_back(Json::parse(line));
+    return out;
+  }
+  [[nodiscard]] std::vector<std::int64_t> steps() const {
+    std::vector<std::int64_t> out;
+    for (const Json& line : lines()) out.push_back(line["step"]);
+    return out;
+  }
+  Ledger ledger_;
+};
+
+TEST_F(MemoryLogTest, ALineHasTheDocumentedKeys) {
+  log().write(7);
+  const auto written = lines();
+  ASSERT_EQ(written.size(), 1U);
+  const Json& line = written[0];
+  EXPECT_EQ(keys(line), kKeys);
+  EXPECT_EQ(line["step"], 7);
+  EXPECT_EQ(line["rank"], 3);
+  EXPECT_EQ(line["host"], "node-a");
+  EXPECT_GT(line["time_s"].get<double>(), 1.7e9);
+  EXPECT_TRUE(line["predicted"].is_null());
+}
+
+TEST_F(MemoryLogTest, HasTheLedgersBytesToTheByte) {
+  log().write(0);
+  const Json line = lines().at(0);
+  EXPECT_EQ(line["live"].size(), 8U);
+  EXPECT_EQ(line["live"]["parameters"], 1000);
+  EXPECT_EQ(line["live"]["activations"], 0);
+  EXPECT_EQ(line["peak"]["activations"], 500);
+  EXPECT_EQ(line["live_total"], 1000);
+  EXPECT_EQ(line["peak_total"], 1500);
+}
+
+TEST_F(MemoryLogTest, StagesAndClassesWithoutBytesAreLeftOut) {
+  log().write(0);
+  const Json stages = lines().at(0)["stages"];
+  EXPECT_EQ(keys(stages), (std::set<std::string>{"forward", "setup"}));
+  EXPECT_EQ(stages["forward"], Json::parse(R"({"parameters": 1000, "activations": 500})"));
+  EXPECT_EQ(stages["setup"], Json::parse(R"({"parameters": 1000})"));
+}
+
+TEST_F(MemoryLogTest, TellsWhatLiesOutsideTheLedger) {
+  log().write(0);
+  const Json line = lines().at(0);
+  EXPECT_GT(line["resident"].get<std::int64_t>(), 0);
+  EXPECT_GE(line["peak_resident"].get<std::int64_t>(), line["resident"].get<std::int64_t>() / 2);
+  EXPECT_EQ(line["outside"].get<std::int64_t>(), line["resident"].get<std::int64_t>() - 1000);
+  EXPECT_EQ(keys(line["cgroup"]), (std::set<std::string>{"limit", "used"}));
+}
+
+TEST_F(MemoryLogTest, DeviceIsNullWhereThereIsNone) {
+  log().write(0);
+  EXPECT_TRUE(lines().at(0)["device"].is_null());
+}
+
+TEST_F(MemoryLogTest, WritesEverySoManySteps) {
+  MemoryLog log = this->log(/*every=*/3);
+  for (int step = 0; step < 8; ++step) log.write(step);
+  EXPECT_EQ(steps(), (std::vector<std::int64_t>{0, 3, 6}));
+}
+
+TEST_F(MemoryLogTest, ARunThatGoesOnDropsTheStepsThatItWritesAgain) {
+  {
+    MemoryLog first = log();
+    for (int step = 0; step < 5; ++step) first.write(step);
+  }
+  MemoryLog second = log(1, /*first_step=*/3);
+  EXPECT_EQ(steps(), (std::vector<std::int64_t>{0, 1, 2}));
+  second.write(3);
+  EXPECT_EQ(steps(), (std::vector<std::int64_t>{0, 1, 2, 3}));
+}
+
+TEST_F(MemoryLogTest, ALineThatAKilledRunLeftHalfIsDropped) {
+  log().write(0);
+  put("memory/rank-00003.jsonl", contents("memory/rank-00003.jsonl") + R"({"step": 1, "ti)");
+  log(1, 1).write(1);
+  EXPECT_EQ(steps(), (std::vector<std::int64_t>{0, 1}));
+}
+
+}  // namespace
+}  // namespace ebb::telemetry
