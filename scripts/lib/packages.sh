@@ -11,7 +11,7 @@ install_packages() {
       die "packages are missing and there is no sudo. As root: apt-get install -y --no-install-recommends $*"
     as_root=(sudo)
     [ -t 0 ] || as_root=(sudo -n)  # without a terminal a question would wait for ever
-    "${as_root[@]}" true ||
+    "${as_root[@]}" apt-get --version >/dev/null ||
       die "sudo did not let us through. As root: apt-get install -y --no-install-recommends $*"
   fi
   quietly "list of packages" "${as_root[@]}" "${apt[@]}" update

@@ -1,0 +1,103 @@
+"""Runs every command that README.md tells a person to type, each in a new shell, in the order of the page.
+
+`readme_commands.py SOURCE_DIR [--list]`. A command is a line that begins with `$ ` in a ```console or ```sh block; a
+backslash at its end goes on in the next line. The lines below `Next` that such a command prints are run after it. A
+block below `<!-- not run: REASON -->` is left out and counted, and so is scripts/test, which runs this.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+FENCE = re.compile(r"^```(\w*)\s*$")
+LEAVE = re.compile(r"^<!-- not run: (.+) -->$")
+LIMIT_S = 1500
+OWN_TEST = "./scripts/test"
+
+
+def commands(text):
+    """Returns [(command, reason why it is not run or None)]."""
+    found, language, reason, going_on = [], None, None, False
+    for line in text.splitlines():
+        if fence := FENCE.match(line):
+            if language is None:
+                language = fence.group(1)
+            else:
+                language, reason, going_on = None, None, False
+        elif language is None:
+            if leave := LEAVE.match(line.strip()):
+                reason = leave.group(1)
+            elif line.strip():
+                reason = None
+        elif language in ("console", "sh"):
+            if going_on or line.startswith("$ "):
+                part = line if going_on else line[2:]
+                going_on = part.endswith("\\")
+                part = part[:-1] if going_on else part
+                if found and found[-1][2]:
+                    found[-1] = (found[-1][0] + part.lstrip(), found[-1][1], going_on)
+                else:
+                    found.append((part, reason, going_on))
+    return [(command.strip(), why) for command, why, _ in found]
+
+
+def next_lines(output):
+    """The commands that a run names at its end, below a line `Next`."""
+    lines, below = [], False
+    for line in output.splitlines():
+        if line.strip() == "Next":
+            below = True
+        elif below and line.startswith("  "):
+            lines.append(line.strip())
+        elif below:
+            below = False
+    return lines
+
+
+def run(command, folder):
+    """A new login-like shell: nothing of this process's environment but where home and the programs are."""
+    environment = {"HOME": os.environ.get("HOME", "/root"), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                   "TERM": "dumb"}
+    for name in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    print(f"$ {command}", flush=True)
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, check=False)
+    print(done.stdout, flush=True)
+    return done.returncode, done.stdout
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    todo = commands((folder / "README.md").read_text(encoding="utf-8"))
+    if "--list" in sys.argv:
+        for command, why in todo:
+            print(command + (f"    # not run: {why}" if why else ""))
+        return 0
+    failed, count = [], 0
+    for command, why in todo:
+        if command.split()[0] == OWN_TEST:
+            why = "it is what runs this test"
+        if why:
+            print(f"skipped: `{command}`: {why}")
+            continue
+        code, output = run(command, folder)
+        count += 1
+        if code != 0:
+            failed.append((command, code))
+        for line in next_lines(output) if code == 0 else []:
+            code, _ = run(line, folder)
+            count += 1
+            if code != 0:
+                failed.append((line, code))
+    for command, code in failed:
+        print(f"failed with code {code}: {command}")
+    print(f"{count} commands of README.md and of what it prints were run, {len(failed)} failed")
+    return 1 if failed or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

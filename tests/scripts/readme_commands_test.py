@@ -1,0 +1,36 @@
+"""Which lines of a page count as commands."""
+
+import unittest
+
+from readme_commands import commands, next_lines
+
+PAGE = """Text `$ not this`.
+
+```console
+$ ./one a \\
+    b
+output
+$ ./two
+```
+
+<!-- not run: needs a cluster -->
+```sh
+$ ./three
+```
+
+```yaml
+$ not this
+```
+"""
+
+
+class Readme(unittest.TestCase):
+    def test_commands_are_found_in_order_and_joined(self):
+        self.assertEqual(commands(PAGE), [("./one a b", None), ("./two", None), ("./three", "needs a cluster")])
+
+    def test_the_lines_below_next_are_commands(self):
+        self.assertEqual(next_lines("a\nNext\n  ./x y\n  ./z\n\n  other\n"), ["./x y", "./z"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,200 @@
+"""Holds the scripts to what they promise, in a copy of them and with stand-ins for the tools that change a machine."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "scripts" / "lib"))
+import skipped  # noqa: E402
+
+SETUP_OF_NOTHING = "#!/bin/sh\nexit 0\n"
+ALL_PACKAGES_THERE = '#!/bin/sh\nfor a in "$@"; do case "$a" in -*) ;; *) echo "ii $a" ;; esac; done\n'
+
+
+class Checkout(unittest.TestCase):
+    """A checkout of the scripts alone; tools under bin/ come before the system's."""
+
+    name = "checkout"
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ebb-scripts-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.root = self.folder / self.name
+        (self.root / "cmake").mkdir(parents=True)
+        shutil.copytree(SOURCE / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(SOURCE / "cmake" / "versions.txt", self.root / "cmake")
+        self.calls = self.folder / "calls"
+
+    def tool(self, name, text):
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def run_script(self, *line, **environment):
+        env = {"PATH": f"{self.folder}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.folder),
+               "CALLS": str(self.calls), **environment}
+        return subprocess.run(line, cwd=self.root, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60)
+
+    def bash(self, text):
+        return self.run_script("bash", "-c", ". scripts/lib/common.sh; . scripts/lib/wheels.sh; " + text)
+
+    def fake_venv(self):
+        packages = self.root / ".deps" / "venv" / "lib" / "python3.11" / "site-packages"
+        packages.mkdir(parents=True)
+        python = self.root / ".deps" / "venv" / "bin" / "python"
+        python.parent.mkdir()
+        python.write_text(SETUP_OF_NOTHING)
+        python.chmod(0o755)
+        return packages
+
+
+class Usage(Checkout):
+    def test_help_names_what_each_script_takes(self):
+        for script in ("setup", "quickstart", "test"):
+            answer = self.run_script(f"scripts/{script}", "--help")
+            self.assertEqual(answer.returncode, 0, answer.stdout)
+            self.assertIn(f"scripts/{script}", answer.stdout)
+
+    def test_an_unknown_word_is_refused_by_name(self):
+        for script in ("setup", "test"):
+            answer = self.run_script(f"scripts/{script}", "everthing")
+            self.assertEqual(answer.returncode, 2, answer.stdout)
+            self.assertIn("'everthing'", answer.stdout)
+
+
+class PathWithSpaces(Checkout):
+    name = "my checkout"
+
+    def test_a_path_that_tools_do_not_take_is_refused_before_anything_is_done(self):
+        answer = self.run_script("scripts/setup")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("my checkout", answer.stdout)
+        self.assertFalse((self.root / ".deps").exists())
+
+
+class Disk(Checkout):
+    def test_a_disk_without_room_is_refused_with_the_figures(self):
+        self.tool("dpkg-query", ALL_PACKAGES_THERE)
+        self.tool("df", "#!/bin/sh\necho Filesystem 1024-blocks Used Available\necho disk 1 1 100000\n")
+        answer = self.run_script("scripts/setup", "small")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("102 MB free, and the set-up needs 2000 MB. Free 1898 MB there", answer.stdout)
+        self.assertFalse((self.root / ".deps" / "venv").exists())
+
+
+class Packages(Checkout):
+    def setUp(self):
+        super().setUp()
+        self.tool("dpkg-query", "#!/bin/sh\nexit 1\n")
+        self.tool("id", "#!/bin/sh\necho 1000\n")
+        self.fake_venv()
+        self.bash('stamp_of small >"$deps/wheels-small.stamp"')
+
+    def test_sudo_is_asked_for_apt_alone(self):
+        self.tool("sudo", '#!/bin/sh\nprintf "%s\\n" "$*" >>"$CALLS"\n')
+        answer = self.run_script("scripts/setup")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        calls = self.calls.read_text().splitlines()
+        self.assertEqual(calls[0], "-n apt-get --version")
+        self.assertEqual(len(calls), 3)
+        for call in calls[1:]:
+            self.assertRegex(call, "^-n env DEBIAN_FRONTEND=noninteractive .*apt-get ")
+        self.assertIn("--no-install-recommends", calls[2])
+
+    def test_a_sudo_that_would_ask_ends_with_the_line_to_type(self):
+        self.tool("sudo", "#!/bin/sh\nexit 1\n")
+        answer = self.run_script("scripts/setup")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("As root: apt-get install -y --no-install-recommends g++", answer.stdout)
+
+    def test_what_apt_said_is_shown_when_it_fails(self):
+        self.tool("sudo", '#!/bin/sh\ncase "$*" in *update*) echo E: no network here; exit 100 ;; esac\n')
+        answer = self.run_script("scripts/setup")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("E: no network here", answer.stdout)
+
+
+class Again(Checkout):
+    def setUp(self):
+        super().setUp()
+        self.tool("dpkg-query", ALL_PACKAGES_THERE)
+        self.packages = self.fake_venv()
+        self.bash('stamp_of small >"$deps/wheels-small.stamp"')
+
+    def test_a_set_up_that_is_complete_is_left_alone_and_says_nothing(self):
+        self.tool("sudo", '#!/bin/sh\nprintf "%s\\n" "$*" >>"$CALLS"\n')
+        answer = self.run_script("scripts/setup", "small")
+        self.assertEqual((answer.returncode, answer.stdout), (0, ""))
+        self.assertFalse(self.calls.exists())
+
+    def test_another_version_makes_it_incomplete(self):
+        file = self.root / "cmake" / "versions.txt"
+        file.write_text(file.read_text().replace("torch==", "torch==9"))
+        self.assertIn("no", self.bash("wheels_ready small || echo no").stdout)
+
+    def test_a_wheel_that_was_cut_off_is_installed_again(self):
+        for name, whole in (("torch-1.dist-info", False), ("numpy-1.dist-info", True)):
+            (self.packages / name).mkdir()
+            (self.packages / name / "METADATA").touch()
+            if whole:
+                (self.packages / name / "INSTALLER").touch()
+        self.assertEqual(self.bash("prepare_venv").returncode, 0)
+        self.assertEqual([p.name for p in self.packages.iterdir()], ["numpy-1.dist-info"])
+
+
+class Jobs(Checkout):
+    def test_there_is_one_at_least_and_no_more_than_cores(self):
+        self.tool("nproc", "#!/bin/sh\necho 3\n")
+        jobs = int(self.bash("jobs").stdout)
+        self.assertTrue(1 <= jobs <= 3, jobs)
+        self.tool("nproc", "#!/bin/sh\necho 100000\n")
+        self.assertLess(int(self.bash("jobs").stdout), 100000)
+
+
+class Skips(unittest.TestCase):
+    LOG = """1/2 Testing: nccl_np2
+1/2 Test: nccl_np2
+[ RUN      ] Nccl.Sums
+[ RUN      ] Nccl.Sums
+x_test.cpp:5: Skipped
+no NVIDIA driver here
+[  SKIPPED ] Nccl.Sums (0 ms)
+x_test.cpp:5: Skipped
+no NVIDIA driver here
+[  SKIPPED ] Nccl.Sums (0 ms)
+[ RUN      ] Nccl.Fine
+[       OK ] Nccl.Fine (0 ms)
+[  SKIPPED ] 1 test, listed below:
+[  SKIPPED ] Nccl.Sums
+2/2 Test: shape_format
+skipped: clang-format is not here
+"""
+
+    def test_each_is_counted_once_with_its_reason(self):
+        self.assertEqual(list(skipped.read(self.LOG.splitlines())),
+                         [("nccl_np2", "Nccl.Sums", "no NVIDIA driver here"),
+                          ("shape_format", "", "clang-format is not here")])
+
+
+class Shellcheck(unittest.TestCase):
+    def test_shellcheck_finds_nothing(self):
+        if not shutil.which("shellcheck"):
+            print("skipped: shellcheck is not installed", flush=True)
+            self.skipTest("shellcheck is not installed")
+        files = [str(p) for p in sorted(SOURCE.glob("scripts/lib/*.sh"))]
+        files += [str(SOURCE / p) for p in ("scripts/setup", "scripts/quickstart", "scripts/test", ".ci/run")]
+        answer = subprocess.run(["shellcheck", "-s", "bash", "-e", "SC1091,SC2154,SC2034,SC2046", *files],
+                                capture_output=True, text=True, check=False)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+
+
+if __name__ == "__main__":
+    os.environ.pop("PIP_CACHE_DIR", None)
+    unittest.main()
