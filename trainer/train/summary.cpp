@@ -74,10 +74,10 @@ std::string Summary::text(const Evaluation& result) const {
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
       "  {} sample {} -o more.png --count 100\n"
-      "  {} launch -n {} {}/config.yaml run.name={}-long run.steps={}\n"
+      "  {} launch -n {} {}/config.yaml run.name={}-lr optimizer.lr={} run.steps=200\n"
       "  {} config --explain model\n",
       config_.run.steps, result.loss, parts, result.samples, telemetry::peak_table(peaks_), run, run, run,
-      run, program, run, program, world_.size(), run, config_.run.name, 2 * config_.run.steps, program);
+      run, program, run, program, world_.size(), run, config_.run.name, config_.optimizer.lr / 2, program);
 }
 
 void write_pictures(Session& session, const std::filesystem::path& run) {
