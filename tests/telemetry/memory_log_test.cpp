@@ -18,7 +18,7 @@ using memory::Class;
 using memory::Ledger;
 using memory::Stage;
 
-// The keys of docs/memory-log.md.
+// The keys of a line; memory_log_doc_test.cpp holds docs/memory-log.md to them.
 const std::set<std::string> kKeys = {"step",       "time_s",   "rank",    "host",      "live",
                                      "peak",       "stages",   "outside", "cgroup",    "live_total",
                                      "peak_total", "resident", "device",  "predicted", "peak_resident"};

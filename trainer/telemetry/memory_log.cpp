@@ -5,7 +5,6 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "memory/outside.h"
 #include "telemetry/log_file.h"
 
 namespace ebb::telemetry {
@@ -65,18 +64,22 @@ MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::str
 
 void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
-  const memory::Outside outside = memory::measure_outside(ledger_);
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  Json line = {{"step", step},
-               {"time_s", now},
-               {"rank", rank_},
-               {"host", host_},
-               {"live", by_class(ledger_.live(Place::host))},
-               {"peak", by_class(step_peak(ledger_, Place::host))},
-               {"stages", by_stage(ledger_, Place::host)},
-               {"live_total", ledger_.live_total(Place::host)},
-               {"peak_total", ledger_.peak_total(Place::host)},
+  file_.line(memory_line({step, now, rank_, host_}, ledger_, memory::measure_outside(ledger_)));
+}
+
+std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
+                        const memory::Outside& outside) {
+  Json line = {{"step", origin.step},
+               {"time_s", origin.time_s},
+               {"rank", origin.rank},
+               {"host", origin.host},
+               {"live", by_class(ledger.live(Place::host))},
+               {"peak", by_class(step_peak(ledger, Place::host))},
+               {"stages", by_stage(ledger, Place::host)},
+               {"live_total", ledger.live_total(Place::host)},
+               {"peak_total", ledger.peak_total(Place::host)},
                {"resident", known(outside.resident)},
                {"peak_resident", known(outside.peak_resident)},
                {"outside", known(outside.outside_host)},
@@ -84,16 +87,16 @@ void MemoryLog::write(std::int64_t step) {
                {"device", nullptr},
                {"predicted", nullptr}};
   if (outside.device_total >= 0)
-    line["device"] = {{"live", by_class(ledger_.live(Place::device))},
-                      {"peak", by_class(step_peak(ledger_, Place::device))},
-                      {"stages", by_stage(ledger_, Place::device)},
-                      {"live_total", ledger_.live_total(Place::device)},
-                      {"peak_total", ledger_.peak_total(Place::device)},
+    line["device"] = {{"live", by_class(ledger.live(Place::device))},
+                      {"peak", by_class(step_peak(ledger, Place::device))},
+                      {"stages", by_stage(ledger, Place::device)},
+                      {"live_total", ledger.live_total(Place::device)},
+                      {"peak_total", ledger.peak_total(Place::device)},
                       {"used", outside.device_used},
                       {"total", outside.device_total},
                       {"reserved", known(outside.device_reserved)},
                       {"largest_free_block", known(outside.largest_free_block)}};
-  file_.line(line.dump());
+  return line.dump();
 }
 
 }  // namespace ebb::telemetry

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "memory/ledger.h"
+#include "memory/outside.h"
 
 namespace ebb::telemetry {
 
@@ -26,5 +27,16 @@ class MemoryLog {
   std::int64_t every_;
   LineFile file_;
 };
+
+// One line of it, without its end: what the ledger says since its last reset_peaks(), beside what was
+// measured.
+struct LineOrigin {
+  std::int64_t step;
+  double time_s;  // since 1970
+  int rank;
+  std::string host;
+};
+std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
+                        const memory::Outside& outside);
 
 }  // namespace ebb::telemetry
