@@ -74,6 +74,7 @@ TEST_F(RunTest, StoppedAndResumedEqualsUndisturbed) {
   const std::size_t done = losses(tiny->run_folder("stopped")).size();
   EXPECT_GT(done, 0U);
   EXPECT_LT(done, 30U);
+  EXPECT_EQ(json_lines(tiny->run_folder("stopped") + "/memory/rank-00001.jsonl").size(), done);
   const ProcessResult resumed = tiny->train(2, "stopped");
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(resumed.out, HasSubstr("goes on from step " + std::to_string(done)));

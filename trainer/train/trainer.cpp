@@ -91,9 +91,10 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     journal_->step(report);
     const bool last = step == config_.run.steps;
     if (last || report.stop || due(step, config_.checkpoint.every)) save();
-    if (report.stop && !last) return stopped();
-    if (!last && due(step, config_.run.evaluate_every)) journal_->evaluation(step, evaluation());
+    const bool stops = report.stop && !last;
+    if (!last && !stops && due(step, config_.run.evaluate_every)) journal_->evaluation(step, evaluation());
     journal_->close_step(report.step);
+    if (stops) return stopped();
   }
   return finished();
 }
