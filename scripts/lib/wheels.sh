@@ -6,7 +6,7 @@ install_wheels() {
   prepare_venv
   list=$(missing_wheels "$set")
   total=$(megabytes <<<"$list")
-  say "Fetching $total MB of wheels into .deps/venv"
+  [ -z "$list" ] || say "Fetching $total MB of wheels into .deps/venv"
   while read -r name kb; do
     [ -n "$name" ] || continue
     if [ "$kb" -ge 100000 ]; then big+=("$name $kb"); else rest+=("$name"); fi
