@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace ebb::comm {
 
@@ -30,7 +31,14 @@ std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, co
       receives.push_back({peer, reinterpret_cast<std::byte*>(theirs.data()), theirs.size()});
     if (copy.size() > kShort) sends.push_back({peer, reinterpret_cast<std::byte*>(copy.data()), copy.size()});
   }
-  if (!sends.empty() || !receives.empty()) wire.exchange(operation, sends, receives);
+  try {
+    if (!sends.empty() || !receives.empty()) wire.exchange(operation, sends, receives);
+  } catch (...) {
+    // MPI may still touch them: they stay for the rest of the process.
+    new std::vector<std::string>(std::move(texts));
+    new std::string(std::move(copy));
+    throw;
+  }
   texts[static_cast<std::size_t>(wire.rank())] = text;
   return texts;
 }

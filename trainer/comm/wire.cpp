@@ -62,19 +62,28 @@ Notice make_notice(const Operation& operation) {
 }
 
 Wire::Wire(MPI_Comm parent, double timeout_s) {
+  try {
+    set_up(parent, timeout_s);
+  } catch (...) {
+    (void)held_.release();
+    throw;
+  }
+}
+
+void Wire::set_up(MPI_Comm parent, double timeout_s) {
   const Operation setup{"setting up", "a communicator over MPI", 0, 0, Clock::now(), timeout_s};
   must(setup, MPI_Comm_rank(parent, &rank_), "MPI_Comm_rank");
   must(setup, MPI_Comm_size(parent, &size_), "MPI_Comm_size");
   const auto ranks = static_cast<std::size_t>(size_);
   hosts_.resize(ranks);
   heard_.resize(ranks);
-  coming_.resize(ranks);
+  held_->coming.resize(ranks);
 
-  requests_.resize(1);
+  held_->requests.resize(1);
   peers_ = {-1};
-  must(setup, MPI_Comm_idup(parent, &comm_, requests_.data()), "MPI_Comm_idup");
+  must(setup, MPI_Comm_idup(parent, &held_->comm, held_->requests.data()), "MPI_Comm_idup");
   complete(setup, Stage::setup);
-  must(setup, MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  must(setup, MPI_Comm_set_errhandler(held_->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
   char host[MPI_MAX_PROCESSOR_NAME] = {};
   int length = 0;
@@ -88,7 +97,8 @@ Wire::Wire(MPI_Comm parent, double timeout_s) {
 Wire::~Wire() {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (!broken_ && finalized == 0 && comm_ != MPI_COMM_NULL) MPI_Comm_free(&comm_);
+  if (broken_) (void)held_.release();
+  if (!broken_ && finalized == 0 && held_->comm != MPI_COMM_NULL) MPI_Comm_free(&held_->comm);
 }
 
 std::string Wire::place(int rank) const {
@@ -98,42 +108,43 @@ std::string Wire::place(int rank) const {
 
 const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& mine,
                                       bool (*same)(const Notice&, const Notice&)) {
-  mine_ = mine;
-  requests_.clear();
+  check_stopped(operation);
+  held_->mine = mine;
+  held_->requests.clear();
   peers_.clear();
   for (int peer = 0; peer < size_; ++peer) {
     if (peer == rank_) continue;
-    auto* to = reinterpret_cast<std::byte*>(&coming_[static_cast<std::size_t>(peer)]);
+    auto* to = reinterpret_cast<std::byte*>(&held_->coming[static_cast<std::size_t>(peer)]);
     post(operation, {peer, to, sizeof(Notice)}, kNoticeTag, false);
   }
-  receives_ = requests_.size();
+  receives_ = held_->requests.size();
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_)
-      post(operation, {peer, reinterpret_cast<std::byte*>(&mine_), sizeof(Notice)}, kNoticeTag, true);
+      post(operation, {peer, reinterpret_cast<std::byte*>(&held_->mine), sizeof(Notice)}, kNoticeTag, true);
   }
   complete(operation, Stage::meeting);
 
-  coming_[static_cast<std::size_t>(rank_)] = mine_;
-  heard_ = coming_;
+  held_->coming[static_cast<std::size_t>(rank_)] = held_->mine;
+  heard_ = held_->coming;
   for (int peer = 0; peer < size_; ++peer) {
     const Notice& theirs = heard_[static_cast<std::size_t>(peer)];
-    if (theirs.sequence == mine_.sequence && same(mine_, theirs)) continue;
+    if (theirs.sequence == held_->mine.sequence && same(held_->mine, theirs)) continue;
     fail(fmt::format(
         "the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
         "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
         "order: look for a decision that only one of them took",
-        place(rank_), describe(mine_), mine_.dtype, mine_.numel, mine_.op, mine_.root, place(peer),
-        describe(theirs), theirs.dtype, theirs.numel, theirs.op, theirs.root));
+        place(rank_), describe(held_->mine), held_->mine.dtype, held_->mine.numel, held_->mine.op,
+        held_->mine.root, place(peer), describe(theirs), theirs.dtype, theirs.numel, theirs.op, theirs.root));
   }
   return heard_;
 }
 
 void Wire::exchange(const Operation& operation, std::span<const Piece> sends,
                     std::span<const Piece> receives) {
-  requests_.clear();
+  held_->requests.clear();
   peers_.clear();
   for (const Piece& piece : receives) post(operation, piece, kDataTag, false);
-  receives_ = requests_.size();
+  receives_ = held_->requests.size();
   for (const Piece& piece : sends) post(operation, piece, kDataTag, true);
   complete(operation, Stage::moving);
 }
@@ -141,21 +152,21 @@ void Wire::exchange(const Operation& operation, std::span<const Piece> sends,
 void Wire::post(const Operation& operation, const Piece& piece, int tag, bool send) {
   MPI_Request request = MPI_REQUEST_NULL;
   const int bytes = static_cast<int>(piece.bytes);
-  const int code = send ? MPI_Isend(piece.data, bytes, MPI_BYTE, piece.peer, tag, comm_, &request)
-                        : MPI_Irecv(piece.data, bytes, MPI_BYTE, piece.peer, tag, comm_, &request);
-  requests_.push_back(request);
+  const int code = send ? MPI_Isend(piece.data, bytes, MPI_BYTE, piece.peer, tag, held_->comm, &request)
+                        : MPI_Irecv(piece.data, bytes, MPI_BYTE, piece.peer, tag, held_->comm, &request);
+  held_->requests.push_back(request);
   peers_.push_back(piece.peer);
   must(operation, code, send ? "MPI_Isend" : "MPI_Irecv");
 }
 
 void Wire::complete(const Operation& operation, Stage stage) {
-  finished_.resize(requests_.size());
+  finished_.resize(held_->requests.size());
   auto quiet_since = Clock::now();
   for (;;) {
     int count = 0;
     must(operation,
-         MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, finished_.data(),
-                      MPI_STATUSES_IGNORE),
+         MPI_Testsome(static_cast<int>(held_->requests.size()), held_->requests.data(), &count,
+                      finished_.data(), MPI_STATUSES_IGNORE),
          "MPI_Testsome");
     if (count == MPI_UNDEFINED) return;
     const auto now = Clock::now();
@@ -183,11 +194,12 @@ void Wire::check_stopped(const Operation& operation) {
 void Wire::check_farewell(const Operation& operation) {
   int there = 0;
   MPI_Status status;
-  must(operation, MPI_Iprobe(MPI_ANY_SOURCE, kFarewellTag, comm_, &there, &status), "MPI_Iprobe");
+  must(operation, MPI_Iprobe(MPI_ANY_SOURCE, kFarewellTag, held_->comm, &there, &status), "MPI_Iprobe");
   if (there == 0) return;
   char text[kFarewellBytes] = {};
   must(operation,
-       MPI_Recv(text, kFarewellBytes, MPI_BYTE, status.MPI_SOURCE, kFarewellTag, comm_, MPI_STATUS_IGNORE),
+       MPI_Recv(text, kFarewellBytes, MPI_BYTE, status.MPI_SOURCE, kFarewellTag, held_->comm,
+                MPI_STATUS_IGNORE),
        "MPI_Recv");
   text[kFarewellBytes - 1] = 0;
   fail(fmt::format("{} ended on {}, because {} gave up: {}", describe(operation), place(rank_),
@@ -196,8 +208,8 @@ void Wire::check_farewell(const Operation& operation) {
 
 void Wire::late(const Operation& operation, Stage stage) {
   std::vector<std::string> who;
-  for (std::size_t i = 0; stage != Stage::setup && i < requests_.size(); ++i) {
-    if (requests_[i] == MPI_REQUEST_NULL) continue;
+  for (std::size_t i = 0; stage != Stage::setup && i < held_->requests.size(); ++i) {
+    if (held_->requests[i] == MPI_REQUEST_NULL) continue;
     const bool receive = i < receives_;
     if (stage == Stage::meeting && !receive) continue;
     const int peer = peers_[i];
@@ -231,15 +243,15 @@ void Wire::fail(const std::string& message) {
 void Wire::say_farewell(std::string_view reason) {
   if (broken_) return;
   broken_ = true;
-  if (comm_ == MPI_COMM_NULL) return;
-  farewell_.assign(kFarewellBytes, 0);
-  reason.copy(farewell_.data(), kFarewellBytes - 1);
+  if (held_->comm == MPI_COMM_NULL) return;
+  held_->farewell.assign(kFarewellBytes, 0);
+  reason.copy(held_->farewell.data(), kFarewellBytes - 1);
   for (int peer = 0; peer < size_; ++peer) {
     MPI_Request request = MPI_REQUEST_NULL;
     if (peer == rank_) continue;
     // Whether it arrives is beyond our help; the buffer lives as long as the process.
-    if (MPI_Isend(farewell_.data(), kFarewellBytes, MPI_BYTE, peer, kFarewellTag, comm_, &request) ==
-            MPI_SUCCESS &&
+    if (MPI_Isend(held_->farewell.data(), kFarewellBytes, MPI_BYTE, peer, kFarewellTag, held_->comm,
+                  &request) == MPI_SUCCESS &&
         request != MPI_REQUEST_NULL) {
       MPI_Request_free(&request);
     }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -87,6 +88,7 @@ class Wire {
 
  private:
   enum class Stage { setup, meeting, moving };
+  void set_up(MPI_Comm parent, double timeout_s);
   void complete(const Operation& operation, Stage stage);
   void check_stopped(const Operation& operation);
   void check_farewell(const Operation& operation);
@@ -97,16 +99,20 @@ class Wire {
 
   int rank_ = 0;
   int size_ = 1;
-  MPI_Comm comm_ = MPI_COMM_NULL;
   std::vector<std::string> hosts_;
-  std::vector<Notice> heard_;   // by rank; the last one of each
-  std::vector<Notice> coming_;  // receive buffers
-  Notice mine_;
-  std::vector<MPI_Request> requests_;  // receives first
-  std::vector<int> peers_;             // of each request
+  std::vector<Notice> heard_;  // by rank; the last one of each
+  // What MPI has addresses of: never freed where the wire is broken.
+  struct Held {
+    MPI_Comm comm = MPI_COMM_NULL;
+    std::vector<Notice> coming;  // receive buffers
+    Notice mine;
+    std::vector<MPI_Request> requests;  // receives first
+    std::vector<char> farewell;
+  };
+  std::unique_ptr<Held> held_ = std::make_unique<Held>();
+  std::vector<int> peers_;  // of each request
   std::vector<int> finished_;
   std::size_t receives_ = 0;
-  std::vector<char> farewell_;
   bool broken_ = false;
   std::atomic<std::int64_t> beat_ns_{0};
   std::atomic<bool> stopped_{false};
