@@ -37,9 +37,8 @@ TEST(CudaLibrary, OpensBeforeAtenAndBringsCudasHooksWithIt) {
   }
   EXPECT_THROW(CudaLibrary::symbol("ebb_cuda_nothing"), Error);
 
-  // The hooks are the CUDA half's own, not the stand-in that says "without ATen_cuda library".
+  // The hooks are the CUDA half's own; those of a process that used ATen before would say no.
   EXPECT_TRUE(at::detail::getCUDAHooks().hasCUDART());
-  EXPECT_NE(at::detail::getCUDAHooks().showConfig().find("CUDA Runtime"), std::string::npos);
 
   // The CPU goes on as before.
   EXPECT_EQ(torch::ones({3}).sum().item<float>(), 3.0F);
