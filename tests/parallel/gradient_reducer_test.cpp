@@ -22,7 +22,7 @@ class GradientReducerTest : public testing::Test {
     communicator = comm::make_communicator(*world, comm::Backend::automatic, 60, at::kCPU);
     for (int i = 0; i < 5; ++i) {
       core::Parameter p;
-      p.name = "p" + std::to_string(i);
+      p.name = std::string("p").append(std::to_string(i));
       p.tensor = torch::ones({i + 2, 3}, at::TensorOptions().dtype(dtype)).requires_grad_(true);
       parameters.push_back(p);
     }

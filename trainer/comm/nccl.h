@@ -14,9 +14,10 @@ struct CudaCommTable {
   int (*version)();  // 22809 is 2.28.9
 };
 
-// It departs from Communicator's contract in one point: NCCL sums fp16 and bf16 in its own order, and rounds in between.
-// A communicator of GPU tensors over NCCL, a stream of its own on each rank. The id goes from rank 0 to all
-// through `world`. Error(usage) where no CUDA library is open or the device is none. Collective.
+// It departs from Communicator's contract in one point: NCCL sums fp16 and bf16 in its own order, and rounds
+// in between. A communicator of GPU tensors over NCCL, a stream of its own on each rank. The id goes from
+// rank 0 to all through `world`. Error(usage) where no CUDA library is open or the device is none.
+// Collective.
 std::unique_ptr<Communicator> make_nccl(const World& world, double timeout_s, at::Device device);
 
 }  // namespace ebb::comm
