@@ -83,6 +83,7 @@ void Wire::set_up(MPI_Comm parent, double timeout_s) {
   peers_ = {-1};
   must(setup, MPI_Comm_idup(parent, &held_->comm, held_->requests.data()), "MPI_Comm_idup");
   complete(setup, Stage::setup);
+  made_ = true;
   must(setup, MPI_Comm_set_errhandler(held_->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
   char host[MPI_MAX_PROCESSOR_NAME] = {};
@@ -243,7 +244,7 @@ void Wire::fail(const std::string& message) {
 void Wire::say_farewell(std::string_view reason) {
   if (broken_) return;
   broken_ = true;
-  if (held_->comm == MPI_COMM_NULL) return;
+  if (!made_) return;
   held_->farewell.assign(kFarewellBytes, 0);
   reason.copy(held_->farewell.data(), kFarewellBytes - 1);
   for (int peer = 0; peer < size_; ++peer) {

@@ -113,6 +113,7 @@ class Wire {
   std::vector<int> peers_;  // of each request
   std::vector<int> finished_;
   std::size_t receives_ = 0;
+  bool made_ = false;  // MPI sets `comm` before it may be used
   bool broken_ = false;
   std::atomic<std::int64_t> beat_ns_{0};
   std::atomic<bool> stopped_{false};

@@ -1,0 +1,26 @@
+// Single and Mpi on CPU tensors: started by mpirun with 1, 2 and 4 ranks.
+#include "comm/conformance.h"
+#include "comm/mpi.h"
+#include "comm/single.h"
+#include "memory/ledger.h"
+
+namespace ebb::comm {
+
+std::vector<Subject> subjects() {
+  Subject mpi, single;
+  mpi.name = "mpi";
+  mpi.make = [](double timeout_s) { return std::make_unique<Mpi>(MPI_COMM_WORLD, timeout_s); };
+  single.name = "single";
+  single.make = [](double) { return std::make_unique<Single>(at::kCPU); };
+  return world->size() == 1 ? std::vector{mpi, single} : std::vector{mpi};
+}
+
+}  // namespace ebb::comm
+
+int main(int argc, char** argv) {
+  ebb::memory::install(*new ebb::memory::Ledger);  // for the life of the process, as its tensors' blocks
+  const ebb::comm::World world(argc, argv);
+  ebb::comm::world = &world;
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,45 @@
+// How mpirun, and so a scheduler, sees a run of two ranks end.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "support/process.h"
+
+namespace ebb::test {
+namespace {
+
+using testing::HasSubstr;
+
+ProcessResult end_with(const std::string& how) {
+  const char* const helper = std::getenv("EBB_COMM_END_HELPER");
+  if (helper == nullptr)
+    throw std::runtime_error("EBB_COMM_END_HELPER is not set: start the test through ctest");
+  return run(mpirun(2, {helper, how}));
+}
+
+TEST(End, TheCodeThatOneRankEndsAllWithIsMpirunsStatus) {
+  const ProcessResult result = end_with("end_all");
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, static_cast<int>(ExitCode::numerics)) << result.err;
+}
+
+// MPI_Finalize would wait for ever for the rank that left.
+TEST(End, RanksThatDoNotAgreeEndWithTheCodeOfCommunication) {
+  const ProcessResult result = end_with("give_up");
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, static_cast<int>(ExitCode::communication)) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("rank 1 ("));
+  EXPECT_THAT(result.out, HasSubstr("has not started it"));
+}
+
+TEST(End, ABrokenCommunicatorDoesNotKeepTheRanksFromEnding) {
+  const ProcessResult result = end_with("leave_broken");
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("has not started it"));
+}
+
+}  // namespace
+}  // namespace ebb::test
