@@ -65,7 +65,7 @@ inline Origin origin_with(const std::string& lr) {
   return {{{"optimizer.lr", lr}, {"run.seed", "1"}}, "optimizer: {lr: " + lr + "}\n"};
 }
 
-// What a call of all ranks ended with. The message is rank 0's alone.
+// What a call of all ranks ended with. The message is the lowest failed rank's alone.
 struct Outcome {
   ExitCode code = ExitCode::ok;
   std::string message;

@@ -1,9 +1,9 @@
 // The World of a run and what its ranks agree on: started by mpirun with 1, 2 and 4 ranks.
 #include "comm/world.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <limits>
 #include <set>
@@ -108,6 +108,29 @@ void expect_agreement(int failing) {
 
 TEST(Agree, TheLowestRankThatFailedThrowsItsOwnErrorAndTheOthersThatItIsReported) {
   for (int failing = 0; failing < size(); ++failing) expect_agreement(failing);
+}
+
+TEST(Agree, AnyExceptionEndsTheWaitOfTheOthers) {
+  const bool fails = rank() == size() - 1;
+  const auto agreed = [&] {
+    agree(*world, kPatience_s, [&] {
+      if (fails) throw std::out_of_range("no such thing");
+    });
+  };
+  if (fails) {
+    EXPECT_THROW(agreed(), std::out_of_range);
+  } else {
+    EXPECT_THROW(agreed(), ReportedElsewhere);
+  }
+}
+
+TEST(Agree, GathersWhatEachRankReturned) {
+  const auto all =
+      gather_from_all(*world, kPatience_s, [&] { return "7 of rank " + std::to_string(rank()); });
+  ASSERT_EQ(static_cast<int>(all.size()), size());
+  for (int r = 0; r < size(); ++r) {
+    EXPECT_EQ(all[static_cast<std::size_t>(r)], "7 of rank " + std::to_string(r));
+  }
 }
 
 TEST(Agree, IsFollowedByFurtherAgreements) {

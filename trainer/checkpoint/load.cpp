@@ -1,11 +1,12 @@
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <set>
 
-#include "checkpoint/all_ranks.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/store.h"
+#include "comm/agree.h"
 
 namespace ebb::checkpoint {
 namespace {
@@ -143,7 +144,7 @@ void Store::require_same_mathematics(const Found& found, const Origin& origin) c
 
 std::int64_t Store::load(const Found& found, const Parts& parts, const Origin& origin) {
   const at::NoGradGuard no_grad;
-  (void)on_all_ranks(world_, timeout_s_, [&] {
+  comm::agree(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
     if (config_.resume != Resume::force) check_configuration(manifest, origin.mathematical, found.folder);
     Targets targets;
@@ -158,7 +159,6 @@ std::int64_t Store::load(const Found& found, const Parts& parts, const Origin& o
     check_shards(found.folder, manifest);
     read_tensors(found.folder, manifest, targets);
     for (const auto& [part, stateful] : parts) stateful->restore(manifest.values.at(part));
-    return std::string();
   });
   return found.step;
 }

@@ -1,5 +1,6 @@
 #include "checkpoint/store.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -7,9 +8,9 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-#include "checkpoint/all_ranks.h"
 #include "checkpoint/partition.h"
 #include "checkpoint/safetensors.h"
+#include "comm/agree.h"
 
 namespace ebb::checkpoint {
 namespace {
@@ -88,9 +89,8 @@ void check_shared(const std::filesystem::path& folder, const std::vector<ShardFi
 Store::Store(const std::filesystem::path& run_folder, const CheckpointConfig& config, comm::World& world,
              double timeout_s)
     : folder_(run_folder / "checkpoints"), config_(config), world_(world), timeout_s_(timeout_s) {
-  (void)on_all_ranks(world_, timeout_s_, [&] {
+  comm::agree(world_, timeout_s_, [&] {
     if (world_.rank() == 0) clean_leftovers(folder_);
-    return std::string();
   });
 }
 
@@ -110,7 +110,7 @@ void Store::write(std::int64_t step, const Parts& parts, const Origin& origin) {
   const at::NoGradGuard no_grad;
   const auto partial = partial_folder(folder_, step);
   Content content;
-  const auto listings = on_all_ranks(world_, timeout_s_, [&] {
+  const auto listings = comm::gather_from_all(world_, timeout_s_, [&] {
     if (world_.rank() == 0) {
       clean_leftovers(folder_);
       make_folders(partial);
@@ -125,13 +125,13 @@ void Store::write(std::int64_t step, const Parts& parts, const Origin& origin) {
           fmt::format("step {} cannot be saved: rank {} holds other tensors than rank 0", step, rank));
     }
   }
-  const auto outcomes = on_all_ranks(world_, timeout_s_, [&] {
+  const auto outcomes = comm::gather_from_all(world_, timeout_s_, [&] {
     make_folders(partial);  // where a host's view of the shared folder lags behind
     const auto file = write_shard(partial, content, world_.rank());
     return nlohmann::json{{"name", file.name}, {"bytes", file.bytes}, {"xxh3", file.xxh3}}.dump();
   });
-  (void)on_all_ranks(world_, timeout_s_, [&] {
-    if (world_.rank() != 0) return std::string();
+  comm::agree(world_, timeout_s_, [&] {
+    if (world_.rank() != 0) return;
     for (const auto& outcome : outcomes) {
       const auto file = nlohmann::json::parse(outcome);
       content.manifest.files.push_back({file["name"], file["bytes"], file["xxh3"]});
@@ -140,12 +140,11 @@ void Store::write(std::int64_t step, const Parts& parts, const Origin& origin) {
     write_manifest(partial, content.manifest);
     publish(folder_, step);
     retain(folder_, step, config_.keep);
-    return std::string();
   });
 }
 
 std::optional<Found> Store::newest(const std::function<void(const std::string&)>& warn) {
-  const auto results = on_all_ranks(world_, timeout_s_, [&]() -> std::string {
+  const auto results = comm::gather_from_all(world_, timeout_s_, [&]() -> std::string {
     if (world_.rank() != 0) return {};
     const auto all = list_checkpoints(folder_);
     if (all.empty()) return {};

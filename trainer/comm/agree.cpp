@@ -1,27 +1,47 @@
 #include "comm/agree.h"
 
 #include <exception>
-#include <string>
-#include <vector>
+#include <new>
 
 namespace ebb::comm {
 
-void agree(const World& world, double timeout_s, const std::function<void()>& action) {
+std::vector<std::string> gather_from_all(const World& world, double timeout_s,
+                                         const std::function<std::string()>& work) {
+  std::string result;
   std::exception_ptr failure;
-  int code = 0;
+  auto code = ExitCode::ok;
+  // Whatever it is, it must not keep the other ranks waiting.
   try {
-    action();
+    result = work();
   } catch (const Error& error) {
     failure = std::current_exception();
-    code = static_cast<int>(error.code());
+    code = error.code();
+  } catch (const std::bad_alloc&) {
+    failure = std::make_exception_ptr(Error(ExitCode::memory, "the system has no memory left"));
+    code = ExitCode::memory;
+  } catch (...) {
+    failure = std::current_exception();
+    code = ExitCode::internal;
   }
-  const std::vector<std::string> codes = world.gather_to_all(std::to_string(code), timeout_s);
-  for (int rank = 0; rank < static_cast<int>(codes.size()); ++rank) {
-    const int theirs = std::stoi(codes[static_cast<std::size_t>(rank)]);
-    if (theirs == 0) continue;
-    if (rank == world.rank()) std::rethrow_exception(failure);
-    throw ReportedElsewhere(static_cast<ExitCode>(theirs));
+  std::vector<std::string> all =
+      world.gather_to_all(std::to_string(static_cast<int>(code)) + ' ' + result, timeout_s);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    std::size_t digits = 0;
+    const auto theirs = static_cast<ExitCode>(std::stoi(all[rank], &digits));
+    if (theirs != ExitCode::ok) {
+      if (static_cast<int>(rank) == world.rank()) std::rethrow_exception(failure);
+      throw ReportedElsewhere(theirs);
+    }
+    all[rank].erase(0, digits + 1);
   }
+  return all;
+}
+
+void agree(const World& world, double timeout_s, const std::function<void()>& action) {
+  (void)gather_from_all(world, timeout_s, [&] {
+    action();
+    return std::string();
+  });
 }
 
 }  // namespace ebb::comm

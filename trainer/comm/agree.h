@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "comm/world.h"
@@ -13,8 +14,13 @@ class ReportedElsewhere final : public Error {
   explicit ReportedElsewhere(ExitCode code) : Error(code, "another rank has reported the error") {}
 };
 
-// Runs `action` on every rank; when it throws an Error on some, all ranks throw: the lowest of those that
-// failed its own, the others ReportedElsewhere with its code. So the message is printed once. Collective.
+// Runs `work` on every rank and waits for all: what each rank's work returned, in rank order. When it throws
+// on some, all ranks throw: the lowest of those that failed its own exception, the others ReportedElsewhere
+// with its code. So the message is printed once, by the rank that failed. Collective.
+std::vector<std::string> gather_from_all(const World& world, double timeout_s,
+                                         const std::function<std::string()>& work);
+
+// The same for work without a result.
 void agree(const World& world, double timeout_s, const std::function<void()>& action);
 
 }  // namespace ebb::comm
