@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "base/error.h"
 #include "checkpoint/lease_file.h"
+#include "support/folder_test.h"
 
 namespace ebb::checkpoint {
 namespace {
@@ -23,17 +23,10 @@ using ::testing::HasSubstr;
 
 constexpr double kLong_s = 3600;
 
-class LeaseTest : public ::testing::Test {
+class LeaseTest : public test::FolderTest {
  protected:
-  void SetUp() override {
-    std::string folder = (std::filesystem::temp_directory_path() / "ebb-lease-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    run_ = folder;
-  }
-  void TearDown() override { std::filesystem::remove_all(run_); }
-  void put(const std::string& text) const { std::ofstream(run_ / "lease.json", std::ios::trunc) << text; }
   std::optional<Holder> holder() const {
-    const auto text = LeaseFile(run_).read();
+    const auto text = LeaseFile(folder_).read();
     return text ? Holder::parse(*text) : std::nullopt;
   }
   bool is_ours() const {
@@ -42,7 +35,7 @@ class LeaseTest : public ::testing::Test {
   }
   Error refusal() const {
     try {
-      const Lease lease(run_, WhenHeld::refuse, kLong_s, kLong_s);
+      const Lease lease(folder_, WhenHeld::refuse, kLong_s, kLong_s);
     } catch (const Error& e) {
       return e;
     }
@@ -64,20 +57,19 @@ class LeaseTest : public ::testing::Test {
     }
     return true;
   }
-  std::filesystem::path run_;
 };
 
 TEST_F(LeaseTest, IsHeldAndGivenBack) {
   {
-    const Lease lease(run_ / "new", WhenHeld::refuse, kLong_s, kLong_s);
-    EXPECT_TRUE(std::filesystem::exists(run_ / "new" / "lease.json"));
+    const Lease lease(folder_ / "new", WhenHeld::refuse, kLong_s, kLong_s);
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "new" / "lease.json"));
     EXPECT_NO_THROW(lease.check());
   }
-  EXPECT_TRUE(std::filesystem::is_empty(run_ / "new"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "new"));
 }
 
 TEST_F(LeaseTest, ASecondIsRefusedWithTheHolderAndBothWaysOn) {
-  const Lease lease(run_, WhenHeld::refuse, kLong_s, kLong_s);
+  const Lease lease(folder_, WhenHeld::refuse, kLong_s, kLong_s);
   const Error e = refusal();
   EXPECT_EQ(e.code(), ExitCode::usage);
   EXPECT_THAT(e.what(), AllOf(HasSubstr("process " + std::to_string(::getpid())),
@@ -86,9 +78,9 @@ TEST_F(LeaseTest, ASecondIsRefusedWithTheHolderAndBothWaysOn) {
 }
 
 TEST_F(LeaseTest, ASecondWaitsUntilTheFirstGivesItBack) {
-  std::optional<Lease> first(std::in_place, run_, WhenHeld::refuse, 0.01, kLong_s);
+  std::optional<Lease> first(std::in_place, folder_, WhenHeld::refuse, 0.01, kLong_s);
   std::string said;
-  const Lease second(run_, WhenHeld::wait, 0.01, kLong_s, [&](const std::string& text) {
+  const Lease second(folder_, WhenHeld::wait, 0.01, kLong_s, [&](const std::string& text) {
     said = text;
     first.reset();
   });
@@ -98,10 +90,10 @@ TEST_F(LeaseTest, ASecondWaitsUntilTheFirstGivesItBack) {
 }
 
 TEST_F(LeaseTest, WaitingEndsWhenAskedToStop) {
-  const Lease first(run_, WhenHeld::refuse, kLong_s, kLong_s);
+  const Lease first(folder_, WhenHeld::refuse, kLong_s, kLong_s);
   int asked = 0;
   try {
-    const Lease second(run_, WhenHeld::wait, 0.01, kLong_s, {}, [&] { return ++asked == 3; });
+    const Lease second(folder_, WhenHeld::wait, 0.01, kLong_s, {}, [&] { return ++asked == 3; });
     FAIL() << "it was given twice";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::stopped);
@@ -113,14 +105,14 @@ TEST_F(LeaseTest, WaitingEndsWhenAskedToStop) {
 TEST_F(LeaseTest, AHolderWhoseProcessIsGoneIsTakenOverAtOnce) {
   const pid_t child = ::fork();
   if (child == 0) {
-    new Lease(run_, WhenHeld::refuse, kLong_s, kLong_s);
+    new Lease(folder_, WhenHeld::refuse, kLong_s, kLong_s);
     ::_exit(0);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_EQ(status, 0);
   ASSERT_EQ(holder()->pid, child);
-  const Lease lease(run_, WhenHeld::refuse, kLong_s, kLong_s);
+  const Lease lease(folder_, WhenHeld::refuse, kLong_s, kLong_s);
   EXPECT_TRUE(is_ours());
 }
 
@@ -128,41 +120,41 @@ TEST_F(LeaseTest, AnotherProcessOfTheSameNumberIsNotTheHolder) {
   Holder h = Holder::of_this_process(kLong_s, kLong_s);
   h.process_start -= 1;
   h.token = "other";
-  put(h.to_text());
-  const Lease lease(run_, WhenHeld::refuse, kLong_s, kLong_s);
+  put("lease.json", h.to_text());
+  const Lease lease(folder_, WhenHeld::refuse, kLong_s, kLong_s);
   EXPECT_TRUE(is_ours());
 }
 
 TEST_F(LeaseTest, AHolderOfAnotherHostIsNotJudgedByItsProcessNumber) {
   Holder h = elsewhere(0, kLong_s, kLong_s);
   h.process_start = 1;
-  put(h.to_text());
+  put("lease.json", h.to_text());
   EXPECT_EQ(refusal().code(), ExitCode::usage);
 }
 
 TEST_F(LeaseTest, AnExpiredHolderIsTakenOver) {
-  put(elsewhere(100, 0.01, 60).to_text());
-  const Lease lease(run_, WhenHeld::refuse, kLong_s, kLong_s);
+  put("lease.json", elsewhere(100, 0.01, 60).to_text());
+  const Lease lease(folder_, WhenHeld::refuse, kLong_s, kLong_s);
   EXPECT_TRUE(is_ours());
 }
 
 TEST_F(LeaseTest, AHolderWhoseClockIsAheadExpiresByOurs) {
-  put(elsewhere(-kLong_s, 0.01, 0.05).to_text());
-  const Lease lease(run_, WhenHeld::wait, 0.01, kLong_s);
+  put("lease.json", elsewhere(-kLong_s, 0.01, 0.05).to_text());
+  const Lease lease(folder_, WhenHeld::wait, 0.01, kLong_s);
   EXPECT_TRUE(is_ours());
 }
 
 TEST_F(LeaseTest, ADamagedLeaseIsNotOverrun) {
-  put("{");
+  put("lease.json", "{");
   EXPECT_EQ(refusal().code(), ExitCode::usage);
 }
 
 TEST_F(LeaseTest, AHolderThatWasTakenOverIsTold) {
-  const Lease lease(run_, WhenHeld::refuse, 0.01, kLong_s);
+  const Lease lease(folder_, WhenHeld::refuse, 0.01, kLong_s);
   // Renewals rename over the file: put the other's in until one of them sees it.
   EXPECT_TRUE(comes_true([&] {
     const auto h = holder();
-    if (!h || h->token != "other") put(elsewhere(0, kLong_s, kLong_s).to_text());
+    if (!h || h->token != "other") put("lease.json", elsewhere(0, kLong_s, kLong_s).to_text());
     try {
       lease.check();
       return false;
@@ -173,7 +165,7 @@ TEST_F(LeaseTest, AHolderThatWasTakenOverIsTold) {
 }
 
 TEST_F(LeaseTest, AHolderThatCannotRenewIsTold) {
-  const Lease lease(run_, WhenHeld::refuse, kLong_s, 0.01);
+  const Lease lease(folder_, WhenHeld::refuse, kLong_s, 0.01);
   EXPECT_TRUE(comes_true([&] {
     try {
       lease.check();
@@ -185,21 +177,21 @@ TEST_F(LeaseTest, AHolderThatCannotRenewIsTold) {
 }
 
 TEST_F(LeaseTest, IsRenewed) {
-  const Lease lease(run_, WhenHeld::refuse, 0.01, kLong_s);
+  const Lease lease(folder_, WhenHeld::refuse, 0.01, kLong_s);
   EXPECT_TRUE(comes_true([&] { return holder() && holder()->renewals >= 2; }));
-  std::filesystem::remove(run_ / "lease.json");
+  std::filesystem::remove(folder_ / "lease.json");
   EXPECT_TRUE(comes_true([&] { return is_ours(); })) << "a lease that was deleted is not put back";
 }
 
 TEST_F(LeaseTest, TakingAwayPutsBackWhatChangedMeanwhile) {
   const Holder h = elsewhere(0, 1, 1);
-  put(h.to_text());
-  const LeaseFile file(run_);
+  put("lease.json", h.to_text());
+  const LeaseFile file(folder_);
   file.take_away("what it read before", "me");
   EXPECT_EQ(file.read(), h.to_text());
   file.take_away(h.to_text(), "me");
   EXPECT_FALSE(file.read());
-  EXPECT_TRUE(std::filesystem::is_empty(run_));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <bit>
 #include <fstream>
@@ -10,21 +9,19 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "support/folder_test.h"
 
 namespace ebb::checkpoint {
 namespace {
 
 using ::testing::HasSubstr;
 
-class SafetensorsTest : public ::testing::Test {
+class SafetensorsTest : public test::FolderTest {
  protected:
   void SetUp() override {
-    std::string folder = (std::filesystem::temp_directory_path() / "ebb-safetensors-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
+    FolderTest::SetUp();
     path_ = folder_ / "a.safetensors";
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string bytes() const {
     std::ifstream in(path_, std::ios::binary);
@@ -52,7 +49,7 @@ class SafetensorsTest : public ::testing::Test {
       return e.what();
     }
   }
-  std::filesystem::path folder_, path_;
+  std::filesystem::path path_;
 };
 
 constexpr const char* kGood = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";

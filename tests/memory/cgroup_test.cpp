@@ -1,33 +1,20 @@
 #include "memory/cgroup.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "support/folder_test.h"
 
 namespace ebb::memory {
 namespace {
 
-class CgroupTest : public ::testing::Test {
+class CgroupTest : public test::FolderTest {
  protected:
-  void SetUp() override {
-    std::string folder = (std::filesystem::temp_directory_path() / "ebb-cgroup-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  void put(const std::filesystem::path& name, const std::string& text) const {
-    std::filesystem::create_directories((folder_ / name).parent_path());
-    std::ofstream(folder_ / name) << text;
-  }
   [[nodiscard]] CgroupUse read(const std::string& self) const {
     put("self", self);
     return Cgroup(folder_ / "self", folder_ / "mount").read();
   }
-  std::filesystem::path folder_;
 };
 
 TEST_F(CgroupTest, ReadsVersion2) {

@@ -3,12 +3,12 @@
 #include <png.h>
 
 #include "base/error.h"
-#include "telemetry/temporary_folder.h"
+#include "support/folder_test.h"
 
 namespace ebb::telemetry {
 namespace {
 
-class ImageGridTest : public TemporaryFolder {
+class ImageGridTest : public test::FolderTest {
  protected:
   // [H, W, C] as another reader sees it.
   at::Tensor read(std::int64_t channels) const {

@@ -1,11 +1,11 @@
 #include "telemetry/log_file.h"
 
-#include "telemetry/temporary_folder.h"
+#include "support/folder_test.h"
 
 namespace ebb::telemetry {
 namespace {
 
-using LogFileTest = TemporaryFolder;
+using LogFileTest = test::FolderTest;
 
 TEST_F(LogFileTest, StepsThatWillBeWrittenAgainGo) {
   put("log", "{\"step\":0}\n{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");

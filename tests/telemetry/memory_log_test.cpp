@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "telemetry/temporary_folder.h"
+#include "support/folder_test.h"
 
 namespace ebb::telemetry {
 namespace {
@@ -29,7 +29,7 @@ std::set<std::string> keys(const Json& object) {
   return out;
 }
 
-class MemoryLogTest : public TemporaryFolder {
+class MemoryLogTest : public test::FolderTest {
  protected:
   MemoryLogTest() {
     ledger_.record(block(1), 1000, Ledger::Place::host, Class::parameters, "decoder");

@@ -5,12 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "telemetry/temporary_folder.h"
+#include "support/folder_test.h"
 
 namespace ebb::telemetry {
 namespace {
 
-class MetricsTest : public TemporaryFolder {
+class MetricsTest : public test::FolderTest {
  protected:
   [[nodiscard]] std::vector<nlohmann::json> lines() const {
     std::vector<nlohmann::json> all;

@@ -7,24 +7,29 @@
 #include <iterator>
 #include <string>
 
-namespace ebb::telemetry {
+namespace ebb::test {
 
-class TemporaryFolder : public ::testing::Test {
+// A test with a folder of its own, which goes with all that is in it.
+class FolderTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string folder = (std::filesystem::temp_directory_path() / "ebb-telemetry-XXXXXX").string();
+    std::string folder = (std::filesystem::temp_directory_path() / "ebb-test-XXXXXX").string();
     ASSERT_NE(::mkdtemp(folder.data()), nullptr);
     folder_ = folder;
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  [[nodiscard]] std::string contents(const std::string& name) const {
+
+  [[nodiscard]] std::string contents(const std::filesystem::path& name) const {
     std::ifstream in(folder_ / name, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  void put(const std::string& name, const std::string& text) const {
+  // Writes the file anew, and the folders above it.
+  void put(const std::filesystem::path& name, const std::string& text) const {
+    std::filesystem::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name, std::ios::binary | std::ios::trunc) << text;
   }
+
   std::filesystem::path folder_;
 };
 
-}  // namespace ebb::telemetry
+}  // namespace ebb::test
