@@ -74,7 +74,7 @@ TEST(Tables, PeaksPassBetweenRanksUnchanged) {
   one.device_bytes = {9, 10};
   one.device_total = 19;
   one.outside = std::int64_t{1} << 50;
-  const RankPeaks back = RankPeaks::from_json(one.to_json());
+  const RankPeaks back = RankPeaks::parse(one.to_text());
   EXPECT_EQ(back.rank, 3);
   EXPECT_EQ(back.host, "tide");
   EXPECT_EQ(back.host_bytes, one.host_bytes);
@@ -83,7 +83,7 @@ TEST(Tables, PeaksPassBetweenRanksUnchanged) {
   EXPECT_EQ(back.device_total, 19);
   EXPECT_EQ(back.resident, 300 * kMiB);
   EXPECT_EQ(back.outside, std::int64_t{1} << 50);
-  EXPECT_THROW((void)RankPeaks::from_json("{}"), Error);
+  EXPECT_THROW((void)RankPeaks::parse("{}"), Error);
 }
 
 }  // namespace

@@ -64,6 +64,9 @@ std::int64_t process_start(std::int64_t pid) {
 
 }  // namespace
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Holder, host, boot, pid, pid_namespace, process_start, token, renewals,
+                                   renewed_at, renew_s, expire_s)
+
 Holder Holder::of_this_process(double renew_s, double expire_s) {
   std::random_device random;
   Holder h;
@@ -80,34 +83,12 @@ Holder Holder::of_this_process(double renew_s, double expire_s) {
 }
 
 std::string Holder::to_text() const {
-  const nlohmann::json json = {{"host", host},
-                               {"boot", boot},
-                               {"pid", pid},
-                               {"pid_namespace", pid_namespace},
-                               {"process_start", process_start},
-                               {"token", token},
-                               {"renewals", renewals},
-                               {"renewed_at", renewed_at},
-                               {"renew_s", renew_s},
-                               {"expire_s", expire_s}};
-  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return nlohmann::json(*this).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 std::optional<Holder> Holder::parse(const std::string& text) {
   try {
-    const auto json = nlohmann::json::parse(text);
-    Holder h;
-    json.at("host").get_to(h.host);
-    json.at("boot").get_to(h.boot);
-    json.at("pid").get_to(h.pid);
-    json.at("pid_namespace").get_to(h.pid_namespace);
-    json.at("process_start").get_to(h.process_start);
-    json.at("token").get_to(h.token);
-    json.at("renewals").get_to(h.renewals);
-    json.at("renewed_at").get_to(h.renewed_at);
-    json.at("renew_s").get_to(h.renew_s);
-    json.at("expire_s").get_to(h.expire_s);
-    return h;
+    return nlohmann::json::parse(text).get<Holder>();
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }

@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "cli/mpirun_line.h"
@@ -123,78 +122,6 @@ RankFacts look_at_machine() {
   look_at_devices(facts);
   look_at_mpi(facts);
   return facts;
-}
-
-void to_json(nlohmann::json& json, const RankFacts& facts) {
-  json = {{"rank", facts.rank},
-          {"size", facts.size},
-          {"local_rank", facts.local_rank},
-          {"local_size", facts.local_size},
-          {"launched", facts.launched},
-          {"host", facts.host},
-          {"versions", facts.versions},
-          {"cpus", facts.cpus},
-          {"bound_cpus", facts.bound_cpus},
-          {"mask", facts.mask},
-          {"quota", facts.quota},
-          {"threads", facts.threads},
-          {"vectors", facts.vectors},
-          {"f16c", facts.f16c},
-          {"memory_total", facts.memory_total},
-          {"memory_available", facts.memory_available},
-          {"group_limit", facts.group_limit},
-          {"group_used", facts.group_used},
-          {"shm_total", facts.shm_total},
-          {"shm_free", facts.shm_free},
-          {"folder", facts.folder},
-          {"disk_free", facts.disk_free},
-          {"folder_writable", facts.folder_writable},
-          {"no_device", facts.no_device},
-          {"device_error", facts.device_error},
-          {"devices", facts.devices},
-          {"mpirun", facts.mpirun},
-          {"mpirun_version", facts.mpirun_version},
-          {"root", facts.root},
-          {"root_allowed", facts.root_allowed},
-          {"remote_shell", facts.remote_shell},
-          {"cross_memory", facts.cross_memory},
-          {"time", facts.time}};
-}
-
-void from_json(const nlohmann::json& json, RankFacts& facts) {
-  json.at("rank").get_to(facts.rank);
-  json.at("size").get_to(facts.size);
-  json.at("local_rank").get_to(facts.local_rank);
-  json.at("local_size").get_to(facts.local_size);
-  json.at("launched").get_to(facts.launched);
-  json.at("host").get_to(facts.host);
-  json.at("versions").get_to(facts.versions);
-  json.at("cpus").get_to(facts.cpus);
-  json.at("bound_cpus").get_to(facts.bound_cpus);
-  json.at("mask").get_to(facts.mask);
-  json.at("quota").get_to(facts.quota);
-  json.at("threads").get_to(facts.threads);
-  json.at("vectors").get_to(facts.vectors);
-  json.at("f16c").get_to(facts.f16c);
-  json.at("memory_total").get_to(facts.memory_total);
-  json.at("memory_available").get_to(facts.memory_available);
-  json.at("group_limit").get_to(facts.group_limit);
-  json.at("group_used").get_to(facts.group_used);
-  json.at("shm_total").get_to(facts.shm_total);
-  json.at("shm_free").get_to(facts.shm_free);
-  json.at("folder").get_to(facts.folder);
-  json.at("disk_free").get_to(facts.disk_free);
-  json.at("folder_writable").get_to(facts.folder_writable);
-  json.at("no_device").get_to(facts.no_device);
-  json.at("device_error").get_to(facts.device_error);
-  json.at("devices").get_to(facts.devices);
-  json.at("mpirun").get_to(facts.mpirun);
-  json.at("mpirun_version").get_to(facts.mpirun_version);
-  json.at("root").get_to(facts.root);
-  json.at("root_allowed").get_to(facts.root_allowed);
-  json.at("remote_shell").get_to(facts.remote_shell);
-  json.at("cross_memory").get_to(facts.cross_memory);
-  json.at("time").get_to(facts.time);
 }
 
 }  // namespace ebb::cli

@@ -1,6 +1,6 @@
 #pragma once
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -42,7 +42,10 @@ struct RankFacts {
 RankFacts look_at_machine();
 
 // A rank's facts on their way to the others, and for --json.
-void to_json(nlohmann::json& json, const RankFacts& facts);
-void from_json(const nlohmann::json& json, RankFacts& facts);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, rank, size, local_rank, local_size, launched, host, versions,
+                                   cpus, bound_cpus, mask, quota, threads, vectors, f16c, memory_total,
+                                   memory_available, group_limit, group_used, shm_total, shm_free, folder,
+                                   disk_free, folder_writable, no_device, device_error, devices, mpirun,
+                                   mpirun_version, root, root_allowed, remote_shell, cross_memory, time)
 
 }  // namespace ebb::cli

@@ -95,31 +95,16 @@ std::string aligned(const std::vector<Row>& table, std::string_view between) {
 
 }  // namespace
 
-std::string RankPeaks::to_json() const {
-  const nlohmann::json json = {{"rank", rank},
-                               {"host", host},
-                               {"host_bytes", host_bytes},
-                               {"device_bytes", device_bytes},
-                               {"host_total", host_total},
-                               {"device_total", device_total},
-                               {"resident", resident},
-                               {"outside", outside}};
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankPeaks, rank, host, host_bytes, device_bytes, host_total, device_total,
+                                   resident, outside)
+
+std::string RankPeaks::to_text() const {
+  return nlohmann::json(*this).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-RankPeaks RankPeaks::from_json(const std::string& text) {
+RankPeaks RankPeaks::parse(const std::string& text) {
   try {
-    const auto json = nlohmann::json::parse(text);
-    RankPeaks r;
-    json.at("rank").get_to(r.rank);
-    json.at("host").get_to(r.host);
-    json.at("host_bytes").get_to(r.host_bytes);
-    json.at("device_bytes").get_to(r.device_bytes);
-    json.at("host_total").get_to(r.host_total);
-    json.at("device_total").get_to(r.device_total);
-    json.at("resident").get_to(r.resident);
-    json.at("outside").get_to(r.outside);
-    return r;
+    return nlohmann::json::parse(text).get<RankPeaks>();
   } catch (const nlohmann::json::exception& e) {
     throw Error(ExitCode::communication, "a rank sent peaks that cannot be read", e);
   }

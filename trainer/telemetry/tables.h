@@ -19,8 +19,8 @@ struct RankPeaks {
   std::int64_t outside = 0;   // resident, but not the ledger's; 0: not measured
 
   // For World::gather_to_all.
-  [[nodiscard]] std::string to_json() const;
-  [[nodiscard]] static RankPeaks from_json(const std::string& text);
+  [[nodiscard]] std::string to_text() const;
+  [[nodiscard]] static RankPeaks parse(const std::string& text);
 };
 
 // A row a rank (two where devices hold something: its host and its device), a column a class that any rank

@@ -56,8 +56,8 @@ void Summary::collect() {
   mine.resident = outside.peak_resident;
   mine.outside = outside.outside_host;
   peaks_.clear();
-  for (const std::string& text : world_.gather_to_all(mine.to_json(), config_.parallel.timeout_s))
-    peaks_.push_back(telemetry::RankPeaks::from_json(text));
+  for (const std::string& text : world_.gather_to_all(mine.to_text(), config_.parallel.timeout_s))
+    peaks_.push_back(telemetry::RankPeaks::parse(text));
 }
 
 std::string Summary::text(const Evaluation& result) const {
