@@ -1,6 +1,6 @@
 """Trains the same VAE three times on real Fashion-MNIST (ebb fp16 on 2 ranks, ebb fp32, PyTorch fp32) and compares the test losses.
 
-  compare.py EBB SOURCE_DIR DATA_DIR [--steps 300]
+  compare.py EBB SOURCE_DIR DATA_DIR [--steps 400]
 
 Exit code 0 where all agree within 1 %, 1 where not, 77 (skipped) where PyTorch or the data is not there.
 """
@@ -30,7 +30,7 @@ def main():
     parser.add_argument("ebb", type=pathlib.Path)
     parser.add_argument("source", type=pathlib.Path)
     parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=400)
     a = parser.parse_args()
     if not (a.data / "train-images-idx3-ubyte.gz").exists():
         print(f"skipped: {a.data} has no Fashion-MNIST (Debian's dataset-fashion-mnist)")

@@ -1,7 +1,7 @@
 """The VAE of configs/vae-fashion-mnist.yaml in plain PyTorch fp32, as a reference for ebb's.
 
-Same layers, initial weights, order of samples (unshuffled), optimizer, schedule and clipping; the latents' noise is PyTorch's
-own. Prints one JSON object: {"test_loss": nats a sample, "train_loss": [a value a step]}.
+Same layers, initial weights, latent noise, order of samples (unshuffled), optimizer, schedule and clipping: what is left to
+differ is the arithmetic. Prints one JSON object: {"test_loss": nats a sample, "train_loss": [a value a step]}.
 
   vae_twin.py DATA_DIR --steps 300 --batch 256 [--seed 1] [--threads 2]
 
@@ -19,19 +19,41 @@ import torch
 import torch.nn.functional as F
 
 LATENT, WIDTH, HIDDEN = 32, 64, 256
-INITIALISATION = 2  # the stream number of initial values
+INITIALISATION, LATENT_NOISE = 2, 3  # what numbers are drawn for, a stream each
+EVALUATION = 1 << 62  # the position of the first test image
 
 
-def philox_first_word(count, sub, stream, seed):
-    """First word of Philox4x32-10 for counters (i, 0, sub, stream), i < count."""
+def philox(index, sub, stream, seed):
+    """The four words of Philox4x32-10 for the counters (low half of index, high half, sub, stream), each an array of uint64."""
     mask = np.uint64(0xFFFFFFFF)
-    c = [np.arange(count, dtype=np.uint64), np.zeros(count, np.uint64), np.full(count, sub, np.uint64), np.full(count, stream, np.uint64)]
+    c = [index & mask, index >> np.uint64(32), sub, np.full_like(index, stream)]
     k0, k1 = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
     for _ in range(10):
         a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
         c = [(b >> np.uint64(32)) ^ c[1] ^ k0, b & mask, (a >> np.uint64(32)) ^ c[3] ^ k1, a & mask]
         k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
-    return c[0]
+    return c
+
+
+def unit_interval(bits):
+    return ((bits >> np.uint64(8)).astype(np.float32) + 1) * np.float32(2.0**-24)
+
+
+def initial(dims, parameter, fan, seed):
+    count = math.prod(dims)
+    bits = philox(np.arange(count, dtype=np.uint64), np.full(count, parameter, np.uint64), INITIALISATION, seed)[0]
+    return torch.from_numpy((2 * unit_interval(bits) - 1) / np.float32(math.sqrt(fan))).reshape(dims)
+
+
+def noise(first, rows, seed):
+    """Standard normals [rows, LATENT] of the samples at positions first, first + 1, ...: four to a counter, by Box and Muller."""
+    index = np.repeat(np.arange(rows, dtype=np.uint64) + np.uint64(first), LATENT // 4)
+    unit = [unit_interval(w) for w in philox(index, np.tile(np.arange(LATENT // 4, dtype=np.uint64), rows), LATENT_NOISE, seed)]
+    pairs = []
+    for u, v in (unit[:2], unit[2:]):
+        radius, angle = np.sqrt(-2 * np.log(u)), np.float32(2 * math.pi) * v
+        pairs += [radius * np.cos(angle), radius * np.sin(angle)]
+    return torch.from_numpy(np.stack(pairs, 1).reshape(rows, LATENT))
 
 
 def images(path):
@@ -52,18 +74,16 @@ class Vae(torch.nn.Module):
         self.p = torch.nn.ParameterList()
         for shape, bias, fan in zip(shapes, biases, fans):
             for dims in (shape, (bias,)):
-                bits = philox_first_word(math.prod(dims), len(self.p), INITIALISATION, seed)
-                unit = ((bits >> np.uint64(8)).astype(np.float32) + 1) * np.float32(2.0**-24)
-                self.p.append(torch.from_numpy((2 * unit - 1) / np.float32(math.sqrt(fan))).reshape(dims))
+                self.p.append(initial(dims, len(self.p), fan, seed))
 
-    def forward(self, batch):
+    def forward(self, batch, eps):
         p = self.p
         x = batch.float() / 255
         h = F.relu(F.conv2d(x, p[0], p[1], 2, 1))
         h = F.relu(F.conv2d(h, p[2], p[3], 2, 1))
         h = F.relu(F.linear(h.flatten(1), p[4], p[5]))
         mu, logvar = F.linear(h, p[6], p[7]).chunk(2, 1)
-        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        z = mu + torch.exp(logvar / 2) * eps
         h = F.relu(F.linear(z, p[8], p[9]))
         h = F.relu(F.linear(h, p[10], p[11])).view(-1, WIDTH, 7, 7)
         h = F.relu(F.conv_transpose2d(h, p[12], p[13], 2, 1))
@@ -92,7 +112,6 @@ def main():
     parser.add_argument("--decay", type=float, default=0.01)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed)
     train, test = images(a.data / "train-images-idx3-ubyte.gz"), images(a.data / "t10k-images-idx3-ubyte.gz")
     model = Vae(a.seed)
     groups = [
@@ -105,14 +124,17 @@ def main():
         index = torch.arange(step * a.batch, (step + 1) * a.batch) % len(train)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, a.steps, a.lr, a.warmup)
-        loss = model(train[index]) / a.batch
+        loss = model(train[index], noise(step * a.batch, a.batch, a.seed)) / a.batch
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), a.clip)
         optimizer.step()
         losses.append(loss.item())
     with torch.no_grad():
-        total = sum(model(part).item() for part in test.split(a.batch))
+        total, first = 0.0, EVALUATION
+        for part in test.split(a.batch):
+            total += model(part, noise(first, len(part), a.seed)).item()
+            first += len(part)
     print(json.dumps({"test_loss": total / len(test), "train_loss": losses}))
 
 
