@@ -1,7 +1,7 @@
 // A process that no launcher started.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <mpi.h>
-#include <torch/torch.h>
 
 #include "comm/agree.h"
 #include "comm/world.h"

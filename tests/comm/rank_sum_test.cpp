@@ -1,8 +1,8 @@
 // The kernel below every sum of CPU tensors, against ATen.
 #include "comm/rank_sum.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstring>
 #include <limits>

@@ -1,5 +1,6 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <array>
 #include <string>
@@ -20,7 +21,7 @@ class CpuAllocator : public ::testing::Test {
 TEST_F(CpuAllocator, CountsTheBytesAskedForWhileATensorLives) {
   {
     const Tag tag(Class::data, "images");
-    const at::Tensor images = torch::empty({1001}, torch::kUInt8);
+    const at::Tensor images = at::empty({1001}, at::kUInt8);
     const at::Tensor view = images.slice(0, 10, 20);
     EXPECT_EQ(live(Class::data, "images"), 1001);
     EXPECT_EQ(grown(), 1001);
@@ -32,7 +33,7 @@ TEST_F(CpuAllocator, ABlockKeepsItsOwnerAfterTheTag) {
   at::Tensor moments;
   {
     const Tag tag(Class::optimizer, "moments");
-    moments = torch::zeros({256}, torch::kFloat);
+    moments = at::zeros({256}, at::kFloat);
   }
   const Tag other(Class::workspace, "scratch");
   EXPECT_EQ(live(Class::optimizer, "moments"), 1024);
@@ -41,7 +42,7 @@ TEST_F(CpuAllocator, ABlockKeepsItsOwnerAfterTheTag) {
 }
 
 TEST_F(CpuAllocator, FollowsAStorageThatIsResized) {
-  at::Tensor tensor = torch::empty({100}, torch::kUInt8);
+  at::Tensor tensor = at::empty({100}, at::kUInt8);
   tensor.resize_({5000});
   EXPECT_EQ(grown(), 5000);
   tensor.storage().unsafeGetStorageImpl()->set_nbytes(0);
@@ -50,13 +51,13 @@ TEST_F(CpuAllocator, FollowsAStorageThatIsResized) {
 }
 
 TEST_F(CpuAllocator, ATensorWithoutBytesIsNoBlock) {
-  const at::Tensor none = torch::empty({0}, torch::kFloat);
+  const at::Tensor none = at::empty({0}, at::kFloat);
   EXPECT_EQ(grown(), 0);
 }
 
 TEST_F(CpuAllocator, MemoryOfSomebodyElsesIsNotCounted) {
   std::array<float, 64> own{};
-  const at::Tensor view = torch::from_blob(own.data(), {64}, torch::kFloat);
+  const at::Tensor view = at::from_blob(own.data(), {64}, at::kFloat);
   EXPECT_EQ(grown(), 0);
   const at::Tensor copy = view.clone();
   EXPECT_EQ(grown(), 256);
@@ -82,12 +83,12 @@ TEST_F(CpuAllocator, WhatBackwardMakesBelongsToTheTagItWasCalledUnder) {
   at::Tensor weight;
   {
     const Tag tag(Class::parameters, "decoder");
-    weight = torch::ones({16, 16}, torch::kFloat).requires_grad_();
+    weight = at::ones({16, 16}, at::kFloat).requires_grad_();
   }
   at::Tensor loss;
   {
     const Tag tag(Class::activations, "decoder");
-    loss = torch::ones({4, 16}).mm(weight).pow(2).sum();
+    loss = at::ones({4, 16}).mm(weight).pow(2).sum();
   }
   EXPECT_EQ(live(Class::parameters, "decoder"), 1024);
   EXPECT_EQ(live(Class::activations, "decoder"), 256 + 256 + 4);  // input, product, loss
@@ -104,11 +105,11 @@ TEST_F(CpuAllocator, WhatBackwardMakesBelongsToTheTagItWasCalledUnder) {
 
 TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndWhatIsAlive) {
   const Tag data(Class::data, "slots");
-  const at::Tensor slots = torch::empty({2 << 20}, torch::kUInt8);
+  const at::Tensor slots = at::empty({2 << 20}, at::kUInt8);
   const StageScope stage(ledger_, Stage::forward);
   try {
     const Tag tag(Class::activations, "attention");
-    const at::Tensor huge = torch::empty({std::int64_t{1} << 50}, torch::kUInt8);
+    const at::Tensor huge = at::empty({std::int64_t{1} << 50}, at::kUInt8);
     FAIL() << "a pebibyte was handed out";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
@@ -127,13 +128,13 @@ struct Hungry : torch::autograd::Function<Hungry> {
   static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& x) { return x.clone(); }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
                                                  torch::autograd::variable_list) {
-    return {torch::empty({std::int64_t{1} << 50}, torch::kUInt8)};
+    return {at::empty({std::int64_t{1} << 50}, at::kUInt8)};
   }
 };
 
 TEST_F(CpuAllocator, AFailureInBackwardIsTheSameError) {
   const StageScope stage(ledger_, Stage::backward);
-  const at::Tensor loss = Hungry::apply(torch::ones({1}).requires_grad_()).sum();
+  const at::Tensor loss = Hungry::apply(at::ones({1}).requires_grad_()).sum();
   const Tag tag(Class::gradients, "hungry");
   try {
     loss.backward();

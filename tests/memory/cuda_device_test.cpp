@@ -1,8 +1,8 @@
 // On a GPU: every block of CUDA's caching allocator is in the ledger, and its sums are the allocator's own.
 #include "memory/cuda_device.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <string>
 #include <vector>
@@ -38,7 +38,7 @@ class CudaDevice : public ::testing::Test {
 TEST_F(CudaDevice, BlocksAreCountedUnderTheirTag) {
   {
     const Tag tag(Class::optimizer, "moments");
-    const at::Tensor moments = torch::empty({1001}, on_device_.dtype(torch::kUInt8));
+    const at::Tensor moments = at::empty({1001}, on_device_.dtype(at::kUInt8));
     EXPECT_EQ(device_live(), 1001);
     const auto owners = the_test_ledger().owners(Ledger::Place::device);
     ASSERT_EQ(owners.size(), 1U);
@@ -49,9 +49,9 @@ TEST_F(CudaDevice, BlocksAreCountedUnderTheirTag) {
 }
 
 TEST_F(CudaDevice, SumsAreTheAllocatorsOwnThroughATrainingStep) {
-  at::Tensor weight = torch::randn({64, 64}, on_device_).requires_grad_();
+  at::Tensor weight = at::randn({64, 64}, on_device_).requires_grad_();
   for (int step = 0; step < 3; ++step) {
-    const at::Tensor loss = torch::randn({8, 64}, on_device_).mm(weight).relu().pow(2).sum();
+    const at::Tensor loss = at::randn({8, 64}, on_device_).mm(weight).relu().pow(2).sum();
     EXPECT_EQ(device_live(), device_stats()->requested) << "after forward";
     const Tag tag(Class::gradients, "backward");
     loss.backward();
@@ -69,7 +69,7 @@ TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
   const StageScope stage(the_test_ledger(), Stage::forward);
   const Tag tag(Class::activations, "attention");
   try {
-    const at::Tensor huge = torch::empty({std::int64_t{1} << 42}, on_device_.dtype(torch::kUInt8));
+    const at::Tensor huge = at::empty({std::int64_t{1} << 42}, on_device_.dtype(at::kUInt8));
     FAIL() << "4 TiB were handed out";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
@@ -79,7 +79,7 @@ TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
 
 TEST_F(CudaDevice, APinnedBufferIsKnownToCuda) {
   const Buffer buffer(12345, Class::data, "slot", Buffer::Kind::pinned);
-  EXPECT_TRUE(torch::from_blob(buffer.data(), {12345}, torch::kUInt8).is_pinned());
+  EXPECT_TRUE(at::from_blob(buffer.data(), {12345}, at::kUInt8).is_pinned());
   EXPECT_EQ(live(Class::data, "slot"), 12345);
 }
 

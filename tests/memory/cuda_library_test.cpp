@@ -1,11 +1,11 @@
 // In a process of its own that has not used ATen: the library only counts when it is opened first.
 #include "memory/cuda_library.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstdlib>
 #include <string>
@@ -48,7 +48,7 @@ TEST(CudaLibrary, OpensBeforeAtenAndBringsCudasHooksWithIt) {
   EXPECT_TRUE(hooks_are_cudas);
 
   // The CPU goes on as before.
-  EXPECT_EQ(torch::ones({3}).sum().item<float>(), 3.0F);
+  EXPECT_EQ(at::ones({3}).sum().item<float>(), 3.0F);
 }
 
 TEST(CudaLibrary, WithoutADriverSaysSoAndFailsByName) {

@@ -1,7 +1,8 @@
 // The ledger's sums against those of malloc_shim.cpp, which ctest preloads into this process.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstdint>
 #include <string_view>
@@ -42,11 +43,11 @@ class IndependentCount : public ::testing::Test {
 struct Network {
   Network() {
     const Tag tag(Class::parameters, "network");
-    parameters = {torch::randn({8, 1, 3, 3}),      torch::randn({8}), torch::ones({8}), torch::zeros({8}),
-                  torch::randn({10, 8 * 14 * 14}), torch::randn({10})};
+    parameters = {at::randn({8, 1, 3, 3}),      at::randn({8}), at::ones({8}), at::zeros({8}),
+                  at::randn({10, 8 * 14 * 14}), at::randn({10})};
     for (at::Tensor& p : parameters) p.requires_grad_();
     const Tag moment_tag(Class::optimizer, "moments");
-    for (const at::Tensor& p : parameters) moments.push_back(torch::zeros_like(p));
+    for (const at::Tensor& p : parameters) moments.push_back(at::zeros_like(p));
   }
   [[nodiscard]] at::Tensor forward(const at::Tensor& images, const at::Tensor& labels) const {
     const auto& p = parameters;
@@ -56,7 +57,7 @@ struct Network {
     return at::cross_entropy_loss(at::linear(h, p[4], p[5]), labels);
   }
   void update() {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       moments[i].mul_(0.9).add_(parameters[i].grad(), 0.1);
       parameters[i].sub_(moments[i] * 1e-3);
@@ -76,8 +77,8 @@ TEST_F(IndependentCount, AgreesAfterEveryStageOfEveryStep) {
     for (int step = 0; step < 5; ++step) {
       {
         const Tag data(Class::data, "batch");
-        const at::Tensor images = torch::rand({32, 1, 28, 28});
-        const at::Tensor labels = torch::randint(0, 10, {32});
+        const at::Tensor images = at::rand({32, 1, 28, 28});
+        const at::Tensor labels = at::randint(0, 10, {32});
         expect_same("after load");
         const Tag forward(Class::activations, "forward");
         at::Tensor loss = network.forward(images, labels);
@@ -105,7 +106,7 @@ TEST_F(IndependentCount, AgreesAfterStepsInSeveralThreads) {
   for (std::size_t t = 0; t < kept.size(); ++t) {
     threads.emplace_back([&kept, t] {
       for (int i = 0; i < 200; ++i) {
-        const at::Tensor a = torch::rand({17 + static_cast<std::int64_t>(t), 31});
+        const at::Tensor a = at::rand({17 + static_cast<std::int64_t>(t), 31});
         kept[t] = a.mm(a.t()).softmax(1);
       }
     });
@@ -116,11 +117,11 @@ TEST_F(IndependentCount, AgreesAfterStepsInSeveralThreads) {
 }
 
 TEST_F(IndependentCount, AgreesInHalfPrecisionAndAfterResizing) {
-  at::Tensor a = torch::rand({33, 65}).to(torch::kHalf);
-  at::Tensor b = a.to(torch::kBFloat16).sum(0);
+  at::Tensor a = at::rand({33, 65}).to(at::kHalf);
+  at::Tensor b = a.to(at::kBFloat16).sum(0);
   a.resize_({100, 100});
   const at::Tensor sorted = std::get<0>(b.sort());
-  const at::Tensor joined = torch::cat({b, sorted}).contiguous();
+  const at::Tensor joined = at::cat({b, sorted}).contiguous();
   expect_same("after conversions");
   EXPECT_EQ(live_() - before_, 100 * 100 * 2 + 65 * 2 + 65 * 2 + 130 * 2);
 }

@@ -1,9 +1,10 @@
 // Whole steps of a model of our own, through our own kernels: the ledger's sum against the count of
 // malloc_shim.cpp, which ctest preloads into this process. Buffers are in both, since memory::Buffer takes
 // its blocks by posix_memalign in the program's own code; page-locked ones, by mmap, are on GPUs alone.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstdint>
 #include <memory>
@@ -46,10 +47,10 @@ class Trained {
     const at::NoGradGuard no_grad;
     const Tag tag(Class::optimizer, "moments");
     p.tensor.copy_(p.initial());
-    const at::Tensor zeros = torch::zeros({p.tensor.numel()});
+    const at::Tensor zeros = at::zeros({p.tensor.numel()});
     const bool split = p.tensor.scalar_type() != at::kFloat;
-    states_.push_back({p.tensor, split ? torch::zeros({p.tensor.numel()}, torch::kShort) : at::Tensor(),
-                       zeros, zeros.clone()});
+    states_.push_back(
+        {p.tensor, split ? at::zeros({p.tensor.numel()}, at::kShort) : at::Tensor(), zeros, zeros.clone()});
   }
   std::unique_ptr<models::Model> model_;
   std::vector<State> states_;
@@ -83,7 +84,7 @@ TEST_P(IndependentModelCount, AgreesAfterEveryStageOfEveryStep) {
     {
       core::Batch batch;
       const Tag load(Class::data, "batch");
-      batch.images = torch::randint(0, 256, {6, 1, 12, 8}, at::kByte);
+      batch.images = at::randint(0, 256, {6, 1, 12, 8}, at::kByte);
       batch.step = step;
       batch.position = 6 * step;
       batch.global_batch = 6;

@@ -1,8 +1,8 @@
 #include "memory/leak_gate.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
 #include <map>
@@ -23,14 +23,14 @@ class LeakGateTest : public ::testing::Test {
  protected:
   LeakGateTest() {
     const Tag tag(Class::parameters, "decoder");
-    weight_ = torch::ones({16, 16}, torch::kFloat).requires_grad_();
+    weight_ = at::ones({16, 16}, at::kFloat).requires_grad_();
   }
 
   [[nodiscard]] at::Tensor forward() const {
     at::Tensor x;
     {
       const Tag tag(Class::data, "input");
-      x = torch::ones({4, 16}, torch::kFloat);
+      x = at::ones({4, 16}, at::kFloat);
     }
     const Tag tag(Class::activations, "decoder");
     return x.mm(weight_).pow(2).sum();
@@ -72,7 +72,7 @@ TEST_F(LeakGateTest, TheFirstStepMayKeepWhatItMakes) {
   at::Tensor moments;
   EXPECT_EQ(first_refused(5,
                           [&](int i) {
-                            if (i == 0) moments = torch::zeros({256});
+                            if (i == 0) moments = at::zeros({256});
                             step();
                           })
                 .first,
@@ -80,7 +80,7 @@ TEST_F(LeakGateTest, TheFirstStepMayKeepWhatItMakes) {
 }
 
 TEST_F(LeakGateTest, CatchesAGraphRetainedBySummingLosses) {
-  at::Tensor total = torch::zeros({});
+  at::Tensor total = at::zeros({});
   const auto [refused, text] = first_refused(5, [&](int) {
     const at::Tensor loss = forward();
     total = total + loss;
@@ -98,7 +98,7 @@ TEST_F(LeakGateTest, CatchesATensorKeptInAVectorAtItsFirstStep) {
   const auto [refused, text] = first_refused(8, [&](int i) {
     step();
     const Tag tag(Class::activations, "samples");
-    if (i >= 4) kept.push_back(torch::zeros({1000}, torch::kUInt8));
+    if (i >= 4) kept.push_back(at::zeros({1000}, at::kUInt8));
   });
   EXPECT_EQ(refused, 4);
   EXPECT_THAT(text, HasSubstr("step 4 "));
@@ -110,7 +110,7 @@ TEST_F(LeakGateTest, CatchesAMapThatGrowsByOneEntryAStep) {
   const auto [refused, text] = first_refused(5, [&](int i) {
     step();
     const Tag tag(Class::workspace, "cache");
-    cache[i] = torch::zeros({3}, torch::kFloat);
+    cache[i] = at::zeros({3}, at::kFloat);
   });
   EXPECT_EQ(refused, 1);
   EXPECT_THAT(text, HasSubstr("host workspace: 12 B before, 24 B now, +12 B"));

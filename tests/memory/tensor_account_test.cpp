@@ -1,6 +1,6 @@
 // What the installed ledger says of real tensors, to the byte: classes, owners, peaks by stage.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <string>
 #include <vector>
@@ -15,7 +15,7 @@ using Place = Ledger::Place;
 class TensorAccount : public ::testing::Test {
  protected:
   // A one-byte tensor an element, under whatever tag stands.
-  static at::Tensor bytes(std::int64_t count) { return torch::empty({count}, torch::kUInt8); }
+  static at::Tensor bytes(std::int64_t count) { return at::empty({count}, at::kUInt8); }
   [[nodiscard]] std::int64_t peak(Stage stage, Class cls) const {
     return ledger_.peak(Place::host, stage)[static_cast<std::size_t>(cls)];
   }

@@ -1,8 +1,9 @@
 #include "models/vae/vae.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "base/error.h"
 #include "models/model.h"
@@ -25,8 +26,8 @@ std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.
 }
 
 core::Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t global) {
-  torch::manual_seed(3);
-  const at::Tensor all = torch::randint(0, 256, {global, 1, 12, 8}, at::kByte);
+  at::manual_seed(3);
+  const at::Tensor all = at::randint(0, 256, {global, 1, 12, 8}, at::kByte);
   core::Batch batch;
   batch.images = all.narrow(0, first, count);
   batch.position = first;

@@ -1,5 +1,6 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adamw.h>
 
 #include "base/error.h"
 #include "numerics/close.h"
@@ -23,13 +24,13 @@ struct State {
 };
 
 TEST(AdamWUpdate, AgreesWithTheFrameworksAdamW) {
-  torch::manual_seed(7);
-  const at::Tensor start = torch::randn({kCount}) * 0.1;
+  at::manual_seed(7);
+  const at::Tensor start = at::randn({kCount}) * 0.1;
   at::Tensor reference = start.clone().requires_grad_();
   torch::optim::AdamW framework({reference}, torch::optim::AdamWOptions(3e-3).weight_decay(0.1));
   State ours(start, at::kFloat);
   for (int step = 1; step <= 20; ++step) {
-    const at::Tensor grad = torch::randn({kCount});
+    const at::Tensor grad = at::randn({kCount});
     reference.mutable_grad() = grad.clone();
     framework.step();
     adamw_update(ours.weight, {}, grad * 8, ours.m, ours.v,
@@ -41,13 +42,13 @@ TEST(AdamWUpdate, AgreesWithTheFrameworksAdamW) {
 // The split master is a separate fp32 master: bit for bit where fp16 holds it exactly.
 TEST(AdamWUpdate, SplitMastersStepLikeFp32Ones) {
   for (const auto dtype : {at::kHalf, at::kBFloat16}) {
-    torch::manual_seed(8);
+    at::manual_seed(8);
     const at::Tensor start =
-        torch::randn({kCount}).sign() * (torch::rand({kCount}) + 0.5);  // far from 2^-16 for some steps
+        at::randn({kCount}).sign() * (at::rand({kCount}) + 0.5);  // far from 2^-16 for some steps
     State split(start, dtype);
     State whole(start, at::kFloat);
     for (int step = 1; step <= 10; ++step) {
-      const at::Tensor grad = torch::randn({kCount}).to(at::kHalf);
+      const at::Tensor grad = at::randn({kCount}).to(at::kHalf);
       const AdamW how{.lr = 1e-2, .weight_decay = 0.1, .step = step};
       adamw_update(split.weight, split.low, grad, split.m, split.v, how);
       adamw_update(whole.weight, {}, grad, whole.m, whole.v, how);
@@ -62,9 +63,9 @@ TEST(AdamWUpdate, GivesTheSameBitsOnAnyNumberOfThreads) {
   std::vector<at::Tensor> results;
   for (const int threads : {1, 2, 3}) {
     at::set_num_threads(threads);
-    torch::manual_seed(9);
-    State s(torch::randn({kCount}), at::kHalf);
-    const at::Tensor grad = torch::randn({kCount});
+    at::manual_seed(9);
+    State s(at::randn({kCount}), at::kHalf);
+    const at::Tensor grad = at::randn({kCount});
     for (int step = 1; step <= 3; ++step)
       adamw_update(s.weight, s.low, grad, s.m, s.v, {.weight_decay = 0.1, .step = step});
     results.push_back(s.master());

@@ -1,10 +1,12 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.h"
 #include "numerics/close.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/fronts.h"
+#include "numerics/small_workspace.h"
 
 namespace ebb::numerics {
 namespace {
@@ -37,14 +39,14 @@ struct Leaves {
 };
 
 Leaves leaves(const Case& c) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const std::vector<std::int64_t> shape = c.transposed
                                               ? std::vector<std::int64_t>{c.in, c.out, c.kernel, c.kernel}
                                               : std::vector<std::int64_t>{c.out, c.in, c.kernel, c.kernel};
-  at::Tensor x = torch::randn({c.batch, c.in, c.height, c.width}).to(c.dtype);
+  at::Tensor x = at::randn({c.batch, c.in, c.height, c.width}).to(c.dtype);
   if (c.channels_last) x = x.contiguous(at::MemoryFormat::ChannelsLast);
-  return {x.requires_grad_(), (torch::randn(shape) * 0.2).to(c.dtype).requires_grad_(),
-          torch::randn({c.out}).to(c.dtype).requires_grad_()};
+  return {x.requires_grad_(), (at::randn(shape) * 0.2).to(c.dtype).requires_grad_(),
+          at::randn({c.out}).to(c.dtype).requires_grad_()};
 }
 
 void expect_as_framework(const Case& c) {
@@ -60,24 +62,13 @@ void expect_as_framework(const Case& c) {
   const auto yr = reference(c, r.x, r.w, r.b);
   ASSERT_EQ(y.sizes(), yr.sizes());
   EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
-  const auto dy = torch::randn(y.sizes()).to(c.dtype);
+  const auto dy = at::randn(y.sizes()).to(c.dtype);
   y.backward(dy);
   yr.backward(dy.to(at::kFloat));
   EXPECT_LE(relative_error(l.x.grad(), r.x.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(l.w.grad(), r.w.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(l.b.grad(), r.b.grad()), 2 * rounding(c.dtype));
 }
-
-class SmallWorkspace {
- public:
-  explicit SmallWorkspace(std::int64_t bytes) : before_(cpu::workspace_bytes()) {
-    cpu::workspace_bytes() = bytes;
-  }
-  ~SmallWorkspace() { cpu::workspace_bytes() = before_; }
-
- private:
-  std::int64_t before_;
-};
 
 TEST(Convolution, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
   for (const bool transposed : {false, true})
@@ -138,7 +129,7 @@ TEST(Convolution, AnEmptyBatchGivesAnEmptyResultAndZeroGradients) {
     const Leaves l = leaves(c);
     const auto y = front(c, l.x, l.w, l.b);
     EXPECT_EQ(y.size(0), 0);
-    y.backward(torch::zeros(y.sizes(), at::kHalf));
+    y.backward(at::zeros(y.sizes(), at::kHalf));
     EXPECT_TRUE(l.w.grad().eq(0).all().item<bool>());
     EXPECT_TRUE(l.b.grad().eq(0).all().item<bool>());
   }
@@ -154,7 +145,7 @@ TEST(Convolution, GivesTheSameBitsOnOneAndTwoThreads) {
     for (const int threads : {1, 2}) {
       at::set_num_threads(threads);
       const auto y = front(c, l.x, l.w, l.b);
-      auto grads = torch::autograd::grad({y}, {l.x, l.w, l.b}, {torch::ones_like(y)});
+      auto grads = torch::autograd::grad({y}, {l.x, l.w, l.b}, {at::ones_like(y)});
       results.push_back(at::cat({y.flatten(), grads[0].flatten(), grads[1].flatten(), grads[2]}).detach());
     }
     EXPECT_TRUE(at::equal(bits(results[0]), bits(results[1])));
@@ -172,10 +163,10 @@ TEST(Convolution, AGradientThatIsNotWantedIsNotMade) {
 }
 
 TEST(Convolution, RefusesChannelsThatDoNotFit) {
-  const auto x = torch::zeros({1, 3, 8, 8}, at::kHalf);
-  const auto w = torch::zeros({4, 2, 4, 4}, at::kHalf);
-  EXPECT_THROW(conv2d(x, w, torch::zeros({4}, at::kHalf), 2, 1), Error);
-  EXPECT_THROW(conv2d(x.to(at::kFloat), w, torch::zeros({4}, at::kHalf), 2, 1), Error);
+  const auto x = at::zeros({1, 3, 8, 8}, at::kHalf);
+  const auto w = at::zeros({4, 2, 4, 4}, at::kHalf);
+  EXPECT_THROW(conv2d(x, w, at::zeros({4}, at::kHalf), 2, 1), Error);
+  EXPECT_THROW(conv2d(x.to(at::kFloat), w, at::zeros({4}, at::kHalf), 2, 1), Error);
 }
 
 }  // namespace

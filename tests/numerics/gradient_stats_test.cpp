@@ -1,5 +1,5 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "numerics/update.h"
 
@@ -8,8 +8,8 @@ namespace {
 
 TEST(GradientStats, SumsSquaresAndCountsWhatIsNotFinite) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
-    torch::manual_seed(10);
-    const at::Tensor g = torch::randn({200001}).to(dtype);
+    at::manual_seed(10);
+    const at::Tensor g = at::randn({200001}).to(dtype);
     const double expected = g.to(at::kDouble).square().sum().item<double>();
     EXPECT_NEAR(gradient_stats(g).square_sum, expected, 1e-9 * expected);
     EXPECT_EQ(gradient_stats(g).non_finite, 0);
@@ -26,7 +26,7 @@ TEST(GradientStats, SumsSquaresAndCountsWhatIsNotFinite) {
 
 TEST(GradientStats, IsTheSameOnAnyNumberOfThreads) {
   const int before = at::get_num_threads();
-  const at::Tensor g = torch::randn({500000});
+  const at::Tensor g = at::randn({500000});
   at::set_num_threads(1);
   const double one = gradient_stats(g).square_sum;
   at::set_num_threads(2);

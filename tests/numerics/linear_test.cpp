@@ -1,10 +1,12 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "numerics/close.h"
 #include "numerics/cpu/gemm.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/fronts.h"
+#include "numerics/small_workspace.h"
 
 namespace ebb::numerics {
 namespace {
@@ -20,7 +22,7 @@ at::Tensor framework(const at::Tensor& z, Activation act) {
 }
 
 at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double size = 1) {
-  return (torch::randn(shape) * size).to(dtype).requires_grad_();
+  return (at::randn(shape) * size).to(dtype).requires_grad_();
 }
 
 at::Tensor twin(const at::Tensor& t) {
@@ -29,7 +31,7 @@ at::Tensor twin(const at::Tensor& t) {
 
 // Against the framework's fp32 operators on the same (rounded) values.
 void expect_as_framework(const Case& c) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const auto x = leaf({c.batch, c.in}, c.dtype);
   const auto w = leaf({c.out, c.in}, c.dtype, 0.2);
   const auto b = leaf({c.out}, c.dtype);
@@ -41,24 +43,13 @@ void expect_as_framework(const Case& c) {
   ASSERT_EQ(y.scalar_type(), c.dtype);
   ASSERT_EQ(y.sizes(), yr.sizes());
   EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
-  const auto dy = torch::randn(y.sizes()).to(c.dtype);
+  const auto dy = at::randn(y.sizes()).to(c.dtype);
   y.backward(dy);
   yr.backward(dy.to(at::kFloat));
   EXPECT_LE(relative_error(x.grad(), xr.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(w.grad(), wr.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(b.grad(), br.grad()), 2 * rounding(c.dtype));
 }
-
-class SmallWorkspace {
- public:
-  explicit SmallWorkspace(std::int64_t bytes) : before_(cpu::workspace_bytes()) {
-    cpu::workspace_bytes() = bytes;
-  }
-  ~SmallWorkspace() { cpu::workspace_bytes() = before_; }
-
- private:
-  std::int64_t before_;
-};
 
 TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
@@ -93,20 +84,20 @@ TEST(Linear, AnEmptyBatchGivesAnEmptyResultAndZeroGradients) {
   const auto b = leaf({4}, at::kHalf);
   const auto y = linear(x, w, b, Activation::relu);
   EXPECT_EQ(y.sizes(), (std::vector<std::int64_t>{0, 4}));
-  y.backward(torch::zeros({0, 4}, at::kHalf));
+  y.backward(at::zeros({0, 4}, at::kHalf));
   EXPECT_TRUE(w.grad().eq(0).all().item<bool>());
   EXPECT_TRUE(b.grad().eq(0).all().item<bool>());
 }
 
 TEST(Linear, AnOverflowIsSeenAsInfinity) {
-  const auto y = linear(torch::full({1, 4}, 300.0, at::kHalf), torch::full({1, 4}, 300.0, at::kHalf),
-                        torch::zeros({1}, at::kHalf));
+  const auto y = linear(at::full({1, 4}, 300.0, at::kHalf), at::full({1, 4}, 300.0, at::kHalf),
+                        at::zeros({1}, at::kHalf));
   EXPECT_TRUE(y.isinf().all().item<bool>());
 }
 
 TEST(Linear, NanIsNotHiddenByRelu) {
-  const auto x = torch::full({1, 4}, std::numeric_limits<float>::quiet_NaN()).to(at::kHalf);
-  const auto y = linear(x, torch::ones({1, 4}, at::kHalf), torch::zeros({1}, at::kHalf), Activation::relu);
+  const auto x = at::full({1, 4}, std::numeric_limits<float>::quiet_NaN()).to(at::kHalf);
+  const auto y = linear(x, at::ones({1, 4}, at::kHalf), at::zeros({1}, at::kHalf), Activation::relu);
   EXPECT_TRUE(y.isnan().all().item<bool>());
 }
 
@@ -119,7 +110,7 @@ TEST(Linear, GivesTheSameBitsOnOneAndTwoThreads) {
   for (const int threads : {1, 2}) {
     at::set_num_threads(threads);
     const auto y = linear(x, w, b, Activation::silu);
-    auto grads = torch::autograd::grad({y}, {x, w, b}, {torch::ones_like(y)});
+    auto grads = torch::autograd::grad({y}, {x, w, b}, {at::ones_like(y)});
     results.push_back(at::cat({y.flatten(), grads[0].flatten(), grads[1].flatten(), grads[2]}).detach());
   }
   at::set_num_threads(before);

@@ -1,5 +1,5 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "numerics/close.h"
 #include "numerics/fronts.h"
@@ -9,9 +9,9 @@ namespace {
 
 TEST(BernoulliNll, AgreesWithTheFrameworksInDouble) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
-    torch::manual_seed(3);
-    const auto logits = (torch::randn({5, 1, 29, 31}) * 8).to(dtype).requires_grad_();
-    const auto targets = torch::randint(0, 256, {5, 1, 29, 31}, at::kByte);
+    at::manual_seed(3);
+    const auto logits = (at::randn({5, 1, 29, 31}) * 8).to(dtype).requires_grad_();
+    const auto targets = at::randint(0, 256, {5, 1, 29, 31}, at::kByte);
     const auto reference = logits.detach().to(at::kDouble).requires_grad_();
     const auto loss = bernoulli_nll_sum(logits, targets);
     const auto expected = at::binary_cross_entropy_with_logits(reference, targets.to(at::kDouble) / 255.0, {},
@@ -25,26 +25,25 @@ TEST(BernoulliNll, AgreesWithTheFrameworksInDouble) {
 }
 
 TEST(BernoulliNll, IsFiniteForLargeLogitsAndInfiniteForInfiniteOnes) {
-  const auto targets = torch::full({1, 1, 1, 2}, 255, at::kByte);
-  EXPECT_NEAR(
-      bernoulli_nll_sum(torch::tensor({-60000.0F, 60000.0F}).view({1, 1, 1, 2}).to(at::kHalf), targets)
-          .item<float>(),
-      60000, 40);
-  const auto bad = torch::full({1, 1, 1, 2}, std::numeric_limits<float>::quiet_NaN()).to(at::kHalf);
+  const auto targets = at::full({1, 1, 1, 2}, 255, at::kByte);
+  EXPECT_NEAR(bernoulli_nll_sum(at::tensor({-60000.0F, 60000.0F}).view({1, 1, 1, 2}).to(at::kHalf), targets)
+                  .item<float>(),
+              60000, 40);
+  const auto bad = at::full({1, 1, 1, 2}, std::numeric_limits<float>::quiet_NaN()).to(at::kHalf);
   EXPECT_TRUE(bernoulli_nll_sum(bad, targets).isnan().item<bool>());
 }
 
 TEST(BernoulliNll, AnEmptyBatchIsZero) {
-  EXPECT_EQ(bernoulli_nll_sum(torch::zeros({0, 1, 4, 4}, at::kHalf), torch::zeros({0, 1, 4, 4}, at::kByte))
-                .item<float>(),
-            0.0F);
+  EXPECT_EQ(
+      bernoulli_nll_sum(at::zeros({0, 1, 4, 4}, at::kHalf), at::zeros({0, 1, 4, 4}, at::kByte)).item<float>(),
+      0.0F);
 }
 
 TEST(GaussianKl, AgreesWithTheFormulaInDouble) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
-    torch::manual_seed(4);
-    const auto mu = torch::randn({37, 33}).to(dtype).requires_grad_();
-    const auto logvar = (torch::randn({37, 33}) * 2).to(dtype).requires_grad_();
+    at::manual_seed(4);
+    const auto mu = at::randn({37, 33}).to(dtype).requires_grad_();
+    const auto logvar = (at::randn({37, 33}) * 2).to(dtype).requires_grad_();
     const auto m = mu.detach().to(at::kDouble).requires_grad_();
     const auto l = logvar.detach().to(at::kDouble).requires_grad_();
     const auto kl = gaussian_kl_sum(mu, logvar);
@@ -58,7 +57,7 @@ TEST(GaussianKl, AgreesWithTheFormulaInDouble) {
 }
 
 TEST(GaussianKl, TakesSlicesOfOneTensor) {
-  const auto both = torch::ones({3, 8}, at::kHalf).requires_grad_();
+  const auto both = at::ones({3, 8}, at::kHalf).requires_grad_();
   gaussian_kl_sum(both.slice(1, 0, 4), both.slice(1, 4, 8)).backward();
   EXPECT_EQ(both.grad()[0][0].item<float>(), 1.0F);
   EXPECT_NEAR(both.grad()[0][4].item<float>(), 0.5 * (std::exp(1.0) - 1), 1e-3);

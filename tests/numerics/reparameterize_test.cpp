@@ -1,5 +1,5 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "base/philox.h"
 #include "numerics/close.h"
@@ -34,15 +34,15 @@ TEST(PhiloxNormal, FollowsTheCounterThatItsHeaderNames) {
 
 TEST(Reparameterize, AgreesWithTheFormulaAndItsGradient) {
   for (const auto dtype : {at::kFloat, at::kHalf}) {
-    torch::manual_seed(5);
-    const auto mu = torch::randn({9, 7}).to(dtype).requires_grad_();
-    const auto logvar = torch::randn({9, 7}).to(dtype).requires_grad_();
+    at::manual_seed(5);
+    const auto mu = at::randn({9, 7}).to(dtype).requires_grad_();
+    const auto logvar = at::randn({9, 7}).to(dtype).requires_grad_();
     const auto m = mu.detach().to(at::kFloat).requires_grad_();
     const auto l = logvar.detach().to(at::kFloat).requires_grad_();
     const auto z = reparameterize(mu, logvar, 11, 1000);
     const auto expected = m + (l / 2).exp() * philox_normal(9, 7, 11, kLatent, 1000, at::kFloat, at::kCPU);
     EXPECT_LE(relative_error(z, expected), rounding(dtype));
-    const auto dz = torch::randn({9, 7}).to(dtype);
+    const auto dz = at::randn({9, 7}).to(dtype);
     z.backward(dz);
     expected.backward(dz.to(at::kFloat));
     EXPECT_LE(relative_error(mu.grad(), m.grad()), rounding(dtype));
@@ -51,7 +51,7 @@ TEST(Reparameterize, AgreesWithTheFormulaAndItsGradient) {
 }
 
 TEST(Reparameterize, ASplitBatchGivesTheSameNumbers) {
-  const auto mu = torch::zeros({8, 32}, at::kHalf);
+  const auto mu = at::zeros({8, 32}, at::kHalf);
   const auto whole = reparameterize(mu, mu, 3, 500);
   const auto halves = at::cat({reparameterize(mu.slice(0, 0, 4), mu.slice(0, 0, 4), 3, 500),
                                reparameterize(mu.slice(0, 4, 8), mu.slice(0, 4, 8), 3, 504)});

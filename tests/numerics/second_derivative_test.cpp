@@ -1,6 +1,7 @@
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <functional>
 
@@ -17,7 +18,7 @@ struct Front {
 };
 
 std::vector<Front> all_fronts() {
-  const auto zeros = [](std::vector<std::int64_t> shape) { return torch::ones(shape); };
+  const auto zeros = [](std::vector<std::int64_t> shape) { return at::ones(shape); };
   return {
       {"linear",
        [=](const at::Tensor& x) { return linear(x, zeros({3, 4}), zeros({3}), Activation::silu); },
@@ -31,7 +32,7 @@ std::vector<Front> all_fronts() {
        [=](const at::Tensor& x) { return conv_transpose2d(x, zeros({1, 3, 4, 4}), zeros({3}), 2, 1); },
        {2, 1, 4, 4}},
       {"bernoulli_nll_sum",
-       [=](const at::Tensor& x) { return bernoulli_nll_sum(x, torch::zeros({2, 1, 4, 4}, at::kByte)); },
+       [=](const at::Tensor& x) { return bernoulli_nll_sum(x, at::zeros({2, 1, 4, 4}, at::kByte)); },
        {2, 1, 4, 4}},
       {"gaussian_kl_sum", [=](const at::Tensor& x) { return gaussian_kl_sum(x, x); }, {2, 4}},
       {"reparameterize", [=](const at::Tensor& x) { return reparameterize(x, x, 1, 0); }, {2, 4}},
@@ -41,7 +42,7 @@ std::vector<Front> all_fronts() {
 TEST(SecondDerivative, EveryFrontRefusesItByName) {
   for (const Front& front : all_fronts()) {
     SCOPED_TRACE(front.name);
-    const auto x = torch::ones(front.shape).requires_grad_();
+    const auto x = at::ones(front.shape).requires_grad_();
     const auto y = front.run(x).sum();
     try {
       torch::autograd::grad({y}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true);
@@ -56,7 +57,7 @@ TEST(SecondDerivative, EveryFrontRefusesItByName) {
 TEST(SecondDerivative, TheFirstOneIsGiven) {
   for (const Front& front : all_fronts()) {
     SCOPED_TRACE(front.name);
-    const auto x = torch::ones(front.shape).requires_grad_();
+    const auto x = at::ones(front.shape).requires_grad_();
     front.run(x).sum().backward();
     EXPECT_EQ(x.grad().sizes(), x.sizes());
   }

@@ -1,5 +1,5 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <cstring>
@@ -63,8 +63,8 @@ TEST(SplitMaster, Fp16IsExactFrom2ToTheMinus16To65504AndCloseBelow) {
 }
 
 TEST(SplitMaster, TheWeightIsTheMasterRoundedToNearest) {
-  torch::manual_seed(6);
-  const at::Tensor master = torch::randn({5000}) * 0.02;
+  at::manual_seed(6);
+  const at::Tensor master = at::randn({5000}) * 0.02;
   const at::Tensor weight = at::empty({5000}, at::kHalf);
   const at::Tensor low = at::empty({5000}, at::kShort);
   split_master(master, weight, low);
@@ -76,7 +76,7 @@ TEST(SplitMaster, TheWeightIsTheMasterRoundedToNearest) {
 }
 
 TEST(SplitMaster, WhatOverflowsBecomesInfinityAndNanStaysNan) {
-  const at::Tensor master = torch::tensor({70000.0F, -70000.0F, std::numeric_limits<float>::quiet_NaN()});
+  const at::Tensor master = at::tensor({70000.0F, -70000.0F, std::numeric_limits<float>::quiet_NaN()});
   const at::Tensor weight = at::empty({3}, at::kHalf);
   const at::Tensor low = at::empty({3}, at::kShort);
   split_master(master, weight, low);
@@ -87,7 +87,7 @@ TEST(SplitMaster, WhatOverflowsBecomesInfinityAndNanStaysNan) {
 }
 
 TEST(SplitMaster, Fp32NeedsNoResidual) {
-  const at::Tensor master = torch::randn({9});
+  const at::Tensor master = at::randn({9});
   const at::Tensor weight = at::empty({9});
   split_master(master, weight, {});
   EXPECT_TRUE(at::equal(join_master(weight, {}), master));

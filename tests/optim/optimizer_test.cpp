@@ -1,7 +1,8 @@
 #include "optim/optimizer.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "base/error.h"
 #include "numerics/update.h"
@@ -12,17 +13,17 @@ namespace {
 std::vector<core::Parameter> parameters(at::ScalarType dtype) {
   core::Parameter weight;
   weight.name = "layer.weight";
-  weight.tensor = torch::zeros({7, 5}, dtype).requires_grad_();
+  weight.tensor = at::zeros({7, 5}, dtype).requires_grad_();
   core::Parameter bias;
   bias.name = "layer.bias";
-  bias.tensor = torch::zeros({7}, dtype).requires_grad_();
+  bias.tensor = at::zeros({7}, dtype).requires_grad_();
   bias.decay = false;
   return {weight, bias};
 }
 
 std::vector<at::Tensor> gradients(int seed, at::ScalarType dtype) {
-  torch::manual_seed(seed);
-  return {torch::randn({35}).to(dtype), torch::randn({7}).to(dtype)};
+  at::manual_seed(seed);
+  return {at::randn({35}).to(dtype), at::randn({7}).to(dtype)};
 }
 
 TEST(Optimizer, NamesItsStateAfterItsParameters) {
@@ -37,8 +38,8 @@ TEST(Optimizer, NamesItsStateAfterItsParameters) {
 TEST(Optimizer, SetMasterFillsWeightAndResidual) {
   const auto p = parameters(at::kHalf);
   Optimizer optimizer({}, p);
-  torch::manual_seed(1);
-  const at::Tensor master = torch::randn({7, 5});
+  at::manual_seed(1);
+  const at::Tensor master = at::randn({7, 5});
   optimizer.set_master(0, master);
   EXPECT_TRUE(at::equal(p[0].tensor, master.to(at::kHalf)));
   EXPECT_TRUE(at::equal(
@@ -51,9 +52,9 @@ TEST(Optimizer, OnlyParametersThatDecayDecay) {
   OptimizerConfig config;
   config.weight_decay = 0.5;
   Optimizer optimizer(config, p);
-  optimizer.set_master(0, torch::ones({7, 5}));
-  optimizer.set_master(1, torch::ones({7}));
-  optimizer.step({torch::zeros({35}), torch::zeros({7})}, 0.1, 1.0);
+  optimizer.set_master(0, at::ones({7, 5}));
+  optimizer.set_master(1, at::ones({7}));
+  optimizer.step({at::zeros({35}), at::zeros({7})}, 0.1, 1.0);
   EXPECT_FLOAT_EQ(p[0].tensor[0][0].item<float>(), 0.95F);
   EXPECT_FLOAT_EQ(p[1].tensor[0].item<float>(), 1.0F);
   EXPECT_EQ(optimizer.steps_taken(), 1);
@@ -62,7 +63,7 @@ TEST(Optimizer, OnlyParametersThatDecayDecay) {
 TEST(Optimizer, TakesGradientsOfAnyFloatTypeAndShape) {
   const auto p = parameters(at::kHalf);
   Optimizer optimizer({}, p);
-  optimizer.step({torch::ones({7, 5}, at::kHalf), torch::ones({7}, at::kFloat)}, 0.1, 1.0);
+  optimizer.step({at::ones({7, 5}, at::kHalf), at::ones({7}, at::kFloat)}, 0.1, 1.0);
   EXPECT_NEAR(p[0].tensor[0][0].item<float>(), -0.1, 1e-3);
   EXPECT_NEAR(p[1].tensor[0].item<float>(), -0.1, 1e-3);
 }
@@ -71,9 +72,9 @@ TEST(Optimizer, RestoredItStepsToTheSameBits) {
   const auto one = parameters(at::kHalf);
   const auto two = parameters(at::kHalf);
   Optimizer a({}, one);
-  torch::manual_seed(2);
-  a.set_master(0, torch::randn({7, 5}));
-  a.set_master(1, torch::randn({7}));
+  at::manual_seed(2);
+  a.set_master(0, at::randn({7, 5}));
+  a.set_master(1, at::randn({7}));
   for (int step = 0; step < 3; ++step) a.step(gradients(step, at::kHalf), 1e-2, 0.5);
 
   Optimizer b({}, two);
@@ -97,7 +98,7 @@ TEST(Optimizer, RestoredItStepsToTheSameBits) {
 
 TEST(Optimizer, RefusesAnotherNumberOfGradients) {
   Optimizer optimizer({}, parameters(at::kFloat));
-  EXPECT_THROW(optimizer.step({torch::zeros({35})}, 0.1, 1.0), Error);
+  EXPECT_THROW(optimizer.step({at::zeros({35})}, 0.1, 1.0), Error);
 }
 
 }  // namespace

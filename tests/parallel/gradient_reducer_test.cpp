@@ -1,9 +1,9 @@
 // Every rank runs all tests: started by mpirun with 1, 2 and 4 ranks.
 #include "parallel/gradient_reducer.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "base/error.h"
 #include "comm/world.h"
@@ -23,13 +23,13 @@ class GradientReducerTest : public testing::Test {
     for (int i = 0; i < 5; ++i) {
       core::Parameter p;
       p.name = std::string("p").append(std::to_string(i));
-      p.tensor = torch::ones({i + 2, 3}, at::TensorOptions().dtype(dtype)).requires_grad_(true);
+      p.tensor = at::ones({i + 2, 3}, at::TensorOptions().dtype(dtype)).requires_grad_(true);
       parameters.push_back(p);
     }
     reducer = std::make_unique<GradientReducer>(parameters, *communicator, bucket_bytes, micro_batches);
   }
   at::Tensor loss(int count) {
-    at::Tensor total = torch::zeros({}, at::kFloat);
+    at::Tensor total = at::zeros({}, at::kFloat);
     for (int i = 0; i < count; ++i)
       total = total + parameters[i].tensor.sum().to(at::kFloat) * ((world->rank() + 1) * (i + 1));
     return total;

@@ -1,8 +1,8 @@
 // Every rank runs all tests: started by mpirun with 1 and 2 ranks.
 #include "step/step_control.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <limits>
@@ -20,11 +20,11 @@ class StepControlTest : public testing::Test {
  protected:
   StepControlTest() : communicator(comm::make_communicator(*world, comm::Backend::automatic, 60, at::kCPU)) {
     core::Loss loss;
-    loss.loss = torch::tensor(2.0F * static_cast<float>(world->rank() + 1));
-    loss.parts = {{"reconstruction", torch::tensor(1.5F)}, {"kl", torch::tensor(0.5F)}};
+    loss.loss = at::tensor(2.0F * static_cast<float>(world->rank() + 1));
+    loss.parts = {{"reconstruction", at::tensor(1.5F)}, {"kl", at::tensor(0.5F)}};
     losses.add(loss);
     losses.add(loss);
-    for (const char* name : {"first", "second"}) parameters.push_back({name, torch::zeros({2}), true, {}});
+    for (const char* name : {"first", "second"}) parameters.push_back({name, at::zeros({2}), true, {}});
   }
   Decision decide(StepControl& control, numerics::LossScaler& scaler, double clip_norm = 0) {
     report = {};
@@ -34,7 +34,7 @@ class StepControlTest : public testing::Test {
   std::unique_ptr<comm::Communicator> communicator;
   LossSums losses;
   std::vector<core::Parameter> parameters;
-  std::vector<at::Tensor> gradients{torch::tensor({3.0F, 0.0F}), torch::tensor({0.0F, 4.0F})};
+  std::vector<at::Tensor> gradients{at::tensor({3.0F, 0.0F}), at::tensor({0.0F, 4.0F})};
   PhaseReport report;
 };
 

@@ -1,9 +1,12 @@
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 
 #include "base/error.h"
 #include "comm/world.h"
+
+namespace CLI {
+class App;
+}
 
 namespace ebb::cli {
 

@@ -1,5 +1,6 @@
 #include "train/config.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 

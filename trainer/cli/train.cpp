@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "cli/commands.h"
 #include "comm/agree.h"
 #include "memory/cuda_library.h"

@@ -1,5 +1,6 @@
 #include "comm/single.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include "base/error.h"

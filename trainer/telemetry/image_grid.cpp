@@ -1,5 +1,6 @@
 #include "telemetry/image_grid.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <png.h>

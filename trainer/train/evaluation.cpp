@@ -1,5 +1,7 @@
 #include "train/evaluation.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "data/dataset.h"
 #include "data/pass.h"
 #include "memory/ledger.h"

@@ -1,5 +1,7 @@
 #include "train/load_model.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "checkpoint/store.h"
 #include "config/document.h"
 #include "train/config.h"

@@ -1,5 +1,6 @@
 #include "models/vae/vae.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <cmath>
