@@ -21,7 +21,7 @@ class CpuAllocator : public ::testing::Test {
 TEST_F(CpuAllocator, CountsTheBytesAskedForWhileATensorLives) {
   {
     const Tag tag(Class::data, "images");
-    const at::Tensor images = at::empty({1001}, at::kUInt8);
+    const at::Tensor images = at::empty({1001}, at::kByte);
     const at::Tensor view = images.slice(0, 10, 20);
     EXPECT_EQ(live(Class::data, "images"), 1001);
     EXPECT_EQ(grown(), 1001);
@@ -42,7 +42,7 @@ TEST_F(CpuAllocator, ABlockKeepsItsOwnerAfterTheTag) {
 }
 
 TEST_F(CpuAllocator, FollowsAStorageThatIsResized) {
-  at::Tensor tensor = at::empty({100}, at::kUInt8);
+  at::Tensor tensor = at::empty({100}, at::kByte);
   tensor.resize_({5000});
   EXPECT_EQ(grown(), 5000);
   tensor.storage().unsafeGetStorageImpl()->set_nbytes(0);
@@ -105,11 +105,11 @@ TEST_F(CpuAllocator, WhatBackwardMakesBelongsToTheTagItWasCalledUnder) {
 
 TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndWhatIsAlive) {
   const Tag data(Class::data, "slots");
-  const at::Tensor slots = at::empty({2 << 20}, at::kUInt8);
+  const at::Tensor slots = at::empty({2 << 20}, at::kByte);
   const StageScope stage(ledger_, Stage::forward);
   try {
     const Tag tag(Class::activations, "attention");
-    const at::Tensor huge = at::empty({std::int64_t{1} << 50}, at::kUInt8);
+    const at::Tensor huge = at::empty({std::int64_t{1} << 50}, at::kByte);
     FAIL() << "a pebibyte was handed out";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
@@ -128,7 +128,7 @@ struct Hungry : torch::autograd::Function<Hungry> {
   static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& x) { return x.clone(); }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
                                                  torch::autograd::variable_list) {
-    return {at::empty({std::int64_t{1} << 50}, at::kUInt8)};
+    return {at::empty({std::int64_t{1} << 50}, at::kByte)};
   }
 };
 

@@ -38,7 +38,7 @@ class CudaDevice : public ::testing::Test {
 TEST_F(CudaDevice, BlocksAreCountedUnderTheirTag) {
   {
     const Tag tag(Class::optimizer, "moments");
-    const at::Tensor moments = at::empty({1001}, on_device_.dtype(at::kUInt8));
+    const at::Tensor moments = at::empty({1001}, on_device_.dtype(at::kByte));
     EXPECT_EQ(device_live(), 1001);
     const auto owners = the_test_ledger().owners(Ledger::Place::device);
     ASSERT_EQ(owners.size(), 1U);
@@ -69,7 +69,7 @@ TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
   const StageScope stage(the_test_ledger(), Stage::forward);
   const Tag tag(Class::activations, "attention");
   try {
-    const at::Tensor huge = at::empty({std::int64_t{1} << 42}, on_device_.dtype(at::kUInt8));
+    const at::Tensor huge = at::empty({std::int64_t{1} << 42}, on_device_.dtype(at::kByte));
     FAIL() << "4 TiB were handed out";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
@@ -79,7 +79,7 @@ TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
 
 TEST_F(CudaDevice, APinnedBufferIsKnownToCuda) {
   const Buffer buffer(12345, Class::data, "slot", Buffer::Kind::pinned);
-  EXPECT_TRUE(at::from_blob(buffer.data(), {12345}, at::kUInt8).is_pinned());
+  EXPECT_TRUE(at::from_blob(buffer.data(), {12345}, at::kByte).is_pinned());
   EXPECT_EQ(live(Class::data, "slot"), 12345);
 }
 

@@ -98,7 +98,7 @@ TEST_F(LeakGateTest, CatchesATensorKeptInAVectorAtItsFirstStep) {
   const auto [refused, text] = first_refused(8, [&](int i) {
     step();
     const Tag tag(Class::activations, "samples");
-    if (i >= 4) kept.push_back(at::zeros({1000}, at::kUInt8));
+    if (i >= 4) kept.push_back(at::zeros({1000}, at::kByte));
   });
   EXPECT_EQ(refused, 4);
   EXPECT_THAT(text, HasSubstr("step 4 "));

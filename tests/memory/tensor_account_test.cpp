@@ -15,7 +15,7 @@ using Place = Ledger::Place;
 class TensorAccount : public ::testing::Test {
  protected:
   // A one-byte tensor an element, under whatever tag stands.
-  static at::Tensor bytes(std::int64_t count) { return at::empty({count}, at::kUInt8); }
+  static at::Tensor bytes(std::int64_t count) { return at::empty({count}, at::kByte); }
   [[nodiscard]] std::int64_t peak(Stage stage, Class cls) const {
     return ledger_.peak(Place::host, stage)[static_cast<std::size_t>(cls)];
   }
