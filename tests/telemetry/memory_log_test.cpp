@@ -19,9 +19,9 @@ using memory::Ledger;
 using memory::Stage;
 
 // The keys of a line; memory_log_doc_test.cpp holds docs/memory-log.md to them.
-const std::set<std::string> kKeys = {"step",       "time_s",   "rank",    "host",      "live",
-                                     "peak",       "stages",   "outside", "cgroup",    "live_total",
-                                     "peak_total", "resident", "device",  "predicted", "peak_resident"};
+const std::set<std::string> kKeys = {
+    "step",   "time_s",     "rank",       "host",   "live",     "peak",   "stages",    "outside",
+    "cgroup", "live_total", "peak_total", "blocks", "resident", "device", "predicted", "peak_resident"};
 
 std::set<std::string> keys(const Json& object) {
   std::set<std::string> out;
@@ -79,6 +79,7 @@ TEST_F(MemoryLogTest, HasTheLedgersBytesToTheByte) {
   EXPECT_EQ(line["peak"]["activations"], 500);
   EXPECT_EQ(line["live_total"], 1000);
   EXPECT_EQ(line["peak_total"], 1500);
+  EXPECT_EQ(line["blocks"], 1);  // since the peaks were reset
 }
 
 TEST_F(MemoryLogTest, StagesAndClassesWithoutBytesAreLeftOut) {

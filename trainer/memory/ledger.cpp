@@ -40,7 +40,7 @@ struct Account {
   Stage stage = Stage::setup;
   Sums live{}, run_peak{};
   std::array<Sums, kStages> peaks{};
-  std::int64_t total = 0, peak_total = 0, run_peak_total = 0;
+  std::int64_t total = 0, peak_total = 0, run_peak_total = 0, recorded = 0;
 
   void record(std::uintptr_t block, std::int64_t bytes, std::uint32_t owner) {
     const std::lock_guard lock(mutex);
@@ -50,6 +50,7 @@ struct Account {
     const std::size_t c = index(cell.cls);
     cell.bytes += bytes;
     cell.blocks += 1;
+    recorded += 1;
     live[c] += bytes;
     total += bytes;
     std::int64_t& peak = peaks[index(stage)][c];
@@ -75,6 +76,7 @@ struct Account {
     peaks = {};
     peaks[index(stage)] = live;
     peak_total = total;
+    recorded = 0;
   }
 
  private:
@@ -138,6 +140,10 @@ Sums Ledger::live(Place place) const {
 
 Sums Ledger::peak(Place place, Stage stage) const {
   return impl_->read(place, [stage](const Account& a) { return a.peaks[index(stage)]; });
+}
+
+std::int64_t Ledger::recorded(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.recorded; });
 }
 
 std::int64_t Ledger::live_total(Place place) const {

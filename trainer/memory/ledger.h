@@ -53,6 +53,7 @@ class Ledger {
   [[nodiscard]] std::int64_t live_total(Place place) const;
   [[nodiscard]] std::int64_t peak_total(
       Place place) const;  // largest sum over classes since reset (not the sum of the peaks)
+  [[nodiscard]] std::int64_t recorded(Place place) const;  // blocks handed out since reset
   [[nodiscard]] Sums peak(Place place) const;  // by class, over all stages since the start of the run
   [[nodiscard]] std::int64_t run_peak_total(Place place) const;
   void reset_peaks();  // at the start of a step: peaks become what is live

@@ -1,0 +1,97 @@
+// Prints one JSON object:
+//   block_s      what the ledger adds to handing out one block and taking it back, in seconds
+//   gate_s       what it costs at the end of a step: peaks, stages and the leak gate, in seconds
+//   order_bytes  resident bytes of the order of samples at 10^9 samples less those at 10^5
+#include <ATen/ATen.h>
+#include <c10/core/CPUAllocator.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/order.h"
+#include "memory/leak_gate.h"
+#include "memory/ledger.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using ebb::memory::Class;
+using ebb::memory::Ledger;
+using ebb::memory::Stage;
+
+constexpr int kRounds = 21;
+
+// Median over the rounds of the seconds that one call takes, of `calls` in a row.
+template <class F>
+double seconds_each(int calls, const F& call) {
+  std::vector<double> rounds;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto start = Clock::now();
+    for (int i = 0; i < calls; ++i) call();
+    rounds.push_back(std::chrono::duration<double>(Clock::now() - start).count() / calls);
+  }
+  std::nth_element(rounds.begin(), rounds.begin() + kRounds / 2, rounds.end());
+  return rounds[kRounds / 2];
+}
+
+long resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  long kib = 0;
+  while (status >> word && word != "VmRSS:") {
+  }
+  status >> kib;
+  return kib * 1024;
+}
+
+long sum_of_order(std::int64_t samples) {
+  const ebb::data::Order order(samples, 1, true);
+  std::int64_t sum = 0;
+  for (std::int64_t position = 0; position < 100'000; ++position)
+    sum ^= order.sample_at(position * (samples / 100'000));
+  std::printf("%s", sum == -1 ? " " : "");  // so that the work is done
+  return resident_bytes();
+}
+
+}  // namespace
+
+int main() {
+  const long small = sum_of_order(100'000);
+  const long order_bytes = sum_of_order(1'000'000'000) - small;
+
+  at::Allocator& plain = *c10::GetCPUAllocator();
+  auto* ledger = new Ledger;  // outlives every tensor
+  ebb::memory::install(*ledger);
+  at::Allocator& tracked = *c10::GetCPUAllocator();
+
+  // A step of the VAE: some hundred blocks alive, of a few dozen owners.
+  std::vector<at::Tensor> alive;
+  for (int owner = 0; owner < 24; ++owner) {
+    const ebb::memory::Tag tag(Class::activations, "unit " + std::to_string(owner));
+    for (int i = 0; i < 8; ++i) alive.push_back(at::empty({64}, at::kFloat));
+  }
+  const ebb::memory::Tag tag(Class::workspace, "bench");
+  constexpr int kCalls = 20'000;
+  constexpr std::size_t kBytes = 256;
+  const double without = seconds_each(kCalls, [&] { (void)plain.allocate(kBytes); });
+  const double with = seconds_each(kCalls, [&] { (void)tracked.allocate(kBytes); });
+
+  ebb::memory::LeakGate gate(*ledger, ebb::memory::LeakPolicy::error);
+  std::int64_t step = 0;
+  const double end_of_step = seconds_each(200, [&] {
+    ledger->reset_peaks();
+    for (const Stage stage :
+         {Stage::load, Stage::forward, Stage::backward, Stage::reduce, Stage::update, Stage::setup})
+      ledger->enter(stage);
+    (void)gate.check(step++);
+  });
+  const nlohmann::json result = {
+      {"block_s", with - without}, {"gate_s", end_of_step}, {"order_bytes", order_bytes}};
+  std::printf("%s\n", result.dump().c_str());
+  return 0;
+}

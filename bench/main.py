@@ -1,0 +1,65 @@
+"""`bench/run` after its set-up: runs the benchmarks asked for, prints their bars and writes the JSON.
+
+  main.py ROOT [NAME…] [--quick] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from vae import vae  # noqa: E402
+
+BENCHMARKS = {"vae": vae.measure}
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    flags = next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "").split()
+    memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal"))
+    vectors = [f for f in ("avx2", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile") if f in flags]
+    return {"processor": model, "cores": os.cpu_count(), "vectors": vectors, "memory_kib": memory, "kernel": platform.release()}
+
+
+def versions(root):
+    text = subprocess.run([root / "build/cpu/ebb", "--version"], capture_output=True, text=True, check=True).stdout
+    import torch
+
+    return {"ebb": text.splitlines(), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/run")
+    parser.add_argument("root", type=pathlib.Path)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="few and short repetitions: to see that it works, not for figures")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    a = parser.parse_args()
+    unknown = [n for n in a.names if n not in BENCHMARKS]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]}; there are: {', '.join(BENCHMARKS)}")
+    result = {"machine": machine(), "versions": versions(a.root), "quick": a.quick, "repetitions": {}, "bars": []}
+    for name in a.names or BENCHMARKS:
+        repetitions, bars = BENCHMARKS[name](a.root, a.quick)
+        result["repetitions"][name] = repetitions
+        result["bars"] += bars
+    print(f"\n{'bar':<40}{'value':>14}{'bound':>16}   {'spread':<24}")
+    for b in result["bars"]:
+        sign = "≥" if b["direction"] == "at_least" else "≤"
+        low, high = b["spread"]
+        print(f"{b['name']:<40}{b['value']:>14.5g}{sign + ' ' + format(b['bound'], 'g'):>16}   {f'{low:.5g} … {high:.5g}':<24}"
+              f"{'met' if b['met'] else 'MISSED'}")
+    if a.quick:
+        print("These are of a quick run: too short for figures.")
+    if a.json:
+        a.json.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"written: {a.json}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Runs a program of several ranks and watches its processes from outside, the same way for ours and theirs.
+
+A program under measure writes FOLDER/metrics.jsonl: a line a step with `time_s` (seconds since 1970 at the step's end) and
+`seconds` (a dict whose values add up to what the step took).
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import time
+
+SAMPLE_S = 0.02
+ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+def children(pid):
+    try:
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(p) for p in text.split()]
+
+
+def memory(pid):
+    """(resident, highest resident) in bytes, or None when the process is gone."""
+    values = {}
+    try:
+        for line in open(f"/proc/{pid}/status"):
+            if line.startswith(("VmRSS", "VmHWM")):
+                values[line[:5]] = int(line.split()[1]) * 1024
+    except OSError:
+        return None
+    return (values["VmRSS"], values["VmHWM"]) if len(values) == 2 else None
+
+
+def run(ranks, command, folder, threads=1, warm_up=5):
+    """Measures one run: step_s (median after the warm-up), first_step_s (start to the end of the first step), peak_rss and
+    step_rss (peak less resident before the first step) in bytes of the largest rank."""
+    line = ["mpirun", "-np", str(ranks), "--bind-to", "none", "--oversubscribe", *map(str, command)]
+    environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
+    log = open(pathlib.Path(folder).parent / "output.txt", "w+")
+    start = time.time()
+    process = subprocess.Popen(line, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    samples = {}
+    while process.poll() is None:
+        now = time.time()
+        for pid in children(process.pid):
+            if (found := memory(pid)) is not None:
+                samples.setdefault(pid, []).append((now, *found))
+        time.sleep(SAMPLE_S)
+    if process.returncode:
+        log.seek(0)
+        raise SystemExit(f"{' '.join(line)} ended with {process.returncode}:\n{log.read()[-3000:]}")
+    steps = [json.loads(text) for text in open(pathlib.Path(folder) / "metrics.jsonl")]
+    first_begin = steps[0]["time_s"] - sum(steps[0]["seconds"].values())
+    peak = before = 0
+    for series in samples.values():
+        earlier = [s[1] for s in series if s[0] < first_begin]
+        if not earlier:
+            continue
+        peak = max(peak, max(s[2] for s in series))
+        before = max(before, earlier[-1])
+    ends = [s["time_s"] for s in steps[warm_up:]]
+    return {
+        "step_s": statistics.median(b - a for a, b in zip(ends, ends[1:])),
+        "first_step_s": steps[0]["time_s"] - start,
+        "peak_rss": peak,
+        "step_rss": peak - before,
+        "last_loss": steps[-1]["loss"],
+    }
+
+
+def bar(name, values, bound, direction, unit):
+    """A bar from the values of the repetitions: median, and their range as the spread."""
+    value = statistics.median(values)
+    met = value >= bound if direction == "at_least" else value <= bound
+    return {"name": name, "value": value, "bound": bound, "direction": direction, "unit": unit, "met": met,
+            "spread": [min(values), max(values)]}
