@@ -20,8 +20,8 @@ class StepControlTest : public testing::Test {
  protected:
   StepControlTest() : communicator(comm::make_communicator(*world, comm::Backend::automatic, 60, at::kCPU)) {
     core::Loss loss;
-    loss.loss = at::tensor(2.0F * static_cast<float>(world->rank() + 1));
-    loss.parts = {{"reconstruction", at::tensor(1.5F)}, {"kl", at::tensor(0.5F)}};
+    loss.loss = at::scalar_tensor(2.0F * static_cast<float>(world->rank() + 1));
+    loss.parts = {{"reconstruction", at::scalar_tensor(1.5F)}, {"kl", at::scalar_tensor(0.5F)}};
     losses.add(loss);
     losses.add(loss);
     for (const char* name : {"first", "second"}) parameters.push_back({name, at::zeros({2}), true, {}});
