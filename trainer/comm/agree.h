@@ -3,16 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
+#include "comm/reported.h"
 #include "comm/world.h"
 
 namespace ebb::comm {
-
-// Another rank failed and has told the user why: this one ends with the same code and says nothing.
-class ReportedElsewhere final : public Error {
- public:
-  explicit ReportedElsewhere(ExitCode code) : Error(code, "another rank has reported the error") {}
-};
 
 // Runs `work` on every rank and waits for all: what each rank's work returned, in rank order. When it throws
 // on some, all ranks throw: the lowest of those that failed its own exception, the others ReportedElsewhere

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "comm/agreement.h"
 #include "comm/check.h"
+#include "comm/reported.h"
 
 namespace ebb::comm {
 namespace {
@@ -171,7 +172,6 @@ void Wire::complete(const Operation& operation, Stage stage) {
          "MPI_Testsome");
     if (count == MPI_UNDEFINED) return;
     const auto now = Clock::now();
-    beat_ns_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     check_stopped(operation);
     if (count > 0) {
       quiet_since = now;
@@ -203,8 +203,10 @@ void Wire::check_farewell(const Operation& operation) {
                 MPI_STATUS_IGNORE),
        "MPI_Recv");
   text[kFarewellBytes - 1] = 0;
-  fail(fmt::format("{} ended on {}, because {} gave up: {}", describe(operation), place(rank_),
-                   place(status.MPI_SOURCE), text));
+  const std::string message = fmt::format("{} ended on {}, because {} gave up: {}", describe(operation),
+                                          place(rank_), place(status.MPI_SOURCE), text);
+  say_farewell(message);
+  throw ReportedElsewhere(ExitCode::communication, message);
 }
 
 void Wire::late(const Operation& operation, Stage stage) {

@@ -66,8 +66,6 @@ class Wire {
   [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] std::string place(int rank) const;  // "rank 3 (node-b)"
   [[nodiscard]] const std::string& host(int rank) const { return hosts_.at(static_cast<std::size_t>(rank)); }
-  // Nanoseconds of the steady clock at the last sign of life of a call in progress. Thread-safe.
-  [[nodiscard]] std::int64_t beat_ns() const { return beat_ns_.load(std::memory_order_relaxed); }
 
   // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in rank order.
   // Error(communication) where a rank did not come in time, or came with another operation (`same` decides;
@@ -115,7 +113,6 @@ class Wire {
   std::size_t receives_ = 0;
   bool made_ = false;  // MPI sets `comm` before it may be used
   bool broken_ = false;
-  std::atomic<std::int64_t> beat_ns_{0};
   std::atomic<bool> stopped_{false};
   mutable std::mutex mutex_;  // guards reason_
   std::string reason_;
