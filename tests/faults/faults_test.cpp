@@ -1,0 +1,236 @@
+// What may happen to a run that is nobody's mistake: a rank killed or stopped, memory refused, writes that
+// fail. Each on the real program; EBB_FAULT_ROUNDS says how many moments are tried of each (a few by
+// default).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using Clock = std::chrono::steady_clock;
+
+long rounds(long few) {
+  const char* text = std::getenv("EBB_FAULT_ROUNDS");
+  return text == nullptr ? few : std::atol(text);
+}
+
+std::vector<pid_t> children(pid_t parent) {
+  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  std::vector<pid_t> pids;
+  for (pid_t pid = 0; in >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+class Faults : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    tiny_ = new TinyRun;
+    const auto start = Clock::now();
+    undisturbed_ = tiny_->train(2, "undisturbed", kKeep);
+    seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  static void TearDownTestSuite() { delete tiny_; }
+  void SetUp() override { ASSERT_EQ(undisturbed_.exit_code, 0) << undisturbed_.err; }
+
+  // `ebb launch` of two ranks: a shell's way, with its verdict on what became of them.
+  static std::vector<std::string> launch(const std::string& name, std::vector<std::string> more = {}) {
+    std::vector<std::string> argv{ebb_binary(),      "launch", "-n", "2", tiny_->folder() / "tiny.yaml",
+                                  "run.name=" + name};
+    argv.insert(argv.end(), kKeep.begin(), kKeep.end());
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
+  }
+  // The ranks that a launch has started by now.
+  static std::vector<pid_t> ranks_of(const Process& launched) {
+    std::vector<pid_t> ranks;
+    for (const pid_t mpirun : children(launched.pid()))
+      for (const pid_t rank : children(mpirun)) ranks.push_back(rank);
+    return ranks;
+  }
+  static void expect_gone(const std::vector<pid_t>& ranks) {
+    for (const pid_t rank : ranks) EXPECT_FALSE(is_alive(rank)) << rank;
+  }
+  // Goes on to the end, and ends with what an undisturbed run has.
+  static void expect_resumes(const std::string& name) {
+    const ProcessResult resumed = tiny_->train(2, name, kKeep);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+    EXPECT_EQ(checkpoint_tensors(tiny_->run_folder(name)),
+              checkpoint_tensors(tiny_->run_folder("undisturbed")));
+    EXPECT_EQ(losses(tiny_->run_folder(name)), losses(tiny_->run_folder("undisturbed")));
+  }
+  // A run on two ranks with the shim in one of them.
+  static ProcessResult with_fault(const std::string& name, const std::map<std::string, std::string>& fault,
+                                  std::vector<std::string> more = {}) {
+    ProcessOptions options;
+    options.environment = fault;
+    options.environment["LD_PRELOAD"] = std::getenv("EBB_FAULT_SHIM");
+    more.insert(more.begin(), kKeep.begin(), kKeep.end());
+    return run(tiny_->command(2, name, std::move(more)), options);
+  }
+  // How many blocks and how many calls that write a checkpoint there are in such a run.
+  static std::pair<long, long> count(int rank, const std::vector<std::string>& more) {
+    const std::string path = tiny_->folder() / "count";
+    fs::remove(path);
+    fs::remove_all(tiny_->run_folder("counted"));
+    const ProcessResult result =
+        with_fault("counted", {{"EBB_FAULT_RANK", std::to_string(rank)}, {"EBB_FAULT_COUNT", path}}, more);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    std::pair<long, long> counted{0, 0};
+    std::ifstream(path) >> counted.first >> counted.second;
+    return counted;
+  }
+
+  static inline const std::vector<std::string> kKeep = {"checkpoint.keep=10"};
+  static TinyRun* tiny_;
+  static ProcessResult undisturbed_;
+  static double seconds_;
+};
+TinyRun* Faults::tiny_ = nullptr;
+ProcessResult Faults::undisturbed_;
+double Faults::seconds_ = 0;
+
+TEST_F(Faults, KilledAtAnyMomentItResumesToTheSameBits) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> moment(0.1, 1.0);
+  for (long round = 0; round < rounds(6); ++round) {
+    const bool all = round % 3 == 2;
+    const double wait_s = moment(random) * seconds_;
+    const std::string name = "killed-" + std::to_string(round);
+    SCOPED_TRACE(name + (all ? ": all ranks" : ": one rank") + " after " + std::to_string(wait_s) + " s");
+    Process launched(launch(name));
+    std::this_thread::sleep_for(std::chrono::duration<double>(wait_s));
+    const auto ranks = ranks_of(launched);
+    for (std::size_t i = 0; i < ranks.size(); ++i)
+      if (all || i == static_cast<std::size_t>(round) % ranks.size()) ::kill(ranks[i], SIGKILL);
+    const ProcessResult result = launched.wait();
+    EXPECT_FALSE(result.timed_out);
+    EXPECT_THAT(result.exit_code, AnyOf(5, ranks.empty() ? 0 : 5,
+                                        fs::exists(tiny_->run_folder(name) + "/results.json") ? 0 : 5))
+        << result.out << result.err;
+    if (result.exit_code == 5) EXPECT_THAT(result.err, HasSubstr("killed"));
+    expect_gone(ranks);
+    expect_resumes(name);
+  }
+}
+
+TEST_F(Faults, AStoppedRankIsFoundWithinTheTimeoutAndNamed) {
+  Process launched(launch("stopped", {"run.steps=100000", "parallel.timeout=3s"}));
+  ASSERT_TRUE(launched.wait_for_output("step 2")) << launched.out() << launched.err();
+  const auto ranks = ranks_of(launched);
+  ASSERT_EQ(ranks.size(), 2U);
+  const auto start = Clock::now();
+  ::kill(ranks[1], SIGSTOP);
+  const ProcessResult result = launched.wait();
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds(30));
+  EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
+  for (const char* text :
+       {"rank 1 (", "has not started it", "its last was", "(number ", " bytes)", "limit of 3 s"})
+    EXPECT_THAT(result.err, HasSubstr(text));
+  EXPECT_EQ(result.err.find("gave up"), std::string::npos) << "said twice: " << result.err;
+  expect_gone(ranks);
+}
+
+TEST_F(Faults, MemoryRefusedAnywhereEndsAllRanksWithTheFacts) {
+  const std::vector<std::string> three = {"run.steps=3", "checkpoint.every=2"};
+  for (const int rank : {0, 1}) {
+    const long blocks = count(rank, three).first;
+    ASSERT_GT(blocks, 100);
+    const long tries = std::min(blocks, rounds(8));
+    for (long i = 0; i < tries; ++i) {
+      const long at = 1 + (2 * i + 1) * (blocks - 1) / (2 * tries);
+      SCOPED_TRACE("rank " + std::to_string(rank) + ", block " + std::to_string(at) + " of " +
+                   std::to_string(blocks));
+      fs::remove_all(tiny_->run_folder("refused"));
+      const ProcessResult result = with_fault(
+          "refused", {{"EBB_FAULT_RANK", std::to_string(rank)}, {"EBB_FAULT_BLOCK", std::to_string(at)}},
+          three);
+      EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
+      EXPECT_FALSE(result.timed_out);
+      for (const char* text : {"rank ", "stage", "owner"}) EXPECT_THAT(result.err, HasSubstr(text));
+    }
+  }
+}
+
+TEST_F(Faults, AWriteThatFailsLeavesTheCheckpointBeforeWhole) {
+  const std::vector<std::string> ten = {"run.steps=10"};
+  const std::vector<std::string> twelve = {"run.steps=12", "checkpoint.every=12", "checkpoint.resume=force"};
+  ASSERT_EQ(tiny_->train(2, "base", {"run.steps=10", "checkpoint.keep=10"}).exit_code, 0);
+  fs::remove(tiny_->run_folder("base") + "/results.json");
+  const auto before = checkpoint_tensors(tiny_->run_folder("base"));
+  const auto copy_base = [&](const std::string& name) {
+    fs::remove_all(tiny_->run_folder(name));
+    fs::copy(tiny_->run_folder("base"), tiny_->run_folder(name), fs::copy_options::recursive);
+  };
+  for (const int rank : {0, 1}) {
+    fs::remove_all(tiny_->run_folder("counted"));
+    const long calls = count(rank, {"run.steps=2", "checkpoint.every=2"}).second;
+    ASSERT_GT(calls, 1);
+    for (const char* error : {"ENOSPC", "EIO", "SHORT"}) {
+      const long tries = std::min(calls, rounds(5));
+      for (long i = 0; i < tries; ++i) {
+        const long at = 1 + i * (calls - 1) / std::max(1L, tries - 1);
+        SCOPED_TRACE("rank " + std::to_string(rank) + ", call " + std::to_string(at) + " of " +
+                     std::to_string(calls) + ", " + error);
+        copy_base("cut");
+        const ProcessResult result = with_fault("cut",
+                                                {{"EBB_FAULT_RANK", std::to_string(rank)},
+                                                 {"EBB_FAULT_WRITE", std::to_string(at)},
+                                                 {"EBB_FAULT_ERROR", error}},
+                                                twelve);
+        EXPECT_EQ(result.exit_code, 8) << result.out << result.err;
+        EXPECT_THAT(result.err, HasSubstr("checkpoints"));
+        // Either the one before, or a new one that is whole.
+        const auto after = checkpoint_tensors(tiny_->run_folder("cut"));
+        if (!fs::exists(tiny_->run_folder("cut") + "/checkpoints/step-00000012/DONE"))
+          EXPECT_EQ(after, before);
+        const ProcessResult again = tiny_->train(
+            2, "cut",
+            {"run.steps=12", "checkpoint.every=12", "checkpoint.keep=10", "checkpoint.resume=force"});
+        EXPECT_EQ(again.exit_code, 0) << again.err;
+      }
+    }
+  }
+}
+
+TEST_F(Faults, TwoSignalsInARowEndItAtOnceAndItResumes) {
+  Process launched(launch("twice"));
+  ASSERT_TRUE(launched.wait_for_output("step 2"));
+  const auto ranks = ranks_of(launched);
+  launched.signal(SIGINT);
+  launched.signal(SIGINT);
+  const ProcessResult result = launched.wait();
+  EXPECT_THAT(result.exit_code, AnyOf(5, 75)) << result.out << result.err;
+  expect_gone(ranks);
+  expect_resumes("twice");
+}
+
+TEST_F(Faults, CtrlCToTheWholeGroupOfMpirunSavesAndEndsWith75) {
+  Process run(tiny_->command(2, "ctrl-c", kKeep));
+  ASSERT_TRUE(run.wait_for_output("step 2"));
+  run.signal_group(SIGINT);
+  const ProcessResult result = run.wait();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_THAT(result.out + result.err, HasSubstr("checkpoint saved"));
+  expect_resumes("ctrl-c");
+}
+
+}  // namespace
+}  // namespace ebb::test
