@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "cli/commands.h"
 #include "comm/agree.h"
@@ -14,6 +17,18 @@ void report(const std::string& message) {
   std::fflush(stderr);
 }
 
+namespace {
+
+// Ranks may meet one fault at the same moment (a damaged shard, a full disk). Each waits for its turn; the
+// lowest speaks and ends all, which ends the others in their wait: the message is printed once.
+void wait_for_turn(int rank) {
+  constexpr auto kTurn = std::chrono::milliseconds(100);
+  constexpr int kMostTurns = 20;
+  std::this_thread::sleep_for(std::min(rank, kMostTurns) * kTurn);
+}
+
+}  // namespace
+
 ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode(comm::World&)>& body) {
   comm::World world(invocation.argc, invocation.argv);
   const std::string where =
@@ -24,10 +39,12 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
   } catch (const comm::ReportedElsewhere& error) {
     return error.code();  // every rank is on its way out with this code
   } catch (const Error& error) {
+    wait_for_turn(world.rank());
     report(where + error.what());
     if (world.size() == 1) return error.code();
     world.end_all(error.code());
   } catch (const std::exception& error) {
+    wait_for_turn(world.rank());
     report(where + "internal error: " + error.what());
     if (world.size() == 1) return ExitCode::internal;
     world.end_all(ExitCode::internal);
