@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -34,6 +35,9 @@ struct StepReport {
   std::array<double, memory::kStages> seconds{};  // of this rank, by stage
   bool stop = false;                              // agreed: end after this step
   std::string leak;                               // what stayed, where the policy is to warn; else empty
+  [[nodiscard]] bool taken() const {              // no phase was skipped
+    return std::none_of(phases.begin(), phases.end(), [](const PhaseReport& p) { return p.skipped; });
+  }
 };
 
 // Where the parts of a step come from.

@@ -70,6 +70,7 @@ class Training {
   Session session_;
   std::unique_ptr<Journal> journal_;
   std::int64_t saved_ = -1;
+  bool save_due_ = false;
 };
 
 ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
@@ -90,7 +91,10 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     ++step;
     journal_->step(report);
     const bool last = step == config_.run.steps;
-    if (last || report.stop || due(step, config_.checkpoint.every)) save();
+    // Weights that have just overflowed are none to go back to: a save that is due waits for a step that is
+    // taken.
+    save_due_ |= due(step, config_.checkpoint.every);
+    if (last || report.stop || (save_due_ && report.taken())) save();
     const bool stops = report.stop && !last;
     if (!last && !stops && due(step, config_.run.evaluate_every)) journal_->evaluation(step, evaluation());
     journal_->close_step(report.step);
@@ -109,6 +113,7 @@ void Training::save() {
   const memory::StageScope stage(ledger_, memory::Stage::save);
   store_.save(session_.cursor.step, session_.parts(), origin_);
   saved_ = session_.cursor.step;
+  save_due_ = false;
 }
 
 Evaluation Training::evaluation() {
