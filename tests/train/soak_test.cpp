@@ -1,0 +1,38 @@
+// 5,000 steps with saves and evaluations between them: what is handed out stays the same to the byte, and
+// what the kernel counts stays where it was.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+TEST(Soak, FiveThousandStepsHoldNoMoreThanTheFirst) {
+  constexpr std::size_t kSteps = 5000, kSettled = 200;
+  const TinyRun tiny;
+  const ProcessResult result = tiny.train(
+      2, "soak", {"run.steps=5000", "run.evaluate_every=500", "checkpoint.every=500", "optimizer.lr=1e-4"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const int rank : {0, 1}) {
+    SCOPED_TRACE(rank);
+    const auto lines =
+        json_lines(tiny.run_folder("soak") + "/memory/rank-0000" + std::to_string(rank) + ".jsonl");
+    ASSERT_EQ(lines.size(), kSteps);
+    std::int64_t least = INT64_MAX, most = 0;
+    for (std::size_t step = kSettled; step < kSteps; ++step) {
+      ASSERT_EQ(lines[step].at("live"), lines[1].at("live")) << "step " << step;
+      const auto resident = lines[step].at("resident").get<std::int64_t>();
+      least = std::min(least, resident);
+      most = std::max(most, resident);
+    }
+    RecordProperty("resident_range_" + std::to_string(rank), std::to_string(most - least));
+    EXPECT_LE(static_cast<double>(most - least), 0.01 * static_cast<double>(least))
+        << "resident set between " << least << " and " << most << " bytes";
+  }
+}
+
+}  // namespace
+}  // namespace ebb::test
