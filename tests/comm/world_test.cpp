@@ -124,6 +124,24 @@ TEST(Agree, AnyExceptionEndsTheWaitOfTheOthers) {
   }
 }
 
+TEST(Agree, WhoFailsInAnAgreementWithinAnotherSpeaksInBoth) {
+  const bool fails = rank() == size() - 1;
+  std::string told;
+  try {
+    agree(*world, kPatience_s, [&] {
+      agree(*world, kPatience_s, [&] {
+        if (fails) throw Error(ExitCode::storage, "mine");
+      });
+    });
+  } catch (const ReportedElsewhere& error) {
+    EXPECT_EQ(error.code(), ExitCode::storage);
+    told = "elsewhere";
+  } catch (const Error& error) {
+    told = error.what();
+  }
+  EXPECT_EQ(told, fails ? "mine" : "elsewhere");
+}
+
 TEST(Agree, GathersWhatEachRankReturned) {
   const auto all =
       gather_from_all(*world, kPatience_s, [&] { return "7 of rank " + std::to_string(rank()); });
