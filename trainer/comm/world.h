@@ -17,8 +17,6 @@ enum class Backend { automatic, single, mpi, nccl };
 // OMPI_COMM_WORLD_SIZE / PMI_*), so that `ebb --version` starts at once.
 class World {
  public:
-  // expected_ranks 0: any number. Another number than expected: Error(communication) with both, and the
-  // likely cause (a launcher that silently starts one rank; Open MPI 5 with an old environment name).
   World(int argc, char** argv);
   ~World();
   World(const World&) = delete;

@@ -18,13 +18,12 @@ constexpr const char* kLibraryName = "libebb_cuda.so";
 
 void* the_library = nullptr;
 
-// Where the library is looked for: EBB_CUDA_LIBRARY, beside the binary, ../lib, and the build tree's own
-// place.
+// Where the library is looked for: EBB_CUDA_LIBRARY, beside the binary (as built), and ../lib (as installed).
 std::vector<fs::path> candidates() {
   if (const char* given = std::getenv("EBB_CUDA_LIBRARY")) return {given};
   std::error_code ignored;
   const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  return {folder / kLibraryName, folder / ".." / "lib" / kLibraryName, folder / ".." / "cuda" / kLibraryName};
+  return {folder / kLibraryName, folder / ".." / "lib" / kLibraryName};
 }
 
 // libcuda's answer, without the runtime and without the framework: cuInit and cuDeviceGetCount.
@@ -83,9 +82,8 @@ void CudaLibrary::open() {
   }
   throw Error(
       ExitCode::usage,
-      fmt::format(
-          "{} could not be opened; build with -DEBB_CUDA=ON, or run on the CPU with parallel.backend=mpi{}",
-          kLibraryName, tried));
+      fmt::format("{} could not be opened; build with -DEBB_CUDA=ON, or run on the CPU with run.device=cpu{}",
+                  kLibraryName, tried));
 }
 
 bool CudaLibrary::is_open() {

@@ -113,6 +113,7 @@ class Nccl final : public Communicator {
 
   std::unique_ptr<Work> start(Collective c) override {
     check(c, size_, at::kCUDA);
+    refuse_after_abort(std::string(name(c.kind)));
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_));
     const std::uint64_t sequence = ++sequence_;
     cudaEvent_t ready = nullptr, done = nullptr;
@@ -132,7 +133,7 @@ class Nccl final : public Communicator {
   void abort(std::string_view reason) override {
     {
       const std::lock_guard lock(mutex_);
-      reason_ = reason;
+      if (reason_.empty()) reason_ = reason;
     }
     if (!aborted_.exchange(true) && comm_ != nullptr) ncclCommAbort(comm_);
   }
@@ -141,10 +142,7 @@ class Nccl final : public Communicator {
   template <class Done>
   void poll_until(Done done, Clock::time_point started, const std::string& what) {
     for (;;) {
-      if (aborted_.load()) {
-        const std::lock_guard lock(mutex_);
-        throw Error(ExitCode::communication, fmt::format("{} was ended: {}", what, reason_));
-      }
+      refuse_after_abort(what);
       ncclResult_t state = ncclSuccess;
       must(ncclCommGetAsyncError(comm_, &state), comm_, what);
       must(state, comm_, what);
@@ -163,12 +161,17 @@ class Nccl final : public Communicator {
     }
   }
 
-  // The caller's stream goes on only after the collective, without the host waiting for it.
+  // What the caller's stream does next comes after the collective.
   void order_after(cudaEvent_t done) {
     must(cudaStreamWaitEvent(c10::cuda::getCurrentCUDAStream(), done, 0), "ordering the stream");
   }
 
  private:
+  void refuse_after_abort(const std::string& what) {
+    if (!aborted_.load()) return;
+    const std::lock_guard lock(mutex_);
+    throw Error(ExitCode::communication, fmt::format("{} was ended: {}", what, reason_));
+  }
   ncclResult_t launch(const Collective& c) {
     const auto type = c.input.defined() ? type_of(c.input.scalar_type()) : ncclUint8;
     void* in = c.input.defined() ? c.input.data_ptr() : nullptr;
@@ -206,7 +209,13 @@ class Nccl final : public Communicator {
 void NcclWork::wait() {
   const std::string what = fmt::format("{} \"{}\" (number {}, {} bytes) on rank {}", name(collective_.kind),
                                        collective_.label, sequence_, input_bytes(collective_), owner_.rank());
-  owner_.poll_until([this] { return cudaEventQuery(done_) == cudaSuccess; }, started_, what);
+  const auto done = [&] {
+    const cudaError_t state = cudaEventQuery(done_);
+    if (state == cudaErrorNotReady) return false;
+    must(state, what.c_str());  // a fault of the device, not a rank that is late
+    return true;
+  };
+  owner_.poll_until(done, started_, what);
   owner_.order_after(done_);
 }
 
