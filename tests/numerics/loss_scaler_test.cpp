@@ -75,6 +75,17 @@ TEST(LossScaler, TheFixedOneStaysAtOneAndStillRefuses) {
   EXPECT_EQ(s.scale(), 1);
 }
 
+TEST(LossScaler, TheFixedOneEndsARunWhoseGradientsStayNotFinite) {
+  LossScaler s = LossScaler::fixed();
+  for (int i = 0; i < 99; ++i) EXPECT_FALSE(s.accept(true));
+  try {
+    s.accept(true);
+    FAIL() << "it goes on for ever";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::numerics);
+  }
+}
+
 TEST(LossScaler, RestoredItDecidesAsBefore) {
   const LossScaleConfig config{.initial = 64, .growth_interval = 4, .hysteresis = 1};
   LossScaler a(config);

@@ -5,7 +5,7 @@
 
 // The operators that models call. On the CPU a 16-bit tensor is stored in 16 bits and computed in fp32: each
 // front converts block by block into a bounded workspace (memory class workspace) and saves only 16-bit
-// tensors for backward. fp32 goes to the framework's kernels where those are best; CUDA to cuDNN/cuBLAS in
+// tensors for backward. On a CPU fp32 takes the same way without conversion; CUDA to cuDNN/cuBLAS in
 // the tensor's own dtype. All are differentiable once; asking for a graph of their backward throws (or is
 // right, where the framework's own is used).
 namespace ebb::numerics {
@@ -24,7 +24,7 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
 at::Tensor conv_transpose2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                             std::int64_t stride, std::int64_t padding, Activation act = Activation::none);
 
-// Bernoulli negative log-likelihood of uint8 targets/255 under logits, summed over all but... all elements;
+// Bernoulli negative log-likelihood of uint8 targets/255 under logits, summed over all elements;
 // fp32 scalar, computed in fp32, in one pass; its backward gives (sigmoid(x) - t) * grad in the logits'
 // dtype. logits [B, C, H, W]; targets the same shape, uint8.
 at::Tensor bernoulli_nll_sum(const at::Tensor& logits, const at::Tensor& targets);

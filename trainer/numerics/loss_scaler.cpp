@@ -7,6 +7,11 @@
 #include "base/error.h"
 
 namespace ebb::numerics {
+namespace {
+
+constexpr int kMostOverflows = 100;  // in a row, where no scale is left to lower
+
+}  // namespace
 
 void LossScaleConfig::describe(config::Section& s) {
   s.number("initial", initial)
@@ -58,7 +63,14 @@ bool LossScaler::accept(bool overflowed) {
   }
   accepted_ = 0;
   ++overflows_in_a_row_;
-  if (fixed_) return false;
+  if (fixed_) {
+    if (overflows_in_a_row_ < kMostOverflows) return false;
+    throw Error(
+        ExitCode::numerics,
+        fmt::format("the run has diverged: the gradients of {} steps in a row were not finite. Lower "
+                    "optimizer.lr, lengthen the warm-up, or look for values in the data that are not finite",
+                    overflows_in_a_row_));
+  }
   if (forgiven_ < config_.hysteresis) {
     ++forgiven_;
     return false;
@@ -68,8 +80,7 @@ bool LossScaler::accept(bool overflowed) {
     throw Error(ExitCode::numerics,
                 fmt::format("the run has diverged: gradients overflowed {} times in a row, and the loss "
                             "scale would fall to {}, below its floor of "
-                            "{}. Lower optimizer.lr, lengthen the warm-up, or use precision.dtype bf16; the "
-                            "last checkpoint is kept",
+                            "{}. Lower optimizer.lr, lengthen the warm-up, or use precision.dtype bf16",
                             overflows_in_a_row_, scale_, config_.floor));
   return false;
 }

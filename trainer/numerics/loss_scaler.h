@@ -11,8 +11,7 @@ struct LossScaleConfig {
   double floor = 1.0 / 16;  // below it the run has diverged: code 6
   double ceiling = 16777216;
   std::int64_t growth_interval = 1000;  // accepted steps in a row before the scale doubles
-  std::int64_t hysteresis =
-      1;  // overflows in a row that are forgiven before the scale halves... counted from the last growth
+  std::int64_t hysteresis = 1;  // overflows since the scale last grew that are forgiven before it halves
   void describe(config::Section& s);
 };
 
