@@ -16,7 +16,9 @@ namespace ebb::train {
 
 namespace {
 
-at::Device choose_device(DeviceKind kind, const comm::World& world) {
+// `auto` is a GPU for each rank or none for any: all ranks take the same, and where GPUs are left unused
+// `note` says why.
+at::Device choose_device(DeviceKind kind, const comm::World& world, double timeout_s, std::string& note) {
   const bool open = memory::CudaLibrary::is_open();
   if (kind == DeviceKind::cuda && !open) {
     std::string why;
@@ -27,8 +29,19 @@ at::Device choose_device(DeviceKind kind, const comm::World& world) {
             "run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.",
             why));
   }
-  if (kind == DeviceKind::cpu || !open) return at::kCPU;
+  if (kind == DeviceKind::cpu) return at::kCPU;
   const int device = world.local_rank();
+  if (kind == DeviceKind::automatic) {
+    const int devices = open ? memory::device_count() : 0;
+    const bool some = world.max_of_all(devices, timeout_s) > 0;
+    const bool lacking = world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0;
+    if (some && lacking)
+      note = fmt::format(
+          "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
+          "one rank a GPU to use them",
+          world.host(), devices, world.local_size());
+    if (lacking) return at::kCPU;
+  }
   if (device >= memory::device_count())
     throw Error(
         ExitCode::usage,
@@ -87,7 +100,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
     : config(configuration),
       world(all),
       ledger(account),
-      device(choose_device(config.run.device, world)),
+      device(choose_device(config.run.device, world, config.parallel.timeout_s, device_note)),
       threads(choose_threads(config.parallel, world)),
       communicator(
           comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),

@@ -44,6 +44,7 @@ struct Session {
   const Config& config;
   comm::World& world;
   memory::Ledger& ledger;
+  std::string device_note;  // why GPUs that are there are not used; else empty
   at::Device device;
   std::int64_t threads;
   std::unique_ptr<comm::Communicator> communicator;

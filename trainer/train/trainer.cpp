@@ -80,6 +80,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   journal_->note(session_.description());
   if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty())
     journal_->note("warning: " + warning);
+  if (!session_.device_note.empty()) journal_->note("warning: " + session_.device_note);
   if (found) journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
 
   step::StepControl control(*session_.communicator, [] { return StopRequest::requested(); });
@@ -140,7 +141,7 @@ ExitCode Training::finished() {
   if (world_.rank() == 0) {
     const memory::StageScope stage(ledger_, memory::Stage::evaluate);
     write_pictures(session_, config_.run.folder());
-    const Results results{config_.run.steps, result.loss, summary.text(result)};
+    const Results results{session_.cursor.step, result.loss, summary.text(result)};
     write_results(config_.run.folder(), results);
     std::fputs(results.text.c_str(), stdout);
     std::fflush(stdout);
@@ -187,14 +188,19 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
   });
   if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, origin); });
   if (found && found->step >= config.run.steps) {
-    const auto results = read_results(run);
-    if (results) {
-      if (speaks) std::fputs(results->text.c_str(), stdout);
+    // Rank 0's view counts: another host may see the folder late. Results of fewer steps are an earlier
+    // run's.
+    const auto text = comm::gather_from_all(world, timeout, [&] {
+      const auto results = speaks ? read_results(run) : std::nullopt;
+      return results && results->steps == found->step ? results->text : std::string();
+    })[0];
+    if (!text.empty()) {
+      if (speaks) std::fputs(text.c_str(), stdout);
       return ExitCode::ok;
     }
   }
-  if (speaks) write_configuration(run, origin.resolved_config);
   Training training(config, world, ledger, store, origin, lease.get());
+  if (speaks) write_configuration(run, origin.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }
 
