@@ -26,8 +26,8 @@ def machine():
     return {"processor": model, "cores": os.cpu_count(), "vectors": vectors, "memory_kib": memory, "kernel": platform.release()}
 
 
-def versions(root):
-    text = subprocess.run([root / "build/cpu/ebb", "--version"], capture_output=True, text=True, check=True).stdout
+def versions(build):
+    text = subprocess.run([build / "ebb", "--version"], capture_output=True, text=True, check=True).stdout
     import torch
 
     return {"ebb": text.splitlines(), "torch": torch.__version__, "python": platform.python_version()}
@@ -38,14 +38,16 @@ def main():
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="few and short repetitions: to see that it works, not for figures")
+    parser.add_argument("--build", type=pathlib.Path, metavar="DIR", help="the build to measure (default: ROOT/build/cpu)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     a = parser.parse_args()
     unknown = [n for n in a.names if n not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]}; there are: {', '.join(BENCHMARKS)}")
-    result = {"machine": machine(), "versions": versions(a.root), "quick": a.quick, "repetitions": {}, "bars": []}
+    build = a.build or a.root / "build/cpu"
+    result = {"machine": machine(), "versions": versions(build), "quick": a.quick, "repetitions": {}, "bars": []}
     for name in a.names or BENCHMARKS:
-        repetitions, bars = BENCHMARKS[name](a.root, a.quick)
+        repetitions, bars = BENCHMARKS[name](a.root, build.resolve(), a.quick)
         result["repetitions"][name] = repetitions
         result["bars"] += bars
     print(f"\n{'bar':<40}{'value':>14}{'bound':>16}   {'spread':<24}")

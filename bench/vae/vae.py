@@ -13,9 +13,9 @@ import ranks
 RANKS = 2
 
 
-def measure(root, quick):
+def measure(root, build, quick):
     repetitions, steps = (2, 12) if quick else (7, 40)
-    ebb = root / "build/cpu/ebb"
+    ebb = build / "ebb"
     found = {name: [] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16")}
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
@@ -54,7 +54,7 @@ def measure(root, quick):
         return [(b[key] / a[key] if inverse else a[key] / b[key]) for a, b in pairs]
 
     fp16, fp32 = "ebb fp16", "torch fp32"
-    costs = [json.loads(subprocess.run([root / "build/cpu/ebb_bench"], capture_output=True, text=True, check=True).stdout)
+    costs = [json.loads(subprocess.run([build / "bench/ebb_bench"], capture_output=True, text=True, check=True).stdout)
              for _ in range(3 if quick else 7)]
     shares = [(cost["block_s"] * one["blocks"] + cost["gate_s"]) / one["step_s"] for cost, one in zip(costs, found[fp16])]
     bars = [
