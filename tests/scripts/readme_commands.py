@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 FENCE = re.compile(r"^```(\w*)\s*$")
 LEAVE = re.compile(r"^<!-- not run: (.+) -->$")
@@ -78,6 +79,10 @@ def main():
             print(command + (f"    # not run: {why}" if why else ""))
         return 0
     failed, count = [], 0
+    # Finished runs would only print their results again. They are kept, under another name.
+    for run_folder in (folder / "runs" / "vae-fashion-mnist", folder / "runs" / "small"):
+        if run_folder.exists():
+            run_folder.rename(f"{run_folder}-before-{int(time.time())}")
     for command, why in todo:
         if command.split()[0] == OWN_TEST:
             why = "it is what runs this test"
