@@ -66,10 +66,7 @@ TEST_F(RunTest, RanksOneTwoAndFourAgreeWithinFp16Rounding) {
 TEST_F(RunTest, StoppedBySigtermAndResumedEqualsUndisturbed) {
   const std::vector<std::string> long_run = {"run.steps=400", "checkpoint.every=100"};
   ASSERT_EQ(tiny->train(2, "long", long_run).exit_code, 0);
-  std::vector<std::string> launch{ebb_binary(),      "launch", "-n", "2", tiny->folder() / "tiny.yaml",
-                                  "run.name=stopped"};
-  launch.insert(launch.end(), long_run.begin(), long_run.end());
-  Process first(launch);
+  Process first(tiny->launch("stopped", long_run));
   ASSERT_TRUE(
       first.wait_for_output("global batch"));  // the line that says what is trained: the loop has begun
   first.signal(SIGTERM);

@@ -64,6 +64,13 @@ std::vector<std::string> TinyRun::command(int ranks, const std::string& name,
   return ranks == 1 ? argv : mpirun(ranks, argv);
 }
 
+std::vector<std::string> TinyRun::launch(const std::string& name,
+                                         const std::vector<std::string>& overrides) const {
+  std::vector<std::string> argv{ebb_binary(), "launch", "-n", "2", folder_ / "tiny.yaml", "run.name=" + name};
+  argv.insert(argv.end(), overrides.begin(), overrides.end());
+  return argv;
+}
+
 ProcessResult TinyRun::train(int ranks, const std::string& name, std::vector<std::string> overrides) const {
   return run(command(ranks, name, std::move(overrides)));
 }

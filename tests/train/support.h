@@ -16,6 +16,9 @@ class TinyRun {
   ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {}) const;
   [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name,
                                                  std::vector<std::string> overrides) const;
+  // The same by `ebb launch` of two ranks: a shell's way, with its verdict on what became of them.
+  [[nodiscard]] std::vector<std::string> launch(const std::string& name,
+                                                const std::vector<std::string>& overrides) const;
   [[nodiscard]] std::string run_folder(const std::string& name) const { return folder_ / ("runs/" + name); }
   [[nodiscard]] const TemporaryFolder& folder() const { return folder_; }
 
