@@ -33,14 +33,14 @@ at::Device choose_device(DeviceKind kind, const comm::World& world, double timeo
   const int device = world.local_rank();
   if (kind == DeviceKind::automatic) {
     const int devices = open ? memory::device_count() : 0;
-    const bool some = world.max_of_all(devices, timeout_s) > 0;
-    const bool lacking = world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0;
-    if (some && lacking)
-      note = fmt::format(
-          "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
-          "one rank a GPU to use them",
-          world.host(), devices, world.local_size());
-    if (lacking) return at::kCPU;
+    if (world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0) {
+      if (world.max_of_all(devices, timeout_s) > 0)
+        note = fmt::format(
+            "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
+            "one rank a GPU to use them",
+            world.host(), devices, world.local_size());
+      return at::kCPU;
+    }
   }
   if (device >= memory::device_count())
     throw Error(
