@@ -1,4 +1,4 @@
-# Configures and builds a preset. Sourced after common.sh.
+# Configures and builds a preset, and packs the example's data. Sourced after common.sh.
 
 # build PRESET [TARGET…]
 build() {
@@ -20,4 +20,14 @@ build() {
   else
     quietly "building build/$preset with $(jobs) jobs" cmake --build --preset "$preset" -j "$(jobs)" "${targets[@]}"
   fi
+}
+
+# pack_fashion_mnist EBB: the distribution's Fashion-MNIST into data/; nothing where it is there already.
+pack_fashion_mnist() {
+  local source=/usr/share/datasets/fashion-mnist split prefix
+  for split in train test; do
+    prefix=$([ $split = test ] && echo t10k || echo train)
+    "./$1" data pack "$source/$prefix-images-idx3-ubyte.gz" --labels "$source/$prefix-labels-idx1-ubyte.gz" \
+      -o data/fashion-mnist/$split
+  done
 }
