@@ -1,6 +1,6 @@
 """`bench/run` after its set-up: runs the benchmarks asked for, prints their bars and writes the JSON.
 
-  main.py ROOT [NAME…] [--quick] [--json FILE]
+  main.py ROOT [NAME…] [--quick] [--build DIR] [--json FILE]
 """
 
 import argparse
