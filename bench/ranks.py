@@ -53,7 +53,8 @@ def run(ranks, command, folder, threads=1, warm_up=5):
     if process.returncode:
         log.seek(0)
         raise SystemExit(f"{' '.join(line)} ended with {process.returncode}:\n{log.read()[-3000:]}")
-    steps = [json.loads(text) for text in open(pathlib.Path(folder) / "metrics.jsonl")]
+    lines = [json.loads(text) for text in open(pathlib.Path(folder) / "metrics.jsonl")]
+    steps = [line for line in lines if "seconds" in line]  # evaluations have lines of their own
     first_begin = steps[0]["time_s"] - sum(steps[0]["seconds"].values())
     peak = before = 0
     for series in samples.values():
