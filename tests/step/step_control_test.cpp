@@ -28,13 +28,14 @@ class StepControlTest : public testing::Test {
   }
   Decision decide(StepControl& control, numerics::LossScaler& scaler, double clip_norm = 0) {
     report = {};
-    return control.decide(losses, gradients, parameters, clip_norm, scaler, report);
+    return control.decide({losses, gradients, parameters, clip_norm, seconds}, scaler, report);
   }
 
   std::unique_ptr<comm::Communicator> communicator;
   LossSums losses;
   std::vector<core::Parameter> parameters;
   std::vector<at::Tensor> gradients{at::tensor({3.0F, 0.0F}), at::tensor({0.0F, 4.0F})};
+  memory::StageSeconds seconds{};
   PhaseReport report;
 };
 
@@ -76,6 +77,19 @@ TEST_F(StepControlTest, OneRanksStopRequestStopsAll) {
   StepControl control(*communicator, [] { return world->rank() == world->size() - 1; });
   auto scaler = numerics::LossScaler::fixed();
   EXPECT_TRUE(decide(control, scaler).stop);
+}
+
+TEST_F(StepControlTest, EveryRankLearnsTheTimesOfAll) {
+  StepControl control(*communicator, [] { return false; });
+  auto scaler = numerics::LossScaler::fixed();
+  for (std::size_t stage = 0; stage < seconds.size(); ++stage)
+    seconds[stage] = 100.0 * world->rank() + static_cast<double>(stage);
+  decide(control, scaler);
+  ASSERT_EQ(report.rank_seconds.size(), static_cast<std::size_t>(world->size()));
+  for (int rank = 0; rank < world->size(); ++rank)
+    for (std::size_t stage = 0; stage < seconds.size(); ++stage)
+      EXPECT_EQ(report.rank_seconds[static_cast<std::size_t>(rank)][stage],
+                100.0 * rank + static_cast<double>(stage));
 }
 
 TEST_F(StepControlTest, AScaleBelowItsFloorEndsTheRun) {

@@ -37,6 +37,9 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
   m.grad_norm = 2.5;
   m.samples_per_s = 1000;
   m.seconds[static_cast<std::size_t>(memory::Stage::backward)] = 0.5;
+  m.rank_seconds.resize(2);
+  m.rank_seconds[1][static_cast<std::size_t>(memory::Stage::backward)] = 0.75000004;
+  m.straggler = Straggler{1, memory::Stage::backward, 0.25, 1.0};
   m.peak_bytes = 1 << 20;
   Metrics(folder_, 0).write(m);
   const nlohmann::json expected = {{"step", 3},
@@ -50,6 +53,8 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
                                    {"grad_norm", 2.5},
                                    {"samples_per_s", 1000.0},
                                    {"seconds", {{"backward", 0.5}}},
+                                   {"ranks", {{"backward", {0.0, 0.75}}}},
+                                   {"straggler", {{"rank", 1}, {"stage", "backward"}, {"costs_s", 0.25}}},
                                    {"peak_bytes", 1 << 20}};
   ASSERT_EQ(lines().size(), 1u);
   EXPECT_EQ(lines()[0], expected);

@@ -27,6 +27,8 @@ inline constexpr int kStages = 8;
 inline constexpr std::array<std::string_view, kStages> kStageNames = {
     "setup", "load", "forward", "backward", "reduce", "update", "save", "evaluate"};
 
+using StageSeconds = std::array<double, kStages>;  // a time for each stage
+
 inline std::string_view name(Class c) {
   return kClassNames[static_cast<std::size_t>(c)];
 }

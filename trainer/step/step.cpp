@@ -20,6 +20,7 @@ StepReport Step::run(std::int64_t step) {
   ledger_.reset_peaks();
   for (BoundPhase& bound : phases_) run_phase(bound, report);
   enter(Stage::setup, report);
+  last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
   report.leak = gate_.check(step).value_or("");
   return report;
 }
@@ -42,11 +43,21 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
   }
   enter(Stage::reduce, report);
   const std::vector<at::Tensor> gradients = bound.reducer.finish();
-  const Decision decision =
-      control_.decide(losses, gradients, bound.parameters, bound.clip_norm, bound.scaler, outcome);
+  const Decision decision = control_.decide(
+      {losses, gradients, bound.parameters, bound.clip_norm, told(report)}, bound.scaler, outcome);
+  report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
   if (decision.accepted) bound.optimizer.step(gradients, outcome.learning_rate, decision.gradient_scale);
+}
+
+// This rank's times for the others. Its wait for them in `reduce` goes on until they have answered.
+memory::StageSeconds Step::told(const StepReport& report) const {
+  memory::StageSeconds seconds = report.seconds;
+  seconds[static_cast<std::size_t>(Stage::update)] += last_update_s_;
+  seconds[static_cast<std::size_t>(Stage::reduce)] +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count();
+  return seconds;
 }
 
 // Closes the time of the stage before and opens the next one's.

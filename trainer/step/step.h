@@ -1,6 +1,5 @@
 #pragma once
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -32,10 +31,12 @@ struct BoundPhase {
 struct StepReport {
   std::int64_t step = 0;
   std::vector<PhaseReport> phases;
-  std::array<double, memory::kStages> seconds{};  // of this rank, by stage
-  bool stop = false;                              // agreed: end after this step
-  std::string leak;                               // what stayed, where the policy is to warn; else empty
-  [[nodiscard]] bool taken() const {              // no phase was skipped
+  memory::StageSeconds seconds{};  // of this rank
+  // Each rank's, as told in the step's message: what came after it (the update) is the step before's.
+  std::vector<memory::StageSeconds> rank_seconds;
+  bool stop = false;                  // agreed: end after this step
+  std::string leak;                   // what stayed, where the policy is to warn; else empty
+  [[nodiscard]] bool taken() const {  // no phase was skipped
     return std::none_of(phases.begin(), phases.end(), [](const PhaseReport& p) { return p.skipped; });
   }
 };
@@ -58,6 +59,7 @@ class Step {
  private:
   void run_phase(BoundPhase& bound, StepReport& report);
   void enter(memory::Stage stage, StepReport& report);
+  [[nodiscard]] memory::StageSeconds told(const StepReport& report) const;
 
   std::vector<BoundPhase> phases_;
   StepSources sources_;
@@ -66,6 +68,7 @@ class Step {
   memory::Ledger& ledger_;
   memory::LeakGate& gate_;
   std::chrono::steady_clock::time_point since_;
+  double last_update_s_ = 0;
 };
 
 }  // namespace ebb::step

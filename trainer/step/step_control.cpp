@@ -1,5 +1,6 @@
 #include "step/step_control.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "memory/ledger.h"
@@ -24,39 +25,47 @@ void LossSums::add(const core::Loss& loss) {
 StepControl::StepControl(comm::Communicator& communicator, std::function<bool()> stop_requested)
     : communicator_(communicator), stop_requested_(std::move(stop_requested)) {}
 
-Decision StepControl::decide(const LossSums& losses, const std::vector<at::Tensor>& gradients,
-                             const std::vector<core::Parameter>& parameters, double clip_norm,
-                             numerics::LossScaler& scaler, PhaseReport& report) {
+Decision StepControl::decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
   double square_sum = 0;
   std::int64_t non_finite = 0;
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const numerics::GradientStats stats = numerics::gradient_stats(gradients[i]);
+  for (std::size_t i = 0; i < observed.gradients.size(); ++i) {
+    const numerics::GradientStats stats = numerics::gradient_stats(observed.gradients[i]);
     square_sum += stats.square_sum;
-    if (stats.non_finite > 0 && non_finite == 0) report.overflowed = parameters[i].name;
+    if (stats.non_finite > 0 && non_finite == 0) report.overflowed = observed.parameters[i].name;
     non_finite += stats.non_finite;
   }
 
-  // [loss, parts…, overflow, stop]: sums over ranks in fp64.
-  const std::int64_t k = losses.values().numel();
-  at::Tensor message = at::zeros({k + 2}, losses.values().options());
-  message.narrow(0, 0, k).copy_(losses.values());
-  message[k].fill_(non_finite > 0 ? 1.0 : 0.0);
-  message[k + 1].fill_(stop_requested_() ? 1.0 : 0.0);
+  // [loss, parts…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank
+  // leaves the others' seconds at zero.
+  const std::int64_t k = observed.losses.values().numel();
+  const std::int64_t ranks = communicator_.size(), stages = memory::kStages;
+  at::Tensor mine = at::zeros({2 + ranks * stages}, at::kDouble);
+  double* const flags = mine.data_ptr<double>();
+  flags[0] = non_finite > 0 ? 1.0 : 0.0;
+  flags[1] = stop_requested_() ? 1.0 : 0.0;
+  std::copy(observed.seconds.begin(), observed.seconds.end(), flags + 2 + communicator_.rank() * stages);
+  const at::Tensor message = at::cat({observed.losses.values(), mine.to(observed.losses.values().device())});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
   const at::Tensor agreed = message.cpu();
   const double* values = agreed.data_ptr<double>();
 
   report.loss = values[0];
-  for (std::size_t i = 0; i < losses.names().size(); ++i)
-    report.parts.emplace_back(losses.names()[i], values[1 + i]);
+  for (std::size_t i = 0; i < observed.losses.names().size(); ++i)
+    report.parts.emplace_back(observed.losses.names()[i], values[1 + i]);
   report.scale = scaler.scale();
   report.gradient_norm = std::sqrt(square_sum) / report.scale;
+  report.rank_seconds.resize(static_cast<std::size_t>(ranks));
+  const double* seconds = values + k + 2;
+  for (memory::StageSeconds& rank : report.rank_seconds) {
+    std::copy(seconds, seconds + stages, rank.begin());
+    seconds += stages;
+  }
   Decision decision;
   decision.stop = values[k + 1] > 0;
   decision.accepted = scaler.accept(values[k] > 0);
   report.skipped = !decision.accepted;
-  decision.gradient_scale = optim::clip_factor(report.gradient_norm, clip_norm) / report.scale;
+  decision.gradient_scale = optim::clip_factor(report.gradient_norm, observed.clip_norm) / report.scale;
   return decision;
 }
 

@@ -10,6 +10,7 @@
 #include "comm/communicator.h"
 #include "core/phase.h"
 #include "core/unit.h"
+#include "memory/classes.h"
 #include "numerics/loss_scaler.h"
 
 namespace ebb::step {
@@ -24,6 +25,7 @@ struct PhaseReport {
   double gradient_norm = 0;  // before clipping, without the loss scale
   bool skipped = false;
   std::string overflowed;  // first parameter whose gradient was not finite; empty if none
+  std::vector<memory::StageSeconds> rank_seconds;  // what each rank gave as Observed::seconds
 };
 
 struct Decision {
@@ -44,20 +46,26 @@ class LossSums {
   std::vector<std::string> names_;
 };
 
+// What a rank brings to the decision about one phase.
+struct Observed {
+  const LossSums& losses;
+  const std::vector<at::Tensor>& gradients;  // already summed over ranks, in the order of `parameters`
+  const std::vector<core::Parameter>& parameters;
+  double clip_norm = 0;            // 0: none
+  memory::StageSeconds seconds{};  // this rank's time by stage, so far
+};
+
 // Makes every decision of a step that hangs on a value: skip, stop, diverge. All ranks agree on losses,
-// overflow and the stop flag in one message a phase, so that no state mixes two steps. A dry run replaces
-// this class.
+// overflow and the stop flag in one message a phase, so that no state mixes two steps; their times travel in
+// it too. A dry run replaces this class.
 class StepControl {
  public:
   // `stop_requested` is asked once a phase on this rank.
   StepControl(comm::Communicator& communicator, std::function<bool()> stop_requested);
 
-  // `gradients` are already summed over ranks, in the order of `parameters`. Fills loss, parts, norm, scale,
-  // skipped and overflowed of the report; moves the scaler. Error(numerics) when the scale falls below its
-  // floor.
-  Decision decide(const LossSums& losses, const std::vector<at::Tensor>& gradients,
-                  const std::vector<core::Parameter>& parameters, double clip_norm,
-                  numerics::LossScaler& scaler, PhaseReport& report);
+  // Fills all of the report but its name and learning rate; moves the scaler. Error(numerics) when the scale
+  // falls below its floor.
+  Decision decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report);
 
  private:
   comm::Communicator& communicator_;

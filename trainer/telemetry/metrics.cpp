@@ -1,5 +1,6 @@
 #include "telemetry/metrics.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "telemetry/log_file.h"
@@ -20,10 +21,25 @@ Json object(const NamedValues& values) {
   return json;
 }
 
-Json by_stage(const std::array<double, memory::kStages>& seconds) {
+Json by_stage(const memory::StageSeconds& seconds) {
   Json json = Json::object();
   for (std::size_t i = 0; i < seconds.size(); ++i) {
     if (seconds[i] != 0) json[std::string(memory::kStageNames[i])] = seconds[i];
+  }
+  return json;
+}
+
+// {"forward": [rank 0's, rank 1's, …], …}, to the microsecond: it is the longest part of a line.
+Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
+  Json json = Json::object();
+  for (std::size_t stage = 0; stage < memory::kStages; ++stage) {
+    Json row = Json::array();
+    bool any = false;
+    for (const memory::StageSeconds& seconds : ranks) {
+      row.push_back(std::round(seconds[stage] * 1e6) / 1e6);
+      any = any || seconds[stage] != 0;
+    }
+    if (any) json[std::string(memory::kStageNames[stage])] = std::move(row);
   }
   return json;
 }
@@ -40,6 +56,11 @@ void Metrics::write(const StepMetrics& m) {
   if (!m.overflowed.empty()) json["overflowed"] = m.overflowed;
   json["samples_per_s"] = m.samples_per_s;
   json["seconds"] = by_stage(m.seconds);
+  if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);
+  if (m.straggler)
+    json["straggler"] = {{"rank", m.straggler->rank},
+                         {"stage", memory::name(m.straggler->stage)},
+                         {"costs_s", m.straggler->costs_s}};
   json["peak_bytes"] = m.peak_bytes;
   file_.line(json.dump());
 }

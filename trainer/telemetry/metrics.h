@@ -1,13 +1,14 @@
 #pragma once
-#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
 #include "memory/classes.h"
+#include "telemetry/straggler.h"
 
 namespace ebb::telemetry {
 
@@ -26,8 +27,11 @@ struct StepMetrics {
   std::string overflowed;  // first parameter whose gradient was not finite; left out when empty
   double grad_norm = 0;    // before clipping
   double samples_per_s = 0;
-  std::array<double, memory::kStages> seconds{};  // by stage; stages without time are left out
-  std::int64_t peak_bytes = 0;                    // of the step, largest over ranks
+  memory::StageSeconds seconds{};  // rank 0's by stage; stages without time are left out
+  // Of each rank, as step::StepReport has it; left out when there is one rank.
+  std::vector<memory::StageSeconds> rank_seconds;
+  std::optional<Straggler> straggler;  // left out when there is none
+  std::int64_t peak_bytes = 0;         // the most that rank 0 held at once in the step
 };
 
 // RUN/metrics.jsonl, written by rank 0 as the run goes: a line a step and a line an evaluation. Numbers have

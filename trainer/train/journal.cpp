@@ -28,7 +28,9 @@ Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledge
       memory_log_(config.run.folder(), world.rank(), world.host(), ledger, config.memory.log_every,
                   first_step),
       last_step_(std::chrono::steady_clock::now()) {
+  std::vector<std::string> hosts = world.gather_to_all(world.host(), config.parallel.timeout_s);
   if (world.rank() != 0) return;
+  watch_ = std::make_unique<telemetry::StragglerWatch>(std::move(hosts));
   metrics_ = std::make_unique<telemetry::Metrics>(config.run.folder(), first_step);
   progress_ = std::make_unique<telemetry::Progress>(stdout, standard_output_is_terminal(), config.run.steps,
                                                     config.telemetry.progress_every_s);
@@ -51,6 +53,8 @@ void Journal::step(const step::StepReport& report) {
   line.grad_norm = phase.gradient_norm;
   line.samples_per_s = batch / seconds_since(last_step_);
   line.seconds = report.seconds;
+  line.rank_seconds = report.rank_seconds;
+  line.straggler = telemetry::straggler(report.rank_seconds);
   line.peak_bytes =
       ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
   last_step_ = std::chrono::steady_clock::now();
@@ -59,6 +63,7 @@ void Journal::step(const step::StepReport& report) {
     progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}",
                                 report.step, phase.overflowed.empty() ? "some parameter" : phase.overflowed,
                                 phase.scale));
+  if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
   progress_->update({report.step + 1, line.samples_per_s, line.loss, line.scale, line.peak_bytes});
 }

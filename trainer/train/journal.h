@@ -10,6 +10,7 @@
 #include "telemetry/memory_log.h"
 #include "telemetry/metrics.h"
 #include "telemetry/progress.h"
+#include "telemetry/straggler.h"
 #include "train/config.h"
 #include "train/evaluation.h"
 
@@ -19,6 +20,7 @@ namespace ebb::train {
 // rank 0.
 class Journal {
  public:
+  // Collective.
   Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
           std::int64_t samples);
   void step(const step::StepReport& report);
@@ -35,6 +37,7 @@ class Journal {
   telemetry::MemoryLog memory_log_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::Progress> progress_;
+  std::unique_ptr<telemetry::StragglerWatch> watch_;
   std::chrono::steady_clock::time_point last_step_;
 };
 
