@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -97,6 +98,19 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) noexcep
   }
   *out = __libc_memalign(alignment, bytes);
   return *out == nullptr ? ENOMEM : 0;
+}
+
+// Large blocks: ebb maps them itself.
+void* mmap(void* at_address, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
+  static const auto real = next<void* (*)(void*, std::size_t, int, int, int, off_t)>("mmap");
+  if ((flags & MAP_ANONYMOUS) != 0 && acts() && counts(__builtin_return_address(0))) {
+    static const long at = number("EBB_FAULT_BLOCK");
+    if (++blocks == at) {
+      errno = ENOMEM;
+      return MAP_FAILED;
+    }
+  }
+  return real(at_address, bytes, protection, flags, fd, offset);
 }
 
 ssize_t write(int fd, const void* data, std::size_t bytes) {

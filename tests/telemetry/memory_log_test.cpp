@@ -20,8 +20,8 @@ using memory::Stage;
 
 // The keys of a line; memory_log_doc_test.cpp holds docs/memory-log.md to them.
 const std::set<std::string> kKeys = {
-    "step",   "time_s",     "rank",       "host",   "live",     "peak",   "stages",    "outside",
-    "cgroup", "live_total", "peak_total", "blocks", "resident", "device", "predicted", "peak_resident"};
+    "step", "time_s",     "rank",       "host",   "live",     "peak",   "stages",    "outside",      "cgroup",
+    "kept", "live_total", "peak_total", "blocks", "resident", "device", "predicted", "peak_resident"};
 
 std::set<std::string> keys(const Json& object) {
   std::set<std::string> out;

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "comm/agree.h"
+#include "memory/block_cache.h"
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
 #include "train/trainer.h"
@@ -28,7 +29,9 @@ ExitCode run(const TrainOptions& options, comm::World& world) {
   });
   // Tensors may outlive main's end in libraries' own static objects: the account has to outlive them.
   auto* ledger = new memory::Ledger;
-  memory::install(*ledger);
+  auto* cache = new memory::BlockCache;
+  if (config.memory.host_cache) cache->set_limit(*config.memory.host_cache);
+  memory::install(*ledger, cache);
   return train::train(config, world, *ledger);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "config/section.h"
 #include "memory/leak_gate.h"
@@ -10,12 +11,21 @@ struct MemoryConfig {
   LeakPolicy leak = LeakPolicy::error;
   std::int64_t log_every = 1;
 
+  std::optional<std::int64_t> host_cache;
+
   void describe(config::Section& s) {
     s.choice("leak", leak,
              {{"error", LeakPolicy::error}, {"warn", LeakPolicy::warn}, {"off", LeakPolicy::off}})
         .doc(
             "What happens when a step ends with other bytes alive than the step before: end the run, say so, "
             "or nothing.")
+        .free_to_change();
+    s.bytes_or_auto("host_cache", host_cache)
+        .doc(
+            "What a rank may keep of host blocks that a step has freed, for the next one: at most this, and "
+            "never "
+            "more than brings it an eighth above its own peak. auto: that alone; 0: nothing, which is "
+            "slower.")
         .free_to_change();
     s.integer("log_every", log_every)
         .at_least(1)

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "memory/block_cache.h"
 #include "memory/ledger.h"
 
 namespace ebb::memory {
@@ -14,26 +15,34 @@ namespace {
 // What the deleter of every tracked block sees: a plain function has no room for more. Set once, by
 // install().
 std::atomic<Ledger*> the_ledger{nullptr};
+BlockCache* the_cache = nullptr;
 c10::DeleterFnPtr the_upstream_deleter = nullptr;
 
 // Forgets first: once the block is free another thread may be given the same address.
 void forget_and_free(void* block) {
-  if (Ledger* ledger = the_ledger.load(std::memory_order_relaxed)) ledger->forget(block, Ledger::Place::host);
-  the_upstream_deleter(block);
+  const auto bytes = static_cast<std::size_t>(
+      the_ledger.load(std::memory_order_relaxed)->forget(block, Ledger::Place::host));
+  if (the_cache != nullptr && bytes >= BlockCache::kSmallest) {
+    the_cache->give(block, bytes);
+  } else {
+    the_upstream_deleter(block);
+  }
 }
 
-// The framework's allocator with each block written into the ledger. The context of a block is its address,
-// as upstream's is, so that the raw interface works.
+// The framework's allocator, before it the cache where there is one, with each block written into the ledger.
+// The context of a block is its address, as upstream's is, so that the raw interface works.
 class TrackingCpuAllocator final : public c10::Allocator {
  public:
   TrackingCpuAllocator(c10::Allocator& upstream, Ledger& ledger) : upstream_(upstream), ledger_(ledger) {}
 
   c10::DataPtr allocate(std::size_t bytes) override {
-    c10::DataPtr block = allocate_upstream(bytes);
-    if (block.get() == nullptr) return {nullptr, nullptr, &forget_and_free, c10::Device(c10::kCPU)};
-    ledger_.record(block.get(), static_cast<std::int64_t>(bytes), Ledger::Place::host);
-    void* const address = block.release_context();
-    return {address, address, &forget_and_free, c10::Device(c10::kCPU)};
+    void* const block = bytes >= BlockCache::kSmallest && the_cache != nullptr
+                            ? the_cache->take(bytes)
+                            : allocate_upstream(bytes).release_context();
+    if (block == nullptr && bytes > 0) fail(bytes);
+    if (block != nullptr) ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Place::host);
+    return {block, block, block == nullptr ? &c10::detail::deleteNothing : &forget_and_free,
+            c10::Device(c10::kCPU)};
   }
   [[nodiscard]] c10::DeleterFnPtr raw_deleter() const override { return &forget_and_free; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
@@ -65,7 +74,7 @@ constexpr std::uint8_t kPriority = 100;
 
 }  // namespace
 
-void install(Ledger& ledger) {
+void install(Ledger& ledger, BlockCache* cache) {
   if (the_ledger.load() != nullptr) {
     throw Error(ExitCode::internal, "memory::install was called twice; one process has one ledger");
   }
@@ -75,6 +84,7 @@ void install(Ledger& ledger) {
     throw Error(ExitCode::internal,
                 "this LibTorch's CPU allocator has no raw deleter; its blocks cannot be followed");
   }
+  the_cache = cache;
   the_ledger.store(&ledger);
   // Never destroyed: tensors keep a pointer to it.
   c10::SetAllocator(c10::kCPU, new TrackingCpuAllocator(*upstream, ledger), kPriority);
@@ -82,6 +92,10 @@ void install(Ledger& ledger) {
 
 Ledger* installed() {
   return the_ledger.load(std::memory_order_relaxed);
+}
+
+BlockCache* installed_cache() {
+  return the_cache;
 }
 
 }  // namespace ebb::memory

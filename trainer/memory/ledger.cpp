@@ -60,9 +60,12 @@ struct Account {
     run_peak_total = std::max(run_peak_total, total);
   }
 
-  void forget(std::uintptr_t block) {
+  std::int64_t forget(std::uintptr_t block) {
     const std::lock_guard lock(mutex);
-    if (const auto gone = blocks.take(block)) subtract(*gone);
+    const auto gone = blocks.take(block);
+    if (!gone) return 0;
+    subtract(*gone);
+    return gone->bytes;
   }
 
   void enter(Stage next) {
@@ -121,8 +124,8 @@ void Ledger::record(const void* block, std::int64_t bytes, Place place, Class cl
   impl_->at(place).record(reinterpret_cast<std::uintptr_t>(block), bytes, intern(cls, owner).id);
 }
 
-void Ledger::forget(const void* block, Place place) {
-  impl_->at(place).forget(reinterpret_cast<std::uintptr_t>(block));
+std::int64_t Ledger::forget(const void* block, Place place) {
+  return impl_->at(place).forget(reinterpret_cast<std::uintptr_t>(block));
 }
 
 void Ledger::enter(Stage stage) {

@@ -15,6 +15,7 @@ class ThreadLocalDebugInfo;
 
 namespace ebb::memory {
 
+class BlockCache;
 using Sums = std::array<std::int64_t, kClasses>;  // bytes by class
 
 // One line of the account: bytes alive under a class and an owner tag.
@@ -43,7 +44,7 @@ class Ledger {
   // "untagged" where there is none).
   void record(const void* block, std::int64_t bytes, Place place);
   void record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner);
-  void forget(const void* block, Place place);
+  std::int64_t forget(const void* block, Place place);  // how many bytes were asked for; 0: not known
 
   void enter(Stage stage);  // process-wide; peaks are kept for each stage
   [[nodiscard]] Stage stage() const;
@@ -65,10 +66,12 @@ class Ledger {
 };
 
 // Makes `ledger` the one that torch's CPU allocator and Buffer report to; for a GPU see cuda_device.h. Call
-// once, first thing in main, before any tensor exists. The ledger must outlive every tensor; main leaks it on
-// purpose. From then on an allocation that fails on the CPU is an Error(memory) with the text of shortage().
-void install(Ledger& ledger);
-Ledger* installed();  // null before install()
+// once, first thing in main, before any tensor exists. With `cache`, torch's large blocks on the CPU come
+// from it. Both must outlive every tensor; main leaks them on purpose. From then on an allocation that fails
+// on the CPU is an Error(memory) with the text of shortage().
+void install(Ledger& ledger, BlockCache* cache = nullptr);
+Ledger* installed();            // null before install()
+BlockCache* installed_cache();  // null where none was given
 
 // What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts.
 // Carried into autograd's and torch's own threads (c10::ThreadLocalDebugInfo): what backward makes belongs to

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "memory/block_cache.h"
 #include "memory/cgroup.h"
 #include "memory/cuda_device.h"
 
@@ -43,6 +44,7 @@ Outside measure_outside(const Ledger& ledger) {
     out.peak_resident = kilobytes_after(text, "VmHWM:");
   }
   if (out.resident >= 0) out.outside_host = out.resident - ledger.live_total(Ledger::Place::host);
+  if (const BlockCache* cache = installed_cache()) out.kept = cache->kept_bytes();
   const CgroupUse use = files->cgroup.read();
   out.cgroup_used = use.used;
   out.cgroup_limit = use.limit;

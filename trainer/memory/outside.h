@@ -14,7 +14,8 @@ struct Outside {
   std::int64_t cgroup_used = -1, cgroup_limit = -1;  // v2 or v1; limit -1 = none
   std::int64_t device_used = -1, device_total = -1, device_reserved = -1;
   std::int64_t outside_host =
-      -1;  // resident less the ledger's live host bytes: code, oneDNN, MPI, malloc arenas
+      -1;                  // resident less the ledger's live host bytes: code, oneDNN, MPI, malloc arenas
+  std::int64_t kept = -1;  // by the cache of host blocks, for the next step; resident, and in outside_host
   std::int64_t largest_free_block = -1;  // of the device's caching allocator
 };
 Outside measure_outside(const Ledger& ledger);

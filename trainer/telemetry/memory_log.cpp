@@ -84,6 +84,7 @@ std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
                {"resident", known(outside.resident)},
                {"peak_resident", known(outside.peak_resident)},
                {"outside", known(outside.outside_host)},
+               {"kept", known(outside.kept)},
                {"cgroup", {{"used", known(outside.cgroup_used)}, {"limit", known(outside.cgroup_limit)}}},
                {"device", nullptr},
                {"predicted", nullptr}};

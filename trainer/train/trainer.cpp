@@ -9,6 +9,7 @@
 #include "comm/affinity.h"
 #include "comm/agree.h"
 #include "config/document.h"
+#include "memory/block_cache.h"
 #include "memory/leak_gate.h"
 #include "telemetry/memory_log.h"
 #include "train/evaluation.h"
@@ -90,6 +91,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     if (lease_ != nullptr) lease_->check();
     const step::StepReport report = one.run(step);
     ++step;
+    if (memory::BlockCache* cache = memory::installed_cache()) cache->settle();
     journal_->step(report);
     const bool last = step == config_.run.steps;
     // Weights that have just overflowed are none to go back to: a save that is due waits for a step that is

@@ -1,0 +1,131 @@
+#include "memory/block_cache.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace ebb::memory {
+namespace {
+
+constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
+
+bool is_mapped(void* block) {
+  unsigned char page = 0;
+  return mincore(block, 1, &page) == 0;
+}
+
+TEST(BlockCache, GivesABlockOfTheSameSizeAgain) {
+  BlockCache cache;
+  void* const first = cache.take(3 * kMiB);
+  std::memset(first, 7, 3 * kMiB);
+  EXPECT_EQ(cache.in_use_bytes(), 3 * kMiB);
+  cache.give(first, 3 * kMiB);
+  EXPECT_EQ(cache.kept_bytes(), 3 * kMiB);
+  EXPECT_EQ(cache.take(3 * kMiB - 5000), first);
+  EXPECT_EQ(cache.kept_bytes(), 0);
+  cache.give(first, 3 * kMiB - 5000);
+}
+
+TEST(BlockCache, RoundsUpByAnEighthAtMost) {
+  BlockCache cache;
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 2000; ++i) {
+    const std::size_t bytes = BlockCache::kSmallest + random() % (std::size_t{1} << (17 + i % 14));
+    void* const block = cache.take(bytes);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 4096, 0U);
+    const auto rounded = static_cast<std::size_t>(cache.in_use_bytes());
+    EXPECT_GE(rounded, bytes);
+    EXPECT_LE(rounded, bytes + bytes / 8 + 1) << bytes;
+    cache.give(block, bytes);
+    EXPECT_EQ(cache.in_use_bytes(), 0);
+  }
+}
+
+TEST(BlockCache, KeepsNoMoreThanAnEighthAboveWhatWasInUseAtOnce) {
+  BlockCache cache;
+  for (std::size_t size = 1; size <= 64; ++size) {  // one after the other: never more than 64 MiB at once
+    void* const block = cache.take(size * kMiB);
+    EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(), static_cast<std::int64_t>(72 * kMiB)) << size;
+    cache.give(block, size * kMiB);
+  }
+}
+
+TEST(BlockCache, KeptBytesStayWithinTheLimit) {
+  BlockCache cache;
+  cache.set_limit(2 * kMiB);
+  std::vector<void*> blocks(4);
+  for (void*& block : blocks) block = cache.take(kMiB);
+  for (void* block : blocks) cache.give(block, kMiB);
+  EXPECT_EQ(cache.kept_bytes(), 2 * kMiB);
+  EXPECT_FALSE(is_mapped(blocks[0])) << "the longest unused goes first";
+  EXPECT_TRUE(is_mapped(blocks[3]));
+  cache.set_limit(0);
+  EXPECT_EQ(cache.kept_bytes(), 0);
+  void* const last = cache.take(kMiB);
+  cache.give(last, kMiB);
+  EXPECT_FALSE(is_mapped(last));
+}
+
+TEST(BlockCache, WhatNoStepUsesAnyMoreGoesBack) {
+  BlockCache cache;
+  void* const once = cache.take(8 * kMiB);
+  cache.give(once, 8 * kMiB);
+  for (int step = 0; step < 96; ++step) {
+    void* const block = cache.take(kMiB);
+    cache.give(block, kMiB);
+    cache.settle();
+  }
+  EXPECT_EQ(cache.kept_bytes(), kMiB);
+  EXPECT_FALSE(is_mapped(once));
+}
+
+TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {
+  BlockCache cache;
+  std::int64_t kept = 0;
+  for (int step = 0; step < 200; ++step) {
+    std::vector<std::pair<void*, std::size_t>> blocks;
+    for (std::size_t i = 1; i <= 9; ++i) blocks.emplace_back(cache.take(i * 100 * kKiB), i * 100 * kKiB);
+    for (const auto& [block, bytes] : blocks) cache.give(block, bytes);
+    cache.settle();
+    if (step == 0) kept = cache.kept_bytes();
+    EXPECT_EQ(cache.kept_bytes(), kept) << step;
+  }
+}
+
+TEST(BlockCache, ABlockThatCannotBeIsRefused) {
+  BlockCache cache;
+  void* const kept = cache.take(kMiB);
+  cache.give(kept, kMiB);
+  EXPECT_EQ(cache.take(std::size_t{1} << 50), nullptr);
+  EXPECT_EQ(cache.kept_bytes(), 0) << "all that was kept went back before it gave up";
+  EXPECT_EQ(cache.take(std::size_t{1} << 63), nullptr);
+  EXPECT_EQ(cache.in_use_bytes(), 0);
+}
+
+TEST(BlockCache, ThreadsGetBlocksOfTheirOwn) {
+  BlockCache cache;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&cache, t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      for (int i = 0; i < 500; ++i) {
+        const std::size_t bytes = 64 * kKiB * (1 + random() % 8);
+        auto* const block = static_cast<unsigned char*>(cache.take(bytes));
+        std::memset(block, t, bytes);
+        std::this_thread::yield();
+        for (std::size_t at = 0; at < bytes; at += 4096) ASSERT_EQ(block[at], t);
+        cache.give(block, bytes);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(cache.in_use_bytes(), 0);
+}
+
+}  // namespace
+}  // namespace ebb::memory

@@ -1,0 +1,142 @@
+#include "memory/block_cache.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace ebb::memory {
+namespace {
+
+constexpr std::int64_t kWindow = 32;  // steps
+
+void* map(std::size_t bytes) {
+  void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return block == MAP_FAILED ? nullptr : block;
+}
+
+}  // namespace
+
+// Class 8k + j holds (8 + j) · 2^(k + 13) bytes: from 64 KiB on, an eighth of a power of two apart.
+std::size_t BlockCache::class_bytes(std::size_t index) {
+  return (8 + index % 8) << (index / 8 + std::countr_zero(kSmallest) - 3);
+}
+
+std::size_t BlockCache::class_of(std::size_t bytes) {
+  const auto power = static_cast<std::size_t>(std::bit_width(bytes) - 1);
+  const std::size_t eighths = (bytes + (std::size_t{1} << (power - 3)) - 1) >> (power - 3);  // 8 … 16
+  return 8 * (power - std::countr_zero(kSmallest)) + eighths - 8;
+}
+
+void* BlockCache::take(std::size_t bytes) noexcept {
+  const std::size_t index = class_of(bytes);
+  if (index >= kSizeClasses) return nullptr;
+  const auto size = static_cast<std::int64_t>(class_bytes(index));
+  const std::lock_guard lock(mutex_);
+  SizeClass& of = classes_[index];
+  void* block = of.newest;
+  if (block != nullptr) {
+    unlink(index, of.newest);
+  } else {
+    const std::int64_t most = std::max({most_used_, most_before_, used_ + size});
+    while (kept_ > 0 && used_ + kept_ + size > most + most / 8) release_longest_unused();
+    block = map(class_bytes(index));
+    if (block == nullptr) {
+      release_all();
+      block = map(class_bytes(index));
+    }
+    if (block == nullptr) return nullptr;
+  }
+  used_ += size;
+  most_used_ = std::max(most_used_, used_);
+  of.most_used = std::max(of.most_used, ++of.used);
+  return block;
+}
+
+void BlockCache::give(void* block, std::size_t bytes) noexcept {
+  const std::size_t index = class_of(bytes);
+  const auto size = static_cast<std::int64_t>(class_bytes(index));
+  const std::lock_guard lock(mutex_);
+  SizeClass& of = classes_[index];
+  used_ -= size;
+  --of.used;
+  if (size > limit_) {
+    munmap(block, class_bytes(index));
+    return;
+  }
+  while (kept_ + size > limit_) release_longest_unused();
+  Free* const free = new (block) Free{nullptr, of.newest, ++gives_};
+  (of.newest != nullptr ? of.newest->newer : of.oldest) = free;
+  of.newest = free;
+  ++of.kept;
+  kept_ += size;
+}
+
+void BlockCache::set_limit(std::int64_t kept_bytes) noexcept {
+  const std::lock_guard lock(mutex_);
+  limit_ = kept_bytes;
+  while (kept_ > limit_) release_longest_unused();
+}
+
+void BlockCache::settle() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (++settled_ % kWindow != 0) return;
+  for (std::size_t index = 0; index < kSizeClasses; ++index) {
+    SizeClass& of = classes_[index];
+    while (of.kept > 0 && of.kept + of.used > std::max(of.most_used, of.most_before))
+      release(index, of.oldest);
+    of.most_before = of.most_used;
+    of.most_used = of.used;
+  }
+  most_before_ = most_used_;
+  most_used_ = used_;
+}
+
+void BlockCache::give_back_all() noexcept {
+  const std::lock_guard lock(mutex_);
+  release_all();
+}
+
+std::int64_t BlockCache::kept_bytes() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return kept_;
+}
+
+std::int64_t BlockCache::in_use_bytes() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+// Out of the list of free blocks; still mapped.
+void BlockCache::unlink(std::size_t index, Free* block) {
+  SizeClass& of = classes_[index];
+  (block->newer != nullptr ? block->newer->older : of.newest) = block->older;
+  (block->older != nullptr ? block->older->newer : of.oldest) = block->newer;
+  --of.kept;
+  kept_ -= static_cast<std::int64_t>(class_bytes(index));
+}
+
+void BlockCache::release(std::size_t index, Free* block) {
+  unlink(index, block);
+  munmap(block, class_bytes(index));
+}
+
+// Seldom called: a look at every class is cheap beside the system call.
+bool BlockCache::release_longest_unused() {
+  std::size_t best = kSizeClasses;
+  for (std::size_t index = 0; index < kSizeClasses; ++index) {
+    const Free* const oldest = classes_[index].oldest;
+    if (oldest == nullptr) continue;
+    if (best == kSizeClasses || oldest->given < classes_[best].oldest->given) best = index;
+  }
+  if (best == kSizeClasses) return false;
+  release(best, classes_[best].oldest);
+  return true;
+}
+
+void BlockCache::release_all() {
+  while (release_longest_unused()) {
+  }
+}
+
+}  // namespace ebb::memory

@@ -1,0 +1,71 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace ebb::memory {
+
+// Large blocks of host memory, kept mapped when they are given back. A step frees what it made and the next
+// one asks for the same again: unmapping and touching pages anew costs it a tenth of its time, and malloc,
+// which keeps some and returns some, makes the resident set move from step to step.
+//
+// Sizes are rounded up to classes, eight to a power of two; only pages that are touched are resident. What is
+// kept and what is handed out are together at most an eighth above the most that was handed out at once in
+// the last steps, and kept bytes at most the limit: beyond that the longest unused block goes back to the
+// kernel. Safe between threads; no member throws.
+class BlockCache {
+ public:
+  static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are malloc's business
+  static constexpr std::int64_t kNoLimit = std::int64_t{1} << 62;
+
+  BlockCache() = default;
+  ~BlockCache() { give_back_all(); }  // what is handed out then stays mapped
+  BlockCache(const BlockCache&) = delete;
+  BlockCache& operator=(const BlockCache&) = delete;
+
+  // Page-aligned, contents undefined. Null where the kernel refuses, also after all that is kept went back.
+  void* take(std::size_t bytes) noexcept;
+  // `bytes` as given to take().
+  void give(void* block, std::size_t bytes) noexcept;
+
+  void set_limit(std::int64_t kept_bytes) noexcept;  // 0: keeps nothing
+  // At the end of a step: now and then returns what no step of late has used.
+  void settle() noexcept;
+  void give_back_all() noexcept;
+
+  [[nodiscard]] std::int64_t kept_bytes() const noexcept;    // mapped and free
+  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;  // handed out, as rounded
+
+ private:
+  static constexpr std::size_t kSizeClasses = 8 * 44;
+
+  // Lies in the free block itself.
+  struct Free {
+    Free* newer;
+    Free* older;
+    std::uint64_t given;  // when: counts give()
+  };
+  struct SizeClass {
+    Free* newest = nullptr;
+    Free* oldest = nullptr;
+    std::int64_t kept = 0, used = 0;              // blocks
+    std::int64_t most_used = 0, most_before = 0;  // at once, in this window of steps and in the one before
+  };
+
+  static std::size_t class_of(std::size_t bytes);
+  static std::size_t class_bytes(std::size_t index);
+  void unlink(std::size_t index, Free* block);
+  void release(std::size_t index, Free* block);
+  bool release_longest_unused();
+  void release_all();
+
+  mutable std::mutex mutex_;
+  std::array<SizeClass, kSizeClasses> classes_{};
+  std::int64_t kept_ = 0, used_ = 0, limit_ = kNoLimit;
+  std::int64_t most_used_ = 0, most_before_ = 0;
+  std::uint64_t gives_ = 0;
+  std::int64_t settled_ = 0;
+};
+
+}  // namespace ebb::memory
