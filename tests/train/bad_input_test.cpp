@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -147,6 +150,38 @@ TEST_F(BadInput, AShardWithAWrongHash) {
   bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 1);
   write(shard, bytes);
   expect_refused(train_on(data), 3, {shard.string(), "xxh3_64", "damaged"});
+}
+
+TEST_F(BadInput, OffsetsThatGoBackwards) {
+  const fs::path data = data_copy(), shard = data / "train/shard.00001.mds";
+  std::string bytes = read(shard);
+  const std::string hash = digest_hex(bytes);
+  std::swap_ranges(bytes.begin() + 12, bytes.begin() + 16, bytes.begin() + 16);  // those of samples 2 and 3
+  write(shard, bytes);
+  write(data / "train/index.json", replaced(read(data / "train/index.json"), hash, digest_hex(bytes)));
+  expect_refused(train_on(data), 3, {shard.string(), "sample 3 of ", "goes back"});
+}
+
+// Numbers that are none cannot be in images of bytes. A dataset of floating-point values, in which they
+// could, is refused before any is read.
+TEST_F(BadInput, NanAndInfinityInTheInput) {
+  const fs::path data = data_copy(), index = data / "train/index.json";
+  auto json = nlohmann::json::parse(read(index));
+  for (auto& shard : json["shards"]) {
+    for (std::size_t i = 0; i < shard["column_names"].size(); ++i) {
+      if (shard["column_names"][i] != "image") continue;
+      shard["column_encodings"][i] = "ndarray:float32:1,4,4";  // the same 64 bytes a sample
+    }
+  }
+  write(index, json.dump());
+  for (const auto& entry : fs::directory_iterator(data / "train")) {
+    if (entry.path().extension() != ".mds") continue;
+    std::string bytes = read(entry.path());
+    const float values[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()};
+    std::memcpy(bytes.data() + bytes.size() - sizeof values, values, sizeof values);
+    write(entry.path(), bytes);
+  }
+  expect_refused(train_on(data), 3, {(data / "train").string(), "ndarray:float32:1,4,4", "uint8"});
 }
 
 TEST_F(BadInput, WhatIsNoIdxFileIsNotPacked) {
