@@ -1,12 +1,8 @@
 #include "numerics/cpu/kernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
+#include "numerics/cpu/avx512.h"
 #include "numerics/cpu/kernel_set.h"
-
-#define EBB_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512")))
 
 namespace ebb::numerics::cpu {
 namespace {
@@ -52,10 +48,7 @@ EBB_KERNEL_SET(EBB_AVX512, "avx512")
 }  // namespace
 
 const Kernels* avx512_kernels() {
-  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                          __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma");
-  return has ? &kTable : nullptr;
+  return has_avx512() ? &kTable : nullptr;
 }
 
 }  // namespace ebb::numerics::cpu

@@ -2,14 +2,11 @@
 #include "numerics/cpu/tiles.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#define EBB_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")))
+#include "numerics/cpu/avx512.h"
 
 // A tile is up to 14 rows of two vectors: 28 sums, two vectors of b and a broadcast fill the 32 registers,
 // and 28 independent sums hide the latency of the multiply-add.
