@@ -18,7 +18,7 @@ esac
 
 # Lines of versions.txt of the kinds asked for: third field (kB) is empty for packages.
 listed() { awk -v kinds=" $* " '!/^#/ && NF && index(kinds, " " $1 " ") { print $2, $3 }' "$versions"; }
-packages() { listed apt data | awk '{ print $1 }'; }
+packages() { { if [ "$1" = all ]; then listed apt data check; else listed apt data; fi; } | awk '{ print $1 }'; }
 wheels() { if [ "$1" = small ]; then listed small; else listed small full; fi; }
 
 # A driver is a loaded kernel module and its library. No pipe: under pipefail grep -q may fail its writer.
@@ -29,12 +29,17 @@ has_gpu() {
   [[ $cache == *libcuda.so.1* ]]
 }
 
+# missing_packages SET: names of versions.txt, alternatives as they stand there.
 missing_packages() {
-  local there name
+  local there name one found
   command -v dpkg-query >/dev/null || die "dpkg is not here: the scripts know Debian 12 and Ubuntu 24.04. Elsewhere, install by hand what cmake/versions.txt names."
-  there=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $(packages) 2>/dev/null || true)
-  for name in $(packages); do
-    [[ $'\n'$there$'\n' == *$'\nii '"$name"$'\n'* ]] || printf '%s\n' "$name"
+  there=$(packages "$1" | tr '|' '\n' | xargs dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' 2>/dev/null || true)
+  for name in $(packages "$1"); do
+    found=
+    for one in ${name//|/ }; do
+      [[ $'\n'$there$'\n' != *$'\nii '"$one"$'\n'* ]] || found=yes
+    done
+    [ -n "$found" ] || printf '%s\n' "$name"
   done
 }
 

@@ -76,7 +76,8 @@ TEST_F(SafetensorsTest, EveryDtypeComesBackToTheBit) {
     ASSERT_NE(entry, nullptr) << name;
     const at::Tensor read = at::empty(tensor.sizes(), tensor.options());
     file.read(*entry, read);
-    EXPECT_EQ(0, std::memcmp(read.data_ptr(), tensor.data_ptr(), tensor.nbytes())) << name;
+    EXPECT_TRUE(tensor.nbytes() == 0 || std::memcmp(read.data_ptr(), tensor.data_ptr(), tensor.nbytes()) == 0)
+        << name;
   }
 }
 

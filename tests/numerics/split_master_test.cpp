@@ -12,6 +12,11 @@ namespace ebb::numerics {
 namespace {
 
 constexpr std::int64_t kBlock = 1 << 16;
+#ifdef EBB_SANITIZED
+constexpr std::uint32_t kEvery = 67;  // of the high halves; a sanitizer slows this down a hundredfold
+#else
+constexpr std::uint32_t kEvery = 1;
+#endif
 
 struct Halves {
   std::vector<float> master = std::vector<float>(kBlock), back = std::vector<float>(kBlock);
@@ -28,14 +33,16 @@ TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
   Halves h;
   std::int64_t values = 0;
   std::int64_t mismatches = 0;
-  for (std::uint32_t high = 0; high < 65536; ++high) {
+  for (std::uint32_t high = 0; high < 65536; high += kEvery) {
     if ((high & 0x7f80U) == 0x7f80U) continue;
     for (std::uint32_t low = 0; low < 65536; ++low) h.master[low] = cpu::float_of((high << 16) | low);
     h.round_trip(cpu::Kind::bf16);
     values += kBlock;
     if (std::memcmp(h.master.data(), h.back.data(), kBlock * sizeof(float)) != 0) ++mismatches;
   }
-  EXPECT_EQ(values, 4278190080);
+  if (kEvery == 1) {
+    EXPECT_EQ(values, 4278190080);
+  }
   EXPECT_EQ(mismatches, 0);
 }
 
@@ -43,7 +50,7 @@ TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
 TEST(SplitMaster, Fp16IsExactFrom2ToTheMinus16To65504AndCloseBelow) {
   Halves h;
   double largest_below = 0;
-  for (std::uint32_t high = 0; high < 65536; ++high) {
+  for (std::uint32_t high = 0; high < 65536; high += kEvery) {
     const float least = std::fabs(cpu::float_of(high << 16));
     if (!(least <= 65504.0F)) continue;
     for (std::uint32_t low = 0; low < 65536; ++low) h.master[low] = cpu::float_of((high << 16) | low);
@@ -59,7 +66,10 @@ TEST(SplitMaster, Fp16IsExactFrom2ToTheMinus16To65504AndCloseBelow) {
             largest_below, std::fabs(static_cast<double>(h.master[i]) - static_cast<double>(h.back[i])));
     }
   }
-  EXPECT_EQ(largest_below, 0x1p-40);  // 9.1e-13
+  EXPECT_LE(largest_below, 0x1p-40);  // 9.1e-13
+  if (kEvery == 1) {
+    EXPECT_EQ(largest_below, 0x1p-40);
+  }
 }
 
 TEST(SplitMaster, TheWeightIsTheMasterRoundedToNearest) {

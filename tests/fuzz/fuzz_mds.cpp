@@ -1,0 +1,29 @@
+// A folder in MDS: "index.json\0shard", where the shard is every file that the index may name here. Read as a
+// run does: the index, each sample.
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/mds_index.h"
+#include "fuzz/input.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace ebb;
+  static const fuzz::InputFolder folder;
+  const std::string_view input = fuzz::text(data, size);
+  const auto zero = input.find('\0');
+  folder.put("index.json", input.substr(0, zero));
+  const std::string_view shard = zero == std::string_view::npos ? "" : input.substr(zero + 1);
+  folder.put("shard.00000.mds", shard);
+  folder.put("shard.00000.mds.zstd", shard);
+  fuzz::refused_or_read(ExitCode::data, [&] {
+    for (const data::MdsShardInfo& s : data::read_mds_index(folder.path()).shards)
+      if (s.packed && s.raw.bytes > 1 << 20) return;  // what a dataset says it unpacks to, it is given
+    const auto dataset = data::open_mds(folder.path(), {.cache_bytes = 1 << 16});
+    fuzz::require(dataset->size() > 0);
+    std::vector<std::byte> pixels(static_cast<std::size_t>(dataset->shape().bytes()));
+    if (pixels.size() > 1 << 20) return;
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(dataset->size(), 64); ++i)
+      fuzz::refused_or_read(ExitCode::data, [&] { dataset->read(i, pixels); });
+  });
+  return 0;
+}
