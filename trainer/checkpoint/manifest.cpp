@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "memory/buffer.h"
 
 namespace ebb::checkpoint {
@@ -43,16 +44,16 @@ nlohmann::json to_json(const Manifest& m) {
 
 Manifest from_json(const std::filesystem::path& folder, const nlohmann::json& json) {
   Manifest m;
-  json.at("step").get_to(m.step);
-  json.at("world").get_to(m.world);
+  m.step = whole_number(json.at("step"));
+  m.world = whole_number(json.at("world"));
   for (const auto& f : json.at("files")) {
-    m.files.push_back({f.at("name").get<std::string>(), f.at("bytes").get<std::int64_t>(),
-                       f.at("xxh3").get<std::string>()});
+    m.files.push_back(
+        {f.at("name").get<std::string>(), whole_number(f.at("bytes")), f.at("xxh3").get<std::string>()});
     if (!is_plain_name(m.files.back().name))
       damaged(folder, "the manifest names a file outside the checkpoint");
   }
   for (const auto& [name, t] : json.at("tensors").items()) {
-    SavedTensor saved{t.at("dtype").get<std::string>(), t.at("shape").get<std::vector<std::int64_t>>(),
+    SavedTensor saved{t.at("dtype").get<std::string>(), whole_numbers(t.at("shape")),
                       t.at("file").get<std::string>()};
     const auto listed =
         std::any_of(m.files.begin(), m.files.end(), [&](const auto& f) { return f.name == saved.file; });
@@ -94,7 +95,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   try {
     const auto json = nlohmann::json::parse(text);
     if (json.at("format") != kFormatName) damaged(folder, "its manifest is not of a checkpoint of ebb");
-    const auto version = json.at("version").get<std::int64_t>();
+    const auto version = whole_number(json.at("version"));
     if (version > kFormatVersion) {
       throw NewerFormat(
           ExitCode::checkpoint,

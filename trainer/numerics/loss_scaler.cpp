@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace ebb::numerics {
 namespace {
@@ -94,9 +95,9 @@ nlohmann::json LossScaler::state() const {
 
 void LossScaler::restore(const nlohmann::json& values) {
   scale_ = values.at("scale").get<double>();
-  accepted_ = values.at("accepted").get<std::int64_t>();
-  forgiven_ = values.at("forgiven").get<std::int64_t>();
-  overflows_in_a_row_ = values.at("overflows_in_a_row").get<std::int64_t>();
+  accepted_ = whole_number(values.at("accepted"));
+  forgiven_ = whole_number(values.at("forgiven"));
+  overflows_in_a_row_ = whole_number(values.at("overflows_in_a_row"));
 }
 
 }  // namespace ebb::numerics

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "memory/ledger.h"
 #include "numerics/update.h"
 
@@ -67,7 +68,7 @@ core::State Optimizer::state() {
 }
 
 void Optimizer::restore(const nlohmann::json& values) {
-  steps_ = values.at("steps").get<std::int64_t>();
+  steps_ = whole_number(values.at("steps"));
 }
 
 }  // namespace ebb::optim

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "base/json.h"
 #include "core/stateful.h"
 #include "numerics/loss_scaler.h"
 
@@ -26,7 +27,7 @@ class Cursor final : public core::Stateful {
   core::State state() override {
     return {{}, {{"step", step}, {"seed", seed_}, {"stream_position", step * global_batch_}}};
   }
-  void restore(const nlohmann::json& values) override { step = values.at("step").get<std::int64_t>(); }
+  void restore(const nlohmann::json& values) override { step = whole_number(values.at("step")); }
 
  private:
   std::int64_t seed_, global_batch_;
