@@ -12,7 +12,8 @@ namespace {
 
 std::vector<const Kernels*> sets() {
   std::vector<const Kernels*> all{&scalar_kernels()};
-  if (avx512_kernels() != nullptr) all.push_back(avx512_kernels());
+  for (const Kernels* set : {avx2_kernels(), avx512_kernels()})
+    if (set != nullptr) all.push_back(set);
   return all;
 }
 

@@ -34,16 +34,25 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-class KernelSets : public testing::Test {
- protected:
-  void SetUp() override {
-    if (avx512_kernels() == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
-  }
-  const Kernels& plain = scalar_kernels();
-  const Kernels& vectors() { return *avx512_kernels(); }
+struct VectorSet {
+  const char* name;
+  const Kernels* (*get)();
 };
 
-TEST_F(KernelSets, AdamW) {
+class KernelSets : public testing::TestWithParam<VectorSet> {
+ protected:
+  void SetUp() override {
+    if (GetParam().get() == nullptr) GTEST_SKIP() << "this processor has no " << GetParam().name;
+  }
+  const Kernels& plain = scalar_kernels();
+  static const Kernels& vectors() { return *GetParam().get(); }
+};
+INSTANTIATE_TEST_SUITE_P(Vectors, KernelSets,
+                         testing::Values(VectorSet{"AVX2", avx2_kernels},
+                                         VectorSet{"AVX512", avx512_kernels}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(KernelSets, AdamW) {
   for (const Kind kind : {Kind::f32, Kind::f16, Kind::bf16}) {
     const auto run = [&](const Kernels& set) {
       auto master = noise(kCount, 1, 0.05F);
@@ -66,7 +75,7 @@ TEST_F(KernelSets, AdamW) {
   }
 }
 
-TEST_F(KernelSets, Sums) {
+TEST_P(KernelSets, Sums) {
   const auto g = half_noise(kCount, 5);
   const std::vector<std::uint8_t> targets(kCount, 77);
   double a = 0;
@@ -83,7 +92,7 @@ TEST_F(KernelSets, Sums) {
             vectors().kl(Kind::f16, g.data(), g.data(), kCount));
 }
 
-TEST_F(KernelSets, FinishAndItsGradient) {
+TEST_P(KernelSets, FinishAndItsGradient) {
   for (const Act act : {Act::none, Act::relu, Act::silu}) {
     const auto run = [&](const Kernels& set) {
       auto values = noise(kCount * 3, 6, 4);
@@ -99,7 +108,7 @@ TEST_F(KernelSets, FinishAndItsGradient) {
   }
 }
 
-TEST_F(KernelSets, RowSumsAndTransposition) {
+TEST_P(KernelSets, RowSumsAndTransposition) {
   const auto values = noise(37 * 29, 9);
   for (const std::int64_t columns : {std::int64_t{1}, std::int64_t{29}}) {
     std::vector<float> a(29, 0.0F);

@@ -33,6 +33,11 @@ void LossScaleConfig::describe(config::Section& s) {
       .doc(
           "Overflows that are forgiven (the step is skipped, the scale stays) before the scale halves, "
           "counted anew after each growth.");
+  s.rule({"initial", "floor", "ceiling"}, [this]() -> std::string {
+    if (floor <= initial && initial <= ceiling) return "";
+    return fmt::format("the initial scale {} lies outside floor {} and ceiling {}: choose it between them",
+                       initial, floor, ceiling);
+  });
 }
 
 LossScaler::LossScaler(const LossScaleConfig& config) : config_(config), scale_(config.initial) {

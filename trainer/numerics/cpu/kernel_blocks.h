@@ -1,9 +1,9 @@
 #pragma once
 // The loops of kernels.h, written once: blocks, the split master (kernel_master.h), the rest
-// (kernel_bodies.h). They are instantiated for each instruction set by kernels_scalar.cpp and
-// kernels_avx512.cpp, inside functions whose target attribute lets the compiler vectorise them; only the
-// 16-bit conversions (`Convert`) are written by hand. Compiled without contraction into fused multiply-adds,
-// so that all sets give the same bits.
+// (kernel_bodies.h). They are instantiated for each instruction set by kernels_scalar.cpp,
+// kernels_avx2.cpp and kernels_avx512.cpp, inside functions whose target attribute lets the compiler
+// vectorise them; only the 16-bit conversions (`Convert`) are written by hand. Compiled without contraction
+// into fused multiply-adds, so that all sets give the same bits.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

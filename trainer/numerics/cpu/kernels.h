@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
 
-// The inner loops of the CPU's fronts over plain memory; nothing here knows tensors. Two sets do the same
-// operations in the same order, so that their results are bit-identical: one for any machine and one for
-// AVX-512. `kernels()` picks once, by what the processor says.
+// The inner loops of the CPU's fronts over plain memory; nothing here knows tensors. Three sets do
+// the same operations in the same order, so that their results are bit-identical: one for any machine, one
+// for AVX2 and one for AVX-512. `kernels()` picks once, by what the processor says.
 namespace ebb::numerics::cpu {
 
 enum class Kind : std::uint8_t { f32, f16, bf16 };
@@ -57,6 +57,8 @@ struct Kernels {
 
 const Kernels& kernels();
 const Kernels& scalar_kernels();
-const Kernels* avx512_kernels();  // null where the processor has it not
+// Null where the processor has it not.
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
 
 }  // namespace ebb::numerics::cpu

@@ -1,7 +1,7 @@
 #include "numerics/cpu/kernels.h"
 
 #if defined(__x86_64__)
-#include "numerics/cpu/avx512.h"
+#include "numerics/cpu/instruction_sets.h"
 #include "numerics/cpu/kernel_set.h"
 
 namespace ebb::numerics::cpu {

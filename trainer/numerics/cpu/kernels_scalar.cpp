@@ -27,7 +27,9 @@ const Kernels& scalar_kernels() {
 }
 
 const Kernels& kernels() {
-  static const Kernels& chosen = avx512_kernels() != nullptr ? *avx512_kernels() : scalar_kernels();
+  static const Kernels& chosen = avx512_kernels() != nullptr ? *avx512_kernels()
+                                 : avx2_kernels() != nullptr ? *avx2_kernels()
+                                                             : scalar_kernels();
   return chosen;
 }
 

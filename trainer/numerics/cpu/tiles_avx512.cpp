@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "numerics/cpu/avx512.h"
+#include "numerics/cpu/instruction_sets.h"
 
 // A tile is up to 14 rows of two vectors: 28 sums, two vectors of b and a broadcast fill the 32 registers,
 // and 28 independent sums hide the latency of the multiply-add.

@@ -1,0 +1,38 @@
+#pragma once
+// What marks a function as compiled for an instruction set, whatever the build is for, and whether this
+// processor has it. Only where the processor is x86-64.
+#include <cpuid.h>
+#include <immintrin.h>
+
+#define EBB_AVX2 __attribute__((target("avx2,fma,f16c")))
+
+// Left alone, GCC takes vectors of 256 bits for its own loops; clang has no such wish to be told in this
+// place.
+#if defined(__clang__)
+#define EBB_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#else
+#define EBB_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512")))
+#endif
+
+namespace ebb::numerics::cpu {
+
+// F16C has no name that clang 14 knows.
+inline bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+inline bool has_avx2() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+  return has;
+}
+
+inline bool has_avx512() {
+  static const bool has = has_avx2() && __builtin_cpu_supports("avx512f") &&
+                          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512vl");
+  return has;
+}
+
+}  // namespace ebb::numerics::cpu
