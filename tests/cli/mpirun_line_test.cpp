@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/shell.h"
 #include "support/process.h"
 
 namespace ebb::cli {

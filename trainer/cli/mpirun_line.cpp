@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/shell.h"
 
 namespace ebb::cli {
 namespace fs = std::filesystem;
@@ -138,14 +139,6 @@ LaunchLine mpirun_line(const LaunchHost& host, int ranks, const std::vector<std:
   line.argv.push_back(std::to_string(ranks));
   line.argv.insert(line.argv.end(), program.begin(), program.end());
   return line;
-}
-
-std::string shell_quoted(const std::string& word) {
-  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 std::string shell_line(const LaunchLine& line) {

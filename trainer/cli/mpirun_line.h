@@ -32,7 +32,6 @@ LaunchLine mpirun_line(const LaunchHost& host, int ranks, const std::vector<std:
 
 // The line as a person can type it into a shell: quoted, the environment in front.
 std::string shell_line(const LaunchLine& line);
-std::string shell_quoted(const std::string& word);
 
 // Full path of a program on PATH, empty when there is none.
 std::string find_on_path(const std::string& program);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/shell.h"
 #include "data/dataset.h"
 #include "memory/outside.h"
 #include "telemetry/image_grid.h"
@@ -61,7 +62,7 @@ void Summary::collect() {
 }
 
 std::string Summary::text(const Evaluation& result) const {
-  const std::string run = config_.run.folder().string(), program = program_name();
+  const std::string run = config_.run.folder().string(), program = shell_quoted(program_name());
   std::string parts;
   for (const auto& [name, value] : result.parts)
     parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : " + ", name, value);
@@ -74,10 +75,11 @@ std::string Summary::text(const Evaluation& result) const {
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
       "  {} sample {} -o more.png --count 100\n"
-      "  {} launch -n {} {}/config.yaml run.name={}-lr optimizer.lr={} run.steps=200\n"
+      "  {} launch -n {} {} {} optimizer.lr={} run.steps=200\n"
       "  {} config --explain model\n",
       config_.run.steps, result.loss, parts, result.samples, telemetry::peak_table(peaks_), run, run, run,
-      run, program, run, program, world_.size(), run, config_.run.name, config_.optimizer.lr / 2, program);
+      run, program, shell_quoted(run), program, world_.size(), shell_quoted(run + "/config.yaml"),
+      shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2, program);
 }
 
 void write_pictures(Session& session, const std::filesystem::path& run) {
