@@ -263,5 +263,50 @@ TEST(Description, HandlesStayValidWhileOthersAreAdded) {
   EXPECT_THAT(explain(moved, "child.below"), HasSubstr("child.below"));
 }
 
+// Two values below one section that have to fit together.
+struct RangeConfig {
+  std::int64_t least = 1, most = 10;
+  void describe(Section& s) {
+    s.integer("least", least);
+    s.integer("most", most);
+    s.rule({"least", "most"}, [this] {
+      return least <= most ? std::string() : std::to_string(least) + " is above " + std::to_string(most);
+    });
+  }
+};
+
+class Rules : public ::testing::Test {
+ protected:
+  std::string refusal(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+    RangeConfig range;
+    Section root;
+    root.section("range", range, "A range.");
+    try {
+      config::load_text(yaml, "rules.yaml", overrides, root);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+};
+
+TEST_F(Rules, AreAskedOfTheValuesTogether) {
+  EXPECT_EQ(refusal("range: {least: 5}"), "");
+  EXPECT_EQ(refusal("range:\n  most: 20\n  least: 15"), "");
+  EXPECT_EQ(refusal("range:\n  least: 15\n  most: 12"),
+            "rules.yaml:3: keys `range.least` and `range.most`: 15 is above 12");
+}
+
+TEST_F(Rules, NameTheValueThatWasGivenLast) {
+  EXPECT_THAT(refusal("range:\n\n  least: 11"), HasSubstr("rules.yaml:3: "));
+  EXPECT_THAT(refusal("range: {most: 3}", {"range.least=4"}), HasSubstr("override `range.least=4`: "));
+}
+
+TEST_F(Rules, WaitUntilEveryValueIsOne) {
+  const std::string text = refusal("range: {least: 15, most: many}");
+  EXPECT_THAT(text, HasSubstr("range.most"));
+  EXPECT_EQ(text.find("above"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace ebb::config

@@ -36,6 +36,16 @@ void for_each_field(const Section& section,
   }
 }
 
+void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,
+                   std::string_view path) {
+  for (Section::Impl::Rule rule : section.impl().rules) {
+    for (std::string& key : rule.keys) key = join_path(path, key);
+    visit(rule);
+  }
+  for (const auto& entry : section.impl().entries)
+    if (entry.section) for_each_rule(*entry.section, visit, join_path(path, entry.key));
+}
+
 std::string suggestion(const Section& root, const Section& section, std::string_view path,
                        std::string_view key) {
   const std::vector<std::string> neighbours = section.impl().keys();

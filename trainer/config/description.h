@@ -38,8 +38,13 @@ struct Section::Impl {
     std::unique_ptr<Field::Impl> field;
     std::unique_ptr<Section> section;
   };
+  struct Rule {
+    std::vector<std::string> keys;  // paths below this section
+    std::function<std::string()> wrong;
+  };
   std::string doc;
   std::vector<Entry> entries;  // as described
+  std::vector<Rule> rules;
 
   Field add(std::string_view key, Kind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
@@ -58,6 +63,10 @@ std::string join_path(std::string_view path, std::string_view key);
 void for_each_field(const Section& section,
                     const std::function<void(const std::string& path, const Field::Impl& field)>& visit,
                     std::string_view path = {});
+
+// The rules of `section` and of all below it; their keys are then paths from the root.
+void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,
+                   std::string_view path = {});
 
 // "; did you mean `optimizer.lr`?" for a key that is not in `section` (whose path is `path`), or a list of
 // those that are. Looks among its neighbours first, then for the same name anywhere.

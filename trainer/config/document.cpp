@@ -40,6 +40,25 @@ bool already_refused(const GivenValues& given, std::string_view path) {
   return refused(path) || std::ranges::any_of(sections_above(path), refused);
 }
 
+// Once every value is in its place.
+void check_rules(const Section& root, const GivenValues& given, const std::string& name, Problems& problems) {
+  for_each_rule(root, [&](const Section::Impl::Rule& rule) {
+    const std::string wrong = rule.wrong();
+    if (wrong.empty()) return;
+    std::string keys, place = name;
+    int line = 0;
+    for (const std::string& key : rule.keys) {
+      if (!keys.empty()) keys += &key == &rule.keys.back() ? "` and `" : "`, `";
+      keys += key;
+      const auto found = given.values.find(key);
+      if (found == given.values.end() || found->second.line < line) continue;
+      line = found->second.line;
+      place = found->second.place;
+    }
+    problems.add(line, place, keys, wrong);
+  });
+}
+
 void write_section(const Section& section, int depth, std::string& out) {
   const std::string indent(static_cast<std::size_t>(2 * depth), ' ');
   for (const auto& entry : section.impl().entries) {
@@ -79,6 +98,8 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
       problems.add(line, place, path, fmt::format("required, but not given; allowed: {}", allowed(field)));
     }
   });
+  problems.throw_if_any();
+  check_rules(root, given, name, problems);
   problems.throw_if_any();
 }
 

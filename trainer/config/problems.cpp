@@ -9,8 +9,9 @@
 namespace ebb::config {
 
 void Problems::add(int line, std::string_view place, std::string_view key, std::string_view what) {
+  const char* const word = key.find('`') == std::string_view::npos ? "key" : "keys";
   problems_.push_back({line, key.empty() ? fmt::format("{}: {}", place, what)
-                                         : fmt::format("{}: key `{}`: {}", place, key, what)});
+                                         : fmt::format("{}: {} `{}`: {}", place, word, key, what)});
 }
 
 void Problems::throw_if_any() {

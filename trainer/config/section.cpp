@@ -46,6 +46,10 @@ Section::Section() : impl_(std::make_unique<Impl>()) {}
 Section::~Section() = default;
 Section::Section(Section&&) noexcept = default;
 
+void Section::rule(std::vector<std::string> keys, std::function<std::string()> wrong) {
+  impl_->rules.push_back({std::move(keys), std::move(wrong)});
+}
+
 Section::Impl::Entry& Section::Impl::new_entry(std::string_view key) {
   // A dot would make the path ambiguous.
   if (key.empty() || key.find('.') != std::string_view::npos) {

@@ -78,6 +78,11 @@ class Section {
   }
   Section& child(std::string_view key, std::string_view doc);
 
+  // What several values have to be together. `keys` are their paths below this section; `wrong` says what is
+  // wrong with them and what to do, or nothing. Asked when every single value has been taken; a refusal names
+  // the keys and the place of the one that was given last.
+  void rule(std::vector<std::string> keys, std::function<std::string()> wrong);
+
   struct Impl;
   [[nodiscard]] Impl& impl() const { return *impl_; }
 

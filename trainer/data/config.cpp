@@ -26,6 +26,7 @@ void DataConfig::describe(config::Section& s) {
           "ranks x micro_batches. The number of ranks changes neither the mathematics nor the order.");
   s.integer("micro_batches", micro_batches)
       .at_least(1)
+      .at_most(1 << 20)
       .doc("Parts that a step's batch is computed in, one after another; more of them need less memory.");
   s.flag("shuffle", shuffle)
       .doc("Draw the samples of each epoch in a new order; false reads them as stored.");

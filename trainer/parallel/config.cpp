@@ -15,6 +15,7 @@ void ParallelConfig::describe(config::Section& s) {
       .free_to_change();
   s.integer("ranks", ranks)
       .at_least(0)
+      .at_most(1 << 20)
       .doc("Ranks that the run expects; another number is refused. 0 takes any number.")
       .free_to_change();
   s.choice("shard", shard, {{"auto", Shard::automatic}, {"none", Shard::none}})

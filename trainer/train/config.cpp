@@ -1,5 +1,9 @@
 #include "train/config.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "config/document.h"
 
 namespace ebb::train {
@@ -45,6 +49,26 @@ void Config::describe(config::Section& s) {
   s.section("memory", memory, "Accounts and limits of memory.");
   s.section("checkpoint", checkpoint, "What is saved, and how a run goes on.");
   s.section("telemetry", telemetry, "What the run tells.");
+  s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
+    if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";
+    return "nccl moves tensors between GPUs, and cpu keeps them off these: set parallel.backend=auto, or "
+           "run.device=cuda";
+  });
+  s.rule({"parallel.backend", "parallel.ranks"}, [this]() -> std::string {
+    if (parallel.backend != comm::Backend::single || parallel.ranks <= 1) return "";
+    return fmt::format("single is for one rank, and {} are expected: set parallel.backend=auto",
+                       parallel.ranks);
+  });
+  s.rule({"data.batch", "data.micro_batches", "parallel.ranks"}, [this]() -> std::string {
+    const std::int64_t parts = data.micro_batches * std::max<std::int64_t>(parallel.ranks, 1);
+    if (data.batch % parts == 0) return "";
+    return fmt::format(
+        "a batch of {} samples cannot be cut into {} equal parts ({} micro-batches{}): set data.batch to a "
+        "multiple "
+        "of {}",
+        data.batch, parts, data.micro_batches,
+        parallel.ranks > 1 ? fmt::format(" on each of {} ranks", parallel.ranks) : "", parts);
+  });
 }
 
 config::Section described(Config& config) {
