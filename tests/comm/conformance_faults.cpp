@@ -79,7 +79,7 @@ TEST_P(ConformanceOfSeveralRanks, TheLastThingThatALateRankStartedIsNamed) {
   communicator_->barrier("epoch 3");
   if (last()) return;
   EXPECT_THAT(failure_of(collective(Kind::all_reduce, "loss")),
-              HasSubstr("its last was barrier \"epoch 3\" (number 1)"));
+              HasSubstr("its last was barrier \"epoch 3\" (number 1, from stage setup)"));
 }
 
 TEST_P(ConformanceOfSeveralRanks, ARankThatComesAfterTheOthersGaveUpIsToldSo) {

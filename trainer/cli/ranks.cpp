@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <new>
 #include <thread>
 
 #include "cli/commands.h"
@@ -22,7 +23,7 @@ namespace {
 // Ranks may meet one fault at the same moment (a damaged shard, a full disk). Each waits for its turn; the
 // lowest speaks and ends all, which ends the others in their wait: the message is printed once.
 void wait_for_turn(int rank) {
-  constexpr auto kTurn = std::chrono::milliseconds(100);
+  constexpr auto kTurn = std::chrono::milliseconds(300);  // longer than end_all() takes
   constexpr int kMostTurns = 20;
   std::this_thread::sleep_for(std::min(rank, kMostTurns) * kTurn);
 }
@@ -43,6 +44,11 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
     report(where + error.what());
     if (world.size() == 1) return error.code();
     world.end_all(error.code());
+  } catch (const std::bad_alloc&) {
+    wait_for_turn(world.rank());
+    report(where + "the system refuses memory for something small; look at what else runs on this machine");
+    if (world.size() == 1) return ExitCode::memory;
+    world.end_all(ExitCode::memory);
   } catch (const std::exception& error) {
     wait_for_turn(world.rank());
     report(where + "internal error: " + error.what());

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -68,11 +69,16 @@ void store(const A* from, F* to, std::size_t n) {
 }
 
 enum class Vectors { none, f16c, avx512 };
+// It has no name that clang 14 knows.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 Vectors vectors() {
-  // Every processor with AVX2 has F16C; clang 14 knows no name to ask for it.
-  static const Vectors found = __builtin_cpu_supports("avx512f") ? Vectors::avx512
-                               : __builtin_cpu_supports("avx2")  ? Vectors::f16c
-                                                                 : Vectors::none;
+  static const Vectors found = __builtin_cpu_supports("avx512f")              ? Vectors::avx512
+                               : __builtin_cpu_supports("avx2") && has_f16c() ? Vectors::f16c
+                                                                              : Vectors::none;
   return found;
 }
 

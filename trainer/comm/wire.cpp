@@ -2,16 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
-#include <functional>
 #include <thread>
-#include <type_traits>
 
 #include "base/error.h"
-#include "comm/agreement.h"
-#include "comm/check.h"
 #include "comm/reported.h"
 
 namespace ebb::comm {
@@ -27,8 +23,6 @@ constexpr auto kHotTime =
     std::chrono::microseconds(300);  // polled without sleeping: most messages end within it
 constexpr auto kNap = std::chrono::microseconds(30);
 
-static_assert(std::is_trivially_copyable_v<Notice>);
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -40,27 +34,7 @@ std::string mpi_text(int code) {
   return {text, static_cast<std::size_t>(length)};
 }
 
-std::string describe(const Operation& operation) {
-  return fmt::format("{} \"{}\" (number {}, {} bytes)", operation.what, operation.label, operation.sequence,
-                     operation.bytes);
-}
-
 }  // namespace
-
-std::string describe(const Notice& notice) {
-  if (notice.sequence == 0) return "nothing yet";
-  const std::string_view what =
-      notice.kind == kAgreementKind ? "agreement" : name(static_cast<Kind>(notice.kind));
-  return fmt::format("{} \"{}\" (number {})", what, notice.label, notice.sequence);
-}
-
-Notice make_notice(const Operation& operation) {
-  Notice notice;
-  notice.sequence = operation.sequence;
-  notice.label_hash = std::hash<std::string>{}(operation.label);
-  operation.label.copy(notice.label, Notice::kLabelBytes - 1);
-  return notice;
-}
 
 Wire::Wire(MPI_Comm parent, double timeout_s) {
   try {
@@ -87,13 +61,14 @@ void Wire::set_up(MPI_Comm parent, double timeout_s) {
   made_ = true;
   must(setup, MPI_Comm_set_errhandler(held_->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
-  char host[MPI_MAX_PROCESSOR_NAME] = {};
-  int length = 0;
-  must(setup, MPI_Get_processor_name(host, &length), "MPI_Get_processor_name");
   Notice notice = make_notice(setup);
-  std::string_view(host, static_cast<std::size_t>(length)).copy(notice.payload, Notice::kPayloadBytes - 1);
+  notice.numel = ::getpid();
+  host_name().copy(notice.payload, Notice::kPayloadBytes - 1);
   const auto& all = meet(setup, notice, [](const Notice&, const Notice&) { return true; });
-  for (std::size_t r = 0; r < ranks; ++r) hosts_[r] = all[r].payload;
+  for (std::size_t r = 0; r < ranks; ++r) {
+    hosts_[r] = all[r].payload;
+    neighbours_.push_back(Neighbour::at(hosts_[r], static_cast<pid_t>(all[r].numel)));
+  }
 }
 
 Wire::~Wire() {
@@ -163,7 +138,7 @@ void Wire::post(const Operation& operation, const Piece& piece, int tag, bool se
 
 void Wire::complete(const Operation& operation, Stage stage) {
   finished_.resize(held_->requests.size());
-  auto quiet_since = Clock::now();
+  auto quiet_since = Clock::now(), looked = quiet_since;
   for (;;) {
     int count = 0;
     must(operation,
@@ -182,6 +157,10 @@ void Wire::complete(const Operation& operation, Stage stage) {
       continue;
     }
     if (stage != Stage::setup) check_farewell(operation);
+    if (now - looked > kNeighbourLook) {
+      check_neighbours(operation);
+      looked = now;
+    }
     if (seconds_since(operation.started) > operation.timeout_s) late(operation, stage);
     std::this_thread::sleep_for(kNap);
   }
@@ -209,6 +188,24 @@ void Wire::check_farewell(const Operation& operation) {
   throw ReportedElsewhere(ExitCode::communication, message);
 }
 
+// One that has ended can send nothing more; what it said before is taken first.
+void Wire::check_neighbours(const Operation& operation) {
+  for (std::size_t i = 0; i < held_->requests.size() && !neighbours_.empty(); ++i) {
+    if (held_->requests[i] == MPI_REQUEST_NULL) continue;
+    const auto peer = static_cast<std::size_t>(peers_[i]);
+    if (const auto code = neighbours_[peer].last_word()) {
+      const std::string message = fmt::format("{} ended on {}, because {} has given up", describe(operation),
+                                              place(rank_), place(peers_[i]));
+      say_farewell(message);
+      throw ReportedElsewhere(*code, message);
+    }
+    if (!neighbours_[peer].has_ended()) continue;
+    fail(fmt::format("{} cannot end on {} (waited {:.1f} s): {}, process {}, is gone; its last was {}",
+                     describe(operation), place(rank_), seconds_since(operation.started), place(peers_[i]),
+                     neighbours_[peer].pid(), describe(heard_[peer])));
+  }
+}
+
 void Wire::late(const Operation& operation, Stage stage) {
   std::vector<std::string> who;
   for (std::size_t i = 0; stage != Stage::setup && i < held_->requests.size(); ++i) {
@@ -218,9 +215,18 @@ void Wire::late(const Operation& operation, Stage stage) {
     const int peer = peers_[i];
     const Notice& last = heard_[static_cast<std::size_t>(peer)];
     who.push_back(stage == Stage::meeting
-                      ? fmt::format("{} has not started it, its last was {}", place(peer), describe(last))
-                      : fmt::format("{} started it, but {}", place(peer),
+                      ? fmt::format("{} has not started it, its last was {}, {} before this", place(peer),
+                                    describe(last), operation.sequence - last.sequence)
+                      : fmt::format("{} started it from stage {}, but {}", place(peer),
+                                    memory::name(stage_of(last)),
                                     receive ? "its data did not come" : "does not take our data"));
+  }
+  // And who is there already, and from where.
+  for (int peer = 0; stage == Stage::meeting && peer < size_; ++peer) {
+    const Notice& here = held_->coming[static_cast<std::size_t>(peer)];
+    if (peer != rank_ && here.sequence == operation.sequence)
+      who.push_back(
+          fmt::format("{} waits for it as well, from stage {}", place(peer), memory::name(stage_of(here))));
   }
   std::sort(who.begin(), who.end());
   who.erase(std::unique(who.begin(), who.end()), who.end());

@@ -12,33 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "comm/neighbour.h"
+#include "comm/notice.h"
+
 namespace ebb::comm {
-
-// What a rank tells every other one when it starts an operation: the same on all ranks but for `numel` of a
-// gathered text and the payload.
-struct Notice {
-  static constexpr std::size_t kLabelBytes = 96;
-  static constexpr std::size_t kPayloadBytes = 64;
-  std::uint64_t sequence = 0;
-  std::uint64_t label_hash = 0;
-  std::int64_t numel = 0;
-  std::int32_t root = 0;
-  std::uint8_t kind = 0;
-  std::uint8_t op = 0;
-  std::int8_t dtype = 0;
-  char label[kLabelBytes] = {};      // cut, for people; label_hash is over the whole
-  char payload[kPayloadBytes] = {};  // small texts travel in the notice itself
-};
-
-// The operation under way, for errors and for its time limit.
-struct Operation {
-  std::string what;   // "all_reduce"
-  std::string label;  // "gradients decoder"
-  std::uint64_t sequence = 0;
-  std::int64_t bytes = 0;
-  std::chrono::steady_clock::time_point started;
-  double timeout_s = 0;
-};
 
 // A part of a message to or from one rank.
 struct Piece {
@@ -90,6 +67,7 @@ class Wire {
   void complete(const Operation& operation, Stage stage);
   void check_stopped(const Operation& operation);
   void check_farewell(const Operation& operation);
+  void check_neighbours(const Operation& operation);
   [[noreturn]] void late(const Operation& operation, Stage stage);
   [[noreturn]] void fail(const std::string& message);
   void must(const Operation& operation, int code, const char* call);
@@ -98,7 +76,8 @@ class Wire {
   int rank_ = 0;
   int size_ = 1;
   std::vector<std::string> hosts_;
-  std::vector<Notice> heard_;  // by rank; the last one of each
+  std::vector<Notice> heard_;          // by rank; the last one of each
+  std::vector<Neighbour> neighbours_;  // by rank; those that this rank cannot watch are unknown
   // What MPI has addresses of: never freed where the wire is broken.
   struct Held {
     MPI_Comm comm = MPI_COMM_NULL;
@@ -117,11 +96,5 @@ class Wire {
   mutable std::mutex mutex_;  // guards reason_
   std::string reason_;
 };
-
-// "all_reduce \"gradients\" (number 41)", or "nothing yet".
-std::string describe(const Notice& notice);
-
-// The notice of an operation; kind, op, dtype, numel and root are the caller's to fill in.
-Notice make_notice(const Operation& operation);
 
 }  // namespace ebb::comm

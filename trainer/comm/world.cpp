@@ -11,6 +11,7 @@
 #include "comm/agreement.h"
 #include "comm/mpi.h"
 #include "comm/nccl.h"
+#include "comm/neighbour.h"
 #include "comm/single.h"
 #include "comm/wire.h"
 
@@ -25,11 +26,6 @@ bool launched() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
     if (std::getenv(name) != nullptr) return true;
   return false;
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 ? name : "this host";
 }
 
 }  // namespace
@@ -122,6 +118,7 @@ std::int64_t World::max_of_all(std::int64_t value, double timeout_s) const {
 
 void World::end_all(ExitCode code) const {
   std::fflush(nullptr);
+  if (impl_->local_size > 1) say_to_neighbours(code);
   if (impl_->mpi) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   _exit(static_cast<int>(code));
 }
