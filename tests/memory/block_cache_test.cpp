@@ -84,6 +84,19 @@ TEST(BlockCache, WhatNoStepUsesAnyMoreGoesBack) {
   EXPECT_FALSE(is_mapped(once));
 }
 
+TEST(BlockCache, ClassesThatTakeTurnsKeepNoMoreThanAllOfThemTogether) {
+  BlockCache cache;
+  std::vector<void*> blocks;
+  for (std::size_t i = 8; i < 16; ++i)
+    blocks.push_back(cache.take(i * kMiB));  // all at once, in the first step alone
+  for (std::size_t i = 8; i < 16; ++i) cache.give(blocks[i - 8], i * kMiB);
+  for (int step = 0; step < 200; ++step) {
+    for (std::size_t i = 8; i < 16; ++i) cache.give(cache.take(i * kMiB), i * kMiB);
+    cache.settle();
+  }
+  EXPECT_LE(cache.kept_bytes(), static_cast<std::int64_t>(15 * kMiB * 9 / 8));
+}
+
 TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {
   BlockCache cache;
   std::int64_t kept = 0;

@@ -30,6 +30,11 @@ TEST(Straggler, AWaitOfATenthOfTheStepIsNone) {
   EXPECT_TRUE(straggler({rank(0, 0.3, 0.5), rank(0, 0.3, 0.61)}));
 }
 
+TEST(Straggler, MillisecondsAreTheSchedulers) {
+  EXPECT_FALSE(straggler({{0, 0, 0.001, 0, 0.004}, {0, 0, 0.005, 0, 0.0}}));
+  EXPECT_TRUE(straggler({{0, 0, 0.001, 0, 0.006}, {0, 0, 0.007, 0, 0.0}}));
+}
+
 TEST(Straggler, IsNamedWithWhatItCostsAndWhere) {
   const auto found = straggler({rank(0.1, 0.2, 0.3), rank(0.1, 0.2, 0.3), rank(0.35, 0.25, 0.35)});
   ASSERT_TRUE(found);

@@ -88,6 +88,9 @@ void BlockCache::settle() noexcept {
     of.most_before = of.most_used;
     of.most_used = of.used;
   }
+  // Classes that are in use one after another may each keep their most, and all of them together too much.
+  const std::int64_t most = std::max(most_used_, most_before_);
+  while (kept_ > 0 && used_ + kept_ > most + most / 8) release_longest_unused();
   most_before_ = most_used_;
   most_used_ = used_;
 }

@@ -49,7 +49,11 @@ Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, Kind kind) 
   if (bytes == 0) return;
   const CudaMemoryTable* const cuda = kind == Kind::pinned ? cuda_memory() : nullptr;
   kind_ = cuda == nullptr ? Kind::plain : Kind::pinned;
-  data_ = cuda == nullptr ? allocate_plain(bytes) : allocate_pinned(*cuda, bytes);
+  const auto allocate = [&] {
+    return cuda == nullptr ? allocate_plain(bytes) : allocate_pinned(*cuda, bytes);
+  };
+  data_ = allocate();
+  if (data_ == nullptr && return_what_is_kept()) data_ = allocate();
   Ledger* const ledger = installed();
   if (data_ == nullptr) {
     const Ledger none;

@@ -22,10 +22,8 @@ struct MemoryConfig {
         .free_to_change();
     s.bytes_or_auto("host_cache", host_cache)
         .doc(
-            "What a rank may keep of host blocks that a step has freed, for the next one: at most this, and "
-            "never "
-            "more than brings it an eighth above its own peak. auto: that alone; 0: nothing, which is "
-            "slower.")
+            "Freed blocks of host memory that a rank keeps for its next step, at most. auto: what its steps "
+            "use, within an eighth above the most that they hold at once; 0: none, which is slower.")
         .free_to_change();
     s.integer("log_every", log_every)
         .at_least(1)

@@ -51,12 +51,14 @@ class TrackingCpuAllocator final : public c10::Allocator {
 
  private:
   c10::DataPtr allocate_upstream(std::size_t bytes) {
-    try {
-      return upstream_.allocate(bytes);
-    } catch (const c10::Error&) {
-      fail(bytes);
-    } catch (const std::bad_alloc&) {
-      fail(bytes);
+    for (;;) {
+      try {
+        return upstream_.allocate(bytes);
+      } catch (const c10::Error&) {
+        if (!return_what_is_kept()) fail(bytes);
+      } catch (const std::bad_alloc&) {
+        if (!return_what_is_kept()) fail(bytes);
+      }
     }
   }
   [[noreturn]] void fail(std::size_t bytes) const {
@@ -96,6 +98,12 @@ Ledger* installed() {
 
 BlockCache* installed_cache() {
   return the_cache;
+}
+
+bool return_what_is_kept() {
+  if (the_cache == nullptr || the_cache->kept_bytes() == 0) return false;
+  the_cache->give_back_all();
+  return true;
 }
 
 }  // namespace ebb::memory

@@ -72,6 +72,9 @@ class Ledger {
 void install(Ledger& ledger, BlockCache* cache = nullptr);
 Ledger* installed();            // null before install()
 BlockCache* installed_cache();  // null where none was given
+// Gives the kernel what the cache keeps; whether there was anything. For who was refused memory, before
+// giving up.
+bool return_what_is_kept();
 
 // What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts.
 // Carried into autograd's and torch's own threads (c10::ThreadLocalDebugInfo): what backward makes belongs to

@@ -16,11 +16,15 @@ Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& con
 StepReport Step::run(std::int64_t step) {
   StepReport report;
   report.step = step;
+  const auto ended = since_;
   since_ = std::chrono::steady_clock::now();
+  if (ended != std::chrono::steady_clock::time_point())
+    between_s_ = std::chrono::duration<double>(since_ - ended).count();
   ledger_.reset_peaks();
   for (BoundPhase& bound : phases_) run_phase(bound, report);
   enter(Stage::setup, report);
-  last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
+  // Of the last phase alone: those before it are in `seconds` when the last one tells.
+  last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)] - updates_before_last_s_;
   report.leak = gate_.check(step).value_or("");
   return report;
 }
@@ -43,6 +47,7 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
   }
   enter(Stage::reduce, report);
   const std::vector<at::Tensor> gradients = bound.reducer.finish();
+  updates_before_last_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
   const Decision decision = control_.decide(
       {losses, gradients, bound.parameters, bound.clip_norm, told(report)}, bound.scaler, outcome);
   report.rank_seconds = std::move(outcome.rank_seconds);
@@ -51,12 +56,17 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
   if (decision.accepted) bound.optimizer.step(gradients, outcome.learning_rate, decision.gradient_scale);
 }
 
-// This rank's times for the others. Its wait for them in `reduce` goes on until they have answered.
+// This rank's times for the others. What came after the last step's message (its update, then saving, logs
+// and whatever else was done until this step) can only be told now. The wait for them in `reduce` goes on
+// until they have answered.
 memory::StageSeconds Step::told(const StepReport& report) const {
   memory::StageSeconds seconds = report.seconds;
-  seconds[static_cast<std::size_t>(Stage::update)] += last_update_s_;
-  seconds[static_cast<std::size_t>(Stage::reduce)] +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count();
+  const auto add = [&](Stage stage, double s) { seconds[static_cast<std::size_t>(stage)] += s; };
+  add(Stage::reduce, std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count());
+  if (report.phases.size() == phases_.size()) {
+    add(Stage::update, last_update_s_);
+    add(Stage::setup, between_s_);
+  }
   return seconds;
 }
 

@@ -32,7 +32,8 @@ struct StepReport {
   std::int64_t step = 0;
   std::vector<PhaseReport> phases;
   memory::StageSeconds seconds{};  // of this rank
-  // Each rank's, as told in the step's message: what came after it (the update) is the step before's.
+  // Each rank's, as told in the step's message: what comes after it is the step before's (the update, and in
+  // `setup` what was done between the steps).
   std::vector<memory::StageSeconds> rank_seconds;
   bool stop = false;                  // agreed: end after this step
   std::string leak;                   // what stayed, where the policy is to warn; else empty
@@ -68,7 +69,7 @@ class Step {
   memory::Ledger& ledger_;
   memory::LeakGate& gate_;
   std::chrono::steady_clock::time_point since_;
-  double last_update_s_ = 0;
+  double last_update_s_ = 0, updates_before_last_s_ = 0, between_s_ = 0;  // see told()
 };
 
 }  // namespace ebb::step

@@ -12,6 +12,7 @@ using memory::Stage;
 using memory::StageSeconds;
 
 constexpr double kShareOfStep = 0.1;
+constexpr double kLeast_s = 5e-3;  // what a scheduler does to a process is no straggler
 constexpr std::size_t kWindow = 20;
 constexpr std::int64_t kSilentSteps = 500;
 
@@ -47,7 +48,7 @@ std::optional<Straggler> straggler(const std::vector<StageSeconds>& ranks) {
   found.rank = static_cast<int>(index);
   found.costs_s = own(*slowest) - median_of_others(ranks, index, own);
   found.step_s = total(*std::max_element(ranks.begin(), ranks.end(), by(total)));
-  if (found.costs_s <= kShareOfStep * found.step_s) return std::nullopt;
+  if (found.costs_s <= std::max(kShareOfStep * found.step_s, kLeast_s)) return std::nullopt;
   double most = 0;
   for (std::size_t stage = 0; stage < memory::kStages; ++stage) {
     if (static_cast<Stage>(stage) == Stage::reduce) continue;
