@@ -1,13 +1,17 @@
 // Preloaded into a run, it makes one call fail that works everywhere else: the faults that a machine seldom
 // shows.
 //   EBB_FAULT_RANK=1        the rank that it acts in (all others are left alone)
-//   EBB_FAULT_BLOCK=n       the n-th block that LibTorch's CPU allocator or ebb itself takes is refused
+//   EBB_FAULT_BLOCK=n       the n-th block that LibTorch's CPU allocator or ebb itself takes is refused, and
+//   every
+//                           later one of the same thread, since ebb asks again after it has made room
+//   EBB_FAULT_KILL=1        there, and at EBB_FAULT_WRITE, the process gets SIGKILL instead
 //   EBB_FAULT_WRITE=n       the n-th write, fsync, rename or link below a folder `checkpoints` fails,
 //   EBB_FAULT_ERROR=ENOSPC  … with this: ENOSPC, EIO, or SHORT (half of the bytes are written, then ENOSPC)
 //   EBB_FAULT_COUNT=FILE    at the end, writes how many blocks and how many such calls there were
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +36,8 @@ long number(const char* name) {
 bool acts() {
   static const bool yes = [] {
     const char* rank = getenv("OMPI_COMM_WORLD_RANK");
-    return strcmp(program_invocation_short_name, "ebb") == 0 &&
-           atol(rank == nullptr ? "0" : rank) == number("EBB_FAULT_RANK");
+    return rank != nullptr && strcmp(program_invocation_short_name, "ebb") == 0 &&
+           atol(rank) == number("EBB_FAULT_RANK");
   }();
   return yes;
 }
@@ -51,11 +55,26 @@ F next(const char* name) {
   return reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
 
+void kill_if_asked() {
+  if (getenv("EBB_FAULT_KILL") != nullptr) kill(getpid(), SIGKILL);
+}
+
+bool refused() {
+  static const long at = number("EBB_FAULT_BLOCK");
+  static thread_local bool from_now_on = false;
+  if (++blocks == at) {
+    kill_if_asked();
+    from_now_on = true;
+  }
+  return from_now_on;
+}
+
 // Whether the call about this path is the one to fail. Once the disk is full it stays so.
 bool fails(const char* path) {
   if (!acts() || strstr(path, "/checkpoints") == nullptr) return false;
   static const long at = number("EBB_FAULT_WRITE");
   const long call = ++calls;
+  if (call == at) kill_if_asked();
   return at > 0 && call >= at;
 }
 
@@ -92,10 +111,7 @@ struct Report {
 extern "C" {
 
 int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) noexcept {
-  if (acts() && counts(__builtin_return_address(0))) {
-    static const long at = number("EBB_FAULT_BLOCK");
-    if (++blocks == at) return ENOMEM;
-  }
+  if (acts() && counts(__builtin_return_address(0)) && refused()) return ENOMEM;
   *out = __libc_memalign(alignment, bytes);
   return *out == nullptr ? ENOMEM : 0;
 }
@@ -103,12 +119,9 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) noexcep
 // Large blocks: ebb maps them itself.
 void* mmap(void* at_address, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
   static const auto real = next<void* (*)(void*, std::size_t, int, int, int, off_t)>("mmap");
-  if ((flags & MAP_ANONYMOUS) != 0 && acts() && counts(__builtin_return_address(0))) {
-    static const long at = number("EBB_FAULT_BLOCK");
-    if (++blocks == at) {
-      errno = ENOMEM;
-      return MAP_FAILED;
-    }
+  if ((flags & MAP_ANONYMOUS) != 0 && acts() && counts(__builtin_return_address(0)) && refused()) {
+    errno = ENOMEM;
+    return MAP_FAILED;
   }
   return real(at_address, bytes, protection, flags, fd, offset);
 }

@@ -172,6 +172,19 @@ bool Process::wait_for_output(const std::string& text) {
   return true;
 }
 
+bool Process::wait_for_output(const std::string& text, std::chrono::milliseconds at_most) {
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  const auto seen = [&] {
+    return result_.out.find(text) != std::string::npos || result_.err.find(text) != std::string::npos;
+  };
+  while (!seen()) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !pump(left)) return seen();
+  }
+  return true;
+}
+
 // The outputs may end before the program does, or long after it where something that it started holds them.
 void Process::reap() {
   int status = 0;

@@ -53,8 +53,15 @@ class BadInput : public ::testing::Test {
     tiny_ = new TinyRun;
     first_ = tiny_->train(2, "saved", {"run.steps=20", "checkpoint.keep=5"});
   }
-  static void TearDownTestSuite() { delete tiny_; }
-  void SetUp() override { ASSERT_EQ(first_.exit_code, 0) << first_.err; }
+  static void TearDownTestSuite() {
+    // Whatever was refused above: what had been saved is there, to the bit.
+    EXPECT_EQ(checkpoint_tensors(tiny_->run_folder("saved")), saved_);
+    delete tiny_;
+  }
+  void SetUp() override {
+    ASSERT_EQ(first_.exit_code, 0) << first_.err;
+    if (saved_.empty()) saved_ = checkpoint_tensors(tiny_->run_folder("saved"));
+  }
 
   // Says `text` once, in a message of its own, and ends with `code`.
   static void expect_refused(const ProcessResult& result, int code, const std::vector<std::string>& texts) {
@@ -96,9 +103,11 @@ class BadInput : public ::testing::Test {
 
   static TinyRun* tiny_;
   static ProcessResult first_;
+  static std::map<std::string, std::string> saved_;
 };
 TinyRun* BadInput::tiny_ = nullptr;
 ProcessResult BadInput::first_;
+std::map<std::string, std::string> BadInput::saved_;
 
 TEST_F(BadInput, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnown) {
   expect_refused(train_file("latent:", "latnt:"), 2, {"changed.yaml:2", "model.latnt", "model.latent"});
@@ -119,7 +128,11 @@ TEST_F(BadInput, AValueOutOfRange) {
 }
 
 TEST_F(BadInput, TwoKeysThatExcludeEachOther) {
-  expect_refused(train({"parallel.backend=nccl", "run.device=cpu"}), 2, {"parallel.backend=nccl", "auto"});
+  expect_refused(
+      train({"parallel.backend=nccl", "run.device=cpu"}), 2,
+      {"override `run.device=cpu`", "`parallel.backend` and `run.device`", "parallel.backend=auto"});
+  expect_refused(train_file("batch: 32", "batch: 32, micro_batches: 5"), 2,
+                 {"changed.yaml:3", "`data.batch`", "`data.micro_batches`", "32", "multiple of 5"});
 }
 
 TEST_F(BadInput, AnOverrideOfAKeyThatIsNotThere) {
@@ -271,6 +284,22 @@ TEST_F(BadInput, AFolderWhoseHolderWasKilledIsFreeAtOnce) {
   EXPECT_EQ(second.exit_code, 0) << second.err;
 }
 
+// The first was killed on a host that is gone: only the time without a sign of life tells.
+TEST_F(BadInput, AFolderWhoseHolderIsOutOfSightIsFreeWhenItsLeaseHasExpired) {
+  Process first(tiny_->command(1, "expired", {"run.steps=100000", "run.lease_expires=3s"}));
+  ASSERT_TRUE(first.wait_for_output("global batch")) << first.err();
+  first.signal(SIGKILL);
+  (void)first.wait();
+  const std::string lease = tiny_->run_folder("expired") + "/lease.json";
+  auto holder = nlohmann::json::parse(read(lease));
+  holder["host"] = "a-host-that-is-gone";
+  write(lease, holder.dump());
+  const std::vector<std::string> five = {"run.steps=5", "run.lease_expires=3s", "checkpoint.resume=force"};
+  const ProcessResult second = tiny_->train(1, "expired", five);
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.out + second.err, HasSubstr("a-host-that-is-gone"));
+}
+
 // A tmpfs of its own, too small for what is to be written to it.
 class FullDisk : public BadInput {
  protected:
@@ -306,6 +335,11 @@ TEST_F(FullDisk, WhilePacking) {
       run({ebb_binary(), "data", "pack", tiny_->folder() / "train.idx", "-o", disk_ + "/packed"});
   expect_refused(result, 8, {disk_, "No space left"});
   EXPECT_FALSE(fs::exists(disk_ + "/packed/index.json"));
+}
+
+TEST_F(FullDisk, WhatIsMountedReadOnlyIsRefusedBeforeTraining) {
+  ASSERT_EQ(::system(("mount -o remount,ro " + disk_).c_str()), 0);
+  expect_refused(train({"run.dir=" + disk_}), 8, {disk_, "Read-only file system"});
 }
 
 TEST_F(FullDisk, WhileLogging) {

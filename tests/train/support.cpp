@@ -71,8 +71,11 @@ std::vector<std::string> TinyRun::launch(const std::string& name,
   return argv;
 }
 
-ProcessResult TinyRun::train(int ranks, const std::string& name, std::vector<std::string> overrides) const {
-  return run(command(ranks, name, std::move(overrides)));
+ProcessResult TinyRun::train(int ranks, const std::string& name, std::vector<std::string> overrides,
+                             std::chrono::milliseconds limit) const {
+  ProcessOptions options;
+  options.limit = limit;
+  return run(command(ranks, name, std::move(overrides)), options);
 }
 
 std::vector<nlohmann::json> json_lines(const std::string& path) {

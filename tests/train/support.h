@@ -13,7 +13,8 @@ class TinyRun {
  public:
   TinyRun();
   // ebb train on `ranks` ranks as run `name`, with more overrides. Runs to its end.
-  ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {}) const;
+  ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {},
+                      std::chrono::milliseconds limit = std::chrono::minutes(1)) const;
   [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name,
                                                  std::vector<std::string> overrides) const;
   // The same by `ebb launch` of two ranks: a shell's way, with its verdict on what became of them.
