@@ -29,17 +29,12 @@ has_gpu() {
   [[ $cache == *libcuda.so.1* ]]
 }
 
-# missing_packages SET: names of versions.txt, alternatives as they stand there.
 missing_packages() {
-  local there name one found
+  local there name
   command -v dpkg-query >/dev/null || die "dpkg is not here: the scripts know Debian 12 and Ubuntu 24.04. Elsewhere, install by hand what cmake/versions.txt names."
-  there=$(packages "$1" | tr '|' '\n' | xargs dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' 2>/dev/null || true)
+  there=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $(packages "$1") 2>/dev/null || true)
   for name in $(packages "$1"); do
-    found=
-    for one in ${name//|/ }; do
-      [[ $'\n'$there$'\n' != *$'\nii '"$one"$'\n'* ]] || found=yes
-    done
-    [ -n "$found" ] || printf '%s\n' "$name"
+    [[ $'\n'$there$'\n' == *$'\nii '"$name"$'\n'* ]] || printf '%s\n' "$name"
   done
 }
 

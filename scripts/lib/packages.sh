@@ -1,17 +1,8 @@
 # Installs distribution packages. Sourced after common.sh.
-packages_fetch_mb=180
-packages_disk_mb=950
-
-# Of "a|b" the first that apt knows by now.
-available() {
-  local name one
-  for name in "$@"; do
-    for one in ${name//|/ }; do
-      if apt-cache show "$one" >/dev/null 2>&1; then break; fi
-    done
-    printf '%s\n' "$one"
-  done
-}
+packages_fetch_mb=150
+packages_disk_mb=800
+checks_fetch_mb=30
+checks_disk_mb=150
 
 # install_packages NAME…: none of them starts a service; sudo is used for apt-get alone, and only where not root.
 install_packages() {
@@ -26,5 +17,5 @@ install_packages() {
       die "sudo did not let us through. As root: apt-get install -y --no-install-recommends $*"
   fi
   quietly "list of packages" "${as_root[@]}" "${apt[@]}" update
-  quietly "packages" "${as_root[@]}" "${apt[@]}" install -y --no-install-recommends $(available "$@")
+  quietly "packages" "${as_root[@]}" "${apt[@]}" install -y --no-install-recommends "$@"
 }
