@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <cstddef>
@@ -23,6 +24,7 @@ struct Slot {
 Slot slots[kSlots];
 std::int64_t live_bytes = 0;
 std::int64_t total_blocks = 0;
+std::atomic<std::int64_t> mapped_bytes{0};
 std::atomic_flag lock_flag = ATOMIC_FLAG_INIT;
 
 struct Lock {
@@ -83,6 +85,26 @@ void free(void* block) {
   // Blocks of 64 alone are ours; the others need no look-up.
   if (reinterpret_cast<std::uintptr_t>(block) % 64 == 0) take(block);
   __libc_free(block);
+}
+
+// What the program itself maps without a file, and what it gives back: it gives back whole blocks of its own.
+void* mmap(void* at, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
+  static const auto real =
+      reinterpret_cast<void* (*)(void*, std::size_t, int, int, int, off_t)>(dlsym(RTLD_NEXT, "mmap"));
+  void* const block = real(at, bytes, protection, flags, fd, offset);
+  if (block != MAP_FAILED && (flags & MAP_ANONYMOUS) != 0 && counts(__builtin_return_address(0)))
+    mapped_bytes += static_cast<std::int64_t>(bytes);
+  return block;
+}
+
+int munmap(void* block, std::size_t bytes) noexcept {
+  static const auto real = reinterpret_cast<int (*)(void*, std::size_t)>(dlsym(RTLD_NEXT, "munmap"));
+  if (counts(__builtin_return_address(0))) mapped_bytes -= static_cast<std::int64_t>(bytes);
+  return real(block, bytes);
+}
+
+std::int64_t ebb_shim_mapped_bytes() {
+  return mapped_bytes;
 }
 
 std::int64_t ebb_shim_live_bytes() {

@@ -19,7 +19,10 @@ struct Case {
 };
 
 at::Tensor framework(const at::Tensor& z, Activation act) {
-  return act == Activation::relu ? at::relu(z) : act == Activation::silu ? at::silu(z) : z;
+  return act == Activation::relu   ? at::relu(z)
+         : act == Activation::silu ? at::silu(z)
+         : act == Activation::gelu ? at::gelu(z, "tanh")
+                                   : z;
 }
 
 at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double size = 1) {
@@ -54,7 +57,7 @@ void expect_as_framework(const Case& c) {
 
 TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
-    for (const auto act : {Activation::none, Activation::relu, Activation::silu})
+    for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
       for (const auto [batch, in, out] : {std::array<std::int64_t, 3>{1, 5, 3}, {3, 17, 33}, {37, 130, 65}}) {
         SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " act " << static_cast<int>(act) << " "
                                         << batch << "x" << in << "x" << out);
@@ -65,8 +68,22 @@ TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
 TEST(Linear, AgreesWithManyBlocksInEveryDirection) {
   const SmallWorkspace small(4096);
   for (const auto dtype : {at::kFloat, at::kHalf})
-    for (const auto act : {Activation::none, Activation::relu, Activation::silu})
+    for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
       expect_as_framework({dtype, act, 45, 131, 67});
+}
+
+TEST(Linear, TakesAnyLeadingDimensionsAndNoBias) {
+  at::manual_seed(2);
+  const auto x = leaf({2, 3, 9}, at::kHalf), w = leaf({5, 9}, at::kHalf);
+  const auto xr = twin(x), wr = twin(w);
+  const auto y = linear(x, w, at::Tensor(), Activation::gelu);
+  const auto yr = at::gelu(at::linear(xr, wr), "tanh");
+  ASSERT_EQ(y.sizes(), yr.sizes());
+  EXPECT_LE(relative_error(y, yr), rounding(at::kHalf));
+  y.sum().backward();
+  yr.sum().backward();
+  EXPECT_LE(relative_error(x.grad(), xr.grad()), 2 * rounding(at::kHalf));
+  EXPECT_LE(relative_error(w.grad(), wr.grad()), 2 * rounding(at::kHalf));
 }
 
 TEST(Linear, HoldsNoMoreWorkspaceThanTheLimit) {

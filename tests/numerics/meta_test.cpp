@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "numerics/fronts.h"
+#include "numerics/sequence.h"
 #include "numerics/update.h"
 
 namespace ebb::numerics {
@@ -45,9 +46,28 @@ std::vector<at::Tensor> forward_and_backward(at::Device device) {
           philox_normal(2, 3, 1, 4, 0, at::kHalf, device)};
 }
 
+std::vector<at::Tensor> sequence_forward_and_backward(at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kHalf).device(device);
+  const auto leaf = [&](std::vector<std::int64_t> shape) {
+    return at::empty(shape, options).zero_().requires_grad_();
+  };
+  const auto tokens = at::empty({2, 5}, options.dtype(at::kLong)).zero_();
+  const auto table = leaf({7, 8}), w = leaf({8}), b = leaf({8}), in = leaf({16, 8}), out = leaf({8, 8});
+  const auto x = layer_norm(embed(tokens, table), w, b, 1e-5);
+  const auto rope = rope_table(5, 4, 10000).to(device);
+  const auto a = linear(attention(linear(x, in, at::Tensor()), {2, 1}, rope), out, at::Tensor());
+  const auto h = rms_norm(swiglu(a, x), w, 1e-5);
+  const auto loss = head_cross_entropy(h.view({10, 8}), table, tokens.flatten());
+  loss.backward();
+  return {x, a, h, loss, table.grad(), w.grad(), b.grad(), in.grad(), out.grad()};
+}
+
 TEST(Meta, GivesTheShapesDtypesAndStridesOfTheCpu) {
-  const auto cpu = forward_and_backward(at::kCPU);
-  const auto meta = forward_and_backward(at::kMeta);
+  auto cpu = forward_and_backward(at::kCPU);
+  auto meta = forward_and_backward(at::kMeta);
+  for (const auto& t : sequence_forward_and_backward(at::kCPU)) cpu.push_back(t);
+  for (const auto& t : sequence_forward_and_backward(at::kMeta)) meta.push_back(t);
+  ASSERT_EQ(meta.size(), cpu.size());
   for (std::size_t i = 0; i < cpu.size(); ++i) {
     SCOPED_TRACE(i);
     EXPECT_TRUE(meta[i].is_meta());

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "numerics/fronts.h"
+#include "numerics/sequence.h"
 
 namespace ebb::numerics {
 namespace {
@@ -34,6 +35,16 @@ std::vector<Front> all_fronts() {
       {"bernoulli_nll_sum",
        [=](const at::Tensor& x) { return bernoulli_nll_sum(x, at::zeros({2, 1, 4, 4}, at::kByte)); },
        {2, 1, 4, 4}},
+      {"layer_norm",
+       [=](const at::Tensor& x) { return layer_norm(x, zeros({4}), zeros({4}), 1e-5); },
+       {2, 4}},
+      {"rms_norm", [=](const at::Tensor& x) { return rms_norm(x, zeros({4}), 1e-5); }, {2, 4}},
+      {"swiglu", [](const at::Tensor& x) { return swiglu(x, x); }, {2, 4}},
+      {"attention", [](const at::Tensor& x) { return attention(x, {1, 1}); }, {1, 2, 6}},
+      {"embed", [](const at::Tensor& x) { return embed(at::zeros({2}, at::kLong), x); }, {2, 4}},
+      {"head_cross_entropy",
+       [=](const at::Tensor& x) { return head_cross_entropy(x, zeros({3, 4}), at::zeros({2}, at::kLong)); },
+       {2, 4}},
       {"gaussian_kl_sum", [=](const at::Tensor& x) { return gaussian_kl_sum(x, x); }, {2, 4}},
       {"reparameterize", [=](const at::Tensor& x) { return reparameterize(x, x, 1, 0); }, {2, 4}},
   };

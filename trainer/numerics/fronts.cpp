@@ -16,30 +16,58 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 cpu::Act kernel_act(Activation act) {
-  return act == Activation::relu ? cpu::Act::relu : act == Activation::silu ? cpu::Act::silu : cpu::Act::none;
+  switch (act) {
+    case Activation::relu:
+      return cpu::Act::relu;
+    case Activation::silu:
+      return cpu::Act::silu;
+    case Activation::gelu:
+      return cpu::Act::gelu;
+    case Activation::none:
+      return cpu::Act::none;
+  }
+  return cpu::Act::none;
 }
 
 at::Tensor framework_activation(const at::Tensor& z, Activation act) {
-  return act == Activation::relu ? at::relu(z) : act == Activation::silu ? at::silu(z) : z;
+  switch (act) {
+    case Activation::relu:
+      return at::relu(z);
+    case Activation::silu:
+      return at::silu(z);
+    case Activation::gelu:
+      return at::gelu(z, "tanh");
+    case Activation::none:
+      return z;
+  }
+  return z;
+}
+
+// Keeps the value before the activation for backward, rather than the output.
+bool keeps_before(Activation act) {
+  return act == Activation::silu || act == Activation::gelu;
 }
 
 void check_operands(const char* front, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                     std::int64_t rank) {
-  const bool fits = x.dim() == rank && w.dim() == rank && b.dim() == 1 &&
-                    x.scalar_type() == w.scalar_type() && x.scalar_type() == b.scalar_type() &&
-                    x.device() == w.device() && x.device() == b.device();
+  const bool fits =
+      x.dim() == rank && w.dim() == rank && x.scalar_type() == w.scalar_type() && x.device() == w.device() &&
+      (!b.defined() || (b.dim() == 1 && x.scalar_type() == b.scalar_type() && x.device() == b.device()));
   if (!fits)
-    throw Error(
-        ExitCode::internal,
-        fmt::format("{}: x [{}] {} on {}, w [{}] {} and b [{}] {} do not go together; they need {} and 1 "
-                    "dimensions, one dtype and one device",
-                    front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()), x.device().str(),
-                    fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type()), fmt::join(b.sizes(), ", "),
-                    c10::toString(b.scalar_type()), rank));
+    throw Error(ExitCode::internal,
+                fmt::format("{}: x [{}] {} on {}, w [{}] {} and b {} do not go together; they need {} and 1 "
+                            "dimensions, one dtype and one device",
+                            front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()),
+                            x.device().str(), fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type()),
+                            b.defined() ? fmt::format("[{}] {}", fmt::join(b.sizes(), ", "),
+                                                      c10::toString(b.scalar_type()))
+                                        : "(none)",
+                            rank));
 }
 
 bool needs_graph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
-  return c10::GradMode::is_enabled() && (x.requires_grad() || w.requires_grad() || b.requires_grad());
+  return c10::GradMode::is_enabled() &&
+         (x.requires_grad() || w.requires_grad() || (b.defined() && b.requires_grad()));
 }
 
 // An image that the kernels can read as it lies: contiguous, or channels innermost.
@@ -48,24 +76,25 @@ at::Tensor dense(const at::Tensor& t) {
 }
 
 // What backward needs of the result: the output for relu (which is kept by the next layer anyway), the value
-// before it for silu.
+// before it for silu and gelu.
 at::Tensor kept(Activation act, const at::Tensor& y, const at::Tensor& before) {
-  return act == Activation::relu ? y : act == Activation::silu ? before : at::Tensor();
+  return act == Activation::relu ? y : before;
 }
 
-std::array<bool, 3> wanted(const AutogradContext* ctx) {
-  return {ctx->needs_input_grad(0), ctx->needs_input_grad(1), ctx->needs_input_grad(2)};
+std::array<bool, 3> wanted(const AutogradContext* ctx, bool bias = true) {
+  return {ctx->needs_input_grad(0), ctx->needs_input_grad(1), bias && ctx->needs_input_grad(2)};
 }
 
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& w,
-                            const at::Tensor& b, std::int64_t act, bool graph) {
+                            const std::optional<at::Tensor>& bias, std::int64_t act, bool graph) {
     const auto activation = static_cast<Activation>(act);
-    const at::Tensor xc = x.contiguous();
-    auto [y, before] = cpu::linear_forward(xc, w.contiguous(), b.contiguous(), kernel_act(activation),
-                                           graph && activation == Activation::silu);
+    const at::Tensor xc = x.contiguous(), b = bias ? bias->contiguous() : at::Tensor();
+    auto [y, before] =
+        cpu::linear_forward(xc, w.contiguous(), b, kernel_act(activation), graph && keeps_before(activation));
     ctx->save_for_backward({xc, w, kept(activation, y, before)});
     ctx->saved_data["act"] = act;
+    ctx->saved_data["bias"] = b.defined();
     return y;
   }
 
@@ -74,7 +103,7 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto saved = ctx->get_saved_variables();
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
     auto grads = cpu::linear_backward(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2],
-                                      kernel_act(act), wanted(ctx));
+                                      kernel_act(act), wanted(ctx, ctx->saved_data["bias"].toBool()));
     return {grads[0], grads[1], grads[2], {}, {}};
   }
 };
@@ -87,7 +116,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const at::Tensor xc = dense(x);
     const auto g = cpu::geometry(xc, w, stride, padding, transposed);
     auto [y, before] = cpu::conv_forward(g, xc, w.contiguous(), b.contiguous(), kernel_act(activation),
-                                         graph && activation == Activation::silu);
+                                         graph && keeps_before(activation));
     ctx->save_for_backward({xc, w, kept(activation, y, before)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["stride"] = stride;
@@ -112,13 +141,20 @@ struct Convolution : torch::autograd::Function<Convolution> {
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act) {
+  if (x.dim() != 2) {
+    if (x.dim() == 0) throw Error(ExitCode::internal, "linear: x is a single number, not rows");
+    std::vector<std::int64_t> shape = x.sizes().vec();
+    shape.back() = w.size(0);
+    return linear(x.reshape({-1, x.size(-1)}), w, b, act).view(shape);
+  }
   check_operands("linear", x, w, b, 2);
-  if (x.size(1) != w.size(1) || b.size(0) != w.size(0))
+  if (x.size(1) != w.size(1) || (b.defined() && b.size(0) != w.size(0)))
     throw Error(ExitCode::internal,
                 fmt::format("linear: x [{}] does not go with w [{}] and b [{}]", fmt::join(x.sizes(), ", "),
-                            fmt::join(w.sizes(), ", "), b.size(0)));
+                            fmt::join(w.sizes(), ", "), b.defined() ? b.size(0) : 0));
   if (x.is_cuda()) return framework_activation(at::linear(x, w, b), act);
-  return Linear::apply(x, w, b, static_cast<std::int64_t>(act), needs_graph(x, w, b));
+  return Linear::apply(x, w, b.defined() ? std::optional(b) : std::nullopt, static_cast<std::int64_t>(act),
+                       needs_graph(x, w, b));
 }
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t stride,

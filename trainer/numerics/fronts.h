@@ -10,9 +10,9 @@
 // right, where the framework's own is used).
 namespace ebb::numerics {
 
-enum class Activation { none, relu, silu };
+enum class Activation { none, relu, silu, gelu };  // gelu: the form by tanh
 
-// y = act(x W^T + b). x [B, in], w [out, in], b [out]; all of one dtype.
+// y = act(x W^T + b). x [..., in], w [out, in], b [out] or undefined for none; all of one dtype.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                   Activation act = Activation::none);
 

@@ -18,8 +18,8 @@ struct Straggler {
 };
 
 // `ranks`: each rank's seconds of a step. A rank's own time is all but `reduce`, in which it mostly waits.
-// Named is the rank of the most own time, where it costs more than a tenth of the step and 5 ms. Host time: work that
-// a GPU still has to do when the host goes on counts as the wait that it causes.
+// Named is the rank of the most own time, where it costs more than a tenth of the step and 5 ms. Host time:
+// work that a GPU still has to do when the host goes on counts as the wait that it causes.
 std::optional<Straggler> straggler(const std::vector<memory::StageSeconds>& ranks);
 
 // Tells a person of a rank that stays slow, not of one slow step: when a rank was the straggler in at least

@@ -40,11 +40,18 @@ EBB_INLINE float sigmoid(float x) {
   return 1.0F / (1.0F + exponential(-x));
 }
 
+// 2 sqrt(2 / pi) (x + 0.044715 x^3): GELU by tanh is x sigmoid of it.
+EBB_INLINE float gelu_argument(float x) {
+  return 1.59576912F * (x + 0.044715F * (x * x * x));
+}
+
 EBB_INLINE void finish_block(float* values, Act act, std::int64_t n) {
   if (act == Act::relu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] < 0.0F ? 0.0F : values[i];  // keeps NaN
   } else if (act == Act::silu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] * sigmoid(values[i]);
+  } else if (act == Act::gelu) {
+    for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] * sigmoid(gelu_argument(values[i]));
   }
 }
 
@@ -78,6 +85,12 @@ EBB_INLINE void activation_gradient_body(Act act, const float* saved, float* gra
     for (std::int64_t i = 0; i < n; ++i) {
       const float s = sigmoid(saved[i]);
       gradient[i] *= s * (1.0F + saved[i] * (1.0F - s));
+    }
+  } else if (act == Act::gelu) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float x = saved[i];
+      const float s = sigmoid(gelu_argument(x));
+      gradient[i] *= s * (1.0F + x * (1.0F - s) * (1.59576912F * (1.0F + 0.134145F * (x * x))));
     }
   }
 }

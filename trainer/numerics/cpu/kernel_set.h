@@ -1,61 +1,116 @@
 #pragma once
 #include "numerics/cpu/kernel_bodies.h"
+#include "numerics/cpu/kernel_sequence.h"
 
 // The set's functions and its table, in a namespace of their own; `TARGET` is the attribute that they are
 // compiled under.
-#define EBB_KERNEL_SET(TARGET, NAME)                                                                     \
-  TARGET void to_float(Kind k, const void* in, float* out, std::int64_t n) {                             \
-    load<Convert>(k, in, out, n);                                                                        \
-  }                                                                                                      \
-  TARGET void from_float(Kind k, const float* in, void* out, std::int64_t n) {                           \
-    store<Convert>(k, in, out, n);                                                                       \
-  }                                                                                                      \
-  TARGET void finish(Kind k, float* x, const float* b, Act act, std::int64_t rows, std::int64_t columns, \
-                     void* out, void* z) {                                                               \
-    finish_body<Convert>(k, x, b, act, rows, columns, out, z);                                           \
-  }                                                                                                      \
-  TARGET void activation_gradient(Act act, const float* s, float* g, std::int64_t n) {                   \
-    activation_gradient_body(act, s, g, n);                                                              \
-  }                                                                                                      \
-  TARGET void add(const float* in, float* sum, std::int64_t n) {                                         \
-    add_body(in, sum, n);                                                                                \
-  }                                                                                                      \
-  TARGET void add_rows(const float* x, std::int64_t r, std::int64_t c, float* s) {                       \
-    add_rows_body(x, r, c, s);                                                                           \
-  }                                                                                                      \
-  TARGET void transpose(const float* in, std::int64_t r, std::int64_t c, float* out) {                   \
-    transpose_body(in, r, c, out);                                                                       \
-  }                                                                                                      \
-  TARGET void adamw(Kind wk, void* w, std::int16_t* low, Kind gk, const void* g, float* m, float* v,     \
-                    const AdamWFactors& how, std::int64_t n) {                                           \
-    adamw_body<Convert>(wk, w, low, gk, g, m, v, how, n);                                                \
-  }                                                                                                      \
-  TARGET void split(Kind k, const float* x, void* w, std::int16_t* low, std::int64_t n) {                \
-    split_body<Convert>(k, x, w, low, n);                                                                \
-  }                                                                                                      \
-  TARGET void join(Kind k, const void* w, const std::int16_t* low, float* x, std::int64_t n) {           \
-    join_body<Convert>(k, w, low, x, n);                                                                 \
-  }                                                                                                      \
-  TARGET void stats(Kind k, const void* g, std::int64_t n, double* s, std::int64_t* bad) {               \
-    stats_body<Convert>(k, g, n, s, bad);                                                                \
-  }                                                                                                      \
-  TARGET double bernoulli(Kind k, const void* x, const std::uint8_t* t, std::int64_t n) {                \
-    return bernoulli_body<Convert>(k, x, t, n);                                                          \
-  }                                                                                                      \
-  TARGET void bernoulli_gradient(Kind k, const void* x, const std::uint8_t* t, float scale, void* g,     \
-                                 std::int64_t n) {                                                       \
-    bernoulli_gradient_body<Convert>(k, x, t, scale, g, n);                                              \
-  }                                                                                                      \
-  TARGET double kl(Kind k, const void* mu, const void* l, std::int64_t n) {                              \
-    return kl_body<Convert>(k, mu, l, n);                                                                \
-  }                                                                                                      \
-  TARGET void kl_gradient(Kind k, const void* mu, const void* l, float s, void* dm, void* dl,            \
-                          std::int64_t n) {                                                              \
-    kl_gradient_body<Convert>(k, mu, l, s, dm, dl, n);                                                   \
-  }                                                                                                      \
-  TARGET void unit_range(Kind k, const std::uint8_t* in, void* out, std::int64_t n) {                    \
-    unit_range_body<Convert>(k, in, out, n);                                                             \
-  }                                                                                                      \
-  constexpr Kernels kTable{                                                                              \
-      NAME,  to_float, from_float, finish,    activation_gradient, add, add_rows,    transpose, adamw,   \
-      split, join,     stats,      bernoulli, bernoulli_gradient,  kl,  kl_gradient, unit_range};
+#define EBB_KERNEL_SET(TARGET, NAME)                                                                         \
+  TARGET void to_float(Kind k, const void* in, float* out, std::int64_t n) {                                 \
+    load<Convert>(k, in, out, n);                                                                            \
+  }                                                                                                          \
+  TARGET void from_float(Kind k, const float* in, void* out, std::int64_t n) {                               \
+    store<Convert>(k, in, out, n);                                                                           \
+  }                                                                                                          \
+  TARGET void finish(Kind k, float* x, const float* b, Act act, std::int64_t rows, std::int64_t columns,     \
+                     void* out, void* z) {                                                                   \
+    finish_body<Convert>(k, x, b, act, rows, columns, out, z);                                               \
+  }                                                                                                          \
+  TARGET void activation_gradient(Act act, const float* s, float* g, std::int64_t n) {                       \
+    activation_gradient_body(act, s, g, n);                                                                  \
+  }                                                                                                          \
+  TARGET void add(const float* in, float* sum, std::int64_t n) {                                             \
+    add_body(in, sum, n);                                                                                    \
+  }                                                                                                          \
+  TARGET void add_rows(const float* x, std::int64_t r, std::int64_t c, float* s) {                           \
+    add_rows_body(x, r, c, s);                                                                               \
+  }                                                                                                          \
+  TARGET void transpose(const float* in, std::int64_t r, std::int64_t c, float* out) {                       \
+    transpose_body(in, r, c, out);                                                                           \
+  }                                                                                                          \
+  TARGET void adamw(Kind wk, void* w, std::int16_t* low, Kind gk, const void* g, float* m, float* v,         \
+                    const AdamWFactors& how, std::int64_t n) {                                               \
+    adamw_body<Convert>(wk, w, low, gk, g, m, v, how, n);                                                    \
+  }                                                                                                          \
+  TARGET void split(Kind k, const float* x, void* w, std::int16_t* low, std::int64_t n) {                    \
+    split_body<Convert>(k, x, w, low, n);                                                                    \
+  }                                                                                                          \
+  TARGET void join(Kind k, const void* w, const std::int16_t* low, float* x, std::int64_t n) {               \
+    join_body<Convert>(k, w, low, x, n);                                                                     \
+  }                                                                                                          \
+  TARGET void stats(Kind k, const void* g, std::int64_t n, double* s, std::int64_t* bad) {                   \
+    stats_body<Convert>(k, g, n, s, bad);                                                                    \
+  }                                                                                                          \
+  TARGET double bernoulli(Kind k, const void* x, const std::uint8_t* t, std::int64_t n) {                    \
+    return bernoulli_body<Convert>(k, x, t, n);                                                              \
+  }                                                                                                          \
+  TARGET void bernoulli_gradient(Kind k, const void* x, const std::uint8_t* t, float scale, void* g,         \
+                                 std::int64_t n) {                                                           \
+    bernoulli_gradient_body<Convert>(k, x, t, scale, g, n);                                                  \
+  }                                                                                                          \
+  TARGET double kl(Kind k, const void* mu, const void* l, std::int64_t n) {                                  \
+    return kl_body<Convert>(k, mu, l, n);                                                                    \
+  }                                                                                                          \
+  TARGET void kl_gradient(Kind k, const void* mu, const void* l, float s, void* dm, void* dl,                \
+                          std::int64_t n) {                                                                  \
+    kl_gradient_body<Convert>(k, mu, l, s, dm, dl, n);                                                       \
+  }                                                                                                          \
+  TARGET void unit_range(Kind k, const std::uint8_t* in, void* out, std::int64_t n) {                        \
+    unit_range_body<Convert>(k, in, out, n);                                                                 \
+  }                                                                                                          \
+  TARGET void norm(Kind k, const void* x, const float* w, const float* b, float eps, std::int64_t rows,      \
+                   std::int64_t columns, void* y, float* mean, float* rstd) {                                \
+    norm_body<Convert>(k, x, w, b, eps, rows, columns, y, mean, rstd);                                       \
+  }                                                                                                          \
+  TARGET void norm_gradient(Kind k, const void* dy, const void* x, const float* w, const float* mean,        \
+                            const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw, \
+                            float* db) {                                                                     \
+    norm_gradient_body<Convert>(k, dy, x, w, mean, rstd, rows, columns, dx, dw, db);                         \
+  }                                                                                                          \
+  TARGET float largest(const float* x, std::int64_t n) {                                                     \
+    return largest_body(x, n);                                                                               \
+  }                                                                                                          \
+  TARGET float exponentials(float* x, std::int64_t n, float shift) {                                         \
+    return exponentials_body(x, n, shift);                                                                   \
+  }                                                                                                          \
+  TARGET void softmax_gradient(const float* dp, float delta, float* p, std::int64_t n) {                     \
+    softmax_gradient_body(dp, delta, p, n);                                                                  \
+  }                                                                                                          \
+  TARGET float dot(const float* a, const float* b, std::int64_t n) {                                         \
+    return dot_body(a, b, n);                                                                                \
+  }                                                                                                          \
+  TARGET void rotate(const float* c, const float* s, float* x, std::int64_t n) {                             \
+    rotate_body(c, s, x, n);                                                                                 \
+  }                                                                                                          \
+  TARGET void swiglu(Kind k, const void* gate, const void* up, void* out, std::int64_t n) {                  \
+    swiglu_body<Convert>(k, gate, up, out, n);                                                               \
+  }                                                                                                          \
+  TARGET void swiglu_gradient(Kind k, const void* dy, const void* gate, const void* up, void* dg, void* du,  \
+                              std::int64_t n) {                                                              \
+    swiglu_gradient_body<Convert>(k, dy, gate, up, dg, du, n);                                               \
+  }                                                                                                          \
+  constexpr Kernels kTable{NAME,                                                                             \
+                           to_float,                                                                         \
+                           from_float,                                                                       \
+                           finish,                                                                           \
+                           activation_gradient,                                                              \
+                           add,                                                                              \
+                           add_rows,                                                                         \
+                           transpose,                                                                        \
+                           adamw,                                                                            \
+                           split,                                                                            \
+                           join,                                                                             \
+                           stats,                                                                            \
+                           bernoulli,                                                                        \
+                           bernoulli_gradient,                                                               \
+                           kl,                                                                               \
+                           kl_gradient,                                                                      \
+                           unit_range,                                                                       \
+                           norm,                                                                             \
+                           norm_gradient,                                                                    \
+                           largest,                                                                          \
+                           exponentials,                                                                     \
+                           softmax_gradient,                                                                 \
+                           dot,                                                                              \
+                           rotate,                                                                           \
+                           swiglu,                                                                           \
+                           swiglu_gradient};

@@ -7,7 +7,7 @@
 namespace ebb::numerics::cpu {
 
 enum class Kind : std::uint8_t { f32, f16, bf16 };
-enum class Act : std::uint8_t { none, relu, silu };
+enum class Act : std::uint8_t { none, relu, silu, gelu };  // gelu: by tanh
 
 struct AdamWFactors {
   float keep;  // 1 - lr * weight_decay
@@ -25,7 +25,7 @@ struct Kernels {
   // null, takes values + bias.
   void (*finish)(Kind kind, float* values, const float* bias, Act act, std::int64_t rows,
                  std::int64_t columns, void* out, void* before);
-  // gradient *= act'(saved): `saved` is the output for relu, the value before the activation for silu.
+  // gradient *= act'(saved): `saved` is the output for relu, the value before the activation for the others.
   void (*activation_gradient)(Act act, const float* saved, float* gradient, std::int64_t n);
   void (*add)(const float* in, float* sum, std::int64_t n);
   // sums[c] += values[r, c], rows in order.
@@ -53,6 +53,26 @@ struct Kernels {
                       std::int64_t n);
   // out = in / 255
   void (*unit_range)(Kind kind, const std::uint8_t* in, void* out, std::int64_t n);
+
+  // Row by row: y = (x - mean) * rstd * w + b. mean null: RMS norm, which takes none off. b may be null.
+  void (*norm)(Kind kind, const void* x, const float* w, const float* b, float eps, std::int64_t rows,
+               std::int64_t columns, void* y, float* mean, float* rstd);
+  // dx, and dw, db [columns] are added to (db null: none).
+  void (*norm_gradient)(Kind kind, const void* dy, const void* x, const float* w, const float* mean,
+                        const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw,
+                        float* db);
+  float (*largest)(const float* x, std::int64_t n);
+  // x = exp(x - shift); gives the sum.
+  float (*exponentials)(float* x, std::int64_t n, float shift);
+  // p *= (dp - delta)
+  void (*softmax_gradient)(const float* dp, float delta, float* p, std::int64_t n);
+  float (*dot)(const float* a, const float* b, std::int64_t n);
+  // Pairs (x[i], x[i + n/2]) are turned by the angles whose cosines and sines are given [n/2].
+  void (*rotate)(const float* cosines, const float* sines, float* x, std::int64_t n);
+  // out = silu(gate) * up
+  void (*swiglu)(Kind kind, const void* gate, const void* up, void* out, std::int64_t n);
+  void (*swiglu_gradient)(Kind kind, const void* dy, const void* gate, const void* up, void* d_gate,
+                          void* d_up, std::int64_t n);
 };
 
 const Kernels& kernels();

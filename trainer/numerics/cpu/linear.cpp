@@ -14,15 +14,16 @@ LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::
   const std::int64_t out = w.size(0);
   LinearOutput result{at::empty({batch, out}, x.options()), {}};
   if (keep_before) result.before = at::empty({batch, out}, x.options());
-  const at::Tensor space = workspace(product_workspace(batch, out, in) + out, x);
+  const at::Tensor space = workspace(product_workspace(batch, out, in) + (b.defined() ? out : 0), x);
   if (x.is_meta()) return result;
   const Kind kind = kind_of(x);
-  auto* bias = space.data_ptr<float>();
-  kernels().to_float(kind, b.const_data_ptr(), bias, out);
+  auto* const blocks = space.data_ptr<float>();
+  float* const bias = b.defined() ? blocks : nullptr;
+  if (b.defined()) kernels().to_float(kind, b.const_data_ptr(), bias, out);
   product({kind, x.const_data_ptr(), batch, in, false}, {kind, w.const_data_ptr(), out, in, true},
           {kind, result.y.mutable_data_ptr(), bias, act,
            keep_before ? result.before.mutable_data_ptr() : nullptr},
-          batch, out, in, bias + out);
+          batch, out, in, b.defined() ? blocks + out : blocks);
   return result;
 }
 

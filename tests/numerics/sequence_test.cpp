@@ -1,0 +1,115 @@
+#include "numerics/sequence.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "base/error.h"
+#include "numerics/close.h"
+#include "numerics/fronts.h"
+
+namespace ebb::numerics {
+namespace {
+
+constexpr at::ScalarType kDtypes[] = {at::kFloat, at::kHalf, at::kBFloat16};
+
+at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double size = 1, double shift = 0) {
+  return (at::randn(shape) * size + shift).to(dtype).requires_grad_();
+}
+at::Tensor twin(const at::Tensor& t) {
+  return t.detach().to(at::kFloat).requires_grad_();
+}
+
+// The front and the framework's fp32 on the same rounded values, forward and backward.
+template <class Front, class Reference>
+void expect_alike(const std::vector<at::Tensor>& inputs, const Front& front, const Reference& reference) {
+  std::vector<at::Tensor> twins;
+  for (const at::Tensor& t : inputs) twins.push_back(twin(t));
+  const at::ScalarType dtype = inputs[0].scalar_type();
+  const at::Tensor y = front(inputs), yr = reference(twins);
+  ASSERT_EQ(y.scalar_type(), dtype);
+  ASSERT_EQ(y.sizes(), yr.sizes());
+  EXPECT_LE(relative_error(y, yr), rounding(dtype));
+  const at::Tensor dy = at::randn(y.sizes()).to(dtype);
+  y.backward(dy);
+  yr.backward(dy.to(at::kFloat));
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    EXPECT_LE(relative_error(inputs[i].grad(), twins[i].grad()), 2 * rounding(dtype)) << "gradient " << i;
+}
+
+TEST(LayerNorm, AgreesWithTheFramework) {
+  at::manual_seed(1);
+  for (const auto dtype : kDtypes)
+    for (const std::int64_t columns : {2, 7, 384, 1500}) {  // the last is longer than a block
+      SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << columns);
+      expect_alike(
+          {leaf({3, 67, columns}, dtype, 2, 0.5), leaf({columns}, dtype), leaf({columns}, dtype)},
+          [](const auto& t) { return layer_norm(t[0], t[1], t[2], 1e-5); },
+          [&](const auto& t) { return at::layer_norm(t[0], {columns}, t[1], t[2], 1e-5); });
+    }
+}
+
+TEST(RmsNorm, AgreesWithTheFramework) {
+  at::manual_seed(2);
+  for (const auto dtype : kDtypes)
+    for (const std::int64_t columns : {1, 7, 384, 1500}) {
+      SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << columns);
+      expect_alike(
+          {leaf({3, 67, columns}, dtype, 2, 0.5), leaf({columns}, dtype)},
+          [](const auto& t) { return rms_norm(t[0], t[1], 1e-6); },
+          [&](const auto& t) { return at::rms_norm(t[0], {columns}, t[1], 1e-6); });
+    }
+}
+
+TEST(Norms, RefuseWeightsOfAnotherLength) {
+  EXPECT_THROW(layer_norm(at::ones({2, 4}), at::ones({3}), at::ones({4}), 1e-5), Error);
+  EXPECT_THROW(layer_norm(at::ones({2, 4}), at::ones({4}), at::ones({4}, at::kHalf), 1e-5), Error);
+  EXPECT_THROW(rms_norm(at::ones({2, 4}), at::ones({5}), 1e-5), Error);
+}
+
+TEST(Norms, GiveTheSameBitsOnOneAndTwoThreads) {
+  const auto x = leaf({700, 96}, at::kHalf), w = leaf({96}, at::kHalf), b = leaf({96}, at::kHalf);
+  std::vector<at::Tensor> results;
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2}) {
+    at::set_num_threads(threads);
+    const auto y = layer_norm(x, w, b, 1e-5);
+    const auto grads = torch::autograd::grad({y}, {x, w, b}, {at::ones_like(y)});
+    results.push_back(at::cat({y.flatten(), grads[0].flatten(), grads[1], grads[2]}).detach());
+  }
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(bits(results[0]), bits(results[1])));
+}
+
+TEST(SwiGlu, AgreesWithTheFramework) {
+  at::manual_seed(3);
+  for (const auto dtype : kDtypes)
+    expect_alike(
+        {leaf({5, 333}, dtype, 3), leaf({5, 333}, dtype)}, [](const auto& t) { return swiglu(t[0], t[1]); },
+        [](const auto& t) { return at::silu(t[0]) * t[1]; });
+}
+
+TEST(Embedding, GivesTheRowsAndSumsTheirGradientsInFp32) {
+  const auto table = leaf({6, 33}, at::kHalf);
+  const at::Tensor tokens = at::tensor({4, 0, 4, 5, 4, 0}, at::kInt).view({2, 3});
+  const at::Tensor y = embed(tokens, table);
+  EXPECT_EQ(y.sizes(), (std::vector<std::int64_t>{2, 3, 33}));
+  EXPECT_TRUE(at::equal(y.view({6, 33}), table.index_select(0, tokens.flatten().to(at::kLong))));
+  // 2048 + 1 + 1: in fp16 the ones would be lost one by one.
+  const at::Tensor dy = at::ones({2, 3, 33}, at::kHalf);
+  dy[0][0].fill_(2048);
+  y.backward(dy);
+  EXPECT_TRUE(table.grad()[4].eq(2050).all().item<bool>());
+  EXPECT_TRUE(table.grad()[0].eq(2).all().item<bool>());
+  EXPECT_TRUE(table.grad()[5].eq(1).all().item<bool>());
+  EXPECT_TRUE(table.grad().slice(0, 1, 4).eq(0).all().item<bool>());
+}
+
+TEST(Embedding, RefusesATokenOutsideTheTable) {
+  EXPECT_THROW(embed(at::tensor({1, 6}, at::kLong), at::ones({6, 2})), Error);
+  EXPECT_THROW(embed(at::tensor({-1}, at::kLong), at::ones({6, 2})), Error);
+}
+
+}  // namespace
+}  // namespace ebb::numerics

@@ -1,0 +1,102 @@
+#include "numerics/cpu/attention.h"
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "memory/ledger.h"
+#include "numerics/once.h"
+#include "numerics/sequence.h"
+
+namespace ebb::numerics {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct Attention : torch::autograd::Function<Attention> {
+  static cpu::AttentionShape shape(const at::Tensor& qkv, std::int64_t queries, std::int64_t keys) {
+    return {qkv.size(0), qkv.size(1), queries, keys, qkv.size(2) / (queries + 2 * keys)};
+  }
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, std::int64_t queries,
+                            std::int64_t keys, const std::optional<at::Tensor>& angles) {
+    const at::Tensor rope = angles ? *angles : at::Tensor();
+    const at::Tensor qkv = qkv_in.contiguous();
+    const auto result = cpu::attention_forward(shape(qkv, queries, keys), qkv, rope);
+    ctx->save_for_backward({qkv, rope, result.out, result.lse});
+    ctx->saved_data["queries"] = queries;
+    ctx->saved_data["keys"] = keys;
+    return result.out;
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    refuse_second_derivative("attention");
+    const auto saved = ctx->get_saved_variables();
+    const auto s = shape(saved[0], ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
+    return {
+        cpu::attention_backward(s, dy[0].contiguous(), saved[0], saved[1], {saved[2], saved[3]}), {}, {}, {}};
+  }
+};
+
+// Q and K turned by the framework's operators. x [B, T, H, D]
+at::Tensor turned(const at::Tensor& x, const at::Tensor& rope) {
+  const auto halves = x.to(at::kFloat).chunk(2, -1);
+  const at::Tensor c = rope[0].unsqueeze(1), s = rope[1].unsqueeze(1);  // [T, 1, D / 2]
+  return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1).to(x.scalar_type());
+}
+
+// On a GPU: the framework's flash kernel; its other ways hold [T, T] and are switched off rather than fallen
+// back to.
+at::Tensor on_device(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
+  const std::int64_t width = qkv.size(2) / (heads.query + 2 * heads.key);
+  const auto parts =
+      qkv.view({qkv.size(0), qkv.size(1), -1, width}).split({heads.query, heads.key, heads.key}, 2);
+  const auto side = [&](const at::Tensor& x) { return rope.defined() ? turned(x, rope) : x; };
+  at::globalContext().setSDPUseMath(false);
+  const at::Tensor out = at::scaled_dot_product_attention(
+      side(parts[0]).transpose(1, 2), side(parts[1]).transpose(1, 2), parts[2].transpose(1, 2), {}, 0.0, true,
+      std::nullopt, heads.query != heads.key);
+  return out.transpose(1, 2).reshape({qkv.size(0), qkv.size(1), heads.query * width});
+}
+
+}  // namespace
+
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
+  const bool divides = heads.key > 0 && heads.query % heads.key == 0;
+  const std::int64_t all = heads.query + 2 * heads.key;
+  if (!divides || qkv.dim() != 3 || qkv.size(2) % all != 0 || qkv.size(2) / all > cpu::kWidest)
+    throw Error(
+        ExitCode::internal,
+        fmt::format("attention: qkv [{}] cannot be {} heads of Q sharing {} of K and V, at most {} wide",
+                    fmt::join(qkv.sizes(), ", "), heads.query, heads.key, cpu::kWidest));
+  const std::int64_t width = qkv.size(2) / all;
+  if (rope.defined() && (width % 2 != 0 || rope.scalar_type() != at::kFloat || !rope.is_contiguous() ||
+                         rope.sizes() != at::IntArrayRef({2, qkv.size(1), width / 2})))
+    throw Error(
+        ExitCode::internal,
+        fmt::format("attention: rope [{}] {} does not go with {} positions of heads {} wide",
+                    fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
+  if (qkv.is_cuda()) return on_device(qkv, heads, rope);
+  return Attention::apply(qkv, heads.query, heads.key, rope.defined() ? std::optional(rope) : std::nullopt);
+}
+
+at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta) {
+  const std::int64_t pairs = head_width / 2;
+  at::Tensor table = at::empty({2, positions, pairs}, at::kFloat);
+  float* const cosines = table.data_ptr<float>();
+  float* const sines = cosines + positions * pairs;
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_width));
+    for (std::int64_t t = 0; t < positions; ++t) {
+      const double angle = static_cast<double>(t) * frequency;
+      cosines[t * pairs + i] = static_cast<float>(std::cos(angle));
+      sines[t * pairs + i] = static_cast<float>(std::sin(angle));
+    }
+  }
+  return table;
+}
+
+}  // namespace ebb::numerics

@@ -1,0 +1,26 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+namespace ebb::numerics::cpu {
+
+// The widest head that the kernels take.
+inline constexpr std::int64_t kWidest = 256;
+
+struct AttentionShape {
+  std::int64_t batch, length;         // B, T
+  std::int64_t queries, keys, width;  // heads of Q, heads of K and of V, D
+  [[nodiscard]] std::int64_t row() const { return (queries + 2 * keys) * width; }  // of qkv
+};
+
+// Contiguous tensors on the CPU or on meta: qkv [B, T, row], rope [2, T, D / 2] fp32 or undefined, out [B, T,
+// queries D], lse [B, queries, T] fp32: the logarithm of each row's sum of exponentials.
+struct AttentionOutput {
+  at::Tensor out, lse;
+};
+AttentionOutput attention_forward(const AttentionShape& shape, const at::Tensor& qkv, const at::Tensor& rope);
+at::Tensor attention_backward(const AttentionShape& shape, const at::Tensor& dy, const at::Tensor& qkv,
+                              const at::Tensor& rope, const AttentionOutput& forward);
+
+}  // namespace ebb::numerics::cpu

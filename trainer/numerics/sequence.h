@@ -1,0 +1,46 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+// The operators of sequence models; what fronts.h says of storage, computation and derivatives holds here
+// too.
+namespace ebb::numerics {
+
+// Rows of a table [V, C] by their number: tokens [...] int32 or int64 -> [..., C]. The gradient of a row is
+// summed in fp32 in the order of its tokens and rounded once. A number outside the table: Error(internal) on
+// the CPU.
+at::Tensor embed(const at::Tensor& tokens, const at::Tensor& table);
+
+// Over the last dimension, x [..., C], w and b [C]: y = (x - mean) / sqrt(variance + eps) w + b.
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps);
+// y = x / sqrt(mean of x^2 + eps) w (Zhang and Sennrich, "Root mean square layer normalization", 2019).
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps);
+
+// silu(gate) * up, elementwise (Shazeer, "GLU variants improve transformer", 2020).
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
+
+struct AttentionHeads {
+  std::int64_t query, key;  // key heads are shared by query / key query heads each
+};
+
+// Causal attention softmax(Q K^T / sqrt(D)) V of each head. qkv [B, T, (query + 2 key) D] holds the heads of
+// Q, then those of K, then those of V -> [B, T, query D]. With `rope` [2, T, D / 2] fp32 (cosines, then
+// sines), Q and K are first turned by their positions, in fp32. Never holds [T, T]: rows of scores are made
+// in blocks and made again in backward; kept are qkv, the output and one fp32 a row (Dao et al.,
+// "FlashAttention", 2022). The head width D is even where there is `rope`.
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope = {});
+
+// `rope` for attention(): angle t theta^(-2i / D) at position t and pair i (Su et al., "RoFormer", 2021). On
+// the CPU.
+at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta);
+
+// Sum over rows of -log softmax(h w^T)[target], fp32 scalar: the head of a language model and its loss in
+// one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnored count nothing. Logits are made in
+// blocks of rows and vocabulary and made again in backward; what is held beside the gradients is [N, C] in
+// fp32. Every sum is in fp32, in one order: the blocks' sizes change its grouping alone, so that it differs
+// from the unchunked form by rounding in fp32.
+inline constexpr std::int64_t kIgnored = -100;
+at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets);
+
+}  // namespace ebb::numerics
