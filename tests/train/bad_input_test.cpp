@@ -177,7 +177,7 @@ TEST_F(BadInput, OffsetsThatGoBackwards) {
 
 // Numbers that are none cannot be in images of bytes. A dataset of floating-point values, in which they
 // could, is refused before any is read.
-TEST_F(BadInput, NanAndInfinityInTheInput) {
+TEST_F(BadInput, ImagesOfNumbersThatMayBeNanAreRefused) {
   const fs::path data = data_copy(), index = data / "train/index.json";
   auto json = nlohmann::json::parse(read(index));
   for (auto& shard : json["shards"]) {

@@ -76,8 +76,10 @@ void add_data(CLI::App& app, Invocation& invocation) {
   command->require_subcommand(1);
   add_pack(*command, invocation);
   auto folder = std::make_shared<std::string>();
-  CLI::App* inspecting = command->add_subcommand("inspect", "Say what a folder of shards holds");
-  inspecting->add_option("FOLDER", *folder, "Folder with an index.json")->required();
+  CLI::App* inspecting =
+      command->add_subcommand("inspect", "Say what a folder of shards or a file of tokens holds");
+  inspecting->add_option("PATH", *folder, "Folder with an index.json, or a token file of llm.c or Megatron")
+      ->required();
   inspecting->callback([folder, &invocation] {
     invocation.run = [folder] {
       print(data::inspect(*folder));

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "data/inspect_tokens.h"
 #include "data/mds_index.h"
 #include "data/mds_reader.h"
 #include "data/pack.h"
@@ -101,6 +102,8 @@ std::string packed_from(const fs::path& folder) {
 
 std::string inspect(const fs::path& folder) {
   constexpr std::int64_t kPreviewBytes = 64;
+  std::error_code ignored;
+  if (fs::is_regular_file(folder, ignored)) return inspect_tokens(folder);
   const MdsIndex index = read_mds_index(folder);
   check_shard_files(index);
   const Totals totals = total(index);

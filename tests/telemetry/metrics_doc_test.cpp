@@ -1,0 +1,48 @@
+// docs/metrics.md is what people read a run's numbers by: it names every key of a line, and no other.
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "support/folder_test.h"
+#include "support/process.h"
+#include "telemetry/metrics.h"
+
+namespace ebb::telemetry {
+namespace {
+
+// The names in backquotes of the first column of the table of a step's keys.
+std::set<std::string> documented() {
+  std::istringstream page(read_file(test::source_dir() + "/docs/metrics.md", ExitCode::internal));
+  std::set<std::string> names;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("| `")) continue;
+    const std::string column = line.substr(2, line.find('|', 2) - 2);
+    const std::regex name("`([a-z_]+)`");
+    for (std::sregex_iterator it(column.begin(), column.end(), name), end; it != end; ++it)
+      names.insert((*it)[1]);
+  }
+  return names;
+}
+
+class MetricsDocument : public test::FolderTest {};
+
+TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
+  StepMetrics m;
+  m.parts = {{"kl", 1.0}};
+  m.skipped = true;
+  m.overflowed = "decoder.weight";
+  m.rank_seconds.resize(2);
+  m.straggler = Straggler{1, memory::Stage::load, 1, 2};
+  Metrics(folder_, 0).write(m);
+  std::set<std::string> written;
+  for (const auto& [key, value] : nlohmann::json::parse(contents("metrics.jsonl")).items())
+    written.insert(key);
+  EXPECT_EQ(documented(), written);
+}
+
+}  // namespace
+}  // namespace ebb::telemetry
