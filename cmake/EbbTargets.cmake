@@ -42,6 +42,13 @@ function(ebb_make_torch_pch)
   endif()
 endfunction()
 set(EBB_TEST_FLAGS "$<$<CONFIG:Release>:-O1>")
+if(EBB_SANITIZE MATCHES "undefined")
+  # What is checked is the program: its tests are half of what there is to compile.
+  list(APPEND EBB_TEST_FLAGS -fno-sanitize=undefined)
+endif()
+if(EBB_FUZZ)
+  list(APPEND EBB_TEST_FLAGS -fno-sanitize=fuzzer-no-link)
+endif()
 ebb_make_torch_pch()
 
 # Whether a file includes the framework, itself or through our own headers. Each file is read once.
@@ -139,6 +146,9 @@ function(ebb_test name)
   set(environment "${EBB_TEST_ENVIRONMENT};EBB_BINARY=$<TARGET_FILE:ebb>;EBB_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
   if(A_RANKS)
     foreach(n IN LISTS A_RANKS)
+      if(EBB_SANITIZE AND n GREATER 2)
+        continue()  # four slow ranks on two cores show nothing that two do not
+      endif()
       add_test(NAME ${EBB_TEST_PREFIX}${name}_np${n} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -np ${n} $<TARGET_FILE:test_${name}>)
       set_tests_properties(${EBB_TEST_PREFIX}${name}_np${n} PROPERTIES TIMEOUT ${A_TIMEOUT} PROCESSORS 2 LABELS "${A_LABELS};mpi" ENVIRONMENT "${environment}")
     endforeach()

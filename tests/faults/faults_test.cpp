@@ -258,7 +258,7 @@ TEST_F(Faults, KilledAtABlockOrAWriteItResumesToTheSameBits) {
     ASSERT_GT(blocks, 100);
     ASSERT_GT(calls, 4);
     for (const auto& [variable, all] : {std::pair{"EBB_FAULT_BLOCK", blocks}, {"EBB_FAULT_WRITE", calls}}) {
-      const long tries = std::min(all, rounds(3));
+      const long tries = std::min(all, rounds(2));
       for (long i = 0; i < tries; ++i) {
         const long at = 1 + (2 * i + 1) * (all - 1) / (2 * tries);
         SCOPED_TRACE("rank " + std::to_string(rank) + ", " + variable + " " + std::to_string(at) + " of " +
@@ -291,7 +291,7 @@ TEST_F(Faults, AWriteThatFailsLeavesTheCheckpointBeforeWhole) {
     const long calls = count(rank, {"run.steps=2", "checkpoint.every=2"}).second;
     ASSERT_GT(calls, 1);
     for (const char* error : {"ENOSPC", "EIO", "SHORT"}) {
-      const long tries = std::min(calls, rounds(5));
+      const long tries = std::min(calls, rounds(3));
       for (long i = 0; i < tries; ++i) {
         const long at = 1 + i * (calls - 1) / std::max(1L, tries - 1);
         SCOPED_TRACE("rank " + std::to_string(rank) + ", call " + std::to_string(at) + " of " +
