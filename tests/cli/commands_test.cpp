@@ -152,6 +152,20 @@ TEST_F(DataCommands, WhatIsPackedIsFoundWholeAndNotPackedAgain) {
   EXPECT_EQ(std::count(verified.out.begin(), verified.out.end(), '\n'), 1);
 }
 
+TEST_F(DataCommands, TextBecomesATokenFileThatInspectShows) {
+  std::ofstream(folder_ / "a.txt") << "In the beginning";
+  const std::string tokens = folder_ / "a.bin";
+  const ProcessResult packed = ebb({"data", "pack", folder_ / "a.txt", "--tokenizer", "bytes", "-o", tokens});
+  ASSERT_EQ(packed.exit_code, 0) << packed.err;
+  EXPECT_EQ(packed.out, "packed: 17 tokens of 1 document, vocabulary 257, in " + tokens + "\n");
+  const ProcessResult inspected = ebb({"data", "inspect", tokens});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+  EXPECT_THAT(inspected.out, HasSubstr("llm.c, 2 bytes a token"));
+  EXPECT_THAT(inspected.out, HasSubstr("32 to 256"));
+  EXPECT_EQ(ebb({"data", "pack", folder_ / "a.txt", "--tokenizer", "words", "-o", tokens}).exit_code, 2);
+  EXPECT_EQ(ebb({"data", "pack", folder_ / "a.txt", folder_ / "a.txt", "-o", out_}).exit_code, 2);
+}
+
 TEST_F(DataCommands, WithoutATerminalNothingRenewsItself) {
   const ProcessResult result = pack();
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\r")));

@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/progress_line.h"
 #include "data/pack.h"
+#include "data/pack_text.h"
 
 namespace ebb::cli {
 namespace {
@@ -18,11 +20,40 @@ void print(std::string text) {
 }
 
 struct PackArguments {
+  std::vector<std::string> inputs;
   data::PackOptions options;
   std::string shard_size = "8MiB";
+  std::string tokenizer;
 };
 
+ExitCode pack_text(const PackArguments& arguments) {
+  if (!arguments.options.labels.empty())
+    throw Error(
+        ExitCode::usage,
+        "data pack: --labels belong to images, and --tokenizer makes tokens of text: give one of them");
+  data::PackTextOptions options;
+  options.inputs.assign(arguments.inputs.begin(), arguments.inputs.end());
+  options.out = arguments.options.out;
+  ProgressLine line("packing", "bytes");
+  const data::PackTextResult result = data::pack_text_bytes(
+      options, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
+  line.done();
+  print(fmt::format("packed: {} tokens of {} document{}, vocabulary {}, in {}", result.tokens,
+                    result.documents, result.documents == 1 ? "" : "s", data::kByteVocabulary,
+                    options.out.string()));
+  return ExitCode::ok;
+}
+
 ExitCode pack(PackArguments arguments) {
+  if (!arguments.tokenizer.empty()) return pack_text(arguments);
+  if (arguments.inputs.size() != 1)
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "data pack: {} files of images were given; one is packed at a time. Is this text? Then say "
+            "--tokenizer bytes",
+            arguments.inputs.size()));
+  arguments.options.images = arguments.inputs.front();
   const auto bytes = parse_bytes(arguments.shard_size);
   if (!bytes || *bytes < 1) {
     throw Error(
@@ -54,12 +85,20 @@ ExitCode verify(const std::string& folder) {
 void add_pack(CLI::App& data, Invocation& invocation) {
   auto arguments = std::make_shared<PackArguments>();
   CLI::App* command = data.add_subcommand(
-      "pack", "Make MDS shards of an IDX dataset (the MNIST family's files, plain or gzipped)");
-  command->add_option("IMAGES", arguments->options.images, "IDX file of images, plain or .gz")->required();
+      "pack",
+      "Make MDS shards of an IDX dataset (the MNIST family), or with --tokenizer a token file of text");
+  command
+      ->add_option("INPUT", arguments->inputs,
+                   "IDX file of images, plain or .gz; or text files and JSON lines (.jsonl, key \"text\")")
+      ->required();
+  command
+      ->add_option("--tokenizer", arguments->tokenizer,
+                   "What makes tokens of text; bytes: each byte its own number")
+      ->check(CLI::IsMember({"bytes"}));
   command->add_option("--labels", arguments->options.labels, "IDX file of labels, plain or .gz");
   command
       ->add_option("-o,--out", arguments->options.out,
-                   "Folder to make: one split, such as data/fashion-mnist/train")
+                   "What to make: the folder of one split, such as data/fashion-mnist/train, or a token file")
       ->required();
   command->add_option("--shard-size", arguments->shard_size, "Uncompressed size at which a new shard begins")
       ->capture_default_str();

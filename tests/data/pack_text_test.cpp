@@ -1,0 +1,84 @@
+#include "data/pack_text.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "data/fixtures.h"
+#include "data/token_file.h"
+
+namespace ebb::data {
+namespace {
+
+using testing::expect_error;
+using testing::Scratch;
+using testing::spit;
+
+class PackText : public ::testing::Test {
+ protected:
+  PackTextResult pack(const std::vector<std::string>& names) {
+    PackTextOptions options;
+    for (const std::string& name : names) options.inputs.push_back(dir_ / name);
+    options.out = dir_ / "sub/out.bin";
+    return pack_text_bytes(options, [this](std::int64_t done, std::int64_t total) { last_ = {done, total}; });
+  }
+  [[nodiscard]] std::vector<std::int32_t> packed() const {
+    const TokenFile file(dir_ / "sub/out.bin");
+    std::vector<std::int32_t> tokens(static_cast<std::size_t>(file.size()));
+    file.read(0, tokens, kByteVocabulary);
+    return tokens;
+  }
+  Scratch dir_;
+  std::pair<std::int64_t, std::int64_t> last_;
+};
+
+TEST_F(PackText, ABytesNumberIsItselfAndEachFileADocument) {
+  spit(dir_ / "a.txt", "Ab\n");
+  spit(dir_ / "b.txt", "\xc3\xa9");
+  const PackTextResult result = pack({"a.txt", "b.txt"});
+  EXPECT_EQ(result.documents, 2);
+  EXPECT_EQ(result.tokens, 7);
+  EXPECT_EQ(packed(), (std::vector<std::int32_t>{65, 98, 10, 256, 0xc3, 0xa9, 256}));
+  EXPECT_EQ(last_, (std::pair<std::int64_t, std::int64_t>{7, 7}));
+}
+
+TEST_F(PackText, EachLineOfJsonIsADocument) {
+  spit(dir_ / "a.jsonl", "{\"text\": \"x\\ny\", \"id\": 1}\n\n{\"text\": \"\"}\n");
+  EXPECT_EQ(pack({"a.jsonl"}).documents, 2);
+  EXPECT_EQ(packed(), (std::vector<std::int32_t>{120, 10, 121, 256, 256}));
+}
+
+TEST_F(PackText, LongTextsPassInBlocks) {
+  std::string text((std::size_t{5} << 20) + 3, 'q');
+  text.back() = 'z';
+  spit(dir_ / "a.txt", text);
+  EXPECT_EQ(pack({"a.txt"}).tokens, std::ssize(text) + 1);
+  const auto tokens = packed();
+  EXPECT_EQ(tokens[tokens.size() - 2], 'z');
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), 'q'), std::ssize(text) - 1);
+}
+
+TEST_F(PackText, InputsThatCannotBeAreNamedAndLeaveNothingBehind) {
+  spit(dir_ / "bad.jsonl", "{\"text\": \"x\"}\n{\"txt\": \"y\"}\n");
+  spit(dir_ / "none.jsonl", "\n");
+  spit(dir_ / "empty.txt", "");
+  expect_error(ExitCode::data, {"bad.jsonl:2", "\"text\""}, [&] { pack({"bad.jsonl"}); });
+  expect_error(ExitCode::data, {"no document"}, [&] { pack({"none.jsonl"}); });
+  expect_error(ExitCode::data, {"empty.txt", "empty"}, [&] { pack({"empty.txt"}); });
+  expect_error(ExitCode::data, {"nowhere.txt"}, [&] { pack({"nowhere.txt"}); });
+  expect_error(ExitCode::data, {"nowhere.jsonl"}, [&] { pack({"nowhere.jsonl"}); });
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "sub"));
+}
+
+TEST_F(PackText, AnOutThatIsThereIsLeftAlone) {
+  spit(dir_ / "a.txt", "x");
+  pack({"a.txt"});
+  const auto before = packed();
+  spit(dir_ / "a.txt", "y");
+  expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
+  EXPECT_EQ(packed(), before);
+}
+
+}  // namespace
+}  // namespace ebb::data
