@@ -1,10 +1,17 @@
 // Counts the bytes alive that LibTorch's CPU allocator and the program itself took by posix_memalign, without
 // knowing anything of the ledger: preloaded into a process, it stands before malloc. Blocks that other
 // libraries take (oneDNN inside LibTorch, MPI) are told apart by who calls, and left out.
+//
+// With EBB_SHIM_LOG=FILE, each line that the process writes to its memory log is answered by one in
+// FILE.<rank>: the bytes alive at that moment.
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
@@ -101,6 +108,32 @@ int munmap(void* block, std::size_t bytes) noexcept {
   static const auto real = reinterpret_cast<int (*)(void*, std::size_t)>(dlsym(RTLD_NEXT, "munmap"));
   if (counts(__builtin_return_address(0))) mapped_bytes -= static_cast<std::int64_t>(bytes);
   return real(block, bytes);
+}
+
+ssize_t write(int fd, const void* data, std::size_t bytes) {
+  static const auto real =
+      reinterpret_cast<ssize_t (*)(int, const void*, std::size_t)>(dlsym(RTLD_NEXT, "write"));
+  static const int log = [] {
+    const char *path = getenv("EBB_SHIM_LOG"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+    if (path == nullptr || rank == nullptr) return -1;
+    char name[4096];
+    snprintf(name, sizeof name, "%s.%s", path, rank);
+    return open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  }();
+  char link[64];
+  char path[4096] = {};
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  if (log >= 0 && readlink(link, path, sizeof path - 1) > 0 && strstr(path, "/memory/rank-") != nullptr) {
+    char line[32];
+    std::int64_t now = 0;
+    {
+      const Lock lock;
+      now = live_bytes;
+    }
+    const int n = snprintf(line, sizeof line, "%lld\n", static_cast<long long>(now));
+    if (real(log, line, static_cast<std::size_t>(n)) != n) abort();
+  }
+  return real(fd, data, bytes);
 }
 
 std::int64_t ebb_shim_mapped_bytes() {

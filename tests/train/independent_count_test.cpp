@@ -1,0 +1,43 @@
+// The memory log of a real run on two ranks against a count that knows nothing of it:
+// tests/memory/malloc_shim.cpp stands before malloc in each rank and answers each line of the log. All stages
+// are in it: a line is written when the step's reduction, its saving and its evaluation are over.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+TEST(IndependentRun, EveryLineOfEveryRankHasWhatIsAliveToTheByte) {
+  const TinyRun tiny;
+  const std::string log = tiny.folder() / "shim";
+  ProcessOptions options;
+  options.environment = {{"LD_PRELOAD", std::getenv("EBB_MALLOC_SHIM")}, {"EBB_SHIM_LOG", log}};
+  const ProcessResult result = run(
+      tiny.command(2, "counted", {"run.steps=20", "run.evaluate_every=5", "checkpoint.every=7"}), options);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* rank : {"0", "1"}) {
+    SCOPED_TRACE(rank);
+    const auto lines = json_lines(tiny.run_folder("counted") + "/memory/rank-0000" + rank + ".jsonl");
+    std::ifstream counts(log + "." + rank);
+    std::vector<std::int64_t> counted;
+    for (std::int64_t bytes = 0; counts >> bytes;) counted.push_back(bytes);
+    ASSERT_EQ(lines.size(), 20U);
+    ASSERT_EQ(counted.size(), lines.size());
+    for (std::size_t step = 0; step < lines.size(); ++step) {
+      EXPECT_EQ(lines[step].at("live_total"), counted[step]) << "step " << step;
+      std::int64_t sum = 0;
+      for (const auto& [name, bytes] : lines[step].at("live").items()) sum += bytes.get<std::int64_t>();
+      EXPECT_EQ(lines[step].at("live_total"), sum) << "step " << step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ebb::test
