@@ -58,7 +58,6 @@ TEST_F(StoreTest, EveryRankWritesOneShardAndDoneIsTheMarker) {
 TEST_F(StoreTest, ThereIsNothingNewestInANewFolder) {
   auto s = store();
   EXPECT_FALSE(s.newest(warn_));
-  EXPECT_FALSE(s.newest_folder());
 }
 
 TEST_F(StoreTest, KeepsTheNewestAndDeletesOlder) {

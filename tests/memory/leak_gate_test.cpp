@@ -196,16 +196,5 @@ TEST_F(LeakGateTest, OffSaysNothing) {
   }
 }
 
-TEST_F(LeakGateTest, ANewBaselineStartsWithTheNextStep) {
-  std::vector<Buffer> kept;
-  LeakGate gate(ledger_, LeakPolicy::error);
-  gate.check(0);
-  kept.emplace_back(8, Class::data, "slot");
-  gate.rebase();
-  EXPECT_FALSE(gate.check(1).has_value());
-  kept.emplace_back(8, Class::data, "slot");
-  EXPECT_THROW(gate.check(2), Error);
-}
-
 }  // namespace
 }  // namespace ebb::memory

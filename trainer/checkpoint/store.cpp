@@ -180,11 +180,4 @@ std::optional<Found> Store::newest(const std::function<void(const std::string&)>
   return Found{step_folder(folder_, step), step};
 }
 
-std::optional<std::filesystem::path> Store::newest_folder() const {
-  for (const auto& found : list_checkpoints(folder_)) {
-    if (std::filesystem::exists(found.folder / kDoneName)) return found.folder;
-  }
-  return std::nullopt;
-}
-
 }  // namespace ebb::checkpoint

@@ -56,10 +56,8 @@ class Store {
   // keys and `resume: auto`: Error(usage) with each key, both values and both ways on. Returns the step.
   std::int64_t load(const Found& found, const Parts& parts, const Origin& origin);
 
-  // On this rank alone, without checking files: what `load` says of the configuration, and the newest folder
-  // that was finished.
+  // On this rank alone, without checking files: what `load` says of the configuration.
   void require_same_mathematics(const Found& found, const Origin& origin) const;
-  [[nodiscard]] std::optional<std::filesystem::path> newest_folder() const;
 
  private:
   void write(std::int64_t step, const Parts& parts, const Origin& origin);

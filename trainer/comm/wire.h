@@ -42,7 +42,6 @@ class Wire {
   [[nodiscard]] int size() const { return size_; }
   [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] std::string place(int rank) const;  // "rank 3 (node-b)"
-  [[nodiscard]] const std::string& host(int rank) const { return hosts_.at(static_cast<std::size_t>(rank)); }
 
   // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in rank order.
   // Error(communication) where a rank did not come in time, or came with another operation (`same` decides;

@@ -92,8 +92,4 @@ std::optional<std::string> LeakGate::check(std::int64_t step) {
                                     "kept in a container, a gradient not freed; memory.leak=warn goes on");
 }
 
-void LeakGate::rebase() {
-  armed_ = false;
-}
-
 }  // namespace ebb::memory

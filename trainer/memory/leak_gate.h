@@ -19,9 +19,6 @@ class LeakGate {
   // class that differs, its owners with the bytes before, now and the difference; warn returns that text;
   // nothing otherwise.
   std::optional<std::string> check(std::int64_t step);
-  // After something that is allowed to change the baseline by design and says so (nothing in a step does):
-  // start again from the next step.
-  void rebase();
 
  private:
   const Ledger& ledger_;
