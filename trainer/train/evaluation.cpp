@@ -2,8 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "data/dataset.h"
-#include "data/pass.h"
 #include "memory/ledger.h"
 #include "step/step_control.h"
 
@@ -13,13 +11,13 @@ namespace {
 constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
 }
 
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split,
-                    std::int64_t batch, comm::Communicator& communicator, at::Device device) {
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& split,
+                    comm::Communicator& communicator, at::Device device) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
-  data::Pass pass(std::move(split), {batch, communicator.rank(), communicator.size(), device.is_cuda()});
+  split.restart();
   step::LossSums sums;
-  while (auto part = pass.next()) {
+  while (auto part = split.next()) {
     part->position += kFirstPosition;
     part->global_batch = 1;  // sums; divided by the split's size below
     part->images = part->images.to(device);
@@ -27,9 +25,9 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_pt
   }
   at::Tensor totals = sums.values();
   communicator.all_reduce(totals, "evaluation");
-  totals = totals.cpu() / static_cast<double>(pass.samples());
+  totals = totals.cpu() / static_cast<double>(split.samples());
   Evaluation result;
-  result.samples = pass.samples();
+  result.samples = split.samples();
   const double* values = totals.data_ptr<double>();
   result.loss = values[0];
   for (std::size_t i = 0; i < sums.names().size(); ++i)

@@ -1,13 +1,12 @@
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "core/phase.h"
-#include "data/dataset.h"
+#include "data/pass.h"
 
 namespace ebb::train {
 
@@ -18,10 +17,10 @@ struct Evaluation {
   std::int64_t samples = 0;
 };
 
-// Runs the phase's loss without gradients over the split once, in order, shared among the ranks. Latents are
-// drawn with numbers that training never uses and that are the same at every evaluation. Everything it makes
-// is freed. Collective.
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, std::unique_ptr<data::Dataset> split,
-                    std::int64_t batch, comm::Communicator& communicator, at::Device device);
+// Runs the phase's loss without gradients over the split once, from its first sample, in order, shared among
+// the ranks. Latents are drawn with numbers that training never uses and that are the same at every
+// evaluation. Everything it makes is freed. Collective.
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& split,
+                    comm::Communicator& communicator, at::Device device);
 
 }  // namespace ebb::train

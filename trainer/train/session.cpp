@@ -126,6 +126,8 @@ void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Fo
   data::LoaderPlan plan = loader_plan(config, world);
   plan.pinned = device.is_cuda();
   loader = std::make_unique<data::Loader>(open_split("train"), plan, cursor.step);
+  test = std::make_unique<data::Pass>(
+      open_split("test"), data::PassPlan{config.data.batch, world.rank(), world.size(), device.is_cuda()});
 }
 
 step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate) {

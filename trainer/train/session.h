@@ -11,6 +11,7 @@
 #include "comm/world.h"
 #include "core/unit.h"
 #include "data/loader.h"
+#include "data/pass.h"
 #include "memory/leak_gate.h"
 #include "memory/ledger.h"
 #include "models/model.h"
@@ -30,7 +31,7 @@ struct Session {
   Session(const Config& configuration, comm::World& all, memory::Ledger& account);
 
   // Fills the parameters with their initial values (`found` empty) or from a checkpoint, and opens the
-  // training data where the run is. Collective.
+  // training data where the run is, and the test split. Collective.
   void begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found,
              const checkpoint::Origin& origin);
 
@@ -57,6 +58,7 @@ struct Session {
   ScalerState scaler_state;
   Cursor cursor;
   std::unique_ptr<data::Loader> loader;
+  std::unique_ptr<data::Pass> test;  // the split that evaluation runs over
 };
 
 // What each rank can find wrong by itself before any of them waits for another: data that does not open, a

@@ -121,8 +121,8 @@ void Training::save() {
 
 Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-  return evaluate(*session_.model->phases().front(), session_.runner, session_.open_split("test"),
-                  config_.data.batch, *session_.communicator, session_.device);
+  return evaluate(*session_.model->phases().front(), session_.runner, *session_.test, *session_.communicator,
+                  session_.device);
 }
 
 ExitCode Training::stopped() {
