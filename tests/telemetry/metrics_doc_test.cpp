@@ -39,8 +39,8 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   m.straggler = Straggler{1, memory::Stage::load, 1, 2};
   Metrics(folder_, 0).write(m);
   std::set<std::string> written;
-  for (const auto& [key, value] : nlohmann::json::parse(contents("metrics.jsonl")).items())
-    written.insert(key);
+  const auto line = nlohmann::json::parse(contents("metrics.jsonl"));
+  for (const auto& [key, value] : line.items()) written.insert(key);
   EXPECT_EQ(documented(), written);
 }
 

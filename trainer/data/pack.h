@@ -31,8 +31,8 @@ struct PackResult {
 PackResult pack_idx(const PackOptions& options, const Progress& progress);
 
 // Text for a person: samples, shards, bytes, columns, hashes, the first sample, what it was packed from.
-// Reads the index and one sample. A file instead of a folder: what inspect_tokens() says of it. Error(data) if
-// it does not open.
+// Reads the index and one sample. A file instead of a folder: what inspect_tokens() says of it. Error(data)
+// if it does not open.
 std::string inspect(const std::filesystem::path& folder);
 
 // Reads every shard whole: lengths, hashes, offsets, every sample's parts. A summary of one line; the first

@@ -151,11 +151,15 @@ TokenFile::TokenFile(const fs::path& path, std::optional<TokenFormat> format)
   if (!format)
     format = path_ != index && fs::exists(index, ignored) ? TokenFormat::megatron : TokenFormat::llmc;
   format_ = *format;
-  if (format_ == TokenFormat::megatron) return open_megatron(index);
-  if (format_ == TokenFormat::llmc) return open_llmc();
-  if (file_.size() % 2 != 0)
-    fail(file_.size() - 1, "a file of u16 has an even number of bytes: it was cut short");
-  size_ = file_.size() / 2;
+  if (format_ == TokenFormat::megatron) {
+    open_megatron(index);
+  } else if (format_ == TokenFormat::llmc) {
+    open_llmc();
+  } else {
+    if (file_.size() % 2 != 0)
+      fail(file_.size() - 1, "a file of u16 has an even number of bytes: it was cut short");
+    size_ = file_.size() / 2;
+  }
 }
 
 void TokenFile::open_llmc() {
