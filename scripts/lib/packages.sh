@@ -1,8 +1,8 @@
 # Installs distribution packages. Sourced after common.sh.
 packages_fetch_mb=150
 packages_disk_mb=800
-checks_fetch_mb=30
-checks_disk_mb=150
+checks_fetch_mb=70
+checks_disk_mb=400
 
 # install_packages NAME…: none of them starts a service; sudo is used for apt-get alone, and only where not root.
 install_packages() {
