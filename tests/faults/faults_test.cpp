@@ -336,9 +336,8 @@ TEST_F(Faults, TwoSignalsInARowEndItAtOnceAndItResumes) {
 }
 
 TEST_F(Faults, ASignalWhileSavingLetsTheSaveEnd) {
-  const std::vector<std::string> often = {"checkpoint.every=1", "checkpoint.keep=3"};
-  ASSERT_EQ(tiny_->train(2, "often", {"run.steps=400", "checkpoint.every=1", "checkpoint.keep=3"}).exit_code,
-            0);
+  const std::vector<std::string> often = {"run.steps=400", "checkpoint.every=1", "checkpoint.keep=3"};
+  ASSERT_EQ(tiny_->train(2, "often", often).exit_code, 0);
   for (long round = 0; round < rounds(3); ++round) {
     const std::string name = "saving-" + std::to_string(round);
     SCOPED_TRACE(name);
@@ -357,8 +356,7 @@ TEST_F(Faults, ASignalWhileSavingLetsTheSaveEnd) {
     launched.signal(SIGTERM);
     const ProcessResult result = launched.wait();
     EXPECT_EQ(result.exit_code, 75) << result.out << result.err;
-    ASSERT_EQ(tiny_->train(2, name, {"run.steps=400", "checkpoint.every=1", "checkpoint.keep=3"}).exit_code,
-              0);
+    ASSERT_EQ(tiny_->train(2, name, often).exit_code, 0);
     EXPECT_EQ(checkpoint_tensors(tiny_->run_folder(name)), checkpoint_tensors(tiny_->run_folder("often")));
   }
 }

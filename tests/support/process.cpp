@@ -162,25 +162,15 @@ bool Process::pump(std::optional<milliseconds> at_most) {
   return true;
 }
 
-bool Process::wait_for_output(const std::string& text) {
+bool Process::wait_for_output(const std::string& text, std::optional<milliseconds> at_most) {
+  const auto end = std::chrono::steady_clock::now() + at_most.value_or(milliseconds(0));
   const auto seen = [&] {
     return result_.out.find(text) != std::string::npos || result_.err.find(text) != std::string::npos;
   };
   while (!seen()) {
-    if (!pump(std::nullopt)) return seen();
-  }
-  return true;
-}
-
-bool Process::wait_for_output(const std::string& text, std::chrono::milliseconds at_most) {
-  const auto end = std::chrono::steady_clock::now() + at_most;
-  const auto seen = [&] {
-    return result_.out.find(text) != std::string::npos || result_.err.find(text) != std::string::npos;
-  };
-  while (!seen()) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-    if (left.count() <= 0 || !pump(left)) return seen();
+    std::optional<milliseconds> left;
+    if (at_most) left = std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
+    if ((left && left->count() <= 0) || !pump(left)) return seen();
   }
   return true;
 }

@@ -44,9 +44,9 @@ class Process {
   void signal(int number);
   void signal_group(int number);
   // True as soon as either output holds `text`; false when the program or the time limit ended before.
-  [[nodiscard]] bool wait_for_output(const std::string& text);
-  // The same, for no longer than this.
-  [[nodiscard]] bool wait_for_output(const std::string& text, std::chrono::milliseconds at_most);
+  // With `at_most` it waits for no longer than that.
+  [[nodiscard]] bool wait_for_output(const std::string& text,
+                                     std::optional<std::chrono::milliseconds> at_most = std::nullopt);
   // Waits for the end or the time limit, whichever is first. The same result when called again.
   const ProcessResult& wait();
   // What it has written up to now.

@@ -5,18 +5,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/units.h"
 
 namespace ebb::checkpoint {
@@ -34,28 +33,15 @@ std::string first_line(const fs::path& path) {
   return line;
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 std::string pid_namespace() {
   std::error_code error;
   return fs::read_symlink("/proc/self/ns/pid", error).string();
 }
 
-// Field 22 of /proc/PID/stat; the command in field 2 may hold spaces and brackets. 0: no such process.
+// 0: no such process, or one that has ended and was not yet waited for.
 std::int64_t process_start(std::int64_t pid) {
-  const std::string line = first_line(fmt::format("/proc/{}/stat", pid));
-  const auto after = line.rfind(')');
-  if (after == std::string::npos) return 0;
-  std::istringstream fields(line.substr(after + 1));
-  std::string field;
-  for (int number = 3; number <= 22 && fields >> field; ++number) {
-    if (number == 3 && (field == "Z" || field == "X")) return 0;  // ended, not yet waited for
-  }
-  return fields ? std::strtoll(field.c_str(), nullptr, 10) : 0;
+  const ProcessState seen = look_at_process(pid);
+  return seen.ended() ? 0 : seen.started;
 }
 
 [[noreturn]] void fail(const std::string& what, const fs::path& path, int error) {

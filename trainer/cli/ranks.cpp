@@ -35,25 +35,23 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
   const std::string where =
       world.size() > 1 ? fmt::format("rank {} of {} on {}: ", world.rank(), world.size(), world.host())
                        : std::string();
+  const auto end_with = [&](ExitCode code, const std::string& message) {
+    wait_for_turn(world.rank());
+    report(where + message);
+    if (world.size() > 1) world.end_all(code);
+    return code;
+  };
   try {
     return body(world);
   } catch (const comm::ReportedElsewhere& error) {
     return error.code();  // every rank is on its way out with this code
   } catch (const Error& error) {
-    wait_for_turn(world.rank());
-    report(where + error.what());
-    if (world.size() == 1) return error.code();
-    world.end_all(error.code());
+    return end_with(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    wait_for_turn(world.rank());
-    report(where + "the system refuses memory for something small; look at what else runs on this machine");
-    if (world.size() == 1) return ExitCode::memory;
-    world.end_all(ExitCode::memory);
+    return end_with(ExitCode::memory,
+                    "the system refuses memory for something small; look at what else runs on this machine");
   } catch (const std::exception& error) {
-    wait_for_turn(world.rank());
-    report(where + "internal error: " + error.what());
-    if (world.size() == 1) return ExitCode::internal;
-    world.end_all(ExitCode::internal);
+    return end_with(ExitCode::internal, std::string("internal error: ") + error.what());
   }
 }
 

@@ -28,10 +28,8 @@ class Neighbour {
 
  private:
   pid_t pid_ = 0;
-  std::uint64_t started_ = 0;  // in the kernel's ticks: another process may be given the same number
+  std::int64_t started_ = 0;  // in the kernel's ticks: another process may be given the same number
 };
-
-std::string host_name();
 
 // Before this process ends by an error that it has explained: its neighbours need not say that it is gone.
 // Takes a little longer than they need to see it.

@@ -12,8 +12,8 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "base/processor.h"
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -69,12 +69,6 @@ void store(const A* from, F* to, std::size_t n) {
 }
 
 enum class Vectors { none, f16c, avx512 };
-// It has no name that clang 14 knows.
-bool has_f16c() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
-}
-
 Vectors vectors() {
   static const Vectors found = __builtin_cpu_supports("avx512f")              ? Vectors::avx512
                                : __builtin_cpu_supports("avx2") && has_f16c() ? Vectors::f16c

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "comm/reported.h"
 
 namespace ebb::comm {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/process.h"
 #include "comm/agreement.h"
 #include "comm/mpi.h"
 #include "comm/nccl.h"

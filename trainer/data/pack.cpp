@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "data/idx.h"
 #include "data/mds_index.h"
 #include "data/mds_writer.h"
@@ -29,12 +30,6 @@ using nlohmann::json;
 
 constexpr std::int64_t kProgressEvery = 1000;
 constexpr const char* kRecord = "pack.json";
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 // "data/train/" and "data/train" are the same folder.
 fs::path without_slash(const fs::path& path) {

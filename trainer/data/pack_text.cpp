@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/token_file.h"
 
 namespace ebb::data {
 namespace {
@@ -115,8 +116,8 @@ PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& p
   if (options.out.has_parent_path()) make_folders(options.out.parent_path());
 
   AtomicFile file(options.out);
-  std::array<std::int32_t, 256> header{};
-  header[0] = 20240520;  // u16
+  std::array<std::int32_t, kLlmcHeader> header{};
+  header[0] = kLlmcMagicU16;
   header[1] = 1;
   header[2] = static_cast<std::int32_t>(static_cast<std::uint32_t>(counted.tokens));
   file.append(std::as_bytes(std::span(header)));

@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kHeaderBytes = 1024;
-constexpr std::int32_t kMagicU16 = 20240520, kMagicU32 = 20240801;
+constexpr std::int64_t kHeaderBytes = 4 * kLlmcHeader;
+constexpr std::int32_t kMagicU32 = 20240801;
 constexpr std::int64_t kBlock = 1 << 16;  // entries of an index, or tokens, at a time
 constexpr std::string_view kIndexMagic("MMIDIDX\0\0", 9);
 constexpr std::int64_t kIndexHeaderBytes = 34;
@@ -175,12 +175,12 @@ void TokenFile::open_llmc() {
   const auto magic = field<std::int32_t>(&header[0]), version = field<std::int32_t>(&header[4]),
              count = field<std::int32_t>(&header[8]);
   const bool wide = magic == kMagicU32;
-  if (magic != kMagicU16 && !wide)
+  if (magic != kLlmcMagicU16 && !wide)
     fail(0,
          fmt::format(
              "it begins with {}, and token files of llm.c with {} (u16) or {} (u32). Tokens without a header "
              "have to be named as such",
-             magic, kMagicU16, kMagicU32));
+             magic, kLlmcMagicU16, kMagicU32));
   if (const int expected = wide ? 7 : 1; version != expected)
     fail(4, fmt::format("its version is {}, and with this magic version {} is read here", version, expected));
   token_bytes_ = wide ? 4 : 2;

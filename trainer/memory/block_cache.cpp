@@ -124,22 +124,20 @@ void BlockCache::release(std::size_t index, Free* block) {
   munmap(block, class_bytes(index));
 }
 
-// Seldom called: a look at every class is cheap beside the system call.
-bool BlockCache::release_longest_unused() {
+// Of what is kept, of which there has to be something. Seldom called: a look at every class is cheap beside
+// the system call.
+void BlockCache::release_longest_unused() {
   std::size_t best = kSizeClasses;
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     const Free* const oldest = classes_[index].oldest;
     if (oldest == nullptr) continue;
     if (best == kSizeClasses || oldest->given < classes_[best].oldest->given) best = index;
   }
-  if (best == kSizeClasses) return false;
   release(best, classes_[best].oldest);
-  return true;
 }
 
 void BlockCache::release_all() {
-  while (release_longest_unused()) {
-  }
+  while (kept_ > 0) release_longest_unused();
 }
 
 }  // namespace ebb::memory

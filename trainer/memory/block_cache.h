@@ -57,7 +57,7 @@ class BlockCache {
   static std::size_t class_bytes(std::size_t index);
   void unlink(std::size_t index, Free* block);
   void release(std::size_t index, Free* block);
-  bool release_longest_unused();
+  void release_longest_unused();
   void release_all();
 
   mutable std::mutex mutex_;

@@ -11,6 +11,7 @@
 #include "numerics/cpu/gemm.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/once.h"
+#include "numerics/place.h"
 #include "numerics/sequence.h"
 
 namespace ebb::numerics {
@@ -22,19 +23,12 @@ using torch::autograd::variable_list;
 // Logits of `rows` x `words` at a time: half a MiB of fp32, whatever the model.
 constexpr std::int64_t kRows = 256, kWords = 512;
 
-const char* row_of(const at::Tensor& t, std::int64_t row) {
-  return static_cast<const char*>(t.const_data_ptr()) + row * t.size(1) * t.element_size();
-}
-char* row_in(const at::Tensor& t, std::int64_t row) {
-  return static_cast<char*>(t.mutable_data_ptr()) + row * t.size(1) * t.element_size();
-}
-
 // Rows [first, first + n) as fp32: where they lie, or converted into `space`.
 const float* rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, float* space) {
   const cpu::Kind kind = cpu::kind_of(t);
   if (kind == cpu::Kind::f32) return t.const_data_ptr<float>() + first * t.size(1);
   at::parallel_for(0, n, 16, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().to_float(kind, row_of(t, first + begin), space + begin * t.size(1),
+    cpu::kernels().to_float(kind, place(t, (first + begin) * t.size(1)), space + begin * t.size(1),
                             (end - begin) * t.size(1));
   });
   return space;
@@ -132,10 +126,10 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
         cpu::gemm(p, words, true, a, width, false, dw_sums, width, words, width, rows, first > 0);
       }
       if (n == 0) std::fill_n(dw_sums, words * width, 0.0F);
-      kern.from_float(kind, dw_sums, row_in(dw, word), words * width);
+      kern.from_float(kind, dw_sums, place_in(dw, word * width), words * width);
     }
     at::parallel_for(0, n, 16, [&](std::int64_t begin, std::int64_t end) {
-      kern.from_float(kind, dh_sums + begin * width, row_in(dh, begin), (end - begin) * width);
+      kern.from_float(kind, dh_sums + begin * width, place_in(dh, begin * width), (end - begin) * width);
     });
     return {dh, dw, {}};
   }

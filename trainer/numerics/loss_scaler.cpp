@@ -33,20 +33,18 @@ void LossScaleConfig::describe(config::Section& s) {
       .doc(
           "Overflows that are forgiven (the step is skipped, the scale stays) before the scale halves, "
           "counted anew after each growth.");
-  s.rule({"initial", "floor", "ceiling"}, [this]() -> std::string {
-    if (floor <= initial && initial <= ceiling) return "";
-    return fmt::format("the initial scale {} lies outside floor {} and ceiling {}: choose it between them",
-                       initial, floor, ceiling);
-  });
+  s.rule({"initial", "floor", "ceiling"}, [this] { return wrong(); });
+}
+
+std::string LossScaleConfig::wrong() const {
+  if (floor <= initial && initial <= ceiling) return "";
+  return fmt::format("the initial scale {} lies outside floor {} and ceiling {}: choose it between them",
+                     initial, floor, ceiling);
 }
 
 LossScaler::LossScaler(const LossScaleConfig& config) : config_(config), scale_(config.initial) {
-  if (config.initial < config.floor || config.initial > config.ceiling)
-    throw Error(
-        ExitCode::usage,
-        fmt::format(
-            "loss scale: the initial value {} lies outside floor {} and ceiling {}; choose it between them",
-            config.initial, config.floor, config.ceiling));
+  if (const std::string wrong = config.wrong(); !wrong.empty())
+    throw Error(ExitCode::usage, "loss scale: " + wrong);
 }
 
 LossScaler LossScaler::fixed() {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "config/section.h"
 
@@ -13,6 +14,7 @@ struct LossScaleConfig {
   std::int64_t growth_interval = 1000;  // accepted steps in a row before the scale doubles
   std::int64_t hysteresis = 1;  // overflows since the scale last grew that are forgiven before it halves
   void describe(config::Section& s);
+  [[nodiscard]] std::string wrong() const;  // what is wrong with the values together; empty: nothing
 };
 
 // Dynamic loss scale with hysteresis. Decides from one flag that all ranks agree on, so that its state is the

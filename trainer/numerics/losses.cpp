@@ -10,6 +10,7 @@
 #include "numerics/cuda/front.h"
 #include "numerics/fronts.h"
 #include "numerics/once.h"
+#include "numerics/place.h"
 
 namespace ebb::numerics {
 namespace {
@@ -21,13 +22,6 @@ constexpr std::int64_t kPart = 16384;  // elements of one partial sum, whatever 
 
 at::Tensor scalar_like(const at::Tensor& t) {
   return at::empty({}, t.options().dtype(at::kFloat));
-}
-
-const char* place(const at::Tensor& t, std::int64_t i) {
-  return static_cast<const char*>(t.const_data_ptr()) + i * t.element_size();
-}
-char* place_in(const at::Tensor& t, std::int64_t i) {
-  return static_cast<char*>(t.mutable_data_ptr()) + i * t.element_size();
 }
 
 // body(first, count) -> partial sum; added up in order.

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/once.h"
+#include "numerics/place.h"
 
 namespace ebb::numerics {
 namespace {
@@ -19,13 +20,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr std::int64_t kRowsOfAPart = 64;  // whose sums are made together, whatever the number of threads
-
-const char* place(const at::Tensor& t, std::int64_t i) {
-  return static_cast<const char*>(t.const_data_ptr()) + i * t.element_size();
-}
-char* place_in(const at::Tensor& t, std::int64_t i) {
-  return static_cast<char*>(t.mutable_data_ptr()) + i * t.element_size();
-}
 
 struct Embedding : torch::autograd::Function<Embedding> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& tokens, const at::Tensor& table) {

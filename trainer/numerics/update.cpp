@@ -10,18 +10,13 @@
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/cuda/front.h"
+#include "numerics/place.h"
 
 namespace ebb::numerics {
 namespace {
 
 constexpr std::int64_t kPart = 65536;  // elements handed to a thread at once, and those of one partial sum
 
-const char* place(const at::Tensor& t, std::int64_t i) {
-  return static_cast<const char*>(t.const_data_ptr()) + i * t.element_size();
-}
-char* place_in(const at::Tensor& t, std::int64_t i) {
-  return static_cast<char*>(t.mutable_data_ptr()) + i * t.element_size();
-}
 std::int16_t* low_at(const at::Tensor& low, std::int64_t i) {
   return low.defined() ? low.data_ptr<std::int16_t>() + i : nullptr;
 }

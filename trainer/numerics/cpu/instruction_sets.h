@@ -1,8 +1,9 @@
 #pragma once
 // What marks a function as compiled for an instruction set, whatever the build is for, and whether this
 // processor has it. Only where the processor is x86-64.
-#include <cpuid.h>
 #include <immintrin.h>
+
+#include "base/processor.h"
 
 #define EBB_AVX2 __attribute__((target("avx2,fma,f16c")))
 
@@ -16,12 +17,6 @@
 #endif
 
 namespace ebb::numerics::cpu {
-
-// F16C has no name that clang 14 knows.
-inline bool has_f16c() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
-}
 
 inline bool has_avx2() {
   static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();

@@ -1,0 +1,32 @@
+#include "base/process.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace ebb {
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "this host";
+}
+
+// "pid (name) state …", the 22nd field is the start. The name may hold blanks and brackets.
+ProcessState look_at_process(std::int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  if (!std::getline(file, text)) return {};
+  const auto open = text.find('('), close = text.rfind(')');
+  if (open == std::string::npos || close == std::string::npos) return {};
+  ProcessState seen;
+  seen.program = text.substr(open + 1, close - open - 1);
+  std::istringstream rest(text.substr(close + 1));
+  rest >> seen.state;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field) rest >> skipped;
+  rest >> seen.started;
+  return seen;
+}
+
+}  // namespace ebb

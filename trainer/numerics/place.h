@@ -1,0 +1,16 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+namespace ebb::numerics {
+
+// Where element i of a contiguous tensor lies, whatever its dtype: to read, and to write.
+inline const char* place(const at::Tensor& t, std::int64_t i) {
+  return static_cast<const char*>(t.const_data_ptr()) + i * t.element_size();
+}
+inline char* place_in(const at::Tensor& t, std::int64_t i) {
+  return static_cast<char*>(t.mutable_data_ptr()) + i * t.element_size();
+}
+
+}  // namespace ebb::numerics
