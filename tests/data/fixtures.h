@@ -130,7 +130,7 @@ class FakeDataset : public Dataset {
   explicit FakeDataset(std::int64_t samples, std::int64_t fails_at = -1)
       : samples_(samples), fails_at_(fails_at) {}
   [[nodiscard]] std::int64_t size() const override { return samples_; }
-  [[nodiscard]] ImageShape shape() const override { return {1, 2, 3}; }
+  [[nodiscard]] core::SampleShape shape() const override { return core::SampleShape::image(1, 2, 3); }
   void read(std::int64_t index, std::span<std::byte> out) override {
     if (index == fails_at_) throw Error(ExitCode::data, "sample " + std::to_string(index) + " is damaged");
     for (std::size_t p = 0; p < out.size(); ++p) out[p] = pixel(index, static_cast<std::int64_t>(p));

@@ -20,7 +20,7 @@ std::vector<std::int64_t> ids_of(const core::Batch& batch) {
 
 void expect_images_fit_ids(const core::Batch& batch) {
   const auto ids = ids_of(batch);
-  const auto* bytes = static_cast<const std::byte*>(batch.images.const_data_ptr());
+  const auto* bytes = static_cast<const std::byte*>(batch.samples.const_data_ptr());
   for (std::size_t i = 0; i < ids.size(); ++i) expect_pixels({bytes + 6 * i, 6}, ids[i]);
 }
 
@@ -42,8 +42,8 @@ TEST(Loader, ABatchIsWhatItSays) {
   auto loader = make(100, plan_of(12, 3), 4);
   for (std::int64_t k = 0; k < 6; ++k) {
     const core::Batch batch = loader->next();
-    EXPECT_EQ(batch.images.sizes(), (at::IntArrayRef{4, 1, 2, 3}));
-    EXPECT_EQ(batch.images.scalar_type(), at::kByte);
+    EXPECT_EQ(batch.samples.sizes(), (at::IntArrayRef{4, 1, 2, 3}));
+    EXPECT_EQ(batch.samples.scalar_type(), at::kByte);
     EXPECT_EQ(batch.ids.sizes(), at::IntArrayRef{4});
     EXPECT_EQ(batch.ids.scalar_type(), at::kLong);
     EXPECT_EQ(batch.step, 4 + k / 3);
@@ -53,7 +53,7 @@ TEST(Loader, ABatchIsWhatItSays) {
     expect_images_fit_ids(batch);
   }
   EXPECT_EQ(loader->samples(), 100);
-  EXPECT_EQ(loader->shape(), (ImageShape{1, 2, 3}));
+  EXPECT_EQ(loader->shape(), core::SampleShape::image(1, 2, 3));
   EXPECT_GE(loader->waited_seconds(), 0.0);
 }
 
@@ -107,7 +107,7 @@ TEST(Loader, StartingAtAStepIsTheSameAsHavingReadToIt) {
     EXPECT_EQ(ids_of(a), ids_of(b));
     EXPECT_EQ(a.step, b.step);
     EXPECT_EQ(a.position, b.position);
-    EXPECT_TRUE(a.images.equal(b.images));
+    EXPECT_TRUE(a.samples.equal(b.samples));
   }
 }
 
@@ -169,7 +169,7 @@ TEST(Loader, ABatchOutlivesTheLoader) {
   core::Batch batch = loader->next();
   loader.reset();
   expect_images_fit_ids(batch);
-  batch.images.reset();
+  batch.samples.reset();
   EXPECT_GT(ledger.live_total(memory::Ledger::Place::host), before);  // the ids still view the slot
   batch.ids.reset();
   EXPECT_EQ(ledger.live_total(memory::Ledger::Place::host), before);

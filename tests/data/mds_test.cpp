@@ -20,7 +20,7 @@ TEST_P(Mds, GivesBackWhatWasWritten) {
   write_split(dir_ / "train", 300, GetParam(), 1000);
   const auto dataset = open_mds(dir_ / "train");
   EXPECT_EQ(dataset->size(), 300);
-  EXPECT_EQ(dataset->shape(), (ImageShape{1, 2, 3}));
+  EXPECT_EQ(dataset->shape(), core::SampleShape::image(1, 2, 3));
   EXPECT_GT(read_mds_index(dir_ / "train").shards.size(), 5U);
   std::vector<std::byte> image(6);
   for (std::int64_t k = 0; k < 300; ++k) {
@@ -118,7 +118,7 @@ TEST(MdsForeign, ReadsColumnsOfVaryingLengthAroundTheImage) {
   }
   writer.finish();
   const auto dataset = open_mds(dir / "train");
-  EXPECT_EQ(dataset->shape(), (ImageShape{1, 2, 3}));
+  EXPECT_EQ(dataset->shape(), core::SampleShape::image(1, 2, 3));
   std::vector<std::byte> image(6);
   for (std::int64_t i = 0; i < 20; ++i) {
     dataset->read(i, image);

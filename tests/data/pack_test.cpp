@@ -247,7 +247,7 @@ TEST(PackFashionMnist, TheTestSplitIsTenThousandGarments) {
   EXPECT_EQ(pack_idx(options, {}).samples, 10000);
   const auto dataset = open_mds(dir / "test");
   EXPECT_EQ(dataset->size(), 10000);
-  EXPECT_EQ(dataset->shape(), (ImageShape{1, 28, 28}));
+  EXPECT_EQ(dataset->shape(), core::SampleShape::image(1, 28, 28));
   // The first of its labels is 9, an ankle boot.
   const std::string text = inspect(dir / "test");
   EXPECT_NE(text.find(" 9\n"), std::string::npos) << text;

@@ -43,6 +43,28 @@ TEST_F(PackText, ABytesNumberIsItselfAndEachFileADocument) {
   EXPECT_EQ(last_, (std::pair<std::int64_t, std::int64_t>{7, 7}));
 }
 
+TEST_F(PackText, TheLastShareIsForTheTest) {
+  spit(dir_ / "a.txt", "abcdefg");
+  spit(dir_ / "b.txt", "h");
+  PackTextOptions options;
+  options.inputs = {dir_ / "a.txt", dir_ / "b.txt"};
+  options.out = dir_ / "text";
+  options.test_share = 0.4;
+  const PackTextResult result = pack_text_bytes(options, nullptr);
+  EXPECT_EQ(result.tokens, 10);
+  EXPECT_EQ(result.test_tokens, 4);
+  const TokenFile train(dir_ / "text/train.bin"), test(dir_ / "text/test.bin");
+  EXPECT_EQ(train.size(), 6);
+  std::vector<std::int32_t> tokens(4);
+  test.read(0, tokens, kByteVocabulary);
+  EXPECT_EQ(tokens, (std::vector<std::int32_t>{'g', 256, 'h', 256}));
+  expect_error(ExitCode::usage, {"train.bin is there"}, [&] { pack_text_bytes(options, nullptr); });
+  options.out = dir_ / "other";
+  options.test_share = 0.1;
+  expect_error(ExitCode::data, {"1 of 10 tokens"}, [&] { pack_text_bytes(options, nullptr); });
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "other/train.bin"));
+}
+
 TEST_F(PackText, EachLineOfJsonIsADocument) {
   spit(dir_ / "a.jsonl", "{\"text\": \"x\\ny\", \"id\": 1}\n\n{\"text\": \"\"}\n");
   EXPECT_EQ(pack({"a.jsonl"}).documents, 2);

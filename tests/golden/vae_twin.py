@@ -18,42 +18,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from reference import INITIALISATION, LATENT_NOISE, decay_groups, learning_rate, normals, philox, unit_interval
+
 LATENT, WIDTH, HIDDEN = 32, 64, 256
-INITIALISATION, LATENT_NOISE = 2, 3  # what numbers are drawn for, a stream each
 EVALUATION = 1 << 62  # the position of the first test image
-
-
-def philox(index, sub, stream, seed):
-    """The four words of Philox4x32-10 for the counters (low half of index, high half, sub, stream), each an array of uint64."""
-    mask = np.uint64(0xFFFFFFFF)
-    c = [index & mask, index >> np.uint64(32), sub, np.full_like(index, stream)]
-    k0, k1 = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
-    for _ in range(10):
-        a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
-        c = [(b >> np.uint64(32)) ^ c[1] ^ k0, b & mask, (a >> np.uint64(32)) ^ c[3] ^ k1, a & mask]
-        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
-    return c
-
-
-def unit_interval(bits):
-    return ((bits >> np.uint64(8)).astype(np.float32) + 1) * np.float32(2.0**-24)
 
 
 def initial(dims, parameter, fan, seed):
     count = math.prod(dims)
     bits = philox(np.arange(count, dtype=np.uint64), np.full(count, parameter, np.uint64), INITIALISATION, seed)[0]
     return torch.from_numpy((2 * unit_interval(bits) - 1) / np.float32(math.sqrt(fan))).reshape(dims)
-
-
-def noise(first, rows, seed):
-    """Standard normals [rows, LATENT] of the samples at positions first, first + 1, ...: four to a counter, by Box and Muller."""
-    index = np.repeat(np.arange(rows, dtype=np.uint64) + np.uint64(first), LATENT // 4)
-    unit = [unit_interval(w) for w in philox(index, np.tile(np.arange(LATENT // 4, dtype=np.uint64), rows), LATENT_NOISE, seed)]
-    pairs = []
-    for u, v in (unit[:2], unit[2:]):
-        radius, angle = np.sqrt(-2 * np.log(u)), np.float32(2 * math.pi) * v
-        pairs += [radius * np.cos(angle), radius * np.sin(angle)]
-    return torch.from_numpy(np.stack(pairs, 1).reshape(rows, LATENT))
 
 
 def images(path):
@@ -93,12 +67,6 @@ class Vae(torch.nn.Module):
         return reconstruction + kl
 
 
-def learning_rate(step, steps, peak, warmup):
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - 1 - warmup)))
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=pathlib.Path)
@@ -114,17 +82,13 @@ def main():
     torch.set_num_threads(a.threads)
     train, test = images(a.data / "train-images-idx3-ubyte.gz"), images(a.data / "t10k-images-idx3-ubyte.gz")
     model = Vae(a.seed)
-    groups = [
-        {"params": [p for p in model.p if p.dim() > 1], "weight_decay": a.decay},
-        {"params": [p for p in model.p if p.dim() == 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=a.lr)
+    optimizer = torch.optim.AdamW(decay_groups(model.p, a.decay), lr=a.lr)
     losses = []
     for step in range(a.steps):
         index = torch.arange(step * a.batch, (step + 1) * a.batch) % len(train)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, a.steps, a.lr, a.warmup)
-        loss = model(train[index], noise(step * a.batch, a.batch, a.seed)) / a.batch
+        loss = model(train[index], normals(step * a.batch, a.batch, LATENT, LATENT_NOISE, a.seed)) / a.batch
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), a.clip)
@@ -133,7 +97,7 @@ def main():
     with torch.no_grad():
         total, first = 0.0, EVALUATION
         for part in test.split(a.batch):
-            total += model(part, noise(first, len(part), a.seed)).item()
+            total += model(part, normals(first, len(part), LATENT, LATENT_NOISE, a.seed)).item()
             first += len(part)
     print(json.dumps({"test_loss": total / len(test), "train_loss": losses}))
 

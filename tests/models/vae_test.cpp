@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kSeed = 7;
 
 std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0},
-                            ImageSize size = {1, 12, 8}) {
+                            const core::SampleShape& size = core::SampleShape::image(1, 12, 8)) {
   ModelConfig config;
   config.vae = vae;
   auto model = make_model(config, size, dtype, at::kCPU, kSeed);
@@ -29,7 +29,7 @@ core::Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t global
   at::manual_seed(3);
   const at::Tensor all = at::randint(0, 256, {global, 1, 12, 8}, at::kByte);
   core::Batch batch;
-  batch.images = all.narrow(0, first, count);
+  batch.samples = all.narrow(0, first, count);
   batch.position = first;
   batch.global_batch = global;
   return batch;
@@ -91,22 +91,33 @@ TEST(Vae, InitialValuesArePureAndWithinTheBound) {
 
 TEST(Vae, SamplesAreImagesAndDependOnTheSeedAlone) {
   const auto model = make(numerics::Dtype::fp16);
+  ImageSampler& sampler = *std::get<ImageSampler*>(model->sampler());
   core::PlainRunner runner;
-  const at::Tensor images = model->sample(5, 1, runner);
+  const at::Tensor images = sampler.sample(5, 1, runner);
   EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{5, 1, 12, 8}));
   EXPECT_EQ(images.scalar_type(), at::kByte);
-  EXPECT_TRUE(at::equal(images, model->sample(5, 1, runner)));
-  EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), model->sample(3, 1, runner)));
-  EXPECT_FALSE(at::equal(images, model->sample(5, 2, runner)));
+  EXPECT_TRUE(at::equal(images, sampler.sample(5, 1, runner)));
+  EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), sampler.sample(3, 1, runner)));
+  EXPECT_FALSE(at::equal(images, sampler.sample(5, 2, runner)));
 }
 
 TEST(Vae, RefusesImagesThatDoNotHalveTwice) {
   try {
-    make(numerics::Dtype::fp32, {}, {1, 30, 28});
+    make(numerics::Dtype::fp32, {}, core::SampleShape::image(1, 30, 28));
     FAIL() << "30 is no multiple of 4";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
     EXPECT_THAT(error.what(), testing::HasSubstr("30 x 28"));
+  }
+}
+
+TEST(Vae, RefusesTokens) {
+  try {
+    make(numerics::Dtype::fp32, {}, core::SampleShape::window(16));
+    FAIL() << "tokens are no images";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_THAT(error.what(), testing::HasSubstr("model.kind=gpt"));
   }
 }
 

@@ -34,6 +34,7 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   StepMetrics m;
   m.parts = {{"kl", 1.0}};
   m.skipped = true;
+  m.tokens_per_s = 1;
   m.overflowed = "decoder.weight";
   m.rank_seconds.resize(2);
   m.straggler = Straggler{1, memory::Stage::load, 1, 2};

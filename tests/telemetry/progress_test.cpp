@@ -21,7 +21,9 @@ class ProgressTest : public ::testing::Test {
     std::fflush(out_);
     return {text_, size_};
   }
-  static ProgressState at_step(std::int64_t step) { return {step, 5123, 0.43210, 65536, 64 << 20}; }
+  static ProgressState at_step(std::int64_t step) {
+    return {step, 5123, "samples", 0.43210, 65536, 64 << 20};
+  }
   Progress::ClockFunction clock() {
     return [this] { return now_s_; };
   }

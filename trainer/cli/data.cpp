@@ -24,6 +24,7 @@ struct PackArguments {
   data::PackOptions options;
   std::string shard_size = "8MiB";
   std::string tokenizer;
+  double test_share = 0;
 };
 
 ExitCode pack_text(const PackArguments& arguments) {
@@ -34,18 +35,25 @@ ExitCode pack_text(const PackArguments& arguments) {
   data::PackTextOptions options;
   options.inputs.assign(arguments.inputs.begin(), arguments.inputs.end());
   options.out = arguments.options.out;
-  ProgressLine line("packing", "bytes");
+  options.test_share = arguments.test_share;
+  ProgressLine line("packing", "tokens");
   const data::PackTextResult result = data::pack_text_bytes(
       options, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
-  print(fmt::format("packed: {} tokens of {} document{}, vocabulary {}, in {}", result.tokens,
-                    result.documents, result.documents == 1 ? "" : "s", data::kByteVocabulary,
+  const std::string test =
+      result.test_tokens > 0 ? fmt::format(" (the last {} for the test)", result.test_tokens) : "";
+  print(fmt::format("packed: {} tokens of {} document{}{}, vocabulary {}, in {}", result.tokens,
+                    result.documents, result.documents == 1 ? "" : "s", test, data::kByteVocabulary,
                     options.out.string()));
   return ExitCode::ok;
 }
 
 ExitCode pack(PackArguments arguments) {
   if (!arguments.tokenizer.empty()) return pack_text(arguments);
+  if (arguments.test_share > 0)
+    throw Error(ExitCode::usage,
+                "data pack: --test-share is for text, with --tokenizer; images come with a test split of "
+                "their own");
   if (arguments.inputs.size() != 1)
     throw Error(
         ExitCode::usage,
@@ -95,6 +103,10 @@ void add_pack(CLI::App& data, Invocation& invocation) {
       ->add_option("--tokenizer", arguments->tokenizer,
                    "What makes tokens of text; bytes: each byte its own number")
       ->check(CLI::IsMember({"bytes"}));
+  command
+      ->add_option("--test-share", arguments->test_share,
+                   "Of text: make OUT a folder with train.bin and test.bin, which holds the last tokens")
+      ->check(CLI::Range(0.0, 0.9));
   command->add_option("--labels", arguments->options.labels, "IDX file of labels, plain or .gz");
   command
       ->add_option("-o,--out", arguments->options.out,

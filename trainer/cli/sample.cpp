@@ -1,12 +1,16 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "checkpoint/store.h"
 #include "cli/commands.h"
+#include "data/tokenizer.h"
 #include "memory/ledger.h"
+#include "models/generate.h"
 #include "telemetry/image_grid.h"
 #include "train/load_model.h"
 
@@ -18,37 +22,110 @@ struct SampleOptions {
   std::string checkpoint, out;
   std::int64_t count = 64;
   std::int64_t seed = 0;
+  std::string prompt;
+  models::TextOptions text;
 };
 
-ExitCode run(const SampleOptions& options) {
-  auto* ledger = new memory::Ledger;  // outlives every tensor
-  memory::install(*ledger);
-  const train::LoadedModel loaded = train::load_model(options.checkpoint);
+ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loaded,
+                     models::ImageSampler& sampler) {
+  if (options.out.empty())
+    throw Error(ExitCode::usage, "sample: this model makes images, so a file has to be named: -o grid.png");
   core::PlainRunner runner;
-  const at::Tensor images =
-      loaded.model->sample(options.count, static_cast<std::uint64_t>(options.seed), runner);
+  const at::Tensor images = sampler.sample(options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
   std::cout << fmt::format("{} images from step {} of {} are in {}\n", options.count, loaded.step,
                            loaded.run_name, options.out);
   return ExitCode::ok;
 }
 
+// Text as it is made, to standard output or into a file.
+class TextOut {
+ public:
+  explicit TextOut(const std::string& path) : path_(path) {
+    if (path.empty()) return;
+    file_.open(path, std::ios::binary | std::ios::trunc);
+    check();
+  }
+  // False where nobody reads any more.
+  bool put(const std::string& text) {
+    std::ostream& out = path_.empty() ? std::cout : file_;
+    out << text << std::flush;
+    if (!path_.empty()) check();
+    return out.good();
+  }
+
+ private:
+  void check() const {
+    if (!file_) throw Error(ExitCode::storage, fmt::format("cannot write {}", path_));
+  }
+  std::string path_;
+  std::ofstream file_;
+};
+
+ExitCode write_text(const SampleOptions& options, const train::LoadedModel& loaded,
+                    models::TextSampler& sampler) {
+  const auto tokenizer = data::make_tokenizer(loaded.tokenizer);
+  std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
+  // Without a prompt a text begins as documents do: after the end of another.
+  if (prompt.empty() && tokenizer->end_of_document()) prompt.push_back(*tokenizer->end_of_document());
+  models::TextOptions text = options.text;
+  text.draw.seed = static_cast<std::uint64_t>(options.seed);
+  text.stop = tokenizer->end_of_document();
+  core::PlainRunner runner;
+  TextOut out(options.out);
+  out.put(options.prompt);
+  models::generate(sampler, prompt, text, runner,
+                   [&](std::int64_t token) { return out.put(tokenizer->decode({{token}})); });
+  out.put("\n");
+  return ExitCode::ok;
+}
+
+ExitCode run(const SampleOptions& options) {
+  auto* ledger = new memory::Ledger;  // outlives every tensor
+  memory::install(*ledger);
+  const train::LoadedModel loaded = train::load_model(options.checkpoint);
+  const auto sampler = loaded.model->sampler();
+  if (const auto* images = std::get_if<models::ImageSampler*>(&sampler))
+    return draw_images(options, loaded, **images);
+  return write_text(options, loaded, *std::get<models::TextSampler*>(sampler));
+}
+
 }  // namespace
 
 void add_sample(CLI::App& app, Invocation& invocation) {
-  auto* command = app.add_subcommand("sample", "Draw new images from a checkpoint into a PNG grid");
+  auto* command = app.add_subcommand("sample", "Draw new images (a PNG grid) or text from a checkpoint");
   auto options = std::make_shared<SampleOptions>();
   command
       ->add_option("checkpoint", options->checkpoint,
                    "A run's folder (its newest whole checkpoint) or a checkpoint's")
       ->required();
-  command->add_option("-o,--out", options->out, "PNG file to write")->required();
+  command->add_option("-o,--out", options->out,
+                      "File to write: a PNG of images; text goes to the screen without it");
   command->add_option("--count", options->count, "How many images")
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
-  command->add_option("--seed", options->seed, "Other images for another seed")
+  command->add_option("--seed", options->seed, "Other samples for another seed")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  command->add_option("--prompt", options->prompt, "Text that the model goes on from");
+  command->add_option("--tokens", options->text.tokens, "Of text: at most so many tokens")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 30));
+  command
+      ->add_option("--temperature", options->text.draw.temperature,
+                   "Of text: below 1 safer, above 1 wilder; 0 always takes the most probable token")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 100.0));
+  command
+      ->add_option("--top-k", options->text.draw.top_k,
+                   "Of text: draw of so many of the most probable tokens; 0: of all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--top-p", options->text.draw.top_p,
+                   "Of text: draw of the fewest tokens that have this probability together")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   command->callback([options, &invocation] { invocation.run = [options] { return run(*options); }; });
 }
 

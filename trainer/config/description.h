@@ -27,6 +27,12 @@ struct Field::Impl {
   std::vector<std::string> words;
   std::string doc, unit;
   std::optional<double> at_least, at_most, above, below;
+  struct Condition {
+    std::string words;
+    std::function<bool()> holds;
+  };
+  std::optional<Condition> only_where;  // else the key means nothing
+  [[nodiscard]] bool counts() const { return !only_where || only_where->holds(); }
   bool required = false;
   bool free_to_change = false;
 };
@@ -45,7 +51,10 @@ struct Section::Impl {
   std::string doc;
   std::vector<Entry> entries;  // as described
   std::vector<Rule> rules;
+  std::optional<Field::Impl::Condition> condition;  // of what is being described
 
+  // False where none of its keys counts.
+  [[nodiscard]] bool counts() const;
   Field add(std::string_view key, Kind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
   [[nodiscard]] const Entry* find(std::string_view key) const;

@@ -40,7 +40,17 @@ bool already_refused(const GivenValues& given, std::string_view path) {
   return refused(path) || std::ranges::any_of(sections_above(path), refused);
 }
 
-// Once every value is in its place.
+// Once every value is in its place: keys that another value makes meaningless.
+void check_conditions(const Section& root, const GivenValues& given, Problems& problems) {
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    const auto found = given.values.find(path);
+    if (found != given.values.end() && !field.counts())
+      problems.add(found->second.line, found->second.place, path,
+                   fmt::format("means something only where {}: leave it out", field.only_where->words));
+  });
+}
+
+// The same for what several values have to be together.
 void check_rules(const Section& root, const GivenValues& given, const std::string& name, Problems& problems) {
   for_each_rule(root, [&](const Section::Impl::Rule& rule) {
     const std::string wrong = rule.wrong();
@@ -63,10 +73,11 @@ void write_section(const Section& section, int depth, std::string& out) {
   const std::string indent(static_cast<std::size_t>(2 * depth), ' ');
   for (const auto& entry : section.impl().entries) {
     if (entry.field) {
+      if (!entry.field->counts()) continue;
       out += fmt::format("{}{}: {}\n", indent, entry.key, render_value(*entry.field, entry.field->get()));
     } else if (entry.section->impl().entries.empty()) {
       out += fmt::format("{}{}: {{}}\n", indent, entry.key);
-    } else {
+    } else if (entry.section->impl().counts()) {
       out += fmt::format("{}{}:\n", indent, entry.key);
       write_section(*entry.section, depth + 1, out);
     }
@@ -99,6 +110,7 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
     }
   });
   problems.throw_if_any();
+  check_conditions(root, given, problems);
   check_rules(root, given, name, problems);
   problems.throw_if_any();
 }
@@ -112,7 +124,7 @@ std::string resolved_yaml(const Section& root) {
 std::string digest(const Section& root) {
   std::string text;
   for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    text += fmt::format("{}: {}\n", path, render_value(field, field.get()));
+    if (field.counts()) text += fmt::format("{}: {}\n", path, render_value(field, field.get()));
   });
   return digest_hex(text);
 }
@@ -120,7 +132,7 @@ std::string digest(const Section& root) {
 std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root) {
   std::vector<std::pair<std::string, std::string>> values;
   for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (!field.free_to_change) values.emplace_back(path, render_value(field, field.get()));
+    if (field.counts() && !field.free_to_change) values.emplace_back(path, render_value(field, field.get()));
   });
   return values;
 }

@@ -12,6 +12,7 @@ namespace {
 void explain_field(const std::string& path, const Field::Impl& field, std::string& out) {
   out += path + "\n";
   if (!field.doc.empty()) out += fmt::format("  {}\n", field.doc);
+  if (field.only_where) out += fmt::format("  only where {}\n", field.only_where->words);
   out += fmt::format("  allowed: {}\n", allowed(field));
   out += field.required ? "  default: none, it has to be given\n"
                         : fmt::format("  default: {}\n", render_value(field, field.initial));

@@ -76,8 +76,11 @@ std::string describe(const Field::Impl& field) {
   std::string unit = field.unit;
   if (unit.empty() && bytes) unit = "bytes";
   if (unit.empty() && field.kind == Kind::duration) unit = "seconds";
-  return unit.empty() ? field.doc
-                      : fmt::format("{}{}Unit: {}.", field.doc, field.doc.empty() ? "" : " ", unit);
+  std::string text = field.doc;
+  if (!unit.empty()) text += fmt::format("{}Unit: {}.", text.empty() ? "" : " ", unit);
+  if (field.only_where)
+    text += fmt::format("{}Only where {}.", text.empty() ? "" : " ", field.only_where->words);
+  return text;
 }
 
 Json field_schema(const Field::Impl& field) {

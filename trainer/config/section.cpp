@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "config/description.h"
@@ -50,6 +51,25 @@ void Section::rule(std::vector<std::string> keys, std::function<std::string()> w
   impl_->rules.push_back({std::move(keys), std::move(wrong)});
 }
 
+void Section::only_where(std::string_view words, const std::function<bool()>& holds,
+                         const std::function<void(Section&)>& describe) {
+  const auto outer = impl_->condition;
+  Field::Impl::Condition both{std::string(words), holds};
+  if (outer) {
+    both.words = fmt::format("{} and {}", outer->words, words);
+    both.holds = [outer = outer->holds, holds] { return outer() && holds(); };
+  }
+  impl_->condition = std::move(both);
+  describe(*this);
+  impl_->condition = outer;
+}
+
+bool Section::Impl::counts() const {
+  return std::ranges::any_of(entries, [](const Entry& entry) {
+    return entry.field ? entry.field->counts() : entry.section->impl().counts();
+  });
+}
+
 Section::Impl::Entry& Section::Impl::new_entry(std::string_view key) {
   // A dot would make the path ambiguous.
   if (key.empty() || key.find('.') != std::string_view::npos) {
@@ -71,6 +91,7 @@ Field Section::Impl::add(std::string_view key, Kind kind, std::function<Value()>
   entry.field->initial = get();
   entry.field->get = std::move(get);
   entry.field->set = std::move(set);
+  entry.field->only_where = condition;
   return Field(entry.field.get());
 }
 
@@ -153,6 +174,7 @@ Section& Section::child(std::string_view key, std::string_view doc) {
   Impl::Entry& entry = impl_->new_entry(key);
   entry.section = std::make_unique<Section>();
   entry.section->impl().doc = doc;
+  entry.section->impl().condition = impl_->condition;
   return *entry.section;
 }
 

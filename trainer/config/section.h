@@ -78,6 +78,12 @@ class Section {
   }
   Section& child(std::string_view key, std::string_view doc);
 
+  // Keys that mean something only where `holds()`, which `words` say: "model.kind is vae". Those that
+  // `describe` adds are refused elsewhere and left out of what is resolved. `holds` is asked when every value
+  // has been taken.
+  void only_where(std::string_view words, const std::function<bool()>& holds,
+                  const std::function<void(Section&)>& describe);
+
   // What several values have to be together. `keys` are their paths below this section; `wrong` says what is
   // wrong with them and what to do, or nothing. Asked when every single value has been taken; a refusal names
   // the keys and the place of the one that was given last.

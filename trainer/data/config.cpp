@@ -16,8 +16,26 @@ void CacheConfig::describe(config::Section& s) {
 void DataConfig::describe(config::Section& s) {
   s.text("source", source)
       .required()
-      .doc("Folder of the dataset, with a subfolder a split: train and test. `ebb data pack` makes one.");
-  s.choice("format", format, {{"mds", Format::mds}}).doc("How the shards are written.");
+      .doc(
+          "Folder of the dataset. Of images: with a subfolder a split, train and test. Of tokens: with "
+          "train.bin and test.bin, or subfolders train and test of such files. `ebb data pack` makes both.");
+  s.choice("format", format, {{"mds", Format::mds}, {"tokens", Format::tokens}, {"raw_u16", Format::raw_u16}})
+      .doc(
+          "What the dataset is written as. mds: images in MDS shards. tokens: token files of llm.c or "
+          "Megatron. raw_u16: tokens of two bytes without any header (nanoGPT).");
+  s.only_where(
+      "data.format is tokens or raw_u16", [this] { return is_text(); },
+      [this](config::Section& text) {
+        text.integer("context", context)
+            .at_least(1)
+            .at_most(1 << 24)
+            .unit("tokens")
+            .doc("Tokens of a window, the sample that a model of text is trained on.");
+        text.choice("tokenizer", tokenizer, {{"none", TokenizerKind::none}, {"bytes", TokenizerKind::bytes}})
+            .doc(
+                "What made the tokens, so that samples can be shown as text. none: they are shown as "
+                "numbers. bytes: `ebb data pack --tokenizer bytes` did.");
+      });
   s.integer("batch", batch)
       .at_least(1)
       .unit("samples")

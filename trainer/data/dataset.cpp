@@ -40,7 +40,7 @@ class MdsDataset final : public Dataset {
   }
 
   [[nodiscard]] std::int64_t size() const override { return index_.samples; }
-  [[nodiscard]] ImageShape shape() const override { return column_.shape; }
+  [[nodiscard]] core::SampleShape shape() const override { return column_.shape; }
 
   void read(std::int64_t index, std::span<std::byte> out) override {
     if (index < 0 || index >= index_.samples ||

@@ -5,21 +5,17 @@
 #include <memory>
 #include <span>
 
+#include "core/sample.h"
+
 namespace ebb::data {
 
-struct ImageShape {
-  std::int64_t channels = 0, height = 0, width = 0;
-  [[nodiscard]] std::int64_t bytes() const { return channels * height * width; }
-  friend bool operator==(const ImageShape&, const ImageShape&) = default;
-};
-
-// Images by index. One thread at a time uses it; the loader has one of its own.
+// Samples by index. One thread at a time uses it; the loader has one of its own.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;
-  [[nodiscard]] virtual ImageShape shape() const = 0;
-  // Writes sample `index` as uint8 [C, H, W] into `out` (shape().bytes() long). Error(data) names file,
+  [[nodiscard]] virtual core::SampleShape shape() const = 0;
+  // Writes sample `index` into `out` (shape().bytes() long). Error(data) names file,
   // sample, offset and what is wrong.
   virtual void read(std::int64_t index, std::span<std::byte> out) = 0;
 };

@@ -49,7 +49,7 @@ struct Loader::Impl {
   std::unique_ptr<Dataset> dataset;
   LoaderPlan plan;
   std::int64_t count;  // samples of a rank's micro-batch
-  ImageShape shape;
+  core::SampleShape shape;
   std::int64_t samples;
   Order order;
   std::shared_ptr<SlotPool> pool;
@@ -142,7 +142,7 @@ core::Batch Loader::next() {
 std::int64_t Loader::samples() const {
   return impl_->samples;
 }
-ImageShape Loader::shape() const {
+core::SampleShape Loader::shape() const {
   return impl_->shape;
 }
 std::int64_t Loader::slot_bytes() const {

@@ -21,7 +21,8 @@ ImageColumn find_image_column(const MdsIndex& index) {
     }
     const bool grey = array->dims.size() == 2;
     const auto dim = [&](std::size_t d) { return array->dims[d]; };
-    return {i, grey ? ImageShape{1, dim(0), dim(1)} : ImageShape{dim(0), dim(1), dim(2)}};
+    using core::SampleShape;
+    return {i, grey ? SampleShape::image(1, dim(0), dim(1)) : SampleShape::image(dim(0), dim(1), dim(2))};
   }
   throw Error(ExitCode::data,
               fmt::format("{} has no column 'image'; its columns are {}", index.folder.string(), names));

@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <cmath>
 #include <fstream>
 #include <functional>
-#include <limits>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -82,57 +83,92 @@ PackTextResult count(const std::vector<fs::path>& inputs) {
   return result;
 }
 
-// Lays tokens down as u16, a block at a time.
+// A token file that is being written: it knows beforehand how many tokens it will hold.
 class Writer {
  public:
-  explicit Writer(AtomicFile& file) : file_(file) { block_.reserve(kBlock); }
+  Writer(const fs::path& path, std::int64_t tokens) : file_(path), left_(tokens) {
+    std::array<std::int32_t, kLlmcHeader> header{};
+    header[0] = kLlmcMagicU16;
+    header[1] = 1;
+    header[2] = static_cast<std::int32_t>(static_cast<std::uint32_t>(tokens));
+    file_.append(std::as_bytes(std::span(header)));
+    block_.reserve(kBlock);
+  }
+  [[nodiscard]] std::int64_t left() const { return left_; }
   void put(std::int32_t token) {
+    --left_;
     block_.push_back(static_cast<std::uint16_t>(token));
-    if (block_.size() == kBlock) flush();
+    if (block_.size() == kBlock || left_ == 0) flush();
   }
-  void flush() {
-    file_.append(std::as_bytes(std::span(block_)));
-    tokens_ += std::ssize(block_);
-    block_.clear();
-  }
-  [[nodiscard]] std::int64_t tokens() const { return tokens_; }
+  void commit() { file_.commit(); }
 
  private:
-  AtomicFile& file_;
+  void flush() {
+    file_.append(std::as_bytes(std::span(block_)));
+    block_.clear();
+  }
+
+  AtomicFile file_;
+  std::int64_t left_;
   std::vector<std::uint16_t> block_;
-  std::int64_t tokens_ = 0;
 };
+
+struct Part {
+  fs::path path;
+  std::int64_t tokens;
+};
+
+std::vector<Part> parts_of(const PackTextOptions& options, const PackTextResult& counted) {
+  if (options.test_share == 0) return {{options.out, counted.tokens}};
+  return {{options.out / "train.bin", counted.tokens - counted.test_tokens},
+          {options.out / "test.bin", counted.test_tokens}};
+}
+
+void refuse_what_is_there(const std::vector<Part>& parts) {
+  std::error_code ignored;
+  for (const Part& part : parts)
+    if (fs::exists(fs::symlink_status(part.path, ignored)))
+      throw Error(ExitCode::usage,
+                  fmt::format("{} is there; give another --out, or remove it", part.path.string()));
+}
 
 }  // namespace
 
 PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& progress) {
-  std::error_code ignored;
-  if (fs::exists(fs::symlink_status(options.out, ignored)))
-    throw Error(ExitCode::usage,
-                fmt::format("{} is there; give another --out, or remove it", options.out.string()));
-  const PackTextResult counted = count(options.inputs);
+  refuse_what_is_there(parts_of(options, {}));
+  PackTextResult counted = count(options.inputs);
   if (counted.documents == 0)
     throw Error(ExitCode::data, "the inputs hold no document: there is nothing to pack");
-  if (options.out.has_parent_path()) make_folders(options.out.parent_path());
+  counted.test_tokens = std::llround(options.test_share * static_cast<double>(counted.tokens));
+  if (options.test_share > 0 && (counted.test_tokens < 2 || counted.tokens - counted.test_tokens < 2))
+    throw Error(ExitCode::data,
+                fmt::format("a share of {:g} for the test leaves {} of {} tokens there: give another one, or "
+                            "more text",
+                            options.test_share, counted.test_tokens, counted.tokens));
+  const std::vector<Part> parts = parts_of(options, counted);
+  std::list<Writer> writers;
+  for (const Part& part : parts) {
+    if (part.path.has_parent_path()) make_folders(part.path.parent_path());
+    writers.emplace_back(part.path, part.tokens);
+  }
 
-  AtomicFile file(options.out);
-  std::array<std::int32_t, kLlmcHeader> header{};
-  header[0] = kLlmcMagicU16;
-  header[1] = 1;
-  header[2] = static_cast<std::int32_t>(static_cast<std::uint32_t>(counted.tokens));
-  file.append(std::as_bytes(std::span(header)));
-  Writer writer(file);
+  auto writer = writers.begin();
+  std::int64_t written = 0;
+  const auto put = [&](std::int32_t token) {
+    if (writer != writers.end() && writer->left() == 0) ++writer;
+    ++written;
+    if (writer != writers.end()) writer->put(token);
+  };
   read_all(options.inputs, {[&](std::string_view text) {
-                              for (const char c : text) writer.put(static_cast<unsigned char>(c));
-                              if (progress) progress(writer.tokens(), counted.tokens);
+                              for (const char c : text) put(static_cast<unsigned char>(c));
+                              if (progress) progress(std::min(written, counted.tokens), counted.tokens);
                             },
-                            [&] { writer.put(kEndOfDocument); }});
-  writer.flush();
-  if (writer.tokens() != counted.tokens)
+                            [&] { put(kEndOfDocument); }});
+  if (written != counted.tokens)
     throw Error(ExitCode::data,
                 fmt::format("the inputs changed while they were packed: {} tokens at first, then {}",
-                            counted.tokens, writer.tokens()));
-  file.commit();
+                            counted.tokens, written));
+  for (Writer& each : writers) each.commit();
   if (progress) progress(counted.tokens, counted.tokens);
   return counted;
 }

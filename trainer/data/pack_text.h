@@ -4,27 +4,26 @@
 #include <vector>
 
 #include "data/pack.h"
+#include "data/tokenizer.h"
 
 namespace ebb::data {
 
 struct PackTextOptions {
   std::vector<std::filesystem::path> inputs;  // text, or JSON lines where the name ends in .jsonl
-  std::filesystem::path out;                  // the token file
+  std::filesystem::path out;                  // the token file, or a folder where test_share is not 0
+  double test_share = 0;                      // of the tokens, in [0, 1): the last ones, for evaluation
 };
 
 struct PackTextResult {
-  std::int64_t tokens = 0, documents = 0;
+  std::int64_t tokens = 0, documents = 0, test_tokens = 0;
 };
 
-// Tokens of the tokenizer `bytes`: a byte is its own number, and kEndOfDocument follows each document.
-inline constexpr std::int32_t kEndOfDocument = 256;
-inline constexpr std::int64_t kByteVocabulary = 257;
-
-// Text -> a token file of llm.c (u16; see token_file.h). A text file is one document, and so is the string
-// "text" of the object in each line of a .jsonl file. Inputs are read twice, in blocks: to count, then to
-// write; progress is in bytes of the second time. OUT appears whole or not at all; one that is there is left
-// alone: Error(usage). An input without a byte of text, and a line that is no such object: Error(data) with
-// file and line.
+// Text -> a token file of llm.c (u16; see token_file.h), or train.bin and test.bin in the folder `out`. The
+// tokens are those of the tokenizer `bytes`. A text file is one document, and so is the string "text" of the
+// object in each line of a .jsonl file. Inputs are read twice, in blocks: to count, then to write; progress
+// is in tokens of the second time. A file appears whole or not at all; one that is there is left alone:
+// Error(usage). An input without a byte of text, a line that is no such object, and a share that leaves
+// either file empty: Error(data) with file and line.
 PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& progress);
 
 }  // namespace ebb::data

@@ -80,7 +80,7 @@ std::int64_t Pass::batches() const {
 std::int64_t Pass::samples() const {
   return impl_->dataset->size();
 }
-ImageShape Pass::shape() const {
+core::SampleShape Pass::shape() const {
   return impl_->dataset->shape();
 }
 

@@ -16,12 +16,12 @@ std::int64_t round_up(std::int64_t bytes) {
 
 }  // namespace
 
-std::shared_ptr<SlotPool> SlotPool::make(std::int64_t count, const ImageShape& shape, std::int64_t batch,
-                                         bool pinned, const char* owner) {
+std::shared_ptr<SlotPool> SlotPool::make(std::int64_t count, const core::SampleShape& shape,
+                                         std::int64_t batch, bool pinned, const char* owner) {
   return std::shared_ptr<SlotPool>(new SlotPool(count, shape, batch, pinned, owner));
 }
 
-SlotPool::SlotPool(std::int64_t count, const ImageShape& shape, std::int64_t batch, bool pinned,
+SlotPool::SlotPool(std::int64_t count, const core::SampleShape& shape, std::int64_t batch, bool pinned,
                    const char* owner)
     : shape_(shape), batch_(batch) {
   ids_at_ = static_cast<std::size_t>(round_up(batch * shape.bytes()));
@@ -78,7 +78,7 @@ bool SlotPool::all_lent() const {
   return lent_ == slots_.size();
 }
 
-std::span<std::byte> SlotPool::image(std::size_t slot, std::int64_t i) const {
+std::span<std::byte> SlotPool::sample(std::size_t slot, std::int64_t i) const {
   const auto bytes = static_cast<std::size_t>(shape_.bytes());
   return slots_[slot].bytes().subspan(static_cast<std::size_t>(i) * bytes, bytes);
 }
@@ -96,9 +96,9 @@ core::Batch SlotPool::lend(std::size_t slot, std::int64_t count) {
   // alive.
   std::shared_ptr<void> loan(this, [pool = shared_from_this(), slot](void*) { pool->give_back(slot); });
   core::Batch batch;
-  batch.images = at::from_blob(
-      slots_[slot].data(), {count, shape_.channels, shape_.height, shape_.width}, [loan](void*) {},
-      at::kByte);
+  std::vector<std::int64_t> dims = {count};
+  dims.insert(dims.end(), shape_.dims.begin(), shape_.dims.end());
+  batch.samples = at::from_blob(slots_[slot].data(), dims, [loan](void*) {}, shape_.dtype);
   batch.ids = at::from_blob(ids(slot).data(), {count}, [loan](void*) {}, at::kLong);
   return batch;
 }
@@ -112,7 +112,7 @@ void fill_slot(Dataset& dataset, const SlotPool& pool, std::size_t slot, std::in
   std::sort(scratch.begin(), scratch.end(), [&](std::int64_t a, std::int64_t b) { return id(a) < id(b); });
   for (const std::int64_t i : scratch) {
     if (stop) return;
-    dataset.read(id(i), pool.image(slot, i));
+    dataset.read(id(i), pool.sample(slot, i));
   }
 }
 

@@ -20,28 +20,29 @@ namespace ebb::data {
 // the pool is gone. Safe from any thread.
 class SlotPool : public std::enable_shared_from_this<SlotPool> {
  public:
-  // `count` slots of `batch` images each. `owner` must outlive the pool (a literal).
-  static std::shared_ptr<SlotPool> make(std::int64_t count, const ImageShape& shape, std::int64_t batch,
-                                        bool pinned, const char* owner);
+  // `count` slots of `batch` samples each. `owner` must outlive the pool (a literal).
+  static std::shared_ptr<SlotPool> make(std::int64_t count, const core::SampleShape& shape,
+                                        std::int64_t batch, bool pinned, const char* owner);
 
   std::optional<std::size_t> acquire();      // waits for a free slot; nothing once the pool is closed
   std::optional<std::size_t> try_acquire();  // nothing where none is free
   void release(std::size_t slot);            // one that was acquired and not lent
   void close();                              // wakes acquire()
 
-  [[nodiscard]] std::span<std::byte> image(std::size_t slot, std::int64_t i) const;
+  [[nodiscard]] std::span<std::byte> sample(std::size_t slot, std::int64_t i) const;
   [[nodiscard]] std::span<std::int64_t> ids(std::size_t slot) const;
-  // The first `count` images and ids of an acquired slot as a batch: images [count, C, H, W] uint8, ids
-  // [count] int64.
+  // The first `count` samples and ids of an acquired slot as a batch: samples [count, ...], ids [count]
+  // int64.
   core::Batch lend(std::size_t slot, std::int64_t count);
   [[nodiscard]] std::int64_t bytes() const;
   [[nodiscard]] bool all_lent() const;  // every slot is in the hands of a caller of lend()
 
  private:
-  SlotPool(std::int64_t count, const ImageShape& shape, std::int64_t batch, bool pinned, const char* owner);
+  SlotPool(std::int64_t count, const core::SampleShape& shape, std::int64_t batch, bool pinned,
+           const char* owner);
   void give_back(std::size_t slot);
 
-  const ImageShape shape_;
+  const core::SampleShape shape_;
   const std::int64_t batch_;
   std::vector<memory::Buffer> slots_;
   std::size_t ids_at_ = 0;  // byte offset of the ids within a slot

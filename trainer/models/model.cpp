@@ -1,24 +1,42 @@
 #include "models/model.h"
 
+#include "models/gpt/gpt.h"
 #include "models/vae/vae.h"
 
 namespace ebb::models {
 
 void ModelConfig::describe(config::Section& s) {
-  s.choice("kind", kind, {{"vae", Kind::vae}})
-      .doc("The family of the model. This version trains variational autoencoders.");
-  vae.describe(s);
+  s.choice("kind", kind, {{"vae", Kind::vae}, {"gpt", Kind::gpt}})
+      .doc(
+          "The family of the model. vae: a variational autoencoder of images. gpt: a decoder-only "
+          "transformer of text.");
+  s.only_where(
+      "model.kind is vae", [this] { return kind == Kind::vae; },
+      [this](config::Section& keys) { vae.describe(keys); });
+  s.only_where(
+      "model.kind is gpt", [this] { return kind == Kind::gpt; },
+      [this](config::Section& keys) { gpt.describe(keys); });
 }
 
-std::unique_ptr<Model> make_model(const ModelConfig& config, ImageSize size, numerics::Dtype dtype,
-                                  at::Device device, std::uint64_t seed) {
-  return std::make_unique<Vae>(config.vae, size, dtype, device, seed);
+std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleShape& sample,
+                                  numerics::Dtype dtype, at::Device device, std::uint64_t seed) {
+  if (config.kind == Kind::gpt) return std::make_unique<Gpt>(config.gpt, sample, dtype, device, seed);
+  return std::make_unique<Vae>(config.vae, sample, dtype, device, seed);
 }
 
 std::int64_t parameter_count(Model& model) {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : model.state().tensors) count += tensor.numel();
   return count;
+}
+
+nlohmann::json sample_to_json(const core::SampleShape& sample) {
+  return {{"dtype", sample.is_window() ? "int32" : "uint8"}, {"dims", sample.dims}};
+}
+
+core::SampleShape sample_from_json(const nlohmann::json& json) {
+  return {json.at("dtype") == "int32" ? at::kInt : at::kByte,
+          json.at("dims").get<std::vector<std::int64_t>>()};
 }
 
 }  // namespace ebb::models

@@ -3,48 +3,50 @@
 
 #include <cstdint>
 #include <memory>
-#include <string_view>
+#include <nlohmann/json.hpp>
+#include <variant>
 #include <vector>
 
 #include "config/section.h"
 #include "core/phase.h"
+#include "core/sample.h"
 #include "core/stateful.h"
+#include "models/gpt/config.h"
+#include "models/sampler.h"
 #include "models/vae/config.h"
 #include "numerics/precision.h"
 
 namespace ebb::models {
 
-enum class Kind { vae };
+enum class Kind { vae, gpt };
 
 struct ModelConfig {
   Kind kind = Kind::vae;
   VaeConfig vae;
+  GptConfig gpt;
   void describe(config::Section& s);
 };
 
-// What the data looks like to a model: images of C x H x W bytes.
-struct ImageSize {
-  std::int64_t channels, height, width;
-};
-
 // A generative model on one device. It knows no ranks: it runs its units through the runner that it is given.
-// Its State holds every parameter by name.
+// Its State holds every parameter by name, and the shape of the samples that it was made for as
+// values.sample.
 class Model : public core::Stateful {
  public:
   virtual std::vector<core::Phase*> phases() = 0;
-  // `count` new images [count, C, H, W] uint8 on the CPU: a pure function of the parameters, the seed and
-  // each image's number.
-  virtual at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) = 0;
-  // The model's image of each image, [N, C, H, W] uint8 on the CPU.
-  virtual at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) = 0;
+  // How new samples are made with it.
+  virtual std::variant<ImageSampler*, TextSampler*> sampler() = 0;
 };
 
 // Makes the parameters on `device` in `dtype`, class parameters, without values. Sizes that the family cannot
 // take: Error(usage).
-std::unique_ptr<Model> make_model(const ModelConfig& config, ImageSize size, numerics::Dtype dtype,
-                                  at::Device device, std::uint64_t seed);
+std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleShape& sample,
+                                  numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 
 // Elements of all parameters of a model.
 std::int64_t parameter_count(Model& model);
+
+// A State's values.sample, and back.
+nlohmann::json sample_to_json(const core::SampleShape& sample);
+core::SampleShape sample_from_json(const nlohmann::json& json);
 
 }  // namespace ebb::models

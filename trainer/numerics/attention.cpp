@@ -5,7 +5,9 @@
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.h"
 #include "memory/ledger.h"
@@ -41,20 +43,13 @@ struct Attention : torch::autograd::Function<Attention> {
   }
 };
 
-// Q and K turned by the framework's operators. x [B, T, H, D]
-at::Tensor turned(const at::Tensor& x, const at::Tensor& rope) {
-  const auto halves = x.to(at::kFloat).chunk(2, -1);
-  const at::Tensor c = rope[0].unsqueeze(1), s = rope[1].unsqueeze(1);  // [T, 1, D / 2]
-  return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1).to(x.scalar_type());
-}
-
 // On a GPU: the framework's flash kernel; its other ways hold [T, T] and are switched off rather than fallen
 // back to.
 at::Tensor on_device(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
   const std::int64_t width = qkv.size(2) / (heads.query + 2 * heads.key);
   const auto parts =
       qkv.view({qkv.size(0), qkv.size(1), -1, width}).split({heads.query, heads.key, heads.key}, 2);
-  const auto side = [&](const at::Tensor& x) { return rope.defined() ? turned(x, rope) : x; };
+  const auto side = [&](const at::Tensor& x) { return rope.defined() ? rotate(x, rope) : x; };
   at::globalContext().setSDPUseMath(false);
   const at::Tensor out = at::scaled_dot_product_attention(
       side(parts[0]).transpose(1, 2), side(parts[1]).transpose(1, 2), parts[2].transpose(1, 2), {}, 0.0, true,
@@ -83,13 +78,33 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
   return Attention::apply(qkv, heads.query, heads.key, rope.defined() ? std::optional(rope) : std::nullopt);
 }
 
-at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta) {
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope) {
+  const auto halves = x.to(at::kFloat).chunk(2, -1);
+  const at::Tensor c = rope[0].unsqueeze(1), s = rope[1].unsqueeze(1);  // [T, 1, D / 2]
+  return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1).to(x.scalar_type());
+}
+
+namespace {
+
+double scaled(double frequency, const RopeScaling& s) {
+  if (s.kind == RopeScaling::Kind::none) return frequency;
+  if (s.kind == RopeScaling::Kind::linear) return frequency / s.factor;
+  const double turns = static_cast<double>(s.original) * frequency / (2 * std::numbers::pi);
+  const double kept = std::clamp((turns - s.low) / (s.high - s.low), 0.0, 1.0);
+  return kept * frequency + (1 - kept) * frequency / s.factor;
+}
+
+}  // namespace
+
+at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta,
+                      const RopeScaling& scaling) {
   const std::int64_t pairs = head_width / 2;
   at::Tensor table = at::empty({2, positions, pairs}, at::kFloat);
   float* const cosines = table.data_ptr<float>();
   float* const sines = cosines + positions * pairs;
   for (std::int64_t i = 0; i < pairs; ++i) {
-    const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_width));
+    const double frequency =
+        scaled(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_width)), scaling);
     for (std::int64_t t = 0; t < positions; ++t) {
       const double angle = static_cast<double>(t) * frequency;
       cosines[t * pairs + i] = static_cast<float>(std::cos(angle));

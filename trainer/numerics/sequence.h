@@ -31,9 +31,24 @@ struct AttentionHeads {
 // "FlashAttention", 2022). The head width D is even where there is `rope`.
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope = {});
 
+// How the angles of `rope` are made smaller than those that a model began with, so that it sees further.
+// linear: all by `factor` (Chen et al., "Extending context window ... via positional interpolation", 2023).
+// llama3: pairs that turn less than `low` times in `original` positions by `factor`, those that turn more
+// than `high` times not at all, and those between by a mixture (Llama 3.1).
+struct RopeScaling {
+  enum class Kind { none, linear, llama3 } kind = Kind::none;
+  double factor = 8, low = 1, high = 4;
+  std::int64_t original = 8192;
+};
+
 // `rope` for attention(): angle t theta^(-2i / D) at position t and pair i (Su et al., "RoFormer", 2021). On
 // the CPU.
-at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta);
+at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta,
+                      const RopeScaling& scaling = {});
+
+// x [..., T, H, D] turned as attention() turns Q and K: pair i is elements i and i + D / 2. In fp32, rounded
+// once. Without a derivative of its own: made of the framework's operators.
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope);
 
 // Sum over rows of -log softmax(h w^T)[target], fp32 scalar: the head of a language model and its loss in
 // one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnored count nothing. Logits are made in

@@ -55,6 +55,7 @@ void Metrics::write(const StepMetrics& m) {
                {"scale", m.scale}, {"skipped", m.skipped},     {"grad_norm", m.grad_norm}};
   if (!m.overflowed.empty()) json["overflowed"] = m.overflowed;
   json["samples_per_s"] = m.samples_per_s;
+  if (m.tokens_per_s > 0) json["tokens_per_s"] = m.tokens_per_s;
   json["seconds"] = by_stage(m.seconds);
   if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);
   if (m.straggler)

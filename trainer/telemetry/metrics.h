@@ -27,6 +27,7 @@ struct StepMetrics {
   std::string overflowed;  // first parameter whose gradient was not finite; left out when empty
   double grad_norm = 0;    // before clipping
   double samples_per_s = 0;
+  double tokens_per_s = 0;         // left out when 0: samples are no windows of tokens
   memory::StageSeconds seconds{};  // rank 0's by stage; stages without time are left out
   // Of each rank, as step::StepReport has it; left out when there is one rank.
   std::vector<memory::StageSeconds> rank_seconds;

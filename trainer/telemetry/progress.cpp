@@ -107,7 +107,7 @@ std::string Progress::line(int columns) const {
   }
   std::array<Item, 6> items = {{{fmt::format("step {}/{}", state_.step, total_steps_), 0},
                                 {fmt::format("loss {:.5g}", state_.loss), 1},
-                                {fmt::format("{:.0f} samples/s", state_.samples_per_s), 3},
+                                {fmt::format("{:.0f} {}/s", state_.per_s, state_.what), 3},
                                 {fmt::format("scale {:g}", state_.scale), 5},
                                 {"peak " + format_bytes(state_.peak_bytes), 4},
                                 {left, 2}}};

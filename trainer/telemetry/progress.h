@@ -9,7 +9,8 @@ namespace ebb::telemetry {
 
 struct ProgressState {
   std::int64_t step = 0;  // steps done
-  double samples_per_s = 0;
+  double per_s = 0;
+  const char* what = "samples";  // that are counted by the second
   double loss = 0;
   double scale = 1;
   std::int64_t peak_bytes = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/document.h"
+#include "data/tokenizer.h"
 
 namespace ebb::train {
 
@@ -18,6 +19,11 @@ void RunConfig::describe(config::Section& s) {
       .at_least(0)
       .unit("steps")
       .doc("Steps between two evaluations on the test split. 0: only at the end.")
+      .free_to_change();
+  s.integer("sample_every", sample_every)
+      .at_least(0)
+      .unit("steps")
+      .doc("Steps between two looks at what the model makes, in RUN/samples. 0: only at the end, in RUN.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
@@ -49,6 +55,28 @@ void Config::describe(config::Section& s) {
   s.section("memory", memory, "Accounts and limits of memory.");
   s.section("checkpoint", checkpoint, "What is saved, and how a run goes on.");
   s.section("telemetry", telemetry, "What the run tells.");
+  s.rule({"model.kind", "data.format"}, [this]() -> std::string {
+    const bool text = model.kind == models::Kind::gpt;
+    if (text == data.is_text()) return "";
+    return text ? "gpt trains on tokens, and mds holds images: set data.format=tokens and data.source to a "
+                  "folder with train.bin and test.bin"
+                : "vae trains on images, and these are tokens: set data.format=mds, or model.kind=gpt";
+  });
+  s.rule({"model.context", "data.context"}, [this]() -> std::string {
+    if (model.kind != models::Kind::gpt || model.gpt.context.value_or(data.context) >= data.context)
+      return "";
+    return fmt::format(
+        "a model that sees {} tokens cannot take windows of {}: set model.context=auto, or "
+        "data.context to at most {}",
+        *model.gpt.context, data.context, *model.gpt.context);
+  });
+  s.rule({"model.vocabulary", "data.tokenizer"}, [this]() -> std::string {
+    if (model.kind != models::Kind::gpt || data.tokenizer != data::TokenizerKind::bytes ||
+        model.gpt.vocabulary >= data::kByteVocabulary)
+      return "";
+    return fmt::format("the tokenizer bytes has {} tokens, and the model knows {}: set model.vocabulary={}",
+                       data::kByteVocabulary, model.gpt.vocabulary, data::kByteVocabulary);
+  });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";
     return "nccl moves tensors between GPUs, and cpu keeps them off these: set parallel.backend=auto, or "

@@ -26,6 +26,7 @@ struct RunConfig {
   std::int64_t seed = 1;
   std::int64_t steps = 2000;
   std::int64_t evaluate_every = 500;
+  std::int64_t sample_every = 0;
   DeviceKind device = DeviceKind::automatic;
   checkpoint::WhenHeld when_held = checkpoint::WhenHeld::wait;
   double lease_expires_s = 60;

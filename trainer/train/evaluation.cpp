@@ -20,7 +20,7 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& sp
   while (auto part = split.next()) {
     part->position += kFirstPosition;
     part->global_batch = 1;  // sums; divided by the split's size below
-    part->images = part->images.to(device);
+    part->samples = part->samples.to(device);
     sums.add(phase.forward(*part, runner));
   }
   at::Tensor totals = sums.values();

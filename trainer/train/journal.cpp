@@ -52,6 +52,8 @@ void Journal::step(const step::StepReport& report) {
   line.overflowed = phase.overflowed;
   line.grad_norm = phase.gradient_norm;
   line.samples_per_s = batch / seconds_since(last_step_);
+  if (config_.data.is_text())
+    line.tokens_per_s = line.samples_per_s * static_cast<double>(config_.data.context);
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
   line.straggler = telemetry::straggler(report.rank_seconds);
@@ -65,7 +67,9 @@ void Journal::step(const step::StepReport& report) {
                                 phase.scale));
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
-  progress_->update({report.step + 1, line.samples_per_s, line.loss, line.scale, line.peak_bytes});
+  const bool text = line.tokens_per_s > 0;
+  progress_->update({report.step + 1, text ? line.tokens_per_s : line.samples_per_s,
+                     text ? "tokens" : "samples", line.loss, line.scale, line.peak_bytes});
 }
 
 void Journal::evaluation(std::int64_t step, const Evaluation& result) {
@@ -76,7 +80,8 @@ void Journal::evaluation(std::int64_t step, const Evaluation& result) {
   std::string parts;
   for (const auto& [name, value] : result.parts)
     parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
-  progress_->note(fmt::format("step {}: test loss {:.4f} ({})", step, result.loss, parts));
+  if (!parts.empty()) parts = " (" + parts + ")";
+  progress_->note(fmt::format("step {}: test loss {:.4f}{}", step, result.loss, parts));
   last_step_ = std::chrono::steady_clock::now();
 }
 

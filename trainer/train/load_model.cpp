@@ -13,11 +13,10 @@ LoadedModel load_model(const std::filesystem::path& path) {
   Config config;
   config::Section section = described(config);
   config::load_text(part.resolved_config, path.string(), {}, section);
-  const nlohmann::json& image = part.values.at("image");
   LoadedModel loaded{
-      models::make_model(config.model, {image.at(0), image.at(1), image.at(2)}, config.precision.dtype,
-                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
-      config.run.name, part.step};
+      models::make_model(config.model, models::sample_from_json(part.values.at("sample")),
+                         config.precision.dtype, at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
+      config.data.tokenizer, config.run.name, part.step};
   const at::NoGradGuard no_grad;
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto saved = part.tensors.find(name);

@@ -4,12 +4,14 @@
 #include <memory>
 #include <string>
 
+#include "data/config.h"
 #include "models/model.h"
 
 namespace ebb::train {
 
 struct LoadedModel {
   std::unique_ptr<models::Model> model;  // on the CPU, in the checkpoint's dtype
+  data::TokenizerKind tokenizer;         // of a model of text
   std::string run_name;
   std::int64_t step;
 };

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "comm/affinity.h"
 #include "data/dataset.h"
+#include "data/windows.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
 
@@ -59,11 +60,6 @@ std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm
   return threads;
 }
 
-models::ImageSize image_size(const data::Dataset& dataset) {
-  const data::ImageShape shape = dataset.shape();
-  return {shape.channels, shape.height, shape.width};
-}
-
 data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
   data::LoaderPlan plan;
   plan.global_batch = config.data.batch;
@@ -77,8 +73,11 @@ data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
 }
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
-  return data::open_mds(std::filesystem::path(config.data.source) / name,
-                        {.cache_bytes = config.data.cache.ram});
+  const std::filesystem::path split = std::filesystem::path(config.data.source) / name;
+  if (!config.data.is_text()) return data::open_mds(split, {.cache_bytes = config.data.cache.ram});
+  std::optional<data::TokenFormat> format;
+  if (config.data.format == data::Format::raw_u16) format = data::TokenFormat::raw_u16;
+  return data::open_windows(split, {config.data.context, config.model.gpt.vocabulary, format});
 }
 
 numerics::LossScaler make_scaler(const PrecisionConfig& precision) {
@@ -104,7 +103,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       threads(choose_threads(config.parallel, world)),
       communicator(
           comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
-      model(models::make_model(config.model, image_size(*open_split("train")), config.precision.dtype, device,
+      model(models::make_model(config.model, open_split("train")->shape(), config.precision.dtype, device,
                                static_cast<std::uint64_t>(config.run.seed))),
       parameters(all_parameters(*model)),
       optimizer(std::make_unique<optim::Optimizer>(config.optimizer, parameters)),
@@ -139,7 +138,7 @@ step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate
     core::Batch batch = loader->next();
     if (device.is_cuda()) {
       const memory::Tag tag(memory::Class::data, "batch");
-      batch.images = batch.images.to(device, /*non_blocking=*/true);
+      batch.samples = batch.samples.to(device, /*non_blocking=*/true);
     }
     return batch;
   };
@@ -164,11 +163,14 @@ std::string Session::description() const {
                       : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
                                                                         : "fp32";
   return fmt::format(
-      "vae, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}, tensors moved by {}; {} samples, global "
+      "{}, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}, tensors moved by {}; {} {}, global "
       "batch {}",
+      config.model.kind == models::Kind::gpt ? "gpt" : "vae",
       static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(),
       world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU",
-      communicator->backend(), loader->samples(), config.data.batch);
+      communicator->backend(), loader->samples(),
+      config.data.is_text() ? fmt::format("windows of {} tokens", config.data.context) : "samples",
+      config.data.batch);
 }
 
 void check_inputs(const Config& config, const comm::World& world) {

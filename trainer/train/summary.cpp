@@ -4,13 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdlib>
+#include <numbers>
 #include <sstream>
 
 #include "base/shell.h"
-#include "data/dataset.h"
 #include "memory/outside.h"
-#include "telemetry/image_grid.h"
 
 namespace ebb::train {
 
@@ -61,50 +61,56 @@ void Summary::collect() {
     peaks_.push_back(telemetry::RankPeaks::parse(text));
 }
 
-std::string Summary::text(const Evaluation& result) const {
-  const std::string run = config_.run.folder().string(), program = shell_quoted(program_name());
+namespace {
+
+// "test loss 1.4612 nats a token (…), mean of 3417 windows of 128 tokens"
+std::string result_line(const Config& config, const Evaluation& result) {
+  if (config.data.is_text())
+    return fmt::format(
+        "test loss {:.4f} nats a token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
+        result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
+        config.data.context);
   std::string parts;
   for (const auto& [name, value] : result.parts)
     parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : " + ", name, value);
+  return fmt::format("test loss {:.4f} nats an image ({}), mean of {} test images", result.loss, parts,
+                     result.samples);
+}
+
+std::string samples_lines(const Config& config, const std::string& run) {
+  if (config.data.is_text())
+    return fmt::format("  {}/samples.txt            beginnings of test windows, and how the model goes on\n",
+                       run);
   return fmt::format(
-      "\nDone: {} steps. test loss {:.4f} nats an image ({}), mean of {} test images\n\n"
+      "  {0}/samples.png            new images\n"
+      "  {0}/reconstructions.png    test images, each with the model's below it\n",
+      run);
+}
+
+std::string sample_command(const Config& config) {
+  if (!config.data.is_text()) return "-o more.png --count 100";
+  return config.data.tokenizer == data::TokenizerKind::none ? "--prompt '1 2 3' --tokens 200"
+                                                            : "--prompt 'In the beginning' --tokens 500";
+}
+
+}  // namespace
+
+std::string Summary::text(const Evaluation& result) const {
+  const std::string run = config_.run.folder().string(), program = shell_quoted(program_name());
+  return fmt::format(
+      "\nDone: {} steps. {}\n\n"
       "Peak bytes of each rank, by class\n{}\n"
-      "  {}/samples.png            new images\n"
-      "  {}/reconstructions.png    test images, each with the model's below it\n"
+      "{}"
       "  {}/memory/                bytes of every step, a file a rank\n"
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
-      "  {} sample {} -o more.png --count 100\n"
+      "  {} sample {} {}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps=200\n"
       "  {} config --explain model\n",
-      config_.run.steps, result.loss, parts, result.samples, telemetry::peak_table(peaks_), run, run, run,
-      run, program, shell_quoted(run), program, world_.size(), shell_quoted(run + "/config.yaml"),
-      shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2, program);
-}
-
-void write_pictures(Session& session, const std::filesystem::path& run) {
-  constexpr std::int64_t kSamples = 64, kColumns = 8, kRows = 4;
-  telemetry::write_grid(run / "samples.png", session.model->sample(kSamples, 0, session.runner), kColumns);
-
-  const auto dataset = session.open_split("test");
-  const data::ImageShape shape = dataset->shape();
-  const std::int64_t count = std::min(kColumns * kRows, dataset->size());
-  const memory::Tag tag(memory::Class::data, "pictures");
-  const at::Tensor originals = at::empty({count, shape.channels, shape.height, shape.width}, at::kByte);
-  for (std::int64_t i = 0; i < count; ++i)
-    dataset->read(
-        i, {static_cast<std::byte*>(originals[i].data_ptr()), static_cast<std::size_t>(shape.bytes())});
-  const at::Tensor images = session.model->reconstruct(originals, session.runner);
-  std::vector<at::Tensor> rows;  // originals above their reconstructions
-  for (std::int64_t first = 0; first < count; first += kColumns) {
-    const std::int64_t n = std::min(kColumns, count - first);
-    for (const at::Tensor& source : {originals, images}) {
-      rows.push_back(source.narrow(0, first, n));
-      if (n < kColumns)
-        rows.push_back(at::zeros({kColumns - n, shape.channels, shape.height, shape.width}, at::kByte));
-    }
-  }
-  telemetry::write_grid(run / "reconstructions.png", at::cat(rows), kColumns);
+      config_.run.steps, result_line(config_, result), telemetry::peak_table(peaks_),
+      samples_lines(config_, run), run, run, program, shell_quoted(run), sample_command(config_), program,
+      world_.size(), shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
+      config_.optimizer.lr / 2, program);
 }
 
 }  // namespace ebb::train

@@ -8,7 +8,6 @@
 #include "telemetry/tables.h"
 #include "train/config.h"
 #include "train/evaluation.h"
-#include "train/session.h"
 
 namespace ebb::train {
 
@@ -25,10 +24,6 @@ class Summary {
   memory::Ledger& ledger_;
   std::vector<telemetry::RankPeaks> peaks_;
 };
-
-// RUN/samples.png: 64 new images; RUN/reconstructions.png: rows of test images, each above the model's image
-// of it. Rank 0.
-void write_pictures(Session& session, const std::filesystem::path& run);
 
 // How to call this very program from the present folder: "ebb" where PATH has it, else a path.
 std::string program_name();

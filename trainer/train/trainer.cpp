@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/file.h"
 #include "comm/affinity.h"
 #include "comm/agree.h"
 #include "config/document.h"
@@ -15,6 +16,7 @@
 #include "train/evaluation.h"
 #include "train/journal.h"
 #include "train/run_folder.h"
+#include "train/samples.h"
 #include "train/session.h"
 #include "train/stop_request.h"
 #include "train/summary.h"
@@ -59,6 +61,7 @@ class Training {
  private:
   void save();
   Evaluation evaluation();
+  void sample();
   ExitCode stopped();
   ExitCode finished();
 
@@ -100,6 +103,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     if (last || report.stop || (save_due_ && report.taken())) save();
     const bool stops = report.stop && !last;
     if (!last && !stops && due(step, config_.run.evaluate_every)) journal_->evaluation(step, evaluation());
+    if (!last && !stops && due(step, config_.run.sample_every)) sample();
     journal_->close_step(report.step);
     if (stops) return stopped();
   }
@@ -125,6 +129,15 @@ Evaluation Training::evaluation() {
                   session_.device);
 }
 
+// The others wait for rank 0 in the next step's first collective.
+void Training::sample() {
+  if (world_.rank() != 0) return;
+  const memory::StageScope stage(ledger_, memory::Stage::evaluate);
+  const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", session_.cursor.step);
+  make_folders(folder);
+  write_samples(session_, folder);
+}
+
 ExitCode Training::stopped() {
   const std::string signal = StopRequest::signal_name();
   journal_->end();
@@ -142,7 +155,7 @@ ExitCode Training::finished() {
   summary.collect();
   if (world_.rank() == 0) {
     const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-    write_pictures(session_, config_.run.folder());
+    write_samples(session_, config_.run.folder());
     const Results results{session_.cursor.step, result.loss, summary.text(result)};
     write_results(config_.run.folder(), results);
     std::fputs(results.text.c_str(), stdout);

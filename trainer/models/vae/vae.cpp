@@ -34,27 +34,30 @@ at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::ui
 
 }  // namespace
 
-Vae::Vae(const VaeConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device,
+Vae::Vae(const VaeConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
          std::uint64_t seed)
-    : config_(config), size_(size), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
-  if (size.height % 4 != 0 || size.width % 4 != 0 || size.height < 4 || size.width < 4)
+    : config_(config), sample_(sample), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
+  if (sample.is_window())
+    throw Error(ExitCode::usage,
+                "model.kind=vae trains on images, and the dataset holds tokens: set model.kind=gpt, or "
+                "data.format=mds and data.source to images");
+  const std::int64_t channels = sample.dims[0], height = sample.dims[1], width = sample.dims[2];
+  if (height % 4 != 0 || width % 4 != 0 || height < 4 || width < 4)
     throw Error(ExitCode::usage, fmt::format("model.kind=vae halves images twice, so their sides must be "
                                              "multiples of 4; the dataset's are {} x {}. "
                                              "Pad or crop the images when they are packed.",
-                                             size.height, size.width));
+                                             height, width));
   const std::int64_t outer = std::max<std::int64_t>(1, config.width / 2), inner = config.width;
-  const std::int64_t flat = inner * (size.height / 4) * (size.width / 4);
+  const std::int64_t flat = inner * (height / 4) * (width / 4);
   const std::int64_t window = kKernelSide * kKernelSide;
-  add(encoder_, "encoder.conv1", {outer, size.channels, kKernelSide, kKernelSide}, outer,
-      size.channels * window);
+  add(encoder_, "encoder.conv1", {outer, channels, kKernelSide, kKernelSide}, outer, channels * window);
   add(encoder_, "encoder.conv2", {inner, outer, kKernelSide, kKernelSide}, inner, outer * window);
   add(encoder_, "encoder.dense", {config.hidden, flat}, config.hidden, flat);
   add(encoder_, "encoder.code", {2 * config.latent, config.hidden}, 2 * config.latent, config.hidden);
   add(decoder_, "decoder.code", {config.hidden, config.latent}, config.hidden, config.latent);
   add(decoder_, "decoder.dense", {flat, config.hidden}, flat, config.hidden);
   add(decoder_, "decoder.conv1", {inner, outer, kKernelSide, kKernelSide}, outer, outer * window);
-  add(decoder_, "decoder.conv2", {outer, size.channels, kKernelSide, kKernelSide}, size.channels,
-      size.channels * window);
+  add(decoder_, "decoder.conv2", {outer, channels, kKernelSide, kKernelSide}, channels, channels * window);
 }
 
 void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias,
@@ -95,7 +98,7 @@ at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
         const auto& p = decoder_.parameters;
         at::Tensor h = numerics::linear(code, p[0].tensor, p[1].tensor, Activation::relu);
         h = numerics::linear(h, p[2].tensor, p[3].tensor, Activation::relu);
-        h = h.view({code.size(0), config_.width, size_.height / 4, size_.width / 4});
+        h = h.view({code.size(0), config_.width, sample_.dims[1] / 4, sample_.dims[2] / 4});
         h = numerics::conv_transpose2d(h, p[4].tensor, p[5].tensor, kStride, kPadding, Activation::relu);
         return numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kStride, kPadding);
       },
@@ -104,12 +107,12 @@ at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
 
 core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const memory::Tag tag(memory::Class::activations, "vae");
-  const at::Tensor code = encode(numerics::to_unit_range(batch.images, dtype_), runner);
+  const at::Tensor code = encode(numerics::to_unit_range(batch.samples, dtype_), runner);
   const at::Tensor mu = code.narrow(1, 0, config_.latent).contiguous();
   const at::Tensor logvar = code.narrow(1, config_.latent, config_.latent).contiguous();
   const at::Tensor z = numerics::reparameterize(mu, logvar, seed_, batch.position);
   const double share = 1.0 / static_cast<double>(batch.global_batch);
-  const at::Tensor reconstruction = numerics::bernoulli_nll_sum(decode(z, runner), batch.images) * share;
+  const at::Tensor reconstruction = numerics::bernoulli_nll_sum(decode(z, runner), batch.samples) * share;
   const at::Tensor kl = numerics::gaussian_kl_sum(mu, logvar) * share;
   return {reconstruction + kl * config_.kl_weight,
           {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};
@@ -141,7 +144,7 @@ at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) 
 
 core::State Vae::state() {
   core::State state;
-  state.values["image"] = {size_.channels, size_.height, size_.width};
+  state.values["sample"] = sample_to_json(sample_);
   for (core::Unit* unit : units())
     for (const core::Parameter& parameter : unit->parameters)
       state.tensors.emplace(parameter.name, parameter.tensor);

@@ -11,17 +11,19 @@ namespace ebb::models {
 //
 //   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
-class Vae final : public Model, private core::Phase {
+class Vae final : public Model, private core::Phase, private ImageSampler {
  public:
-  Vae(const VaeConfig& config, ImageSize size, numerics::Dtype dtype, at::Device device, std::uint64_t seed);
+  Vae(const VaeConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+      std::uint64_t seed);
 
   std::vector<core::Phase*> phases() override { return {this}; }
   core::State state() override;
   void restore(const nlohmann::json&) override {}
-  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
-  at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) override;
+  std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<ImageSampler*>(this); }
 
  private:
+  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
+  at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) override;
   const std::string& name() const override { return name_; }
   std::vector<core::Unit*> units() override { return {&encoder_, &decoder_}; }
   core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
@@ -33,7 +35,7 @@ class Vae final : public Model, private core::Phase {
 
   const std::string name_ = "vae";
   VaeConfig config_;
-  ImageSize size_;
+  core::SampleShape sample_;
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;

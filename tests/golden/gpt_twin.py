@@ -1,0 +1,149 @@
+"""ebb's GPT in plain PyTorch, as a reference: same layers, initial weights, order of windows (unshuffled), optimizer, schedule
+and clipping; what is left to differ is the arithmetic. Prints one JSON object: {"train_loss": [nats a token, a value a step]}.
+
+  gpt_twin.py TOKENS.bin --parts gpt2|llama --dtype fp32|bf16|fp16 --steps 200
+
+TOKENS.bin is llm.c's format, u16. With bf16 or fp16 the parameters are fp32 and the step runs under autocast.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from reference import INITIALISATION, decay_groups, learning_rate, normals
+
+HEADER_BYTES = 1024
+DEVIATION = 0.02
+COUNTERS = 40  # bits: each parameter draws from counters of its own
+EPS = 1e-5
+
+
+class Gpt(torch.nn.Module):
+    def __init__(self, a):
+        super().__init__()
+        self.a, self.llama = a, a.parts == "llama"
+        self.p = torch.nn.ParameterDict()
+        self.made = 0
+        self.add("embedding", (a.vocabulary, a.dim))
+        if not self.llama:
+            self.add("position", (a.context, a.dim))
+        width, hidden = a.dim // a.heads, a.feed_forward
+        for layer in range(a.layers):
+            self.norm_parameters(f"{layer}:norm1")
+            self.dense_parameters(f"{layer}:qkv", (a.heads + 2 * a.key_heads) * width, a.dim)
+            self.dense_parameters(f"{layer}:out", a.dim, a.dim, residual=True)
+            self.norm_parameters(f"{layer}:norm2")
+            if self.llama:
+                self.dense_parameters(f"{layer}:gate", hidden, a.dim)
+            self.dense_parameters(f"{layer}:up", hidden, a.dim)
+            self.dense_parameters(f"{layer}:down", a.dim, hidden, residual=True)
+        self.norm_parameters("norm")
+        if not a.tied:
+            self.add("head", (a.vocabulary, a.dim))
+
+    def add(self, name, shape, fill=None, residual=False):
+        if fill is None:
+            scale = DEVIATION / math.sqrt(2 * self.a.layers) if residual and not self.llama else DEVIATION
+            value = normals(self.made << COUNTERS, *shape, INITIALISATION, self.a.seed) * scale
+        else:
+            value = torch.full(shape, float(fill))
+        self.p[name] = torch.nn.Parameter(value)
+        self.made += 1
+
+    def norm_parameters(self, name):
+        self.add(f"{name}:w", (self.a.dim,), 1)
+        if not self.llama:
+            self.add(f"{name}:b", (self.a.dim,), 0)
+
+    def dense_parameters(self, name, out, inner, residual=False):
+        self.add(f"{name}:w", (out, inner), residual=residual)
+        if not self.llama:
+            self.add(f"{name}:b", (out,), 0)
+
+    def norm(self, x, name):
+        if self.llama:
+            return F.rms_norm(x, (self.a.dim,), self.p[f"{name}:w"], EPS)
+        return F.layer_norm(x, (self.a.dim,), self.p[f"{name}:w"], self.p[f"{name}:b"], EPS)
+
+    def dense(self, x, name):
+        return F.linear(x, self.p[f"{name}:w"], None if self.llama else self.p[f"{name}:b"])
+
+    def turned(self, x):
+        if not self.llama:
+            return x
+        width = x.shape[-1]
+        frequency = 10000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+        angle = torch.outer(torch.arange(x.shape[2], dtype=torch.float64), frequency)
+        cos, sin = angle.cos().float(), angle.sin().float()
+        first, second = x.float().chunk(2, -1)
+        return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
+
+    def attention(self, qkv):
+        a, (b, t, _) = self.a, qkv.shape
+        q, k, v = qkv.view(b, t, -1, a.dim // a.heads).transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), 1)
+        out = F.scaled_dot_product_attention(self.turned(q), self.turned(k), v, is_causal=True, enable_gqa=a.heads != a.key_heads)
+        return out.transpose(1, 2).reshape(b, t, a.dim)
+
+    def forward(self, tokens):
+        x = F.embedding(tokens, self.p["embedding"])
+        if not self.llama:
+            x = x + self.p["position"][: tokens.shape[1]]
+        for layer in range(self.a.layers):
+            x = x + self.dense(self.attention(self.dense(self.norm(x, f"{layer}:norm1"), f"{layer}:qkv")), f"{layer}:out")
+            h = self.norm(x, f"{layer}:norm2")
+            up = self.dense(h, f"{layer}:up")
+            inner = F.silu(self.dense(h, f"{layer}:gate")) * up if self.llama else F.gelu(up, approximate="tanh")
+            x = x + self.dense(inner, f"{layer}:down")
+        return F.linear(self.norm(x, "norm"), self.p["embedding" if self.a.tied else "head"])
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tokens", type=pathlib.Path)
+    parser.add_argument("--parts", choices=("gpt2", "llama"), default="gpt2")
+    parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
+    for name, value in (("steps", 200), ("batch", 16), ("context", 64), ("layers", 4), ("heads", 4), ("dim", 64), ("vocabulary", 257),
+                        ("warmup", 20), ("seed", 1), ("threads", 2)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    for name in ("key-heads", "feed-forward"):
+        parser.add_argument(f"--{name}", type=int)
+    for name, value in (("lr", 1e-3), ("clip", 1.0), ("decay", 0.1)):
+        parser.add_argument(f"--{name}", type=float, default=value)
+    parser.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
+    a = parser.parse_args()
+    a.key_heads = a.key_heads or a.heads
+    if a.feed_forward is None:
+        a.feed_forward = -(-(8 * a.dim // 3) // 256) * 256 if a.parts == "llama" else 4 * a.dim
+    return a
+
+
+def main():
+    a = arguments()
+    torch.set_num_threads(a.threads)
+    tokens = torch.from_numpy(np.fromfile(a.tokens, np.uint16, offset=HEADER_BYTES).astype(np.int64))
+    model = Gpt(a)
+    optimizer = torch.optim.AdamW(decay_groups(list(model.p.values()), a.decay), lr=a.lr)
+    losses = []
+    for step in range(a.steps):
+        first = torch.arange(step * a.batch, (step + 1) * a.batch) % ((len(tokens) - 1) // a.context) * a.context
+        windows = tokens[first[:, None] + torch.arange(a.context + 1)]
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, a.steps, a.lr, a.warmup)
+        with torch.autocast("cpu", {"bf16": torch.bfloat16, "fp16": torch.float16}.get(a.dtype), enabled=a.dtype != "fp32"):
+            logits = model(windows[:, :-1])
+        loss = F.cross_entropy(logits.float().flatten(0, 1), windows[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), a.clip)
+        optimizer.step()
+        losses.append(loss.item())
+    print(json.dumps({"train_loss": losses}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+#include "models/generate.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace ebb::models {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Counts on: after token t comes t + 1, whatever was before, in a vocabulary of 8.
+class Counting final : public TextSampler {
+ public:
+  [[nodiscard]] std::int64_t context() const override { return 6; }
+  [[nodiscard]] std::int64_t vocabulary() const override { return 8; }
+  [[nodiscard]] KeyValues begin() const override { return {}; }
+  at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner&) override {
+    given.push_back(tokens.size(0));
+    seen.length += tokens.size(0);
+    EXPECT_LE(seen.length, context());
+    at::Tensor logits = at::zeros({8});
+    logits[(tokens[tokens.size(0) - 1].item<std::int64_t>() + 1) % 8] = 10;
+    return logits;
+  }
+  std::vector<std::int64_t> given;
+};
+
+class Generate : public ::testing::Test {
+ protected:
+  std::vector<std::int64_t> from(std::vector<std::int64_t> prompt, const TextOptions& options,
+                                 std::size_t enough = 100) {
+    std::vector<std::int64_t> out;
+    generate(model_, prompt, options, runner_, [&](std::int64_t token) {
+      out.push_back(token);
+      return out.size() < enough;
+    });
+    return out;
+  }
+  Counting model_;
+  core::PlainRunner runner_;
+};
+
+TEST_F(Generate, GoesOnFromThePromptATokenAtATime) {
+  EXPECT_THAT(from({2, 3}, {.draw = {.temperature = 0}, .tokens = 3}), ElementsAre(4, 5, 6));
+  EXPECT_THAT(model_.given, ElementsAre(2, 1, 1));
+}
+
+TEST_F(Generate, EndsAtTheStopAndWhereNobodyListens) {
+  EXPECT_THAT(from({3}, {.draw = {.temperature = 0}, .tokens = 9, .stop = 6}), ElementsAre(4, 5));
+  EXPECT_THAT(from({3}, {.draw = {.temperature = 0}, .tokens = 9}, 1), ElementsAre(4));
+}
+
+TEST_F(Generate, GoesOnBeyondTheContext) {
+  EXPECT_THAT(from({0, 1, 2, 3}, {.draw = {.temperature = 0}, .tokens = 8}),
+              ElementsAre(4, 5, 6, 7, 0, 1, 2, 3));
+  // 4, then 1 and 1 fill the context of 6; then its last 3, and on.
+  EXPECT_THAT(model_.given, ElementsAre(4, 1, 1, 3, 1, 1, 1, 3));
+}
+
+TEST_F(Generate, RefusesAPromptThatCannotBe) {
+  const auto refusal = [&](const std::vector<std::int64_t>& prompt) -> std::string {
+    try {
+      from(prompt, {});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal({}), HasSubstr("empty"));
+  EXPECT_THAT(refusal({1, 1, 1, 1, 1, 1, 1}), HasSubstr("7 tokens, and the model sees 6"));
+  EXPECT_THAT(refusal({1, 8}), HasSubstr("token 8"));
+}
+
+std::array<double, 4> shares(const TokenDraw& draw) {
+  const at::Tensor logits = at::tensor({0.5, 0.1, 0.3, 0.1}).log().to(at::kFloat);
+  std::array<double, 4> counts{};
+  constexpr int kDraws = 20000;
+  for (int i = 0; i < kDraws; ++i)
+    counts[static_cast<std::size_t>(draw_token(logits, draw, static_cast<std::uint64_t>(i)))] += 1.0 / kDraws;
+  return counts;
+}
+
+TEST(DrawToken, FollowsTheProbabilities) {
+  const auto plain = shares({});
+  EXPECT_NEAR(plain[0], 0.5, 0.015);
+  EXPECT_NEAR(plain[2], 0.3, 0.015);
+  EXPECT_NEAR(plain[3], 0.1, 0.015);
+  // At temperature 1/2 probabilities are squared: 25, 1, 9, 1 of 36.
+  const auto cool = shares({.temperature = 0.5});
+  EXPECT_NEAR(cool[0], 25.0 / 36, 0.015);
+  EXPECT_NEAR(cool[2], 9.0 / 36, 0.015);
+}
+
+TEST(DrawToken, KeepsToTheMostProbable) {
+  EXPECT_EQ(shares({.temperature = 0})[0], 1.0);
+  const auto two = shares({.top_k = 2});
+  EXPECT_NEAR(two[0], 0.5 / 0.8, 0.015);
+  EXPECT_EQ(two[1] + two[3], 0.0);
+  const auto most = shares({.top_p = 0.6});  // 0.5 alone is less, 0.5 and 0.3 are enough
+  EXPECT_NEAR(most[2], 0.3 / 0.8, 0.015);
+  EXPECT_EQ(most[1] + most[3], 0.0);
+  EXPECT_EQ(shares({.top_p = 0})[0], 1.0);
+}
+
+TEST(DrawToken, DependsOnSeedAndPlaceAlone) {
+  const at::Tensor logits = at::zeros({1000});
+  EXPECT_EQ(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 1}, 5));
+  EXPECT_NE(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 2}, 5));
+  EXPECT_NE(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 1}, 6));
+}
+
+}  // namespace
+}  // namespace ebb::models

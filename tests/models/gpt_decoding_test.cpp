@@ -1,0 +1,58 @@
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "models/gpt_under_test.h"
+
+namespace ebb::models {
+namespace {
+
+using testing::make;
+using testing::Reference;
+using testing::tiny;
+
+class Decoding : public ::testing::TestWithParam<GptParts> {};
+
+// Each token after the first few is given alone, over the cache of those before.
+TEST_P(Decoding, GivesWhatAWholePassGives) {
+  const GptConfig config = tiny(GetParam());
+  const auto model = make(config);
+  TextSampler& sampler = *std::get<TextSampler*>(model->sampler());
+  core::PlainRunner runner;
+  at::manual_seed(11);
+  const at::Tensor text = at::randint(0, 37, {16}, at::kLong);
+  const at::NoGradGuard no_grad;
+  const at::Tensor expected = Reference(*model, config).logits(text.unsqueeze(0))[0];
+  KeyValues seen = sampler.begin();
+  for (std::int64_t length = 5; length <= 16; ++length) {
+    const at::Tensor given = length == 5 ? text.narrow(0, 0, 5) : text.narrow(0, length - 1, 1);
+    const at::Tensor logits = sampler.next(given, seen, runner);
+    EXPECT_EQ(seen.length, length);
+    EXPECT_LT((logits - expected[length - 1]).abs().max().item<double>(),
+              1e-4 * expected[length - 1].abs().max().item<double>())
+        << length;
+  }
+  EXPECT_THROW(sampler.next(text.narrow(0, 0, 1), seen, runner), Error);
+}
+
+TEST_P(Decoding, SixteenBitsComeClose) {
+  const GptConfig config = tiny(GetParam());
+  core::PlainRunner runner;
+  const at::Tensor text = at::arange(8, at::kLong);
+  const auto logits = [&](numerics::Dtype dtype) {
+    const auto model = make(config, dtype);
+    TextSampler& sampler = *std::get<TextSampler*>(model->sampler());
+    KeyValues seen = sampler.begin();
+    (void)sampler.next(text.narrow(0, 0, 7), seen, runner);
+    return sampler.next(text.narrow(0, 7, 1), seen, runner);
+  };
+  const at::Tensor full = logits(numerics::Dtype::fp32);
+  const double size = full.abs().max().item<double>();
+  EXPECT_LT((logits(numerics::Dtype::fp16) - full).abs().max().item<double>(), 1e-2 * size);
+  EXPECT_LT((logits(numerics::Dtype::bf16) - full).abs().max().item<double>(), 8e-2 * size);
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, Decoding, ::testing::Values(GptParts::gpt2, GptParts::llama),
+                         [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
+
+}  // namespace
+}  // namespace ebb::models

@@ -1,0 +1,132 @@
+#include "models/gpt/gpt.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "models/gpt_under_test.h"
+
+namespace ebb::models {
+namespace {
+
+using testing::batch_of;
+using testing::make;
+using testing::Reference;
+using testing::tiny;
+
+at::Tensor loss_of(Model& model, const core::Batch& batch) {
+  core::PlainRunner runner;
+  return model.phases().front()->forward(batch, runner).loss;
+}
+
+// Gradient of every parameter; the model's own are dropped.
+std::map<std::string, at::Tensor> gradients(Model& model, const at::Tensor& loss) {
+  loss.backward();
+  std::map<std::string, at::Tensor> all;
+  for (auto& [name, tensor] : model.state().tensors) {
+    all[name] = tensor.grad().clone();
+    tensor.mutable_grad().reset();
+  }
+  return all;
+}
+
+class GptOfParts : public ::testing::TestWithParam<GptParts> {};
+
+TEST_P(GptOfParts, LossAndEveryGradientAreTheFrameworks) {
+  const GptConfig config = tiny(GetParam());
+  const auto model = make(config);
+  const at::Tensor ours = loss_of(*model, batch_of(0, 6, 6));
+  const auto found = gradients(*model, ours);
+  const at::Tensor theirs = Reference(*model, config).loss(batch_of(0, 6, 6));
+  EXPECT_NEAR(ours.item<double>(), theirs.item<double>(), 1e-5 * theirs.item<double>());
+  const auto expected = gradients(*model, theirs);
+  ASSERT_EQ(found.size(), expected.size());
+  for (const auto& [name, gradient] : expected) {
+    const double size = gradient.norm().item<double>();
+    ASSERT_GT(size, 0) << name;
+    // A key's bias moves all scores of a row alike, so its gradient is 0 but for rounding.
+    const double bound = name.ends_with("qkv.bias") ? 1e-4 : 1e-5;
+    EXPECT_LT((found.at(name) - gradient).norm().item<double>(), bound * size) << name;
+  }
+}
+
+TEST_P(GptOfParts, PartsOfABatchAddUpToTheWhole) {
+  const auto model = make(tiny(GetParam()));
+  const double whole = loss_of(*model, batch_of(0, 8, 8)).item<double>();
+  const double parts =
+      loss_of(*model, batch_of(0, 3, 8)).item<double>() + loss_of(*model, batch_of(3, 5, 8)).item<double>();
+  EXPECT_NEAR(parts, whole, 1e-5 * whole);
+}
+
+TEST_P(GptOfParts, SixteenBitsAgreeWithinTheirRounding) {
+  const GptConfig config = tiny(GetParam());
+  const double full = loss_of(*make(config), batch_of(0, 8, 8)).item<double>();
+  for (const auto& [dtype, bound] : {std::pair{numerics::Dtype::fp16, 2e-3}, {numerics::Dtype::bf16, 2e-2}}) {
+    const auto model = make(config, dtype);
+    const at::Tensor loss = loss_of(*model, batch_of(0, 8, 8));
+    EXPECT_NEAR(loss.item<double>(), full, bound * full);
+    for (const auto& [name, gradient] : gradients(*model, loss)) {
+      EXPECT_EQ(gradient.scalar_type(), numerics::scalar_type(dtype)) << name;
+      EXPECT_TRUE(at::isfinite(gradient).all().item<bool>()) << name;
+    }
+  }
+}
+
+TEST_P(GptOfParts, StartsAsItsPaperSays) {
+  ModelConfig config;
+  config.kind = Kind::gpt;
+  config.gpt = tiny(GetParam());
+  const auto model = make_model(config, core::SampleShape::window(10), numerics::Dtype::fp32, at::kCPU, 7);
+  for (core::Phase* phase : model->phases())
+    for (core::Unit* unit : phase->units())
+      for (const core::Parameter& p : unit->parameters) {
+        const at::Tensor value = p.initial();
+        ASSERT_EQ(value.sizes(), p.tensor.sizes()) << p.name;
+        EXPECT_EQ(p.decay, value.dim() > 1) << p.name;
+        if (value.dim() == 1) {
+          EXPECT_TRUE(at::equal(value, at::full(value.sizes(), p.name.ends_with("weight") ? 1.0 : 0.0)))
+              << p.name;
+          continue;
+        }
+        // Residual projections of GPT-2 are smaller by sqrt(2 layers) = 2.
+        const bool residual = p.name.ends_with("out.weight") || p.name.ends_with("down.weight");
+        const double deviation = residual && GetParam() == GptParts::gpt2 ? 0.01 : 0.02;
+        EXPECT_NEAR(value.std().item<double>(), deviation, 0.1 * deviation) << p.name;
+        EXPECT_NEAR(value.mean().item<double>(), 0, 0.2 * deviation) << p.name;
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, GptOfParts, ::testing::Values(GptParts::gpt2, GptParts::llama),
+                         [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
+
+TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
+  ModelConfig config;
+  config.kind = Kind::gpt;
+  config.gpt = tiny(GptParts::gpt2);
+  const auto refusal = [&](const core::SampleShape& sample) -> std::string {
+    try {
+      make_model(config, sample, numerics::Dtype::fp32, at::kCPU, 7);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal(core::SampleShape::image(1, 28, 28)), ::testing::HasSubstr("data.format=tokens"));
+  EXPECT_THAT(
+      refusal(core::SampleShape::window(17)),
+      ::testing::AllOf(::testing::HasSubstr("model.context is 16"), ::testing::HasSubstr("17 tokens")));
+  EXPECT_EQ(refusal(core::SampleShape::window(16)), "");
+}
+
+TEST(Gpt, AHiddenWidthThatIsNotGivenFollowsTheFamily) {
+  GptConfig config;
+  config.dim = 2048;
+  EXPECT_EQ(config.feed_forward_width(), 8192);
+  config.parts = GptParts::llama;
+  EXPECT_EQ(config.feed_forward_width(), 5632);
+  config.feed_forward = 8192;
+  EXPECT_EQ(config.feed_forward_width(), 8192);
+}
+
+}  // namespace
+}  // namespace ebb::models

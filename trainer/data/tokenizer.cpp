@@ -1,0 +1,61 @@
+#include "data/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace ebb::data {
+namespace {
+
+class Bytes final : public Tokenizer {
+ public:
+  [[nodiscard]] std::int64_t vocabulary() const override { return kByteVocabulary; }
+  [[nodiscard]] std::optional<std::int64_t> end_of_document() const override { return kEndOfDocument; }
+  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const override {
+    std::vector<std::int64_t> tokens;
+    tokens.reserve(text.size());
+    for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
+    return tokens;
+  }
+  [[nodiscard]] std::string decode(std::span<const std::int64_t> tokens) const override {
+    std::string text;
+    for (const std::int64_t token : tokens)
+      if (token >= 0 && token < 256) text += static_cast<char>(token);
+    return text;
+  }
+};
+
+class Numbers final : public Tokenizer {
+ public:
+  [[nodiscard]] std::int64_t vocabulary() const override { return std::numeric_limits<std::int64_t>::max(); }
+  [[nodiscard]] std::optional<std::int64_t> end_of_document() const override { return std::nullopt; }
+  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const override {
+    std::istringstream words{std::string(text)};
+    std::vector<std::int64_t> tokens;
+    for (std::int64_t token = 0; words >> token;) tokens.push_back(token);
+    if (!words.eof())
+      throw Error(
+          ExitCode::usage,
+          fmt::format("\"{}\" is no list of numbers, and with data.tokenizer=none tokens are numbers: "
+                      "give them with spaces between them, such as \"1 17 4\"",
+                      text));
+    return tokens;
+  }
+  [[nodiscard]] std::string decode(std::span<const std::int64_t> tokens) const override {
+    std::string text;
+    for (const std::int64_t token : tokens) text += fmt::format("{} ", token);
+    return text;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_tokenizer(TokenizerKind kind) {
+  if (kind == TokenizerKind::bytes) return std::make_unique<Bytes>();
+  return std::make_unique<Numbers>();
+}
+
+}  // namespace ebb::data

@@ -1,0 +1,88 @@
+#include "data/windows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace ebb::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> files_of(const fs::path& split) {
+  std::error_code ignored;
+  std::vector<fs::path> files;
+  fs::path whole = split;
+  whole += ".bin";
+  if (fs::is_regular_file(whole, ignored)) return {whole};
+  for (const auto& entry : fs::directory_iterator(split, ignored))
+    if (entry.path().extension() == ".bin") files.push_back(entry.path());
+  std::ranges::sort(files);
+  if (files.empty())
+    throw Error(ExitCode::data,
+                fmt::format("there is neither a token file {} nor a folder {} with any; `ebb data pack TEXT "
+                            "--tokenizer bytes -o FOLDER --test-share 0.1` makes them of text",
+                            whole.string(), split.string()));
+  return files;
+}
+
+class Windows final : public Dataset {
+ public:
+  Windows(const fs::path& split, const WindowOptions& options)
+      : shape_(core::SampleShape::window(options.tokens)), options_(options) {
+    if (options.tokens < 1)
+      throw Error(ExitCode::internal, fmt::format("a window of {} tokens was asked for", options.tokens));
+    std::int64_t longest = 0;
+    for (const fs::path& path : files_of(split)) {
+      TokenFile file(path, options.format);
+      longest = std::max(longest, file.size());
+      const std::int64_t windows = std::max<std::int64_t>(file.size() - 1, 0) / options.tokens;
+      if (windows == 0) continue;
+      parts_.push_back({std::move(file), size_});
+      size_ += windows;
+    }
+    if (size_ == 0)
+      throw Error(
+          ExitCode::data,
+          fmt::format("{}: its longest token file holds {} tokens, and a window takes {} (data.context "
+                      "{} and the one that follows): set data.context to at most {}, or give more text",
+                      split.string(), longest, options.tokens + 1, options.tokens,
+                      std::max<std::int64_t>(longest - 1, 0)));
+  }
+
+  [[nodiscard]] std::int64_t size() const override { return size_; }
+  [[nodiscard]] core::SampleShape shape() const override { return shape_; }
+
+  void read(std::int64_t index, std::span<std::byte> out) override {
+    if (index < 0 || index >= size_ || static_cast<std::int64_t>(out.size()) != shape_.bytes())
+      throw Error(ExitCode::internal,
+                  fmt::format("window {} of {} asked for with room for {} bytes", index, size_, out.size()));
+    const auto after = std::ranges::upper_bound(parts_, index, {}, &Part::first);
+    const Part& part = *std::prev(after);
+    part.file.read((index - part.first) * options_.tokens,
+                   {reinterpret_cast<std::int32_t*>(out.data()), out.size() / sizeof(std::int32_t)},
+                   options_.vocabulary);
+  }
+
+ private:
+  struct Part {
+    TokenFile file;
+    std::int64_t first;  // window
+  };
+  core::SampleShape shape_;
+  WindowOptions options_;
+  std::vector<Part> parts_;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_windows(const fs::path& split, const WindowOptions& options) {
+  return std::make_unique<Windows>(split, options);
+}
+
+}  // namespace ebb::data

@@ -1,0 +1,86 @@
+#include "models/generate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "base/error.h"
+#include "base/philox.h"
+
+namespace ebb::models {
+
+namespace {
+
+at::Tensor tensor_of(std::span<const std::int64_t> tokens) {
+  const at::Tensor out = at::empty({static_cast<std::int64_t>(tokens.size())}, at::kLong);
+  std::ranges::copy(tokens, out.mutable_data_ptr<std::int64_t>());
+  return out;
+}
+
+void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt) {
+  if (prompt.empty()) throw Error(ExitCode::usage, "a text has to begin with something: the prompt is empty");
+  if (std::ssize(prompt) > model.context())
+    throw Error(ExitCode::usage,
+                fmt::format("the prompt has {} tokens, and the model sees {} at once: shorten it",
+                            prompt.size(), model.context()));
+  for (const std::int64_t token : prompt)
+    if (token < 0 || token >= model.vocabulary())
+      throw Error(ExitCode::usage, fmt::format("the prompt holds token {}, and the model's vocabulary has {}",
+                                               token, model.vocabulary()));
+}
+
+}  // namespace
+
+std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t place) {
+  const std::span<const float> values(logits.const_data_ptr<float>(),
+                                      static_cast<std::size_t>(logits.numel()));
+  std::vector<std::int64_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto value = [&](std::int64_t i) { return values[static_cast<std::size_t>(i)]; };
+  // The most probable first; of two alike the one with the smaller number.
+  std::ranges::stable_sort(order, std::ranges::greater(), value);
+  if (draw.temperature == 0) return order.front();
+  if (draw.top_k > 0) order.resize(std::min<std::size_t>(order.size(), static_cast<std::size_t>(draw.top_k)));
+  std::vector<double> weights;
+  double sum = 0;
+  for (const std::int64_t i : order) {
+    weights.push_back(std::exp((static_cast<double>(value(i)) - value(order.front())) / draw.temperature));
+    sum += weights.back();
+  }
+  double kept = 0;
+  std::size_t count = 0;
+  while (count < weights.size() && (count == 0 || kept < draw.top_p * sum)) kept += weights[count++];
+  const auto bits = random_bits(draw.seed, Stream::sampling, place, 0);
+  // [0, 1) of 53 bits.
+  const double u = static_cast<double>((std::uint64_t{bits[0]} << 32 | bits[1]) >> 11) * 0x1p-53 * kept;
+  double passed = 0;
+  for (std::size_t i = 0; i + 1 < count; ++i) {
+    passed += weights[i];
+    if (u < passed) return order[i];
+  }
+  return order[count - 1];
+}
+
+void generate(TextSampler& model, std::span<const std::int64_t> prompt, const TextOptions& options,
+              core::UnitRunner& runner, const std::function<bool(std::int64_t)>& emit) {
+  check_prompt(model, prompt);
+  std::vector<std::int64_t> text(prompt.begin(), prompt.end());
+  KeyValues seen = model.begin();
+  std::size_t given = 0;  // tokens of the text that the model has seen
+  for (std::int64_t i = 0; i < options.tokens; ++i) {
+    if (seen.length + static_cast<std::int64_t>(text.size() - given) > model.context()) {
+      seen.length = 0;
+      given = text.size() - static_cast<std::size_t>(std::max<std::int64_t>(model.context() / 2, 1));
+    }
+    const at::Tensor logits = model.next(tensor_of(std::span(text).subspan(given)), seen, runner);
+    given = text.size();
+    const std::int64_t token = draw_token(logits, options.draw, text.size());
+    if (token == options.stop || !emit(token)) return;
+    text.push_back(token);
+  }
+}
+
+}  // namespace ebb::models

@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "config/section.h"
+#include "numerics/sequence.h"
+
+namespace ebb::models {
+
+// gpt2: learned positions, LayerNorm, GELU, biases (Radford et al., "Language models are unsupervised
+// multitask learners", 2019). llama: rotary positions, RMSNorm, SwiGLU, no biases (Touvron et al., "LLaMA",
+// 2023).
+enum class GptParts { gpt2, llama };
+
+// A decoder-only transformer with norms before each part.
+struct GptConfig {
+  GptParts parts = GptParts::gpt2;
+  std::int64_t vocabulary = 257;
+  std::optional<std::int64_t> context;  // positions; that of the data where it is not given
+  std::int64_t layers = 6, heads = 6, dim = 384;
+  std::optional<std::int64_t> key_heads, feed_forward;
+  bool tied = true;
+  double norm_eps = 1e-5;
+  double rope_theta = 10000;
+  numerics::RopeScaling rope;
+  void describe(config::Section& s);
+
+  [[nodiscard]] bool is_llama() const { return parts == GptParts::llama; }
+  [[nodiscard]] numerics::AttentionHeads attention_heads() const {
+    return {heads, key_heads.value_or(heads)};
+  }
+  [[nodiscard]] std::int64_t head_width() const { return dim / heads; }
+  [[nodiscard]] std::int64_t feed_forward_width() const;
+};
+
+}  // namespace ebb::models

@@ -1,0 +1,251 @@
+#include "models/gpt/gpt.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/philox.h"
+#include "memory/ledger.h"
+#include "numerics/fronts.h"
+
+namespace ebb::models {
+
+using numerics::Activation;
+
+namespace {
+
+constexpr double kInitialDeviation = 0.02;
+constexpr int kCountersOfAParameter = 40;  // bits: rows of a parameter, for the numbers that it is drawn with
+
+}  // namespace
+
+// The parameters of a unit in the order in which they were added, which is that of their use.
+class Gpt::Taken {
+ public:
+  explicit Taken(const core::Unit& unit) : unit_(unit) {}
+  const at::Tensor& one() { return unit_.parameters[next_++].tensor; }
+  // y = act(x W^T + b), b where the model has biases.
+  at::Tensor dense(const at::Tensor& x, bool bias, Activation act = Activation::none) {
+    const at::Tensor& w = one();
+    return numerics::linear(x, w, bias ? one() : at::Tensor(), act);
+  }
+
+ private:
+  const core::Unit& unit_;
+  std::size_t next_ = 0;
+};
+
+Gpt::Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+         std::uint64_t seed)
+    : config_(config),
+      sample_(sample),
+      context_(config.context.value_or(sample.tokens())),
+      dtype_(numerics::scalar_type(dtype)),
+      device_(device),
+      seed_(seed) {
+  if (!sample.is_window())
+    throw Error(ExitCode::usage,
+                "model.kind=gpt trains on text, and the dataset holds images: set model.kind=vae, or "
+                "data.format=tokens and data.source to token files");
+  if (sample.tokens() > context_)
+    throw Error(
+        ExitCode::usage,
+        fmt::format("model.context is {}, and windows of data.context={} tokens do not fit in it: set "
+                    "model.context=auto, or data.context to at most {}",
+                    context_, sample.tokens(), context_));
+  add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Draw::normal);
+  if (config.is_llama()) {
+    const memory::Tag tag(memory::Class::parameters, "rope");
+    rope_ =
+        numerics::rope_table(sample.tokens(), config.head_width(), config.rope_theta, config.rope).to(device);
+  } else {
+    add(embedding_, "position.weight", {context_, config.dim}, Draw::normal);
+  }
+  blocks_.resize(static_cast<std::size_t>(config.layers));
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) add_block(layer);
+  add_norm(head_, "norm");
+  if (!config.tied) add(head_, "head.weight", {config.vocabulary, config.dim}, Draw::normal);
+}
+
+void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Draw draw) {
+  const memory::Tag tag(memory::Class::parameters, unit.name);
+  core::Parameter parameter;
+  parameter.name = name;
+  parameter.tensor = at::empty(shape, at::TensorOptions().dtype(dtype_).device(device_)).requires_grad_(true);
+  parameter.decay = shape.size() > 1;
+  // As GPT-2: what is added to the residual stream begins smaller, so that it does not grow with the depth.
+  const double deviation = draw == Draw::residual && !config_.is_llama()
+                               ? kInitialDeviation / std::sqrt(2.0 * static_cast<double>(config_.layers))
+                               : kInitialDeviation;
+  parameter.initial = [shape, draw, deviation, seed = seed_, number = parameters_++] {
+    if (draw == Draw::zeros) return at::zeros(shape, at::kFloat);
+    if (draw == Draw::ones) return at::ones(shape, at::kFloat);
+    const auto first = static_cast<std::int64_t>(number << kCountersOfAParameter);
+    return numerics::philox_normal(shape[0], shape[1], seed,
+                                   static_cast<std::uint32_t>(Stream::initialisation), first, at::kFloat,
+                                   at::kCPU)
+        .mul_(deviation);
+  };
+  unit.parameters.push_back(std::move(parameter));
+}
+
+void Gpt::add_norm(core::Unit& unit, const std::string& name) {
+  add(unit, name + ".weight", {config_.dim}, Draw::ones);
+  if (!config_.is_llama()) add(unit, name + ".bias", {config_.dim}, Draw::zeros);
+}
+
+void Gpt::add_dense(core::Unit& unit, const std::string& name, std::int64_t out, std::int64_t in, Draw draw) {
+  add(unit, name + ".weight", {out, in}, draw);
+  if (!config_.is_llama()) add(unit, name + ".bias", {out}, Draw::zeros);
+}
+
+void Gpt::add_block(std::int64_t layer) {
+  core::Unit& unit = blocks_[static_cast<std::size_t>(layer)];
+  unit.name = fmt::format("block.{}", layer);
+  const auto heads = config_.attention_heads();
+  const std::int64_t hidden = config_.feed_forward_width();
+  add_norm(unit, unit.name + ".norm1");
+  add_dense(unit, unit.name + ".attention.qkv", (heads.query + 2 * heads.key) * config_.head_width(),
+            config_.dim);
+  add_dense(unit, unit.name + ".attention.out", config_.dim, config_.dim, Draw::residual);
+  add_norm(unit, unit.name + ".norm2");
+  if (config_.is_llama()) add_dense(unit, unit.name + ".mlp.gate", hidden, config_.dim);
+  add_dense(unit, unit.name + ".mlp.up", hidden, config_.dim);
+  add_dense(unit, unit.name + ".mlp.down", config_.dim, hidden, Draw::residual);
+}
+
+std::vector<core::Unit*> Gpt::units() {
+  std::vector<core::Unit*> all = {&embedding_};
+  for (core::Unit& unit : blocks_) all.push_back(&unit);
+  all.push_back(&head_);
+  return all;
+}
+
+const at::Tensor& Gpt::head_weight() const {
+  return config_.tied ? embedding_.parameters.front().tensor : head_.parameters.back().tensor;
+}
+
+at::Tensor Gpt::embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner) {
+  return runner.run(
+      embedding_,
+      [this, first_position](const at::Tensor& ids) {
+        const at::Tensor x = numerics::embed(ids, embedding_.parameters[0].tensor);
+        if (config_.is_llama()) return x;
+        return x + embedding_.parameters[1].tensor.narrow(0, first_position, ids.size(1));
+      },
+      tokens);
+}
+
+at::Tensor Gpt::norm(const at::Tensor& x, Taken& parameters) const {
+  const at::Tensor& w = parameters.one();
+  return config_.is_llama() ? numerics::rms_norm(x, w, config_.norm_eps)
+                            : numerics::layer_norm(x, w, parameters.one(), config_.norm_eps);
+}
+
+at::Tensor Gpt::block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
+                      core::UnitRunner& runner) const {
+  return runner.run(
+      unit,
+      [&, this](const at::Tensor& input) {
+        Taken p(unit);
+        const bool bias = !config_.is_llama();
+        at::Tensor h = attend(p.dense(norm(input, p), bias));
+        const at::Tensor middle = input + p.dense(h, bias);
+        h = norm(middle, p);
+        if (config_.is_llama()) {
+          const at::Tensor gate = p.dense(h, bias);
+          h = numerics::swiglu(gate, p.dense(h, bias));
+        } else {
+          h = p.dense(h, bias, Activation::gelu);
+        }
+        return middle + p.dense(h, bias);
+      },
+      x);
+}
+
+core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
+  const memory::Tag tag(memory::Class::activations, "gpt");
+  const std::int64_t tokens = sample_.tokens();
+  const at::Tensor targets = batch.samples.narrow(1, 1, tokens).to(at::kLong).flatten();
+  at::Tensor x = embed(batch.samples.narrow(1, 0, tokens), 0, runner);
+  const Attend attend = [this](const at::Tensor& qkv) {
+    return numerics::attention(qkv, config_.attention_heads(), rope_);
+  };
+  for (core::Unit& unit : blocks_) x = block(unit, x, attend, runner);
+  const at::Tensor sum = runner.run(
+      head_,
+      [&, this](const at::Tensor& input) {
+        Taken p(head_);
+        return numerics::head_cross_entropy(norm(input, p).flatten(0, 1), head_weight(), targets);
+      },
+      x);
+  return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
+}
+
+KeyValues Gpt::begin() const {
+  const memory::Tag tag(memory::Class::activations, "key-value cache");
+  KeyValues room;
+  for (std::int64_t layer = 0; layer < config_.layers; ++layer)
+    for (auto* of : {&room.keys, &room.values})
+      of->push_back(at::empty({context_, config_.attention_heads().key, config_.head_width()},
+                              at::TensorOptions().dtype(dtype_).device(device_)));
+  return room;
+}
+
+at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
+                              at::Tensor& values, std::int64_t seen) const {
+  const auto heads = config_.attention_heads();
+  const std::int64_t n = qkv.size(1), width = config_.head_width();
+  const auto parts = qkv[0].view({n, -1, width}).split({heads.query, heads.key, heads.key}, 1);
+  const auto turned = [&](const at::Tensor& x) { return rope.defined() ? numerics::rotate(x, rope) : x; };
+  keys.narrow(0, seen, n).copy_(turned(parts[1]));
+  values.narrow(0, seen, n).copy_(parts[2]);
+  if (seen == 0) return numerics::attention(qkv, heads, rope);
+  // One token against all that it follows: [key heads, queries of each, positions].
+  const at::Tensor q = turned(parts[0]).to(at::kFloat).view({heads.key, heads.query / heads.key, width});
+  const at::Tensor k = keys.narrow(0, 0, seen + 1).to(at::kFloat).permute({1, 2, 0});
+  const at::Tensor v = values.narrow(0, 0, seen + 1).to(at::kFloat).transpose(0, 1);
+  const at::Tensor scores = at::bmm(q, k) / std::sqrt(static_cast<double>(width));
+  return at::bmm(scores.softmax(-1), v).reshape({1, 1, heads.query * width}).to(dtype_);
+}
+
+at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::activations, "sample");
+  const std::int64_t n = tokens.size(0), first = seen.length;
+  if (n < 1 || (first > 0 && n != 1) || first + n > context_)
+    throw Error(
+        ExitCode::internal,
+        fmt::format("{} more tokens after {} in a context of {} cannot be decoded", n, first, context_));
+  at::Tensor rope;
+  if (config_.is_llama())
+    rope = numerics::rope_table(first + n, config_.head_width(), config_.rope_theta, config_.rope)
+               .narrow(1, first, n)
+               .contiguous()
+               .to(device_);
+  at::Tensor x = embed(tokens.unsqueeze(0).to(device_), first, runner);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
+    x = block(
+        blocks_[layer], x,
+        [&](const at::Tensor& qkv) {
+          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first);
+        },
+        runner);
+  seen.length += n;
+  Taken p(head_);
+  const at::Tensor last = norm(x.narrow(1, n - 1, 1).contiguous(), p);
+  return numerics::linear(last.view({1, -1}), head_weight(), {}).view({-1}).to(at::kFloat).cpu();
+}
+
+core::State Gpt::state() {
+  core::State state;
+  state.values["sample"] = sample_to_json(sample_);
+  for (core::Unit* unit : units())
+    for (const core::Parameter& parameter : unit->parameters)
+      state.tensors.emplace(parameter.name, parameter.tensor);
+  return state;
+}
+
+}  // namespace ebb::models

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+
+namespace ebb::models {
+
+// A decoder-only transformer, with norms before each part:
+//
+//   tokens [B,T] -> embedding (+ position) x [B,T,C]
+//   each block: x += out(attention(qkv(norm1(x)))); x += down(act(up(norm2(x))))
+//   head: -log softmax(norm(x) W^T) of the token that follows, W the embedding where tied
+//
+// The loss is the mean over tokens, in nats. Logits are never whole in training.
+class Gpt final : public Model, private core::Phase, private TextSampler {
+ public:
+  Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+      std::uint64_t seed);
+
+  std::vector<core::Phase*> phases() override { return {this}; }
+  std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<TextSampler*>(this); }
+  core::State state() override;
+  void restore(const nlohmann::json&) override {}
+
+ private:
+  // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]
+  using Attend = std::function<at::Tensor(const at::Tensor& qkv)>;
+  class Taken;
+
+  const std::string& name() const override { return name_; }
+  std::vector<core::Unit*> units() override;
+  core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
+
+  std::int64_t context() const override { return context_; }
+  std::int64_t vocabulary() const override { return config_.vocabulary; }
+  KeyValues begin() const override;
+  at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) override;
+
+  enum class Draw { zeros, ones, normal, residual };  // residual: normal, smaller the more layers there are
+  void add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Draw draw);
+  void add_norm(core::Unit& unit, const std::string& name);
+  void add_dense(core::Unit& unit, const std::string& name, std::int64_t out, std::int64_t in,
+                 Draw draw = Draw::normal);
+  void add_block(std::int64_t layer);
+
+  at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
+  at::Tensor norm(const at::Tensor& x, Taken& parameters) const;
+  at::Tensor block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
+                   core::UnitRunner& runner) const;
+  [[nodiscard]] const at::Tensor& head_weight() const;
+  // Over the cache of one layer; qkv [1, n, ...].
+  at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
+                           at::Tensor& values, std::int64_t seen) const;
+
+  const std::string name_ = "gpt";
+  GptConfig config_;
+  core::SampleShape sample_;
+  std::int64_t context_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  std::uint64_t seed_;
+  std::uint64_t parameters_ = 0;  // made so far: each draws its initial values from counters of its own
+  core::Unit embedding_{"embedding", {}}, head_{"head", {}};
+  std::vector<core::Unit> blocks_;
+  at::Tensor rope_;  // of the data's context; undefined for gpt2
+};
+
+}  // namespace ebb::models

@@ -1,0 +1,13 @@
+#pragma once
+#include <filesystem>
+
+#include "train/session.h"
+
+namespace ebb::train {
+
+// What the model makes, into `folder`. Of images: samples.png, 64 new ones, and reconstructions.png, rows of
+// test images, each above the model's image of it. Of text: samples.txt, beginnings of test windows and how
+// the model goes on. Rank 0.
+void write_samples(Session& session, const std::filesystem::path& folder);
+
+}  // namespace ebb::train
