@@ -58,6 +58,8 @@ TEST_F(PackText, TheLastShareIsForTheTest) {
   std::vector<std::int32_t> tokens(4);
   test.read(0, tokens, kByteVocabulary);
   EXPECT_EQ(tokens, (std::vector<std::int32_t>{'g', 256, 'h', 256}));
+  EXPECT_TRUE(pack_text_bytes(options, nullptr).already_there);
+  options.test_share = 0.3;
   expect_error(ExitCode::usage, {"train.bin is there"}, [&] { pack_text_bytes(options, nullptr); });
   options.out = dir_ / "other";
   options.test_share = 0.1;
@@ -96,10 +98,14 @@ TEST_F(PackText, InputsThatCannotBeAreNamedAndLeaveNothingBehind) {
 TEST_F(PackText, AnOutThatIsThereIsLeftAlone) {
   spit(dir_ / "a.txt", "x");
   pack({"a.txt"});
+  EXPECT_TRUE(pack({"a.txt"}).already_there);
   const auto before = packed();
   spit(dir_ / "a.txt", "y");
   expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
   EXPECT_EQ(packed(), before);
+  spit(dir_ / "sub/out.bin", "no tokens at all");
+  expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
+  EXPECT_EQ(testing::slurp(dir_ / "sub/out.bin"), "no tokens at all");
 }
 
 }  // namespace

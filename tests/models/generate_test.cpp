@@ -82,7 +82,8 @@ std::array<double, 4> shares(const TokenDraw& draw) {
   std::array<double, 4> counts{};
   constexpr int kDraws = 20000;
   for (int i = 0; i < kDraws; ++i)
-    counts[static_cast<std::size_t>(draw_token(logits, draw, static_cast<std::uint64_t>(i)))] += 1.0 / kDraws;
+    ++counts[static_cast<std::size_t>(draw_token(logits, draw, static_cast<std::uint64_t>(i)))];
+  for (double& count : counts) count /= kDraws;
   return counts;
 }
 

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "data/pack.h"
+#include "data/pack_text.h"
 
 namespace ebb::test {
 
@@ -38,7 +39,26 @@ std::string read(const std::filesystem::path& path) {
 
 }  // namespace
 
-TinyRun::TinyRun() {
+TinyRun::TinyRun(Of what) {
+  std::ofstream config(folder_ / "tiny.yaml");
+  config << "run: {name: tiny, dir: " << (folder_ / "runs") << ", steps: 30, evaluate_every: 0}\n";
+  if (what == Of::images) {
+    make_images();
+    config << "model: {kind: vae, latent: 4, width: 8, hidden: 32}\n"
+           << "data: {source: " << (folder_ / "data") << ", batch: 32}\n";
+  } else {
+    make_text();
+    config << "model: {kind: gpt, layers: 2, heads: 2, dim: 32}\n"
+           << "data: {source: " << (folder_ / "data") << ", batch: 8, format: tokens, context: 32, "
+           << "tokenizer: bytes}\n";
+  }
+  config << "precision: {loss_scale: {initial: 1024}}\n"
+         << "optimizer: {lr: 0.01, schedule: {warmup_steps: 5}}\n"
+         << "parallel: {threads: 1, timeout: 60s}\n"
+         << "checkpoint: {every: 10}\n";
+}
+
+void TinyRun::make_images() {
   for (const auto& [split, count] : {std::pair<std::string, int>{"train", 500}, {"test", 70}}) {
     write_idx(folder_ / (split + ".idx"), static_cast<std::uint32_t>(count));
     data::PackOptions options;
@@ -47,14 +67,18 @@ TinyRun::TinyRun() {
     options.shard_bytes = 8000;
     data::pack_idx(options, [](std::int64_t, std::int64_t) {});
   }
-  std::ofstream config(folder_ / "tiny.yaml");
-  config << "run: {name: tiny, dir: " << (folder_ / "runs") << ", steps: 30, evaluate_every: 0}\n"
-         << "model: {kind: vae, latent: 4, width: 8, hidden: 32}\n"
-         << "data: {source: " << (folder_ / "data") << ", batch: 32}\n"
-         << "precision: {loss_scale: {initial: 1024}}\n"
-         << "optimizer: {lr: 0.01, schedule: {warmup_steps: 5}}\n"
-         << "parallel: {threads: 1, timeout: 60s}\n"
-         << "checkpoint: {every: 10}\n";
+}
+
+void TinyRun::make_text() {
+  std::ofstream text(folder_ / "text.txt");
+  for (int i = 0; i < 600; ++i)
+    text << "line " << i << " is " << (i % 3 == 0 ? "short" : "a longer one") << ".\n";
+  text.close();
+  data::PackTextOptions options;
+  options.inputs = {folder_ / "text.txt"};
+  options.out = folder_ / "data";
+  options.test_share = 0.1;
+  data::pack_text_bytes(options, nullptr);
 }
 
 std::vector<std::string> TinyRun::command(int ranks, const std::string& name,

@@ -8,10 +8,11 @@
 
 namespace ebb::test {
 
-// A small dataset of real images and a configuration that trains on it in seconds, in a folder of their own.
+// A small dataset and a configuration (tiny.yaml) that trains on it in seconds, in a folder of their own.
 class TinyRun {
  public:
-  TinyRun();
+  enum class Of { images, text };
+  explicit TinyRun(Of what = Of::images);
   // ebb train on `ranks` ranks as run `name`, with more overrides. Runs to its end.
   ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {},
                       std::chrono::milliseconds limit = std::chrono::minutes(1)) const;
@@ -24,6 +25,8 @@ class TinyRun {
   [[nodiscard]] const TemporaryFolder& folder() const { return folder_; }
 
  private:
+  void make_images();
+  void make_text();
   TemporaryFolder folder_;
 };
 

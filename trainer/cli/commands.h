@@ -20,6 +20,7 @@ struct Invocation {
 
 void add_train(CLI::App& app, Invocation& invocation);
 void add_sample(CLI::App& app, Invocation& invocation);
+void add_weights(CLI::App& app, Invocation& invocation);  // export, import
 void add_data(CLI::App& app, Invocation& invocation);
 void add_config(CLI::App& app, Invocation& invocation);
 void add_launch(CLI::App& app, Invocation& invocation);

@@ -42,9 +42,9 @@ ExitCode pack_text(const PackArguments& arguments) {
   line.done();
   const std::string test =
       result.test_tokens > 0 ? fmt::format(" (the last {} for the test)", result.test_tokens) : "";
-  print(fmt::format("packed: {} tokens of {} document{}{}, vocabulary {}, in {}", result.tokens,
-                    result.documents, result.documents == 1 ? "" : "s", test, data::kByteVocabulary,
-                    options.out.string()));
+  print(fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}",
+                    result.already_there ? "already " : "", result.tokens, result.documents,
+                    result.documents == 1 ? "" : "s", test, data::kByteVocabulary, options.out.string()));
   return ExitCode::ok;
 }
 

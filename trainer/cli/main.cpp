@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   cli::add_train(app, invocation);
   cli::add_launch(app, invocation);
   cli::add_sample(app, invocation);
+  cli::add_weights(app, invocation);
   cli::add_data(app, invocation);
   cli::add_config(app, invocation);
   cli::add_doctor(app, invocation);

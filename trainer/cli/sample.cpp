@@ -34,7 +34,7 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   const at::Tensor images = sampler.sample(options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
   std::cout << fmt::format("{} images from step {} of {} are in {}\n", options.count, loaded.step,
-                           loaded.run_name, options.out);
+                           loaded.config.run.name, options.out);
   return ExitCode::ok;
 }
 
@@ -64,7 +64,7 @@ class TextOut {
 
 ExitCode write_text(const SampleOptions& options, const train::LoadedModel& loaded,
                     models::TextSampler& sampler) {
-  const auto tokenizer = data::make_tokenizer(loaded.tokenizer);
+  const auto tokenizer = data::make_tokenizer(loaded.config.data.tokenizer);
   std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
   // Without a prompt a text begins as documents do: after the end of another.
   if (prompt.empty() && tokenizer->end_of_document()) prompt.push_back(*tokenizer->end_of_document());

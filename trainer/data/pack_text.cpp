@@ -124,18 +124,69 @@ std::vector<Part> parts_of(const PackTextOptions& options, const PackTextResult&
           {options.out / "test.bin", counted.test_tokens}};
 }
 
-void refuse_what_is_there(const std::vector<Part>& parts) {
+bool is_there(const Part& part) {
   std::error_code ignored;
-  for (const Part& part : parts)
-    if (fs::exists(fs::symlink_status(part.path, ignored)))
-      throw Error(ExitCode::usage,
-                  fmt::format("{} is there; give another --out, or remove it", part.path.string()));
+  return fs::exists(fs::symlink_status(part.path, ignored));
+}
+
+// Holds a token file against tokens that are given to it one after another.
+class Comparison {
+ public:
+  explicit Comparison(const Part& part) : file_(part.path), same_(file_.size() == part.tokens) {}
+  [[nodiscard]] std::int64_t left() const { return file_.size() - next_; }
+  void put(std::int32_t token) {
+    if (!same_) return;
+    const auto place = static_cast<std::size_t>(next_) % kBlock;
+    if (place == 0) {
+      block_.resize(std::min(kBlock, static_cast<std::size_t>(left())));
+      file_.read(next_, block_);
+    }
+    same_ = block_[place] == token;
+    ++next_;
+  }
+  [[nodiscard]] bool same() const { return same_ && left() == 0; }
+
+ private:
+  TokenFile file_;
+  bool same_;
+  std::int64_t next_ = 0;
+  std::vector<std::int32_t> block_;
+};
+
+// Gives every token of the inputs to the targets, to each as many as it has left. Returns how many there
+// were.
+template <class Target>
+std::int64_t pour(const std::vector<fs::path>& inputs, std::list<Target>& targets,
+                  const std::function<void(std::int64_t)>& progress) {
+  auto target = targets.begin();
+  std::int64_t poured = 0;
+  const auto put = [&](std::int32_t token) {
+    while (target != targets.end() && target->left() == 0) ++target;
+    if (target != targets.end()) target->put(token);
+    ++poured;
+  };
+  read_all(inputs, {[&](std::string_view text) {
+                      for (const char c : text) put(static_cast<unsigned char>(c));
+                      progress(poured);
+                    },
+                    [&] { put(kEndOfDocument); }});
+  return poured;
+}
+
+bool hold_the_same(const std::vector<Part>& parts, const std::vector<fs::path>& inputs) {
+  if (!std::ranges::all_of(parts, is_there)) return false;
+  try {
+    std::list<Comparison> files(parts.begin(), parts.end());
+    pour(inputs, files, [](std::int64_t) {});
+    return std::ranges::all_of(files, &Comparison::same);
+  } catch (const Error&) {
+    return false;  // it is no such file at all
+  }
 }
 
 }  // namespace
 
 PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& progress) {
-  refuse_what_is_there(parts_of(options, {}));
   PackTextResult counted = count(options.inputs);
   if (counted.documents == 0)
     throw Error(ExitCode::data, "the inputs hold no document: there is nothing to pack");
@@ -146,24 +197,20 @@ PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& p
                             "more text",
                             options.test_share, counted.test_tokens, counted.tokens));
   const std::vector<Part> parts = parts_of(options, counted);
+  counted.already_there = hold_the_same(parts, options.inputs);
+  if (counted.already_there) return counted;
+  if (const auto there = std::ranges::find_if(parts, is_there); there != parts.end())
+    throw Error(ExitCode::usage,
+                fmt::format("{} is there with something else in it; give another --out, or remove it",
+                            there->path.string()));
   std::list<Writer> writers;
   for (const Part& part : parts) {
     if (part.path.has_parent_path()) make_folders(part.path.parent_path());
     writers.emplace_back(part.path, part.tokens);
   }
-
-  auto writer = writers.begin();
-  std::int64_t written = 0;
-  const auto put = [&](std::int32_t token) {
-    if (writer != writers.end() && writer->left() == 0) ++writer;
-    ++written;
-    if (writer != writers.end()) writer->put(token);
-  };
-  read_all(options.inputs, {[&](std::string_view text) {
-                              for (const char c : text) put(static_cast<unsigned char>(c));
-                              if (progress) progress(std::min(written, counted.tokens), counted.tokens);
-                            },
-                            [&] { put(kEndOfDocument); }});
+  const std::int64_t written = pour(options.inputs, writers, [&](std::int64_t done) {
+    if (progress) progress(std::min(done, counted.tokens), counted.tokens);
+  });
   if (written != counted.tokens)
     throw Error(ExitCode::data,
                 fmt::format("the inputs changed while they were packed: {} tokens at first, then {}",

@@ -16,14 +16,15 @@ struct PackTextOptions {
 
 struct PackTextResult {
   std::int64_t tokens = 0, documents = 0, test_tokens = 0;
+  bool already_there = false;
 };
 
 // Text -> a token file of llm.c (u16; see token_file.h), or train.bin and test.bin in the folder `out`. The
 // tokens are those of the tokenizer `bytes`. A text file is one document, and so is the string "text" of the
 // object in each line of a .jsonl file. Inputs are read twice, in blocks: to count, then to write; progress
-// is in tokens of the second time. A file appears whole or not at all; one that is there is left alone:
-// Error(usage). An input without a byte of text, a line that is no such object, and a share that leaves
-// either file empty: Error(data) with file and line.
+// is in tokens of the second time. A file appears whole or not at all. Where the files are there with these
+// very tokens they are left alone; with others: Error(usage). An input without a byte of text, a line that is
+// no such object, and a share that leaves either file empty: Error(data) with file and line.
 PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& progress);
 
 }  // namespace ebb::data

@@ -4,7 +4,6 @@
 
 #include "checkpoint/store.h"
 #include "config/document.h"
-#include "train/config.h"
 
 namespace ebb::train {
 
@@ -16,7 +15,7 @@ LoadedModel load_model(const std::filesystem::path& path) {
   LoadedModel loaded{
       models::make_model(config.model, models::sample_from_json(part.values.at("sample")),
                          config.precision.dtype, at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
-      config.data.tokenizer, config.run.name, part.step};
+      config, part.step};
   const at::NoGradGuard no_grad;
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto saved = part.tensors.find(name);

@@ -2,17 +2,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <string>
 
-#include "data/config.h"
 #include "models/model.h"
+#include "train/config.h"
 
 namespace ebb::train {
 
 struct LoadedModel {
   std::unique_ptr<models::Model> model;  // on the CPU, in the checkpoint's dtype
-  data::TokenizerKind tokenizer;         // of a model of text
-  std::string run_name;
+  Config config;                         // of the run
   std::int64_t step;
 };
 

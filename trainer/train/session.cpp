@@ -12,6 +12,7 @@
 #include "data/windows.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "train/weights.h"
 
 namespace ebb::train {
 
@@ -118,15 +119,32 @@ void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Fo
   if (found) {
     store.load(*found, parts(), origin);
   } else {
-    const at::NoGradGuard no_grad;
-    const memory::Tag tag(memory::Class::workspace, "initial values");
-    for (std::size_t i = 0; i < parameters.size(); ++i) optimizer->set_master(i, parameters[i].initial());
+    set_initial_values();
   }
   data::LoaderPlan plan = loader_plan(config, world);
   plan.pinned = device.is_cuda();
   loader = std::make_unique<data::Loader>(open_split("train"), plan, cursor.step);
   test = std::make_unique<data::Pass>(
       open_split("test"), data::PassPlan{config.data.batch, world.rank(), world.size(), device.is_cuda()});
+}
+
+// One parameter at a time, so that what is held beside them is as large as the largest.
+void Session::set_initial_values() {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::workspace, "initial values");
+  const models::GptConfig& gpt = config.model.gpt;
+  if (config.model.kind != models::Kind::gpt || gpt.weights.empty()) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) optimizer->set_master(i, parameters[i].initial());
+    return;
+  }
+  const std::int64_t context = gpt.context.value_or(config.data.context);
+  const WeightFolder weights(gpt.weights);
+  weights.require(gpt, context);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const at::Tensor master = at::empty(parameters[i].tensor.sizes(), at::kFloat);
+    weights.read(gpt, context, parameters[i].name, master);
+    optimizer->set_master(i, master);
+  }
 }
 
 step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate) {
@@ -176,6 +194,9 @@ std::string Session::description() const {
 void check_inputs(const Config& config, const comm::World& world) {
   (void)loader_plan(config, world).rank_micro_batch();
   for (const char* name : {"train", "test"}) (void)open_split(config, name);
+  const models::GptConfig& gpt = config.model.gpt;
+  if (config.model.kind == models::Kind::gpt && !gpt.weights.empty())
+    WeightFolder(gpt.weights).require(gpt, gpt.context.value_or(config.data.context));
 }
 
 }  // namespace ebb::train

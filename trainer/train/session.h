@@ -42,6 +42,8 @@ struct Session {
   [[nodiscard]] std::unique_ptr<data::Dataset> open_split(const char* name) const;  // "train", "test"
   [[nodiscard]] std::string description() const;  // one line: model, sizes, ranks, device
 
+  void set_initial_values();
+
   const Config& config;
   comm::World& world;
   memory::Ledger& ledger;

@@ -69,6 +69,10 @@ void GptConfig::describe(config::Section& s) {
           "Width of the feed-forward part. auto: 4 dim in gpt2; in llama 8/3 dim, rounded up to a multiple "
           "of 256.");
   s.flag("tied", tied).doc("The head shares the weights of the token embedding.");
+  s.text("weights", weights)
+      .doc(
+          "Folder of weights that training starts from, as `transformers` and `ebb export` write it. Empty: "
+          "the weights are drawn by run.seed. `ebb import` writes a configuration for a folder.");
   s.number("norm_eps", norm_eps).above(0).doc("Added to the variance in the norms.");
   s.only_where(
       "model.parts is llama", [this] { return is_llama(); },

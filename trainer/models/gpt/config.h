@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "config/section.h"
 #include "numerics/sequence.h"
@@ -20,6 +21,7 @@ struct GptConfig {
   std::int64_t layers = 6, heads = 6, dim = 384;
   std::optional<std::int64_t> key_heads, feed_forward;
   bool tied = true;
+  std::string weights;  // folder that training starts from; empty: drawn by the seed
   double norm_eps = 1e-5;
   double rope_theta = 10000;
   numerics::RopeScaling rope;

@@ -1,0 +1,118 @@
+"""Weights that go to the library transformers and come from it give the same logits there and here.
+
+  hub_compare.py EBB EBB_LOGITS SOURCE_DIR
+
+Both ways, for GPT-2 and Llama, in fp32 (within 1e-4) and fp16 (within its rounding). Exit code 0 where all agree, 1 where
+not, 77 (skipped) where transformers is not there.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+SKIPPED = 77
+VOCABULARY, CONTEXT, LAYERS, HEADS, WIDTH = 97, 32, 2, 4, 48
+# Largest difference of a logit, as a part of the largest logit: fp32 by the order of sums; fp16 by roundings of 2^-11 that
+# every layer adds.
+BOUND = {"fp32": 1e-4, "fp16": 1e-2}
+TORCH_DTYPE = {"fp32": "float32", "fp16": "float16"}
+
+
+def run(*command):
+    done = subprocess.run([str(c) for c in command], env=os.environ, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def write_tokens(folder):
+    folder.mkdir()
+    for name in ("train.bin", "test.bin"):
+        tokens = [(7 * i * i + 3 * i) % VOCABULARY for i in range(4 * CONTEXT + 1)]
+        (folder / name).write_bytes(struct.pack("<256i", 20240520, 1, len(tokens), *[0] * 253) + struct.pack(f"<{len(tokens)}H", *tokens))
+
+
+class Comparison:
+    def __init__(self, a, folder):
+        self.a, self.folder, self.failed = a, folder, False
+        write_tokens(folder / "tokens")
+
+    def train(self, config, name, *overrides):
+        run(self.a.ebb, "train", config, f"run.name={name}", f"run.dir={self.folder}", f"data.source={self.folder}/tokens", "data.batch=2",
+            f"data.context={CONTEXT}", "run.evaluate_every=0", "optimizer.schedule.warmup_steps=0", *overrides)
+        return self.folder / name
+
+    def hold(self, what, run_folder, model, dtype):
+        import torch
+
+        tokens = [(11 * i + 5) % VOCABULARY for i in range(CONTEXT)]
+        ours = torch.tensor(json.loads(run(self.a.logits, run_folder, *tokens)))
+        with torch.no_grad():
+            theirs = model(torch.tensor([tokens])).logits[0].float()
+        apart = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+        print(f"{what}, {dtype}: {apart:.2e} apart, at most {BOUND[dtype]:.0e} allowed")
+        self.failed |= not apart <= BOUND[dtype]
+
+    def export(self, parts, dtype):
+        import transformers
+
+        name = f"{parts}-{dtype}"
+        keys = ["model.key_heads=2", "model.rope.scaling=llama3", "model.rope.original_context=16", "model.tied=false"] if parts == "llama" else []
+        folder = self.train(self.a.source / "configs/gpt-bible.yaml", name, "run.steps=20", f"model.parts={parts}", f"model.vocabulary={VOCABULARY}",
+                            f"model.layers={LAYERS}", f"model.heads={HEADS}", f"model.dim={WIDTH}", "data.tokenizer=none", "optimizer.lr=1e-2",
+                            f"precision.dtype={dtype}", *keys)
+        # Small files, so that the index is tried as well.
+        run(self.a.ebb, "export", folder, "-o", self.folder / f"hub-{name}", "--max-file", "40kB")
+        model, told = transformers.AutoModelForCausalLM.from_pretrained(self.folder / f"hub-{name}", output_loading_info=True, dtype=TORCH_DTYPE[dtype])
+        for key in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+            if told[key]:
+                print(f"transformers: {key} {told[key]}")
+                self.failed = True
+        self.hold(f"{parts} exported", folder, model.eval(), dtype)
+
+    def take(self, parts, dtype):
+        import torch
+        import transformers
+
+        torch.manual_seed(1)
+        if parts == "llama":
+            config = transformers.LlamaConfig(
+                vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=80, num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=2,
+                max_position_embeddings=CONTEXT, tie_word_embeddings=True, initializer_range=0.2)
+        else:
+            config = transformers.GPT2Config(vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, initializer_range=0.2)
+        model = transformers.AutoModelForCausalLM.from_config(config).to(getattr(torch, TORCH_DTYPE[dtype])).eval()
+        name = f"from-{parts}-{dtype}"
+        model.save_pretrained(self.folder / f"hub-{name}")
+        run(self.a.ebb, "import", self.folder / f"hub-{name}", "-o", self.folder / f"{name}.yaml")
+        # A step that moves nothing: what is saved is what was read.
+        folder = self.train(self.folder / f"{name}.yaml", name, "run.steps=1", "optimizer.lr=1e-30", "optimizer.weight_decay=0", f"precision.dtype={dtype}")
+        self.hold(f"{parts} imported", folder, model, dtype)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ebb", type=pathlib.Path)
+    parser.add_argument("logits", type=pathlib.Path)
+    parser.add_argument("source", type=pathlib.Path)
+    a = parser.parse_args()
+    if importlib.util.find_spec("transformers") is None:
+        print("skipped: this Python has no transformers")
+        return SKIPPED
+    with tempfile.TemporaryDirectory() as folder:
+        comparison = Comparison(a, pathlib.Path(folder))
+        for parts in ("gpt2", "llama"):
+            for dtype in ("fp32", "fp16"):
+                comparison.export(parts, dtype)
+                comparison.take(parts, dtype)
+    return int(comparison.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

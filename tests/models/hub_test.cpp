@@ -1,0 +1,97 @@
+#include "models/gpt/hub.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "models/gpt_under_test.h"
+
+namespace ebb::models {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+std::string refusal(const Json& json) {
+  try {
+    (void)from_hub_config(json);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+  return "";
+}
+
+class HubOfParts : public ::testing::TestWithParam<GptParts> {};
+
+// Every number of ours is in exactly one of theirs.
+TEST_P(HubOfParts, NamesEveryParameterOnce) {
+  for (const bool tied : {true, false}) {
+    GptConfig config = testing::tiny(GetParam());
+    config.tied = tied;
+    const auto model = testing::make(config);
+    std::map<std::string, std::int64_t> numbers;
+    std::set<std::string> names;
+    for (const HubTensor& theirs : hub_tensors(config, *config.context)) {
+      EXPECT_TRUE(names.insert(theirs.name).second) << theirs.name;
+      EXPECT_FALSE(hub_may_hold(config, theirs.name)) << theirs.name;
+      std::int64_t count = 1;
+      for (const std::int64_t n : theirs.shape) count *= n;
+      numbers[theirs.ours] += count;
+    }
+    const auto tensors = model->state().tensors;
+    EXPECT_EQ(numbers.size(), tensors.size());
+    for (const auto& [name, tensor] : tensors) EXPECT_EQ(numbers[name], tensor.numel()) << name;
+  }
+}
+
+TEST_P(HubOfParts, AConfigurationComesBackAsItWent) {
+  GptConfig config = testing::tiny(GetParam());
+  config.feed_forward = 48;
+  config.rope_theta = 5e5;
+  const GptConfig back = from_hub_config(to_hub_config(config, 16, numerics::Dtype::bf16));
+  EXPECT_EQ(back.parts, config.parts);
+  EXPECT_EQ(back.context, 16);
+  EXPECT_EQ(back.feed_forward, 48);
+  EXPECT_EQ(back.tied, config.tied);
+  EXPECT_EQ(back.attention_heads().key, config.attention_heads().key);
+  EXPECT_EQ(to_hub_config(back, 16, numerics::Dtype::bf16), to_hub_config(config, 16, numerics::Dtype::bf16));
+  EXPECT_EQ(back.rope_theta, config.is_llama() ? 5e5 : 1e4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, HubOfParts, ::testing::Values(GptParts::gpt2, GptParts::llama),
+                         [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
+
+TEST(Hub, ReadsRotaryPositionsAsVersionFiveWritesThem) {
+  Json json = to_hub_config(testing::tiny(GptParts::llama), 16, numerics::Dtype::fp16);
+  json["rope_parameters"] = json["rope_scaling"];
+  json["rope_parameters"]["rope_theta"] = 7000.0;
+  json.erase("rope_scaling");
+  json.erase("rope_theta");
+  const GptConfig config = from_hub_config(json);
+  EXPECT_EQ(config.rope_theta, 7000.0);
+  EXPECT_EQ(config.rope.kind, numerics::RopeScaling::Kind::llama3);
+  EXPECT_EQ(config.rope.original, 8);
+}
+
+TEST(Hub, RefusesWhatEbbDoesNotHave) {
+  const Json llama = to_hub_config(testing::tiny(GptParts::llama), 16, numerics::Dtype::fp16);
+  const Json gpt2 = to_hub_config(testing::tiny(GptParts::gpt2), 16, numerics::Dtype::fp16);
+  const auto with = [](Json json, const char* key, const Json& value) {
+    json[key] = value;
+    return refusal(json);
+  };
+  EXPECT_THAT(refusal(Json::array()), HasSubstr("model_type"));
+  EXPECT_THAT(with(llama, "model_type", "mamba"), HasSubstr("\"mamba\""));
+  EXPECT_THAT(with(llama, "hidden_act", "gelu"), HasSubstr("hidden_act is \"gelu\""));
+  EXPECT_THAT(with(llama, "attention_bias", true), HasSubstr("attention_bias is true"));
+  EXPECT_THAT(with(llama, "head_dim", 5), HasSubstr("head_dim is 5"));
+  EXPECT_THAT(with(llama, "rope_scaling", {{"rope_type", "yarn"}}), HasSubstr("yarn"));
+  EXPECT_THAT(with(llama, "hidden_size", "x"), HasSubstr("hidden_size is \"x\""));
+  EXPECT_THAT(with(gpt2, "n_layer", nullptr), HasSubstr("no n_layer"));
+  EXPECT_THAT(with(gpt2, "activation_function", "relu"), HasSubstr("relu"));
+}
+
+}  // namespace
+}  // namespace ebb::models

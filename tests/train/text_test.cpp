@@ -1,0 +1,140 @@
+// Whole runs of the real program on a small text: what is particular to language models. What all runs share
+// is in run_test and bad_input_test.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class TextRun : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    tiny_ = new TinyRun(TinyRun::Of::text);
+    undisturbed_ = tiny_->train(2, "undisturbed");
+  }
+  static void TearDownTestSuite() { delete tiny_; }
+  void SetUp() override { ASSERT_EQ(undisturbed_.exit_code, 0) << undisturbed_.out << undisturbed_.err; }
+
+  static ProcessResult sample(std::vector<std::string> options) {
+    std::vector<std::string> argv = {ebb_binary(), "sample", tiny_->run_folder("undisturbed")};
+    argv.insert(argv.end(), options.begin(), options.end());
+    return run(argv);
+  }
+  static void expect_refused(const std::vector<std::string>& overrides, int code,
+                             const std::vector<std::string>& texts) {
+    const ProcessResult result = tiny_->train(2, "refused", overrides);
+    EXPECT_EQ(result.exit_code, code) << result.out << result.err;
+    for (const auto& text : texts) EXPECT_THAT(result.err, HasSubstr(text));
+  }
+  static inline TinyRun* tiny_ = nullptr;
+  static inline ProcessResult undisturbed_;
+};
+
+TEST_F(TextRun, LossFallsAndTheClosingScreenIsAboutTokens) {
+  const auto curve = losses(tiny_->run_folder("undisturbed"));
+  ASSERT_EQ(curve.size(), 30U);
+  EXPECT_GT(curve.at(0), 5.0);  // ln 257 = 5.55
+  EXPECT_LT(curve.at(29), 0.7 * curve.at(0));
+  for (const char* text :
+       {"nats a token", "perplexity", "windows of 32 tokens", "samples.txt", "--prompt", "tokens/s"})
+    EXPECT_THAT(undisturbed_.out, HasSubstr(text));
+  const auto lines = json_lines(tiny_->run_folder("undisturbed") + "/metrics.jsonl");
+  EXPECT_NEAR(lines.front().at("tokens_per_s").get<double>(),
+              32 * lines.front().at("samples_per_s").get<double>(),
+              1e-6 * lines.front().at("tokens_per_s").get<double>());
+  std::ifstream file(tiny_->run_folder("undisturbed") + "/samples.txt");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(page, AllOf(HasSubstr("--- given: "), HasSubstr("--- goes on: ")));
+}
+
+TEST_F(TextRun, OtherRanksGiveTheSameLossesWithinFp16Rounding) {
+  const auto two = losses(tiny_->run_folder("undisturbed"));
+  ASSERT_EQ(tiny_->train(1, "one").exit_code, 0);
+  const auto one = losses(tiny_->run_folder("one"));
+  EXPECT_NEAR(one.at(0), two.at(0), 1e-3 * two.at(0));
+  EXPECT_NEAR(one.at(29), two.at(29), 2e-2 * two.at(29));
+}
+
+TEST_F(TextRun, StoppedAndResumedItEndsInTheSameBits) {
+  const std::vector<std::string> longer = {"run.steps=400"};
+  ASSERT_EQ(tiny_->train(2, "long", longer).exit_code, 0);
+  Process first(tiny_->launch("stopped", longer));
+  ASSERT_TRUE(first.wait_for_output("global batch"));  // the line that says what is trained
+  first.signal(SIGTERM);
+  ASSERT_EQ(first.wait().exit_code, 75) << first.out() << first.err();
+  const ProcessResult resumed = tiny_->train(2, "stopped", longer);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("goes on from step"));
+  EXPECT_EQ(losses(tiny_->run_folder("stopped")), losses(tiny_->run_folder("long")));
+  EXPECT_EQ(checkpoint_tensors(tiny_->run_folder("stopped")), checkpoint_tensors(tiny_->run_folder("long")));
+}
+
+TEST_F(TextRun, ALlamaTrainsAndShowsSamplesOnTheWay) {
+  const ProcessResult result =
+      tiny_->train(2, "llama",
+                   {"model.parts=llama", "model.key_heads=1", "model.tied=false", "model.rope.theta=5000",
+                    "run.sample_every=20", "precision.dtype=bf16"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto curve = losses(tiny_->run_folder("llama"));
+  EXPECT_LT(curve.at(29), 0.7 * curve.at(0));
+  EXPECT_TRUE(std::filesystem::exists(tiny_->run_folder("llama") + "/samples/step-00000020/samples.txt"));
+}
+
+TEST_F(TextRun, SamplesGoOnFromAPromptAndDependOnTheSeed) {
+  const ProcessResult first = sample({"--prompt", "line 1", "--tokens", "60", "--seed", "3"});
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, StartsWith("line 1"));
+  EXPECT_GT(first.out.size(), 20U);
+  EXPECT_EQ(sample({"--prompt", "line 1", "--tokens", "60", "--seed", "3"}).out, first.out);
+  EXPECT_NE(sample({"--prompt", "line 1", "--tokens", "60", "--seed", "4"}).out, first.out);
+  const std::string path = tiny_->folder() / "out.txt";
+  ASSERT_EQ(sample({"--prompt", "line 1", "--tokens", "60", "--seed", "3", "-o", path}).exit_code, 0);
+  std::ifstream file(path);
+  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(file), {}}), first.out);
+}
+
+TEST_F(TextRun, APromptLongerThanTheContextIsRefused) {
+  const ProcessResult result = sample({"--prompt", std::string(33, 'x')});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("33 tokens"), HasSubstr("sees 32 at once")));
+}
+
+TEST_F(TextRun, WhatCannotBeIsRefusedBeforeTraining) {
+  expect_refused({"model.heads=3"}, 2, {"model.dim", "model.heads", "32 numbers", "3 heads"});
+  expect_refused({"model.vocabulary=200"}, 2, {"data.tokenizer", "257 tokens", "model.vocabulary=257"});
+  expect_refused({"model.vocabulary=90", "data.tokenizer=none"}, 3,
+                 {"train.bin", "byte", "ids go from 0 to 89"});
+  expect_refused({"data.context=20000"}, 3, {"train", "data.context 20000", "at most"});
+  expect_refused({"model.context=16"}, 2, {"model.context", "windows of 32"});
+  expect_refused({"data.format=mds"}, 2, {"data.format", "model.kind"});
+  expect_refused({"model.latent=4"}, 2, {"model.latent", "only where model.kind is vae"});
+  expect_refused({"data.source=" + (tiny_->folder() / "nowhere")}, 3, {"nowhere/train.bin", "ebb data pack"});
+  expect_refused({"model.weights=" + (tiny_->folder() / "nowhere")}, 2, {"nowhere", "config.json"});
+}
+
+TEST_F(TextRun, ADamagedTokenFileIsNamed) {
+  namespace fs = std::filesystem;
+  const fs::path data = tiny_->folder() / "damaged";
+  fs::copy(fs::path(tiny_->folder() / "data"), data);
+  const std::string source = "data.source=" + data.string();
+  const auto whole = fs::file_size(data / "train.bin");
+  fs::resize_file(data / "train.bin", whole - 1);
+  expect_refused({source}, 3, {"train.bin", "byte 8", "cut short"});
+  fs::resize_file(data / "train.bin", whole);
+  std::fstream(data / "train.bin", std::ios::in | std::ios::out | std::ios::binary) << "XXXX";
+  expect_refused({source}, 3, {"train.bin", "byte 0", "20240520"});
+}
+
+}  // namespace
+}  // namespace ebb::test

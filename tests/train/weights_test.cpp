@@ -1,0 +1,141 @@
+#include "train/weights.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace ebb::train {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+namespace fs = std::filesystem;
+
+models::GptConfig tiny(models::GptParts parts) {
+  models::GptConfig config;
+  config.parts = parts;
+  config.vocabulary = 11;
+  config.context = 8;
+  config.layers = 1;
+  config.heads = 2;
+  config.dim = 8;
+  if (config.is_llama()) config.key_heads = 1;
+  return config;
+}
+
+class WeightsTest : public ::testing::Test {
+ protected:
+  WeightsTest() {
+    std::string pattern = (fs::temp_directory_path() / "ebb-weights-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+  }
+  ~WeightsTest() override { fs::remove_all(folder_); }
+
+  // The folder of a model whose tensors hold 0, 1, 2, …; `change` may take some away or add others.
+  void write(const models::GptConfig& config,
+             const std::function<void(checkpoint::NamedTensors&)>& change = {}) {
+    checkpoint::NamedTensors tensors;
+    for (const auto& t : models::hub_tensors(config, 8)) {
+      std::int64_t n = 1;
+      for (const std::int64_t d : t.shape) n *= d;
+      tensors.emplace_back(t.name, at::arange(n, at::kHalf).view(t.shape));
+    }
+    if (change) change(tensors);
+    checkpoint::write_safetensors(folder_ / "model.safetensors", tensors, {});
+    write_file_atomically(folder_ / "config.json",
+                          models::to_hub_config(config, 8, numerics::Dtype::fp16).dump());
+  }
+  std::string refusal(const models::GptConfig& config) {
+    try {
+      WeightFolder(folder_).require(config, 8);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      return error.what();
+    }
+    return "";
+  }
+  fs::path folder_;
+};
+
+TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
+  const auto llama = tiny(models::GptParts::llama);
+  write(llama);
+  WeightFolder weights(folder_);
+  weights.require(llama, 8);
+  const at::Tensor qkv = at::empty({16, 8});
+  weights.read(llama, 8, "block.0.attention.qkv.weight", qkv);
+  EXPECT_TRUE(at::equal(qkv.narrow(0, 0, 8), at::arange(64, at::kFloat).view({8, 8})));
+  EXPECT_TRUE(at::equal(qkv.narrow(0, 8, 4), at::arange(32, at::kFloat).view({4, 8})));
+
+  const auto gpt2 = tiny(models::GptParts::gpt2);
+  write(gpt2);
+  const at::Tensor up = at::empty({32, 8});
+  WeightFolder(folder_).read(gpt2, 8, "block.0.mlp.up.weight", up);
+  EXPECT_TRUE(at::equal(up, at::arange(256, at::kFloat).view({8, 32}).t()));
+}
+
+TEST_F(WeightsTest, TakesTheFirstGpt2sNamesAndWhatItHoldsBeside) {
+  const auto config = tiny(models::GptParts::gpt2);
+  write(config, [](checkpoint::NamedTensors& tensors) {
+    for (auto& [name, _] : tensors) name = name.substr(std::string("transformer.").size());
+    tensors.emplace_back("h.0.attn.bias", at::ones({1, 1, 8, 8}, at::kByte));
+    tensors.emplace_back("lm_head.weight", at::ones({11, 8}));
+  });
+  EXPECT_EQ(refusal(config), "");
+  const at::Tensor table = at::empty({11, 8});
+  WeightFolder(folder_).read(config, 8, "embedding.weight", table);
+  EXPECT_EQ(table[10][7].item<float>(), 87);
+}
+
+TEST_F(WeightsTest, NamesAllThatDoesNotFit) {
+  const auto config = tiny(models::GptParts::llama);
+  write(config, [](checkpoint::NamedTensors& tensors) {
+    std::erase_if(tensors, [](const auto& t) { return t.first == "model.norm.weight"; });
+    for (auto& [name, tensor] : tensors) {
+      if (name == "model.layers.0.mlp.up_proj.weight") tensor = at::ones({3, 8});
+      if (name == "model.layers.0.input_layernorm.weight") tensor = at::ones({8}, at::kInt);
+    }
+    tensors.emplace_back("model.layers.1.mlp.up_proj.weight", at::ones({3, 8}));
+  });
+  EXPECT_THAT(
+      refusal(config),
+      AllOf(HasSubstr("model.norm.weight [8] is not in the folder"),
+            HasSubstr("model.layers.0.mlp.up_proj.weight is [3, 8] in the folder, [256, 8] in the model"),
+            HasSubstr("input_layernorm.weight is I32"),
+            HasSubstr("model.layers.1.mlp.up_proj.weight [3, 8] is in the folder, but not in the model"),
+            Not(HasSubstr("down_proj"))));
+  auto other = tiny(models::GptParts::gpt2);
+  EXPECT_THAT(refusal(other), HasSubstr("it is a llama, and model.parts is gpt2"));
+}
+
+TEST_F(WeightsTest, AnIndexMayNotLeadOutOfItsFolder) {
+  write(tiny(models::GptParts::llama));
+  fs::rename(folder_ / "model.safetensors", folder_ / "model-1.safetensors");
+  const auto opened = [&](const std::string& index) -> std::string {
+    write_file_atomically(folder_ / "model.safetensors.index.json", index);
+    return refusal(tiny(models::GptParts::llama));
+  };
+  EXPECT_EQ(opened(R"({"weight_map": {"a": "model-1.safetensors"}})"), "");
+  EXPECT_THAT(opened(R"({"weight_map": {"a": "../model-1.safetensors"}})"),
+              HasSubstr("no file of this folder"));
+  EXPECT_THAT(opened(R"({"weight_map": 3})"), HasSubstr("no weight_map"));
+  EXPECT_THAT(opened("[]"), HasSubstr("no weight_map"));
+  EXPECT_THAT(opened("{"), HasSubstr("no JSON"));
+}
+
+TEST_F(WeightsTest, AFolderWithoutWeightsIsRefused) {
+  EXPECT_THAT(refusal(tiny(models::GptParts::llama)), HasSubstr("config.json"));
+  write(tiny(models::GptParts::llama));
+  fs::remove(folder_ / "model.safetensors");
+  EXPECT_THAT(refusal(tiny(models::GptParts::llama)), HasSubstr("neither model.safetensors nor"));
+}
+
+}  // namespace
+}  // namespace ebb::train

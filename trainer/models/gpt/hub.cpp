@@ -1,0 +1,232 @@
+#include "models/gpt/hub.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace ebb::models {
+
+namespace {
+
+using Json = nlohmann::json;
+using Kind = numerics::RopeScaling::Kind;
+
+class Gpt2Names {
+ public:
+  Gpt2Names(const GptConfig& c, std::int64_t context, std::vector<HubTensor>& out) : c_(c), out_(out) {
+    out_.push_back({"transformer.wte.weight", {c.vocabulary, c.dim}, "embedding.weight"});
+    out_.push_back({"transformer.wpe.weight", {context, c.dim}, "position.weight"});
+    const std::int64_t hidden = c.feed_forward_width();
+    for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+      const std::string theirs = fmt::format("transformer.h.{}.", layer),
+                        ours = fmt::format("block.{}.", layer);
+      norm(theirs + "ln_1", ours + "norm1");
+      dense(theirs + "attn.c_attn", ours + "attention.qkv", 3 * c.dim, c.dim);
+      dense(theirs + "attn.c_proj", ours + "attention.out", c.dim, c.dim);
+      norm(theirs + "ln_2", ours + "norm2");
+      dense(theirs + "mlp.c_fc", ours + "mlp.up", hidden, c.dim);
+      dense(theirs + "mlp.c_proj", ours + "mlp.down", c.dim, hidden);
+    }
+    norm("transformer.ln_f", "norm");
+  }
+
+ private:
+  void norm(const std::string& theirs, const std::string& ours) {
+    for (const char* of : {".weight", ".bias"}) out_.push_back({theirs + of, {c_.dim}, ours + of});
+  }
+  // GPT-2's own code multiplied from the other side, and its weights still lie so.
+  void dense(const std::string& theirs, const std::string& ours, std::int64_t out, std::int64_t in) {
+    out_.push_back({theirs + ".weight", {in, out}, ours + ".weight", 0, true});
+    out_.push_back({theirs + ".bias", {out}, ours + ".bias"});
+  }
+  const GptConfig& c_;
+  std::vector<HubTensor>& out_;
+};
+
+void llama_names(const GptConfig& c, std::vector<HubTensor>& out) {
+  const auto heads = c.attention_heads();
+  const std::int64_t q = heads.query * c.head_width(), k = heads.key * c.head_width();
+  const std::int64_t hidden = c.feed_forward_width();
+  out.push_back({"model.embed_tokens.weight", {c.vocabulary, c.dim}, "embedding.weight"});
+  for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+    const auto add = [&](const char* theirs, std::vector<std::int64_t> shape, const char* ours,
+                         std::int64_t first = 0) {
+      out.push_back({fmt::format("model.layers.{}.{}.weight", layer, theirs), std::move(shape),
+                     fmt::format("block.{}.{}.weight", layer, ours), first});
+    };
+    add("input_layernorm", {c.dim}, "norm1");
+    add("self_attn.q_proj", {q, c.dim}, "attention.qkv");
+    add("self_attn.k_proj", {k, c.dim}, "attention.qkv", q);
+    add("self_attn.v_proj", {k, c.dim}, "attention.qkv", q + k);
+    add("self_attn.o_proj", {c.dim, q}, "attention.out");
+    add("post_attention_layernorm", {c.dim}, "norm2");
+    add("mlp.gate_proj", {hidden, c.dim}, "mlp.gate");
+    add("mlp.up_proj", {hidden, c.dim}, "mlp.up");
+    add("mlp.down_proj", {c.dim, hidden}, "mlp.down");
+  }
+  out.push_back({"model.norm.weight", {c.dim}, "norm.weight"});
+}
+
+// The value of `key`, or `otherwise` where it is not there or null.
+template <class T>
+T value_of(const Json& json, const char* key, T otherwise) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return otherwise;
+  try {
+    return found->get<T>();
+  } catch (const Json::exception&) {
+    throw Error(ExitCode::usage,
+                fmt::format("config.json: {} is {}, which it cannot be", key, found->dump()));
+  }
+}
+
+template <class T>
+T required(const Json& json, const char* key) {
+  if (!json.contains(key) || json.at(key).is_null())
+    throw Error(ExitCode::usage, fmt::format("config.json: it has no {}", key));
+  return value_of<T>(json, key, T());
+}
+
+// Refuses values of `key` but `only`; a key that is not there has its default, which is one of them.
+template <class T>
+void require_one_of(const Json& json, const char* key, T otherwise, std::initializer_list<T> only) {
+  const T value = value_of<T>(json, key, otherwise);
+  if (std::ranges::find(only, value) == only.end())
+    throw Error(ExitCode::usage, fmt::format("config.json: {} is {}, and ebb's model has {}", key,
+                                             Json(value).dump(), Json(*only.begin()).dump()));
+}
+
+void read_rope(const Json& json, GptConfig& c) {
+  // Since version 5 all of it stands in rope_parameters; before, in two places.
+  const Json all = value_of<Json>(json, "rope_parameters", Json::object());
+  const Json scaling = all.empty() ? value_of<Json>(json, "rope_scaling", Json::object()) : all;
+  c.rope_theta = value_of<double>(all, "rope_theta", value_of<double>(json, "rope_theta", 10000.0));
+  const auto kind =
+      value_of<std::string>(scaling, "rope_type", value_of<std::string>(scaling, "type", "default"));
+  if (kind == "default") return;
+  if (kind != "linear" && kind != "llama3")
+    throw Error(ExitCode::usage, fmt::format("config.json: its rotary positions are scaled by {}, and ebb "
+                                             "knows default, linear and llama3",
+                                             kind));
+  c.rope.kind = kind == "linear" ? Kind::linear : Kind::llama3;
+  c.rope.factor = required<double>(scaling, "factor");
+  if (c.rope.kind == Kind::linear) return;
+  c.rope.low = required<double>(scaling, "low_freq_factor");
+  c.rope.high = required<double>(scaling, "high_freq_factor");
+  c.rope.original = required<std::int64_t>(scaling, "original_max_position_embeddings");
+}
+
+GptConfig read_gpt2(const Json& json) {
+  GptConfig c;
+  c.vocabulary = required<std::int64_t>(json, "vocab_size");
+  c.context = value_of<std::int64_t>(json, "n_positions", 1024);
+  c.dim = required<std::int64_t>(json, "n_embd");
+  c.layers = required<std::int64_t>(json, "n_layer");
+  c.heads = required<std::int64_t>(json, "n_head");
+  c.feed_forward = value_of<std::int64_t>(json, "n_inner", 4 * c.dim);
+  c.norm_eps = value_of<double>(json, "layer_norm_epsilon", 1e-5);
+  c.tied = value_of<bool>(json, "tie_word_embeddings", true);
+  require_one_of<std::string>(json, "activation_function", "gelu_new", {"gelu_new", "gelu_pytorch_tanh"});
+  require_one_of<bool>(json, "scale_attn_weights", true, {true});
+  require_one_of<bool>(json, "scale_attn_by_inverse_layer_idx", false, {false});
+  return c;
+}
+
+GptConfig read_llama(const Json& json) {
+  GptConfig c;
+  c.parts = GptParts::llama;
+  c.vocabulary = required<std::int64_t>(json, "vocab_size");
+  c.context = value_of<std::int64_t>(json, "max_position_embeddings", 2048);
+  c.dim = required<std::int64_t>(json, "hidden_size");
+  c.layers = required<std::int64_t>(json, "num_hidden_layers");
+  c.heads = required<std::int64_t>(json, "num_attention_heads");
+  c.key_heads = value_of<std::int64_t>(json, "num_key_value_heads", c.heads);
+  c.feed_forward = required<std::int64_t>(json, "intermediate_size");
+  c.norm_eps = value_of<double>(json, "rms_norm_eps", 1e-6);
+  c.tied = value_of<bool>(json, "tie_word_embeddings", false);
+  require_one_of<std::string>(json, "hidden_act", "silu", {"silu"});
+  require_one_of<bool>(json, "attention_bias", false, {false});
+  require_one_of<bool>(json, "mlp_bias", false, {false});
+  if (c.heads > 0) require_one_of<std::int64_t>(json, "head_dim", c.dim / c.heads, {c.dim / c.heads});
+  read_rope(json, c);
+  return c;
+}
+
+}  // namespace
+
+std::vector<HubTensor> hub_tensors(const GptConfig& config, std::int64_t context) {
+  std::vector<HubTensor> out;
+  if (config.is_llama()) {
+    llama_names(config, out);
+  } else {
+    Gpt2Names(config, context, out);
+  }
+  if (!config.tied) out.push_back({"lm_head.weight", {config.vocabulary, config.dim}, "head.weight"});
+  return out;
+}
+
+bool hub_may_hold(const GptConfig& config, std::string_view name) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+         name.ends_with("rotary_emb.inv_freq") || (config.tied && name == "lm_head.weight");
+}
+
+Json to_hub_config(const GptConfig& c, std::int64_t context, numerics::Dtype dtype) {
+  const char* const type = dtype == numerics::Dtype::fp16   ? "float16"
+                           : dtype == numerics::Dtype::bf16 ? "bfloat16"
+                                                            : "float32";
+  Json json = {{"vocab_size", c.vocabulary},
+               {"tie_word_embeddings", c.tied},
+               {"torch_dtype", type},
+               {"bos_token_id", nullptr},
+               {"eos_token_id", nullptr}};
+  if (!c.is_llama()) {
+    json.update({{"model_type", "gpt2"},
+                 {"architectures", {"GPT2LMHeadModel"}},
+                 {"n_positions", context},
+                 {"n_embd", c.dim},
+                 {"n_layer", c.layers},
+                 {"n_head", c.heads},
+                 {"n_inner", c.feed_forward_width()},
+                 {"activation_function", "gelu_new"},
+                 {"layer_norm_epsilon", c.norm_eps},
+                 {"embd_pdrop", 0.0},
+                 {"attn_pdrop", 0.0},
+                 {"resid_pdrop", 0.0}});
+    return json;
+  }
+  json.update({{"model_type", "llama"},
+               {"architectures", {"LlamaForCausalLM"}},
+               {"max_position_embeddings", context},
+               {"hidden_size", c.dim},
+               {"num_hidden_layers", c.layers},
+               {"num_attention_heads", c.heads},
+               {"num_key_value_heads", c.attention_heads().key},
+               {"head_dim", c.head_width()},
+               {"intermediate_size", c.feed_forward_width()},
+               {"hidden_act", "silu"},
+               {"rms_norm_eps", c.norm_eps},
+               {"attention_bias", false},
+               {"mlp_bias", false},
+               {"rope_theta", c.rope_theta}});
+  if (c.rope.kind == Kind::linear)
+    json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", c.rope.factor}};
+  if (c.rope.kind == Kind::llama3)
+    json["rope_scaling"] = {{"rope_type", "llama3"},
+                            {"factor", c.rope.factor},
+                            {"low_freq_factor", c.rope.low},
+                            {"high_freq_factor", c.rope.high},
+                            {"original_max_position_embeddings", c.rope.original}};
+  return json;
+}
+
+GptConfig from_hub_config(const Json& json) {
+  const auto type = json.is_object() ? value_of<std::string>(json, "model_type", "") : "";
+  if (type == "gpt2") return read_gpt2(json);
+  if (type == "llama") return read_llama(json);
+  throw Error(ExitCode::usage,
+              fmt::format("config.json: its model_type is \"{}\", and ebb reads gpt2 and llama", type));
+}
+
+}  // namespace ebb::models

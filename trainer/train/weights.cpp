@@ -1,0 +1,186 @@
+#include "train/weights.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "data/tokenizer.h"
+#include "memory/ledger.h"
+
+namespace ebb::train {
+
+namespace {
+
+namespace fs = std::filesystem;
+using checkpoint::SafetensorsFile;
+using models::HubTensor;
+
+constexpr const char* kOneFile = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr std::string_view kPrefix = "transformer.";
+
+nlohmann::json read_json(const fs::path& path) {
+  const auto json = nlohmann::json::parse(read_file(path, ExitCode::usage), nullptr, false);
+  if (json.is_discarded()) throw Error(ExitCode::usage, fmt::format("{} is no JSON", path.string()));
+  return json;
+}
+
+std::string shape_text(at::IntArrayRef shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+}  // namespace
+
+WeightFolder::WeightFolder(const fs::path& folder) : folder_(folder) {
+  try {
+    config_ = models::from_hub_config(read_json(folder / "config.json"));
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}", folder.string(), error.what()));
+  }
+  std::error_code ignored;
+  if (fs::exists(folder / kOneFile, ignored)) {
+    open(folder / kOneFile);
+  } else if (fs::exists(folder / kIndex, ignored)) {
+    const auto index = read_json(folder / kIndex);
+    const auto map = index.is_object() ? index.find("weight_map") : index.end();
+    if (!index.is_object() || map == index.end() || !map->is_object())
+      throw Error(ExitCode::usage, fmt::format("{} has no weight_map", (folder / kIndex).string()));
+    std::set<std::string> names;
+    for (const auto& [tensor, file] : map->items()) {
+      // A name, and no way out of the folder.
+      if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>())
+        throw Error(ExitCode::usage, fmt::format("{}: {} is in {}, which is no file of this folder",
+                                                 (folder / kIndex).string(), tensor, file.dump()));
+      names.insert(file.get<std::string>());
+    }
+    for (const std::string& name : names) open(folder / name);
+  } else {
+    throw Error(ExitCode::usage, fmt::format("{} holds neither {} nor {}: weights are read from safetensors",
+                                             folder.string(), kOneFile, kIndex));
+  }
+  if (!config_.is_llama() && places_.contains("wte.weight")) prefix_ = kPrefix;
+}
+
+void WeightFolder::open(const fs::path& file) {
+  files_.emplace_back(file);
+  for (const auto& entry : files_.back().entries())
+    if (!places_.emplace(entry.name, files_.size() - 1).second)
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: the tensor {} stands in two files", folder_.string(), entry.name));
+}
+
+const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
+                                                  const SafetensorsFile** file) const {
+  const std::string_view theirs =
+      name.starts_with(prefix_) ? std::string_view(name).substr(prefix_.size()) : std::string_view(name);
+  const auto place = places_.find(std::string(theirs));
+  if (place == places_.end()) return nullptr;
+  if (file != nullptr) *file = &files_[place->second];
+  return files_[place->second].find(theirs);
+}
+
+void WeightFolder::require(const models::GptConfig& config, std::int64_t context) const {
+  std::string lines;
+  std::set<std::string> known;
+  if (config.is_llama() != config_.is_llama())
+    lines += fmt::format("\n  it is a {}, and model.parts is {}", config_.is_llama() ? "llama" : "gpt2",
+                         config.is_llama() ? "llama" : "gpt2");
+  for (const HubTensor& wanted : models::hub_tensors(config, context)) {
+    known.insert(wanted.name);
+    const auto* entry = find(wanted.name, nullptr);
+    if (entry == nullptr) {
+      lines += fmt::format("\n  {} {} is not in the folder", wanted.name, shape_text(wanted.shape));
+    } else if (entry->shape != wanted.shape) {
+      lines += fmt::format("\n  {} is {} in the folder, {} in the model", wanted.name,
+                           shape_text(entry->shape), shape_text(wanted.shape));
+    } else if (!c10::isFloatingType(entry->dtype)) {
+      lines += fmt::format("\n  {} is {} in the folder, and weights are F16, BF16, F32 or F64", wanted.name,
+                           checkpoint::dtype_name(entry->dtype));
+    }
+  }
+  for (const auto& [name, _] : places_)
+    if (!known.contains(prefix_ + name) && !known.contains(name) && !models::hub_may_hold(config, name))
+      lines += fmt::format("\n  {} {} is in the folder, but not in the model", name,
+                           shape_text(find(prefix_ + name, nullptr)->shape));
+  if (!lines.empty())
+    throw Error(ExitCode::usage, fmt::format("the weights in {} are not those of the configuration:{}\n  "
+                                             "`ebb import {} -o FILE.yaml` writes a configuration of them",
+                                             folder_.string(), lines, folder_.string()));
+}
+
+void WeightFolder::read(const models::GptConfig& config, std::int64_t context, const std::string& ours,
+                        const at::Tensor& into) const {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::workspace, "imported weights");
+  for (const HubTensor& theirs : models::hub_tensors(config, context)) {
+    if (theirs.ours != ours) continue;
+    const SafetensorsFile* file = nullptr;
+    const auto* entry = find(theirs.name, &file);
+    if (entry == nullptr) throw Error(ExitCode::internal, theirs.name + " was not required");
+    const at::Tensor values = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
+    file->read(*entry, values);
+    const at::Tensor turned = theirs.transposed ? values.t() : values;
+    into.narrow(0, theirs.first, turned.size(0)).copy_(turned);
+  }
+}
+
+ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, std::int64_t max_file_bytes) {
+  const models::GptConfig& gpt = loaded.config.model.gpt;
+  if (loaded.config.model.kind != models::Kind::gpt)
+    throw Error(ExitCode::usage,
+                fmt::format("{} is no language model: `transformers` has no model of its kind",
+                            loaded.config.run.name));
+  if (!gpt.is_llama() && gpt.attention_heads().key != gpt.heads)
+    throw Error(
+        ExitCode::usage,
+        fmt::format("`transformers` has no GPT-2 whose {} heads share {} of keys; only model.parts=llama "
+                    "can be exported with grouped heads",
+                    gpt.heads, gpt.attention_heads().key));
+  std::error_code ignored;
+  if (fs::exists(folder, ignored) && (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored)))
+    throw Error(ExitCode::usage,
+                fmt::format("{} is there and not an empty folder: give another -o", folder.string()));
+  make_folders(folder);
+
+  const std::int64_t context = gpt.context.value_or(loaded.config.data.context);
+  const auto ours = loaded.model->state().tensors;
+  std::vector<checkpoint::NamedTensors> files(1);
+  std::int64_t in_file = 0;
+  ExportResult result;
+  for (const HubTensor& theirs : models::hub_tensors(gpt, context)) {
+    at::Tensor tensor = ours.at(theirs.ours).detach();
+    tensor = theirs.transposed ? tensor.t() : tensor.narrow(0, theirs.first, theirs.shape[0]);
+    const auto bytes = static_cast<std::int64_t>(tensor.numel() * tensor.element_size());
+    if (in_file > 0 && in_file + bytes > max_file_bytes) {
+      files.emplace_back();
+      in_file = 0;
+    }
+    files.back().emplace_back(theirs.name, tensor);
+    in_file += bytes;
+    result.bytes += bytes;
+    ++result.tensors;
+  }
+  result.files = static_cast<std::int64_t>(files.size());
+  nlohmann::json map = nlohmann::json::object();
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string name =
+        files.size() == 1 ? kOneFile : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, files.size());
+    checkpoint::write_safetensors(folder / name, files[i], {{"format", "pt"}});
+    for (const auto& [tensor, _] : files[i]) map[tensor] = name;
+  }
+  if (files.size() > 1)
+    write_file_atomically(
+        folder / kIndex,
+        nlohmann::json{{"metadata", {{"total_size", result.bytes}}}, {"weight_map", map}}.dump(2) + "\n");
+  auto config = models::to_hub_config(gpt, context, loaded.config.precision.dtype);
+  if (const auto end = data::make_tokenizer(loaded.config.data.tokenizer)->end_of_document())
+    config["eos_token_id"] = *end;
+  write_file_atomically(folder / "config.json", config.dump(2) + "\n");
+  return result;
+}
+
+}  // namespace ebb::train
