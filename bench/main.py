@@ -13,9 +13,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from gpt import gpt  # noqa: E402
 from vae import vae  # noqa: E402
 
-BENCHMARKS = {"vae": vae.measure}
+BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure}
 
 
 def machine():

@@ -3,7 +3,8 @@ and clipping; what is left to differ is the arithmetic. Prints one JSON object: 
 
   gpt_twin.py TOKENS.bin --parts gpt2|llama --dtype fp32|bf16|fp16 --steps 200
 
-TOKENS.bin is llm.c's format, u16. With bf16 or fp16 the parameters are fp32 and the step runs under autocast.
+TOKENS.bin is llm.c's format, u16. With bf16 or fp16 the model, its activations and its gradients are in that dtype, the
+optimizer steps an fp32 master, and fp16's loss is scaled, all as in ebb.
 """
 
 import argparse
@@ -21,6 +22,7 @@ HEADER_BYTES = 1024
 DEVIATION = 0.02
 COUNTERS = 40  # bits: each parameter draws from counters of its own
 EPS = 1e-5
+FP16_SCALE = 1024.0
 
 
 class Gpt(torch.nn.Module):
@@ -126,21 +128,28 @@ def main():
     a = arguments()
     torch.set_num_threads(a.threads)
     tokens = torch.from_numpy(np.fromfile(a.tokens, np.uint16, offset=HEADER_BYTES).astype(np.int64))
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[a.dtype]
+    scale = FP16_SCALE if a.dtype == "fp16" else 1.0
     model = Gpt(a)
-    optimizer = torch.optim.AdamW(decay_groups(list(model.p.values()), a.decay), lr=a.lr)
+    master = [p.detach().clone().requires_grad_() for p in model.parameters()]
+    model.to(dtype)
+    optimizer = torch.optim.AdamW(decay_groups(master, a.decay), lr=a.lr)
     losses = []
     for step in range(a.steps):
         first = torch.arange(step * a.batch, (step + 1) * a.batch) % ((len(tokens) - 1) // a.context) * a.context
         windows = tokens[first[:, None] + torch.arange(a.context + 1)]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, a.steps, a.lr, a.warmup)
-        with torch.autocast("cpu", {"bf16": torch.bfloat16, "fp16": torch.float16}.get(a.dtype), enabled=a.dtype != "fp32"):
-            logits = model(windows[:, :-1])
-        loss = F.cross_entropy(logits.float().flatten(0, 1), windows[:, 1:].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), a.clip)
+        loss = F.cross_entropy(model(windows[:, :-1]).float().flatten(0, 1), windows[:, 1:].flatten())
+        model.zero_grad()
+        (loss * scale).backward()
+        for own, p in zip(master, model.parameters()):
+            own.grad = p.grad.float() / scale
+        torch.nn.utils.clip_grad_norm_(master, a.clip)
         optimizer.step()
+        with torch.no_grad():
+            for own, p in zip(master, model.parameters()):
+                p.copy_(own)
         losses.append(loss.item())
     print(json.dumps({"train_loss": losses}))
 

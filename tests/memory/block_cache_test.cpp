@@ -55,6 +55,29 @@ TEST(BlockCache, KeepsNoMoreThanAnEighthAboveWhatWasInUseAtOnce) {
   }
 }
 
+TEST(BlockCache, AVisitLeavesWhatItFound) {
+  BlockCache cache;
+  std::vector<void*> of_steps;
+  for (int i = 0; i < 4; ++i) of_steps.push_back(cache.take(2 * kMiB));
+  for (void* block : of_steps) cache.give(block, 2 * kMiB);
+  cache.begin_visit();
+  void* const same = cache.take(2 * kMiB);
+  void* const other = cache.take(5 * kMiB);
+  EXPECT_EQ(cache.kept_bytes(), 6 * kMiB);  // nothing had to go for it
+  cache.give(other, 5 * kMiB);
+  EXPECT_EQ(cache.take(5 * kMiB), other);  // and within the visit blocks are kept
+  cache.give(other, 5 * kMiB);
+  cache.give(same, 2 * kMiB);
+  cache.end_visit();
+  EXPECT_EQ(cache.kept_bytes(), 8 * kMiB);
+  EXPECT_FALSE(is_mapped(other));
+  for (void* block : of_steps) EXPECT_TRUE(is_mapped(block));
+  // What it took at once does not count for steps: theirs was 8 MiB.
+  void* const nine = cache.take(9 * kMiB);
+  EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(), static_cast<std::int64_t>(9 * kMiB + 9 * kMiB / 8));
+  cache.give(nine, 9 * kMiB);
+}
+
 TEST(BlockCache, KeptBytesStayWithinTheLimit) {
   BlockCache cache;
   cache.set_limit(2 * kMiB);

@@ -39,7 +39,7 @@ void* BlockCache::take(std::size_t bytes) noexcept {
     unlink(index, of.newest);
   } else {
     const std::int64_t most = std::max({most_used_, most_before_, used_ + size});
-    while (kept_ > 0 && used_ + kept_ + size > most + most / 8) release_longest_unused();
+    while (!visited_ && kept_ > 0 && used_ + kept_ + size > most + most / 8) release_longest_unused();
     block = map(class_bytes(index));
     if (block == nullptr) {
       release_all();
@@ -48,8 +48,11 @@ void* BlockCache::take(std::size_t bytes) noexcept {
     if (block == nullptr) return nullptr;
   }
   used_ += size;
-  most_used_ = std::max(most_used_, used_);
-  of.most_used = std::max(of.most_used, ++of.used);
+  ++of.used;
+  if (!visited_) {
+    most_used_ = std::max(most_used_, used_);
+    of.most_used = std::max(of.most_used, of.used);
+  }
   return block;
 }
 
@@ -98,6 +101,21 @@ void BlockCache::settle() noexcept {
 void BlockCache::give_back_all() noexcept {
   const std::lock_guard lock(mutex_);
   release_all();
+}
+
+void BlockCache::begin_visit() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (SizeClass& of : classes_) of.of_steps = of.kept + of.used;
+  visited_ = true;
+}
+
+void BlockCache::end_visit() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t index = 0; index < kSizeClasses; ++index) {
+    SizeClass& of = classes_[index];
+    while (of.kept > 0 && of.kept + of.used > of.of_steps) release(index, of.oldest);
+  }
+  visited_ = false;
 }
 
 std::int64_t BlockCache::kept_bytes() const noexcept {

@@ -33,6 +33,10 @@ class BlockCache {
   // At the end of a step: now and then returns what no step of late has used.
   void settle() noexcept;
   void give_back_all() noexcept;
+  // Between the two something other than steps runs, an evaluation: what it takes beyond what is kept comes
+  // on top, and goes back at the end, so that the steps after it find what those before it left.
+  void begin_visit() noexcept;
+  void end_visit() noexcept;
 
   [[nodiscard]] std::int64_t kept_bytes() const noexcept;    // mapped and free
   [[nodiscard]] std::int64_t in_use_bytes() const noexcept;  // handed out, as rounded
@@ -51,6 +55,7 @@ class BlockCache {
     Free* oldest = nullptr;
     std::int64_t kept = 0, used = 0;              // blocks
     std::int64_t most_used = 0, most_before = 0;  // at once, in this window of steps and in the one before
+    std::int64_t of_steps = 0;                    // blocks, kept and used, when a visit began
   };
 
   static std::size_t class_of(std::size_t bytes);
@@ -66,6 +71,7 @@ class BlockCache {
   std::int64_t most_used_ = 0, most_before_ = 0;
   std::uint64_t gives_ = 0;
   std::int64_t settled_ = 0;
+  bool visited_ = false;
 };
 
 }  // namespace ebb::memory

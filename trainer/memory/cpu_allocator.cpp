@@ -99,6 +99,12 @@ Ledger* installed() {
 BlockCache* installed_cache() {
   return the_cache;
 }
+CacheVisit::CacheVisit() {
+  if (BlockCache* cache = installed_cache()) cache->begin_visit();
+}
+CacheVisit::~CacheVisit() {
+  if (BlockCache* cache = installed_cache()) cache->end_visit();
+}
 
 bool return_what_is_kept() {
   if (the_cache == nullptr || the_cache->kept_bytes() == 0) return false;

@@ -72,6 +72,15 @@ class Ledger {
 void install(Ledger& ledger, BlockCache* cache = nullptr);
 Ledger* installed();            // null before install()
 BlockCache* installed_cache();  // null where none was given
+// For as long as it lives the installed cache is visited by something other than steps
+// (BlockCache::begin_visit).
+class CacheVisit {
+ public:
+  CacheVisit();
+  ~CacheVisit();
+  CacheVisit(const CacheVisit&) = delete;
+  CacheVisit& operator=(const CacheVisit&) = delete;
+};
 // Gives the kernel what the cache keeps; whether there was anything. For who was refused memory, before
 // giving up.
 bool return_what_is_kept();

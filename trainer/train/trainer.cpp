@@ -125,6 +125,7 @@ void Training::save() {
 
 Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
+  const memory::CacheVisit visit;
   return evaluate(*session_.model->phases().front(), session_.runner, *session_.test, *session_.communicator,
                   session_.device);
 }
@@ -133,6 +134,7 @@ Evaluation Training::evaluation() {
 void Training::sample() {
   if (world_.rank() != 0) return;
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
+  const memory::CacheVisit visit;
   const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", session_.cursor.step);
   make_folders(folder);
   write_samples(session_, folder);

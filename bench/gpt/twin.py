@@ -1,0 +1,110 @@
+"""A GPT-2 in PyTorch as a careful user would write it: fused attention, fused AdamW, autocast for bf16, a memory-mapped token file.
+
+  twin.py TOKENS FOLDER --layers 6 --heads 6 --dim 384 --context 256 --vocabulary 4096 --batch 8 --steps 20
+          --dtype fp32|bf16 [--compile]
+
+Started by mpirun: with more than one rank under DistributedDataParallel (gloo). TOKENS is llm.c's format, u16. Writes
+FOLDER/metrics.jsonl with the times of each step.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import pathlib
+import time
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+
+HEADER_TOKENS = 512
+
+
+class Block(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.up, self.down = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
+
+    def forward(self, x):
+        b, t, c = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(attended.transpose(1, 2).reshape(b, t, c))
+        return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
+
+
+class Gpt(nn.Module):
+    def __init__(self, a):
+        super().__init__()
+        self.embedding, self.position = nn.Embedding(a.vocabulary, a.dim), nn.Embedding(a.context, a.dim)
+        self.blocks = nn.ModuleList(Block(a.dim, a.heads) for _ in range(a.layers))
+        self.norm = nn.LayerNorm(a.dim)
+        self.head = nn.Linear(a.dim, a.vocabulary, bias=False)
+        self.head.weight = self.embedding.weight
+        for name, p in self.named_parameters():
+            if p.dim() > 1:
+                nn.init.normal_(p, std=0.02 / math.sqrt(2 * a.layers) if "out" in name or "down" in name else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
+
+    def forward(self, tokens, targets):
+        x = self.embedding(tokens) + self.position.weight[: tokens.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return F.cross_entropy(self.head(self.norm(x)).flatten(0, 1), targets.flatten())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tokens", type=pathlib.Path)
+    parser.add_argument("folder", type=pathlib.Path)
+    for name in ("layers", "heads", "dim", "context", "vocabulary", "batch", "steps"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--dtype", choices=("fp32", "bf16"), required=True)
+    parser.add_argument("--compile", action="store_true")
+    a = parser.parse_args()
+    rank, ranks = int(os.environ["OMPI_COMM_WORLD_RANK"]), int(os.environ["OMPI_COMM_WORLD_SIZE"])
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.manual_seed(1)
+    a.folder.mkdir(parents=True, exist_ok=True)
+    tokens = np.memmap(a.tokens, np.uint16, "r")[HEADER_TOKENS:]
+    model = Gpt(a)
+    parameters = list(model.parameters())
+    if a.compile:
+        model = torch.compile(model)
+    if ranks > 1:
+        dist.init_process_group("gloo", init_method=f"file://{a.folder.resolve()}/meeting", rank=rank, world_size=ranks)
+        model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
+    groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.1},
+              {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=True)
+    local = a.batch // ranks
+    order = np.random.default_rng(1).permutation((len(tokens) - 1) // a.context)
+    log = (a.folder / "metrics.jsonl").open("w", buffering=1) if rank == 0 else None
+    for step in range(a.steps):
+        begin = time.time()
+        first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % len(order)
+        windows = torch.from_numpy(np.stack([tokens[w * a.context : (w + 1) * a.context + 1] for w in order[first]]).astype(np.int64))
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16) if a.dtype == "bf16" else contextlib.nullcontext():
+            loss = model(windows[:, :-1], windows[:, 1:])
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        if log:
+            end = time.time()
+            log.write(json.dumps({"step": step, "time_s": end, "seconds": {"step": end - begin}, "loss": loss.item()}) + "\n")
+    if ranks > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Trains the same small language models in ebb and in PyTorch on real text and compares their loss curves.
+
+  gpt_compare.py EBB SOURCE_DIR [--steps 200]
+
+fp32: every step within 1e-4 of PyTorch's. bf16 and fp16: ebb's curve is no farther from PyTorch's in fp32 than PyTorch's own
+in that dtype is (mean over the steps). For the parts of GPT-2 and of Llama. Exit code 0 where all agree, 1
+where not, 77 (skipped) where PyTorch or the text is not there.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SKIPPED = 77
+FP32_BOUND = 1e-4
+CONTEXT, BATCH, WIDTH, WARMUP = 64, 16, 64, 20
+PARTS = {  # overrides of configs/gpt-bible.yaml, and the twin's arguments
+    "gpt2": ([], []),
+    "llama": (["model.key_heads=2", "model.tied=false"], ["--key-heads", "2", "--no-tied"]),
+}
+
+
+def run(command):
+    done = subprocess.run([str(c) for c in command], env=os.environ, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Curves:
+    def __init__(self, a, folder):
+        self.a, self.folder = a, folder
+
+    def ebb(self, parts, dtype):
+        name = f"{parts}-{dtype}"
+        run([self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={self.a.steps}",
+             "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}", f"data.batch={BATCH}",
+             f"model.parts={parts}", "model.layers=4", "model.heads=4", f"model.dim={WIDTH}", "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
+             "optimizer.clip_norm=1", f"optimizer.schedule.warmup_steps={WARMUP}", f"precision.dtype={dtype}", "checkpoint.every=0", *PARTS[parts][0]])
+        lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
+        return [line["loss"] for line in lines if "loss" in line]
+
+    def torch(self, parts, dtype):
+        return json.loads(run([sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin", "--parts", parts, "--dtype", dtype,
+                               "--steps", self.a.steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--warmup", WARMUP,
+                               *PARTS[parts][1]]))["train_loss"]
+
+
+def mean_apart(a, b):
+    return sum(abs(x - y) for x, y in zip(a, b, strict=True)) / len(a)
+
+
+def compare(curves, parts):
+    reference, ours = curves.torch(parts, "fp32"), curves.ebb(parts, "fp32")
+    apart = max(abs(x - y) / y for x, y in zip(ours, reference, strict=True))
+    print(f"{parts} fp32: {apart:.2e} apart at most, {FP32_BOUND:.0e} allowed; last loss {ours[-1]:.4f}")
+    agree = apart <= FP32_BOUND
+    for dtype in ("bf16", "fp16"):
+        theirs, ours = mean_apart(curves.torch(parts, dtype), reference), mean_apart(curves.ebb(parts, dtype), reference)
+        print(f"{parts} {dtype}: ebb {ours:.2e} from PyTorch's fp32, PyTorch {theirs:.2e}")
+        agree &= ours <= theirs
+    return agree
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ebb", type=pathlib.Path)
+    parser.add_argument("source", type=pathlib.Path)
+    parser.add_argument("--steps", type=int, default=200)
+    a = parser.parse_args()
+    if shutil.which("bible") is None:
+        print("skipped: there is no bible (Debian's bible-kjv and bible-kjv-text)")
+        return SKIPPED
+    if importlib.util.find_spec("torch") is None:
+        print("skipped: this Python has no torch")
+        return SKIPPED
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "bible.txt").write_text(run(["bible", "-f", "gen1:1-rev22:21"]))
+        run([a.ebb, "data", "pack", folder / "bible.txt", "--tokenizer", "bytes", "--test-share", "0.1", "-o", folder / "bible"])
+        curves = Curves(a, folder)
+        return int(not all([compare(curves, parts) for parts in PARTS]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
