@@ -1,9 +1,9 @@
 """Trains the same small language models in ebb and in PyTorch on real text and compares their loss curves.
 
-  gpt_compare.py EBB SOURCE_DIR [--steps 200]
+  gpt_compare.py EBB SOURCE_DIR [--steps 200] [--half-steps 200]
 
 fp32: every step within 1e-4 of PyTorch's. bf16 and fp16: ebb's curve is no farther from PyTorch's in fp32 than PyTorch's own
-in that dtype is (mean over the steps). For the parts of GPT-2 and of Llama. Exit code 0 where all agree, 1
+in that dtype is (mean over the steps); over fewer than 200 steps, where the two are the same noise, by 5 % at most. For the parts of GPT-2 and of Llama. Exit code 0 where all agree, 1
 where not, 77 (skipped) where PyTorch or the text is not there.
 """
 
@@ -19,7 +19,7 @@ import tempfile
 
 SKIPPED = 77
 FP32_BOUND = 1e-4
-CONTEXT, BATCH, WIDTH, WARMUP = 64, 16, 64, 20
+CONTEXT, BATCH, WIDTH, LAYERS, WARMUP = 64, 8, 64, 2, 20
 PARTS = {  # overrides of configs/gpt-bible.yaml, and the twin's arguments
     "gpt2": ([], []),
     "llama": (["model.key_heads=2", "model.tied=false"], ["--key-heads", "2", "--no-tied"]),
@@ -37,18 +37,18 @@ class Curves:
     def __init__(self, a, folder):
         self.a, self.folder = a, folder
 
-    def ebb(self, parts, dtype):
+    def ebb(self, parts, dtype, steps):
         name = f"{parts}-{dtype}"
-        run([self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={self.a.steps}",
+        run([self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={steps}",
              "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}", f"data.batch={BATCH}",
-             f"model.parts={parts}", "model.layers=4", "model.heads=4", f"model.dim={WIDTH}", "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
+             f"model.parts={parts}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}", "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
              "optimizer.clip_norm=1", f"optimizer.schedule.warmup_steps={WARMUP}", f"precision.dtype={dtype}", "checkpoint.every=0", *PARTS[parts][0]])
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
         return [line["loss"] for line in lines if "loss" in line]
 
-    def torch(self, parts, dtype):
+    def torch(self, parts, dtype, steps):
         return json.loads(run([sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin", "--parts", parts, "--dtype", dtype,
-                               "--steps", self.a.steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--warmup", WARMUP,
+                               "--steps", steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--layers", LAYERS, "--warmup", WARMUP,
                                *PARTS[parts][1]]))["train_loss"]
 
 
@@ -56,15 +56,17 @@ def mean_apart(a, b):
     return sum(abs(x - y) for x, y in zip(a, b, strict=True)) / len(a)
 
 
-def compare(curves, parts):
-    reference, ours = curves.torch(parts, "fp32"), curves.ebb(parts, "fp32")
+def compare(curves, parts, a):
+    reference, ours = curves.torch(parts, "fp32", a.steps), curves.ebb(parts, "fp32", a.steps)
     apart = max(abs(x - y) / y for x, y in zip(ours, reference, strict=True))
-    print(f"{parts} fp32: {apart:.2e} apart at most, {FP32_BOUND:.0e} allowed; last loss {ours[-1]:.4f}")
+    print(f"{parts} fp32, {a.steps} steps: {apart:.2e} apart at most, {FP32_BOUND:.0e} allowed; last loss {ours[-1]:.4f}")
     agree = apart <= FP32_BOUND
+    if a.half_steps != a.steps:
+        reference = curves.torch(parts, "fp32", a.half_steps)
     for dtype in ("bf16", "fp16"):
-        theirs, ours = mean_apart(curves.torch(parts, dtype), reference), mean_apart(curves.ebb(parts, dtype), reference)
-        print(f"{parts} {dtype}: ebb {ours:.2e} from PyTorch's fp32, PyTorch {theirs:.2e}")
-        agree &= ours <= theirs
+        theirs, ours = (mean_apart(run(parts, dtype, a.half_steps), reference) for run in (curves.torch, curves.ebb))
+        print(f"{parts} {dtype}, {a.half_steps} steps: ebb {ours:.2e} from PyTorch's fp32, PyTorch {theirs:.2e}")
+        agree &= ours <= theirs * (1 if a.half_steps >= 200 else 1.05)
     return agree
 
 
@@ -73,6 +75,7 @@ def main():
     parser.add_argument("ebb", type=pathlib.Path)
     parser.add_argument("source", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--half-steps", type=int, default=200, help="of bf16 and fp16, which PyTorch is slow at on a CPU")
     a = parser.parse_args()
     if shutil.which("bible") is None:
         print("skipped: there is no bible (Debian's bible-kjv and bible-kjv-text)")
@@ -85,7 +88,7 @@ def main():
         (folder / "bible.txt").write_text(run(["bible", "-f", "gen1:1-rev22:21"]))
         run([a.ebb, "data", "pack", folder / "bible.txt", "--tokenizer", "bytes", "--test-share", "0.1", "-o", folder / "bible"])
         curves = Curves(a, folder)
-        return int(not all([compare(curves, parts) for parts in PARTS]))
+        return int(not all([compare(curves, parts, a) for parts in PARTS]))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ def main():
         return 0
     failed, count = [], 0
     # Finished runs would only print their results again. They are kept, under another name.
-    for run_folder in (folder / "runs" / "vae-fashion-mnist", folder / "runs" / "small"):
+    for name in ("vae-fashion-mnist", "small", "small-gpt"):
+        run_folder = folder / "runs" / name
         if run_folder.exists():
             run_folder.rename(f"{run_folder}-before-{int(time.time())}")
     for command, why in todo:
