@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 
 #include "config/document.h"
 
@@ -24,6 +25,20 @@ TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
     ++files;
   }
   EXPECT_GE(files, 1);
+}
+
+// Parameters as published; nothing is allocated for them here.
+TEST(TrainConfig, ExamplesOfPublishedModelsHaveTheirSizes) {
+  for (const auto& [name, parameters] : std::map<std::string, std::int64_t>{{"gpt2-124m", 124'439'808},
+                                                                            {"gpt2-1558m", 1'557'611'200},
+                                                                            {"llama-1b", 1'235'814'400},
+                                                                            {"llama-8b", 8'030'261'248}}) {
+    Config config;
+    load(config, std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs/" + name + ".yaml", {});
+    const auto model = models::make_model(config.model, core::SampleShape::window(config.data.context),
+                                          config.precision.dtype, at::kMeta, 1);
+    EXPECT_EQ(models::parameter_count(*model), parameters) << name;
+  }
 }
 
 }  // namespace
