@@ -65,6 +65,12 @@ TEST_F(WindowsTest, RefusesWhatCannotBe) {
   expect_error(ExitCode::data, {"train.bin", "ebb data pack"}, [&] { (void)open("train", 4); });
   write("train.bin", 0, 4);
   expect_error(ExitCode::data, {"4 tokens", "data.context 4", "at most 3"}, [&] { (void)open("train", 4); });
+  testing::spit(dir_ / "empty.bin", "");
+  expect_error(ExitCode::data, {"0 tokens", "): give more text"}, [&] { (void)open("empty", 4); });
+  std::string header(1024, '\0');
+  header.replace(0, 4, "\x88\xd8\x34\x01");  // 20240520
+  testing::spit(dir_ / "header.bin", header);
+  expect_error(ExitCode::data, {"header of llm.c", "data.format=tokens"}, [&] { (void)open("header", 4); });
   const auto dataset = open("train", 3, 3);
   expect_error(ExitCode::data, {"train.bin", "byte 6", "3"}, [&] { read(*dataset, 0); });
 }

@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
   const auto loaded = train::load_model(argv[1]);
   auto& sampler = *std::get<models::TextSampler*>(loaded.model->sampler());
   core::PlainRunner runner;
-  models::KeyValues seen = sampler.begin();
+  models::KeyValues seen = sampler.begin(argc);
   nlohmann::json rows = nlohmann::json::array();
   for (int i = 2; i < argc; ++i) {
     const at::Tensor logits = sampler.next(at::full({1}, std::stoll(argv[i]), at::kLong), seen, runner);

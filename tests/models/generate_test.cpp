@@ -18,7 +18,7 @@ class Counting final : public TextSampler {
  public:
   [[nodiscard]] std::int64_t context() const override { return 6; }
   [[nodiscard]] std::int64_t vocabulary() const override { return 8; }
-  [[nodiscard]] KeyValues begin() const override { return {}; }
+  [[nodiscard]] KeyValues begin(std::int64_t) const override { return {}; }
   at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner&) override {
     given.push_back(tokens.size(0));
     seen.length += tokens.size(0);
@@ -107,6 +107,12 @@ TEST(DrawToken, KeepsToTheMostProbable) {
   EXPECT_NEAR(most[2], 0.3 / 0.8, 0.015);
   EXPECT_EQ(most[1] + most[3], 0.0);
   EXPECT_EQ(shares({.top_p = 0})[0], 1.0);
+}
+
+TEST(DrawToken, RefusesWhatIsNotFinite) {
+  at::Tensor logits = at::zeros({4});
+  logits[2] = NAN;
+  EXPECT_THROW(draw_token(logits, {}, 7), Error);
 }
 
 TEST(DrawToken, DependsOnSeedAndPlaceAlone) {

@@ -22,7 +22,7 @@ TEST_P(Decoding, GivesWhatAWholePassGives) {
   const at::Tensor text = at::randint(0, 37, {16}, at::kLong);
   const at::NoGradGuard no_grad;
   const at::Tensor expected = Reference(*model, config).logits(text.unsqueeze(0))[0];
-  KeyValues seen = sampler.begin();
+  KeyValues seen = sampler.begin(16);
   for (std::int64_t length = 5; length <= 16; ++length) {
     const at::Tensor given = length == 5 ? text.narrow(0, 0, 5) : text.narrow(0, length - 1, 1);
     const at::Tensor logits = sampler.next(given, seen, runner);
@@ -41,7 +41,7 @@ TEST_P(Decoding, SixteenBitsComeClose) {
   const auto logits = [&](numerics::Dtype dtype) {
     const auto model = make(config, dtype);
     TextSampler& sampler = *std::get<TextSampler*>(model->sampler());
-    KeyValues seen = sampler.begin();
+    KeyValues seen = sampler.begin(16);
     (void)sampler.next(text.narrow(0, 0, 7), seen, runner);
     return sampler.next(text.narrow(0, 7, 1), seen, runner);
   };

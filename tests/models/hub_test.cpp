@@ -89,6 +89,9 @@ TEST(Hub, RefusesWhatEbbDoesNotHave) {
   EXPECT_THAT(with(llama, "head_dim", 5), HasSubstr("head_dim is 5"));
   EXPECT_THAT(with(llama, "rope_scaling", {{"rope_type", "yarn"}}), HasSubstr("yarn"));
   EXPECT_THAT(with(llama, "hidden_size", "x"), HasSubstr("hidden_size is \"x\""));
+  EXPECT_THAT(with(llama, "num_attention_heads", 0), HasSubstr("num_attention_heads is 0"));
+  EXPECT_THAT(with(llama, "vocab_size", 2.5), HasSubstr("vocab_size is 2.5"));
+  EXPECT_THAT(with(gpt2, "n_layer", 1e30), HasSubstr("from 1 to 16777216"));
   EXPECT_THAT(with(gpt2, "n_layer", nullptr), HasSubstr("no n_layer"));
   EXPECT_THAT(with(gpt2, "activation_function", "relu"), HasSubstr("relu"));
 }

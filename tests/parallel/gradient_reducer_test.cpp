@@ -64,6 +64,16 @@ TEST_F(GradientReducerTest, KeepsSixteenBitGradientsInTheirTypeWithoutMicroBatch
   EXPECT_EQ(reducer->finish()[0].scalar_type(), at::kHalf);
 }
 
+TEST_F(GradientReducerTest, TellsHowLongItsCollectivesWereUnderWay) {
+  make(at::kFloat, 1, 1);
+  reducer->expect(true);
+  loss(5).backward();
+  (void)reducer->finish();
+  // A single rank has none.
+  EXPECT_EQ(reducer->time().under_way_s > 0, world->size() > 1);
+  EXPECT_GT(reducer->time().waited_s, 0);
+}
+
 TEST_F(GradientReducerTest, SumsMicroBatchesInFp32) {
   make(at::kHalf, 1 << 20, 2);
   for (const bool last : {false, true}) {

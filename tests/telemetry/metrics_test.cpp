@@ -40,6 +40,9 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
   m.rank_seconds.resize(2);
   m.rank_seconds[1][static_cast<std::size_t>(memory::Stage::backward)] = 0.75000004;
   m.straggler = Straggler{1, memory::Stage::backward, 0.25, 1.0};
+  m.reduction_s = 0.5;
+  m.reduction_waited_s = 0.125;
+  m.tokens_per_s = 64000;
   m.peak_bytes = 1 << 20;
   Metrics(folder_, 0).write(m);
   const nlohmann::json expected = {{"step", 3},
@@ -52,6 +55,8 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
                                    {"skipped", false},
                                    {"grad_norm", 2.5},
                                    {"samples_per_s", 1000.0},
+                                   {"tokens_per_s", 64000.0},
+                                   {"reduction", {{"s", 0.5}, {"hidden", 0.75}}},
                                    {"seconds", {{"backward", 0.5}}},
                                    {"ranks", {{"backward", {0.0, 0.75}}}},
                                    {"straggler", {{"rank", 1}, {"stage", "backward"}, {"costs_s", 0.25}}},

@@ -104,13 +104,53 @@ TEST_F(TextRun, SamplesGoOnFromAPromptAndDependOnTheSeed) {
   EXPECT_EQ((std::string{std::istreambuf_iterator<char>(file), {}}), first.out);
 }
 
+TEST_F(TextRun, TokensWithoutATokenizerAreShownAsNumbers) {
+  ASSERT_EQ(tiny_->train(1, "numbers", {"data.tokenizer=none", "run.steps=2"}).exit_code, 0);
+  const ProcessResult result =
+      run({ebb_binary(), "sample", tiny_->run_folder("numbers"), "--prompt", "1 17", "--tokens", "2"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, ::testing::MatchesRegex("1 17 [0-9]+ [0-9]+ \n"));
+  const ProcessResult none = run({ebb_binary(), "sample", tiny_->run_folder("numbers")});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("--prompt '1 17 4'"));
+}
+
+TEST_F(TextRun, WeightsGoOutAndComeBackToTheBit) {
+  const std::string hub = tiny_->folder() / "hub", yaml = tiny_->folder() / "sub/back.yaml";
+  ProcessResult result =
+      run({ebb_binary(), "export", tiny_->run_folder("undisturbed"), "-o", hub, "--max-file", "20kB"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::exists(hub + "/model.safetensors.index.json"));
+  EXPECT_EQ(run({ebb_binary(), "export", tiny_->run_folder("undisturbed"), "-o", hub}).exit_code, 2);
+  result = run({ebb_binary(), "import", hub, "-o", yaml});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(run({ebb_binary(), "import", hub, "-o", yaml}).exit_code, 2);
+  // A step too small to move anything.
+  result = run(mpirun(
+      2, {ebb_binary(), "train", yaml, "run.dir=" + (tiny_->folder() / "runs"), "run.steps=1",
+          "data.source=" + (tiny_->folder() / "data"), "optimizer.lr=1e-30", "optimizer.weight_decay=0"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  auto before = checkpoint_tensors(tiny_->run_folder("undisturbed")),
+       after = checkpoint_tensors(tiny_->run_folder("back"));
+  const auto model_alone = [](auto& tensors) {
+    std::erase_if(tensors, [](const auto& tensor) { return !tensor.first.starts_with("model/"); });
+  };
+  model_alone(before);
+  model_alone(after);
+  EXPECT_FALSE(before.empty());
+  EXPECT_EQ(before, after);
+}
+
 TEST_F(TextRun, APromptLongerThanTheContextIsRefused) {
-  const ProcessResult result = sample({"--prompt", std::string(33, 'x')});
+  const std::string out = tiny_->folder() / "left-alone.txt";
+  std::ofstream(out) << "as it was";
+  const ProcessResult result = sample({"--prompt", std::string(33, 'x'), "-o", out});
+  EXPECT_EQ(std::filesystem::file_size(out), 9U);
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, AllOf(HasSubstr("33 tokens"), HasSubstr("sees 32 at once")));
 }
 
-TEST_F(TextRun, WhatCannotBeIsRefusedBeforeTraining) {
+TEST_F(TextRun, WhatCannotBeIsRefusedByName) {
   expect_refused({"model.heads=3"}, 2, {"model.dim", "model.heads", "32 numbers", "3 heads"});
   expect_refused({"model.vocabulary=200"}, 2, {"data.tokenizer", "257 tokens", "model.vocabulary=257"});
   expect_refused({"model.vocabulary=90", "data.tokenizer=none"}, 3,

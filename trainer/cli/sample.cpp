@@ -2,10 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
+#include <optional>
 
+#include "base/file.h"
 #include "checkpoint/store.h"
 #include "cli/commands.h"
 #include "data/tokenizer.h"
@@ -38,28 +38,28 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   return ExitCode::ok;
 }
 
-// Text as it is made, to standard output or into a file.
+// Text as it is made, to standard output, or into a file that appears when it is whole.
 class TextOut {
  public:
-  explicit TextOut(const std::string& path) : path_(path) {
-    if (path.empty()) return;
-    file_.open(path, std::ios::binary | std::ios::trunc);
-    check();
+  explicit TextOut(const std::string& path) {
+    if (!path.empty()) file_.emplace(path);
   }
-  // False where nobody reads any more.
-  bool put(const std::string& text) {
-    std::ostream& out = path_.empty() ? std::cout : file_;
-    out << text << std::flush;
-    if (!path_.empty()) check();
-    return out.good();
+  void put(std::string_view text) {
+    if (file_) {
+      file_->append(text);
+      return;
+    }
+    std::cout << text << std::flush;
+    if (!std::cout)
+      throw Error(ExitCode::storage, "sample: standard output takes no more: is its disk full?");
+  }
+  void end() {
+    put("\n");
+    if (file_) file_->commit();
   }
 
  private:
-  void check() const {
-    if (!file_) throw Error(ExitCode::storage, fmt::format("cannot write {}", path_));
-  }
-  std::string path_;
-  std::ofstream file_;
+  std::optional<AtomicFile> file_;
 };
 
 ExitCode write_text(const SampleOptions& options, const train::LoadedModel& loaded,
@@ -68,15 +68,22 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
   std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
   // Without a prompt a text begins as documents do: after the end of another.
   if (prompt.empty() && tokenizer->end_of_document()) prompt.push_back(*tokenizer->end_of_document());
+  if (prompt.empty())
+    throw Error(ExitCode::usage,
+                "sample: a text has to begin with something, and these tokens (data.tokenizer=none) have no "
+                "beginning of their own: give one, such as --prompt '1 17 4'");
+  models::check_prompt(sampler, prompt);
   models::TextOptions text = options.text;
   text.draw.seed = static_cast<std::uint64_t>(options.seed);
   text.stop = tokenizer->end_of_document();
   core::PlainRunner runner;
   TextOut out(options.out);
-  out.put(options.prompt);
-  models::generate(sampler, prompt, text, runner,
-                   [&](std::int64_t token) { return out.put(tokenizer->decode({{token}})); });
-  out.put("\n");
+  out.put(tokenizer->decode(prompt));
+  models::generate(sampler, prompt, text, runner, [&](std::int64_t token) {
+    out.put(tokenizer->decode({{token}}));
+    return true;
+  });
+  out.end();
   return ExitCode::ok;
 }
 

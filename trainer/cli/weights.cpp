@@ -50,7 +50,6 @@ ExitCode run_import(const std::string& folder, const std::string& out) {
     throw Error(ExitCode::usage, fmt::format("{} is there: give another -o, or remove it", out));
   install_ledger();
   const train::WeightFolder weights(folder);
-  weights.require(weights.config(), *weights.config().context);
   train::Config config;
   config.model.kind = models::Kind::gpt;
   config.model.gpt = weights.config();
@@ -61,6 +60,7 @@ ExitCode run_import(const std::string& folder, const std::string& out) {
   config.data.context = std::min<std::int64_t>(*weights.config().context, 1024);
   config.data.batch = 8;
   config.optimizer.lr = 2e-5;
+  config.precision.dtype = weights.is_bf16() ? numerics::Dtype::bf16 : numerics::Dtype::fp16;
   const std::string text = fmt::format(
       "# Goes on training the weights in {}.\n"
       "# To do: data.source, a folder with train.bin and test.bin in that model's own tokens.\n{}",
@@ -68,7 +68,9 @@ ExitCode run_import(const std::string& folder, const std::string& out) {
   // What cannot be (heads that do not divide the width) is refused here and not at the start of a run.
   train::Config checked;
   config::Section section = train::described(checked);
-  config::load_text(text, folder + "/config.json", {}, section);
+  config::load_text(text, "the configuration of " + folder, {}, section);
+  weights.require(weights.config(), *weights.config().context);
+  if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
   write_file_atomically(out, text);
   std::cout << fmt::format(
       "imported: every tensor of {} is there and fits. {} trains from it once its data.source is set:\n"

@@ -31,6 +31,9 @@ class Work {
   // rank: rank, host, collective, label, sequence number, bytes, seconds, and who did not arrive where that
   // is known.
   virtual void wait() = 0;
+  // How long it was under way on this rank, from its turn to its end; after wait(). 0 where that is not
+  // known.
+  [[nodiscard]] virtual double seconds() const { return 0; }
 };
 
 // Ranks that compute together. Every rank starts the same collectives in the same order. One thread at a

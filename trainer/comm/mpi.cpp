@@ -30,6 +30,7 @@ struct Mpi::Job {
   Collective collective;
   std::uint64_t sequence = 0;
   bool done = false;
+  double seconds = 0;
   std::exception_ptr error;
 };
 
@@ -41,6 +42,7 @@ class Mpi::Handle final : public Work {
     owner_.changed_.wait(lock, [&] { return job_->done; });
     if (job_->error) std::rethrow_exception(job_->error);
   }
+  [[nodiscard]] double seconds() const override { return job_->seconds; }
 
  private:
   Mpi& owner_;
@@ -101,6 +103,8 @@ void Mpi::run_jobs() {
       operation.timeout_s = timeout_s_;
       try {
         execute(job->collective, operation);
+        job->seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - operation.started).count();
       } catch (...) {
         job->error = std::current_exception();
         new Collective(

@@ -34,7 +34,8 @@ void DataConfig::describe(config::Section& s) {
         text.choice("tokenizer", tokenizer, {{"none", TokenizerKind::none}, {"bytes", TokenizerKind::bytes}})
             .doc(
                 "What made the tokens, so that samples can be shown as text. none: they are shown as "
-                "numbers. bytes: `ebb data pack --tokenizer bytes` did.");
+                "numbers. bytes: `ebb data pack --tokenizer bytes` did.")
+            .free_to_change();
       });
   s.integer("batch", batch)
       .at_least(1)

@@ -179,7 +179,8 @@ bool hold_the_same(const std::vector<Part>& parts, const std::vector<fs::path>& 
     std::list<Comparison> files(parts.begin(), parts.end());
     pour(inputs, files, [](std::int64_t) {});
     return std::ranges::all_of(files, &Comparison::same);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::data) throw;
     return false;  // it is no such file at all
   }
 }
@@ -200,9 +201,10 @@ PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& p
   counted.already_there = hold_the_same(parts, options.inputs);
   if (counted.already_there) return counted;
   if (const auto there = std::ranges::find_if(parts, is_there); there != parts.end())
-    throw Error(ExitCode::usage,
-                fmt::format("{} is there with something else in it; give another --out, or remove it",
-                            there->path.string()));
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{} is there, and not with all that would be packed; give another --out, or remove it",
+                    there->path.string()));
   std::list<Writer> writers;
   for (const Part& part : parts) {
     if (part.path.has_parent_path()) make_folders(part.path.parent_path());

@@ -158,6 +158,10 @@ TokenFile::TokenFile(const fs::path& path, std::optional<TokenFormat> format)
   } else {
     if (file_.size() % 2 != 0)
       fail(file_.size() - 1, "a file of u16 has an even number of bytes: it was cut short");
+    std::array<std::byte, 4> magic{};
+    if (file_.size() >= kHeaderBytes) file_.read_at(0, magic);
+    if (field<std::int32_t>(magic.data()) == kLlmcMagicU16)
+      fail(0, "it has a header of llm.c, which would be taken for tokens: set data.format=tokens");
     size_ = file_.size() / 2;
   }
 }
@@ -169,7 +173,7 @@ void TokenFile::open_llmc() {
         0,
         fmt::format(
             "it has {} bytes, fewer than a header of llm.c ({}). Tokens without a header have to be named as "
-            "such",
+            "such: data.format=raw_u16",
             file_.size(), kHeaderBytes));
   file_.read_at(0, header);
   const auto magic = field<std::int32_t>(&header[0]), version = field<std::int32_t>(&header[4]),
@@ -179,7 +183,7 @@ void TokenFile::open_llmc() {
     fail(0,
          fmt::format(
              "it begins with {}, and token files of llm.c with {} (u16) or {} (u32). Tokens without a header "
-             "have to be named as such",
+             "have to be named as such: data.format=raw_u16",
              magic, kLlmcMagicU16, kMagicU32));
   if (const int expected = wide ? 7 : 1; version != expected)
     fail(4, fmt::format("its version is {}, and with this magic version {} is read here", version, expected));

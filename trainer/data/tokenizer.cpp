@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <limits>
 #include <sstream>
 
@@ -35,13 +36,17 @@ class Numbers final : public Tokenizer {
   [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const override {
     std::istringstream words{std::string(text)};
     std::vector<std::int64_t> tokens;
-    for (std::int64_t token = 0; words >> token;) tokens.push_back(token);
-    if (!words.eof())
-      throw Error(
-          ExitCode::usage,
-          fmt::format("\"{}\" is no list of numbers, and with data.tokenizer=none tokens are numbers: "
-                      "give them with spaces between them, such as \"1 17 4\"",
-                      text));
+    for (std::string word; words >> word;) {
+      std::int64_t token = 0;
+      const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), token);
+      if (error != std::errc() || end != word.data() + word.size())
+        throw Error(
+            ExitCode::usage,
+            fmt::format("\"{}\" is no number, and with data.tokenizer=none tokens are numbers: give them "
+                        "with spaces between them, such as \"1 17 4\"",
+                        word));
+      tokens.push_back(token);
+    }
     return tokens;
   }
   [[nodiscard]] std::string decode(std::span<const std::int64_t> tokens) const override {

@@ -14,19 +14,23 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<fs::path> files_of(const fs::path& split) {
-  std::error_code ignored;
-  std::vector<fs::path> files;
   fs::path whole = split;
   whole += ".bin";
-  if (fs::is_regular_file(whole, ignored)) return {whole};
-  for (const auto& entry : fs::directory_iterator(split, ignored))
-    if (entry.path().extension() == ".bin") files.push_back(entry.path());
-  std::ranges::sort(files);
+  std::error_code error;
+  if (fs::is_regular_file(whole, error)) return {whole};
+  std::vector<fs::path> files;
+  for (fs::directory_iterator entry(split, error), end; !error && entry != end; entry.increment(error))
+    if (entry->path().extension() == ".bin") files.push_back(entry->path());
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw Error(ExitCode::data, fmt::format("cannot list {}: {}", split.string(), error.message()));
   if (files.empty())
-    throw Error(ExitCode::data,
-                fmt::format("there is neither a token file {} nor a folder {} with any; `ebb data pack TEXT "
-                            "--tokenizer bytes -o FOLDER --test-share 0.1` makes them of text",
-                            whole.string(), split.string()));
+    throw Error(
+        ExitCode::data,
+        fmt::format("there is neither a token file {} nor a folder {} with any: name them so (val.bin "
+                    "of other programs is test.bin here), or make them of text by `ebb data pack TEXT "
+                    "--tokenizer bytes -o FOLDER --test-share 0.1`",
+                    whole.string(), split.string()));
+  std::ranges::sort(files);
   return files;
 }
 
@@ -49,9 +53,11 @@ class Windows final : public Dataset {
       throw Error(
           ExitCode::data,
           fmt::format("{}: its longest token file holds {} tokens, and a window takes {} (data.context "
-                      "{} and the one that follows): set data.context to at most {}, or give more text",
+                      "{} and the one that follows): {}",
                       split.string(), longest, options.tokens + 1, options.tokens,
-                      std::max<std::int64_t>(longest - 1, 0)));
+                      longest < 2
+                          ? "give more text"
+                          : fmt::format("set data.context to at most {}, or give more text", longest - 1)));
   }
 
   [[nodiscard]] std::int64_t size() const override { return size_; }

@@ -20,6 +20,8 @@ at::Tensor tensor_of(std::span<const std::int64_t> tokens) {
   return out;
 }
 
+}  // namespace
+
 void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt) {
   if (prompt.empty()) throw Error(ExitCode::usage, "a text has to begin with something: the prompt is empty");
   if (std::ssize(prompt) > model.context())
@@ -32,11 +34,13 @@ void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt
                                                token, model.vocabulary()));
 }
 
-}  // namespace
-
 std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t place) {
   const std::span<const float> values(logits.const_data_ptr<float>(),
                                       static_cast<std::size_t>(logits.numel()));
+  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
+    throw Error(
+        ExitCode::numerics,
+        fmt::format("the model's output at token {} is not finite: its weights have diverged", place));
   std::vector<std::int64_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
   const auto value = [&](std::int64_t i) { return values[static_cast<std::size_t>(i)]; };
@@ -68,7 +72,7 @@ void generate(TextSampler& model, std::span<const std::int64_t> prompt, const Te
               core::UnitRunner& runner, const std::function<bool(std::int64_t)>& emit) {
   check_prompt(model, prompt);
   std::vector<std::int64_t> text(prompt.begin(), prompt.end());
-  KeyValues seen = model.begin();
+  KeyValues seen = model.begin(std::min(model.context(), std::ssize(prompt) + options.tokens));
   std::size_t given = 0;  // tokens of the text that the model has seen
   for (std::int64_t i = 0; i < options.tokens; ++i) {
     if (seen.length + static_cast<std::int64_t>(text.size() - given) > model.context()) {

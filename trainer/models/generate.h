@@ -18,7 +18,8 @@ struct TokenDraw {
   std::uint64_t seed = 0;
 };
 
-// One token: a pure function of the logits [V] fp32, `draw` and the token's place in the text.
+// One token: a pure function of the logits [V] fp32, `draw` and the token's place in the text. Logits that
+// are not finite: Error(numerics).
 std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t place);
 
 struct TextOptions {
@@ -27,9 +28,11 @@ struct TextOptions {
   std::optional<std::int64_t> stop = std::nullopt;  // ends the text, and is not a part of it
 };
 
-// What follows `prompt` (at least one token, below the vocabulary, at most the context: else Error(usage)), a
-// token at a time to `emit`, until `options.tokens` or `stop`, or until `emit` returns false. A text that
-// outgrows the context goes on from its last half.
+// Error(usage) where `prompt` is empty, longer than the context, or holds what is no token of the vocabulary.
+void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt);
+
+// What follows `prompt` (as check_prompt takes it), a token at a time to `emit`, until `options.tokens` or
+// `stop`, or until `emit` returns false. A text that outgrows the context goes on from its last half.
 void generate(TextSampler& model, std::span<const std::int64_t> prompt, const TextOptions& options,
               core::UnitRunner& runner, const std::function<bool(std::int64_t token)>& emit);
 

@@ -20,7 +20,7 @@ class ImageSampler {
 
 // What a decoder keeps of the tokens that it has seen, so that the next one costs one pass of one token.
 struct KeyValues {
-  std::vector<at::Tensor> keys, values;  // a layer: [context, key heads, D], rows from `length` on unset
+  std::vector<at::Tensor> keys, values;  // a layer: [room, key heads, D], rows from `length` on unset
   std::int64_t length = 0;
 };
 
@@ -29,8 +29,8 @@ class TextSampler {
   virtual ~TextSampler() = default;
   [[nodiscard]] virtual std::int64_t context() const = 0;     // tokens that it can see at once
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;  // ids are below it
-  // Room for a text of up to context() tokens, class activations, owner "key-value cache".
-  [[nodiscard]] virtual KeyValues begin() const = 0;
+  // Room for a text of up to `tokens`, at most context(); class activations, owner "key-value cache".
+  [[nodiscard]] virtual KeyValues begin(std::int64_t tokens) const = 0;
   // Logits [vocabulary] fp32 on the CPU of what follows `tokens` [n] int64, which follow those that `seen`
   // holds: n tokens of which it has seen none, or one more. They are added to `seen`; Error(internal) where
   // they have no room.

@@ -46,14 +46,19 @@ struct Attention : torch::autograd::Function<Attention> {
 // On a GPU: the framework's flash kernel; its other ways hold [T, T] and are switched off rather than fallen
 // back to.
 at::Tensor on_device(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
-  const std::int64_t width = qkv.size(2) / (heads.query + 2 * heads.key);
-  const auto parts =
-      qkv.view({qkv.size(0), qkv.size(1), -1, width}).split({heads.query, heads.key, heads.key}, 2);
+  const std::int64_t count = heads.query + 2 * heads.key, width = qkv.size(2) / count;
+  if (qkv.size(0) == 0) return qkv.new_empty({0, qkv.size(1), heads.query * width});
+  auto parts =
+      qkv.view({qkv.size(0), qkv.size(1), count, width}).split({heads.query, heads.key, heads.key}, 2);
+  // In fp32 only the framework's memory-efficient kernel is left, and it takes no shared heads.
+  const bool repeats = heads.query != heads.key && qkv.scalar_type() == at::kFloat;
+  if (repeats)
+    for (std::size_t i : {1, 2}) parts[i] = parts[i].repeat_interleave(heads.query / heads.key, 2);
   const auto side = [&](const at::Tensor& x) { return rope.defined() ? rotate(x, rope) : x; };
   at::globalContext().setSDPUseMath(false);
   const at::Tensor out = at::scaled_dot_product_attention(
       side(parts[0]).transpose(1, 2), side(parts[1]).transpose(1, 2), parts[2].transpose(1, 2), {}, 0.0, true,
-      std::nullopt, heads.query != heads.key);
+      std::nullopt, heads.query != heads.key && !repeats);
   return out.transpose(1, 2).reshape({qkv.size(0), qkv.size(1), heads.query * width});
 }
 
@@ -97,7 +102,7 @@ double scaled(double frequency, const RopeScaling& s) {
 }  // namespace
 
 at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta,
-                      const RopeScaling& scaling) {
+                      const RopeScaling& scaling, std::int64_t first) {
   const std::int64_t pairs = head_width / 2;
   at::Tensor table = at::empty({2, positions, pairs}, at::kFloat);
   float* const cosines = table.data_ptr<float>();
@@ -106,7 +111,7 @@ at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double th
     const double frequency =
         scaled(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_width)), scaling);
     for (std::int64_t t = 0; t < positions; ++t) {
-      const double angle = static_cast<double>(t) * frequency;
+      const double angle = static_cast<double>(first + t) * frequency;
       cosines[t * pairs + i] = static_cast<float>(std::cos(angle));
       sines[t * pairs + i] = static_cast<float>(std::sin(angle));
     }

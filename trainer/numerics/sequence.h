@@ -41,10 +41,10 @@ struct RopeScaling {
   std::int64_t original = 8192;
 };
 
-// `rope` for attention(): angle t theta^(-2i / D) at position t and pair i (Su et al., "RoFormer", 2021). On
-// the CPU.
+// `rope` for attention(): angle t theta^(-2i / D) at position t and pair i (Su et al., "RoFormer", 2021), for
+// `positions` from `first` on. On the CPU.
 at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double theta,
-                      const RopeScaling& scaling = {});
+                      const RopeScaling& scaling = {}, std::int64_t first = 0);
 
 // x [..., T, H, D] turned as attention() turns Q and K: pair i is elements i and i + D / 2. In fp32, rounded
 // once. Without a derivative of its own: made of the framework's operators.
@@ -54,7 +54,7 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope);
 // one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnored count nothing. Logits are made in
 // blocks of rows and vocabulary and made again in backward; what is held beside the gradients is [N, C] in
 // fp32. Every sum is in fp32, in one order: the blocks' sizes change its grouping alone, so that it differs
-// from the unchunked form by rounding in fp32.
+// from the unchunked form by rounding in fp32. On a GPU it is the framework's, with whole logits.
 inline constexpr std::int64_t kIgnored = -100;
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets);
 

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "memory/ledger.h"
@@ -106,8 +107,12 @@ std::vector<at::Tensor> GradientReducer::finish() {
                         parameters_[bucket.parameters[slot]].name));
   }
   std::vector<at::Tensor> gradients(parameters_.size());
+  time_ = {};
   for (Bucket& bucket : buckets_) {
+    const auto since = std::chrono::steady_clock::now();
     bucket.work->wait();
+    time_.waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+    time_.under_way_s += bucket.work->seconds();
     bucket.work.reset();
     for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
       const std::size_t i = bucket.parameters[slot];

@@ -32,6 +32,12 @@ class GradientReducer {
   // where there is more than one micro-batch. A parameter that got no gradient is an Error(internal) with its
   // name.
   [[nodiscard]] std::vector<at::Tensor> finish();
+  // Of the step that finish() ended: how long its collectives were under way, and how much of that finish()
+  // waited for. The rest was hidden behind backward.
+  struct Time {
+    double under_way_s = 0, waited_s = 0;
+  };
+  [[nodiscard]] const Time& time() const { return time_; }
 
  private:
   struct Bucket;
@@ -44,6 +50,7 @@ class GradientReducer {
   bool accumulate_;  // more than one micro-batch: sums in fp32
   bool last_ = true;
   std::size_t next_to_start_ = 0;
+  Time time_;
   std::vector<Bucket> buckets_;
   std::vector<std::pair<std::size_t, std::size_t>> place_;  // parameter -> (bucket, slot)
 };

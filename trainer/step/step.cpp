@@ -47,6 +47,8 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
   }
   enter(Stage::reduce, report);
   const std::vector<at::Tensor> gradients = bound.reducer.finish();
+  outcome.reduction_s = bound.reducer.time().under_way_s;
+  outcome.reduction_waited_s = bound.reducer.time().waited_s;
   updates_before_last_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
   const Decision decision = control_.decide(
       {losses, gradients, bound.parameters, bound.clip_norm, told(report)}, bound.scaler, outcome);

@@ -26,6 +26,8 @@ struct PhaseReport {
   bool skipped = false;
   std::string overflowed;  // first parameter whose gradient was not finite; empty if none
   std::vector<memory::StageSeconds> rank_seconds;  // what each rank gave as Observed::seconds
+  // Of this rank: how long its gradients were being reduced, and how much of that the step waited for.
+  double reduction_s = 0, reduction_waited_s = 0;
 };
 
 struct Decision {

@@ -1,5 +1,6 @@
 #include "telemetry/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -58,6 +59,9 @@ void Metrics::write(const StepMetrics& m) {
   if (m.tokens_per_s > 0) json["tokens_per_s"] = m.tokens_per_s;
   json["seconds"] = by_stage(m.seconds);
   if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);
+  if (m.reduction_s > 0)
+    json["reduction"] = {{"s", m.reduction_s},
+                         {"hidden", std::clamp(1 - m.reduction_waited_s / m.reduction_s, 0.0, 1.0)}};
   if (m.straggler)
     json["straggler"] = {{"rank", m.straggler->rank},
                          {"stage", memory::name(m.straggler->stage)},

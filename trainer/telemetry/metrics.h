@@ -32,7 +32,10 @@ struct StepMetrics {
   // Of each rank, as step::StepReport has it; left out when there is one rank.
   std::vector<memory::StageSeconds> rank_seconds;
   std::optional<Straggler> straggler;  // left out when there is none
-  std::int64_t peak_bytes = 0;         // the most that rank 0 held at once in the step
+  // How long rank 0's gradients were being reduced, and how much of that the step waited for; left out when
+  // 0.
+  double reduction_s = 0, reduction_waited_s = 0;
+  std::int64_t peak_bytes = 0;  // the most that rank 0 held at once in the step
 };
 
 // RUN/metrics.jsonl, written by rank 0 as the run goes: a line a step and a line an evaluation. Numbers have

@@ -56,6 +56,8 @@ void Journal::step(const step::StepReport& report) {
     line.tokens_per_s = line.samples_per_s * static_cast<double>(config_.data.context);
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
+  line.reduction_s = phase.reduction_s;
+  line.reduction_waited_s = phase.reduction_waited_s;
   line.straggler = telemetry::straggler(report.rank_seconds);
   line.peak_bytes =
       ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
@@ -82,6 +84,10 @@ void Journal::evaluation(std::int64_t step, const Evaluation& result) {
     parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
   if (!parts.empty()) parts = " (" + parts + ")";
   progress_->note(fmt::format("step {}: test loss {:.4f}{}", step, result.loss, parts));
+  last_step_ = std::chrono::steady_clock::now();
+}
+
+void Journal::sampled() {
   last_step_ = std::chrono::steady_clock::now();
 }
 

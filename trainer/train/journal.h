@@ -25,6 +25,7 @@ class Journal {
           std::int64_t samples);
   void step(const step::StepReport& report);
   void evaluation(std::int64_t step, const Evaluation& result);
+  void sampled();  // what that took is not the next step's
   // The memory line of a step, when all that followed it (save, evaluation) is done.
   void close_step(std::int64_t step);
   void note(const std::string& text);  // a line on rank 0's screen

@@ -7,15 +7,31 @@
 
 namespace ebb::train {
 
+namespace {
+
+core::SampleShape sample_shape(const nlohmann::json& values, const std::filesystem::path& path) {
+  try {
+    // Before there were texts, an image's sides stood alone.
+    if (!values.contains("sample") && values.contains("image"))
+      return {at::kByte, values.at("image").get<std::vector<std::int64_t>>()};
+    return models::sample_from_json(values.at("sample"));
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ExitCode::checkpoint,
+                path.string() + " does not say what samples its model was made for: its values.sample is " +
+                    values.value("sample", nlohmann::json()).dump());
+  }
+}
+
+}  // namespace
+
 LoadedModel load_model(const std::filesystem::path& path) {
   const checkpoint::Loaded part = checkpoint::read_part(path, "model");
   Config config;
   config::Section section = described(config);
   config::load_text(part.resolved_config, path.string(), {}, section);
-  LoadedModel loaded{
-      models::make_model(config.model, models::sample_from_json(part.values.at("sample")),
-                         config.precision.dtype, at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
-      config, part.step};
+  LoadedModel loaded{models::make_model(config.model, sample_shape(part.values, path), config.precision.dtype,
+                                        at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
+                     config, part.step};
   const at::NoGradGuard no_grad;
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto saved = part.tensors.find(name);

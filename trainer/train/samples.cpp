@@ -1,6 +1,7 @@
 #include "train/samples.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,9 @@ std::vector<std::int64_t> beginning(data::Dataset& split, std::int64_t window, s
 
 void write_texts(Session& session, models::TextSampler& sampler, const std::filesystem::path& folder) {
   constexpr std::int64_t kTexts = 4, kGiven = 32, kTokens = 256;
+  // The other ranks wait meanwhile, and give this one up after parallel.timeout.
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::duration<double>(session.config.parallel.timeout_s / 4);
   const auto split = session.open_split("test");
   const auto tokenizer = data::make_tokenizer(session.config.data.tokenizer);
   const std::int64_t texts = std::min(kTexts, split->size());
@@ -66,7 +70,7 @@ void write_texts(Session& session, models::TextSampler& sampler, const std::file
     options.stop = tokenizer->end_of_document();
     models::generate(sampler, prompt, options, session.runner, [&](std::int64_t token) {
       page += tokenizer->decode({{token}});
-      return true;
+      return std::chrono::steady_clock::now() < until;
     });
   }
   write_file_atomically(folder / "samples.txt", page + "\n");

@@ -124,8 +124,10 @@ void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Fo
   data::LoaderPlan plan = loader_plan(config, world);
   plan.pinned = device.is_cuda();
   loader = std::make_unique<data::Loader>(open_split("train"), plan, cursor.step);
+  // As many samples at once as in training: what fits there fits here.
   test = std::make_unique<data::Pass>(
-      open_split("test"), data::PassPlan{config.data.batch, world.rank(), world.size(), device.is_cuda()});
+      open_split("test"), data::PassPlan{config.data.batch / config.data.micro_batches, world.rank(),
+                                         world.size(), device.is_cuda()});
 }
 
 // One parameter at a time, so that what is held beside them is as large as the largest.
@@ -194,9 +196,6 @@ std::string Session::description() const {
 void check_inputs(const Config& config, const comm::World& world) {
   (void)loader_plan(config, world).rank_micro_batch();
   for (const char* name : {"train", "test"}) (void)open_split(config, name);
-  const models::GptConfig& gpt = config.model.gpt;
-  if (config.model.kind == models::Kind::gpt && !gpt.weights.empty())
-    WeightFolder(gpt.weights).require(gpt, gpt.context.value_or(config.data.context));
 }
 
 }  // namespace ebb::train

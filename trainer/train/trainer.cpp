@@ -138,6 +138,7 @@ void Training::sample() {
   const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", session_.cursor.step);
   make_folders(folder);
   write_samples(session_, folder);
+  journal_->sampled();
 }
 
 ExitCode Training::stopped() {
@@ -157,9 +158,9 @@ ExitCode Training::finished() {
   summary.collect();
   if (world_.rank() == 0) {
     const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-    write_samples(session_, config_.run.folder());
     const Results results{session_.cursor.step, result.loss, summary.text(result)};
     write_results(config_.run.folder(), results);
+    write_samples(session_, config_.run.folder());
     std::fputs(results.text.c_str(), stdout);
     std::fflush(stdout);
   }

@@ -65,8 +65,17 @@ WeightFolder::WeightFolder(const fs::path& folder) : folder_(folder) {
   if (!config_.is_llama() && places_.contains("wte.weight")) prefix_ = kPrefix;
 }
 
+bool WeightFolder::is_bf16() const {
+  return !files_.empty() && !files_.front().entries().empty() &&
+         files_.front().entries().front().dtype == at::kBFloat16;
+}
+
 void WeightFolder::open(const fs::path& file) {
-  files_.emplace_back(file);
+  try {
+    files_.emplace_back(file);
+  } catch (const Error& error) {
+    throw Error(ExitCode::usage, error.what());  // no checkpoint of ours is damaged
+  }
   for (const auto& entry : files_.back().entries())
     if (!places_.emplace(entry.name, files_.size() - 1).second)
       throw Error(ExitCode::usage,

@@ -22,6 +22,7 @@ class WeightFolder {
   explicit WeightFolder(const std::filesystem::path& folder);
 
   [[nodiscard]] const models::GptConfig& config() const { return config_; }
+  [[nodiscard]] bool is_bf16() const;  // its first tensor is: numbers that fp16 may not hold
   // Error(usage) with every tensor that is missing, of another shape than a model of `config` has, or left
   // over.
   void require(const models::GptConfig& config, std::int64_t context) const;

@@ -16,21 +16,29 @@ void describe_rope(config::Section& s, double& theta, numerics::RopeScaling& rop
       .doc(
           "How angles are made smaller to see further. linear: all by factor. llama3: the slow ones by "
           "factor, the fast ones not (Llama 3.1).");
-  s.number("factor", rope.factor).at_least(1).doc("By how much angles are made smaller.");
-  s.number("low", rope.low)
-      .above(0)
-      .doc("llama3: pairs that turn less often than this in the original context are scaled whole.");
-  s.number("high", rope.high)
-      .above(0)
-      .doc("llama3: pairs that turn more often than this in the original context are not scaled.");
-  s.integer("original_context", rope.original)
-      .at_least(1)
-      .unit("tokens")
-      .doc("llama3: the context that the model was first trained with.");
-  s.rule({"low", "high"}, [&rope]() -> std::string {
-    if (rope.low < rope.high) return "";
-    return fmt::format("low is {} and high {}: high has to be the larger one", rope.low, rope.high);
-  });
+  s.only_where(
+      "model.rope.scaling is linear or llama3", [&rope] { return rope.kind != Kind::none; },
+      [&rope](config::Section& keys) {
+        keys.number("factor", rope.factor).at_least(1).doc("By how much angles are made smaller.");
+      });
+  s.only_where(
+      "model.rope.scaling is llama3", [&rope] { return rope.kind == Kind::llama3; },
+      [&rope](config::Section& keys) {
+        keys.number("low", rope.low)
+            .above(0)
+            .doc("Pairs that turn less often than this in the original context are scaled whole.");
+        keys.number("high", rope.high)
+            .above(0)
+            .doc("Pairs that turn more often than this in the original context are not scaled.");
+        keys.integer("original_context", rope.original)
+            .at_least(1)
+            .unit("tokens")
+            .doc("The context that the model was first trained with.");
+        keys.rule({"low", "high"}, [&rope]() -> std::string {
+          if (rope.kind != Kind::llama3 || rope.low < rope.high) return "";
+          return fmt::format("low is {} and high {}: high has to be the larger one", rope.low, rope.high);
+        });
+      });
 }
 
 }  // namespace
@@ -72,7 +80,8 @@ void GptConfig::describe(config::Section& s) {
   s.text("weights", weights)
       .doc(
           "Folder of weights that training starts from, as `transformers` and `ebb export` write it. Empty: "
-          "the weights are drawn by run.seed. `ebb import` writes a configuration for a folder.");
+          "the weights are drawn by run.seed. `ebb import` writes a configuration for a folder.")
+      .free_to_change();
   s.number("norm_eps", norm_eps).above(0).doc("Added to the variance in the norms.");
   s.only_where(
       "model.parts is llama", [this] { return is_llama(); },

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -184,13 +185,14 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
 }
 
-KeyValues Gpt::begin() const {
+KeyValues Gpt::begin(std::int64_t tokens) const {
   const memory::Tag tag(memory::Class::activations, "key-value cache");
   KeyValues room;
   for (std::int64_t layer = 0; layer < config_.layers; ++layer)
     for (auto* of : {&room.keys, &room.values})
-      of->push_back(at::empty({context_, config_.attention_heads().key, config_.head_width()},
-                              at::TensorOptions().dtype(dtype_).device(device_)));
+      of->push_back(
+          at::empty({std::min(tokens, context_), config_.attention_heads().key, config_.head_width()},
+                    at::TensorOptions().dtype(dtype_).device(device_)));
   return room;
 }
 
@@ -215,16 +217,12 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
   const std::int64_t n = tokens.size(0), first = seen.length;
-  if (n < 1 || (first > 0 && n != 1) || first + n > context_)
-    throw Error(
-        ExitCode::internal,
-        fmt::format("{} more tokens after {} in a context of {} cannot be decoded", n, first, context_));
+  if (n < 1 || (first > 0 && n != 1) || first + n > seen.keys.front().size(0))
+    throw Error(ExitCode::internal, fmt::format("{} more tokens after {} with room for {} cannot be decoded",
+                                                n, first, seen.keys.front().size(0)));
   at::Tensor rope;
   if (config_.is_llama())
-    rope = numerics::rope_table(first + n, config_.head_width(), config_.rope_theta, config_.rope)
-               .narrow(1, first, n)
-               .contiguous()
-               .to(device_);
+    rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
   at::Tensor x = embed(tokens.unsqueeze(0).to(device_), first, runner);
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
     x = block(
@@ -236,7 +234,16 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
   seen.length += n;
   Taken p(head_);
   const at::Tensor last = norm(x.narrow(1, n - 1, 1).contiguous(), p);
-  return numerics::linear(last.view({1, -1}), head_weight(), {}).view({-1}).to(at::kFloat).cpu();
+  // In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.
+  const at::Tensor h = last.view({1, -1}).to(at::kFloat),
+                   logits = at::empty({config_.vocabulary}, h.options());
+  constexpr std::int64_t kWords = 4096;
+  for (std::int64_t word = 0; word < config_.vocabulary; word += kWords) {
+    const std::int64_t words = std::min(kWords, config_.vocabulary - word);
+    logits.narrow(0, word, words)
+        .copy_(numerics::linear(h, head_weight().narrow(0, word, words).to(at::kFloat), {}).view({-1}));
+  }
+  return logits.cpu();
 }
 
 core::State Gpt::state() {

@@ -14,7 +14,7 @@ namespace ebb::models {
 //   each block: x += out(attention(qkv(norm1(x)))); x += down(act(up(norm2(x))))
 //   head: -log softmax(norm(x) W^T) of the token that follows, W the embedding where tied
 //
-// The loss is the mean over tokens, in nats. Logits are never whole in training.
+// The loss is the mean over tokens, in nats. On the CPU, logits are never whole in training.
 class Gpt final : public Model, private core::Phase, private TextSampler {
  public:
   Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
@@ -36,7 +36,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   std::int64_t context() const override { return context_; }
   std::int64_t vocabulary() const override { return config_.vocabulary; }
-  KeyValues begin() const override;
+  KeyValues begin(std::int64_t tokens) const override;
   at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) override;
 
   enum class Draw { zeros, ones, normal, residual };  // residual: normal, smaller the more layers there are

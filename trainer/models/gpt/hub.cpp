@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 
@@ -82,6 +83,23 @@ T value_of(const Json& json, const char* key, T otherwise) {
   }
 }
 
+// A size: a whole number from 1 to 2^24, so that no product of two overflows.
+std::int64_t size_of(const Json& json, const char* key,
+                     std::optional<std::int64_t> otherwise = std::nullopt) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 24;
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) {
+    if (otherwise) return *otherwise;
+    throw Error(ExitCode::usage, fmt::format("config.json: it has no {}", key));
+  }
+  const std::int64_t value = found->is_number_integer() ? found->get<std::int64_t>() : 0;
+  if (value < 1 || value > kMost)
+    throw Error(ExitCode::usage,
+                fmt::format("config.json: {} is {}, and whole numbers from 1 to {} are allowed", key,
+                            found->dump(), kMost));
+  return value;
+}
+
 template <class T>
 T required(const Json& json, const char* key) {
   if (!json.contains(key) || json.at(key).is_null())
@@ -115,17 +133,17 @@ void read_rope(const Json& json, GptConfig& c) {
   if (c.rope.kind == Kind::linear) return;
   c.rope.low = required<double>(scaling, "low_freq_factor");
   c.rope.high = required<double>(scaling, "high_freq_factor");
-  c.rope.original = required<std::int64_t>(scaling, "original_max_position_embeddings");
+  c.rope.original = size_of(scaling, "original_max_position_embeddings");
 }
 
 GptConfig read_gpt2(const Json& json) {
   GptConfig c;
-  c.vocabulary = required<std::int64_t>(json, "vocab_size");
-  c.context = value_of<std::int64_t>(json, "n_positions", 1024);
-  c.dim = required<std::int64_t>(json, "n_embd");
-  c.layers = required<std::int64_t>(json, "n_layer");
-  c.heads = required<std::int64_t>(json, "n_head");
-  c.feed_forward = value_of<std::int64_t>(json, "n_inner", 4 * c.dim);
+  c.vocabulary = size_of(json, "vocab_size");
+  c.context = size_of(json, "n_positions", 1024);
+  c.dim = size_of(json, "n_embd");
+  c.layers = size_of(json, "n_layer");
+  c.heads = size_of(json, "n_head");
+  c.feed_forward = size_of(json, "n_inner", 4 * c.dim);
   c.norm_eps = value_of<double>(json, "layer_norm_epsilon", 1e-5);
   c.tied = value_of<bool>(json, "tie_word_embeddings", true);
   require_one_of<std::string>(json, "activation_function", "gelu_new", {"gelu_new", "gelu_pytorch_tanh"});
@@ -137,13 +155,13 @@ GptConfig read_gpt2(const Json& json) {
 GptConfig read_llama(const Json& json) {
   GptConfig c;
   c.parts = GptParts::llama;
-  c.vocabulary = required<std::int64_t>(json, "vocab_size");
-  c.context = value_of<std::int64_t>(json, "max_position_embeddings", 2048);
-  c.dim = required<std::int64_t>(json, "hidden_size");
-  c.layers = required<std::int64_t>(json, "num_hidden_layers");
-  c.heads = required<std::int64_t>(json, "num_attention_heads");
-  c.key_heads = value_of<std::int64_t>(json, "num_key_value_heads", c.heads);
-  c.feed_forward = required<std::int64_t>(json, "intermediate_size");
+  c.vocabulary = size_of(json, "vocab_size");
+  c.context = size_of(json, "max_position_embeddings", 2048);
+  c.dim = size_of(json, "hidden_size");
+  c.layers = size_of(json, "num_hidden_layers");
+  c.heads = size_of(json, "num_attention_heads");
+  c.key_heads = size_of(json, "num_key_value_heads", c.heads);
+  c.feed_forward = size_of(json, "intermediate_size");
   c.norm_eps = value_of<double>(json, "rms_norm_eps", 1e-6);
   c.tied = value_of<bool>(json, "tie_word_embeddings", false);
   require_one_of<std::string>(json, "hidden_act", "silu", {"silu"});
