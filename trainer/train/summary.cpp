@@ -105,7 +105,7 @@ std::string Summary::text(const Evaluation& result) const {
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
       "  {} sample {} {}\n"
-      "  {} launch -n {} {} {} optimizer.lr={} run.steps=200\n"
+      "  {} launch -n {} {} {} optimizer.lr={} run.steps=100\n"
       "  {} config --explain model\n",
       config_.run.steps, result_line(config_, result), telemetry::peak_table(peaks_),
       samples_lines(config_, run), run, run, program, shell_quoted(run), sample_command(config_), program,
