@@ -66,7 +66,8 @@ def run(command, folder):
             environment[name] = os.environ[name]
     print(f"$ {command}", flush=True)
     done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=LIMIT_S,
+                          check=False)
     print(done.stdout, flush=True)
     return done.returncode, done.stdout
 
