@@ -8,21 +8,13 @@ Exit code 0 where all agree within 1 %, 1 where not, 77 (skipped) where PyTorch 
 import argparse
 import importlib.util
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
+from running import SKIPPED, run
+
 BOUND = 0.01  # relative difference of test losses
-SKIPPED = 77
-
-
-def run(command, **environment):
-    done = subprocess.run([str(c) for c in command], env={**os.environ, **environment}, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def main():
@@ -42,19 +34,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for split, prefix in (("train", "train"), ("test", "t10k")):
-            run([a.ebb, "data", "pack", a.data / f"{prefix}-images-idx3-ubyte.gz", "--labels",
-                 a.data / f"{prefix}-labels-idx1-ubyte.gz", "-o", folder / "fashion-mnist" / split])
+            run(a.ebb, "data", "pack", a.data / f"{prefix}-images-idx3-ubyte.gz", "--labels",
+                a.data / f"{prefix}-labels-idx1-ubyte.gz", "-o", folder / "fashion-mnist" / split)
 
         def ebb(name, ranks, dtype):
-            run(["mpirun", "--oversubscribe", "--bind-to", "none", "-np", ranks, a.ebb, "train", a.source / "configs/vae-fashion-mnist.yaml",
-                 f"run.name={name}", f"run.dir={folder}", f"run.steps={a.steps}", "run.evaluate_every=0", "data.shuffle=false",
-                 f"precision.dtype={dtype}", f"data.source={folder}/fashion-mnist"])
+            run("mpirun", "--oversubscribe", "--bind-to", "none", "-np", ranks, a.ebb, "train", a.source / "configs/vae-fashion-mnist.yaml",
+                f"run.name={name}", f"run.dir={folder}", f"run.steps={a.steps}", "run.evaluate_every=0", "data.shuffle=false",
+                f"precision.dtype={dtype}", f"data.source={folder}/fashion-mnist")
             return json.loads((folder / name / "results.json").read_text())["test_loss"]
 
         losses = {
             "ebb fp16, 2 ranks": ebb("fp16", 2, "fp16"),
             "ebb fp32, 1 rank": ebb("fp32", 1, "fp32"),
-            "PyTorch fp32": json.loads(run([sys.executable, a.source / "tests/golden/vae_twin.py", a.data, "--steps", a.steps]))["test_loss"],
+            "PyTorch fp32": json.loads(run(sys.executable, a.source / "tests/golden/vae_twin.py", a.data, "--steps", a.steps))["test_loss"],
         }
     for name, loss in losses.items():
         print(f"{name:<20} test loss {loss:.4f}")

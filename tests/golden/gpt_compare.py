@@ -10,14 +10,13 @@ where not, 77 (skipped) where PyTorch or the text is not there.
 import argparse
 import importlib.util
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
-SKIPPED = 77
+from running import SKIPPED, run
+
 FP32_BOUND = 1e-4
 CONTEXT, BATCH, WIDTH, LAYERS, WARMUP = 64, 8, 64, 2, 20
 PARTS = {  # overrides of configs/gpt-bible.yaml, and the twin's arguments
@@ -26,30 +25,23 @@ PARTS = {  # overrides of configs/gpt-bible.yaml, and the twin's arguments
 }
 
 
-def run(command):
-    done = subprocess.run([str(c) for c in command], env=os.environ, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
 class Curves:
     def __init__(self, a, folder):
         self.a, self.folder = a, folder
 
     def ebb(self, parts, dtype, steps):
         name = f"{parts}-{dtype}"
-        run([self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={steps}",
-             "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}", f"data.batch={BATCH}",
-             f"model.parts={parts}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}", "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
-             "optimizer.clip_norm=1", f"optimizer.schedule.warmup_steps={WARMUP}", f"precision.dtype={dtype}", "checkpoint.every=0", *PARTS[parts][0]])
+        run(self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={steps}",
+            "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}", f"data.batch={BATCH}",
+            f"model.parts={parts}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}", "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
+            "optimizer.clip_norm=1", f"optimizer.schedule.warmup_steps={WARMUP}", f"precision.dtype={dtype}", "checkpoint.every=0", *PARTS[parts][0])
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
         return [line["loss"] for line in lines if "loss" in line]
 
     def torch(self, parts, dtype, steps):
-        return json.loads(run([sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin", "--parts", parts, "--dtype", dtype,
-                               "--steps", steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--layers", LAYERS, "--warmup", WARMUP,
-                               *PARTS[parts][1]]))["train_loss"]
+        return json.loads(run(sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin", "--parts", parts, "--dtype", dtype,
+                              "--steps", steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--layers", LAYERS, "--warmup", WARMUP,
+                              *PARTS[parts][1]))["train_loss"]
 
 
 def mean_apart(a, b):
@@ -64,7 +56,7 @@ def compare(curves, parts, a):
     if a.half_steps != a.steps:
         reference = curves.torch(parts, "fp32", a.half_steps)
     for dtype in ("bf16", "fp16"):
-        theirs, ours = (mean_apart(run(parts, dtype, a.half_steps), reference) for run in (curves.torch, curves.ebb))
+        theirs, ours = (mean_apart(curve(parts, dtype, a.half_steps), reference) for curve in (curves.torch, curves.ebb))
         print(f"{parts} {dtype}, {a.half_steps} steps: ebb {ours:.2e} from PyTorch's fp32, PyTorch {theirs:.2e}")
         agree &= ours <= theirs * (1 if a.half_steps >= 200 else 1.05)
     return agree
@@ -85,8 +77,8 @@ def main():
         return SKIPPED
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        (folder / "bible.txt").write_text(run(["bible", "-f", "gen1:1-rev22:21"]))
-        run([a.ebb, "data", "pack", folder / "bible.txt", "--tokenizer", "bytes", "--test-share", "0.1", "-o", folder / "bible"])
+        (folder / "bible.txt").write_text(run("bible", "-f", "gen1:1-rev22:21"))
+        run(a.ebb, "data", "pack", folder / "bible.txt", "--tokenizer", "bytes", "--test-share", "0.1", "-o", folder / "bible")
         curves = Curves(a, folder)
         return int(not all([compare(curves, parts, a) for parts in PARTS]))
 

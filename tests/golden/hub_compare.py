@@ -9,26 +9,18 @@ not, 77 (skipped) where transformers is not there.
 import argparse
 import importlib.util
 import json
-import os
 import pathlib
 import struct
-import subprocess
 import sys
 import tempfile
 
-SKIPPED = 77
+from running import SKIPPED, run
+
 VOCABULARY, CONTEXT, LAYERS, HEADS, WIDTH = 97, 32, 2, 4, 48
 # Largest difference of a logit, as a part of the largest logit: fp32 by the order of sums; fp16 by roundings of 2^-11 that
 # every layer adds.
 BOUND = {"fp32": 1e-4, "fp16": 1e-2}
 TORCH_DTYPE = {"fp32": "float32", "fp16": "float16"}
-
-
-def run(*command):
-    done = subprocess.run([str(c) for c in command], env=os.environ, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def write_tokens(folder):

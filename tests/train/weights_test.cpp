@@ -70,14 +70,16 @@ TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
   WeightFolder weights(folder_);
   weights.require(llama, 8);
   const at::Tensor qkv = at::empty({16, 8});
-  weights.read(llama, 8, "block.0.attention.qkv.weight", qkv);
+  weights.read("block.0.attention.qkv.weight", qkv);
   EXPECT_TRUE(at::equal(qkv.narrow(0, 0, 8), at::arange(64, at::kFloat).view({8, 8})));
   EXPECT_TRUE(at::equal(qkv.narrow(0, 8, 4), at::arange(32, at::kFloat).view({4, 8})));
 
   const auto gpt2 = tiny(models::GptParts::gpt2);
   write(gpt2);
   const at::Tensor up = at::empty({32, 8});
-  WeightFolder(folder_).read(gpt2, 8, "block.0.mlp.up.weight", up);
+  WeightFolder other(folder_);
+  other.require(gpt2, 8);
+  other.read("block.0.mlp.up.weight", up);
   EXPECT_TRUE(at::equal(up, at::arange(256, at::kFloat).view({8, 32}).t()));
 }
 
@@ -90,7 +92,9 @@ TEST_F(WeightsTest, TakesTheFirstGpt2sNamesAndWhatItHoldsBeside) {
   });
   EXPECT_EQ(refusal(config), "");
   const at::Tensor table = at::empty({11, 8});
-  WeightFolder(folder_).read(config, 8, "embedding.weight", table);
+  WeightFolder weights(folder_);
+  weights.require(config, 8);
+  weights.read("embedding.weight", table);
   EXPECT_EQ(table[10][7].item<float>(), 87);
 }
 

@@ -49,7 +49,7 @@ ExitCode run_import(const std::string& folder, const std::string& out) {
   if (std::filesystem::exists(out, ignored))
     throw Error(ExitCode::usage, fmt::format("{} is there: give another -o, or remove it", out));
   install_ledger();
-  const train::WeightFolder weights(folder);
+  train::WeightFolder weights(folder);
   train::Config config;
   config.model.kind = models::Kind::gpt;
   config.model.gpt = weights.config();

@@ -25,6 +25,12 @@ struct SampleShape {
     return std::accumulate(dims.begin(), dims.end(), static_cast<std::int64_t>(c10::elementSize(dtype)),
                            std::multiplies<>());
   }
+  // Of `count` samples in one tensor: [count, ...].
+  [[nodiscard]] std::vector<std::int64_t> batch(std::int64_t count) const {
+    std::vector<std::int64_t> all = {count};
+    all.insert(all.end(), dims.begin(), dims.end());
+    return all;
+  }
   friend bool operator==(const SampleShape&, const SampleShape&) = default;
 };
 

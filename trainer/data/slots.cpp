@@ -96,9 +96,7 @@ core::Batch SlotPool::lend(std::size_t slot, std::int64_t count) {
   // alive.
   std::shared_ptr<void> loan(this, [pool = shared_from_this(), slot](void*) { pool->give_back(slot); });
   core::Batch batch;
-  std::vector<std::int64_t> dims = {count};
-  dims.insert(dims.end(), shape_.dims.begin(), shape_.dims.end());
-  batch.samples = at::from_blob(slots_[slot].data(), dims, [loan](void*) {}, shape_.dtype);
+  batch.samples = at::from_blob(slots_[slot].data(), shape_.batch(count), [loan](void*) {}, shape_.dtype);
   batch.ids = at::from_blob(ids(slot).data(), {count}, [loan](void*) {}, at::kLong);
   return batch;
 }

@@ -24,14 +24,20 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
   return std::make_unique<Vae>(config.vae, sample, dtype, device, seed);
 }
 
+core::State Model::state() {
+  core::State state;
+  state.values["sample"] = {{"dtype", sample_.is_window() ? "int32" : "uint8"}, {"dims", sample_.dims}};
+  for (core::Phase* phase : phases())
+    for (core::Unit* unit : phase->units())
+      for (const core::Parameter& parameter : unit->parameters)
+        state.tensors.emplace(parameter.name, parameter.tensor);
+  return state;
+}
+
 std::int64_t parameter_count(Model& model) {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : model.state().tensors) count += tensor.numel();
   return count;
-}
-
-nlohmann::json sample_to_json(const core::SampleShape& sample) {
-  return {{"dtype", sample.is_window() ? "int32" : "uint8"}, {"dims", sample.dims}};
 }
 
 core::SampleShape sample_from_json(const nlohmann::json& json) {

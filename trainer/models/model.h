@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,9 +33,15 @@ struct ModelConfig {
 // values.sample.
 class Model : public core::Stateful {
  public:
+  explicit Model(core::SampleShape sample) : sample_(std::move(sample)) {}
+  core::State state() override;
+  void restore(const nlohmann::json&) override {}
   virtual std::vector<core::Phase*> phases() = 0;
   // How new samples are made with it.
   virtual std::variant<ImageSampler*, TextSampler*> sampler() = 0;
+
+ protected:
+  const core::SampleShape sample_;
 };
 
 // Makes the parameters on `device` in `dtype`, class parameters, without values. Sizes that the family cannot
@@ -45,8 +52,7 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
 // Elements of all parameters of a model.
 std::int64_t parameter_count(Model& model);
 
-// A State's values.sample, and back.
-nlohmann::json sample_to_json(const core::SampleShape& sample);
+// What a State's values.sample says.
 core::SampleShape sample_from_json(const nlohmann::json& json);
 
 }  // namespace ebb::models

@@ -63,8 +63,7 @@ void Config::describe(config::Section& s) {
                 : "vae trains on images, and these are tokens: set data.format=mds, or model.kind=gpt";
   });
   s.rule({"model.context", "data.context"}, [this]() -> std::string {
-    if (model.kind != models::Kind::gpt || model.gpt.context.value_or(data.context) >= data.context)
-      return "";
+    if (model.kind != models::Kind::gpt || model.gpt.context_for(data.context) >= data.context) return "";
     return fmt::format(
         "a model that sees {} tokens cannot take windows of {}: set model.context=auto, or "
         "data.context to at most {}",

@@ -14,12 +14,6 @@ namespace ebb::train {
 
 namespace {
 
-std::vector<std::int64_t> batch_of(std::int64_t count, const core::SampleShape& shape) {
-  std::vector<std::int64_t> dims = {count};
-  dims.insert(dims.end(), shape.dims.begin(), shape.dims.end());
-  return dims;
-}
-
 void write_pictures(Session& session, models::ImageSampler& sampler, const std::filesystem::path& folder) {
   constexpr std::int64_t kSamples = 64, kColumns = 8, kRows = 4;
   telemetry::write_grid(folder / "samples.png", sampler.sample(kSamples, 0, session.runner), kColumns);
@@ -28,7 +22,7 @@ void write_pictures(Session& session, models::ImageSampler& sampler, const std::
   const core::SampleShape shape = dataset->shape();
   const std::int64_t count = std::min(kColumns * kRows, dataset->size());
   const memory::Tag tag(memory::Class::data, "pictures");
-  const at::Tensor originals = at::empty(batch_of(count, shape), at::kByte);
+  const at::Tensor originals = at::empty(shape.batch(count), at::kByte);
   for (std::int64_t i = 0; i < count; ++i)
     dataset->read(
         i, {static_cast<std::byte*>(originals[i].data_ptr()), static_cast<std::size_t>(shape.bytes())});
@@ -38,7 +32,7 @@ void write_pictures(Session& session, models::ImageSampler& sampler, const std::
     const std::int64_t n = std::min(kColumns, count - first);
     for (const at::Tensor& source : {originals, images}) {
       rows.push_back(source.narrow(0, first, n));
-      if (n < kColumns) rows.push_back(at::zeros(batch_of(kColumns - n, shape), at::kByte));
+      if (n < kColumns) rows.push_back(at::zeros(shape.batch(kColumns - n), at::kByte));
     }
   }
   telemetry::write_grid(folder / "reconstructions.png", at::cat(rows), kColumns);

@@ -139,12 +139,11 @@ void Session::set_initial_values() {
     for (std::size_t i = 0; i < parameters.size(); ++i) optimizer->set_master(i, parameters[i].initial());
     return;
   }
-  const std::int64_t context = gpt.context.value_or(config.data.context);
-  const WeightFolder weights(gpt.weights);
-  weights.require(gpt, context);
+  WeightFolder weights(gpt.weights);
+  weights.require(gpt, gpt.context_for(config.data.context));
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor master = at::empty(parameters[i].tensor.sizes(), at::kFloat);
-    weights.read(gpt, context, parameters[i].name, master);
+    weights.read(parameters[i].name, master);
     optimizer->set_master(i, master);
   }
 }

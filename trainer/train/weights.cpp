@@ -92,13 +92,14 @@ const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
   return files_[place->second].find(theirs);
 }
 
-void WeightFolder::require(const models::GptConfig& config, std::int64_t context) const {
+void WeightFolder::require(const models::GptConfig& config, std::int64_t context) {
   std::string lines;
   std::set<std::string> known;
   if (config.is_llama() != config_.is_llama())
     lines += fmt::format("\n  it is a {}, and model.parts is {}", config_.is_llama() ? "llama" : "gpt2",
                          config.is_llama() ? "llama" : "gpt2");
-  for (const HubTensor& wanted : models::hub_tensors(config, context)) {
+  required_ = models::hub_tensors(config, context);
+  for (const HubTensor& wanted : required_) {
     known.insert(wanted.name);
     const auto* entry = find(wanted.name, nullptr);
     if (entry == nullptr) {
@@ -121,15 +122,13 @@ void WeightFolder::require(const models::GptConfig& config, std::int64_t context
                                              folder_.string(), lines, folder_.string()));
 }
 
-void WeightFolder::read(const models::GptConfig& config, std::int64_t context, const std::string& ours,
-                        const at::Tensor& into) const {
+void WeightFolder::read(const std::string& ours, const at::Tensor& into) const {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "imported weights");
-  for (const HubTensor& theirs : models::hub_tensors(config, context)) {
+  for (const HubTensor& theirs : required_) {
     if (theirs.ours != ours) continue;
     const SafetensorsFile* file = nullptr;
     const auto* entry = find(theirs.name, &file);
-    if (entry == nullptr) throw Error(ExitCode::internal, theirs.name + " was not required");
     const at::Tensor values = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
     file->read(*entry, values);
     const at::Tensor turned = theirs.transposed ? values.t() : values;
@@ -155,7 +154,7 @@ ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, s
                 fmt::format("{} is there and not an empty folder: give another -o", folder.string()));
   make_folders(folder);
 
-  const std::int64_t context = gpt.context.value_or(loaded.config.data.context);
+  const std::int64_t context = gpt.context_for(loaded.config.data.context);
   const auto ours = loaded.model->state().tensors;
   std::vector<checkpoint::NamedTensors> files(1);
   std::int64_t in_file = 0;

@@ -23,13 +23,11 @@ class WeightFolder {
 
   [[nodiscard]] const models::GptConfig& config() const { return config_; }
   [[nodiscard]] bool is_bf16() const;  // its first tensor is: numbers that fp16 may not hold
-  // Error(usage) with every tensor that is missing, of another shape than a model of `config` has, or left
-  // over.
-  void require(const models::GptConfig& config, std::int64_t context) const;
-  // Our parameter `ours` of a model of `config`, into fp32 on the CPU, a tensor of the folder at a time. Call
-  // after require().
-  void read(const models::GptConfig& config, std::int64_t context, const std::string& ours,
-            const at::Tensor& into) const;
+  // What read() takes from here on. Error(usage) with every tensor that is missing, of another shape than a
+  // model of `config` has, or left over.
+  void require(const models::GptConfig& config, std::int64_t context);
+  // Our parameter `ours`, into fp32 on the CPU, a tensor of the folder at a time.
+  void read(const std::string& ours, const at::Tensor& into) const;
 
  private:
   void open(const std::filesystem::path& file);
@@ -41,6 +39,7 @@ class WeightFolder {
   std::string prefix_;  // "transformer." where the folder leaves it out, as the first GPT-2 does
   std::vector<checkpoint::SafetensorsFile> files_;
   std::map<std::string, std::size_t> places_;  // name -> file
+  std::vector<models::HubTensor> required_;
 };
 
 struct ExportResult {

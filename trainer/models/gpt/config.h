@@ -33,6 +33,8 @@ struct GptConfig {
   }
   [[nodiscard]] std::int64_t head_width() const { return dim / heads; }
   [[nodiscard]] std::int64_t feed_forward_width() const;
+  // Tokens that a model sees at once whose data is windows of `window`.
+  [[nodiscard]] std::int64_t context_for(std::int64_t window) const { return context.value_or(window); }
 };
 
 }  // namespace ebb::models

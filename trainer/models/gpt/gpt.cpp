@@ -40,9 +40,9 @@ class Gpt::Taken {
 
 Gpt::Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
          std::uint64_t seed)
-    : config_(config),
-      sample_(sample),
-      context_(config.context.value_or(sample.tokens())),
+    : Model(sample),
+      config_(config),
+      context_(config.context_for(sample.tokens())),
       dtype_(numerics::scalar_type(dtype)),
       device_(device),
       seed_(seed) {
@@ -244,15 +244,6 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
         .copy_(numerics::linear(h, head_weight().narrow(0, word, words).to(at::kFloat), {}).view({-1}));
   }
   return logits.cpu();
-}
-
-core::State Gpt::state() {
-  core::State state;
-  state.values["sample"] = sample_to_json(sample_);
-  for (core::Unit* unit : units())
-    for (const core::Parameter& parameter : unit->parameters)
-      state.tensors.emplace(parameter.name, parameter.tensor);
-  return state;
 }
 
 }  // namespace ebb::models

@@ -22,8 +22,6 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   std::vector<core::Phase*> phases() override { return {this}; }
   std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<TextSampler*>(this); }
-  core::State state() override;
-  void restore(const nlohmann::json&) override {}
 
  private:
   // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]
@@ -57,7 +55,6 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   const std::string name_ = "gpt";
   GptConfig config_;
-  core::SampleShape sample_;
   std::int64_t context_;
   at::ScalarType dtype_;
   at::Device device_;

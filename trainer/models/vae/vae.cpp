@@ -36,7 +36,7 @@ at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::ui
 
 Vae::Vae(const VaeConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
          std::uint64_t seed)
-    : config_(config), sample_(sample), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
+    : Model(sample), config_(config), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
   if (sample.is_window())
     throw Error(ExitCode::usage,
                 "model.kind=vae trains on images, and the dataset holds tokens: set model.kind=gpt, or "
@@ -140,15 +140,6 @@ at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) 
   const memory::Tag tag(memory::Class::activations, "reconstruct");
   const at::Tensor code = encode(numerics::to_unit_range(images.to(device_), dtype_), runner);
   return to_images(decode(code.narrow(1, 0, config_.latent).contiguous(), runner));
-}
-
-core::State Vae::state() {
-  core::State state;
-  state.values["sample"] = sample_to_json(sample_);
-  for (core::Unit* unit : units())
-    for (const core::Parameter& parameter : unit->parameters)
-      state.tensors.emplace(parameter.name, parameter.tensor);
-  return state;
 }
 
 }  // namespace ebb::models

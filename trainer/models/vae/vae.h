@@ -17,8 +17,6 @@ class Vae final : public Model, private core::Phase, private ImageSampler {
       std::uint64_t seed);
 
   std::vector<core::Phase*> phases() override { return {this}; }
-  core::State state() override;
-  void restore(const nlohmann::json&) override {}
   std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<ImageSampler*>(this); }
 
  private:
@@ -35,7 +33,6 @@ class Vae final : public Model, private core::Phase, private ImageSampler {
 
   const std::string name_ = "vae";
   VaeConfig config_;
-  core::SampleShape sample_;
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;
