@@ -24,4 +24,12 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
   # The wheel's libraries name their neighbours by $ORIGIN; the linker must be told to follow them.
   target_link_libraries(LibTorch::CPU INTERFACE LibTorch::C10)
   target_link_options(LibTorch::CPU INTERFACE "LINKER:--allow-shlib-undefined" "LINKER:-rpath-link,${LibTorch_LIBRARY_DIR}")
+  # at::parallel_for is a header's template: without OpenMP in the file that calls it, it runs on one thread and says
+  # nothing. It has to be the library that LibTorch itself uses, or there would be two sets of threads. Not under
+  # sanitizers, which do not know it.
+  find_library(LibTorch_OPENMP_LIBRARY NAMES gomp libgomp.so.1 HINTS "${LibTorch_LIBRARY_DIR}" NO_DEFAULT_PATH)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT EBB_SANITIZE)
+    target_compile_options(LibTorch::CPU INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+    target_link_libraries(LibTorch::CPU INTERFACE $<IF:$<BOOL:${LibTorch_OPENMP_LIBRARY}>,${LibTorch_OPENMP_LIBRARY},gomp>)
+  endif()
 endif()

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
 
+constexpr std::size_t kLarge = 32 * kMiB;  // some of these: an eighth of them is more than the least slack
+
 bool is_mapped(void* block) {
   unsigned char page = 0;
   return mincore(block, 1, &page) == 0;
@@ -58,24 +60,25 @@ TEST(BlockCache, KeepsNoMoreThanAnEighthAboveWhatWasInUseAtOnce) {
 TEST(BlockCache, AVisitLeavesWhatItFound) {
   BlockCache cache;
   std::vector<void*> of_steps;
-  for (int i = 0; i < 4; ++i) of_steps.push_back(cache.take(2 * kMiB));
-  for (void* block : of_steps) cache.give(block, 2 * kMiB);
+  for (int i = 0; i < 4; ++i) of_steps.push_back(cache.take(2 * kLarge));
+  for (void* block : of_steps) cache.give(block, 2 * kLarge);
   cache.begin_visit();
-  void* const same = cache.take(2 * kMiB);
-  void* const other = cache.take(5 * kMiB);
-  EXPECT_EQ(cache.kept_bytes(), 6 * kMiB);  // nothing had to go for it
-  cache.give(other, 5 * kMiB);
-  EXPECT_EQ(cache.take(5 * kMiB), other);  // and within the visit blocks are kept
-  cache.give(other, 5 * kMiB);
-  cache.give(same, 2 * kMiB);
+  void* const same = cache.take(2 * kLarge);
+  void* const other = cache.take(5 * kLarge);
+  EXPECT_EQ(cache.kept_bytes(), 6 * kLarge);  // nothing had to go for it
+  cache.give(other, 5 * kLarge);
+  EXPECT_EQ(cache.take(5 * kLarge), other);  // and within the visit blocks are kept
+  cache.give(other, 5 * kLarge);
+  cache.give(same, 2 * kLarge);
   cache.end_visit();
-  EXPECT_EQ(cache.kept_bytes(), 8 * kMiB);
+  EXPECT_EQ(cache.kept_bytes(), 8 * kLarge);
   EXPECT_FALSE(is_mapped(other));
   for (void* block : of_steps) EXPECT_TRUE(is_mapped(block));
   // What it took at once does not count for steps: theirs was 8 MiB.
-  void* const nine = cache.take(9 * kMiB);
-  EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(), static_cast<std::int64_t>(9 * kMiB + 9 * kMiB / 8));
-  cache.give(nine, 9 * kMiB);
+  void* const nine = cache.take(9 * kLarge);
+  EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(),
+            static_cast<std::int64_t>(9 * kLarge + 9 * kLarge / 8));
+  cache.give(nine, 9 * kLarge);
 }
 
 TEST(BlockCache, KeptBytesStayWithinTheLimit) {
@@ -107,17 +110,28 @@ TEST(BlockCache, WhatNoStepUsesAnyMoreGoesBack) {
   EXPECT_FALSE(is_mapped(once));
 }
 
+TEST(BlockCache, KeepsSixteenMiBMoreWhereAnEighthIsLess) {
+  BlockCache cache;
+  for (std::size_t size = 1; size <= 16; ++size) {  // 136 MiB, never more than 16 at once
+    void* const block = cache.take(size * kMiB);
+    EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(), static_cast<std::int64_t>((size + 16) * kMiB))
+        << size;
+    cache.give(block, size * kMiB);
+  }
+  EXPECT_GT(cache.kept_bytes(), static_cast<std::int64_t>(16 * kMiB));
+}
+
 TEST(BlockCache, ClassesThatTakeTurnsKeepNoMoreThanAllOfThemTogether) {
   BlockCache cache;
   std::vector<void*> blocks;
   for (std::size_t i = 8; i < 16; ++i)
-    blocks.push_back(cache.take(i * kMiB));  // all at once, in the first step alone
-  for (std::size_t i = 8; i < 16; ++i) cache.give(blocks[i - 8], i * kMiB);
+    blocks.push_back(cache.take(i * kLarge));  // all at once, in the first step alone
+  for (std::size_t i = 8; i < 16; ++i) cache.give(blocks[i - 8], i * kLarge);
   for (int step = 0; step < 200; ++step) {
-    for (std::size_t i = 8; i < 16; ++i) cache.give(cache.take(i * kMiB), i * kMiB);
+    for (std::size_t i = 8; i < 16; ++i) cache.give(cache.take(i * kLarge), i * kLarge);
     cache.settle();
   }
-  EXPECT_LE(cache.kept_bytes(), static_cast<std::int64_t>(15 * kMiB * 9 / 8));
+  EXPECT_LE(cache.kept_bytes(), static_cast<std::int64_t>(15 * kLarge * 9 / 8));
 }
 
 TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {

@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "numerics/close.h"
-#include "numerics/cpu/gemm.h"
+#include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/fronts.h"
 #include "numerics/small_workspace.h"

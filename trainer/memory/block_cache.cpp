@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::int64_t kWindow = 32;  // steps
 
+// What may be kept above the most that was handed out at once.
+std::int64_t with_slack(std::int64_t most) {
+  constexpr std::int64_t kLeast = std::int64_t{16}
+                                  << 20;  // a small model would map a fifth of its blocks anew
+  return most + std::max(most / 8, kLeast);
+}
+
 void* map(std::size_t bytes) {
   void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return block == MAP_FAILED ? nullptr : block;
@@ -39,7 +46,7 @@ void* BlockCache::take(std::size_t bytes) noexcept {
     unlink(index, of.newest);
   } else {
     const std::int64_t most = std::max({most_used_, most_before_, used_ + size});
-    while (!visited_ && kept_ > 0 && used_ + kept_ + size > most + most / 8) release_longest_unused();
+    while (!visited_ && kept_ > 0 && used_ + kept_ + size > with_slack(most)) release_longest_unused();
     block = map(class_bytes(index));
     if (block == nullptr) {
       release_all();
@@ -93,7 +100,7 @@ void BlockCache::settle() noexcept {
   }
   // Classes that are in use one after another may each keep their most, and all of them together too much.
   const std::int64_t most = std::max(most_used_, most_before_);
-  while (kept_ > 0 && used_ + kept_ > most + most / 8) release_longest_unused();
+  while (kept_ > 0 && used_ + kept_ > with_slack(most)) release_longest_unused();
   most_before_ = most_used_;
   most_used_ = used_;
 }

@@ -11,9 +11,9 @@ namespace ebb::memory {
 // which keeps some and returns some, makes the resident set move from step to step.
 //
 // Sizes are rounded up to classes, eight to a power of two; only pages that are touched are resident. What is
-// kept and what is handed out are together at most an eighth above the most that was handed out at once in
-// the last steps, and kept bytes at most the limit: beyond that the longest unused block goes back to the
-// kernel. Safe between threads; no member throws.
+// kept and what is handed out are together at most an eighth (or 16 MiB) above the most that was handed out
+// at once in the last steps, and kept bytes at most the limit: beyond that the longest unused block goes back
+// to the kernel. Safe between threads; no member throws.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are malloc's business

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "numerics/cpu/gemm.h"
+#include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/once.h"
 #include "numerics/place.h"
@@ -20,18 +20,31 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Logits of `rows` x `words` at a time: half a MiB of fp32, whatever the model.
-constexpr std::int64_t kRows = 256, kWords = 512;
+// Logits of `rows` x `words` at a time: 1 MiB of fp32, whatever the model.
+constexpr std::int64_t kRows = 512, kWords = 512;
 
-// Rows [first, first + n) as fp32: where they lie, or converted into `space`.
-const float* rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, float* space) {
-  const cpu::Kind kind = cpu::kind_of(t);
-  if (kind == cpu::Kind::f32) return t.const_data_ptr<float>() + first * t.size(1);
-  at::parallel_for(0, n, 16, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().to_float(kind, place(t, (first + begin) * t.size(1)), space + begin * t.size(1),
-                            (end - begin) * t.size(1));
-  });
-  return space;
+// Rows [first, first + n) of a matrix.
+cpu::Operand rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, bool transposed) {
+  return {cpu::kind_of(t), place(t, first * t.size(1)), n, t.size(1), transposed};
+}
+
+// fp32 that is as good in the dtype of the matrix which it is multiplied with.
+cpu::Operand gradient_block(const float* data, std::int64_t rows, std::int64_t words, bool transposed) {
+  cpu::Operand block{cpu::Kind::f32, data, rows, words, transposed};
+  block.may_round = true;
+  return block;
+}
+
+cpu::Result sums_in(float* out, bool accumulate) {
+  cpu::Result result{cpu::Kind::f32, out};
+  result.accumulate = accumulate;
+  return result;
+}
+
+// Floats that the products of one block need.
+std::int64_t product_floats(std::int64_t rows, std::int64_t words, std::int64_t width) {
+  return std::max({cpu::product_workspace(rows, words, width), cpu::product_workspace(rows, width, words),
+                   cpu::product_workspace(words, width, rows)});
 }
 
 struct HeadLoss : torch::autograd::Function<HeadLoss> {
@@ -41,26 +54,27 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
     const at::Tensor lse = at::empty({n}, h.options().dtype(at::kFloat));
     ctx->save_for_backward({h, w, targets, lse});
-    const at::Tensor space = cpu::workspace((kRows + kWords) * width + kRows * kWords, h);
+    const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
+    const at::Tensor space =
+        cpu::workspace(most_rows * most_words + cpu::product_workspace(most_rows, most_words, width), h);
     if (h.is_meta()) return at::empty({}, lse.options());
-    float* const h_space = space.data_ptr<float>();
-    float* const w_space = h_space + kRows * width;
-    float* const logits = w_space + kWords * width;
+    float* const logits = space.data_ptr<float>();
+    float* const product_space = logits + most_rows * most_words;
     const std::int64_t* const target = targets.const_data_ptr<std::int64_t>();
     const cpu::Kernels& kern = cpu::kernels();
     // Of each row of a block: the largest logit so far, the sum of exponentials less it, and the target's
     // logit.
-    std::vector<float> most(kRows), sum(kRows), hit(kRows);
+    const auto count = static_cast<std::size_t>(most_rows);
+    std::vector<float> most(count), sum(count), hit(count);
     double total = 0;
     for (std::int64_t first = 0; first < n; first += kRows) {
       const std::int64_t rows = std::min(kRows, n - first);
-      const float* const a = rows_of(h, first, rows, h_space);
       std::fill(most.begin(), most.end(), -INFINITY);
       std::fill(sum.begin(), sum.end(), 0.0F);
       for (std::int64_t word = 0; word < vocabulary; word += kWords) {
         const std::int64_t words = std::min(kWords, vocabulary - word);
-        cpu::gemm(a, width, false, rows_of(w, word, words, w_space), width, true, logits, words, rows, words,
-                  width, false);
+        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), sums_in(logits, false),
+                     rows, words, width, product_space);
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = logits + r * words;
@@ -68,7 +82,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
             if (const std::int64_t t = target[first + r] - word; t >= 0 && t < words) hit[i] = row[t];
             const float here = std::max(most[i], kern.largest(row, words));
             const float before = most[i] == here ? sum[i] : sum[i] * std::exp(most[i] - here);
-            sum[i] = before + kern.exponentials(row, words, here);
+            sum[i] = before + kern.exponentials(row, words, 1.0F, here);
             most[i] = here;
           }
         });
@@ -89,13 +103,14 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const at::Tensor &h = saved[0], &w = saved[1], &targets = saved[2], &lse = saved[3];
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
     const at::Tensor dh = at::empty(h.sizes(), h.options()), dw = at::empty(w.sizes(), w.options());
-    const at::Tensor space = cpu::workspace(n * width + (kRows + 2 * kWords) * width + kRows * kWords, h);
+    const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
+    const at::Tensor space = cpu::workspace(
+        n * width + most_words * (width + most_rows) + product_floats(most_rows, most_words, width), h);
     if (h.is_meta()) return {dh, dw, {}};
     float* const dh_sums = space.data_ptr<float>();  // [n, width]: over all words
-    float* const h_space = dh_sums + n * width;
-    float* const w_space = h_space + kRows * width;
-    float* const dw_sums = w_space + kWords * width;  // [words, width]: over all rows
-    float* const p = dw_sums + kWords * width;
+    float* const dw_sums = dh_sums + n * width;      // [words, width]: over all rows
+    float* const p = dw_sums + most_words * width;
+    float* const product_space = p + most_rows * most_words;
     const std::int64_t* const target = targets.const_data_ptr<std::int64_t>();
     const float* const log_sums = lse.const_data_ptr<float>();
     const float scale = dy[0].item<float>();
@@ -103,11 +118,10 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const cpu::Kernels& kern = cpu::kernels();
     for (std::int64_t word = 0; word < vocabulary; word += kWords) {
       const std::int64_t words = std::min(kWords, vocabulary - word);
-      const float* const b = rows_of(w, word, words, w_space);
       for (std::int64_t first = 0; first < n; first += kRows) {
         const std::int64_t rows = std::min(kRows, n - first);
-        const float* const a = rows_of(h, first, rows, h_space);
-        cpu::gemm(a, width, false, b, width, true, p, words, rows, words, width, false);
+        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), sums_in(p, false), rows,
+                     words, width, product_space);
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = p + r * words;
@@ -116,14 +130,15 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
               std::fill_n(row, words, 0.0F);
               continue;
             }
-            kern.exponentials(row, words, log_sums[first + r]);
+            kern.exponentials(row, words, 1.0F, log_sums[first + r]);
             if (wanted >= word && wanted < word + words) row[wanted - word] -= 1.0F;
-            for (std::int64_t c = 0; c < words; ++c) row[c] *= scale;
+            kern.multiply(scale, row, words);
           }
         });
-        cpu::gemm(p, words, false, b, width, false, dh_sums + first * width, width, rows, width, words,
-                  word > 0);
-        cpu::gemm(p, words, true, a, width, false, dw_sums, width, words, width, rows, first > 0);
+        cpu::product(gradient_block(p, rows, words, false), rows_of(w, word, words, false),
+                     sums_in(dh_sums + first * width, word > 0), rows, width, words, product_space);
+        cpu::product(gradient_block(p, rows, words, true), rows_of(h, first, rows, false),
+                     sums_in(dw_sums, first > 0), words, width, rows, product_space);
       }
       if (n == 0) std::fill_n(dw_sums, words * width, 0.0F);
       kern.from_float(kind, dw_sums, place_in(dw, word * width), words * width);

@@ -5,76 +5,76 @@
 #include <algorithm>
 #include <cmath>
 
-#include "numerics/cpu/gemm.h"
 #include "numerics/cpu/kernels.h"
+#include "numerics/cpu/operand.h"
 #include "numerics/cpu/workspace.h"
 
 namespace ebb::numerics::cpu {
 namespace {
 
-constexpr std::int64_t kRows = 64;  // of scores at a time
+constexpr std::int64_t kRows = 70;  // of scores at a time: five tiles
 
-// One head's rows of a tensor [B, T, row], as fp32 [T, D] and back; with angles, turned by their positions.
+// The rows of one head in a tensor [B, T, row], from `column` on.
 class Head {
  public:
-  Head(const AttentionShape& shape, const at::Tensor& rope)
-      : shape_(shape), angles_(rope.defined() ? rope.const_data_ptr<float>() : nullptr) {}
+  Head(const at::Tensor& tensor, const AttentionShape& shape, const at::Tensor& rope, std::int64_t b,
+       std::int64_t column)
+      : shape_(shape),
+        kind_(kind_of(tensor)),
+        row_(tensor.size(2)),
+        data_(const_cast<char*>(static_cast<const char*>(tensor.const_data_ptr())) +
+              (b * shape.length * row_ + column) * bytes_of(kind_)),
+        angles_(rope.defined() ? rope.const_data_ptr<float>() : nullptr) {}
 
-  // Rows [first, first + n) of the head that begins at column `column` of rows `row` wide.
-  void load(Kind kind, const void* data, std::int64_t b, std::int64_t row, std::int64_t column,
-            std::int64_t first, std::int64_t n, bool turned, float* out) const {
-    for (std::int64_t t = first; t < first + n; ++t, out += shape_.width) {
-      const std::int64_t element = (b * shape_.length + t) * row + column;
-      kernels().to_float(kind, static_cast<const char*>(data) + element * size_of(kind), out, shape_.width);
-      if (turned && angles_ != nullptr) kernels().rotate(cosines(t), sines(t), out, shape_.width);
+  // Rows [first, first + n), where they lie; with angles, turned by their positions, in `space`.
+  Operand rows(std::int64_t first, std::int64_t n, bool transposed, float* space) const {
+    if (angles_ == nullptr) return {kind_, at_row(first), n, shape_.width, transposed, row_};
+    for (std::int64_t t = 0; t < n; ++t) {
+      load(first + t, space + t * shape_.width);
+      kernels().rotate(cosines(first + t), sines(first + t), space + t * shape_.width, shape_.width);
     }
+    return of_floats(space, n, shape_.width, transposed);
   }
-  // `values` is overwritten. Turned back: the gradient of what load() turned.
-  void store(Kind kind, void* data, std::int64_t b, std::int64_t row, std::int64_t column, std::int64_t first,
-             std::int64_t n, bool turned, float* values) const {
-    float back[kWidest / 2];
-    for (std::int64_t t = first; t < first + n; ++t, values += shape_.width) {
-      if (turned && angles_ != nullptr) {
-        for (std::int64_t i = 0; i < shape_.width / 2; ++i) back[i] = -sines(t)[i];
-        kernels().rotate(cosines(t), back, values, shape_.width);
-      }
-      const std::int64_t element = (b * shape_.length + t) * row + column;
-      kernels().from_float(kind, values, static_cast<char*>(data) + element * size_of(kind), shape_.width);
+  // fp32 that goes with this tensor.
+  Operand of_floats(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
+    return {Kind::f32, data, rows, columns, transposed, 0, kind_ == Kind::bf16};
+  }
+  void load(std::int64_t t, float* out) const { kernels().to_float(kind_, at_row(t), out, shape_.width); }
+  // Row t; `values` is overwritten. With angles, turned back: the gradient of what rows() turned.
+  void store(std::int64_t t, float* values) const {
+    if (angles_ != nullptr) {
+      float back[kWidest / 2];
+      for (std::int64_t i = 0; i < shape_.width / 2; ++i) back[i] = -sines(t)[i];
+      kernels().rotate(cosines(t), back, values, shape_.width);
     }
+    kernels().from_float(kind_, values, at_row(t), shape_.width);
   }
 
  private:
-  static std::int64_t size_of(Kind kind) { return kind == Kind::f32 ? 4 : 2; }
+  [[nodiscard]] char* at_row(std::int64_t t) const { return data_ + t * row_ * bytes_of(kind_); }
   [[nodiscard]] const float* cosines(std::int64_t t) const { return angles_ + t * (shape_.width / 2); }
   [[nodiscard]] const float* sines(std::int64_t t) const { return cosines(t + shape_.length); }
 
   const AttentionShape& shape_;
+  Kind kind_;
+  std::int64_t row_;
+  char* data_;
   const float* angles_;
 };
 
-// Scores of rows [first, first + n) against the keys up to each row; those behind it are zeroed after use. Q
-// is scaled when it is loaded.
-void scores(const float* q, const float* k, std::int64_t first, std::int64_t n, std::int64_t width,
-            float* out) {
-  const std::int64_t keys = first + n;
-  gemm(q, width, false, k, width, true, out, keys, n, keys, width, false);
-}
-
-float scale_of(const AttentionShape& shape) {
-  return 1.0F / std::sqrt(static_cast<float>(shape.width));
-}
-
-void scale_by(float* values, std::int64_t n, float factor) {
-  for (std::int64_t i = 0; i < n; ++i) values[i] *= factor;
-}
-
-struct Space {
-  float* next;
+// What one part of the work holds: blocks of fp32, and what its products need.
+class Space {
+ public:
+  explicit Space(float* floats) : next_(floats) {}
   float* take(std::int64_t floats) {
-    float* const taken = next;
-    next += floats;
+    float* const taken = next_;
+    next_ += floats;
     return taken;
   }
+  float* rest() { return next_; }
+
+ private:
+  float* next_;
 };
 
 // body(part, space): each part on one thread, with that thread's floats of the workspace.
@@ -85,8 +85,29 @@ void for_parts(std::int64_t parts, std::int64_t floats, const at::Tensor& like, 
   float* const space = all.data_ptr<float>();
   at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part)
-      body(part, Space{space + at::get_thread_num() * floats});
+      body(part, Space(space + at::get_thread_num() * floats));
   });
+}
+
+// Of the products of any block of rows.
+std::int64_t product_floats(const AttentionShape& s) {
+  std::int64_t most = 0;
+  for (std::int64_t first = 0; first < s.length; first += kRows) {
+    const std::int64_t n = std::min(kRows, s.length - first), keys = first + n;
+    most = std::max({most, product_workspace(n, keys, s.width, true),
+                     product_workspace(n, s.width, keys, true), product_workspace(keys, s.width, n, true)});
+  }
+  return most;
+}
+
+Result into(float* sums, bool accumulate = false) {
+  Result result{Kind::f32, sums};
+  result.accumulate = accumulate;
+  return result;
+}
+
+float scale_of(const AttentionShape& shape) {
+  return 1.0F / std::sqrt(static_cast<float>(shape.width));
 }
 
 }  // namespace
@@ -94,38 +115,39 @@ void for_parts(std::int64_t parts, std::int64_t floats, const at::Tensor& like, 
 AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv, const at::Tensor& rope) {
   AttentionOutput result{at::empty({s.batch, s.length, s.queries * s.width}, qkv.options()),
                          at::empty({s.batch, s.queries, s.length}, qkv.options().dtype(at::kFloat))};
-  const std::int64_t floats = 2 * s.length * s.width + kRows * (2 * s.width + s.length);
+  const std::int64_t floats =
+      (rope.defined() ? s.length + kRows : 0) * s.width + kRows * (s.width + s.length) + product_floats(s);
+  const float scale = scale_of(s);
   for_parts(s.batch * s.queries, floats, qkv, [&](std::int64_t part, Space space) {
     const Kernels& kern = kernels();
-    const Kind kind = kind_of(qkv);
-    const Head head(s, rope);
     const std::int64_t b = part / s.queries, h = part % s.queries, group = h / (s.queries / s.keys);
-    float* const k = space.take(s.length * s.width);
-    float* const v = space.take(s.length * s.width);
-    float* const q = space.take(kRows * s.width);
+    const Head queries(qkv, s, rope, b, h * s.width), keys(qkv, s, rope, b, (s.queries + group) * s.width),
+        values(qkv, s, {}, b, (s.queries + s.keys + group) * s.width), out(result.out, s, {}, b, h * s.width);
     float* const o = space.take(kRows * s.width);
     float* const p = space.take(kRows * s.length);
+    float* const turned_k = rope.defined() ? space.take(s.length * s.width) : nullptr;
+    float* const turned_q = rope.defined() ? space.take(kRows * s.width) : nullptr;
     float* const lse = result.lse.data_ptr<float>() + part * s.length;
-    head.load(kind, qkv.const_data_ptr(), b, s.row(), (s.queries + group) * s.width, 0, s.length, true, k);
-    head.load(kind, qkv.const_data_ptr(), b, s.row(), (s.queries + s.keys + group) * s.width, 0, s.length,
-              false, v);
+    Operand k = keys.rows(0, s.length, true, turned_k);
     for (std::int64_t first = 0; first < s.length; first += kRows) {
-      const std::int64_t n = std::min(kRows, s.length - first), keys = first + n;
-      head.load(kind, qkv.const_data_ptr(), b, s.row(), h * s.width, first, n, true, q);
-      scale_by(q, n * s.width, scale_of(s));
-      scores(q, k, first, n, s.width, p);
+      const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
+      k.rows = seen_by_all;
+      product(queries.rows(first, n, false, turned_q), k, into(p), n, seen_by_all, s.width, space.rest());
+      float sums[kRows];
       for (std::int64_t r = 0; r < n; ++r) {
-        float* const row = p + r * keys;
+        float* const row = p + r * seen_by_all;
         const std::int64_t seen = first + r + 1;
-        const float most = kern.largest(row, seen);
-        const float sum = kern.exponentials(row, seen, most);
-        std::fill(row + seen, row + keys, 0.0F);
-        scale_by(row, seen, 1.0F / sum);
-        lse[first + r] = most + std::log(sum);
+        const float most = kern.largest(row, seen) * scale;
+        sums[r] = kern.exponentials(row, seen, scale, most);
+        std::fill(row + seen, row + seen_by_all, 0.0F);
+        lse[first + r] = most + std::log(sums[r]);
       }
-      gemm(p, keys, false, v, s.width, false, o, s.width, n, s.width, keys, false);
-      head.store(kind, result.out.mutable_data_ptr(), b, s.queries * s.width, h * s.width, first, n, false,
-                 o);
+      product(queries.of_floats(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
+              into(o), n, s.width, seen_by_all, space.rest());
+      for (std::int64_t r = 0; r < n; ++r) {
+        kern.multiply(1.0F / sums[r], o + r * s.width, s.width);
+        out.store(first + r, o + r * s.width);
+      }
     }
   });
   return result;
@@ -134,54 +156,62 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
 at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, const at::Tensor& qkv,
                               const at::Tensor& rope, const AttentionOutput& forward) {
   const at::Tensor gradient = at::empty(qkv.sizes(), qkv.options());
-  const std::int64_t floats = 4 * s.length * s.width + kRows * (4 * s.width + 2 * s.length);
+  const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
+                              kRows * (3 * s.width + 2 * s.length) + product_floats(s);
+  const float scale = scale_of(s);
   // A part is a head of K and V with all the heads of Q that share it: their sums are made in one order.
   for_parts(s.batch * s.keys, floats, qkv, [&](std::int64_t part, Space space) {
     const Kernels& kern = kernels();
-    const Kind kind = kind_of(qkv);
-    const Head head(s, rope);
     const std::int64_t b = part / s.keys, group = part % s.keys, shared = s.queries / s.keys, w = s.width;
     const std::int64_t k_column = (s.queries + group) * w, v_column = (s.queries + s.keys + group) * w;
-    float* const k = space.take(s.length * w);
-    float* const v = space.take(s.length * w);
+    const Head keys(qkv, s, rope, b, k_column), values(qkv, s, {}, b, v_column);
     float* const dk = space.take(s.length * w);
     float* const dv = space.take(s.length * w);
-    float* const q = space.take(kRows * w);
     float* const o = space.take(kRows * w);
     float* const d_o = space.take(kRows * w);
     float* const dq = space.take(kRows * w);
     float* const p = space.take(kRows * s.length);
     float* const dp = space.take(kRows * s.length);
+    float* const turned_k = rope.defined() ? space.take(s.length * w) : nullptr;
+    float* const turned_q = rope.defined() ? space.take(kRows * w) : nullptr;
     std::fill_n(dk, 2 * s.length * w, 0.0F);
-    head.load(kind, qkv.const_data_ptr(), b, s.row(), k_column, 0, s.length, true, k);
-    head.load(kind, qkv.const_data_ptr(), b, s.row(), v_column, 0, s.length, false, v);
+    Operand k = keys.rows(0, s.length, true, turned_k);
     for (std::int64_t h = group * shared; h < (group + 1) * shared; ++h) {
+      const Head queries(qkv, s, rope, b, h * w), out(forward.out, s, {}, b, h * w),
+          d_out(dy, s, {}, b, h * w);
       const float* const lse = forward.lse.const_data_ptr<float>() + (b * s.queries + h) * s.length;
       for (std::int64_t first = 0; first < s.length; first += kRows) {
-        const std::int64_t n = std::min(kRows, s.length - first), keys = first + n;
-        head.load(kind, qkv.const_data_ptr(), b, s.row(), h * w, first, n, true, q);
-        head.load(kind, forward.out.const_data_ptr(), b, s.queries * w, h * w, first, n, false, o);
-        head.load(kind, dy.const_data_ptr(), b, s.queries * w, h * w, first, n, false, d_o);
-        scale_by(q, n * w, scale_of(s));
-        scores(q, k, first, n, w, p);
-        gemm(d_o, w, false, v, w, true, dp, keys, n, keys, w, false);
+        const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
+        const Operand q = queries.rows(first, n, false, turned_q), d = d_out.rows(first, n, false, nullptr);
+        k.rows = seen_by_all;
+        k.transposed = true;
+        product(q, k, into(p), n, seen_by_all, w, space.rest());
+        product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w, space.rest());
         for (std::int64_t r = 0; r < n; ++r) {
           const std::int64_t seen = first + r + 1;
-          kern.exponentials(p + r * keys, seen, lse[first + r]);
-          std::fill(p + r * keys + seen, p + (r + 1) * keys, 0.0F);
+          kern.exponentials(p + r * seen_by_all, seen, scale, lse[first + r]);
+          std::fill(p + r * seen_by_all + seen, p + (r + 1) * seen_by_all, 0.0F);
         }
-        gemm(p, keys, true, d_o, w, false, dv, w, keys, w, n, true);
-        for (std::int64_t r = 0; r < n; ++r)
-          kern.softmax_gradient(dp + r * keys, kern.dot(d_o + r * w, o + r * w, w), p + r * keys,
+        const Operand p_transposed = queries.of_floats(p, n, seen_by_all, true);
+        product(p_transposed, d, into(dv, true), seen_by_all, w, n, space.rest());
+        for (std::int64_t r = 0; r < n; ++r) {
+          out.load(first + r, o);
+          d_out.load(first + r, d_o);
+          kern.softmax_gradient(dp + r * seen_by_all, kern.dot(d_o, o, w), scale, p + r * seen_by_all,
                                 first + r + 1);
-        gemm(p, keys, true, q, w, false, dk, w, keys, w, n, true);
-        gemm(p, keys, false, k, w, false, dq, w, n, w, keys, false);
-        scale_by(dq, n * w, scale_of(s));
-        head.store(kind, gradient.mutable_data_ptr(), b, s.row(), h * w, first, n, true, dq);
+        }
+        product(p_transposed, q, into(dk, true), seen_by_all, w, n, space.rest());
+        k.transposed = false;
+        product(queries.of_floats(p, n, seen_by_all, false), k, into(dq), n, w, seen_by_all, space.rest());
+        const Head d_queries(gradient, s, rope, b, h * w);
+        for (std::int64_t r = 0; r < n; ++r) d_queries.store(first + r, dq + r * w);
       }
     }
-    head.store(kind, gradient.mutable_data_ptr(), b, s.row(), k_column, 0, s.length, true, dk);
-    head.store(kind, gradient.mutable_data_ptr(), b, s.row(), v_column, 0, s.length, false, dv);
+    const Head d_keys(gradient, s, rope, b, k_column), d_values(gradient, s, {}, b, v_column);
+    for (std::int64_t t = 0; t < s.length; ++t) {
+      d_keys.store(t, dk + t * w);
+      d_values.store(t, dv + t * w);
+    }
   });
   return gradient;
 }

@@ -26,7 +26,7 @@ std::int64_t largest_image(const Geometry& g) {
 
 Plan plan(const Windows::Layout& layout, bool sums_weight) {
   const Geometry& g = layout.g;
-  const std::int64_t floats = workspace_bytes() / 4;
+  const std::int64_t floats = workspace_bytes() / 2 / 4;  // more does not stay in the cache
   const std::int64_t one = layout.floats_per_sample() + small_pixels(g) * g.small_c;
   const std::int64_t near = layout.tiles != nullptr
                                 ? floats / 4

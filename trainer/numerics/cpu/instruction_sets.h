@@ -10,11 +10,12 @@
 // Left alone, GCC takes vectors of 256 bits for its own loops; clang has no such wish to be told in this
 // place.
 #if defined(__clang__)
-#define EBB_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define EBB_AVX512_SET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 #else
-#define EBB_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512")))
+#define EBB_AVX512_SET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512"
 #endif
+#define EBB_AVX512 __attribute__((target(EBB_AVX512_SET)))
+#define EBB_AVX512_BF16 __attribute__((target(EBB_AVX512_SET ",avx512bf16")))
 
 namespace ebb::numerics::cpu {
 
@@ -27,6 +28,11 @@ inline bool has_avx512() {
   static const bool has = has_avx2() && __builtin_cpu_supports("avx512f") &&
                           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vl");
+  return has;
+}
+
+inline bool has_avx512_bf16() {
+  static const bool has = has_avx512() && __builtin_cpu_supports("avx512bf16");
   return has;
 }
 

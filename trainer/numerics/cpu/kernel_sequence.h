@@ -102,13 +102,17 @@ EBB_INLINE float largest_body(const float* x, std::int64_t n) {
   return most;
 }
 
-EBB_INLINE float exponentials_body(float* x, std::int64_t n, float shift) {
-  for (std::int64_t i = 0; i < n; ++i) x[i] = exponential(x[i] - shift);
+EBB_INLINE float exponentials_body(float* x, std::int64_t n, float scale, float shift) {
+  for (std::int64_t i = 0; i < n; ++i) x[i] = exponential(x[i] * scale - shift);
   return sum_of(n, [&](std::int64_t i) { return x[i]; });
 }
 
-EBB_INLINE void softmax_gradient_body(const float* dp, float delta, float* p, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) p[i] *= dp[i] - delta;
+EBB_INLINE void softmax_gradient_body(const float* dp, float delta, float scale, float* p, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) p[i] *= (dp[i] - delta) * scale;
+}
+
+EBB_INLINE void multiply_body(float factor, float* x, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
 }
 
 EBB_INLINE float dot_body(const float* a, const float* b, std::int64_t n) {

@@ -69,11 +69,14 @@
   TARGET float largest(const float* x, std::int64_t n) {                                                     \
     return largest_body(x, n);                                                                               \
   }                                                                                                          \
-  TARGET float exponentials(float* x, std::int64_t n, float shift) {                                         \
-    return exponentials_body(x, n, shift);                                                                   \
+  TARGET float exponentials(float* x, std::int64_t n, float scale, float shift) {                            \
+    return exponentials_body(x, n, scale, shift);                                                            \
   }                                                                                                          \
-  TARGET void softmax_gradient(const float* dp, float delta, float* p, std::int64_t n) {                     \
-    softmax_gradient_body(dp, delta, p, n);                                                                  \
+  TARGET void softmax_gradient(const float* dp, float delta, float scale, float* p, std::int64_t n) {        \
+    softmax_gradient_body(dp, delta, scale, p, n);                                                           \
+  }                                                                                                          \
+  TARGET void multiply(float factor, float* x, std::int64_t n) {                                             \
+    multiply_body(factor, x, n);                                                                             \
   }                                                                                                          \
   TARGET float dot(const float* a, const float* b, std::int64_t n) {                                         \
     return dot_body(a, b, n);                                                                                \
@@ -110,6 +113,7 @@
                            largest,                                                                          \
                            exponentials,                                                                     \
                            softmax_gradient,                                                                 \
+                           multiply,                                                                         \
                            dot,                                                                              \
                            rotate,                                                                           \
                            swiglu,                                                                           \

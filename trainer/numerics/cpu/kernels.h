@@ -62,10 +62,11 @@ struct Kernels {
                         const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw,
                         float* db);
   float (*largest)(const float* x, std::int64_t n);
-  // x = exp(x - shift); gives the sum.
-  float (*exponentials)(float* x, std::int64_t n, float shift);
-  // p *= (dp - delta)
-  void (*softmax_gradient)(const float* dp, float delta, float* p, std::int64_t n);
+  // x = exp(x scale - shift); gives the sum.
+  float (*exponentials)(float* x, std::int64_t n, float scale, float shift);
+  // p *= (dp - delta) scale
+  void (*softmax_gradient)(const float* dp, float delta, float scale, float* p, std::int64_t n);
+  void (*multiply)(float factor, float* x, std::int64_t n);
   float (*dot)(const float* a, const float* b, std::int64_t n);
   // Pairs (x[i], x[i + n/2]) are turned by the angles whose cosines and sines are given [n/2].
   void (*rotate)(const float* cosines, const float* sines, float* x, std::int64_t n);

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "numerics/cpu/gemm.h"
+#include "memory/ledger.h"
+#include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
 
 namespace ebb::numerics::cpu {
@@ -39,22 +40,30 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
   const std::int64_t floats =
       std::max({wanted[0] ? product_workspace(batch, in, out) : 0,
                 wanted[1] ? product_workspace(out, in, batch) : 0, wanted[2] ? out : 0});
+  // Before the activation, once and rounded: three passes read it.
+  at::Tensor dz = dy;
+  if (act != Act::none) {
+    const memory::Tag tag(memory::Class::workspace, "numerics.activation");
+    dz = at::empty(dy.sizes(), dy.options());
+  }
   const at::Tensor space = workspace(floats, x);
   if (x.is_meta()) return grads;
   const Kind kind = kind_of(x);
   auto* blocks = space.data_ptr<float>();
-  Operand dz{kind, dy.const_data_ptr(), batch, out, false, saved.defined() ? saved.const_data_ptr() : nullptr,
-             act};
+  if (act != Act::none)
+    activation_backward(kind, dy.const_data_ptr(), saved.const_data_ptr(), act, dy.numel(),
+                        dz.mutable_data_ptr());
+  Operand left{kind, dz.const_data_ptr(), batch, out, false};
   if (wanted[2]) {
-    column_sums(dz, blocks);
+    column_sums(left, blocks);
     kernels().from_float(kind, blocks, grads[2].mutable_data_ptr(), out);
   }
   if (wanted[0])
-    product(dz, {kind, w.const_data_ptr(), out, in, false}, {kind, grads[0].mutable_data_ptr()}, batch, in,
+    product(left, {kind, w.const_data_ptr(), out, in, false}, {kind, grads[0].mutable_data_ptr()}, batch, in,
             out, blocks);
-  dz.transposed = true;
+  left.transposed = true;
   if (wanted[1])
-    product(dz, {kind, x.const_data_ptr(), batch, in, false}, {kind, grads[1].mutable_data_ptr()}, out, in,
+    product(left, {kind, x.const_data_ptr(), batch, in, false}, {kind, grads[1].mutable_data_ptr()}, out, in,
             batch, blocks);
   return grads;
 }

@@ -6,7 +6,7 @@
 namespace ebb::numerics::cpu {
 
 std::int64_t& workspace_bytes() {
-  static std::int64_t bytes = std::int64_t{2} << 20;
+  static std::int64_t bytes = std::int64_t{4} << 20;
   return bytes;
 }
 

@@ -1,0 +1,24 @@
+#include "numerics/cpu/operand.h"
+
+namespace ebb::numerics::cpu {
+
+void store_rows(const Result& result, std::int64_t n, std::int64_t m0, std::int64_t rows, std::int64_t n0,
+                std::int64_t columns, float* block) {
+  const Kernels& kern = kernels();
+  const auto place = [&](void* base, std::int64_t row) {
+    const std::int64_t element = (m0 + row) * n + n0;
+    return base == nullptr ? nullptr
+                           : static_cast<void*>(static_cast<char*>(base) + element * bytes_of(result.kind));
+  };
+  const float* bias = result.bias == nullptr ? nullptr : result.bias + n0;
+  const std::int64_t at_once = columns == n ? rows : 1;
+  for (std::int64_t r = 0; r < rows; r += at_once) {
+    if (result.accumulate)
+      kern.add(block + r * columns, static_cast<float*>(place(result.out, r)), at_once * columns);
+    else
+      kern.finish(result.kind, block + r * columns, bias, result.act, at_once, columns, place(result.out, r),
+                  place(result.before, r));
+  }
+}
+
+}  // namespace ebb::numerics::cpu

@@ -1,0 +1,61 @@
+#pragma once
+#include <cstdint>
+
+#include "numerics/cpu/kernels.h"
+
+// Products of matrices of any kind: what fronts are made of. Memory beside the result is bounded.
+namespace ebb::numerics::cpu {
+
+// A row-major matrix.
+struct Operand {
+  Kind kind;
+  const void* data;
+  std::int64_t rows, columns;  // as stored
+  bool transposed;
+  std::int64_t stride = 0;  // elements from row to row; 0: rows are dense
+  bool may_round = false;   // fp32 that may be rounded to bf16 where the other operand is bf16
+
+  [[nodiscard]] std::int64_t step() const { return stride == 0 ? columns : stride; }
+};
+
+// What happens to a finished block: out = act(block + bias), and `before` takes block + bias. All [m, n] of
+// one kind.
+struct Result {
+  Kind kind;
+  void* out;
+  const float* bias = nullptr;  // [n]
+  Act act = Act::none;
+  void* before = nullptr;
+  bool accumulate = false;  // out += block: fp32 without bias and activation alone
+};
+
+// Floats of workspace that `product` needs for this size under the limit of workspace_bytes(): called by
+// itself, when it works on all threads, or by one thread of a parallel region, when it works on that one.
+std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
+// result [m, n] = a b, block by block: sums are fp32 and rounded once. bf16 is multiplied as it is where the
+// processor can and both are bf16 (or may be rounded to it); all else is converted to fp32.
+void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+             std::int64_t k, float* workspace);
+
+// sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
+void column_sums(const Operand& a, float* sums);
+
+// out = dy act'(saved), `elements` of one kind each.
+void activation_backward(Kind kind, const void* dy, const void* saved, Act act, std::int64_t elements,
+                         void* out);
+
+// The parts of product() for one way of multiplying each; tests call them to compare.
+// Through panels, on AVX-512. False where the processor has it not: nothing was done.
+bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+                    std::int64_t k, float* workspace);
+std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
+// Row by column, where there are few rows and packing would not pay: m <= kFewRows, a as it is, b transposed.
+inline constexpr std::int64_t kFewRows = 4;
+void row_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+                 std::int64_t k);
+// Through BLAS in fp32, on any machine.
+void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+                  std::int64_t k, float* workspace);
+std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k);
+
+}  // namespace ebb::numerics::cpu
