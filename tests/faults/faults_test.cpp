@@ -240,11 +240,23 @@ TEST_F(Faults, MemoryRefusedAnywhereEndsAllRanksWithTheFacts) {
       if (std::regex_search(result.err, stage, std::regex("in stage ([a-z]+)"))) stages.insert(stage[1]);
     }
   }
-  // Loading and updating take none: slots and moments are there before the first step.
   EXPECT_THAT(stages, IsSupersetOf({"forward", "backward"}));
   if (rounds(0) > 8) {
-    EXPECT_THAT(stages, IsSupersetOf({"setup", "forward", "backward", "reduce", "save"}));
+    EXPECT_THAT(stages, IsSupersetOf({"setup", "forward", "backward", "reduce", "evaluate"}));
   }
+}
+
+// The long form above finds no block in a save, and rightly: it writes the tensors where they lie. Twice as
+// many saves, not one block more.
+TEST_F(Faults, ASaveTakesNoBlock) {
+  const auto blocks = [](int steps, int saves) {
+    return count(0, {"run.steps=" + std::to_string(steps),
+                     "checkpoint.every=" + std::to_string(steps / saves), "data.batch=512", "model.width=32"})
+        .first;
+  };
+  const long four_saves = blocks(8, 4), eight_saves = blocks(8, 8);
+  EXPECT_GT(four_saves, 100);
+  EXPECT_EQ(four_saves, eight_saves);
 }
 
 // Where a signal from outside cannot be aimed: at single blocks (in setup, forward, backward, reduce) and at
