@@ -21,7 +21,8 @@ class PackText : public ::testing::Test {
     PackTextOptions options;
     for (const std::string& name : names) options.inputs.push_back(dir_ / name);
     options.out = dir_ / "sub/out.bin";
-    return pack_text_bytes(options, [this](std::int64_t done, std::int64_t total) { last_ = {done, total}; });
+    return pack_text(options, *make_tokenizer("bytes"),
+                     [this](std::int64_t done, std::int64_t total) { last_ = {done, total}; });
   }
   [[nodiscard]] std::vector<std::int32_t> packed() const {
     const TokenFile file(dir_ / "sub/out.bin");
@@ -50,7 +51,7 @@ TEST_F(PackText, TheLastShareIsForTheTest) {
   options.inputs = {dir_ / "a.txt", dir_ / "b.txt"};
   options.out = dir_ / "text";
   options.test_share = 0.4;
-  const PackTextResult result = pack_text_bytes(options, nullptr);
+  const PackTextResult result = pack_text(options, *make_tokenizer("bytes"), nullptr);
   EXPECT_EQ(result.tokens, 10);
   EXPECT_EQ(result.test_tokens, 4);
   const TokenFile train(dir_ / "text/train.bin"), test(dir_ / "text/test.bin");
@@ -58,12 +59,14 @@ TEST_F(PackText, TheLastShareIsForTheTest) {
   std::vector<std::int32_t> tokens(4);
   test.read(0, tokens, kByteVocabulary);
   EXPECT_EQ(tokens, (std::vector<std::int32_t>{'g', 256, 'h', 256}));
-  EXPECT_TRUE(pack_text_bytes(options, nullptr).already_there);
+  EXPECT_TRUE(pack_text(options, *make_tokenizer("bytes"), nullptr).already_there);
   options.test_share = 0.3;
-  expect_error(ExitCode::usage, {"train.bin is there"}, [&] { pack_text_bytes(options, nullptr); });
+  expect_error(ExitCode::usage, {"train.bin is there"},
+               [&] { pack_text(options, *make_tokenizer("bytes"), nullptr); });
   options.out = dir_ / "other";
   options.test_share = 0.1;
-  expect_error(ExitCode::data, {"1 of 10 tokens"}, [&] { pack_text_bytes(options, nullptr); });
+  expect_error(ExitCode::data, {"1 of 10 tokens"},
+               [&] { pack_text(options, *make_tokenizer("bytes"), nullptr); });
   EXPECT_FALSE(std::filesystem::exists(dir_ / "other/train.bin"));
 }
 

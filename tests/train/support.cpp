@@ -78,7 +78,7 @@ void TinyRun::make_text() {
   options.inputs = {folder_ / "text.txt"};
   options.out = folder_ / "data";
   options.test_share = 0.1;
-  data::pack_text_bytes(options, nullptr);
+  data::pack_text(options, *data::make_tokenizer("bytes"), nullptr);
 }
 
 std::vector<std::string> TinyRun::command(int ranks, const std::string& name,

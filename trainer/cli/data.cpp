@@ -10,6 +10,7 @@
 #include "cli/progress_line.h"
 #include "data/pack.h"
 #include "data/pack_text.h"
+#include "data/sentence_pieces.h"
 
 namespace ebb::cli {
 namespace {
@@ -36,15 +37,16 @@ ExitCode pack_text(const PackArguments& arguments) {
   options.inputs.assign(arguments.inputs.begin(), arguments.inputs.end());
   options.out = arguments.options.out;
   options.test_share = arguments.test_share;
+  const auto tokenizer = data::make_tokenizer(arguments.tokenizer);
   ProgressLine line("packing", "tokens");
-  const data::PackTextResult result = data::pack_text_bytes(
-      options, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
+  const data::PackTextResult result = data::pack_text(
+      options, *tokenizer, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
   const std::string test =
       result.test_tokens > 0 ? fmt::format(" (the last {} for the test)", result.test_tokens) : "";
   print(fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}",
                     result.already_there ? "already " : "", result.tokens, result.documents,
-                    result.documents == 1 ? "" : "s", test, data::kByteVocabulary, options.out.string()));
+                    result.documents == 1 ? "" : "s", test, tokenizer->vocabulary(), options.out.string()));
   return ExitCode::ok;
 }
 
@@ -99,10 +101,11 @@ void add_pack(CLI::App& data, Invocation& invocation) {
       ->add_option("INPUT", arguments->inputs,
                    "IDX file of images, plain or .gz; or text files and JSON lines (.jsonl, key \"text\")")
       ->required();
-  command
-      ->add_option("--tokenizer", arguments->tokenizer,
-                   "What makes tokens of text; bytes: each byte its own number")
-      ->check(CLI::IsMember({"bytes"}));
+  command->add_option(
+      "--tokenizer", arguments->tokenizer,
+      "What makes tokens of text. bytes: each byte its own number. Or a sentencepiece model FILE.model "
+      "(`ebb data tokenizer` makes one), or a folder with byte pairs: tokenizer.json, or vocab.json and "
+      "merges.txt");
   command
       ->add_option("--test-share", arguments->test_share,
                    "Of text: make OUT a folder with train.bin and test.bin, which holds the last tokens")
@@ -120,12 +123,39 @@ void add_pack(CLI::App& data, Invocation& invocation) {
   command->callback([arguments, &invocation] { invocation.run = [arguments] { return pack(*arguments); }; });
 }
 
+ExitCode tokenizer(const data::TrainTokenizerOptions& options) {
+  data::train_tokenizer(options);
+  print(fmt::format("made: a tokenizer of {} tokens, in {}", data::make_tokenizer(options.out)->vocabulary(),
+                    options.out.string()));
+  return ExitCode::ok;
+}
+
+void add_tokenizer(CLI::App& data, Invocation& invocation) {
+  auto options = std::make_shared<data::TrainTokenizerOptions>();
+  CLI::App* command = data.add_subcommand("tokenizer", "Make a tokenizer of text, by sentencepiece");
+  command->add_option("INPUT", options->inputs, "Text files and JSON lines (.jsonl, key \"text\")")
+      ->required();
+  command->add_option("-o,--out", options->out, "The file to make; ends in .model")->required();
+  command->add_option("--vocabulary", options->vocabulary, "Tokens that it has, 256 of them single bytes")
+      ->capture_default_str()
+      ->check(CLI::Range(300, 1 << 20));
+  command
+      ->add_option_function<std::string>(
+          "--kind", [options](const std::string& kind) { options->byte_pairs = kind == "bpe"; },
+          "bpe: pairs of neighbours that are frequent; unigram: pieces that make the text likely (default: "
+          "bpe)")
+      ->check(CLI::IsMember({"bpe", "unigram"}));
+  command->callback(
+      [options, &invocation] { invocation.run = [options] { return tokenizer(*options); }; });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("data", "Make, look into and check shards");
+  CLI::App* command = app.add_subcommand("data", "Make, look into and check datasets");
   command->require_subcommand(1);
   add_pack(*command, invocation);
+  add_tokenizer(*command, invocation);
   auto folder = std::make_shared<std::string>();
   CLI::App* inspecting =
       command->add_subcommand("inspect", "Say what a folder of shards or a file of tokens holds");

@@ -31,10 +31,12 @@ void DataConfig::describe(config::Section& s) {
             .at_most(1 << 24)
             .unit("tokens")
             .doc("Tokens of a window, the sample that a model of text is trained on.");
-        text.choice("tokenizer", tokenizer, {{"none", TokenizerKind::none}, {"bytes", TokenizerKind::bytes}})
+        text.text("tokenizer", tokenizer)
             .doc(
-                "What made the tokens, so that samples can be shown as text. none: they are shown as "
-                "numbers. bytes: `ebb data pack --tokenizer bytes` did.")
+                "What made the tokens, so that samples can be shown as text: what `ebb data pack "
+                "--tokenizer` "
+                "was given. bytes, a sentencepiece model FILE.model, or a folder with tokenizer.json or with "
+                "vocab.json and merges.txt. none: tokens are shown as numbers.")
             .free_to_change();
       });
   s.integer("batch", batch)

@@ -5,15 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <list>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/text_source.h"
 #include "data/token_file.h"
 
 namespace ebb::data {
@@ -22,74 +21,62 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBlock = std::size_t{1} << 20;
+constexpr std::int64_t kWidest = 65536;  // ids that two bytes can tell apart
 
-// Called with pieces of text in their order, and with the end of each document.
-struct Sink {
-  std::function<void(std::string_view)> text;
-  std::function<void()> end_of_document;
+// Text as it comes, to tokens. A tokenizer that minds where a text is cut gets whole documents, or of long
+// ones parts that end before a single space between two visible characters, where no word of any goes across.
+class Tokens {
+ public:
+  explicit Tokens(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  // put(tokens of a piece)
+  template <class Put>
+  void add(std::string_view text, const Put& put) {
+    if (tokenizer_.cuts_anywhere()) return put(tokenizer_.encode(text));
+    kept_ += text;
+    if (kept_.size() < kBlock) return;
+    const std::size_t cut = last_cut();
+    if (cut == 0) return;
+    put(tokenizer_.encode(std::string_view(kept_).substr(0, cut)));
+    kept_.erase(0, cut);
+  }
+  template <class Put>
+  void end(const Put& put) {
+    if (!kept_.empty()) put(tokenizer_.encode(kept_));
+    kept_.clear();
+    put(std::vector<std::int64_t>{*tokenizer_.end_of_document()});
+  }
+
+ private:
+  [[nodiscard]] std::size_t last_cut() const {
+    const auto is_visible = [](char c) { return c > ' ' && c < 0x7f; };
+    for (std::size_t i = kept_.size() - 2; i > 0; --i)
+      if (kept_[i] == ' ' && is_visible(kept_[i - 1]) && is_visible(kept_[i + 1])) return i;
+    return 0;
+  }
+
+  const Tokenizer& tokenizer_;
+  std::string kept_;
 };
 
-// "text" of line `number`.
-std::string text_of(const std::string& line, const fs::path& path, std::int64_t number) {
-  const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-  const auto found = json.is_object() ? json.find("text") : json.end();
-  if (!json.is_object() || found == json.end() || !found->is_string())
-    throw Error(ExitCode::data, fmt::format("{}:{}: this line is no JSON object with a string \"text\"",
-                                            path.string(), number));
-  return found->get<std::string>();
-}
-
-void read_lines(const fs::path& path, const Sink& sink) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    throw Error(ExitCode::data,
-                fmt::format("cannot read {}: is it there, and may you read it?", path.string()));
-  std::int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty()) continue;
-    sink.text(text_of(line, path, number));
-    sink.end_of_document();
-  }
-  if (in.bad())
-    throw Error(ExitCode::storage, fmt::format("reading {} failed at line {}", path.string(), number + 1));
-}
-
-void read_text(const fs::path& path, const Sink& sink) {
-  const ReadFile file(path, ExitCode::data);
-  if (file.size() == 0) throw Error(ExitCode::data, fmt::format("{} is empty", path.string()));
-  std::vector<char> block(kBlock);
-  for (std::int64_t at = 0; at < file.size();) {
-    const auto n = static_cast<std::size_t>(std::min<std::int64_t>(file.size() - at, kBlock));
-    file.read_at(at, std::as_writable_bytes(std::span(block).first(n)));
-    sink.text({block.data(), n});
-    at += static_cast<std::int64_t>(n);
-  }
-  sink.end_of_document();
-}
-
-void read_all(const std::vector<fs::path>& inputs, const Sink& sink) {
-  for (const fs::path& path : inputs)
-    path.extension() == ".jsonl" ? read_lines(path, sink) : read_text(path, sink);
-}
-
-PackTextResult count(const std::vector<fs::path>& inputs) {
+PackTextResult count(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer) {
   PackTextResult result;
-  read_all(inputs, {[&](std::string_view text) { result.tokens += std::ssize(text); },
-                    [&] {
-                      ++result.tokens;
-                      ++result.documents;
-                    }});
+  Tokens tokens(tokenizer);
+  const auto add = [&](const std::vector<std::int64_t>& more) { result.tokens += std::ssize(more); };
+  read_texts(inputs, {[&](std::string_view text) { tokens.add(text, add); },
+                      [&] {
+                        tokens.end(add);
+                        ++result.documents;
+                      }});
   return result;
 }
 
 // A token file that is being written: it knows beforehand how many tokens it will hold.
 class Writer {
  public:
-  Writer(const fs::path& path, std::int64_t tokens) : file_(path), left_(tokens) {
+  Writer(const fs::path& path, std::int64_t tokens, bool wide) : file_(path), left_(tokens), wide_(wide) {
     std::array<std::int32_t, kLlmcHeader> header{};
-    header[0] = kLlmcMagicU16;
-    header[1] = 1;
+    header[0] = wide ? kLlmcMagicU32 : kLlmcMagicU16;
+    header[1] = wide ? kLlmcVersionU32 : kLlmcVersionU16;
     header[2] = static_cast<std::int32_t>(static_cast<std::uint32_t>(tokens));
     file_.append(std::as_bytes(std::span(header)));
     block_.reserve(kBlock);
@@ -98,7 +85,8 @@ class Writer {
   void put(std::int32_t token) {
     --left_;
     block_.push_back(static_cast<std::uint16_t>(token));
-    if (block_.size() == kBlock || left_ == 0) flush();
+    if (wide_) block_.push_back(static_cast<std::uint16_t>(token >> 16));
+    if (block_.size() >= kBlock || left_ == 0) flush();
   }
   void commit() { file_.commit(); }
 
@@ -110,6 +98,7 @@ class Writer {
 
   AtomicFile file_;
   std::int64_t left_;
+  bool wide_;  // 4 bytes a token
   std::vector<std::uint16_t> block_;
 };
 
@@ -156,28 +145,32 @@ class Comparison {
 // Gives every token of the inputs to the targets, to each as many as it has left. Returns how many there
 // were.
 template <class Target>
-std::int64_t pour(const std::vector<fs::path>& inputs, std::list<Target>& targets,
+std::int64_t pour(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer, std::list<Target>& targets,
                   const std::function<void(std::int64_t)>& progress) {
   auto target = targets.begin();
   std::int64_t poured = 0;
-  const auto put = [&](std::int32_t token) {
-    while (target != targets.end() && target->left() == 0) ++target;
-    if (target != targets.end()) target->put(token);
-    ++poured;
+  Tokens tokens(tokenizer);
+  const auto put = [&](const std::vector<std::int64_t>& more) {
+    for (const std::int64_t token : more) {
+      while (target != targets.end() && target->left() == 0) ++target;
+      if (target != targets.end()) target->put(static_cast<std::int32_t>(token));
+      ++poured;
+    }
   };
-  read_all(inputs, {[&](std::string_view text) {
-                      for (const char c : text) put(static_cast<unsigned char>(c));
-                      progress(poured);
-                    },
-                    [&] { put(kEndOfDocument); }});
+  read_texts(inputs, {[&](std::string_view text) {
+                        tokens.add(text, put);
+                        progress(poured);
+                      },
+                      [&] { tokens.end(put); }});
   return poured;
 }
 
-bool hold_the_same(const std::vector<Part>& parts, const std::vector<fs::path>& inputs) {
+bool hold_the_same(const std::vector<Part>& parts, const std::vector<fs::path>& inputs,
+                   const Tokenizer& tokenizer) {
   if (!std::ranges::all_of(parts, is_there)) return false;
   try {
     std::list<Comparison> files(parts.begin(), parts.end());
-    pour(inputs, files, [](std::int64_t) {});
+    pour(inputs, tokenizer, files, [](std::int64_t) {});
     return std::ranges::all_of(files, &Comparison::same);
   } catch (const Error& error) {
     if (error.code() != ExitCode::data) throw;
@@ -187,8 +180,14 @@ bool hold_the_same(const std::vector<Part>& parts, const std::vector<fs::path>& 
 
 }  // namespace
 
-PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& progress) {
-  PackTextResult counted = count(options.inputs);
+PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokenizer,
+                         const Progress& progress) {
+  if (!tokenizer.end_of_document())
+    throw Error(
+        ExitCode::usage,
+        "this tokenizer has no token that ends a document (<|endoftext|>, <|end_of_text|> or </s>), and "
+        "token files need one between documents");
+  PackTextResult counted = count(options.inputs, tokenizer);
   if (counted.documents == 0)
     throw Error(ExitCode::data, "the inputs hold no document: there is nothing to pack");
   counted.test_tokens = std::llround(options.test_share * static_cast<double>(counted.tokens));
@@ -198,7 +197,7 @@ PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& p
                             "more text",
                             options.test_share, counted.test_tokens, counted.tokens));
   const std::vector<Part> parts = parts_of(options, counted);
-  counted.already_there = hold_the_same(parts, options.inputs);
+  counted.already_there = hold_the_same(parts, options.inputs, tokenizer);
   if (counted.already_there) return counted;
   if (const auto there = std::ranges::find_if(parts, is_there); there != parts.end())
     throw Error(
@@ -208,9 +207,9 @@ PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& p
   std::list<Writer> writers;
   for (const Part& part : parts) {
     if (part.path.has_parent_path()) make_folders(part.path.parent_path());
-    writers.emplace_back(part.path, part.tokens);
+    writers.emplace_back(part.path, part.tokens, tokenizer.vocabulary() > kWidest);
   }
-  const std::int64_t written = pour(options.inputs, writers, [&](std::int64_t done) {
+  const std::int64_t written = pour(options.inputs, tokenizer, writers, [&](std::int64_t done) {
     if (progress) progress(std::min(done, counted.tokens), counted.tokens);
   });
   if (written != counted.tokens)

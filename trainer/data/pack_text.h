@@ -19,12 +19,13 @@ struct PackTextResult {
   bool already_there = false;
 };
 
-// Text -> a token file of llm.c (u16; see token_file.h), or train.bin and test.bin in the folder `out`. The
-// tokens are those of the tokenizer `bytes`. A text file is one document, and so is the string "text" of the
-// object in each line of a .jsonl file. Inputs are read twice, in blocks: to count, then to write; progress
-// is in tokens of the second time. A file appears whole or not at all. Where the files are there with these
-// very tokens they are left alone; with others: Error(usage). An input without a byte of text, a line that is
-// no such object, and a share that leaves either file empty: Error(data) with file and line.
-PackTextResult pack_text_bytes(const PackTextOptions& options, const Progress& progress);
+// Text (see text_source.h) -> a token file of llm.c (see token_file.h; u16, or u32 for a vocabulary that
+// needs it), or train.bin and test.bin in the folder `out`. Inputs are read twice, in blocks: to count, then
+// to write; progress is in tokens of the second time. A file appears whole or not at all. Where the files are
+// there with these very tokens they are left alone; with others: Error(usage). An input without a byte of
+// text, a line that is no such object, and a share that leaves either file empty: Error(data) with file and
+// line.
+PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokenizer,
+                         const Progress& progress);
 
 }  // namespace ebb::data

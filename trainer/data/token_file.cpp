@@ -20,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kHeaderBytes = 4 * kLlmcHeader;
-constexpr std::int32_t kMagicU32 = 20240801;
 constexpr std::int64_t kBlock = 1 << 16;  // entries of an index, or tokens, at a time
 constexpr std::string_view kIndexMagic("MMIDIDX\0\0", 9);
 constexpr std::int64_t kIndexHeaderBytes = 34;
@@ -178,14 +177,14 @@ void TokenFile::open_llmc() {
   file_.read_at(0, header);
   const auto magic = field<std::int32_t>(&header[0]), version = field<std::int32_t>(&header[4]),
              count = field<std::int32_t>(&header[8]);
-  const bool wide = magic == kMagicU32;
+  const bool wide = magic == kLlmcMagicU32;
   if (magic != kLlmcMagicU16 && !wide)
     fail(0,
          fmt::format(
              "it begins with {}, and token files of llm.c with {} (u16) or {} (u32). Tokens without a header "
              "have to be named as such: data.format=raw_u16",
-             magic, kLlmcMagicU16, kMagicU32));
-  if (const int expected = wide ? 7 : 1; version != expected)
+             magic, kLlmcMagicU16, kLlmcMagicU32));
+  if (const int expected = wide ? kLlmcVersionU32 : kLlmcVersionU16; version != expected)
     fail(4, fmt::format("its version is {}, and with this magic version {} is read here", version, expected));
   token_bytes_ = wide ? 4 : 2;
   begin_ = kHeaderBytes;

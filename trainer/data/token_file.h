@@ -14,10 +14,11 @@ namespace ebb::data {
 enum class TokenFormat { llmc, megatron, raw_u16 };
 std::string_view name(TokenFormat format);
 
-// The header of llm.c's files of u16: kLlmcHeader int32, of which the first three are this magic, version 1
-// and the lower 32 bits of the number of tokens, the others 0.
+// The header of llm.c's files: kLlmcHeader int32, of which the first three are magic and version, which tell
+// u16 and u32 apart, and the lower 32 bits of the number of tokens, the others 0.
 inline constexpr std::size_t kLlmcHeader = 256;
-inline constexpr std::int32_t kLlmcMagicU16 = 20240520;
+inline constexpr std::int32_t kLlmcMagicU16 = 20240520, kLlmcVersionU16 = 1;
+inline constexpr std::int32_t kLlmcMagicU32 = 20240801, kLlmcVersionU32 = 7;
 
 // A file of token ids. Opening checks what the file says of itself: magic and version, lengths that are
 // exactly those of its count, for Megatron every sequence's place. Error(data) names file, byte, what is

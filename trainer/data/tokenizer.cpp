@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <sstream>
 
 #include "base/error.h"
+#include "data/byte_pairs.h"
+#include "data/sentence_pieces.h"
 
 namespace ebb::data {
 namespace {
@@ -27,6 +30,7 @@ class Bytes final : public Tokenizer {
       if (token >= 0 && token < 256) text += static_cast<char>(token);
     return text;
   }
+  [[nodiscard]] bool cuts_anywhere() const override { return true; }
 };
 
 class Numbers final : public Tokenizer {
@@ -58,9 +62,17 @@ class Numbers final : public Tokenizer {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_tokenizer(TokenizerKind kind) {
-  if (kind == TokenizerKind::bytes) return std::make_unique<Bytes>();
-  return std::make_unique<Numbers>();
+std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name) {
+  namespace fs = std::filesystem;
+  if (name == "bytes") return std::make_unique<Bytes>();
+  if (name == "none") return std::make_unique<Numbers>();
+  const fs::path path = name;
+  std::error_code ignored;
+  if (path.extension() == ".model" && fs::is_regular_file(path, ignored)) return open_sentence_pieces(path);
+  if (fs::is_regular_file(path / "tokenizer.json", ignored)) return open_byte_pairs(path / "tokenizer.json");
+  if (fs::is_regular_file(path / "vocab.json", ignored) && fs::is_regular_file(path / "merges.txt", ignored))
+    return open_byte_pairs(path / "vocab.json", path / "merges.txt");
+  throw Error(ExitCode::usage, fmt::format("{} is no tokenizer: {} is needed", name, kTokenizerForms));
 }
 
 }  // namespace ebb::data

@@ -70,11 +70,15 @@ void Config::describe(config::Section& s) {
         *model.gpt.context, data.context, *model.gpt.context);
   });
   s.rule({"model.vocabulary", "data.tokenizer"}, [this]() -> std::string {
-    if (model.kind != models::Kind::gpt || data.tokenizer != data::TokenizerKind::bytes ||
-        model.gpt.vocabulary >= data::kByteVocabulary)
-      return "";
-    return fmt::format("the tokenizer bytes has {} tokens, and the model knows {}: set model.vocabulary={}",
-                       data::kByteVocabulary, model.gpt.vocabulary, data::kByteVocabulary);
+    if (model.kind != models::Kind::gpt || data.tokenizer == "none") return "";
+    try {
+      const std::int64_t tokens = data::make_tokenizer(data.tokenizer)->vocabulary();
+      if (model.gpt.vocabulary >= tokens) return "";
+      return fmt::format("the tokenizer {} has {} tokens, and the model knows {}: set model.vocabulary={}",
+                         data.tokenizer, tokens, model.gpt.vocabulary, tokens);
+    } catch (const Error& error) {
+      return error.what();
+    }
   });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";

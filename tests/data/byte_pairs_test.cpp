@@ -1,0 +1,145 @@
+#include "data/byte_pairs.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "data/fixtures.h"
+#include "data/sentence_pieces.h"
+
+namespace ebb::data {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using testing::expect_error;
+using testing::Scratch;
+using testing::spit;
+
+const std::string kSnags = "It's  Größe\n\n 漢字 👩‍👧 12345\t\x01\xff\xc3 end ";
+
+std::string utf8(unsigned c) {
+  if (c < 0x80) return {static_cast<char>(c)};
+  return {static_cast<char>(0xc0 | (c >> 6)), static_cast<char>(0x80 | (c & 0x3f))};
+}
+
+// A byte's number is its token's; from 256 on "he", "Ġhe" and what is added.
+json tokenizer() {
+  json vocabulary;
+  unsigned next = 256;
+  for (unsigned b = 0; b < 256; ++b) {
+    const bool plain = (b >= '!' && b <= '~') || (b >= 161 && b <= 172) || b >= 174;
+    vocabulary[utf8(plain ? b : next++)] = b;
+  }
+  vocabulary["he"] = 256;
+  vocabulary["\u0120he"] = 257;
+  vocabulary["hello"] = 258;
+  return {
+      {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", {"h e", json::array({"\u0120", "he"})}}}},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+      {"normalizer", nullptr},
+      {"added_tokens", {{{"id", 300}, {"content", "<|endoftext|>"}}}}};
+}
+
+class BytePairs : public ::testing::Test {
+ protected:
+  std::unique_ptr<Tokenizer> opened(const json& document) {
+    std::filesystem::create_directories(dir_ / "t");
+    spit(dir_ / "t/tokenizer.json", document.dump());
+    return make_tokenizer(dir_ / "t");
+  }
+  Scratch dir_;
+};
+
+TEST_F(BytePairs, MergesWithinWordsAndGivesTheTextBack) {
+  const auto made = opened(tokenizer());
+  EXPECT_EQ(made->vocabulary(), 301);
+  EXPECT_EQ(made->end_of_document(), 300);
+  EXPECT_THAT(made->encode("the he"), ElementsAre('t', 256, 257));
+  EXPECT_THAT(made->encode("hello"), ElementsAre(256, 'l', 'l', 'o'));
+  EXPECT_EQ(made->decode(made->encode(kSnags)), kSnags);
+  EXPECT_EQ(made->decode({{256, 300, -1, 5000, 'x'}}), "hex");
+  EXPECT_TRUE(made->encode("").empty());
+}
+
+TEST_F(BytePairs, AWordThatIsATokenMayComeBeforeMerges) {
+  json document = tokenizer();
+  document["model"]["ignore_merges"] = true;
+  EXPECT_THAT(opened(document)->encode("hello he"), ElementsAre(258, 257));
+}
+
+TEST_F(BytePairs, TwoFilesSayTheSame) {
+  const json document = tokenizer();
+  std::filesystem::create_directories(dir_ / "two");
+  json vocabulary = document["model"]["vocab"];
+  vocabulary["<|endoftext|>"] = 259;
+  spit(dir_ / "two/vocab.json", vocabulary.dump());
+  spit(dir_ / "two/merges.txt", "#version: 0.2\nh e\n\u0120 he\n");
+  const auto made = make_tokenizer(dir_ / "two");
+  EXPECT_THAT(made->encode("the he"), ElementsAre('t', 256, 257));
+  EXPECT_EQ(made->end_of_document(), 259);
+  EXPECT_EQ(made->vocabulary(), 260);
+  EXPECT_EQ(made->decode({{259}}), "");
+  spit(dir_ / "two/merges.txt", "h e\nhe\n");
+  expect_error(ExitCode::data, {"merges.txt", "merge 1", "\"he\""}, [&] { make_tokenizer(dir_ / "two"); });
+  spit(dir_ / "two/merges.txt", "h z\n");
+  expect_error(ExitCode::data, {"merge 0", "\"h\" and \"z\""}, [&] { make_tokenizer(dir_ / "two"); });
+}
+
+TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
+  const auto refused = [&](const std::vector<std::string>& texts, const std::function<void(json&)>& change) {
+    json document = tokenizer();
+    change(document);
+    expect_error(ExitCode::data, texts, [&] { opened(document); });
+  };
+  refused({"normalizer NFC"}, [](json& d) { d["normalizer"] = {{"type", "NFC"}}; });
+  refused({"model is Unigram"}, [](json& d) { d["model"]["type"] = "Unigram"; });
+  refused({"(Whitespace)"}, [](json& d) { d["pre_tokenizer"] = {{"type", "Whitespace"}}; });
+  refused({"does not end in ByteLevel"}, [](json& d) { d["pre_tokenizer"] = {{"type", "Sequence"}}; });
+  refused({"regular expression", "missing"}, [](json& d) {
+    d["pre_tokenizer"] = {{"type", "Sequence"},
+                          {"pretokenizers",
+                           {{{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}},
+                            {{"type", "ByteLevel"}, {"use_regex", false}}}}};
+  });
+  refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
+  refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
+  refused({"\"he\"", "no whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
+  spit(dir_ / "t/tokenizer.json", "not JSON");
+  expect_error(ExitCode::data, {"tokenizer.json", "no JSON object"}, [&] { make_tokenizer(dir_ / "t"); });
+  expect_error(ExitCode::usage, {"nowhere", "merges.txt"}, [] { make_tokenizer("nowhere"); });
+}
+
+TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
+  const Scratch dir;
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "the cat sat on the mat, and number " + std::to_string(i) + " came\n";
+  spit(dir / "a.txt", text);
+  spit(dir / "b.jsonl", json{{"text", "the dog\nsat there"}}.dump() + "\n");
+  TrainTokenizerOptions options;
+  options.inputs = {dir / "a.txt", dir / "b.jsonl"};
+  options.out = dir / "sub/t.model";
+  options.vocabulary = 320;
+  train_tokenizer(options);
+  const auto made = make_tokenizer(options.out);
+  EXPECT_EQ(made->vocabulary(), 320);
+  ASSERT_TRUE(made->end_of_document());
+  EXPECT_LT(made->encode("the cat sat").size(), 11U);
+  EXPECT_EQ(made->decode(made->encode(kSnags.substr(0, 30))), kSnags.substr(0, 30));
+  EXPECT_EQ(made->decode({{*made->end_of_document(), -1, 320}}), "");
+  expect_error(ExitCode::usage, {"t.model is there"}, [&] { train_tokenizer(options); });
+  options.out = dir / "t.txt";
+  expect_error(ExitCode::usage, {"end in .model"}, [&] { train_tokenizer(options); });
+  options.out = dir / "u.model";
+  options.vocabulary = 100000;
+  expect_error(ExitCode::data, {"100000 tokens"}, [&] { train_tokenizer(options); });
+  options.inputs = {dir / "nowhere.txt"};
+  expect_error(ExitCode::data, {"nowhere.txt"}, [&] { train_tokenizer(options); });
+  EXPECT_FALSE(std::filesystem::exists(options.out));
+  spit(dir / "bad.model", "no model");
+  expect_error(ExitCode::data, {"bad.model", "no sentencepiece model"},
+               [&] { make_tokenizer(dir / "bad.model"); });
+}
+
+}  // namespace
+}  // namespace ebb::data

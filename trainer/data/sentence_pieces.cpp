@@ -1,0 +1,133 @@
+#include "data/sentence_pieces.h"
+
+#include <fmt/format.h>
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+
+#include <charconv>
+#include <exception>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "data/text_source.h"
+
+namespace ebb::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kSpace = "\xe2\x96\x81";  // how pieces write a space
+
+class SentencePieces final : public Tokenizer {
+ public:
+  explicit SentencePieces(const fs::path& model) {
+    if (const auto status = processor_.LoadFromSerializedProto(read_file(model, ExitCode::data));
+        !status.ok())
+      throw Error(ExitCode::data,
+                  fmt::format("{} is no sentencepiece model: {}", model.string(), status.ToString()));
+  }
+  [[nodiscard]] std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
+  [[nodiscard]] std::optional<std::int64_t> end_of_document() const override {
+    const int id = processor_.eos_id();
+    return id < 0 ? std::nullopt : std::optional<std::int64_t>(id);
+  }
+  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const override {
+    std::vector<int> ids;
+    if (const auto status = processor_.Encode({text.data(), text.size()}, &ids); !status.ok())
+      throw Error(ExitCode::data, fmt::format("sentencepiece cannot take this text: {}", status.ToString()));
+    return {ids.begin(), ids.end()};
+  }
+  // Piece by piece, not by the library: it would take the space off what begins a text.
+  [[nodiscard]] std::string decode(std::span<const std::int64_t> tokens) const override {
+    std::string text;
+    for (const std::int64_t token : tokens) {
+      const int id = token >= 0 && token < vocabulary() ? static_cast<int>(token) : -1;
+      if (id < 0 || processor_.IsControl(id) || processor_.IsUnknown(id)) continue;
+      const std::string& piece = processor_.IdToPiece(id);
+      if (processor_.IsByte(id)) {  // <0x0A>
+        unsigned byte = 0;
+        std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+        text += static_cast<char>(byte);
+        continue;
+      }
+      std::size_t at = text.size();
+      text += piece;
+      while ((at = text.find(kSpace, at)) != std::string::npos) text.replace(at, kSpace.size(), " ");
+    }
+    return text;
+  }
+
+ private:
+  sentencepiece::SentencePieceProcessor processor_;
+};
+
+// The library must not see an exception: it is kept for afterwards.
+class Lines final : public sentencepiece::SentenceIterator {
+ public:
+  explicit Lines(const std::vector<fs::path>& inputs) : lines_(inputs) { Next(); }
+  bool done() const override { return done_; }
+  void Next() override {
+    try {
+      done_ = !lines_.next(line_);
+    } catch (...) {
+      failure_ = std::current_exception();
+      done_ = true;
+    }
+  }
+  const std::string& value() const override { return line_; }
+  sentencepiece::util::Status status() const override { return {}; }
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  TextLines lines_;
+  std::string line_;
+  bool done_ = false;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> open_sentence_pieces(const fs::path& model) {
+  return std::make_unique<SentencePieces>(model);
+}
+
+void train_tokenizer(const TrainTokenizerOptions& options) {
+  constexpr int kMostLines = 10'000'000;
+  if (options.out.extension() != ".model")
+    throw Error(ExitCode::usage,
+                fmt::format("{} has to end in .model, which is how a tokenizer of this kind is known",
+                            options.out.string()));
+  if (fs::exists(options.out))
+    throw Error(ExitCode::usage,
+                fmt::format("{} is there; give another --out, or remove it", options.out.string()));
+  Lines lines(options.inputs);
+  lines.rethrow();
+  if (lines.done()) throw Error(ExitCode::data, "the inputs hold no line of text");
+  std::string model;
+  // Nothing of the text is lost: no normalisation, every space kept, and bytes for what has no piece. Its
+  // own log is kept quiet but for errors, which come back as the status.
+  const auto status = sentencepiece::SentencePieceTrainer::Train(
+      {{"model_type", options.byte_pairs ? "bpe" : "unigram"},
+       {"vocab_size", std::to_string(options.vocabulary)},
+       {"normalization_rule_name", "identity"},
+       {"remove_extra_whitespaces", "false"},
+       {"add_dummy_prefix", "false"},
+       {"byte_fallback", "true"},
+       {"split_digits", "true"},
+       {"character_coverage", "0.9995"},
+       {"input_sentence_size", std::to_string(kMostLines)},
+       {"shuffle_input_sentence", "true"},
+       {"num_threads", "1"},  // so that the same text gives the same tokenizer
+       {"minloglevel", "2"}},
+      &lines, &model);
+  lines.rethrow();
+  if (!status.ok())
+    throw Error(ExitCode::data, fmt::format("no tokenizer of {} tokens can be made of this text: {}",
+                                            options.vocabulary, status.ToString()));
+  if (options.out.has_parent_path()) make_folders(options.out.parent_path());
+  write_file_atomically(options.out, model);
+}
+
+}  // namespace ebb::data

@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "data/tokenizer.h"
+
+// Tokenizers of the sentencepiece library (Kudo and Richardson, "SentencePiece", 2018).
+namespace ebb::data {
+
+std::unique_ptr<Tokenizer> open_sentence_pieces(const std::filesystem::path& model);
+
+struct TrainTokenizerOptions {
+  std::vector<std::filesystem::path> inputs;  // text, or JSON lines where the name ends in .jsonl
+  std::filesystem::path out;                  // ends in .model
+  std::int64_t vocabulary = 4096;
+  bool byte_pairs = true;  // else unigrams
+};
+
+// Trains such a model on the lines of the inputs, with a fallback to bytes, so that every text has tokens.
+// The library holds the text in memory (of more than ten million lines, that many drawn). The file appears
+// whole or not at all. Error(usage) where `out` is there or does not end in .model; Error(data) for an input
+// that cannot be read, and for a vocabulary that the text cannot fill, with the library's own words.
+void train_tokenizer(const TrainTokenizerOptions& options);
+
+}  // namespace ebb::data
