@@ -35,6 +35,7 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   m.parts = {{"kl", 1.0}};
   m.skipped = true;
   m.tokens_per_s = 1;
+  m.mfu = 0.5;
   m.reduction_s = 1;
   m.overflowed = "decoder.weight";
   m.rank_seconds.resize(2);

@@ -43,6 +43,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
   m.reduction_s = 0.5;
   m.reduction_waited_s = 0.125;
   m.tokens_per_s = 64000;
+  m.mfu = 0.5;
   m.peak_bytes = 1 << 20;
   Metrics(folder_, 0).write(m);
   const nlohmann::json expected = {{"step", 3},
@@ -56,6 +57,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
                                    {"grad_norm", 2.5},
                                    {"samples_per_s", 1000.0},
                                    {"tokens_per_s", 64000.0},
+                                   {"mfu", 0.5},
                                    {"reduction", {{"s", 0.5}, {"hidden", 0.75}}},
                                    {"seconds", {{"backward", 0.5}}},
                                    {"ranks", {{"backward", {0.0, 0.75}}}},
@@ -104,7 +106,7 @@ TEST_F(MetricsTest, ARunThatGoesOnWritesEachStepOnce) {
   }
   {
     Metrics metrics(folder_, 3);
-    metrics.write_evaluation(3, {{"loss", 2.5}});
+    metrics.write_evaluation(3, {{"loss", 2.5}}, StepTimeSummary{2, 0.5, 0.75, {}});
     for (std::int64_t step = 3; step < 5; ++step) metrics.write(at_step(step));
   }
   std::vector<std::int64_t> steps;
@@ -112,7 +114,12 @@ TEST_F(MetricsTest, ARunThatGoesOnWritesEachStepOnce) {
     if (!line.contains("eval")) steps.push_back(line["step"]);
   }
   EXPECT_EQ(steps, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(lines()[3], (nlohmann::json{{"step", 3}, {"eval", {{"loss", 2.5}}}}));
+  EXPECT_EQ(
+      lines()[3],
+      (nlohmann::json{
+          {"step", 3},
+          {"eval", {{"loss", 2.5}}},
+          {"steps", {{"count", 2}, {"p50_s", 0.5}, {"p95_s", 0.75}, {"share", nlohmann::json::object()}}}}));
 }
 
 }  // namespace

@@ -145,8 +145,7 @@ void add_tokenizer(CLI::App& data, Invocation& invocation) {
           "bpe: pairs of neighbours that are frequent; unigram: pieces that make the text likely (default: "
           "bpe)")
       ->check(CLI::IsMember({"bpe", "unigram"}));
-  command->callback(
-      [options, &invocation] { invocation.run = [options] { return tokenizer(*options); }; });
+  command->callback([options, &invocation] { invocation.run = [options] { return tokenizer(*options); }; });
 }
 
 }  // namespace

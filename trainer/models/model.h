@@ -37,6 +37,9 @@ class Model : public core::Stateful {
   core::State state() override;
   void restore(const nlohmann::json&) override {}
   virtual std::vector<core::Phase*> phases() = 0;
+  // Floating-point operations of training on one sample, counted as 6 for each parameter and token and 12 L T
+  // C for attention (Chowdhery et al., "PaLM", 2022); 0: not counted.
+  [[nodiscard]] virtual double flops_per_sample() { return 0; }
   // How new samples are made with it.
   virtual std::variant<ImageSampler*, TextSampler*> sampler() = 0;
 

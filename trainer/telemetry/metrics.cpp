@@ -57,6 +57,7 @@ void Metrics::write(const StepMetrics& m) {
   if (!m.overflowed.empty()) json["overflowed"] = m.overflowed;
   json["samples_per_s"] = m.samples_per_s;
   if (m.tokens_per_s > 0) json["tokens_per_s"] = m.tokens_per_s;
+  if (m.mfu > 0) json["mfu"] = m.mfu;
   json["seconds"] = by_stage(m.seconds);
   if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);
   if (m.reduction_s > 0)
@@ -70,8 +71,15 @@ void Metrics::write(const StepMetrics& m) {
   file_.line(json.dump());
 }
 
-void Metrics::write_evaluation(std::int64_t steps_done, const NamedValues& values) {
-  file_.line(Json{{"step", steps_done}, {"eval", object(values)}}.dump());
+void Metrics::write_evaluation(std::int64_t steps_done, const NamedValues& values,
+                               const std::optional<StepTimeSummary>& steps) {
+  Json json = {{"step", steps_done}, {"eval", object(values)}};
+  if (steps)
+    json["steps"] = {{"count", steps->steps},
+                     {"p50_s", steps->p50_s},
+                     {"p95_s", steps->p95_s},
+                     {"share", by_stage(steps->share)}};
+  file_.line(json.dump());
 }
 
 }  // namespace ebb::telemetry

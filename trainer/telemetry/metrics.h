@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "memory/classes.h"
+#include "telemetry/step_times.h"
 #include "telemetry/straggler.h"
 
 namespace ebb::telemetry {
@@ -28,6 +29,7 @@ struct StepMetrics {
   double grad_norm = 0;    // before clipping
   double samples_per_s = 0;
   double tokens_per_s = 0;         // left out when 0: samples are no windows of tokens
+  double mfu = 0;                  // model FLOPs utilisation; left out when 0: not known
   memory::StageSeconds seconds{};  // rank 0's by stage; stages without time are left out
   // Of each rank, as step::StepReport has it; left out when there is one rank.
   std::vector<memory::StageSeconds> rank_seconds;
@@ -46,8 +48,9 @@ class Metrics {
   // `first_step`: steps done before; lines from there on are dropped (drop_lines_from).
   Metrics(const std::filesystem::path& run_folder, std::int64_t first_step);
   void write(const StepMetrics& metrics);
-  // {"step": steps done, "eval": {"loss": …, …}}
-  void write_evaluation(std::int64_t steps_done, const NamedValues& values);
+  // {"step": steps done, "eval": {"loss": …, …}, "steps": how long those before it took}
+  void write_evaluation(std::int64_t steps_done, const NamedValues& values,
+                        const std::optional<StepTimeSummary>& steps);
 
  private:
   LineFile file_;

@@ -21,10 +21,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
-                 std::int64_t samples)
+                 std::int64_t samples, double mfu_per_sample)
     : config_(config),
       ledger_(ledger),
       samples_(samples),
+      mfu_per_sample_(mfu_per_sample),
       memory_log_(config.run.folder(), world.rank(), world.host(), ledger, config.memory.log_every,
                   first_step),
       last_step_(std::chrono::steady_clock::now()) {
@@ -54,6 +55,7 @@ void Journal::step(const step::StepReport& report) {
   line.samples_per_s = batch / seconds_since(last_step_);
   if (config_.data.is_text())
     line.tokens_per_s = line.samples_per_s * static_cast<double>(config_.data.context);
+  line.mfu = mfu_per_sample_ * line.samples_per_s;
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
   line.reduction_s = phase.reduction_s;
@@ -63,6 +65,7 @@ void Journal::step(const step::StepReport& report) {
       ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
   last_step_ = std::chrono::steady_clock::now();
   metrics_->write(line);
+  times_.add(report.seconds);
   if (phase.skipped)
     progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}",
                                 report.step, phase.overflowed.empty() ? "some parameter" : phase.overflowed,
@@ -78,7 +81,7 @@ void Journal::evaluation(std::int64_t step, const Evaluation& result) {
   if (!metrics_) return;
   telemetry::NamedValues values{{"loss", result.loss}};
   values.insert(values.end(), result.parts.begin(), result.parts.end());
-  metrics_->write_evaluation(step, values);
+  metrics_->write_evaluation(step, values, times_.take());
   std::string parts;
   for (const auto& [name, value] : result.parts)
     parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);

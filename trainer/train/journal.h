@@ -10,6 +10,7 @@
 #include "telemetry/memory_log.h"
 #include "telemetry/metrics.h"
 #include "telemetry/progress.h"
+#include "telemetry/step_times.h"
 #include "telemetry/straggler.h"
 #include "train/config.h"
 #include "train/evaluation.h"
@@ -20,9 +21,10 @@ namespace ebb::train {
 // rank 0.
 class Journal {
  public:
-  // Collective.
+  // Collective. `mfu_per_sample`: what one sample a second is of all that the ranks' devices could do; 0: not
+  // known.
   Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
-          std::int64_t samples);
+          std::int64_t samples, double mfu_per_sample);
   void step(const step::StepReport& report);
   void evaluation(std::int64_t step, const Evaluation& result);
   void sampled();  // what that took is not the next step's
@@ -35,10 +37,12 @@ class Journal {
   const Config& config_;
   memory::Ledger& ledger_;
   std::int64_t samples_;  // of the training split
+  double mfu_per_sample_;
   telemetry::MemoryLog memory_log_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::Progress> progress_;
   std::unique_ptr<telemetry::StragglerWatch> watch_;
+  telemetry::StepTimes times_;
   std::chrono::steady_clock::time_point last_step_;
 };
 

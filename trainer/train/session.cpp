@@ -12,6 +12,7 @@
 #include "data/windows.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "numerics/matrix_rate.h"
 #include "train/weights.h"
 
 namespace ebb::train {
@@ -175,6 +176,19 @@ std::unique_ptr<data::Dataset> Session::open_split(const char* name) const {
 checkpoint::Parts Session::parts() {
   return {
       {"model", model.get()}, {"optimizer", optimizer.get()}, {"scaler", &scaler_state}, {"cursor", &cursor}};
+}
+
+double Session::mfu_per_sample() const {
+  const double work = model->flops_per_sample();
+  if (work == 0) return 0;
+  const auto dtype = config.precision.dtype;
+  double rate = numerics::known_matrix_rate(dtype, device);
+  // All at once, as they will compute.
+  if (world.max_of_all(rate == 0 ? 1 : 0, config.parallel.timeout_s) > 0) {
+    rate = numerics::measure_matrix_rate(dtype, device);
+    if (world.rank() == 0) numerics::remember_matrix_rate(dtype, device, rate);
+  }
+  return work / (rate * world.size());
 }
 
 std::string Session::description() const {

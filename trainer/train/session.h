@@ -40,6 +40,9 @@ struct Session {
 
   [[nodiscard]] checkpoint::Parts parts();
   [[nodiscard]] std::unique_ptr<data::Dataset> open_split(const char* name) const;  // "train", "test"
+  // What one sample a second is of all that the ranks' devices can do (model FLOPs utilisation); 0 where the
+  // model does not count its work. Collective; measures where this machine has not before.
+  [[nodiscard]] double mfu_per_sample() const;
   [[nodiscard]] std::string description() const;  // one line: model, sizes, ranks, device
 
   void set_initial_values();

@@ -89,8 +89,7 @@ std::string samples_lines(const Config& config, const std::string& run) {
 
 std::string sample_command(const Config& config) {
   if (!config.data.is_text()) return "-o more.png --count 100";
-  return config.data.tokenizer == "none" ? "--prompt '1' --tokens 200"
-                                                            : "--prompt 'In the' --tokens 500";
+  return config.data.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ class Training {
 ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   comm::agree(world_, config_.parallel.timeout_s, [&] { session_.begin(store_, found, origin_); });
   std::int64_t& step = session_.cursor.step;
-  journal_ = std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples());
+  journal_ = std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples(),
+                                       session_.mfu_per_sample());
   journal_->note(session_.description());
   if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty())
     journal_->note("warning: " + warning);

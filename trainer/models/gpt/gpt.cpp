@@ -124,6 +124,12 @@ std::vector<core::Unit*> Gpt::units() {
   return all;
 }
 
+double Gpt::flops_per_sample() {
+  const auto tokens = static_cast<double>(sample_.tokens());
+  return tokens * (6 * static_cast<double>(parameter_count(*this)) +
+                   12 * static_cast<double>(config_.layers) * tokens * static_cast<double>(config_.dim));
+}
+
 const at::Tensor& Gpt::head_weight() const {
   return config_.tied ? embedding_.parameters.front().tensor : head_.parameters.back().tensor;
 }

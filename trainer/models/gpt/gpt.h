@@ -21,6 +21,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
       std::uint64_t seed);
 
   std::vector<core::Phase*> phases() override { return {this}; }
+  double flops_per_sample() override;
   std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<TextSampler*>(this); }
 
  private:

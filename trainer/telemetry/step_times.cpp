@@ -1,0 +1,52 @@
+#include "telemetry/step_times.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace ebb::telemetry {
+namespace {
+
+constexpr std::size_t kRemembered = 1000;
+
+double total(const memory::StageSeconds& seconds) {
+  return std::accumulate(seconds.begin(), seconds.end(), 0.0);
+}
+
+// The least value that at least this part of the sorted ones does not exceed.
+double quantile(const std::vector<double>& sorted, double part) {
+  const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(sorted.size())));
+  return sorted[std::max<std::size_t>(rank, 1) - 1];
+}
+
+}  // namespace
+
+void StepTimes::add(const memory::StageSeconds& seconds) {
+  if (steps_.size() < kRemembered) {
+    steps_.push_back(seconds);
+    return;
+  }
+  steps_[next_] = seconds;
+  next_ = (next_ + 1) % kRemembered;
+}
+
+std::optional<StepTimeSummary> StepTimes::take() {
+  if (steps_.empty()) return std::nullopt;
+  StepTimeSummary summary;
+  summary.steps = static_cast<std::int64_t>(steps_.size());
+  std::vector<double> totals;
+  for (const memory::StageSeconds& step : steps_) {
+    totals.push_back(total(step));
+    for (std::size_t i = 0; i < step.size(); ++i) summary.share[i] += step[i];
+  }
+  const double all = std::accumulate(totals.begin(), totals.end(), 0.0);
+  for (double& share : summary.share) share = all > 0 ? share / all : 0;
+  std::ranges::sort(totals);
+  summary.p50_s = quantile(totals, 0.5);
+  summary.p95_s = quantile(totals, 0.95);
+  steps_.clear();
+  next_ = 0;
+  return summary;
+}
+
+}  // namespace ebb::telemetry
