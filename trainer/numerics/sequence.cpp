@@ -19,8 +19,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kRowsOfAPart = 64;  // whose sums are made together, whatever the number of threads
-
 struct Embedding : torch::autograd::Function<Embedding> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& tokens, const at::Tensor& table) {
     ctx->save_for_backward({tokens});
@@ -69,69 +67,6 @@ struct Embedding : torch::autograd::Function<Embedding> {
   }
 };
 
-// Without a bias: RMS norm.
-struct Norm : torch::autograd::Function<Norm> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x_in, const at::Tensor& w,
-                            const std::optional<at::Tensor>& bias_in, double eps) {
-    const at::Tensor b = bias_in ? *bias_in : at::Tensor();
-    const at::Tensor x = x_in.contiguous();
-    const std::int64_t columns = x.size(-1), rows = x.numel() / std::max<std::int64_t>(columns, 1);
-    const at::Tensor y = at::empty(x.sizes(), x.options());
-    const auto of_rows = x.options().dtype(at::kFloat);
-    const at::Tensor mean = b.defined() ? at::empty({rows}, of_rows) : at::Tensor(),
-                     rstd = at::empty({rows}, of_rows);
-    ctx->save_for_backward({x, w, mean, rstd});
-    const at::Tensor space = cpu::workspace(2 * columns, x);
-    if (x.is_meta()) return y;
-    const cpu::Kind kind = cpu::kind_of(x);
-    float* const weight = space.data_ptr<float>();
-    float* const bias = b.defined() ? weight + columns : nullptr;
-    cpu::kernels().to_float(kind, w.const_data_ptr(), weight, columns);
-    if (b.defined()) cpu::kernels().to_float(kind, b.const_data_ptr(), bias, columns);
-    at::parallel_for(0, rows, kRowsOfAPart, [&](std::int64_t first, std::int64_t end) {
-      cpu::kernels().norm(kind, place(x, first * columns), weight, bias, static_cast<float>(eps), end - first,
-                          columns, place_in(y, first * columns),
-                          b.defined() ? mean.data_ptr<float>() + first : nullptr,
-                          rstd.data_ptr<float>() + first);
-    });
-    return y;
-  }
-
-  static variable_list backward(AutogradContext* ctx, variable_list dy_in) {
-    const auto saved = ctx->get_saved_variables();
-    const at::Tensor &x = saved[0], &w = saved[1], &mean = saved[2], &rstd = saved[3];
-    refuse_second_derivative(mean.defined() ? "layer_norm" : "rms_norm");
-    const at::Tensor dy = dy_in[0].contiguous();
-    const std::int64_t columns = x.size(-1), rows = rstd.numel();
-    const std::int64_t parts = (rows + kRowsOfAPart - 1) / kRowsOfAPart;
-    const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
-    const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
-    const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);
-    if (x.is_meta()) return {dx, dw, db, {}};
-    const cpu::Kind kind = cpu::kind_of(x);
-    float* const weight = space.data_ptr<float>();
-    float* const sums = weight + columns;  // [parts, 2, columns]
-    cpu::kernels().to_float(kind, w.const_data_ptr(), weight, columns);
-    std::fill_n(sums, 2 * std::max<std::int64_t>(parts, 1) * columns, 0.0F);
-    at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t part = begin; part < end; ++part) {
-        const std::int64_t first = part * kRowsOfAPart, n = std::min(kRowsOfAPart, rows - first);
-        float* const mine = sums + 2 * part * columns;
-        cpu::kernels().norm_gradient(kind, place(dy, first * columns), place(x, first * columns), weight,
-                                     mean.defined() ? mean.const_data_ptr<float>() + first : nullptr,
-                                     rstd.const_data_ptr<float>() + first, n, columns,
-                                     place_in(dx, first * columns), mine,
-                                     mean.defined() ? mine + columns : nullptr);
-      }
-    });
-    for (std::int64_t part = 1; part < parts; ++part)
-      cpu::kernels().add(sums + 2 * part * columns, sums, 2 * columns);
-    cpu::kernels().from_float(kind, sums, dw.mutable_data_ptr(), columns);
-    if (db.defined()) cpu::kernels().from_float(kind, sums + columns, db.mutable_data_ptr(), columns);
-    return {dx, dw, db, {}};
-  }
-};
-
 struct SwiGlu : torch::autograd::Function<SwiGlu> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gate_in, const at::Tensor& up_in) {
     const at::Tensor gate = gate_in.contiguous(), up = up_in.contiguous();
@@ -159,19 +94,6 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
   }
 };
 
-void require_rows(const char* front, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
-  const auto fits = [&](const at::Tensor& t) {
-    return t.dim() == 1 && t.size(0) == x.size(-1) && t.scalar_type() == x.scalar_type() &&
-           t.device() == x.device();
-  };
-  if (x.dim() > 0 && fits(w) && (!b.defined() || fits(b))) return;
-  throw Error(
-      ExitCode::internal,
-      fmt::format("{}: x [{}] {} needs w and b of its last dimension, its dtype and its device, not [{}] {}",
-                  front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()),
-                  fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type())));
-}
-
 }  // namespace
 
 at::Tensor embed(const at::Tensor& tokens, const at::Tensor& table) {
@@ -182,18 +104,6 @@ at::Tensor embed(const at::Tensor& tokens, const at::Tensor& table) {
   const at::Tensor ids = tokens.to(at::kLong).contiguous();
   if (table.is_cuda()) return at::embedding(table, ids);
   return Embedding::apply(ids, table);
-}
-
-at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps) {
-  require_rows("layer_norm", x, w, b);
-  if (x.is_cuda()) return at::layer_norm(x, {x.size(-1)}, w, b, eps);
-  return Norm::apply(x, w, std::optional(b), eps);
-}
-
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {
-  require_rows("rms_norm", x, w, {});
-  if (x.is_cuda()) return at::rms_norm(x, {x.size(-1)}, w, eps);
-  return Norm::apply(x, w, std::optional<at::Tensor>(), eps);
 }
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {

@@ -17,6 +17,15 @@ at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor
 // y = x / sqrt(mean of x^2 + eps) w (Zhang and Sennrich, "Root mean square layer normalization", 2019).
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps);
 
+// Both of a sum, as residual streams have them: (x + more, norm of it), x and more [..., C]. The same bits as
+// the two in turn, and one pass over memory less each way.
+struct NormOfSum {
+  at::Tensor sum, norm;
+};
+NormOfSum layer_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w,
+                            const at::Tensor& b, double eps);
+NormOfSum rms_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps);
+
 // silu(gate) * up, elementwise (Shazeer, "GLU variants improve transformer", 2020).
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 

@@ -151,6 +151,12 @@ at::Tensor Gpt::norm(const at::Tensor& x, Taken& parameters) const {
                             : numerics::layer_norm(x, w, parameters.one(), config_.norm_eps);
 }
 
+numerics::NormOfSum Gpt::norm_of_sum(const at::Tensor& x, const at::Tensor& more, Taken& parameters) const {
+  const at::Tensor& w = parameters.one();
+  return config_.is_llama() ? numerics::rms_norm_of_sum(x, more, w, config_.norm_eps)
+                            : numerics::layer_norm_of_sum(x, more, w, parameters.one(), config_.norm_eps);
+}
+
 at::Tensor Gpt::block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
                       core::UnitRunner& runner) const {
   return runner.run(
@@ -159,8 +165,8 @@ at::Tensor Gpt::block(core::Unit& unit, const at::Tensor& x, const Attend& atten
         Taken p(unit);
         const bool bias = !config_.is_llama();
         at::Tensor h = attend(p.dense(norm(input, p), bias));
-        const at::Tensor middle = input + p.dense(h, bias);
-        h = norm(middle, p);
+        const auto [middle, normed] = norm_of_sum(input, p.dense(h, bias), p);
+        h = normed;
         if (config_.is_llama()) {
           const at::Tensor gate = p.dense(h, bias);
           h = numerics::swiglu(gate, p.dense(h, bias));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/model.h"
+#include "numerics/sequence.h"
 
 namespace ebb::models {
 
@@ -47,6 +48,8 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
   at::Tensor norm(const at::Tensor& x, Taken& parameters) const;
+  [[nodiscard]] numerics::NormOfSum norm_of_sum(const at::Tensor& x, const at::Tensor& more,
+                                                Taken& parameters) const;
   at::Tensor block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
                    core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;

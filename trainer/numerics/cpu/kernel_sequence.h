@@ -90,6 +90,19 @@ EBB_INLINE void norm_gradient_body(Kind kind, const void* dy, const void* x, con
   }
 }
 
+template <class Convert>
+EBB_INLINE void sum_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n) {
+  alignas(64) float x[kBlock];
+  alignas(64) float y[kBlock];
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    const std::int64_t count = std::min(kBlock, n - i);
+    load<Convert>(kind, at(a, kind, i), x, count);
+    load<Convert>(kind, at(b, kind, i), y, count);
+    for (std::int64_t j = 0; j < count; ++j) x[j] += y[j];
+    store<Convert>(kind, x, at(out, kind, i), count);
+  }
+}
+
 EBB_INLINE float largest_body(const float* x, std::int64_t n) {
   float lanes[kLanes];
   for (float& lane : lanes) lane = -INFINITY;

@@ -66,6 +66,9 @@
                             float* db) {                                                                     \
     norm_gradient_body<Convert>(k, dy, x, w, mean, rstd, rows, columns, dx, dw, db);                         \
   }                                                                                                          \
+  TARGET void sum(Kind k, const void* a, const void* b, void* out, std::int64_t n) {                         \
+    sum_body<Convert>(k, a, b, out, n);                                                                      \
+  }                                                                                                          \
   TARGET float largest(const float* x, std::int64_t n) {                                                     \
     return largest_body(x, n);                                                                               \
   }                                                                                                          \
@@ -110,6 +113,7 @@
                            unit_range,                                                                       \
                            norm,                                                                             \
                            norm_gradient,                                                                    \
+                           sum,                                                                              \
                            largest,                                                                          \
                            exponentials,                                                                     \
                            softmax_gradient,                                                                 \

@@ -61,6 +61,8 @@ struct Kernels {
   void (*norm_gradient)(Kind kind, const void* dy, const void* x, const float* w, const float* mean,
                         const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw,
                         float* db);
+  // out = a + b; out may be either.
+  void (*sum)(Kind kind, const void* a, const void* b, void* out, std::int64_t n);
   float (*largest)(const float* x, std::int64_t n);
   // x = exp(x scale - shift); gives the sum.
   float (*exponentials)(float* x, std::int64_t n, float scale, float shift);

@@ -1,0 +1,160 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "numerics/cpu/workspace.h"
+#include "numerics/once.h"
+#include "numerics/place.h"
+#include "numerics/sequence.h"
+
+namespace ebb::numerics {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kRowsOfAPart = 64;  // whose sums are made together, whatever the number of threads
+constexpr std::int64_t kRowsAtOnce = 4;    // that stay in the nearest cache between two passes
+
+// Without a bias: RMS norm. With `more`: of x + more, which is given too.
+struct Norm : torch::autograd::Function<Norm> {
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& x_in,
+                               const std::optional<at::Tensor>& more_in, const at::Tensor& w,
+                               const std::optional<at::Tensor>& bias_in, double eps) {
+    const at::Tensor b = bias_in ? *bias_in : at::Tensor();
+    const at::Tensor more = more_in ? more_in->contiguous() : at::Tensor(), x_alone = x_in.contiguous();
+    const std::int64_t columns = x_alone.size(-1),
+                       rows = x_alone.numel() / std::max<std::int64_t>(columns, 1);
+    const at::Tensor x = more_in ? at::empty(x_alone.sizes(), x_alone.options()) : x_alone;
+    const at::Tensor y = at::empty(x.sizes(), x.options());
+    const auto of_rows = x.options().dtype(at::kFloat);
+    const at::Tensor mean = b.defined() ? at::empty({rows}, of_rows) : at::Tensor(),
+                     rstd = at::empty({rows}, of_rows);
+    ctx->save_for_backward({x, w, mean, rstd});
+    ctx->saved_data["more"] = more_in.has_value();
+    const at::Tensor space = cpu::workspace(2 * columns, x);
+    const variable_list results = more_in ? variable_list{x, y} : variable_list{y};
+    if (x.is_meta()) return results;
+    const cpu::Kind kind = cpu::kind_of(x);
+    float* const weight = space.data_ptr<float>();
+    float* const bias = b.defined() ? weight + columns : nullptr;
+    cpu::kernels().to_float(kind, w.const_data_ptr(), weight, columns);
+    if (b.defined()) cpu::kernels().to_float(kind, b.const_data_ptr(), bias, columns);
+    at::parallel_for(0, rows, kRowsOfAPart, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
+        const std::int64_t n = std::min(kRowsAtOnce, end - first);
+        if (more.defined())
+          cpu::kernels().sum(kind, place(x_alone, first * columns), place(more, first * columns),
+                             place_in(x, first * columns), n * columns);
+        cpu::kernels().norm(kind, place(x, first * columns), weight, bias, static_cast<float>(eps), n,
+                            columns, place_in(y, first * columns),
+                            b.defined() ? mean.data_ptr<float>() + first : nullptr,
+                            rstd.data_ptr<float>() + first);
+      }
+    });
+    return results;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &x = saved[0], &w = saved[1], &mean = saved[2], &rstd = saved[3];
+    refuse_second_derivative(mean.defined() ? "layer_norm" : "rms_norm");
+    const at::Tensor dy = gradients.back().contiguous();
+    const bool more = ctx->saved_data["more"].toBool();
+    const at::Tensor d_sum = more ? gradients.front().contiguous() : at::Tensor();
+    const std::int64_t columns = x.size(-1), rows = rstd.numel();
+    const std::int64_t parts = (rows + kRowsOfAPart - 1) / kRowsOfAPart;
+    const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
+    const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
+    const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);
+    const variable_list results{dx, more ? dx : at::Tensor(), dw, db, {}};
+    if (x.is_meta()) return results;
+    const cpu::Kind kind = cpu::kind_of(x);
+    float* const weight = space.data_ptr<float>();
+    float* const sums = weight + columns;  // [parts, 2, columns]
+    cpu::kernels().to_float(kind, w.const_data_ptr(), weight, columns);
+    std::fill_n(sums, 2 * std::max<std::int64_t>(parts, 1) * columns, 0.0F);
+    at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t part = begin; part < end; ++part) {
+        float* const mine = sums + 2 * part * columns;
+        const std::int64_t last = std::min(rows, (part + 1) * kRowsOfAPart);
+        for (std::int64_t first = part * kRowsOfAPart; first < last; first += kRowsAtOnce) {
+          const std::int64_t n = std::min(kRowsAtOnce, last - first);
+          char* const out = place_in(dx, first * columns);
+          cpu::kernels().norm_gradient(kind, place(dy, first * columns), place(x, first * columns), weight,
+                                       mean.defined() ? mean.const_data_ptr<float>() + first : nullptr,
+                                       rstd.const_data_ptr<float>() + first, n, columns, out, mine,
+                                       mean.defined() ? mine + columns : nullptr);
+          if (more) cpu::kernels().sum(kind, out, place(d_sum, first * columns), out, n * columns);
+        }
+      }
+    });
+    for (std::int64_t part = 1; part < parts; ++part)
+      cpu::kernels().add(sums + 2 * part * columns, sums, 2 * columns);
+    cpu::kernels().from_float(kind, sums, dw.mutable_data_ptr(), columns);
+    if (db.defined()) cpu::kernels().from_float(kind, sums + columns, db.mutable_data_ptr(), columns);
+    return results;
+  }
+};
+
+void require_rows(const char* front, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
+  const auto fits = [&](const at::Tensor& t) {
+    return t.dim() == 1 && t.size(0) == x.size(-1) && t.scalar_type() == x.scalar_type() &&
+           t.device() == x.device();
+  };
+  if (x.dim() > 0 && fits(w) && (!b.defined() || fits(b))) return;
+  throw Error(
+      ExitCode::internal,
+      fmt::format("{}: x [{}] {} needs w and b of its last dimension, its dtype and its device, not [{}] {}",
+                  front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()),
+                  fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type())));
+}
+
+void require_same(const at::Tensor& x, const at::Tensor& more) {
+  if (x.sizes() == more.sizes() && x.scalar_type() == more.scalar_type() && x.device() == more.device())
+    return;
+  throw Error(ExitCode::internal,
+              fmt::format("a norm of a sum: x [{}] and what is added [{}] need one shape, dtype and device",
+                          fmt::join(x.sizes(), ", "), fmt::join(more.sizes(), ", ")));
+}
+
+NormOfSum pair_of(const variable_list& results) {
+  return {results[0], results[1]};
+}
+
+}  // namespace
+
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps) {
+  require_rows("layer_norm", x, w, b);
+  if (x.is_cuda()) return at::layer_norm(x, {x.size(-1)}, w, b, eps);
+  return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional(b), eps)[0];
+}
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {
+  require_rows("rms_norm", x, w, {});
+  if (x.is_cuda()) return at::rms_norm(x, {x.size(-1)}, w, eps);
+  return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional<at::Tensor>(), eps)[0];
+}
+
+NormOfSum layer_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w,
+                            const at::Tensor& b, double eps) {
+  require_rows("layer_norm", x, w, b);
+  require_same(x, more);
+  if (!x.is_cuda()) return pair_of(Norm::apply(x, std::optional(more), w, std::optional(b), eps));
+  const at::Tensor sum = x + more;
+  return {sum, layer_norm(sum, w, b, eps)};
+}
+
+NormOfSum rms_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps) {
+  require_rows("rms_norm", x, w, {});
+  require_same(x, more);
+  if (!x.is_cuda()) return pair_of(Norm::apply(x, std::optional(more), w, std::optional<at::Tensor>(), eps));
+  const at::Tensor sum = x + more;
+  return {sum, rms_norm(sum, w, eps)};
+}
+
+}  // namespace ebb::numerics
