@@ -52,6 +52,50 @@ INSTANTIATE_TEST_SUITE_P(Vectors, KernelSets,
                                          VectorSet{"AVX512", avx512_kernels}),
                          [](const auto& info) { return info.param.name; });
 
+// Everything that the loops of sequence models give, one after another, as floats.
+TEST_P(KernelSets, SequenceLoops) {
+  constexpr std::int64_t kRows = 5, kColumns = 613;  // longer than a block, and no multiple of a vector
+  constexpr std::int64_t kAll = kRows * kColumns;
+  const auto run = [&](const Kernels& set, Kind kind) {
+    const auto as_kind = [&](unsigned seed) {
+      const auto values = noise(kAll, seed);
+      std::vector<float> out(kAll);  // room enough for any kind
+      set.from_float(kind, values.data(), out.data(), kAll);
+      return out;
+    };
+    std::vector<float> all;
+    const auto take = [&](const std::vector<float>& values) {
+      all.insert(all.end(), values.begin(), values.end());
+    };
+    const auto x = as_kind(1), dy = as_kind(2), w = noise(kColumns, 3), b = noise(kColumns, 4);
+    for (const bool rms : {false, true}) {
+      std::vector<float> y(kAll), dx(kAll), mean(kRows), rstd(kRows), dw(kColumns), db(kColumns);
+      set.norm(kind, x.data(), w.data(), rms ? nullptr : b.data(), 1e-5F, kRows, kColumns, y.data(),
+               rms ? nullptr : mean.data(), rstd.data());
+      set.norm_gradient(kind, dy.data(), x.data(), w.data(), rms ? nullptr : mean.data(), rstd.data(), kRows,
+                        kColumns, dx.data(), dw.data(), rms ? nullptr : db.data());
+      for (const auto& values : {y, dx, mean, rstd, dw, db}) take(values);
+    }
+    std::vector<float> out(kAll), d_gate(kAll), d_up(kAll);
+    set.sum(kind, x.data(), dy.data(), out.data(), kAll);
+    take(out);
+    set.swiglu(kind, x.data(), dy.data(), out.data(), kAll);
+    set.swiglu_gradient(kind, dy.data(), x.data(), dy.data(), d_gate.data(), d_up.data(), kAll);
+    for (const auto& values : {out, d_gate, d_up}) take(values);
+    auto p = noise(kAll, 5);
+    const auto dp = noise(kAll, 6), angles = noise(kAll, 7);
+    take({set.largest(p.data(), kAll), set.dot(p.data(), dp.data(), kAll),
+          set.exponentials(p.data(), kAll, 0.125F, 0.5F)});
+    set.softmax_gradient(dp.data(), 0.25F, 0.125F, p.data(), kAll);
+    set.multiply(1.7F, p.data(), kAll);
+    set.rotate(angles.data(), dp.data(), p.data(), kAll - 1);
+    take(p);
+    return all;
+  };
+  for (const Kind kind : {Kind::f32, Kind::f16, Kind::bf16})
+    EXPECT_TRUE(same(run(plain, kind), run(vectors(), kind))) << "kind " << static_cast<int>(kind);
+}
+
 TEST_P(KernelSets, AdamW) {
   for (const Kind kind : {Kind::f32, Kind::f16, Kind::bf16}) {
     const auto run = [&](const Kernels& set) {
