@@ -13,13 +13,10 @@ using testing::tiny;
 class Decoding : public ::testing::TestWithParam<GptParts> {};
 
 // Each token after the first few is given alone, over the cache of those before.
-TEST_P(Decoding, GivesWhatAWholePassGives) {
-  const GptConfig config = tiny(GetParam());
+void expect_as_a_whole_pass(const GptConfig& config, const at::Tensor& text) {
   const auto model = make(config);
   TextSampler& sampler = *std::get<TextSampler*>(model->sampler());
   core::PlainRunner runner;
-  at::manual_seed(11);
-  const at::Tensor text = at::randint(0, 37, {16}, at::kLong);
   const at::NoGradGuard no_grad;
   const at::Tensor expected = Reference(*model, config).logits(text.unsqueeze(0))[0];
   KeyValues seen = sampler.begin(16);
@@ -32,6 +29,25 @@ TEST_P(Decoding, GivesWhatAWholePassGives) {
         << length;
   }
   EXPECT_THROW(sampler.next(text.narrow(0, 0, 1), seen, runner), Error);
+}
+
+at::Tensor random_text() {
+  at::manual_seed(11);
+  return at::randint(0, 36, {16}, at::kLong);
+}
+
+TEST_P(Decoding, GivesWhatAWholePassGives) {
+  expect_as_a_whole_pass(tiny(GetParam()), random_text());
+}
+
+TEST_P(Decoding, StaysWithinTheDocument) {
+  GptConfig config = tiny(GetParam());
+  config.document_end = 36;
+  for (const std::vector<std::int64_t>& ends : {std::vector<std::int64_t>{}, {2}, {4}, {5, 9}, {0, 15}}) {
+    const at::Tensor text = random_text();
+    for (const std::int64_t at : ends) text[at] = 36;
+    expect_as_a_whole_pass(config, text);
+  }
 }
 
 TEST_P(Decoding, SixteenBitsComeClose) {

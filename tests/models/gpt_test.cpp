@@ -31,8 +31,7 @@ std::map<std::string, at::Tensor> gradients(Model& model, const at::Tensor& loss
 
 class GptOfParts : public ::testing::TestWithParam<GptParts> {};
 
-TEST_P(GptOfParts, LossAndEveryGradientAreTheFrameworks) {
-  const GptConfig config = tiny(GetParam());
+void expect_as_framework(const GptConfig& config) {
   const auto model = make(config);
   const at::Tensor ours = loss_of(*model, batch_of(0, 6, 6));
   const auto found = gradients(*model, ours);
@@ -47,6 +46,25 @@ TEST_P(GptOfParts, LossAndEveryGradientAreTheFrameworks) {
     const double bound = name.ends_with("qkv.bias") ? 1e-4 : 1e-5;
     EXPECT_LT((found.at(name) - gradient).norm().item<double>(), bound * size) << name;
   }
+}
+
+TEST_P(GptOfParts, LossAndEveryGradientAreTheFrameworks) {
+  expect_as_framework(tiny(GetParam()));
+}
+
+TEST_P(GptOfParts, SoTheyAreWithinDocumentsAndWithTheZLoss) {
+  GptConfig config = tiny(GetParam());
+  config.document_end = batch_of(0, 6, 6).samples[0][4].item<std::int64_t>();  // it is there at least once
+  config.z_loss = 0.01;
+  expect_as_framework(config);
+  // Not where nothing is learned: a test loss is without it.
+  const at::NoGradGuard no_grad;
+  const auto model = make(config);
+  const double with = Reference(*model, config).loss(batch_of(0, 6, 6)).item<double>();
+  config.z_loss = 0;
+  const double without = Reference(*model, config).loss(batch_of(0, 6, 6)).item<double>();
+  EXPECT_GT(with, 1.001 * without);
+  EXPECT_NEAR(loss_of(*model, batch_of(0, 6, 6)).item<double>(), without, 1e-5 * without);
 }
 
 TEST_P(GptOfParts, PartsOfABatchAddUpToTheWhole) {

@@ -64,12 +64,18 @@ class Reference {
   Reference(Model& model, const GptConfig& config) : config_(config), p_(model.state().tensors) {}
 
   [[nodiscard]] at::Tensor logits(const at::Tensor& tokens) const {
+    const std::int64_t n = tokens.size(1);
+    at::Tensor hidden = at::ones({n, n}, at::kBool).triu(1);  // [B, 1, T, T] or [T, T]
+    if (config_.document_end) {
+      const at::Tensor document = tokens.eq(*config_.document_end).cumsum(1);
+      hidden = hidden.logical_or(document.unsqueeze(2).ne(document.unsqueeze(1))).unsqueeze(1);
+    }
     at::Tensor x = at::embedding(p_.at("embedding.weight"), tokens);
     if (!config_.is_llama()) x = x + p_.at("position.weight").narrow(0, 0, tokens.size(1));
     for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
       const std::string name = "block." + std::to_string(layer) + ".";
-      x = x +
-          dense(attention(dense(norm(x, name + "norm1"), name + "attention.qkv")), name + "attention.out");
+      x = x + dense(attention(dense(norm(x, name + "norm1"), name + "attention.qkv"), hidden),
+                    name + "attention.out");
       const at::Tensor h = norm(x, name + "norm2");
       const at::Tensor up = dense(h, name + "mlp.up");
       const at::Tensor inner =
@@ -82,8 +88,10 @@ class Reference {
   [[nodiscard]] at::Tensor loss(const core::Batch& batch) const {
     const at::Tensor all = batch.samples.to(at::kLong);
     const at::Tensor out = logits(all.narrow(1, 0, kTokens)).flatten(0, 1);
-    return at::cross_entropy_loss(out, all.narrow(1, 1, kTokens).flatten(), {}, at::Reduction::Sum) /
-           static_cast<double>(batch.global_batch * kTokens);
+    const at::Tensor sum =
+        at::cross_entropy_loss(out, all.narrow(1, 1, kTokens).flatten(), {}, at::Reduction::Sum) +
+        config_.z_loss * out.logsumexp(1).square().sum();
+    return sum / static_cast<double>(batch.global_batch * kTokens);
   }
 
  private:
@@ -96,7 +104,7 @@ class Reference {
     if (config_.is_llama()) return x * at::rsqrt(x.square().mean(-1, true) + config_.norm_eps) * w;
     return at::layer_norm(x, {config_.dim}, w, p_.at(name + ".bias"), config_.norm_eps);
   }
-  [[nodiscard]] at::Tensor attention(const at::Tensor& qkv) const {
+  [[nodiscard]] at::Tensor attention(const at::Tensor& qkv, const at::Tensor& hidden) const {
     const auto heads = config_.attention_heads();
     const std::int64_t n = qkv.size(1), width = config_.head_width();
     const auto part = qkv.view({qkv.size(0), n, -1, width}).split({heads.query, heads.key, heads.key}, 2);
@@ -105,8 +113,7 @@ class Reference {
     };
     const at::Tensor scores =
         at::matmul(each(turned(part[0])), each(turned(part[1])).transpose(2, 3)) / std::sqrt(double(width));
-    const at::Tensor future = at::ones({n, n}, at::kBool).triu(1);
-    const at::Tensor out = at::matmul(scores.masked_fill(future, -INFINITY).softmax(-1), each(part[2]));
+    const at::Tensor out = at::matmul(scores.masked_fill(hidden, -INFINITY).softmax(-1), each(part[2]));
     return out.transpose(1, 2).reshape({qkv.size(0), n, heads.query * width});
   }
   // Llama 3.1's rotary positions, written down once more.

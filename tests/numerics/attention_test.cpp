@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -75,6 +76,40 @@ TEST(Attention, ALaterTokenChangesNothingBefore) {
   const at::Tensor after = attention(qkv, {2, 2});
   EXPECT_TRUE(at::equal(before.narrow(1, 0, 70), after.narrow(1, 0, 70)));
   EXPECT_FALSE(at::equal(before.narrow(1, 70, 30), after.narrow(1, 70, 30)));
+}
+
+// Documents in one window are to each other as if they were alone.
+TEST(Attention, StaysWithinDocuments) {
+  const at::Tensor tokens = at::full({2, 150}, 7, at::kLong);
+  tokens[0][0] = 3;
+  tokens[0][90] = 3;
+  tokens[0][91] = 3;
+  const at::Tensor starts = document_starts(tokens, 3);
+  EXPECT_EQ(starts[0][89].item<std::int64_t>(), 0);
+  EXPECT_EQ(starts[0][90].item<std::int64_t>(), 90);
+  EXPECT_EQ(starts[0][149].item<std::int64_t>(), 91);
+  EXPECT_EQ(starts[1][149].item<std::int64_t>(), 0);
+  for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    SCOPED_TRACE(c10::toString(dtype));
+    at::manual_seed(6);
+    const at::Tensor qkv = at::randn({2, 150, 8 * 16}).to(dtype).requires_grad_();
+    const at::Tensor dy = at::randn({2, 150, 4 * 16}).to(dtype);
+    const at::Tensor y = attention(qkv, {4, 2}, {}, starts);
+    const at::Tensor gradient = torch::autograd::grad({y}, {qkv}, {dy})[0];
+    for (const auto& [b, first, n] :
+         {std::array<std::int64_t, 3>{0, 0, 90}, {0, 90, 1}, {0, 91, 59}, {1, 0, 150}}) {
+      const auto part = [&](const at::Tensor& t) {
+        return t.narrow(0, b, 1).narrow(1, first, n).contiguous();
+      };
+      const at::Tensor alone = part(qkv.detach()).requires_grad_();
+      const at::Tensor expected = attention(alone, {4, 2});
+      EXPECT_LE(relative_error(part(y), expected), 2 * rounding(dtype));
+      EXPECT_LE(relative_error(part(gradient), torch::autograd::grad({expected}, {alone}, {part(dy)})[0]),
+                4 * rounding(dtype));
+    }
+  }
+  EXPECT_THROW(attention(at::ones({2, 150, 48}), {1, 1}, {}, starts.narrow(1, 0, 90)), Error);
+  EXPECT_THROW(attention(at::ones({1, 2, 48}), {1, 1}, {}, at::ones({1, 2}, at::kLong)), Error);
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {

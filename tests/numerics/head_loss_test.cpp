@@ -46,6 +46,23 @@ TEST(HeadCrossEntropy, AgreesWithTheFramework) {
   }
 }
 
+TEST(HeadCrossEntropy, TheZLossAgreesWithTheFramework) {
+  at::manual_seed(8);
+  const at::Tensor h = at::randn({40, 24}).requires_grad_(), w = at::randn({600, 24}).requires_grad_();
+  const at::Tensor hr = h.detach().clone().requires_grad_(), wr = w.detach().clone().requires_grad_();
+  const at::Tensor targets = at::randint(0, 600, {40});
+  targets[7] = kIgnored;
+  const at::Tensor logits = at::linear(hr, wr);
+  const at::Tensor reference = at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kIgnored) +
+                               0.01 * (logits.logsumexp(1).square() * targets.ne(kIgnored)).sum();
+  const at::Tensor loss = head_cross_entropy(h, w, targets, 0.01);
+  EXPECT_LE(relative_error(loss, reference), 1e-6);
+  (loss * 0.25).backward();
+  (reference * 0.25).backward();
+  EXPECT_LE(relative_error(h.grad(), hr.grad()), 1e-5);
+  EXPECT_LE(relative_error(w.grad(), wr.grad()), 1e-5);
+}
+
 TEST(HeadCrossEntropy, RowsThatAreIgnoredCountNothing) {
   const at::Tensor h = at::randn({4, 8}).requires_grad_(), w = at::randn({5, 8}).requires_grad_();
   const at::Tensor loss = head_cross_entropy(h, w, at::full({4}, kIgnored, at::kLong));

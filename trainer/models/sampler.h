@@ -22,6 +22,7 @@ class ImageSampler {
 struct KeyValues {
   std::vector<at::Tensor> keys, values;  // a layer: [room, key heads, D], rows from `length` on unset
   std::int64_t length = 0;
+  std::int64_t document = 0;  // where the last token's begins, in models that tell documents apart
 };
 
 class TextSampler {

@@ -25,11 +25,12 @@ struct Attention : torch::autograd::Function<Attention> {
     return {qkv.size(0), qkv.size(1), queries, keys, qkv.size(2) / (queries + 2 * keys)};
   }
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, std::int64_t queries,
-                            std::int64_t keys, const std::optional<at::Tensor>& angles) {
-    const at::Tensor rope = angles ? *angles : at::Tensor();
+                            std::int64_t keys, const std::optional<at::Tensor>& angles,
+                            const std::optional<at::Tensor>& first_seen) {
+    const at::Tensor rope = angles ? *angles : at::Tensor(), starts = first_seen ? *first_seen : at::Tensor();
     const at::Tensor qkv = qkv_in.contiguous();
-    const auto result = cpu::attention_forward(shape(qkv, queries, keys), qkv, rope);
-    ctx->save_for_backward({qkv, rope, result.out, result.lse});
+    const auto result = cpu::attention_forward(shape(qkv, queries, keys), qkv, rope, starts);
+    ctx->save_for_backward({qkv, rope, starts, result.out, result.lse});
     ctx->saved_data["queries"] = queries;
     ctx->saved_data["keys"] = keys;
     return result.out;
@@ -39,7 +40,11 @@ struct Attention : torch::autograd::Function<Attention> {
     const auto saved = ctx->get_saved_variables();
     const auto s = shape(saved[0], ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
     return {
-        cpu::attention_backward(s, dy[0].contiguous(), saved[0], saved[1], {saved[2], saved[3]}), {}, {}, {}};
+        cpu::attention_backward(s, dy[0].contiguous(), saved[0], saved[1], saved[2], {saved[3], saved[4]}),
+        {},
+        {},
+        {},
+        {}};
   }
 };
 
@@ -62,9 +67,29 @@ at::Tensor on_device(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
   return out.transpose(1, 2).reshape({qkv.size(0), qkv.size(1), heads.query * width});
 }
 
+void check_starts(const at::Tensor& starts, const at::Tensor& qkv) {
+  if (qkv.is_cuda())
+    throw Error(ExitCode::usage,
+                "attention within documents is not there on GPUs yet: set model.document_end=auto, or "
+                "run.device=cpu");
+  if (starts.sizes() != qkv.sizes().slice(0, 2) || starts.scalar_type() != at::kLong ||
+      !starts.is_contiguous())
+    throw Error(
+        ExitCode::internal,
+        fmt::format("attention: starts [{}] {} do not go with qkv [{}]", fmt::join(starts.sizes(), ", "),
+                    c10::toString(starts.scalar_type()), fmt::join(qkv.sizes(), ", ")));
+  if (starts.is_meta()) return;
+  const std::int64_t* const start = starts.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < starts.numel(); ++i)
+    if (start[i] < 0 || start[i] > i % starts.size(1))
+      throw Error(ExitCode::internal,
+                  fmt::format("attention: position {} would see from {} on", i % starts.size(1), start[i]));
+}
+
 }  // namespace
 
-at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope,
+                     const at::Tensor& starts) {
   const bool divides = heads.key > 0 && heads.query % heads.key == 0;
   const std::int64_t all = heads.query + 2 * heads.key;
   if (!divides || qkv.dim() != 3 || qkv.size(2) % all != 0 || qkv.size(2) / all > cpu::kWidest)
@@ -79,8 +104,23 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
         ExitCode::internal,
         fmt::format("attention: rope [{}] {} does not go with {} positions of heads {} wide",
                     fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
+  if (starts.defined()) check_starts(starts, qkv);
   if (qkv.is_cuda()) return on_device(qkv, heads, rope);
-  return Attention::apply(qkv, heads.query, heads.key, rope.defined() ? std::optional(rope) : std::nullopt);
+  const auto given = [](const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
+  return Attention::apply(qkv, heads.query, heads.key, given(rope), given(starts));
+}
+
+at::Tensor document_starts(const at::Tensor& tokens, std::int64_t end) {
+  const at::Tensor ids = tokens.to(at::kLong).contiguous(), starts = at::empty(ids.sizes(), ids.options());
+  if (ids.is_meta()) return starts;
+  const std::int64_t* const id = ids.const_data_ptr<std::int64_t>();
+  std::int64_t* const start = starts.mutable_data_ptr<std::int64_t>();
+  const std::int64_t length = ids.size(1);
+  for (std::int64_t i = 0; i < ids.numel(); ++i) {
+    const std::int64_t t = i % length;
+    start[i] = id[i] == end ? t : (t == 0 ? 0 : start[i - 1]);
+  }
+  return starts;
 }
 
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope) {

@@ -49,11 +49,12 @@ std::int64_t product_floats(std::int64_t rows, std::int64_t words, std::int64_t 
 
 struct HeadLoss : torch::autograd::Function<HeadLoss> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
-                            const at::Tensor& targets_in) {
+                            const at::Tensor& targets_in, double z) {
     const at::Tensor h = h_in.contiguous(), w = w_in.contiguous(), targets = targets_in.contiguous();
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
     const at::Tensor lse = at::empty({n}, h.options().dtype(at::kFloat));
     ctx->save_for_backward({h, w, targets, lse});
+    ctx->saved_data["z"] = z;
     const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
     const at::Tensor space =
         cpu::workspace(most_rows * most_words + cpu::product_workspace(most_rows, most_words, width), h);
@@ -91,7 +92,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
         const auto i = static_cast<std::size_t>(r);
         const float log_sum = most[i] + std::log(sum[i]);
         lse.data_ptr<float>()[first + r] = log_sum;
-        if (target[first + r] != kIgnored) total += static_cast<double>(log_sum - hit[i]);
+        if (target[first + r] == kIgnored) continue;
+        total += static_cast<double>(log_sum - hit[i]) + z * static_cast<double>(log_sum * log_sum);
       }
     }
     return at::full({}, total, lse.options());
@@ -106,14 +108,14 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
     const at::Tensor space = cpu::workspace(
         n * width + most_words * (width + most_rows) + product_floats(most_rows, most_words, width), h);
-    if (h.is_meta()) return {dh, dw, {}};
+    if (h.is_meta()) return {dh, dw, {}, {}};
     float* const dh_sums = space.data_ptr<float>();  // [n, width]: over all words
     float* const dw_sums = dh_sums + n * width;      // [words, width]: over all rows
     float* const p = dw_sums + most_words * width;
     float* const product_space = p + most_rows * most_words;
     const std::int64_t* const target = targets.const_data_ptr<std::int64_t>();
     const float* const log_sums = lse.const_data_ptr<float>();
-    const float scale = dy[0].item<float>();
+    const float scale = dy[0].item<float>(), z = static_cast<float>(ctx->saved_data["z"].toDouble());
     const cpu::Kind kind = cpu::kind_of(h);
     const cpu::Kernels& kern = cpu::kernels();
     for (std::int64_t word = 0; word < vocabulary; word += kWords) {
@@ -131,8 +133,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
               continue;
             }
             kern.exponentials(row, words, 1.0F, log_sums[first + r]);
-            if (wanted >= word && wanted < word + words) row[wanted - word] -= 1.0F;
-            kern.multiply(scale, row, words);
+            kern.multiply(scale * (1.0F + 2.0F * z * log_sums[first + r]), row, words);
+            if (wanted >= word && wanted < word + words) row[wanted - word] -= scale;
           }
         });
         cpu::product(gradient_block(p, rows, words, false), rows_of(w, word, words, false),
@@ -146,7 +148,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     at::parallel_for(0, n, 16, [&](std::int64_t begin, std::int64_t end) {
       kern.from_float(kind, dh_sums + begin * width, place_in(dh, begin * width), (end - begin) * width);
     });
-    return {dh, dw, {}};
+    return {dh, dw, {}, {}};
   }
 };
 
@@ -159,9 +161,17 @@ void check_targets(const at::Tensor& targets, std::int64_t vocabulary) {
                               target[i], vocabulary));
 }
 
+// On a GPU, with whole logits.
+at::Tensor on_device(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z) {
+  const at::Tensor logits = at::linear(h, w).to(at::kFloat);
+  const at::Tensor loss = at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kIgnored);
+  if (z == 0) return loss;
+  return loss + (logits.logsumexp(1).square() * targets.ne(kIgnored)).sum() * z;
+}
+
 }  // namespace
 
-at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets) {
+at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z) {
   if (h.dim() != 2 || w.dim() != 2 || h.size(1) != w.size(1) ||
       targets.sizes() != at::IntArrayRef({h.size(0)}) || targets.scalar_type() != at::kLong ||
       h.scalar_type() != w.scalar_type() || h.device() != w.device() || h.device() != targets.device())
@@ -169,10 +179,9 @@ at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at
                 fmt::format("head_cross_entropy: h [{}], w [{}] and targets [{}] {} do not go together",
                             fmt::join(h.sizes(), ", "), fmt::join(w.sizes(), ", "),
                             fmt::join(targets.sizes(), ", "), c10::toString(targets.scalar_type())));
-  if (h.is_cuda())
-    return at::cross_entropy_loss(at::linear(h, w).to(at::kFloat), targets, {}, at::Reduction::Sum, kIgnored);
+  if (h.is_cuda()) return on_device(h, w, targets, z);
   if (!h.is_meta()) check_targets(targets.contiguous(), w.size(0));
-  return HeadLoss::apply(h, w, targets);
+  return HeadLoss::apply(h, w, targets, z);
 }
 
 }  // namespace ebb::numerics

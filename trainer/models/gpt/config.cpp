@@ -82,6 +82,17 @@ void GptConfig::describe(config::Section& s) {
           "Folder of weights that training starts from, as `transformers` and `ebb export` write it. Empty: "
           "the weights are drawn by run.seed. `ebb import` writes a configuration for a folder.")
       .free_to_change();
+  s.integer_or_auto("document_end", document_end)
+      .at_least(0)
+      .doc(
+          "The token that ends a document (256 for bytes, 50256 for GPT-2's): with it a token sees its own "
+          "document alone, and that token begins the next. auto: a token sees all of the window before it.");
+  s.number("z_loss", z_loss)
+      .at_least(0)
+      .doc(
+          "Weight of the square of the logarithm of the softmax's denominator, which is added to the "
+          "training "
+          "loss to keep logits near 0 (PaLM: 1e-4). The test loss is without it.");
   s.number("norm_eps", norm_eps).above(0).doc("Added to the variance in the norms.");
   s.only_where(
       "model.parts is llama", [this] { return is_llama(); },
@@ -99,6 +110,11 @@ void GptConfig::describe(config::Section& s) {
       return fmt::format("a head would be {} wide, and rotary positions turn pairs: it has to be even",
                          head_width());
     return "";
+  });
+  s.rule({"document_end", "vocabulary"}, [this]() -> std::string {
+    if (!document_end || *document_end < vocabulary) return "";
+    return fmt::format("token {} is not among the {} of the vocabulary, and would end no document",
+                       *document_end, vocabulary);
   });
   s.rule({"heads", "key_heads"}, [this]() -> std::string {
     const std::int64_t keys = key_heads.value_or(heads);

@@ -21,7 +21,9 @@ struct GptConfig {
   std::int64_t layers = 6, heads = 6, dim = 384;
   std::optional<std::int64_t> key_heads, feed_forward;
   bool tied = true;
-  std::string weights;  // folder that training starts from; empty: drawn by the seed
+  std::string weights;                       // folder that training starts from; empty: drawn by the seed
+  std::optional<std::int64_t> document_end;  // the token at which attention begins anew; none: it does not
+  double z_loss = 0;
   double norm_eps = 1e-5;
   double rope_theta = 10000;
   numerics::RopeScaling rope;

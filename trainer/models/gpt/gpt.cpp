@@ -183,15 +183,17 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const std::int64_t tokens = sample_.tokens();
   const at::Tensor targets = batch.samples.narrow(1, 1, tokens).to(at::kLong).flatten();
   at::Tensor x = embed(batch.samples.narrow(1, 0, tokens), 0, runner);
-  const Attend attend = [this](const at::Tensor& qkv) {
-    return numerics::attention(qkv, config_.attention_heads(), rope_);
+  const at::Tensor starts = starts_of(batch.samples.narrow(1, 0, tokens));
+  const Attend attend = [&, this](const at::Tensor& qkv) {
+    return numerics::attention(qkv, config_.attention_heads(), rope_, starts);
   };
+  const double z = at::GradMode::is_enabled() ? config_.z_loss : 0;
   for (core::Unit& unit : blocks_) x = block(unit, x, attend, runner);
   const at::Tensor sum = runner.run(
       head_,
       [&, this](const at::Tensor& input) {
         Taken p(head_);
-        return numerics::head_cross_entropy(norm(input, p).flatten(0, 1), head_weight(), targets);
+        return numerics::head_cross_entropy(norm(input, p).flatten(0, 1), head_weight(), targets, z);
       },
       x);
   return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
@@ -208,19 +210,27 @@ KeyValues Gpt::begin(std::int64_t tokens) const {
   return room;
 }
 
+at::Tensor Gpt::starts_of(const at::Tensor& tokens) const {
+  if (!config_.document_end) return {};
+  if (tokens.is_cuda()) return at::zeros(tokens.sizes(), tokens.options().dtype(at::kLong));  // refused there
+  return numerics::document_starts(tokens, *config_.document_end);
+}
+
 at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                              at::Tensor& values, std::int64_t seen) const {
+                              at::Tensor& values, std::int64_t seen, const at::Tensor& starts) const {
   const auto heads = config_.attention_heads();
   const std::int64_t n = qkv.size(1), width = config_.head_width();
   const auto parts = qkv[0].view({n, -1, width}).split({heads.query, heads.key, heads.key}, 1);
   const auto turned = [&](const at::Tensor& x) { return rope.defined() ? numerics::rotate(x, rope) : x; };
   keys.narrow(0, seen, n).copy_(turned(parts[1]));
   values.narrow(0, seen, n).copy_(parts[2]);
-  if (seen == 0) return numerics::attention(qkv, heads, rope);
+  if (seen == 0) return numerics::attention(qkv, heads, rope, starts);
+  const std::int64_t first = starts.defined() ? starts[0][0].item<std::int64_t>() : 0,
+                     count = seen + 1 - first;
   // One token against all that it follows: [key heads, queries of each, positions].
   const at::Tensor q = turned(parts[0]).to(at::kFloat).view({heads.key, heads.query / heads.key, width});
-  const at::Tensor k = keys.narrow(0, 0, seen + 1).to(at::kFloat).permute({1, 2, 0});
-  const at::Tensor v = values.narrow(0, 0, seen + 1).to(at::kFloat).transpose(0, 1);
+  const at::Tensor k = keys.narrow(0, first, count).to(at::kFloat).permute({1, 2, 0});
+  const at::Tensor v = values.narrow(0, first, count).to(at::kFloat).transpose(0, 1);
   const at::Tensor scores = at::bmm(q, k) / std::sqrt(static_cast<double>(width));
   return at::bmm(scores.softmax(-1), v).reshape({1, 1, heads.query * width}).to(dtype_);
 }
@@ -235,12 +245,19 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
   at::Tensor rope;
   if (config_.is_llama())
     rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
+  at::Tensor starts = starts_of(tokens.unsqueeze(0));
+  if (starts.defined()) {
+    // The last of the prompt's, or of one more token its own or that of the one before it.
+    if (first > 0)
+      starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first : seen.document);
+    seen.document = starts[0][n - 1].item<std::int64_t>();
+  }
   at::Tensor x = embed(tokens.unsqueeze(0).to(device_), first, runner);
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
     x = block(
         blocks_[layer], x,
         [&](const at::Tensor& qkv) {
-          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first);
+          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first, starts);
         },
         runner);
   seen.length += n;

@@ -53,9 +53,11 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   at::Tensor block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
                    core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;
-  // Over the cache of one layer; qkv [1, n, ...].
+  // [B, T] for attention(); undefined where documents are not told apart.
+  [[nodiscard]] at::Tensor starts_of(const at::Tensor& tokens) const;
+  // Over the cache of one layer; qkv [1, n, ...], starts [1, n].
   at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                           at::Tensor& values, std::int64_t seen) const;
+                           at::Tensor& values, std::int64_t seen, const at::Tensor& starts) const;
 
   const std::string name_ = "gpt";
   GptConfig config_;

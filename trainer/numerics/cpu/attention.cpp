@@ -106,13 +106,28 @@ Result into(float* sums, bool accumulate = false) {
   return result;
 }
 
+struct Range {
+  std::int64_t begin, end;
+};
+
+// The positions that position t of a sequence sees.
+Range seen_by(const at::Tensor& starts, const AttentionShape& s, std::int64_t b, std::int64_t t) {
+  return {starts.defined() ? starts.const_data_ptr<std::int64_t>()[b * s.length + t] : 0, t + 1};
+}
+
+void clear_outside(float* row, std::int64_t begin, std::int64_t end, std::int64_t n) {
+  std::fill(row, row + begin, 0.0F);
+  std::fill(row + end, row + n, 0.0F);
+}
+
 float scale_of(const AttentionShape& shape) {
   return 1.0F / std::sqrt(static_cast<float>(shape.width));
 }
 
 }  // namespace
 
-AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv, const at::Tensor& rope) {
+AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv, const at::Tensor& rope,
+                                  const at::Tensor& starts) {
   AttentionOutput result{at::empty({s.batch, s.length, s.queries * s.width}, qkv.options()),
                          at::empty({s.batch, s.queries, s.length}, qkv.options().dtype(at::kFloat))};
   const std::int64_t floats =
@@ -136,10 +151,10 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
       float sums[kRows];
       for (std::int64_t r = 0; r < n; ++r) {
         float* const row = p + r * seen_by_all;
-        const std::int64_t seen = first + r + 1;
-        const float most = kern.largest(row, seen) * scale;
-        sums[r] = kern.exponentials(row, seen, scale, most);
-        std::fill(row + seen, row + seen_by_all, 0.0F);
+        const auto [begin, end] = seen_by(starts, s, b, first + r);
+        const float most = kern.largest(row + begin, end - begin) * scale;
+        sums[r] = kern.exponentials(row + begin, end - begin, scale, most);
+        clear_outside(row, begin, end, seen_by_all);
         lse[first + r] = most + std::log(sums[r]);
       }
       product(queries.of_floats(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
@@ -154,7 +169,8 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
 }
 
 at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, const at::Tensor& qkv,
-                              const at::Tensor& rope, const AttentionOutput& forward) {
+                              const at::Tensor& rope, const at::Tensor& starts,
+                              const AttentionOutput& forward) {
   const at::Tensor gradient = at::empty(qkv.sizes(), qkv.options());
   const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
                               kRows * (3 * s.width + 2 * s.length) + product_floats(s);
@@ -188,17 +204,19 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
         product(q, k, into(p), n, seen_by_all, w, space.rest());
         product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w, space.rest());
         for (std::int64_t r = 0; r < n; ++r) {
-          const std::int64_t seen = first + r + 1;
-          kern.exponentials(p + r * seen_by_all, seen, scale, lse[first + r]);
-          std::fill(p + r * seen_by_all + seen, p + (r + 1) * seen_by_all, 0.0F);
+          float* const row = p + r * seen_by_all;
+          const auto [begin, end] = seen_by(starts, s, b, first + r);
+          kern.exponentials(row + begin, end - begin, scale, lse[first + r]);
+          clear_outside(row, begin, end, seen_by_all);
         }
         const Operand p_transposed = queries.of_floats(p, n, seen_by_all, true);
         product(p_transposed, d, into(dv, true), seen_by_all, w, n, space.rest());
         for (std::int64_t r = 0; r < n; ++r) {
           out.load(first + r, o);
           d_out.load(first + r, d_o);
-          kern.softmax_gradient(dp + r * seen_by_all, kern.dot(d_o, o, w), scale, p + r * seen_by_all,
-                                first + r + 1);
+          const auto [begin, end] = seen_by(starts, s, b, first + r);
+          kern.softmax_gradient(dp + r * seen_by_all + begin, kern.dot(d_o, o, w), scale,
+                                p + r * seen_by_all + begin, end - begin);
         }
         product(p_transposed, q, into(dk, true), seen_by_all, w, n, space.rest());
         k.transposed = false;

@@ -19,8 +19,11 @@ struct AttentionShape {
 struct AttentionOutput {
   at::Tensor out, lse;
 };
-AttentionOutput attention_forward(const AttentionShape& shape, const at::Tensor& qkv, const at::Tensor& rope);
+// starts [B, T] int64 or undefined: the first position that each sees.
+AttentionOutput attention_forward(const AttentionShape& shape, const at::Tensor& qkv, const at::Tensor& rope,
+                                  const at::Tensor& starts);
 at::Tensor attention_backward(const AttentionShape& shape, const at::Tensor& dy, const at::Tensor& qkv,
-                              const at::Tensor& rope, const AttentionOutput& forward);
+                              const at::Tensor& rope, const at::Tensor& starts,
+                              const AttentionOutput& forward);
 
 }  // namespace ebb::numerics::cpu
