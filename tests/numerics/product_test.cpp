@@ -29,7 +29,23 @@ Operand operand(const at::Tensor& t, bool transposed) {
   return {kind_of(t), t.const_data_ptr(), t.size(0), t.size(1), transposed, t.stride(0)};
 }
 
-using Way = decltype(&packed_product);
+using Way = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t, std::int64_t,
+                     float*);
+
+bool by_panels(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+               std::int64_t k, float* workspace) {
+  return packed_product(a, b, result, m, n, k, workspace);
+}
+// As one thread of a parallel region calls it: in the room for one, whatever threads there are.
+bool by_panels_on_one_thread(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
+                             std::int64_t n, std::int64_t k, float*) {
+  constexpr std::int64_t kGuard = 64;
+  const std::int64_t floats = packed_workspace(m, n, k, true);
+  const at::Tensor space = at::full({floats + kGuard}, 0.5, at::kFloat);
+  const bool done = packed_product(a, b, result, m, n, k, space.data_ptr<float>(), true);
+  EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its room";
+  return done;
+}
 
 bool by_blas(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k, float* workspace) {
@@ -88,7 +104,11 @@ void expect_exact_in_all_shapes(Way way) {
 
 TEST(Product, OfPanelsIsExactInEveryKindShapeAndOrder) {
   if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
-  expect_exact_in_all_shapes(packed_product);
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  expect_exact_in_all_shapes(by_panels);
+  expect_exact_in_all_shapes(by_panels_on_one_thread);
+  at::set_num_threads(before);
 }
 
 TEST(Product, OfBlasIsExactInEveryKindShapeAndOrder) {
@@ -113,7 +133,7 @@ TEST(Product, IsExactInManyBlocks) {
   const SmallWorkspace small(16384);
   expect_exact_in_all_shapes(by_blas);
   if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
-  expect_exact_in_all_shapes(packed_product);
+  expect_exact_in_all_shapes(by_panels);
 }
 
 // A header's template that a build without OpenMP would run on one thread, and say nothing.

@@ -147,7 +147,8 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
     for (std::int64_t first = 0; first < s.length; first += kRows) {
       const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
       k.rows = seen_by_all;
-      product(queries.rows(first, n, false, turned_q), k, into(p), n, seen_by_all, s.width, space.rest());
+      product(queries.rows(first, n, false, turned_q), k, into(p), n, seen_by_all, s.width, space.rest(),
+              true);
       float sums[kRows];
       for (std::int64_t r = 0; r < n; ++r) {
         float* const row = p + r * seen_by_all;
@@ -158,7 +159,7 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
         lse[first + r] = most + std::log(sums[r]);
       }
       product(queries.of_floats(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
-              into(o), n, s.width, seen_by_all, space.rest());
+              into(o), n, s.width, seen_by_all, space.rest(), true);
       for (std::int64_t r = 0; r < n; ++r) {
         kern.multiply(1.0F / sums[r], o + r * s.width, s.width);
         out.store(first + r, o + r * s.width);
@@ -201,8 +202,9 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
         const Operand q = queries.rows(first, n, false, turned_q), d = d_out.rows(first, n, false, nullptr);
         k.rows = seen_by_all;
         k.transposed = true;
-        product(q, k, into(p), n, seen_by_all, w, space.rest());
-        product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w, space.rest());
+        product(q, k, into(p), n, seen_by_all, w, space.rest(), true);
+        product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w, space.rest(),
+                true);
         for (std::int64_t r = 0; r < n; ++r) {
           float* const row = p + r * seen_by_all;
           const auto [begin, end] = seen_by(starts, s, b, first + r);
@@ -210,7 +212,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           clear_outside(row, begin, end, seen_by_all);
         }
         const Operand p_transposed = queries.of_floats(p, n, seen_by_all, true);
-        product(p_transposed, d, into(dv, true), seen_by_all, w, n, space.rest());
+        product(p_transposed, d, into(dv, true), seen_by_all, w, n, space.rest(), true);
         for (std::int64_t r = 0; r < n; ++r) {
           out.load(first + r, o);
           d_out.load(first + r, d_o);
@@ -218,9 +220,10 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           kern.softmax_gradient(dp + r * seen_by_all + begin, kern.dot(d_o, o, w), scale,
                                 p + r * seen_by_all + begin, end - begin);
         }
-        product(p_transposed, q, into(dk, true), seen_by_all, w, n, space.rest());
+        product(p_transposed, q, into(dk, true), seen_by_all, w, n, space.rest(), true);
         k.transposed = false;
-        product(queries.of_floats(p, n, seen_by_all, false), k, into(dq), n, w, seen_by_all, space.rest());
+        product(queries.of_floats(p, n, seen_by_all, false), k, into(dq), n, w, seen_by_all, space.rest(),
+                true);
         const Head d_queries(gradient, s, rope, b, h * w);
         for (std::int64_t r = 0; r < n; ++r) d_queries.store(first + r, dq + r * w);
       }

@@ -140,7 +140,7 @@ bool writes_plainly(const Result& result) {
 class PackedProduct {
  public:
   PackedProduct(const Operand& a, const Operand& b, const Result& result, Kind element, const Panels& panels,
-                std::int64_t m, std::int64_t n, std::int64_t k, float* workspace)
+                std::int64_t m, std::int64_t n, std::int64_t k, float* workspace, bool in_parallel)
       : a_(a),
         b_(b),
         result_(result),
@@ -149,7 +149,7 @@ class PackedProduct {
         m_(m),
         n_(n),
         k_(k),
-        plan_(plan_for(m, n, k, bytes_of(element), threads_of(at::in_parallel_region()))),
+        plan_(plan_for(m, n, k, bytes_of(element), threads_of(in_parallel))),
         right_(workspace),
         left_(right_ + plan_.right()),
         sums_(left_ + plan_.threads * plan_.left()) {}
@@ -163,17 +163,24 @@ class PackedProduct {
   }
 
  private:
+  // To the threads that the plan has room for.
+  template <class Body>
+  void share_out(std::int64_t count, const Body& body) const {
+    if (plan_.threads == 1)
+      body(0, count);
+    else
+      at::parallel_for(0, count, 1, body);
+  }
+
   void part(std::int64_t m0, std::int64_t rows, std::int64_t n0, std::int64_t columns, std::int64_t k0,
             std::int64_t steps) {
     const std::int64_t words = (steps + panels_.in_word - 1) / panels_.in_word;
-    at::parallel_for(0, (columns + kRightPanel - 1) / kRightPanel, 1,
-                     [&](std::int64_t begin, std::int64_t end) {
-                       const std::int64_t first = begin * kRightPanel;
-                       pack(b_, panels_, element_, !b_.transposed, n0 + first,
-                            std::min(columns, end * kRightPanel) - first, k0, steps, kRightPanel,
-                            reinterpret_cast<char*>(right_ + first * words));
-                     });
-    at::parallel_for(0, (rows + plan_.rows - 1) / plan_.rows, 1, [&](std::int64_t begin, std::int64_t end) {
+    share_out((columns + kRightPanel - 1) / kRightPanel, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t first = begin * kRightPanel;
+      pack(b_, panels_, element_, !b_.transposed, n0 + first, std::min(columns, end * kRightPanel) - first,
+           k0, steps, kRightPanel, reinterpret_cast<char*>(right_ + first * words));
+    });
+    share_out((rows + plan_.rows - 1) / plan_.rows, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t block = begin; block < end; ++block) {
         const std::int64_t first = block * plan_.rows;
         tiles(m0, first, std::min(plan_.rows, rows - first), n0, columns, k0, steps, words);
@@ -219,13 +226,13 @@ std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bo
 }
 
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                    std::int64_t k, float* workspace) {
+                    std::int64_t k, float* workspace, bool in_parallel) {
   const auto is_brain = [](const Operand& x) { return x.kind == Kind::bf16 || x.may_round; };
   const Panels* panels = is_brain(a) && is_brain(b) ? avx512_panels(Kind::bf16) : nullptr;
   const Kind element = panels != nullptr ? Kind::bf16 : Kind::f32;
   if (panels == nullptr) panels = avx512_panels(Kind::f32);
   if (panels == nullptr || k == 0) return false;
-  if (m > 0 && n > 0) PackedProduct(a, b, result, element, *panels, m, n, k, workspace).run();
+  if (m > 0 && n > 0) PackedProduct(a, b, result, element, *panels, m, n, k, workspace, in_parallel).run();
   return true;
 }
 

@@ -35,7 +35,7 @@ std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, b
 // result [m, n] = a b, block by block: sums are fp32 and rounded once. bf16 is multiplied as it is where the
 // processor can and both are bf16 (or may be rounded to it); all else is converted to fp32.
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-             std::int64_t k, float* workspace);
+             std::int64_t k, float* workspace, bool in_parallel = false);
 
 // sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
 void column_sums(const Operand& a, float* sums);
@@ -47,7 +47,7 @@ void activation_backward(Kind kind, const void* dy, const void* saved, Act act, 
 // The parts of product() for one way of multiplying each; tests call them to compare.
 // Through panels, on AVX-512. False where the processor has it not: nothing was done.
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                    std::int64_t k, float* workspace);
+                    std::int64_t k, float* workspace, bool in_parallel = false);
 std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
 // Row by column, where there are few rows and packing would not pay: m <= kFewRows, a as it is, b transposed.
 inline constexpr std::int64_t kFewRows = 4;
