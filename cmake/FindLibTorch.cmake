@@ -27,7 +27,15 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
   # at::parallel_for is a header's template: without OpenMP in the file that calls it, it runs on one thread and says
   # nothing. It has to be the library that LibTorch itself uses, or there would be two sets of threads. Not under
   # sanitizers, which do not know it.
-  find_library(LibTorch_OPENMP_LIBRARY NAMES gomp libgomp.so.1 HINTS "${LibTorch_LIBRARY_DIR}" NO_DEFAULT_PATH)
+  file(GLOB _openmp "${LibTorch_LIBRARY_DIR}/libgomp*.so*")
+  set(LibTorch_OPENMP_LIBRARY "")
+  if(_openmp)
+    list(GET _openmp 0 LibTorch_OPENMP_LIBRARY)
+  endif()
+  if(NOT LibTorch_OPENMP_LIBRARY)
+    message(WARNING "There is no libgomp beside ${LibTorch_CPU_LIBRARY}: the system's is taken, and if LibTorch has another one, "
+      "two sets of threads share the cores")
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT EBB_SANITIZE)
     target_compile_options(LibTorch::CPU INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
     target_link_libraries(LibTorch::CPU INTERFACE $<IF:$<BOOL:${LibTorch_OPENMP_LIBRARY}>,${LibTorch_OPENMP_LIBRARY},gomp>)

@@ -20,7 +20,7 @@ LaunchHost plain_host() {
 }
 
 std::string line_for(const LaunchHost& host, int ranks) {
-  return shell_line(mpirun_line(host, ranks, {"ebb", "train"}));
+  return shell_line(mpirun_line(host, {ranks, {}, {}}, {"ebb", "train"}));
 }
 
 TEST(MpirunLine, APlainHostNeedsNothingButNoBinding) {
@@ -51,6 +51,13 @@ TEST(MpirunLine, WhereAnotherProcessMayNotBeReadMessagesGoAnotherWay) {
   LaunchHost host = plain_host();
   host.cross_memory = false;
   EXPECT_THAT(line_for(host, 2), HasSubstr("--mca btl_vader_single_copy_mechanism none"));
+}
+
+TEST(MpirunLine, AHostFileSaysWhereRanksGoAndWhatGoesWithThem) {
+  LaunchHost host = plain_host();
+  host.remote_shell = false;
+  EXPECT_EQ(shell_line(mpirun_line(host, {99, "/etc/mpi/hostfile", {"NCCL_DEBUG", "A_B"}}, {"ebb", "train"})),
+            "mpirun --bind-to none --hostfile /etc/mpi/hostfile -x NCCL_DEBUG -x A_B -n 99 ebb train");
 }
 
 TEST(MpirunLine, APlacementThatIsGivenIsLeftAlone) {

@@ -62,6 +62,23 @@ TEST_F(BytePairs, MergesWithinWordsAndGivesTheTextBack) {
   EXPECT_TRUE(made->encode("").empty());
 }
 
+// However long a word is, and however a text is cut where it is settled.
+TEST_F(BytePairs, LongWordsAndPartsOfTextsGiveTheSameTokens) {
+  const auto made = opened(tokenizer());
+  std::string word;
+  for (int i = 0; i < 200000; ++i) word += "he";
+  EXPECT_THAT(made->encode(word), ::testing::AllOf(::testing::SizeIs(200000), ::testing::Each(256)));
+  const std::string text = kSnags + " the he  \n\n he 漢字";
+  const auto whole = made->encode(text);
+  for (std::size_t end = 1; end < text.size(); ++end) {
+    const std::size_t settled = made->settled(std::string_view(text).substr(0, end));
+    auto parts = made->encode(std::string_view(text).substr(0, settled));
+    const auto rest = made->encode(std::string_view(text).substr(settled));
+    parts.insert(parts.end(), rest.begin(), rest.end());
+    EXPECT_EQ(parts, whole) << "cut at " << settled << " of " << end;
+  }
+}
+
 TEST_F(BytePairs, AWordThatIsATokenMayComeBeforeMerges) {
   json document = tokenizer();
   document["model"]["ignore_merges"] = true;
@@ -102,6 +119,11 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
                            {{{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}},
                             {{"type", "ByteLevel"}, {"use_regex", false}}}}};
   });
+  refused({"\"  \"", "without being special"},
+          [](json& d) { d["added_tokens"].push_back({{"id", 301}, {"content", "  "}, {"special", false}}); });
+  for (const char* text : {R"({"model": 5})", R"({"model": {"type": 1}})"})
+    refused({"tokenizer.json"}, [&](json& d) { d.merge_patch(json::parse(text)); });
+  refused({"not as the library writes them"}, [](json& d) { d["model"]["ignore_merges"] = "yes"; });
   refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
   refused({"\"he\"", "no whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
@@ -127,6 +149,8 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   EXPECT_LT(made->encode("the cat sat").size(), 11U);
   EXPECT_EQ(made->decode(made->encode(kSnags.substr(0, 30))), kSnags.substr(0, 30));
   EXPECT_EQ(made->decode({{*made->end_of_document(), -1, 320}}), "");
+  EXPECT_EQ(made->settled("the cat  sat"), 7U);
+  EXPECT_EQ(made->settled("cat"), 0U);
   expect_error(ExitCode::usage, {"t.model is there"}, [&] { train_tokenizer(options); });
   options.out = dir / "t.txt";
   expect_error(ExitCode::usage, {"end in .model"}, [&] { train_tokenizer(options); });

@@ -12,8 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const models::GptConfig config = models::from_hub_config(json);
     fuzz::require(config.vocabulary >= 1 && config.layers >= 1 && config.heads >= 1 && config.dim >= 1);
     fuzz::require(config.context.has_value() && *config.context >= 1);
-    const auto again = models::from_hub_config(
-        models::to_hub_config(config, *config.context, numerics::Dtype::fp16));
+    const auto again =
+        models::from_hub_config(models::to_hub_config(config, *config.context, numerics::Dtype::fp16));
     fuzz::require(again.dim == config.dim && again.layers == config.layers && again.tied == config.tied);
     if (config.layers <= 100) fuzz::require(!models::hub_tensors(config, *config.context).empty());
   });

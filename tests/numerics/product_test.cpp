@@ -29,27 +29,42 @@ Operand operand(const at::Tensor& t, bool transposed) {
   return {kind_of(t), t.const_data_ptr(), t.size(0), t.size(1), transposed, t.stride(0)};
 }
 
-using Way = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t, std::int64_t,
-                     float*);
+using Way = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t, std::int64_t);
 
-bool by_panels(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-               std::int64_t k, float* workspace) {
-  return packed_product(a, b, result, m, n, k, workspace);
-}
-// As one thread of a parallel region calls it: in the room for one, whatever threads there are.
-bool by_panels_on_one_thread(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
-                             std::int64_t n, std::int64_t k, float*) {
+// A room with a guard behind it, which nothing may write to.
+bool in_room(decltype(&packed_product) way, const Operand& a, const Operand& b, const Result& result,
+             std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats, bool in_parallel) {
   constexpr std::int64_t kGuard = 64;
-  const std::int64_t floats = packed_workspace(m, n, k, true);
   const at::Tensor space = at::full({floats + kGuard}, 0.5, at::kFloat);
-  const bool done = packed_product(a, b, result, m, n, k, space.data_ptr<float>(), true);
+  const bool done = way(a, b, result, m, n, k, {space.data_ptr<float>(), floats, in_parallel});
   EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its room";
   return done;
 }
-
+bool by_panels(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+               std::int64_t k) {
+  return in_room(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k), false);
+}
+bool by_panels_on_one_thread(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
+                             std::int64_t n, std::int64_t k) {
+  return in_room(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k, true), true);
+}
+// In less room than it would like: that of another size, say.
+bool by_panels_in_little_room(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
+                              std::int64_t n, std::int64_t k) {
+  return in_room(packed_product, a, b, result, m, n, k, at::get_num_threads() * kLeastRoom, false);
+}
 bool by_blas(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-             std::int64_t k, float* workspace) {
-  blas_product(a, b, result, m, n, k, workspace);
+             std::int64_t k) {
+  const auto blas = [](const Operand& l, const Operand& r, const Result& out, std::int64_t rows,
+                       std::int64_t columns, std::int64_t inner, const Room& room) {
+    blas_product(l, r, out, rows, columns, inner, room);
+    return true;
+  };
+  return in_room(blas, a, b, result, m, n, k, blas_workspace(m, n, k), false);
+}
+bool by_rows(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
+             std::int64_t k) {
+  row_product(a, b, result, m, n, k);
   return true;
 }
 
@@ -70,19 +85,17 @@ void expect_exact(const Case& c, Way way, bool may_round = false) {
   const at::Tensor ar = a.to(at::kDouble);
   const at::Tensor expected =
       at::mm(c.left_transposed ? ar.t() : ar, c.right_transposed ? b.t().to(at::kDouble) : b.to(at::kDouble));
-  const at::Tensor space =
-      at::empty({std::max(packed_workspace(c.m, c.n, c.k), blas_workspace(c.m, c.n, c.k))}, at::kFloat);
   const at::Tensor bias = at::arange(c.n, at::kFloat), sums = at::full({c.m, c.n}, 3.0, at::kFloat);
   at::Tensor out = at::empty({c.m, c.n}, c.right), before = at::empty({c.m, c.n}, c.right);
   ASSERT_TRUE(way(left, right,
                   {kind_of(out), out.mutable_data_ptr(), bias.const_data_ptr<float>(), Act::relu,
                    before.mutable_data_ptr()},
-                  c.m, c.n, c.k, space.data_ptr<float>()));
+                  c.m, c.n, c.k));
   EXPECT_TRUE(at::equal(before, (expected + bias).to(c.right)));
   EXPECT_TRUE(at::equal(out, at::relu(expected + bias).to(c.right)));
   Result added{Kind::f32, sums.mutable_data_ptr()};
   added.accumulate = true;
-  ASSERT_TRUE(way(left, right, added, c.m, c.n, c.k, space.data_ptr<float>()));
+  ASSERT_TRUE(way(left, right, added, c.m, c.n, c.k));
   EXPECT_TRUE(at::equal(sums, (expected + 3).to(at::kFloat)));
 }
 
@@ -108,17 +121,12 @@ TEST(Product, OfPanelsIsExactInEveryKindShapeAndOrder) {
   at::set_num_threads(2);
   expect_exact_in_all_shapes(by_panels);
   expect_exact_in_all_shapes(by_panels_on_one_thread);
+  expect_exact_in_all_shapes(by_panels_in_little_room);
   at::set_num_threads(before);
 }
 
 TEST(Product, OfBlasIsExactInEveryKindShapeAndOrder) {
   expect_exact_in_all_shapes(by_blas);
-}
-
-bool by_rows(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-             std::int64_t k, float*) {
-  row_product(a, b, result, m, n, k);
-  return true;
 }
 
 TEST(Product, OfFewRowsIsExact) {
@@ -138,8 +146,8 @@ TEST(Product, IsExactInManyBlocks) {
 
 // A header's template that a build without OpenMP would run on one thread, and say nothing.
 TEST(Product, RunsOnAllThreads) {
-#if !defined(INTRA_OP_PARALLEL)
-  GTEST_SKIP() << "this build has no OpenMP: sanitizers do not know it";
+#if defined(EBB_SANITIZED)
+  GTEST_SKIP() << "sanitizers do not know OpenMP, and these builds have none";
 #endif
   const int before = at::get_num_threads();
   at::set_num_threads(2);
@@ -162,9 +170,7 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
     const auto in_workspace_of = [&](std::int64_t bytes) {
       const SmallWorkspace small(bytes);
       at::Tensor out = at::empty({m, n}, at::kFloat);
-      const at::Tensor space = at::empty({packed_workspace(m, n, k)}, at::kFloat);
-      packed_product(operand(a, false), operand(b, false), {Kind::f32, out.mutable_data_ptr()}, m, n, k,
-                     space.data_ptr<float>());
+      by_panels(operand(a, false), operand(b, false), {Kind::f32, out.mutable_data_ptr()}, m, n, k);
       return out;
     };
     EXPECT_TRUE(at::equal(in_workspace_of(4 << 20), in_workspace_of(8192))) << c10::toString(dtype);

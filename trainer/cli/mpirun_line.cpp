@@ -120,7 +120,9 @@ LaunchHost look_at_launch_host() {
   return host;
 }
 
-LaunchLine mpirun_line(const LaunchHost& host, int ranks, const std::vector<std::string>& program) {
+LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
+                       const std::vector<std::string>& program) {
+  const bool placed = host.placed || !plan.hostfile.empty();
   LaunchLine line;
   if (host.root)
     line.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
@@ -129,14 +131,18 @@ LaunchLine mpirun_line(const LaunchHost& host, int ranks, const std::vector<std:
     line.argv.insert(line.argv.end(), words.begin(), words.end());
   };
   // The spelling that versions 4 and 5 both take.
-  if (!host.placed && ranks > host.slots) add({"--map-by", "slot:OVERSUBSCRIBE"});
+  if (!placed && plan.ranks > host.slots) add({"--map-by", "slot:OVERSUBSCRIBE"});
   if (host.major < 5) {
     // Version 4 looks for ssh even where all ranks are on this host; 5 does not, and has no such component.
-    if (!host.placed && !host.remote_shell) add({"--mca", "plm", "isolated"});
+    if (!placed && !host.remote_shell) add({"--mca", "plm", "isolated"});
     if (!host.cross_memory) add({"--mca", "btl_vader_single_copy_mechanism", "none"});
   }
+  // Named again where its own variable says so: version 5 reads the variables of 4 no more, and would put all
+  // ranks here.
+  if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
+  for (const std::string& name : plan.forward) add({"-x", name.c_str()});
   add({"-n"});
-  line.argv.push_back(std::to_string(ranks));
+  line.argv.push_back(std::to_string(plan.ranks));
   line.argv.insert(line.argv.end(), program.begin(), program.end());
   return line;
 }

@@ -108,9 +108,7 @@ void read_words(const json& pre, BytePairFiles& d) {
   refuse_tokenizer(d.from, "its pre-tokenizer does not end in ByteLevel: its tokens are not made of bytes");
 }
 
-}  // namespace
-
-BytePairFiles read_tokenizer_json(const fs::path& path) {
+BytePairFiles read_json(const fs::path& path) {
   const json all = parsed(path);
   BytePairFiles d;
   d.from = path;
@@ -133,9 +131,25 @@ BytePairFiles read_tokenizer_json(const fs::path& path) {
   }
   for (const json& token : all.value("added_tokens", json::array()))
     if (token.is_object() && token.value("content", json()).is_string() &&
-        token.value("id", json()).is_number_integer())
+        token.value("id", json()).is_number_integer()) {
+      if (!token.value("special", true))
+        refuse_tokenizer(d.from,
+                         fmt::format("its token \"{}\" is added to the vocabulary without being special, "
+                                     "which ebb does not do",
+                                     token["content"].get<std::string>()));
       d.special[token["content"]] = token["id"];
+    }
   return d;
+}
+
+}  // namespace
+
+BytePairFiles read_tokenizer_json(const fs::path& path) {
+  try {
+    return read_json(path);
+  } catch (const json::exception& error) {  // a value of another type than the key has
+    refuse_tokenizer(path, fmt::format("its keys are not as the library writes them: {}", error.what()));
+  }
 }
 
 BytePairFiles read_vocabulary_and_merges(const fs::path& vocab_json, const fs::path& merges_txt) {

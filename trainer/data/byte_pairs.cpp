@@ -4,7 +4,11 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <queue>
+#include <tuple>
 
 #include "data/byte_pair_files.h"
 
@@ -18,7 +22,7 @@ constexpr std::array kEnds = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
 // Cuts text into words by a regular expression; what lies between two matches is a word too.
 class Words {
  public:
-  Words(std::string_view pattern, const fs::path& from) {
+  Words(std::string_view pattern, const fs::path& from) : from_(from) {
     int error = 0;
     std::size_t at = 0;
     code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
@@ -32,13 +36,21 @@ class Words {
     pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // without it the matching is only slower
     match_.reset(pcre2_match_data_create_from_pattern(code_.get(), nullptr));
   }
+  [[nodiscard]] bool is_in(std::string_view text) const {
+    return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0,
+                       match_.get(), nullptr) >= 0;
+  }
   template <class Take>
   void cut(std::string_view text, const Take& take) const {
     std::size_t done = 0;
     while (done < text.size()) {
       const int found = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done,
                                     PCRE2_NOTEMPTY, match_.get(), nullptr);
-      if (found < 0) break;
+      if (found == PCRE2_ERROR_NOMATCH) break;
+      if (found < 0)
+        refuse_tokenizer(
+            from_, fmt::format("its regular expression fails on a text, at byte {} of {} (PCRE2 error {})",
+                               done, text.size(), found));
       const std::size_t* const span = pcre2_get_ovector_pointer(match_.get());
       if (span[0] > done) take(text.substr(done, span[0] - done));
       take(text.substr(span[0], span[1] - span[0]));
@@ -52,11 +64,24 @@ class Words {
     void operator()(pcre2_code* code) const { pcre2_code_free(code); }
     void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }
   };
+  fs::path from_;
   std::unique_ptr<pcre2_code, Free> code_;
   std::unique_ptr<pcre2_match_data, Free> match_;
 };
 
 using Token = std::int64_t;
+
+// Bytes at the end of a text that begin a character and do not end it.
+std::size_t unfinished(std::string_view text) {
+  constexpr std::size_t kLongest = 4;
+  for (std::size_t n = 1; n <= std::min(kLongest - 1, text.size()); ++n) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - n]);
+    if ((byte & 0xc0) == 0x80) continue;  // within one
+    const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > n ? n : 0;
+  }
+  return 0;
+}
 
 struct Pair {
   Token left, right;
@@ -75,7 +100,10 @@ struct Merge {
 class BytePairs final : public Tokenizer {
  public:
   explicit BytePairs(const BytePairFiles& d)
-      : words_(d.words, d.from), space_first_(d.space_first), whole_words_(d.whole_words) {
+      : words_(d.words, d.from),
+        visible_(R"(\S)", d.from),
+        space_first_(d.space_first),
+        whole_words_(d.whole_words) {
     for (const auto& [text, id] : d.vocabulary) add(d, text, id);
     const auto visible = visible_bytes();
     for (std::size_t b = 0; b < visible.size(); ++b) {
@@ -99,6 +127,7 @@ class BytePairs final : public Tokenizer {
     for (const auto& [text, id] : d.special) {
       if (id < 0) refuse_tokenizer(d.from, fmt::format("the special token {} has the id {}", text, id));
       count_ = std::max(count_, id + 1);
+      if (id < std::ssize(texts_)) texts_[static_cast<std::size_t>(id)].clear();
     }
     for (const char* end : kEnds) {
       const auto found = d.special.find(end);
@@ -123,10 +152,21 @@ class BytePairs final : public Tokenizer {
       text = with_space;
     }
     words_.cut(text, [&](std::string_view word) {
-      const std::vector<Token>& found = of_word(word);
+      const std::vector<Token> found = of_word(word);
       tokens.insert(tokens.end(), found.begin(), found.end());
     });
     return tokens;
+  }
+  // Up to the last word that can be seen, which may go on. What stands before it does not change any more:
+  // spaces end where it begins.
+  [[nodiscard]] std::size_t settled(std::string_view text) const override {
+    if (space_first_) return 0;  // each part would get one
+    text.remove_suffix(unfinished(text));
+    const char* last = text.data();
+    words_.cut(text, [&](std::string_view word) {
+      if (visible_.is_in(word)) last = word.data();
+    });
+    return static_cast<std::size_t>(last - text.data());
   }
   [[nodiscard]] std::string decode(std::span<const Token> tokens) const override {
     std::string text;
@@ -147,35 +187,69 @@ class BytePairs final : public Tokenizer {
     count_ = std::max(count_, id + 1);
   }
 
-  // Texts repeat their words: those of late are remembered.
-  const std::vector<Token>& of_word(std::string_view word) const {
-    constexpr std::size_t kRemembered = std::size_t{1} << 16;
+  // Texts repeat their words: the short ones of late are remembered.
+  [[nodiscard]] std::vector<Token> of_word(std::string_view word) const {
+    constexpr std::size_t kRemembered = std::size_t{1} << 16, kShort = 32;
     const std::string key(word);
+    if (word.size() > kShort) return merged(key);
     if (const auto found = known_.find(key); found != known_.end()) return found->second;
     if (known_.size() == kRemembered) known_.clear();
     return known_[key] = merged(key);
   }
 
-  // The neighbours of the lowest rank become one, first from the left, until none can.
+  // The neighbours of the lowest rank become one, first from the left, until none can. What might be merged
+  // waits in a queue, so that a word of n bytes takes n log n.
   [[nodiscard]] std::vector<Token> merged(const std::string& word) const {
     if (const auto found = whole_.find(word); found != whole_.end()) return {found->second};
-    std::vector<Token> tokens;
-    for (const char c : word) tokens.push_back(bytes_[static_cast<unsigned char>(c)]);
-    while (tokens.size() > 1) {
-      Merge best{INT64_MAX, 0};
-      std::size_t at = 0;
-      for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-        const auto found = merges_.find({tokens[i], tokens[i + 1]});
-        if (found != merges_.end() && found->second.rank < best.rank) best = found->second, at = i;
+    constexpr std::size_t kNone = SIZE_MAX;
+    struct Node {
+      Token token;
+      std::size_t before, behind;
+      bool gone = false;
+    };
+    struct Candidate {
+      std::int64_t rank;
+      std::size_t at;  // the left one of the two
+      Token left, right, into;
+      bool operator>(const Candidate& other) const {
+        return std::tie(rank, at) > std::tie(other.rank, other.at);
       }
-      if (best.rank == INT64_MAX) break;
-      tokens[at] = best.into;
-      tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    };
+    std::vector<Node> nodes;
+    for (std::size_t i = 0; i < word.size(); ++i)
+      nodes.push_back({bytes_[static_cast<unsigned char>(word[i])], i == 0 ? kNone : i - 1,
+                       i + 1 == word.size() ? kNone : i + 1});
+    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> waiting;
+    const auto consider = [&](std::size_t at) {
+      if (at == kNone || nodes[at].behind == kNone) return;
+      const Pair pair{nodes[at].token, nodes[nodes[at].behind].token};
+      if (const auto found = merges_.find(pair); found != merges_.end())
+        waiting.push({found->second.rank, at, pair.left, pair.right, found->second.into});
+    };
+    for (std::size_t i = 0; i < nodes.size(); ++i) consider(i);
+    while (!waiting.empty()) {
+      const Candidate next = waiting.top();
+      waiting.pop();
+      Node& left = nodes[next.at];
+      // One of the two may have been merged meanwhile.
+      if (left.gone || left.token != next.left || left.behind == kNone ||
+          nodes[left.behind].token != next.right)
+        continue;
+      Node& right = nodes[left.behind];
+      left.token = next.into;
+      right.gone = true;
+      left.behind = right.behind;
+      if (right.behind != kNone) nodes[right.behind].before = next.at;
+      consider(left.before);
+      consider(next.at);
     }
+    std::vector<Token> tokens;
+    for (const Node& node : nodes)
+      if (!node.gone) tokens.push_back(node.token);
     return tokens;
   }
 
-  Words words_;
+  Words words_, visible_;
   bool space_first_, whole_words_;
   std::int64_t count_ = 0;
   std::array<Token, 256> bytes_{};

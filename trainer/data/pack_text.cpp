@@ -23,39 +23,33 @@ namespace fs = std::filesystem;
 constexpr std::size_t kBlock = std::size_t{1} << 20;
 constexpr std::int64_t kWidest = 65536;  // ids that two bytes can tell apart
 
-// Text as it comes, to tokens. A tokenizer that minds where a text is cut gets whole documents, or of long
-// ones parts that end before a single space between two visible characters, where no word of any goes across.
+// Text as it comes, to tokens: a MiB or so at a time, as much of it as nothing behind it changes.
 class Tokens {
  public:
   explicit Tokens(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
   // put(tokens of a piece)
   template <class Put>
   void add(std::string_view text, const Put& put) {
-    if (tokenizer_.cuts_anywhere()) return put(tokenizer_.encode(text));
     kept_ += text;
-    if (kept_.size() < kBlock) return;
-    const std::size_t cut = last_cut();
-    if (cut == 0) return;
-    put(tokenizer_.encode(std::string_view(kept_).substr(0, cut)));
-    kept_.erase(0, cut);
+    if (kept_.size() < next_look_) return;
+    const std::size_t settled = tokenizer_.settled(kept_);
+    if (settled > 0) put(tokenizer_.encode(std::string_view(kept_).substr(0, settled)));
+    kept_.erase(0, settled);
+    next_look_ =
+        std::max(kBlock, 2 * kept_.size());  // what could not be cut is not looked through again and again
   }
   template <class Put>
   void end(const Put& put) {
     if (!kept_.empty()) put(tokenizer_.encode(kept_));
     kept_.clear();
+    next_look_ = kBlock;
     put(std::vector<std::int64_t>{*tokenizer_.end_of_document()});
   }
 
  private:
-  [[nodiscard]] std::size_t last_cut() const {
-    const auto is_visible = [](char c) { return c > ' ' && c < 0x7f; };
-    for (std::size_t i = kept_.size() - 2; i > 0; --i)
-      if (kept_[i] == ' ' && is_visible(kept_[i - 1]) && is_visible(kept_[i + 1])) return i;
-    return 0;
-  }
-
   const Tokenizer& tokenizer_;
   std::string kept_;
+  std::size_t next_look_ = kBlock;
 };
 
 PackTextResult count(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer) {

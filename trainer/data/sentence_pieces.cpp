@@ -25,6 +25,7 @@ class SentencePieces final : public Tokenizer {
         !status.ok())
       throw Error(ExitCode::data,
                   fmt::format("{} is no sentencepiece model: {}", model.string(), status.ToString()));
+    cuts_ = no_piece_crosses_a_space();
   }
   [[nodiscard]] std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
   [[nodiscard]] std::optional<std::int64_t> end_of_document() const override {
@@ -57,8 +58,31 @@ class SentencePieces final : public Tokenizer {
     return text;
   }
 
+  // Before the last space that follows something else: pieces begin with spaces, and none goes across one.
+  // Where the model puts a space before each text, or has other pieces, a text has to be taken as a whole.
+  [[nodiscard]] std::size_t settled(std::string_view text) const override {
+    if (!cuts_) return 0;
+    for (std::size_t i = text.size(); i-- > 1;)
+      if (text[i] == ' ' && text[i - 1] != ' ') return i;
+    return 0;
+  }
+
  private:
+  [[nodiscard]] bool no_piece_crosses_a_space() const {
+    std::vector<std::string> first;
+    if (!processor_.Encode("x", &first).ok() || first.empty() || first.front().starts_with(kSpace))
+      return false;
+    for (int id = 0; id < processor_.GetPieceSize(); ++id) {
+      std::string_view piece = processor_.IdToPiece(id);
+      while (piece.starts_with(kSpace)) piece.remove_prefix(kSpace.size());
+      if (piece.find(kSpace) != std::string_view::npos) return false;
+    }
+    const std::string spaces = "x  x ";
+    return decode(encode(spaces)) == spaces;
+  }
+
   sentencepiece::SentencePieceProcessor processor_;
+  bool cuts_ = false;
 };
 
 // The library must not see an exception: it is kept for afterwards.
@@ -94,7 +118,7 @@ std::unique_ptr<Tokenizer> open_sentence_pieces(const fs::path& model) {
 }
 
 void train_tokenizer(const TrainTokenizerOptions& options) {
-  constexpr int kMostLines = 10'000'000;
+  constexpr int kMostLines = 10'000'000, kLongestLine = 1 << 30;
   if (options.out.extension() != ".model")
     throw Error(ExitCode::usage,
                 fmt::format("{} has to end in .model, which is how a tokenizer of this kind is known",
@@ -119,6 +143,7 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
        {"character_coverage", "0.9995"},
        {"input_sentence_size", std::to_string(kMostLines)},
        {"shuffle_input_sentence", "true"},
+       {"max_sentence_length", std::to_string(kLongestLine)},  // longer ones would be left out, silently
        {"num_threads", "1"},  // so that the same text gives the same tokenizer
        {"minloglevel", "2"}},
       &lines, &model);

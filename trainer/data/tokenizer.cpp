@@ -30,7 +30,7 @@ class Bytes final : public Tokenizer {
       if (token >= 0 && token < 256) text += static_cast<char>(token);
     return text;
   }
-  [[nodiscard]] bool cuts_anywhere() const override { return true; }
+  [[nodiscard]] std::size_t settled(std::string_view text) const override { return text.size(); }
 };
 
 class Numbers final : public Tokenizer {
@@ -58,6 +58,7 @@ class Numbers final : public Tokenizer {
     for (const std::int64_t token : tokens) text += fmt::format("{} ", token);
     return text;
   }
+  [[nodiscard]] std::size_t settled(std::string_view text) const override { return text.rfind(' ') + 1; }
 };
 
 }  // namespace

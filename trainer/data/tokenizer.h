@@ -24,9 +24,9 @@ class Tokenizer {
   // The bytes of some tokens, which may end within a character; what is no token of this vocabulary, and
   // special tokens, are nothing.
   [[nodiscard]] virtual std::string decode(std::span<const std::int64_t> tokens) const = 0;
-  // Whether a text may be cut anywhere, and not only where a single space follows a letter, and give the
-  // same tokens.
-  [[nodiscard]] virtual bool cuts_anywhere() const { return false; }
+  // So many bytes from the beginning of a text have tokens that nothing behind them changes: a long text may
+  // be cut there. 0: it may have to be taken as a whole.
+  [[nodiscard]] virtual std::size_t settled(std::string_view text) const = 0;
 };
 
 inline constexpr std::string_view kTokenizerForms =

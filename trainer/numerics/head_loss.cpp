@@ -56,8 +56,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     ctx->save_for_backward({h, w, targets, lse});
     ctx->saved_data["z"] = z;
     const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
-    const at::Tensor space =
-        cpu::workspace(most_rows * most_words + cpu::product_workspace(most_rows, most_words, width), h);
+    const std::int64_t room = cpu::product_workspace(most_rows, most_words, width);
+    const at::Tensor space = cpu::workspace(most_rows * most_words + room, h);
     if (h.is_meta()) return at::empty({}, lse.options());
     float* const logits = space.data_ptr<float>();
     float* const product_space = logits + most_rows * most_words;
@@ -75,7 +75,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       for (std::int64_t word = 0; word < vocabulary; word += kWords) {
         const std::int64_t words = std::min(kWords, vocabulary - word);
         cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), sums_in(logits, false),
-                     rows, words, width, product_space);
+                     rows, words, width, {product_space, room});
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = logits + r * words;
@@ -106,8 +106,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
     const at::Tensor dh = at::empty(h.sizes(), h.options()), dw = at::empty(w.sizes(), w.options());
     const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
-    const at::Tensor space = cpu::workspace(
-        n * width + most_words * (width + most_rows) + product_floats(most_rows, most_words, width), h);
+    const std::int64_t room = product_floats(most_rows, most_words, width);
+    const at::Tensor space = cpu::workspace(n * width + most_words * (width + most_rows) + room, h);
     if (h.is_meta()) return {dh, dw, {}, {}};
     float* const dh_sums = space.data_ptr<float>();  // [n, width]: over all words
     float* const dw_sums = dh_sums + n * width;      // [words, width]: over all rows
@@ -123,7 +123,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       for (std::int64_t first = 0; first < n; first += kRows) {
         const std::int64_t rows = std::min(kRows, n - first);
         cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), sums_in(p, false), rows,
-                     words, width, product_space);
+                     words, width, {product_space, room});
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = p + r * words;
@@ -138,9 +138,9 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
           }
         });
         cpu::product(gradient_block(p, rows, words, false), rows_of(w, word, words, false),
-                     sums_in(dh_sums + first * width, word > 0), rows, width, words, product_space);
+                     sums_in(dh_sums + first * width, word > 0), rows, width, words, {product_space, room});
         cpu::product(gradient_block(p, rows, words, true), rows_of(h, first, rows, false),
-                     sums_in(dw_sums, first > 0), words, width, rows, product_space);
+                     sums_in(dw_sums, first > 0), words, width, rows, {product_space, room});
       }
       if (n == 0) std::fill_n(dw_sums, words * width, 0.0F);
       kern.from_float(kind, dw_sums, place_in(dw, word * width), words * width);

@@ -29,10 +29,12 @@ std::string processor() {
   return "unknown processor";
 }
 
-std::string key_of(Dtype dtype, at::Device device) {
+std::string key_of(Dtype dtype, at::Device device, int beside) {
   const char* const name = c10::toString(scalar_type(dtype));
-  if (device.is_cuda()) return fmt::format("{}, {}", memory::device_name(device.index()), name);
-  return fmt::format("{}, {} threads, {}", processor(), at::get_num_threads(), name);
+  const std::string where = device.is_cuda()
+                                ? memory::device_name(device.index())
+                                : fmt::format("{}, {} threads", processor(), at::get_num_threads());
+  return fmt::format("{}, {}, {} ranks", where, name, beside);
 }
 
 fs::path file() {
@@ -60,7 +62,7 @@ nlohmann::json known() {
 double measure_matrix_rate(Dtype dtype, at::Device device) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "matrix rate");
-  const std::int64_t size = device.is_cuda() ? 8192 : 1024;
+  const std::int64_t size = device.is_cuda() ? 4096 : 1024;
   const auto options = at::TensorOptions().dtype(scalar_type(dtype)).device(device);
   const at::Tensor a = at::ones({size, size}, options), b = at::ones({size, size}, options);
   constexpr int kTries = 5;
@@ -74,16 +76,16 @@ double measure_matrix_rate(Dtype dtype, at::Device device) {
   return 2.0 * static_cast<double>(size * size) * static_cast<double>(size) / best;
 }
 
-double known_matrix_rate(Dtype dtype, at::Device device) {
+double known_matrix_rate(Dtype dtype, at::Device device, int beside) {
   const auto all = known();
-  const auto found = all.find(key_of(dtype, device));
+  const auto found = all.find(key_of(dtype, device, beside));
   return found != all.end() && found->is_number() && found->get<double>() > 0 ? found->get<double>() : 0;
 }
 
-void remember_matrix_rate(Dtype dtype, at::Device device, double rate) {
+void remember_matrix_rate(Dtype dtype, at::Device device, int beside, double rate) {
   if (file().empty()) return;
   auto all = known();
-  all[key_of(dtype, device)] = rate;
+  all[key_of(dtype, device, beside)] = rate;
   try {
     make_folders(file().parent_path());
     write_file_atomically(file(), all.dump(2) + "\n");

@@ -10,9 +10,10 @@ namespace ebb::numerics {
 double measure_matrix_rate(Dtype dtype, at::Device device);
 
 // The same, measured once for a machine and kept in $XDG_CACHE_HOME/ebb (or ~/.cache/ebb), by processor or
-// GPU, threads and dtype. 0: it is not known yet.
-double known_matrix_rate(Dtype dtype, at::Device device);
+// GPU, threads, dtype and how many ranks of the machine measured at once (`beside`), since they share it. 0:
+// it is not known yet, or what is there is no number.
+double known_matrix_rate(Dtype dtype, at::Device device, int beside);
 // Where the folder cannot be written, the next run measures again.
-void remember_matrix_rate(Dtype dtype, at::Device device, double rate);
+void remember_matrix_rate(Dtype dtype, at::Device device, int beside, double rate);
 
 }  // namespace ebb::numerics

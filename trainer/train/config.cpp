@@ -80,6 +80,12 @@ void Config::describe(config::Section& s) {
       return error.what();
     }
   });
+  s.rule({"model.document_end", "run.device"}, [this]() -> std::string {
+    if (model.kind != models::Kind::gpt || !model.gpt.document_end || run.device != DeviceKind::cuda)
+      return "";
+    return "attention within documents is not there on GPUs yet: set model.document_end=auto, or "
+           "run.device=cpu";
+  });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";
     return "nccl moves tensors between GPUs, and cpu keeps them off these: set parallel.backend=auto, or "

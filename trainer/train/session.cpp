@@ -182,13 +182,17 @@ double Session::mfu_per_sample() const {
   const double work = model->flops_per_sample();
   if (work == 0) return 0;
   const auto dtype = config.precision.dtype;
-  double rate = numerics::known_matrix_rate(dtype, device);
+  const int beside = world.local_size();
+  double rate = numerics::known_matrix_rate(dtype, device, beside);
   // All at once, as they will compute.
   if (world.max_of_all(rate == 0 ? 1 : 0, config.parallel.timeout_s) > 0) {
     rate = numerics::measure_matrix_rate(dtype, device);
-    if (world.rank() == 0) numerics::remember_matrix_rate(dtype, device, rate);
+    if (world.local_rank() == 0) numerics::remember_matrix_rate(dtype, device, beside, rate);
   }
-  return work / (rate * world.size());
+  double all = 0;
+  for (const std::string& one : world.gather_to_all(fmt::format("{}", rate), config.parallel.timeout_s))
+    all += std::stod(one);
+  return work / all;
 }
 
 std::string Session::description() const {

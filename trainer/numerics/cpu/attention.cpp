@@ -132,6 +132,7 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
                          at::empty({s.batch, s.queries, s.length}, qkv.options().dtype(at::kFloat))};
   const std::int64_t floats =
       (rope.defined() ? s.length + kRows : 0) * s.width + kRows * (s.width + s.length) + product_floats(s);
+  const std::int64_t product_room = product_floats(s);
   const float scale = scale_of(s);
   for_parts(s.batch * s.queries, floats, qkv, [&](std::int64_t part, Space space) {
     const Kernels& kern = kernels();
@@ -147,8 +148,8 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
     for (std::int64_t first = 0; first < s.length; first += kRows) {
       const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
       k.rows = seen_by_all;
-      product(queries.rows(first, n, false, turned_q), k, into(p), n, seen_by_all, s.width, space.rest(),
-              true);
+      product(queries.rows(first, n, false, turned_q), k, into(p), n, seen_by_all, s.width,
+              {space.rest(), product_room, true});
       float sums[kRows];
       for (std::int64_t r = 0; r < n; ++r) {
         float* const row = p + r * seen_by_all;
@@ -159,7 +160,7 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
         lse[first + r] = most + std::log(sums[r]);
       }
       product(queries.of_floats(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
-              into(o), n, s.width, seen_by_all, space.rest(), true);
+              into(o), n, s.width, seen_by_all, {space.rest(), product_room, true});
       for (std::int64_t r = 0; r < n; ++r) {
         kern.multiply(1.0F / sums[r], o + r * s.width, s.width);
         out.store(first + r, o + r * s.width);
@@ -175,6 +176,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
   const at::Tensor gradient = at::empty(qkv.sizes(), qkv.options());
   const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
                               kRows * (3 * s.width + 2 * s.length) + product_floats(s);
+  const std::int64_t product_room = product_floats(s);
   const float scale = scale_of(s);
   // A part is a head of K and V with all the heads of Q that share it: their sums are made in one order.
   for_parts(s.batch * s.keys, floats, qkv, [&](std::int64_t part, Space space) {
@@ -202,9 +204,9 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
         const Operand q = queries.rows(first, n, false, turned_q), d = d_out.rows(first, n, false, nullptr);
         k.rows = seen_by_all;
         k.transposed = true;
-        product(q, k, into(p), n, seen_by_all, w, space.rest(), true);
-        product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w, space.rest(),
-                true);
+        product(q, k, into(p), n, seen_by_all, w, {space.rest(), product_room, true});
+        product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w,
+                {space.rest(), product_room, true});
         for (std::int64_t r = 0; r < n; ++r) {
           float* const row = p + r * seen_by_all;
           const auto [begin, end] = seen_by(starts, s, b, first + r);
@@ -212,7 +214,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           clear_outside(row, begin, end, seen_by_all);
         }
         const Operand p_transposed = queries.of_floats(p, n, seen_by_all, true);
-        product(p_transposed, d, into(dv, true), seen_by_all, w, n, space.rest(), true);
+        product(p_transposed, d, into(dv, true), seen_by_all, w, n, {space.rest(), product_room, true});
         for (std::int64_t r = 0; r < n; ++r) {
           out.load(first + r, o);
           d_out.load(first + r, d_o);
@@ -220,10 +222,10 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           kern.softmax_gradient(dp + r * seen_by_all + begin, kern.dot(d_o, o, w), scale,
                                 p + r * seen_by_all + begin, end - begin);
         }
-        product(p_transposed, q, into(dk, true), seen_by_all, w, n, space.rest(), true);
+        product(p_transposed, q, into(dk, true), seen_by_all, w, n, {space.rest(), product_room, true});
         k.transposed = false;
-        product(queries.of_floats(p, n, seen_by_all, false), k, into(dq), n, w, seen_by_all, space.rest(),
-                true);
+        product(queries.of_floats(p, n, seen_by_all, false), k, into(dq), n, w, seen_by_all,
+                {space.rest(), product_room, true});
         const Head d_queries(gradient, s, rope, b, h * w);
         for (std::int64_t r = 0; r < n; ++r) d_queries.store(first + r, dq + r * w);
       }

@@ -13,8 +13,8 @@ struct Blocks {
   std::int64_t m, n, k;
 };
 
-Blocks plan(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const std::int64_t floats = std::max<std::int64_t>(workspace_bytes() / 4, 64);
+Blocks plan(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats) {
+  floats = std::max<std::int64_t>(floats, 64);
   Blocks b{std::min<std::int64_t>(m, 256), std::min<std::int64_t>(n, 512), k};
   while (b.m * b.n > floats / 4 && (b.m > 1 || b.n > 1))
     (b.m > b.n ? b.m : b.n) = (std::max(b.m, b.n) + 1) / 2;
@@ -44,15 +44,15 @@ Block load_block(const Operand& a, std::int64_t r0, std::int64_t rows, std::int6
 }  // namespace
 
 std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const Blocks b = plan(m, n, k);
+  const Blocks b = plan(m, n, k, workspace_bytes() / 4);
   return b.m * b.n + b.k * (b.m + b.n);
 }
 
 void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                  std::int64_t k, float* workspace) {
+                  std::int64_t k, const Room& room) {
   if (m == 0 || n == 0) return;
-  const Blocks size = plan(m, n, k);
-  float* c_space = workspace;
+  const Blocks size = plan(m, n, k, std::min(room.floats, workspace_bytes() / 4));
+  float* c_space = room.data;
   float* a_space = c_space + size.m * size.n;
   float* b_space = a_space + size.m * size.k;
   // A block that was just converted is kept while the loops come back to it.

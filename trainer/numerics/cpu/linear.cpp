@@ -24,7 +24,7 @@ LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::
   product({kind, x.const_data_ptr(), batch, in, false}, {kind, w.const_data_ptr(), out, in, true},
           {kind, result.y.mutable_data_ptr(), bias, act,
            keep_before ? result.before.mutable_data_ptr() : nullptr},
-          batch, out, in, b.defined() ? blocks + out : blocks);
+          batch, out, in, {b.defined() ? blocks + out : blocks, product_workspace(batch, out, in)});
   return result;
 }
 
@@ -60,11 +60,11 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
   }
   if (wanted[0])
     product(left, {kind, w.const_data_ptr(), out, in, false}, {kind, grads[0].mutable_data_ptr()}, batch, in,
-            out, blocks);
+            out, {blocks, floats});
   left.transposed = true;
   if (wanted[1])
     product(left, {kind, x.const_data_ptr(), batch, in, false}, {kind, grads[1].mutable_data_ptr()}, out, in,
-            batch, blocks);
+            batch, {blocks, floats});
   return grads;
 }
 

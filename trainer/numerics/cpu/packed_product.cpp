@@ -34,10 +34,10 @@ struct Plan {
   [[nodiscard]] std::int64_t floats() const { return right() + threads * left() + sums(); }
 };
 
-Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size, std::int64_t threads) {
+Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size, std::int64_t threads,
+              std::int64_t limit) {
   m = std::max<std::int64_t>(m, 1), n = std::max<std::int64_t>(n, 1), k = std::max<std::int64_t>(k, 1);
-  constexpr std::int64_t kLeastFloats = 2048;
-  const std::int64_t limit = std::max(workspace_bytes() / 4, kLeastFloats);
+  limit = std::max(limit, threads * kLeastRoom);
   const auto half = [](std::int64_t& value, std::int64_t multiple) {
     value = up_to((value + 1) / 2, multiple);
   };
@@ -140,7 +140,7 @@ bool writes_plainly(const Result& result) {
 class PackedProduct {
  public:
   PackedProduct(const Operand& a, const Operand& b, const Result& result, Kind element, const Panels& panels,
-                std::int64_t m, std::int64_t n, std::int64_t k, float* workspace, bool in_parallel)
+                std::int64_t m, std::int64_t n, std::int64_t k, const Room& room)
       : a_(a),
         b_(b),
         result_(result),
@@ -149,8 +149,9 @@ class PackedProduct {
         m_(m),
         n_(n),
         k_(k),
-        plan_(plan_for(m, n, k, bytes_of(element), threads_of(in_parallel))),
-        right_(workspace),
+        plan_(plan_for(m, n, k, bytes_of(element), threads_of(room.in_parallel),
+                       std::min(room.floats, workspace_bytes() / 4))),
+        right_(room.data),
         left_(right_ + plan_.right()),
         sums_(left_ + plan_.threads * plan_.left()) {}
 
@@ -222,17 +223,19 @@ class PackedProduct {
 
 std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel) {
   const std::int64_t threads = threads_of(in_parallel);
-  return std::max(plan_for(m, n, k, 4, threads).floats(), plan_for(m, n, k, 2, threads).floats());
+  const std::int64_t limit = workspace_bytes() / 4;
+  return std::max(plan_for(m, n, k, 4, threads, limit).floats(),
+                  plan_for(m, n, k, 2, threads, limit).floats());
 }
 
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                    std::int64_t k, float* workspace, bool in_parallel) {
+                    std::int64_t k, const Room& room) {
   const auto is_brain = [](const Operand& x) { return x.kind == Kind::bf16 || x.may_round; };
   const Panels* panels = is_brain(a) && is_brain(b) ? avx512_panels(Kind::bf16) : nullptr;
   const Kind element = panels != nullptr ? Kind::bf16 : Kind::f32;
   if (panels == nullptr) panels = avx512_panels(Kind::f32);
   if (panels == nullptr || k == 0) return false;
-  if (m > 0 && n > 0) PackedProduct(a, b, result, element, *panels, m, n, k, workspace, in_parallel).run();
+  if (m > 0 && n > 0) PackedProduct(a, b, result, element, *panels, m, n, k, room).run();
   return true;
 }
 

@@ -3,13 +3,13 @@
 
 #include "numerics/cpu/kernels.h"
 
-// Products of matrices that were packed into panels: the inner loops of packed_product.h. Plain memory; on
+// Products of matrices that were packed into panels: the inner loops of packed_product.cpp. Plain memory; on
 // AVX-512 only, elsewhere BLAS multiplies.
 //
 // A panel holds `width` rows of the left matrix, or columns of the right one, step by step of the inner
-// dimension: [steps][width] words of 4 bytes, a word being one fp32 or two neighbouring bf16, zeros beyond
-// what there is. Sums are fp32, one chain over the inner dimension for each element, so that they do not
-// depend on how the matrix was cut into blocks and dealt to threads.
+// dimension: [steps][width] words of 4 bytes, a word being one fp32 or two neighbouring bf16, beyond what
+// there is something that no tile stores. Sums are fp32, one chain over the inner dimension for each element,
+// so that they do not depend on how the matrix was cut into blocks and dealt to threads.
 namespace ebb::numerics::cpu {
 
 inline constexpr std::int64_t kLeftPanel = 14;   // rows of a tile

@@ -15,11 +15,11 @@ std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, b
 }
 
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-             std::int64_t k, float* workspace, bool in_parallel) {
+             std::int64_t k, const Room& room) {
   if (m <= kFewRows && !a.transposed && b.transposed)
     row_product(a, b, result, m, n, k);
-  else if (!packed_product(a, b, result, m, n, k, workspace, in_parallel))
-    blas_product(a, b, result, m, n, k, workspace);
+  else if (!packed_product(a, b, result, m, n, k, room))
+    blas_product(a, b, result, m, n, k, room);
 }
 
 void row_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,

@@ -29,13 +29,23 @@ struct Result {
   bool accumulate = false;  // out += block: fp32 without bias and activation alone
 };
 
-// Floats of workspace that `product` needs for this size under the limit of workspace_bytes(): called by
-// itself, when it works on all threads, or by one thread of a parallel region, when it works on that one.
+// Floats that a product may hold meanwhile. Within a parallel region (`in_parallel`) it works on the calling
+// thread alone.
+struct Room {
+  float* data;
+  std::int64_t floats;
+  bool in_parallel = false;
+};
+
+// The room with which a product of this size is quickest, under the limit of workspace_bytes(). With less it
+// cuts its blocks smaller; kLeastRoom is enough for any, on each of its threads.
 std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
+inline constexpr std::int64_t kLeastRoom = 1024;
+
 // result [m, n] = a b, block by block: sums are fp32 and rounded once. bf16 is multiplied as it is where the
 // processor can and both are bf16 (or may be rounded to it); all else is converted to fp32.
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-             std::int64_t k, float* workspace, bool in_parallel = false);
+             std::int64_t k, const Room& room);
 
 // sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
 void column_sums(const Operand& a, float* sums);
@@ -47,7 +57,7 @@ void activation_backward(Kind kind, const void* dy, const void* saved, Act act, 
 // The parts of product() for one way of multiplying each; tests call them to compare.
 // Through panels, on AVX-512. False where the processor has it not: nothing was done.
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                    std::int64_t k, float* workspace, bool in_parallel = false);
+                    std::int64_t k, const Room& room);
 std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
 // Row by column, where there are few rows and packing would not pay: m <= kFewRows, a as it is, b transposed.
 inline constexpr std::int64_t kFewRows = 4;
@@ -55,7 +65,7 @@ void row_product(const Operand& a, const Operand& b, const Result& result, std::
                  std::int64_t k);
 // Through BLAS in fp32, on any machine.
 void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                  std::int64_t k, float* workspace);
+                  std::int64_t k, const Room& room);
 std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k);
 
 }  // namespace ebb::numerics::cpu

@@ -1,0 +1,93 @@
+{{/* What `ebb launch` is called with. */}}
+{{- define "ebb.launchArguments" -}}
+{{- $v := .Values -}}
+- launch
+- -n
+- {{ include "ebb.ranks" . | quote }}
+{{- if eq $v.mode "mpijob" }}
+- --hostfile
+- /etc/mpi/hostfile
+- --wait
+- {{ printf "%ds" (int $v.job.waitForWorkers) | quote }}
+- --port
+- "2222"
+{{- range $name, $_ := $v.env }}
+- --forward
+- {{ $name }}
+{{- end }}
+{{- end }}
+- /config/config.yaml
+- {{ printf "run.dir=%s" $v.checkpoints.mountPath | quote }}
+{{- range $v.overrides }}
+- {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The job's spec: root, job, config, suspend. */}}
+{{- define "ebb.spec" -}}
+{{- $root := .root -}}
+{{- $v := $root.Values -}}
+{{- $arguments := fromYamlArray (include "ebb.launchArguments" $root) -}}
+{{- $common := dict "root" $root "config" .config -}}
+{{- if eq $v.mode "mpijob" }}
+{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "gpus" 0) $common -}}
+{{- $sshd := list "/usr/sbin/sshd" "-De" "-f" "/etc/ebb/sshd_config" -}}
+{{- $probe := dict "tcpSocket" (dict "port" 2222) "periodSeconds" 5 -}}
+{{- $stop := list "/usr/local/bin/ebb-stop" -}}
+{{- $worker := merge (dict "role" $v.worker "name" "worker" "command" $sshd "gpus" $v.gpu.count "probe" $probe "preStop" $stop) $common -}}
+slotsPerWorker: {{ int $v.slotsPerWorker }}
+sshAuthMountPath: /home/mpiuser/.ssh
+launcherCreationPolicy: WaitForWorkersReady
+runPolicy:
+  cleanPodPolicy: {{ $v.job.cleanPodPolicy }}
+  backoffLimit: {{ int64 $v.job.backoffLimit }}
+  {{- if not (kindIs "invalid" $v.job.activeDeadlineSeconds) }}
+  activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
+  {{- end }}
+  {{- if not (kindIs "invalid" $v.job.ttlSecondsAfterFinished) }}
+  ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
+  {{- end }}
+  suspend: {{ .suspend }}
+mpiReplicaSpecs:
+  Launcher:
+    replicas: 1
+    restartPolicy: Never
+    template:
+      {{- include "ebb.podTemplate" $launcher | nindent 6 }}
+  Worker:
+    replicas: {{ int $v.workers }}
+    restartPolicy: OnFailure
+    template:
+      {{- include "ebb.podTemplate" $worker | nindent 6 }}
+{{- else }}
+{{- $pod := merge (dict "role" $v.worker "name" "trainer" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "gpus" $v.gpu.count "restartPolicy" "Never") $common -}}
+backoffLimit: {{ int64 $v.job.backoffLimit }}
+suspend: {{ .suspend }}
+{{- if not (kindIs "invalid" $v.job.activeDeadlineSeconds) }}
+activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
+{{- end }}
+{{- if not (kindIs "invalid" $v.job.ttlSecondsAfterFinished) }}
+ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
+{{- end }}
+podReplacementPolicy: Failed
+# 2 configuration, 3 data, 4 memory, 6 diverged, 7 checkpoint: another try ends the same. 75, a stop on request with a checkpoint
+# saved, goes on in another pod and is no failure.
+podFailurePolicy:
+  rules:
+    - action: FailJob
+      onExitCodes:
+        containerName: ebb
+        operator: In
+        values: [2, 3, 4, 6, 7]
+    - action: Ignore
+      onExitCodes:
+        containerName: ebb
+        operator: In
+        values: [75]
+    - action: Ignore
+      onPodConditions:
+        - type: DisruptionTarget
+template:
+  {{- include "ebb.podTemplate" $pod | nindent 2 }}
+{{- end }}
+{{- end -}}
