@@ -101,6 +101,8 @@ schedulerName: {{ . }}
 {{- define "ebb.environment" -}}
 - name: HOME
   value: /tmp
+- name: EBB_DATA
+  value: {{ .Values.data.mountPath }}
 {{- range $name, $value := .Values.env }}
 - name: {{ $name }}
   value: {{ $value | quote }}

@@ -11,6 +11,8 @@
 - {{ printf "%ds" (int $v.job.waitForWorkers) | quote }}
 - --port
 - "2222"
+- --forward
+- EBB_DATA
 {{- range $name, $_ := $v.env }}
 - --forward
 - {{ $name }}
