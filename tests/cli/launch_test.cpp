@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "support/process.h"
 #include "train/support.h"
@@ -51,6 +52,22 @@ TEST(Launch, WithoutATerminalNoLineRenewsItself) {
   const TinyRun tiny;
   const ProcessResult result = run(launch(tiny, 2, "plain", {"run.steps=3"}), plain());
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\033")));
+}
+
+// As the chart calls it: a host file, variables to hand on, and what comes behind them is the configuration.
+TEST(Launch, GoesByAHostFile) {
+  const TinyRun tiny;
+  const std::string hosts = tiny.folder() / "hosts";
+  std::ofstream(hosts) << "localhost slots=2\n";
+  auto argv = launch(tiny, 2, "by-file", {"run.steps=3"});
+  argv.insert(argv.begin() + 2, {"--hostfile", hosts, "--forward", "HOME", "--forward", "PATH"});
+  const ProcessResult result = run(argv, plain());
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("-x HOME -x PATH -n 2 "));
+  argv.insert(argv.begin() + 2, {"--wait", "200ms", "--port", "1"});
+  const ProcessResult waited = run(argv, plain());
+  EXPECT_EQ(waited.exit_code, 5) << waited.out << waited.err;
+  EXPECT_THAT(waited.err, HasSubstr("1 of 1 hosts did not answer on port 1"));
 }
 
 TEST(Launch, ThePrintedLineRunsAsTyped) {

@@ -76,8 +76,10 @@ void add_launch(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   command->add_option("--hostfile", options->plan.hostfile,
                       "Open MPI's file of hosts, a name and slots=N a line: ranks go there, by ssh");
-  command->add_option("--forward", options->plan.forward,
-                      "Variable of the environment that ranks on other hosts get too; may be given again");
+  command
+      ->add_option("--forward", options->plan.forward,
+                   "Variable of the environment that ranks on other hosts get too; may be given again")
+      ->allow_extra_args(false);
   command->add_option("--wait", options->wait,
                       "With --hostfile: so long for all hosts to answer, such as 600s");
   command
