@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -78,6 +77,10 @@ TEST(Attention, ALaterTokenChangesNothingBefore) {
   EXPECT_FALSE(at::equal(before.narrow(1, 70, 30), after.narrow(1, 70, 30)));
 }
 
+struct Document {
+  std::int64_t sequence, first, tokens;
+};
+
 // Documents in one window are to each other as if they were alone.
 TEST(Attention, StaysWithinDocuments) {
   const at::Tensor tokens = at::full({2, 150}, 7, at::kLong);
@@ -96,10 +99,9 @@ TEST(Attention, StaysWithinDocuments) {
     const at::Tensor dy = at::randn({2, 150, 4 * 16}).to(dtype);
     const at::Tensor y = attention(qkv, {4, 2}, {}, starts);
     const at::Tensor gradient = torch::autograd::grad({y}, {qkv}, {dy})[0];
-    for (const auto& [b, first, n] :
-         {std::array<std::int64_t, 3>{0, 0, 90}, {0, 90, 1}, {0, 91, 59}, {1, 0, 150}}) {
+    for (const Document& d : {Document{0, 0, 90}, {0, 90, 1}, {0, 91, 59}, {1, 0, 150}}) {
       const auto part = [&](const at::Tensor& t) {
-        return t.narrow(0, b, 1).narrow(1, first, n).contiguous();
+        return t.narrow(0, d.sequence, 1).narrow(1, d.first, d.tokens).contiguous();
       };
       const at::Tensor alone = part(qkv.detach()).requires_grad_();
       const at::Tensor expected = attention(alone, {4, 2});
