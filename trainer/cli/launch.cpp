@@ -25,13 +25,13 @@ struct LaunchOptions {
   std::vector<std::string> overrides;
 };
 
-void wait_for_workers(const LaunchOptions& options) {
+void wait_for_workers(const LaunchOptions& options, const std::vector<std::string>& hosts) {
   const auto seconds = parse_duration(options.wait);
   if (!seconds)
     throw Error(
         ExitCode::usage,
         fmt::format("launch: --wait {} is no time: give a number with a unit, such as 600s", options.wait));
-  wait_for_hosts(read_hostfile(options.plan.hostfile), options.port, *seconds, report);
+  wait_for_hosts(hosts, options.port, *seconds, report);
 }
 
 ExitCode launch(const LaunchOptions& options) {
@@ -39,8 +39,9 @@ ExitCode launch(const LaunchOptions& options) {
     throw Error(ExitCode::usage,
                 fmt::format("launch: -n {}: at least one rank is needed, -n 1 or more", options.plan.ranks));
   }
+  std::vector<std::string> hosts;
   if (!options.plan.hostfile.empty())
-    (void)read_hostfile(options.plan.hostfile);
+    hosts = read_hostfile(options.plan.hostfile);
   else if (!options.wait.empty())
     throw Error(ExitCode::usage, "launch: --wait waits for the hosts of a host file: give --hostfile too");
   const LaunchHost host = look_at_launch_host();
@@ -60,7 +61,7 @@ ExitCode launch(const LaunchOptions& options) {
   std::printf("%s\n", shell_line(line).c_str());
   std::fflush(stdout);
   if (options.print_only) return ExitCode::ok;
-  if (!options.wait.empty()) wait_for_workers(options);
+  if (!options.wait.empty()) wait_for_workers(options, hosts);
   const Verdict end = verdict(run_supervised(host, line, report));
   if (!end.message.empty()) report(end.message);
   return end.code;

@@ -162,11 +162,10 @@ class BytePairs final : public Tokenizer {
   [[nodiscard]] std::size_t settled(std::string_view text) const override {
     if (space_first_) return 0;  // each part would get one
     text.remove_suffix(unfinished(text));
-    const char* last = text.data();
-    words_.cut(text, [&](std::string_view word) {
-      if (visible_.is_in(word)) last = word.data();
-    });
-    return static_cast<std::size_t>(last - text.data());
+    std::vector<std::string_view> words;
+    words_.cut(text, [&](std::string_view word) { words.push_back(word); });
+    while (!words.empty() && !visible_.is_in(words.back())) words.pop_back();
+    return words.empty() ? 0 : static_cast<std::size_t>(words.back().data() - text.data());
   }
   [[nodiscard]] std::string decode(std::span<const Token> tokens) const override {
     std::string text;

@@ -8,8 +8,6 @@ namespace ebb::data {
 
 enum class Format { mds, tokens, raw_u16 };
 
-// What turns tokens into text again. none: samples are shown as numbers.
-
 struct CacheConfig {
   std::int64_t ram = std::int64_t{256} << 20;  // bytes of unpacked shards kept; only compressed ones need it
   void describe(config::Section& s);

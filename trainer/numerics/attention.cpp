@@ -111,7 +111,8 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
 }
 
 at::Tensor document_starts(const at::Tensor& tokens, std::int64_t end) {
-  const at::Tensor ids = tokens.to(at::kLong).contiguous(), starts = at::empty(ids.sizes(), ids.options());
+  const at::Tensor here = tokens.is_cuda() ? tokens.cpu() : tokens;
+  const at::Tensor ids = here.to(at::kLong).contiguous(), starts = at::empty(ids.sizes(), ids.options());
   if (ids.is_meta()) return starts;
   const std::int64_t* const id = ids.const_data_ptr<std::int64_t>();
   std::int64_t* const start = starts.mutable_data_ptr<std::int64_t>();

@@ -28,19 +28,6 @@ cpu::Operand rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, bo
   return {cpu::kind_of(t), place(t, first * t.size(1)), n, t.size(1), transposed};
 }
 
-// fp32 that is as good in the dtype of the matrix which it is multiplied with.
-cpu::Operand gradient_block(const float* data, std::int64_t rows, std::int64_t words, bool transposed) {
-  cpu::Operand block{cpu::Kind::f32, data, rows, words, transposed};
-  block.may_round = true;
-  return block;
-}
-
-cpu::Result sums_in(float* out, bool accumulate) {
-  cpu::Result result{cpu::Kind::f32, out};
-  result.accumulate = accumulate;
-  return result;
-}
-
 // Floats that the products of one block need.
 std::int64_t product_floats(std::int64_t rows, std::int64_t words, std::int64_t width) {
   return std::max({cpu::product_workspace(rows, words, width), cpu::product_workspace(rows, width, words),
@@ -74,8 +61,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       std::fill(sum.begin(), sum.end(), 0.0F);
       for (std::int64_t word = 0; word < vocabulary; word += kWords) {
         const std::int64_t words = std::min(kWords, vocabulary - word);
-        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), sums_in(logits, false),
-                     rows, words, width, {product_space, room});
+        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true),
+                     cpu::sums_in(logits, false), rows, words, width, {product_space, room});
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = logits + r * words;
@@ -122,8 +109,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       const std::int64_t words = std::min(kWords, vocabulary - word);
       for (std::int64_t first = 0; first < n; first += kRows) {
         const std::int64_t rows = std::min(kRows, n - first);
-        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), sums_in(p, false), rows,
-                     words, width, {product_space, room});
+        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), cpu::sums_in(p, false),
+                     rows, words, width, {product_space, room});
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = p + r * words;
@@ -137,10 +124,11 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
             if (wanted >= word && wanted < word + words) row[wanted - word] -= scale;
           }
         });
-        cpu::product(gradient_block(p, rows, words, false), rows_of(w, word, words, false),
-                     sums_in(dh_sums + first * width, word > 0), rows, width, words, {product_space, room});
-        cpu::product(gradient_block(p, rows, words, true), rows_of(h, first, rows, false),
-                     sums_in(dw_sums, first > 0), words, width, rows, {product_space, room});
+        cpu::product(cpu::floats_beside(kind, p, rows, words, false), rows_of(w, word, words, false),
+                     cpu::sums_in(dh_sums + first * width, word > 0), rows, width, words,
+                     {product_space, room});
+        cpu::product(cpu::floats_beside(kind, p, rows, words, true), rows_of(h, first, rows, false),
+                     cpu::sums_in(dw_sums, first > 0), words, width, rows, {product_space, room});
       }
       if (n == 0) std::fill_n(dw_sums, words * width, 0.0F);
       kern.from_float(kind, dw_sums, place_in(dw, word * width), words * width);

@@ -44,7 +44,8 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
                      const at::Tensor& starts = {});
 
 // `starts` for attention() of tokens [B, T]: where the document of each begins, with the last token `end` up
-// to it (the one that ends a document begins the next), or at 0.
+// to it (the one that ends a document begins the next), or at 0. On the CPU, wherever
+// the tokens are.
 at::Tensor document_starts(const at::Tensor& tokens, std::int64_t end);
 
 // How the angles of `rope` are made smaller than those that a model began with, so that it sees further.

@@ -212,7 +212,6 @@ KeyValues Gpt::begin(std::int64_t tokens) const {
 
 at::Tensor Gpt::starts_of(const at::Tensor& tokens) const {
   if (!config_.document_end) return {};
-  if (tokens.is_cuda()) return at::zeros(tokens.sizes(), tokens.options().dtype(at::kLong));  // refused there
   return numerics::document_starts(tokens, *config_.document_end);
 }
 

@@ -23,7 +23,7 @@ class Head {
         kind_(kind_of(tensor)),
         row_(tensor.size(2)),
         data_(const_cast<char*>(static_cast<const char*>(tensor.const_data_ptr())) +
-              (b * shape.length * row_ + column) * bytes_of(kind_)),
+              (b * shape.length * row_ + column) * size_of(kind_)),
         angles_(rope.defined() ? rope.const_data_ptr<float>() : nullptr) {}
 
   // Rows [first, first + n), where they lie; with angles, turned by their positions, in `space`.
@@ -37,7 +37,7 @@ class Head {
   }
   // fp32 that goes with this tensor.
   Operand of_floats(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
-    return {Kind::f32, data, rows, columns, transposed, 0, kind_ == Kind::bf16};
+    return floats_beside(kind_, data, rows, columns, transposed);
   }
   void load(std::int64_t t, float* out) const { kernels().to_float(kind_, at_row(t), out, shape_.width); }
   // Row t; `values` is overwritten. With angles, turned back: the gradient of what rows() turned.
@@ -51,7 +51,7 @@ class Head {
   }
 
  private:
-  [[nodiscard]] char* at_row(std::int64_t t) const { return data_ + t * row_ * bytes_of(kind_); }
+  [[nodiscard]] char* at_row(std::int64_t t) const { return data_ + t * row_ * size_of(kind_); }
   [[nodiscard]] const float* cosines(std::int64_t t) const { return angles_ + t * (shape_.width / 2); }
   [[nodiscard]] const float* sines(std::int64_t t) const { return cosines(t + shape_.length); }
 
@@ -100,12 +100,6 @@ std::int64_t product_floats(const AttentionShape& s) {
   return most;
 }
 
-Result into(float* sums, bool accumulate = false) {
-  Result result{Kind::f32, sums};
-  result.accumulate = accumulate;
-  return result;
-}
-
 struct Range {
   std::int64_t begin, end;
 };
@@ -130,9 +124,9 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
                                   const at::Tensor& starts) {
   AttentionOutput result{at::empty({s.batch, s.length, s.queries * s.width}, qkv.options()),
                          at::empty({s.batch, s.queries, s.length}, qkv.options().dtype(at::kFloat))};
-  const std::int64_t floats =
-      (rope.defined() ? s.length + kRows : 0) * s.width + kRows * (s.width + s.length) + product_floats(s);
   const std::int64_t product_room = product_floats(s);
+  const std::int64_t floats =
+      (rope.defined() ? s.length + kRows : 0) * s.width + kRows * (s.width + s.length) + product_room;
   const float scale = scale_of(s);
   for_parts(s.batch * s.queries, floats, qkv, [&](std::int64_t part, Space space) {
     const Kernels& kern = kernels();
@@ -148,7 +142,7 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
     for (std::int64_t first = 0; first < s.length; first += kRows) {
       const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
       k.rows = seen_by_all;
-      product(queries.rows(first, n, false, turned_q), k, into(p), n, seen_by_all, s.width,
+      product(queries.rows(first, n, false, turned_q), k, sums_in(p), n, seen_by_all, s.width,
               {space.rest(), product_room, true});
       float sums[kRows];
       for (std::int64_t r = 0; r < n; ++r) {
@@ -160,7 +154,7 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
         lse[first + r] = most + std::log(sums[r]);
       }
       product(queries.of_floats(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
-              into(o), n, s.width, seen_by_all, {space.rest(), product_room, true});
+              sums_in(o), n, s.width, seen_by_all, {space.rest(), product_room, true});
       for (std::int64_t r = 0; r < n; ++r) {
         kern.multiply(1.0F / sums[r], o + r * s.width, s.width);
         out.store(first + r, o + r * s.width);
@@ -174,9 +168,9 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
                               const at::Tensor& rope, const at::Tensor& starts,
                               const AttentionOutput& forward) {
   const at::Tensor gradient = at::empty(qkv.sizes(), qkv.options());
-  const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
-                              kRows * (3 * s.width + 2 * s.length) + product_floats(s);
   const std::int64_t product_room = product_floats(s);
+  const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
+                              kRows * (3 * s.width + 2 * s.length) + product_room;
   const float scale = scale_of(s);
   // A part is a head of K and V with all the heads of Q that share it: their sums are made in one order.
   for_parts(s.batch * s.keys, floats, qkv, [&](std::int64_t part, Space space) {
@@ -204,8 +198,8 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
         const Operand q = queries.rows(first, n, false, turned_q), d = d_out.rows(first, n, false, nullptr);
         k.rows = seen_by_all;
         k.transposed = true;
-        product(q, k, into(p), n, seen_by_all, w, {space.rest(), product_room, true});
-        product(d, values.rows(0, seen_by_all, true, nullptr), into(dp), n, seen_by_all, w,
+        product(q, k, sums_in(p), n, seen_by_all, w, {space.rest(), product_room, true});
+        product(d, values.rows(0, seen_by_all, true, nullptr), sums_in(dp), n, seen_by_all, w,
                 {space.rest(), product_room, true});
         for (std::int64_t r = 0; r < n; ++r) {
           float* const row = p + r * seen_by_all;
@@ -214,7 +208,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           clear_outside(row, begin, end, seen_by_all);
         }
         const Operand p_transposed = queries.of_floats(p, n, seen_by_all, true);
-        product(p_transposed, d, into(dv, true), seen_by_all, w, n, {space.rest(), product_room, true});
+        product(p_transposed, d, sums_in(dv, true), seen_by_all, w, n, {space.rest(), product_room, true});
         for (std::int64_t r = 0; r < n; ++r) {
           out.load(first + r, o);
           d_out.load(first + r, d_o);
@@ -222,9 +216,9 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           kern.softmax_gradient(dp + r * seen_by_all + begin, kern.dot(d_o, o, w), scale,
                                 p + r * seen_by_all + begin, end - begin);
         }
-        product(p_transposed, q, into(dk, true), seen_by_all, w, n, {space.rest(), product_room, true});
+        product(p_transposed, q, sums_in(dk, true), seen_by_all, w, n, {space.rest(), product_room, true});
         k.transposed = false;
-        product(queries.of_floats(p, n, seen_by_all, false), k, into(dq), n, w, seen_by_all,
+        product(queries.of_floats(p, n, seen_by_all, false), k, sums_in(dq), n, w, seen_by_all,
                 {space.rest(), product_room, true});
         const Head d_queries(gradient, s, rope, b, h * w);
         for (std::int64_t r = 0; r < n; ++r) d_queries.store(first + r, dq + r * w);

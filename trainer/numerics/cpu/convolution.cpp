@@ -109,7 +109,7 @@ struct Target {
   Act act;
   void put(float* values, std::int64_t first, std::int64_t images, std::int64_t pixels,
            std::int64_t channels) const {
-    const std::int64_t offset = first * pixels * channels * (kind == Kind::f32 ? 4 : 2);
+    const std::int64_t offset = first * pixels * channels * size_of(kind);
     kernels().finish(kind, values, bias, act, images * pixels, channels, out + offset,
                      before == nullptr ? nullptr : before + offset);
   }

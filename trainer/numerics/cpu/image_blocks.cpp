@@ -14,7 +14,7 @@ bool is_channels_last(const at::Tensor& t) {
 void load_one(Kind kind, const char* data, bool channels_last, std::int64_t channels, std::int64_t pixels,
               std::int64_t i, float* out, float* scratch) {
   const std::int64_t n = channels * pixels;
-  const char* at = data + i * n * (kind == Kind::f32 ? 4 : 2);
+  const char* at = data + i * n * size_of(kind);
   if (channels_last) return kernels().to_float(kind, at, out, n);
   kernels().to_float(kind, at, scratch, n);
   kernels().transpose(scratch, channels, pixels, out);

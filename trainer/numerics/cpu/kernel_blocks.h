@@ -19,9 +19,6 @@ namespace ebb::numerics::cpu {
 constexpr std::int64_t kBlock = 512;  // elements that a loop holds on the stack as floats
 constexpr int kLanes = 16;            // partial sums of a reduction, whatever the vector's width
 
-EBB_INLINE std::int64_t size_of(Kind kind) {
-  return kind == Kind::f32 ? 4 : 2;
-}
 EBB_INLINE const void* at(const void* base, Kind kind, std::int64_t i) {
   return static_cast<const char*>(base) + i * size_of(kind);
 }

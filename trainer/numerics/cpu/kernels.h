@@ -7,6 +7,9 @@
 namespace ebb::numerics::cpu {
 
 enum class Kind : std::uint8_t { f32, f16, bf16 };
+inline constexpr std::int64_t size_of(Kind kind) {  // bytes
+  return kind == Kind::f32 ? 4 : 2;
+}
 enum class Act : std::uint8_t { none, relu, silu, gelu };  // gelu: by tanh
 
 struct AdamWFactors {

@@ -8,7 +8,7 @@ void store_rows(const Result& result, std::int64_t n, std::int64_t m0, std::int6
   const auto place = [&](void* base, std::int64_t row) {
     const std::int64_t element = (m0 + row) * n + n0;
     return base == nullptr ? nullptr
-                           : static_cast<void*>(static_cast<char*>(base) + element * bytes_of(result.kind));
+                           : static_cast<void*>(static_cast<char*>(base) + element * size_of(result.kind));
   };
   const float* bias = result.bias == nullptr ? nullptr : result.bias + n0;
   const std::int64_t at_once = columns == n ? rows : 1;

@@ -4,12 +4,8 @@
 // How both ways of product.h read an operand and finish a block.
 namespace ebb::numerics::cpu {
 
-inline std::int64_t bytes_of(Kind kind) {
-  return kind == Kind::f32 ? 4 : 2;
-}
-
 inline const char* element_of(const Operand& a, std::int64_t row, std::int64_t column) {
-  return static_cast<const char*>(a.data) + (row * a.step() + column) * bytes_of(a.kind);
+  return static_cast<const char*>(a.data) + (row * a.step() + column) * size_of(a.kind);
 }
 
 // A block [rows, columns] of fp32, dense, becomes rows m0.. and columns n0.. of the result, which is n wide.

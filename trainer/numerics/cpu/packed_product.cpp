@@ -68,7 +68,6 @@ Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size,
     else
       break;
   }
-  p.whole = p.cut ? p.whole : up_to(m, kLeftPanel);
   // As many blocks of rows as can be dealt evenly to the threads.
   const std::int64_t blocks = up_to((p.whole + p.rows - 1) / p.rows, p.threads);
   p.rows = std::min(p.rows, up_to((p.whole + blocks - 1) / blocks, kLeftPanel));
@@ -87,7 +86,7 @@ struct Piece {
 // Rows and columns as stored, as elements: where they lie, or converted into `scratch`.
 Piece piece_of(const Operand& a, Kind element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
                std::int64_t columns, char* scratch) {
-  const std::int64_t size = bytes_of(element);
+  const std::int64_t size = size_of(element);
   if (a.kind == element) return {element_of(a, r0, c0), a.step() * size};
   for (std::int64_t r = 0; r < rows; ++r) {
     char* const out = scratch + r * columns * size;
@@ -115,8 +114,8 @@ void pack(const Operand& a, const Panels& panels, Kind element, bool across, std
       const std::int64_t here = std::min(kStepsAtOnce, steps - k);
       const Piece piece = piece_of(a, element, k0 + k, here, first, count, scratch);
       for (std::int64_t p = 0; p < count; p += width)
-        panels.pack_columns(piece.data + p * bytes_of(element), piece.stride, here,
-                            std::min(width, count - p), width, at_step(p, k));
+        panels.pack_columns(piece.data + p * size_of(element), piece.stride, here, std::min(width, count - p),
+                            width, at_step(p, k));
     }
     return;
   }
@@ -149,7 +148,7 @@ class PackedProduct {
         m_(m),
         n_(n),
         k_(k),
-        plan_(plan_for(m, n, k, bytes_of(element), threads_of(room.in_parallel),
+        plan_(plan_for(m, n, k, size_of(element), threads_of(room.in_parallel),
                        std::min(room.floats, workspace_bytes() / 4))),
         right_(room.data),
         left_(right_ + plan_.right()),

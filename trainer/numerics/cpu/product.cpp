@@ -68,7 +68,7 @@ void activation_backward(Kind kind, const void* dy, const void* saved, Act act, 
                          void* out) {
   constexpr std::int64_t kAtOnce = 512, kPart = 32 * kAtOnce;
   const Kernels& kern = kernels();
-  const std::int64_t size = bytes_of(kind);
+  const std::int64_t size = size_of(kind);
   at::parallel_for(0, (elements + kPart - 1) / kPart, 1, [&](std::int64_t begin, std::int64_t end) {
     alignas(64) float gradient[kAtOnce];
     alignas(64) float values[kAtOnce];

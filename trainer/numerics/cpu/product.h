@@ -29,6 +29,19 @@ struct Result {
   bool accumulate = false;  // out += block: fp32 without bias and activation alone
 };
 
+// fp32 sums and no more.
+inline Result sums_in(float* out, bool accumulate = false) {
+  Result result{Kind::f32, out};
+  result.accumulate = accumulate;
+  return result;
+}
+
+// fp32 that is multiplied with a matrix of `kind`, and is as good in that.
+inline Operand floats_beside(Kind kind, const float* data, std::int64_t rows, std::int64_t columns,
+                             bool transposed) {
+  return {Kind::f32, data, rows, columns, transposed, 0, kind == Kind::bf16};
+}
+
 // Floats that a product may hold meanwhile. Within a parallel region (`in_parallel`) it works on the calling
 // thread alone.
 struct Room {
