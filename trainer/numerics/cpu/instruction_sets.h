@@ -3,6 +3,8 @@
 // processor has it. Only where the processor is x86-64.
 #include <immintrin.h>
 
+#include <cstdint>
+
 #include "base/processor.h"
 
 #define EBB_AVX2 __attribute__((target("avx2,fma,f16c")))
@@ -29,6 +31,11 @@ inline bool has_avx512() {
                           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vl");
   return has;
+}
+
+// The first n of the 16 words of a vector, n being any number.
+EBB_AVX512 inline __mmask16 first_words(std::int64_t n) {
+  return static_cast<__mmask16>(n >= 16 ? 0xffffU : n <= 0 ? 0U : (1U << n) - 1U);
 }
 
 inline bool has_avx512_bf16() {

@@ -90,17 +90,31 @@ EBB_INLINE void norm_gradient_body(Kind kind, const void* dy, const void* x, con
   }
 }
 
-template <class Convert>
-EBB_INLINE void sum_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n) {
+// out = combine(a, b), elementwise.
+template <class Convert, class Combine>
+EBB_INLINE void combine_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n,
+                             const Combine& combine) {
   alignas(64) float x[kBlock];
   alignas(64) float y[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
     load<Convert>(kind, at(a, kind, i), x, count);
     load<Convert>(kind, at(b, kind, i), y, count);
-    for (std::int64_t j = 0; j < count; ++j) x[j] += y[j];
+    for (std::int64_t j = 0; j < count; ++j) x[j] = combine(x[j], y[j]);
     store<Convert>(kind, x, at(out, kind, i), count);
   }
+}
+
+template <class Convert>
+EBB_INLINE void sum_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n) {
+  combine_body<Convert>(kind, a, b, out, n,
+                        [](float x, float y) __attribute__((always_inline)) { return x + y; });
+}
+
+template <class Convert>
+EBB_INLINE void swiglu_body(Kind kind, const void* gate, const void* up, void* out, std::int64_t n) {
+  combine_body<Convert>(kind, gate, up, out, n,
+                        [](float x, float y) __attribute__((always_inline)) { return x * sigmoid(x) * y; });
 }
 
 EBB_INLINE float largest_body(const float* x, std::int64_t n) {
@@ -138,19 +152,6 @@ EBB_INLINE void rotate_body(const float* cosines, const float* sines, float* x, 
     const float a = x[i], b = x[i + half];
     x[i] = a * cosines[i] - b * sines[i];
     x[i + half] = b * cosines[i] + a * sines[i];
-  }
-}
-
-template <class Convert>
-EBB_INLINE void swiglu_body(Kind kind, const void* gate, const void* up, void* out, std::int64_t n) {
-  alignas(64) float a[kBlock];
-  alignas(64) float b[kBlock];
-  for (std::int64_t i = 0; i < n; i += kBlock) {
-    const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(gate, kind, i), a, count);
-    load<Convert>(kind, at(up, kind, i), b, count);
-    for (std::int64_t j = 0; j < count; ++j) a[j] = a[j] * sigmoid(a[j]) * b[j];
-    store<Convert>(kind, a, at(out, kind, i), count);
   }
 }
 

@@ -7,10 +7,6 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-EBB_AVX512 inline __mmask16 rest_mask(std::int64_t n) {
-  return static_cast<__mmask16>((1U << n) - 1U);
-}
-
 struct Convert {
   EBB_AVX512 static void from_half(const std::uint16_t* in, float* out, std::int64_t n) {
     std::int64_t i = 0;
@@ -18,7 +14,7 @@ struct Convert {
       _mm512_storeu_ps(out + i, _mm512_maskz_cvtph_ps(
                                     0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i))));
     if (i < n) {
-      const __mmask16 mask = rest_mask(n - i);
+      const __mmask16 mask = first_words(n - i);
       _mm512_mask_storeu_ps(out + i, mask,
                             _mm512_maskz_cvtph_ps(0xffff, _mm256_maskz_loadu_epi16(mask, in + i)));
     }
@@ -30,7 +26,7 @@ struct Convert {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i),
                           _mm512_maskz_cvtps_ph(0xffff, _mm512_loadu_ps(in + i), kRounding));
     if (i < n) {
-      const __mmask16 mask = rest_mask(n - i);
+      const __mmask16 mask = first_words(n - i);
       _mm256_mask_storeu_epi16(out + i, mask,
                                _mm512_maskz_cvtps_ph(0xffff, _mm512_maskz_loadu_ps(mask, in + i), kRounding));
     }

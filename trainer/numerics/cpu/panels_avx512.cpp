@@ -14,9 +14,6 @@ constexpr std::int64_t kVector = 16;  // words of a vector
 constexpr std::int64_t kAhead =
     512;  // bytes that rows are fetched ahead: 16 of them are too many to be foreseen
 
-EBB_AVX512 inline __mmask16 first_words(std::int64_t n) {
-  return static_cast<__mmask16>(n >= kVector ? 0xffffU : n <= 0 ? 0U : (1U << n) - 1U);
-}
 EBB_AVX512 inline __mmask32 first_halves(std::int64_t n) {
   return n >= 2 * kVector ? 0xffffffffU : n <= 0 ? 0U : (1U << n) - 1U;
 }

@@ -20,8 +20,7 @@ struct Masks {
 };
 
 EBB_AVX512 inline Masks masks(std::int64_t width) {
-  const std::uint32_t bits = width >= 32 ? 0xffffffffU : (1U << width) - 1U;
-  return {static_cast<__mmask16>(bits & 0xffffU), static_cast<__mmask16>(bits >> 16)};
+  return {first_words(width), first_words(width - 16)};
 }
 
 template <int M>
@@ -117,7 +116,7 @@ EBB_AVX512 void copy_panel(const float* const* windows, std::int64_t rows, std::
 
 EBB_AVX512 void copy_columns(const float* a, std::int64_t rows, std::int64_t columns, std::int64_t n,
                              float* out) {
-  const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+  const __mmask16 mask = first_words(n);
   for (std::int64_t r = 0; r < rows; ++r)
     _mm512_mask_storeu_ps(out + r * n, mask, _mm512_maskz_loadu_ps(mask, a + r * columns));
 }
