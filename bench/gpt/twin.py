@@ -1,10 +1,11 @@
 """A GPT-2 in PyTorch as a careful user would write it: fused attention, fused AdamW, autocast for bf16, a memory-mapped token file.
 
   twin.py TOKENS FOLDER --layers 6 --heads 6 --dim 384 --context 256 --vocabulary 4096 --batch 8 --steps 20
-          --dtype fp32|bf16 [--compile]
+          --dtype fp32|bf16|fp16 [--compile] [--device cuda]
 
 Started by mpirun: with more than one rank under DistributedDataParallel (gloo). TOKENS is llm.c's format, u16. Writes
-FOLDER/metrics.jsonl with the times of each step.
+FOLDER/metrics.jsonl with the times of each step. On a GPU a step's loss is read after the next one has been started, so that
+the device never waits for Python.
 """
 
 import argparse
@@ -67,15 +68,17 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     for name in ("layers", "heads", "dim", "context", "vocabulary", "batch", "steps"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    parser.add_argument("--dtype", choices=("fp32", "bf16"), required=True)
+    parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), required=True)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     a = parser.parse_args()
-    rank, ranks = int(os.environ["OMPI_COMM_WORLD_RANK"]), int(os.environ["OMPI_COMM_WORLD_SIZE"])
+    rank, ranks = int(os.environ.get("OMPI_COMM_WORLD_RANK", 0)), int(os.environ.get("OMPI_COMM_WORLD_SIZE", 1))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_float32_matmul_precision("high")
     torch.manual_seed(1)
     a.folder.mkdir(parents=True, exist_ok=True)
     tokens = np.memmap(a.tokens, np.uint16, "r")[HEADER_TOKENS:]
-    model = Gpt(a)
+    model = Gpt(a).to(a.device)
     parameters = list(model.parameters())
     if a.compile:
         model = torch.compile(model)
@@ -88,19 +91,37 @@ def main():
     local = a.batch // ranks
     order = np.random.default_rng(1).permutation((len(tokens) - 1) // a.context)
     log = (a.folder / "metrics.jsonl").open("w", buffering=1) if rank == 0 else None
+    scaler = torch.amp.GradScaler(a.device, init_scale=65536.0, enabled=a.dtype == "fp16")
+    dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[a.dtype]
+    before = None  # step, start and loss of the step that is not logged yet
+
+    def write(step, begin, loss):
+        value, end = loss.item(), time.time()
+        log.write(json.dumps({"step": step, "time_s": end, "seconds": {"step": end - begin}, "loss": value,
+                              "peak_device": torch.cuda.max_memory_allocated() if a.device == "cuda" else 0}) + "\n")
+
     for step in range(a.steps):
         begin = time.time()
         first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % len(order)
         windows = torch.from_numpy(np.stack([tokens[w * a.context : (w + 1) * a.context + 1] for w in order[first]]).astype(np.int64))
+        if a.device == "cuda":
+            windows = windows.pin_memory().to(a.device, non_blocking=True)
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16) if a.dtype == "bf16" else contextlib.nullcontext():
+        with torch.autocast(a.device, dtype) if dtype else contextlib.nullcontext():
             loss = model(windows[:, :-1], windows[:, 1:])
-        loss.backward()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        if log:
-            end = time.time()
-            log.write(json.dumps({"step": step, "time_s": end, "seconds": {"step": end - begin}, "loss": loss.item()}) + "\n")
+        scaler.step(optimizer)
+        scaler.update()
+        if log and a.device == "cpu":
+            write(step, begin, loss)
+        elif log:
+            if before:
+                write(*before)
+            before = step, begin, loss.detach()
+    if before:
+        write(*before)
     if ranks > 1:
         dist.barrier()
         dist.destroy_process_group()

@@ -1,6 +1,5 @@
 #include "numerics/cpu/attention.h"
 
-#include <ATen/Context.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -11,6 +10,7 @@
 
 #include "base/error.h"
 #include "memory/ledger.h"
+#include "numerics/cuda/front.h"
 #include "numerics/once.h"
 #include "numerics/sequence.h"
 
@@ -47,25 +47,6 @@ struct Attention : torch::autograd::Function<Attention> {
         {}};
   }
 };
-
-// On a GPU: the framework's flash kernel; its other ways hold [T, T] and are switched off rather than fallen
-// back to.
-at::Tensor on_device(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
-  const std::int64_t count = heads.query + 2 * heads.key, width = qkv.size(2) / count;
-  if (qkv.size(0) == 0) return qkv.new_empty({0, qkv.size(1), heads.query * width});
-  auto parts =
-      qkv.view({qkv.size(0), qkv.size(1), count, width}).split({heads.query, heads.key, heads.key}, 2);
-  // In fp32 only the framework's memory-efficient kernel is left, and it takes no shared heads.
-  const bool repeats = heads.query != heads.key && qkv.scalar_type() == at::kFloat;
-  if (repeats)
-    for (std::size_t i : {1, 2}) parts[i] = parts[i].repeat_interleave(heads.query / heads.key, 2);
-  const auto side = [&](const at::Tensor& x) { return rope.defined() ? rotate(x, rope) : x; };
-  at::globalContext().setSDPUseMath(false);
-  const at::Tensor out = at::scaled_dot_product_attention(
-      side(parts[0]).transpose(1, 2), side(parts[1]).transpose(1, 2), parts[2].transpose(1, 2), {}, 0.0, true,
-      std::nullopt, heads.query != heads.key && !repeats);
-  return out.transpose(1, 2).reshape({qkv.size(0), qkv.size(1), heads.query * width});
-}
 
 void check_starts(const at::Tensor& starts, const at::Tensor& qkv) {
   if (qkv.is_cuda())
@@ -105,7 +86,7 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
         fmt::format("attention: rope [{}] {} does not go with {} positions of heads {} wide",
                     fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
   if (starts.defined()) check_starts(starts, qkv);
-  if (qkv.is_cuda()) return on_device(qkv, heads, rope);
+  if (qkv.is_cuda()) return cuda::attention(qkv, heads, rope);
   const auto given = [](const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
   return Attention::apply(qkv, heads.query, heads.key, given(rope), given(starts));
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "numerics/cpu/convolution.h"
 #include "numerics/cpu/linear.h"
+#include "numerics/cuda/front.h"
 #include "numerics/once.h"
 
 namespace ebb::numerics {
@@ -90,8 +91,9 @@ struct Linear : torch::autograd::Function<Linear> {
                             const std::optional<at::Tensor>& bias, std::int64_t act, bool graph) {
     const auto activation = static_cast<Activation>(act);
     const at::Tensor xc = x.contiguous(), b = bias ? bias->contiguous() : at::Tensor();
+    const auto forward_of = x.is_cuda() ? &cuda::linear_forward : &cpu::linear_forward;
     auto [y, before] =
-        cpu::linear_forward(xc, w.contiguous(), b, kernel_act(activation), graph && keeps_before(activation));
+        forward_of(xc, w.contiguous(), b, kernel_act(activation), graph && keeps_before(activation));
     ctx->save_for_backward({xc, w, kept(activation, y, before)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["bias"] = b.defined();
@@ -102,8 +104,9 @@ struct Linear : torch::autograd::Function<Linear> {
     refuse_second_derivative("linear");
     const auto saved = ctx->get_saved_variables();
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
-    auto grads = cpu::linear_backward(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2],
-                                      kernel_act(act), wanted(ctx, ctx->saved_data["bias"].toBool()));
+    const auto backward_of = saved[0].is_cuda() ? &cuda::linear_backward : &cpu::linear_backward;
+    auto grads = backward_of(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2], kernel_act(act),
+                             wanted(ctx, ctx->saved_data["bias"].toBool()));
     return {grads[0], grads[1], grads[2], {}, {}};
   }
 };
@@ -152,7 +155,6 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
     throw Error(ExitCode::internal,
                 fmt::format("linear: x [{}] does not go with w [{}] and b [{}]", fmt::join(x.sizes(), ", "),
                             fmt::join(w.sizes(), ", "), b.defined() ? b.size(0) : 0));
-  if (x.is_cuda()) return framework_activation(at::linear(x, w, b), act);
   return Linear::apply(x, w, b.defined() ? std::optional(b) : std::nullopt, static_cast<std::int64_t>(act),
                        needs_graph(x, w, b));
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
+#include "numerics/cuda/front.h"
 #include "numerics/once.h"
 #include "numerics/place.h"
 #include "numerics/sequence.h"
@@ -149,14 +150,6 @@ void check_targets(const at::Tensor& targets, std::int64_t vocabulary) {
                               target[i], vocabulary));
 }
 
-// On a GPU, with whole logits.
-at::Tensor on_device(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z) {
-  const at::Tensor logits = at::linear(h, w).to(at::kFloat);
-  const at::Tensor loss = at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kIgnored);
-  if (z == 0) return loss;
-  return loss + (logits.logsumexp(1).square() * targets.ne(kIgnored)).sum() * z;
-}
-
 }  // namespace
 
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z) {
@@ -167,7 +160,7 @@ at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at
                 fmt::format("head_cross_entropy: h [{}], w [{}] and targets [{}] {} do not go together",
                             fmt::join(h.sizes(), ", "), fmt::join(w.sizes(), ", "),
                             fmt::join(targets.sizes(), ", "), c10::toString(targets.scalar_type())));
-  if (h.is_cuda()) return on_device(h, w, targets, z);
+  if (h.is_cuda()) return cuda::head_cross_entropy(h, w, targets, z);
   if (!h.is_meta()) check_targets(targets.contiguous(), w.size(0));
   return HeadLoss::apply(h, w, targets, z);
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
+#include "numerics/cuda/front.h"
 #include "numerics/once.h"
 #include "numerics/place.h"
 #include "numerics/sequence.h"
@@ -36,8 +37,13 @@ struct Norm : torch::autograd::Function<Norm> {
                      rstd = at::empty({rows}, of_rows);
     ctx->save_for_backward({x, w, mean, rstd});
     ctx->saved_data["more"] = more_in.has_value();
-    const at::Tensor space = cpu::workspace(2 * columns, x);
     const variable_list results = more_in ? variable_list{x, y} : variable_list{y};
+    if (x.is_cuda()) {
+      cuda::norm(x_alone, more, more_in ? x : at::Tensor(), w.contiguous(), b.defined() ? b.contiguous() : b,
+                 eps, y, mean, rstd);
+      return results;
+    }
+    const at::Tensor space = cpu::workspace(2 * columns, x);
     if (x.is_meta()) return results;
     const cpu::Kind kind = cpu::kind_of(x);
     float* const weight = space.data_ptr<float>();
@@ -70,8 +76,12 @@ struct Norm : torch::autograd::Function<Norm> {
     const std::int64_t parts = (rows + kRowsOfAPart - 1) / kRowsOfAPart;
     const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
     const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
-    const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);
     const variable_list results{dx, more ? dx : at::Tensor(), dw, db, {}};
+    if (x.is_cuda()) {
+      cuda::norm_gradient(dy, x, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
+      return results;
+    }
+    const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);
     if (x.is_meta()) return results;
     const cpu::Kind kind = cpu::kind_of(x);
     float* const weight = space.data_ptr<float>();
@@ -130,13 +140,11 @@ NormOfSum pair_of(const variable_list& results) {
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps) {
   require_rows("layer_norm", x, w, b);
-  if (x.is_cuda()) return at::layer_norm(x, {x.size(-1)}, w, b, eps);
   return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional(b), eps)[0];
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {
   require_rows("rms_norm", x, w, {});
-  if (x.is_cuda()) return at::rms_norm(x, {x.size(-1)}, w, eps);
   return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional<at::Tensor>(), eps)[0];
 }
 
@@ -144,17 +152,13 @@ NormOfSum layer_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const a
                             const at::Tensor& b, double eps) {
   require_rows("layer_norm", x, w, b);
   require_same(x, more);
-  if (!x.is_cuda()) return pair_of(Norm::apply(x, std::optional(more), w, std::optional(b), eps));
-  const at::Tensor sum = x + more;
-  return {sum, layer_norm(sum, w, b, eps)};
+  return pair_of(Norm::apply(x, std::optional(more), w, std::optional(b), eps));
 }
 
 NormOfSum rms_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps) {
   require_rows("rms_norm", x, w, {});
   require_same(x, more);
-  if (!x.is_cuda()) return pair_of(Norm::apply(x, std::optional(more), w, std::optional<at::Tensor>(), eps));
-  const at::Tensor sum = x + more;
-  return {sum, rms_norm(sum, w, eps)};
+  return pair_of(Norm::apply(x, std::optional(more), w, std::optional<at::Tensor>(), eps));
 }
 
 }  // namespace ebb::numerics

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
+#include "numerics/cuda/front.h"
 #include "numerics/once.h"
 #include "numerics/place.h"
 
@@ -72,8 +73,13 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     const at::Tensor gate = gate_in.contiguous(), up = up_in.contiguous();
     ctx->save_for_backward({gate, up});
     const at::Tensor out = at::empty(gate.sizes(), gate.options());
-    if (gate.is_meta()) return out;
+    if (gate.is_meta() || gate.numel() == 0) return out;
     const cpu::Kind kind = cpu::kind_of(gate);
+    if (gate.is_cuda()) {
+      cuda_table().swiglu(kind, gate.const_data_ptr(), up.const_data_ptr(), out.mutable_data_ptr(),
+                          out.numel(), cuda_stream(gate));
+      return out;
+    }
     at::parallel_for(0, gate.numel(), 16384, [&](std::int64_t first, std::int64_t end) {
       cpu::kernels().swiglu(kind, place(gate, first), place(up, first), place_in(out, first), end - first);
     });
@@ -84,8 +90,14 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor dy = dy_in[0].contiguous();
     const at::Tensor d_gate = at::empty(dy.sizes(), dy.options()), d_up = at::empty(dy.sizes(), dy.options());
-    if (dy.is_meta()) return {d_gate, d_up};
+    if (dy.is_meta() || dy.numel() == 0) return {d_gate, d_up};
     const cpu::Kind kind = cpu::kind_of(dy);
+    if (dy.is_cuda()) {
+      cuda_table().swiglu_gradient(kind, dy.const_data_ptr(), saved[0].const_data_ptr(),
+                                   saved[1].const_data_ptr(), d_gate.mutable_data_ptr(),
+                                   d_up.mutable_data_ptr(), dy.numel(), cuda_stream(dy));
+      return {d_gate, d_up};
+    }
     at::parallel_for(0, dy.numel(), 16384, [&](std::int64_t first, std::int64_t end) {
       cpu::kernels().swiglu_gradient(kind, place(dy, first), place(saved[0], first), place(saved[1], first),
                                      place_in(d_gate, first), place_in(d_up, first), end - first);
@@ -111,7 +123,6 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
     throw Error(ExitCode::internal,
                 fmt::format("swiglu: gate [{}] and up [{}] need one shape, dtype and device",
                             fmt::join(gate.sizes(), ", "), fmt::join(up.sizes(), ", ")));
-  if (gate.is_cuda()) return at::silu(gate) * up;
   return SwiGlu::apply(gate, up);
 }
 

@@ -37,10 +37,14 @@ void check_low(const char* what, const at::Tensor& weight, const at::Tensor& low
   check_flat(what, "the residual", low, weight.numel(), weight);
 }
 
+float keep_of(const AdamW& how) {
+  return static_cast<float>(1.0 - how.lr * how.weight_decay);
+}
+
 cpu::AdamWFactors factors(const AdamW& how) {
   const double first = 1.0 - std::pow(how.beta1, static_cast<double>(how.step));
   const double second = 1.0 - std::pow(how.beta2, static_cast<double>(how.step));
-  return {static_cast<float>(1.0 - how.lr * how.weight_decay),
+  return {keep_of(how),
           static_cast<float>(1.0 - how.beta1),
           static_cast<float>(how.beta2),
           static_cast<float>(1.0 - how.beta2),
@@ -91,45 +95,51 @@ at::Tensor join_master(const at::Tensor& weight, const at::Tensor& low) {
   return master;
 }
 
-void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad,
-                  const at::Tensor& m, const at::Tensor& v, const AdamW& how) {
-  const std::int64_t n = weight.numel();
-  check_flat("adamw_update", "the weight", weight, n, weight);
-  check_flat("adamw_update", "the gradient", grad, n, weight);
-  check_flat("adamw_update", "the first moment", m, n, weight);
-  check_flat("adamw_update", "the second moment", v, n, weight);
-  check_low("adamw_update", weight, low);
-  if (how.step < 1) throw Error(ExitCode::internal, "adamw_update: steps count from 1");
-  const cpu::Kind kind = cpu::kind_of(weight);
-  const cpu::Kind gradient_kind = cpu::kind_of(grad);
+namespace {
+
+void check(const Updated& u) {
+  const std::int64_t n = u.weight.numel();
+  check_flat("adamw_update", "the weight", u.weight, n, u.weight);
+  check_flat("adamw_update", "the gradient", u.grad, n, u.weight);
+  check_flat("adamw_update", "the first moment", u.m, n, u.weight);
+  check_flat("adamw_update", "the second moment", u.v, n, u.weight);
+  check_low("adamw_update", u.weight, u.low);
+}
+
+void update_on_cpu(const Updated& u, const AdamW& how) {
+  const cpu::Kind kind = cpu::kind_of(u.weight), gradient_kind = cpu::kind_of(u.grad);
   const cpu::AdamWFactors f = factors(how);
-  if (weight.is_meta() || n == 0) return;
-  auto* first = m.data_ptr<float>();
-  auto* second = v.data_ptr<float>();
-  if (weight.is_cuda()) {
-    cuda_table().adamw(kind, weight.mutable_data_ptr(), low_at(low, 0), gradient_kind, grad.const_data_ptr(),
-                       first, second, &f, n, cuda_stream(weight));
-    return;
-  }
-  at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().adamw(kind, place_in(weight, begin), low_at(low, begin), gradient_kind, place(grad, begin),
-                         first + begin, second + begin, f, end - begin);
+  auto* first = u.m.data_ptr<float>();
+  auto* second = u.v.data_ptr<float>();
+  at::parallel_for(0, u.weight.numel(), kPart, [&](std::int64_t begin, std::int64_t end) {
+    cpu::kernels().adamw(kind, place_in(u.weight, begin), low_at(u.low, begin), gradient_kind,
+                         place(u.grad, begin), first + begin, second + begin, f, end - begin);
   });
 }
 
-GradientStats gradient_stats(const at::Tensor& grad) {
-  const std::int64_t n = grad.numel();
-  check_flat("gradient_stats", "the gradient", grad, n, grad);
-  const cpu::Kind kind = cpu::kind_of(grad);
-  if (grad.is_meta() || n == 0) return {0, 0};
-  if (grad.is_cuda()) {
-    const at::Tensor partials = cuda_partials(grad);
-    const at::Tensor out = at::empty({2}, grad.options().dtype(at::kDouble));
-    cuda_table().stats(kind, grad.const_data_ptr(), n, partials.data_ptr<double>(), out.data_ptr<double>(),
-                       cuda_stream(grad));
-    const at::Tensor here = out.cpu();
-    return {here.const_data_ptr<double>()[0], static_cast<std::int64_t>(here.const_data_ptr<double>()[1])};
+void require_alike(const char* what, const at::Tensor& t, const at::Tensor& first) {
+  if (t.scalar_type() == first.scalar_type() && t.device() == first.device()) return;
+  throw Error(ExitCode::internal,
+              fmt::format("{}: {} on {} beside {} on {}", what, c10::toString(t.scalar_type()),
+                          t.device().str(), c10::toString(first.scalar_type()), first.device().str()));
+}
+
+void update_on_cuda(const std::vector<Updated>& ranges, const AdamW& how) {
+  std::vector<device::Update> items;
+  for (const Updated& u : ranges) {
+    AdamW its = how;
+    its.weight_decay = u.weight_decay;
+    items.push_back({u.weight.mutable_data_ptr(), low_at(u.low, 0), u.grad.const_data_ptr(),
+                     u.m.data_ptr<float>(), u.v.data_ptr<float>(), u.weight.numel(), keep_of(its)});
   }
+  const cpu::AdamWFactors f = factors(how);
+  cuda_table().adamw(cpu::kind_of(ranges[0].weight), cpu::kind_of(ranges[0].grad), items.data(),
+                     static_cast<std::int64_t>(items.size()), &f, cuda_stream(ranges[0].weight));
+}
+
+GradientStats stats_on_cpu(const at::Tensor& grad) {
+  const std::int64_t n = grad.numel();
+  const cpu::Kind kind = cpu::kind_of(grad);
   const std::int64_t parts = (n + kPart - 1) / kPart;
   std::vector<double> sums(static_cast<std::size_t>(parts));
   std::vector<std::int64_t> bad(static_cast<std::size_t>(parts));
@@ -145,6 +155,65 @@ GradientStats gradient_stats(const at::Tensor& grad) {
     result.non_finite += bad[p];
   }
   return result;
+}
+
+std::vector<GradientStats> stats_on_cuda(const std::vector<at::Tensor>& grads) {
+  std::vector<device::Range> ranges;
+  std::int64_t parts = 0;
+  for (const at::Tensor& grad : grads) {
+    ranges.push_back({grad.const_data_ptr(), grad.numel()});
+    parts += cuda_parts(grad.numel());
+  }
+  const auto count = static_cast<std::int64_t>(grads.size());
+  const at::Tensor space = cuda_doubles(grads[0], 2 * (parts + count));
+  double* const partial = space.data_ptr<double>();
+  double* const out = partial + 2 * parts;
+  cuda_table().stats(cpu::kind_of(grads[0]), ranges.data(), count, partial, out, cuda_stream(grads[0]));
+  const at::Tensor here = space.narrow(0, 2 * parts, 2 * count).cpu();
+  const double* const values = here.const_data_ptr<double>();
+  std::vector<GradientStats> results;
+  for (std::int64_t i = 0; i < count; ++i)
+    results.push_back({values[2 * i], static_cast<std::int64_t>(values[2 * i + 1])});
+  return results;
+}
+
+}  // namespace
+
+void adamw_update(const std::vector<Updated>& ranges, const AdamW& how) {
+  if (how.step < 1) throw Error(ExitCode::internal, "adamw_update: steps count from 1");
+  for (const Updated& u : ranges) {
+    check(u);
+    require_alike("adamw_update", u.weight, ranges[0].weight);
+    require_alike("adamw_update", u.grad, ranges[0].grad);
+  }
+  if (ranges.empty() || ranges[0].weight.is_meta()) return;
+  if (ranges[0].weight.is_cuda()) return update_on_cuda(ranges, how);
+  for (const Updated& u : ranges) {
+    AdamW its = how;
+    its.weight_decay = u.weight_decay;
+    update_on_cpu(u, its);
+  }
+}
+
+void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad,
+                  const at::Tensor& m, const at::Tensor& v, const AdamW& how) {
+  adamw_update({{weight, low, grad, m, v, how.weight_decay}}, how);
+}
+
+std::vector<GradientStats> gradient_stats(const std::vector<at::Tensor>& grads) {
+  for (const at::Tensor& grad : grads) {
+    check_flat("gradient_stats", "the gradient", grad, grad.numel(), grad);
+    require_alike("gradient_stats", grad, grads[0]);
+  }
+  if (grads.empty() || grads[0].is_meta()) return std::vector<GradientStats>(grads.size(), {0, 0});
+  if (grads[0].is_cuda()) return stats_on_cuda(grads);
+  std::vector<GradientStats> results;
+  for (const at::Tensor& grad : grads) results.push_back(stats_on_cpu(grad));
+  return results;
+}
+
+GradientStats gradient_stats(const at::Tensor& grad) {
+  return gradient_stats(std::vector<at::Tensor>{grad})[0];
 }
 
 }  // namespace ebb::numerics

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace ebb::numerics {
 
@@ -24,6 +25,13 @@ struct AdamW {
 // threaded) and CUDA. Bit-identical for any number of threads.
 void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad,
                   const at::Tensor& m, const at::Tensor& v, const AdamW& how);
+// The same of many ranges, all of one dtype and on one device; on a GPU in few launches. `weight_decay` of
+// each in place of `how`'s.
+struct Updated {
+  at::Tensor weight, low, grad, m, v;
+  double weight_decay = 0;
+};
+void adamw_update(const std::vector<Updated>& ranges, const AdamW& how);
 
 struct GradientStats {
   double square_sum;  // of the finite elements, fp64, summed in a fixed order whatever the number of threads
@@ -31,5 +39,7 @@ struct GradientStats {
 };
 // One pass over a gradient [n], any float dtype.
 GradientStats gradient_stats(const at::Tensor& grad);
+// Of many, all of one dtype and on one device; a GPU is waited for once.
+std::vector<GradientStats> gradient_stats(const std::vector<at::Tensor>& grads);
 
 }  // namespace ebb::numerics

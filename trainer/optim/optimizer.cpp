@@ -32,8 +32,8 @@ Optimizer::Optimizer(const OptimizerConfig& config, std::vector<core::Parameter>
 void Optimizer::set_master(std::size_t parameter, const at::Tensor& master) {
   const c10::InferenceMode guard(false);
   const at::NoGradGuard no_grad;
-  numerics::split_master(master.contiguous().flatten(), parameters_.at(parameter).tensor.detach(),
-                         low_[parameter]);
+  const at::Tensor weight = parameters_.at(parameter).tensor.detach();
+  numerics::split_master(master.to(weight.device()).contiguous().flatten(), weight, low_[parameter]);
 }
 
 void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, double gradient_scale) {
@@ -41,18 +41,19 @@ void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, double gra
     throw Error(ExitCode::internal,
                 fmt::format("optimizer: {} gradients for {} parameters", grads.size(), parameters_.size()));
   ++steps_;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const core::Parameter& p = parameters_[i];
-    numerics::AdamW how;
-    how.lr = lr;
-    how.beta1 = config_.beta1;
-    how.beta2 = config_.beta2;
-    how.eps = config_.eps;
-    how.weight_decay = p.decay ? config_.weight_decay : 0.0;
-    how.step = steps_;
-    how.gradient_scale = gradient_scale;
-    numerics::adamw_update(p.tensor.detach(), low_[i], grads[i].detach(), m_[i], v_[i], how);
-  }
+  numerics::AdamW how;
+  how.lr = lr;
+  how.beta1 = config_.beta1;
+  how.beta2 = config_.beta2;
+  how.eps = config_.eps;
+  how.step = steps_;
+  how.gradient_scale = gradient_scale;
+  std::vector<numerics::Updated> ranges;
+  ranges.reserve(parameters_.size());
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    ranges.push_back({parameters_[i].tensor.detach(), low_[i], grads[i].detach(), m_[i], v_[i],
+                      parameters_[i].decay ? config_.weight_decay : 0.0});
+  numerics::adamw_update(ranges, how);
 }
 
 core::State Optimizer::state() {

@@ -29,11 +29,11 @@ Decision StepControl::decide(const Observed& observed, numerics::LossScaler& sca
   const memory::Tag tag(memory::Class::communication, "agreement");
   double square_sum = 0;
   std::int64_t non_finite = 0;
-  for (std::size_t i = 0; i < observed.gradients.size(); ++i) {
-    const numerics::GradientStats stats = numerics::gradient_stats(observed.gradients[i]);
-    square_sum += stats.square_sum;
-    if (stats.non_finite > 0 && non_finite == 0) report.overflowed = observed.parameters[i].name;
-    non_finite += stats.non_finite;
+  const auto stats = numerics::gradient_stats(observed.gradients);
+  for (std::size_t i = 0; i < stats.size(); ++i) {
+    square_sum += stats[i].square_sum;
+    if (stats[i].non_finite > 0 && non_finite == 0) report.overflowed = observed.parameters[i].name;
+    non_finite += stats[i].non_finite;
   }
 
   // [loss, parts…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank

@@ -29,6 +29,12 @@ void RunConfig::describe(config::Section& s) {
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
       .doc("Where tensors live. auto: a GPU for each rank where there is one, else the CPU.")
       .free_to_change();
+  s.flag("share_gpus", share_gpus)
+      .doc(
+          "More ranks than GPUs: they take turns on them. To try a run of many ranks on one GPU; NCCL takes "
+          "that "
+          "from 2.30 on, with NCCL_MULTI_RANK_GPU_ENABLE=1.")
+      .free_to_change();
   s.choice("when_held", when_held, {{"wait", WhenHeld::wait}, {"refuse", WhenHeld::refuse}})
       .doc("What a second run into the same folder does: wait until the first has ended, or end with code 2.")
       .free_to_change();

@@ -28,6 +28,7 @@ struct RunConfig {
   std::int64_t evaluate_every = 500;
   std::int64_t sample_every = 0;
   DeviceKind device = DeviceKind::automatic;
+  bool share_gpus = false;
   checkpoint::WhenHeld when_held = checkpoint::WhenHeld::wait;
   double lease_expires_s = 60;
   void describe(config::Section& s);

@@ -12,15 +12,18 @@ constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond th
 }
 
 Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& split,
-                    comm::Communicator& communicator, at::Device device) {
+                    comm::Communicator& communicator, data::DeviceFeed& feed) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
   split.restart();
   step::LossSums sums;
-  while (auto part = split.next()) {
+  for (;;) {
+    feed.settle();
+    auto part = split.next();
+    if (!part) break;
     part->position += kFirstPosition;
     part->global_batch = 1;  // sums; divided by the split's size below
-    part->samples = part->samples.to(device);
+    feed.bring(*part);
     sums.add(phase.forward(*part, runner));
   }
   at::Tensor totals = sums.values();

@@ -6,6 +6,7 @@
 
 #include "comm/communicator.h"
 #include "core/phase.h"
+#include "data/device_feed.h"
 #include "data/pass.h"
 
 namespace ebb::train {
@@ -21,6 +22,6 @@ struct Evaluation {
 // the ranks. Latents are drawn with numbers that training never uses and that are the same at every
 // evaluation. Everything it makes is freed. Collective.
 Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& split,
-                    comm::Communicator& communicator, at::Device device);
+                    comm::Communicator& communicator, data::DeviceFeed& feed);
 
 }  // namespace ebb::train

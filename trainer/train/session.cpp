@@ -21,7 +21,8 @@ namespace {
 
 // `auto` is a GPU for each rank or none for any: all ranks take the same, and where GPUs are left unused
 // `note` says why.
-at::Device choose_device(DeviceKind kind, const comm::World& world, double timeout_s, std::string& note) {
+at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
+                         std::string& note) {
   const bool open = memory::CudaLibrary::is_open();
   if (kind == DeviceKind::cuda && !open) {
     std::string why;
@@ -33,9 +34,9 @@ at::Device choose_device(DeviceKind kind, const comm::World& world, double timeo
             why));
   }
   if (kind == DeviceKind::cpu) return at::kCPU;
-  const int device = world.local_rank();
+  const int devices = open ? memory::device_count() : 0;
+  const int device = share && devices > 0 ? world.local_rank() % devices : world.local_rank();
   if (kind == DeviceKind::automatic) {
-    const int devices = open ? memory::device_count() : 0;
     if (world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0) {
       if (world.max_of_all(devices, timeout_s) > 0)
         note = fmt::format(
@@ -45,12 +46,12 @@ at::Device choose_device(DeviceKind kind, const comm::World& world, double timeo
       return at::kCPU;
     }
   }
-  if (device >= memory::device_count())
+  if (device >= devices)
     throw Error(
         ExitCode::usage,
         fmt::format(
             "{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
-            world.host(), memory::device_count(), world.local_size()));
+            world.host(), devices, world.local_size()));
   memory::use_device(device);
   return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
 }
@@ -101,7 +102,8 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
     : config(configuration),
       world(all),
       ledger(account),
-      device(choose_device(config.run.device, world, config.parallel.timeout_s, device_note)),
+      device(choose_device(config.run.device, config.run.share_gpus, world, config.parallel.timeout_s,
+                           device_note)),
       threads(choose_threads(config.parallel, world)),
       communicator(
           comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
@@ -113,7 +115,8 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       reducer(std::make_unique<parallel::GradientReducer>(
           parameters, *communicator, config.parallel.bucket_bytes, config.data.micro_batches)),
       scaler_state(scaler),
-      cursor(config.run.seed, config.data.batch) {}
+      cursor(config.run.seed, config.data.batch),
+      feed(device) {}
 
 void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Found>& found,
                     const checkpoint::Origin& origin) {
@@ -155,11 +158,9 @@ step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate
     bound.push_back({*phase, parameters, *optimizer, scaler, *reducer, config.optimizer.clip_norm});
   step::StepSources sources;
   sources.next_batch = [this] {
+    feed.settle();
     core::Batch batch = loader->next();
-    if (device.is_cuda()) {
-      const memory::Tag tag(memory::Class::data, "batch");
-      batch.samples = batch.samples.to(device, /*non_blocking=*/true);
-    }
+    feed.bring(batch);
     return batch;
   };
   sources.learning_rate = [this](std::int64_t step) {

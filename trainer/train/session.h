@@ -10,6 +10,7 @@
 #include "comm/communicator.h"
 #include "comm/world.h"
 #include "core/unit.h"
+#include "data/device_feed.h"
 #include "data/loader.h"
 #include "data/pass.h"
 #include "memory/leak_gate.h"
@@ -62,6 +63,7 @@ struct Session {
   core::PlainRunner runner;
   ScalerState scaler_state;
   Cursor cursor;
+  data::DeviceFeed feed;
   std::unique_ptr<data::Loader> loader;
   std::unique_ptr<data::Pass> test;  // the split that evaluation runs over
 };

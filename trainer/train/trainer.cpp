@@ -128,7 +128,7 @@ Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
   const memory::CacheVisit visit;
   return evaluate(*session_.model->phases().front(), session_.runner, *session_.test, *session_.communicator,
-                  session_.device);
+                  session_.feed);
 }
 
 // The others wait for rank 0 in the next step's first collective.

@@ -1,9 +1,14 @@
 #include "numerics/cuda/front.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/error.h"
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
+#include "numerics/cpu/workspace.h"
 
 namespace ebb::numerics {
 
@@ -18,10 +23,85 @@ void* cuda_stream(const at::Tensor& tensor) {
   return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(tensor.device()).native_handle();
 }
 
-at::Tensor cuda_partials(const at::Tensor& like) {
+at::Tensor cuda_doubles(const at::Tensor& like, std::int64_t doubles) {
   const memory::Tag tag(memory::Class::workspace, "numerics.partials");
-  return at::empty({kCudaPartials},
-                   like.options().dtype(at::kDouble).memory_format(at::MemoryFormat::Contiguous));
+  return at::empty({doubles}, at::TensorOptions().dtype(at::kDouble).device(like.device()));
 }
 
+at::Tensor cuda_floats(const at::Tensor& like, std::int64_t floats) {
+  const memory::Tag tag(memory::Class::workspace, "numerics.partials");
+  return at::empty({floats}, at::TensorOptions().dtype(at::kFloat).device(like.device()));
+}
+
+namespace cuda {
+namespace {
+
+// Of a norm's gradient: enough blocks to fill a large GPU, fewer for wide rows, so that what they add up
+// stays small beside what they read. The same on every device, as the sums' order is.
+std::int64_t norm_parts(std::int64_t rows, std::int64_t columns) {
+  return std::clamp<std::int64_t>(std::clamp<std::int64_t>(786432 / columns, 128, 1024), 1,
+                                  std::max<std::int64_t>(rows, 1));
+}
+
+std::int64_t column_parts(std::int64_t rows, std::int64_t columns) {
+  return std::clamp<std::int64_t>(std::min(270336 / columns, (rows + 7) / 8), 1, 1024);
+}
+
+void require_width(std::int64_t columns) {
+  if (columns > kCudaWidestRow)
+    throw Error(ExitCode::usage, fmt::format("a norm of rows of {} numbers: on a GPU at most {} can be taken",
+                                             columns, kCudaWidestRow));
+}
+
+}  // namespace
+
+void norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& sum, const at::Tensor& w,
+          const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
+          const at::Tensor& rstd) {
+  require_width(x.size(-1));
+  if (x.numel() == 0) return;
+  cuda_table().norm(cpu::kind_of(x), x.const_data_ptr(), address(more), address(sum), w.const_data_ptr(),
+                    address(b), static_cast<float>(eps), rstd.numel(), x.size(-1), y.mutable_data_ptr(),
+                    static_cast<float*>(address(mean)), rstd.data_ptr<float>(), cuda_stream(x));
+}
+
+void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, const at::Tensor& mean,
+                   const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out) {
+  const std::int64_t columns = x.size(-1), parts = norm_parts(rstd.numel(), columns);
+  const at::Tensor partial = cuda_floats(x, parts * 2 * columns);
+  cuda_table().norm_gradient(cpu::kind_of(x), dy.const_data_ptr(), x.const_data_ptr(), w.const_data_ptr(),
+                             static_cast<const float*>(address(mean)), rstd.const_data_ptr<float>(),
+                             address(d_sum), rstd.numel(), columns, out.dx.mutable_data_ptr(), parts,
+                             partial.data_ptr<float>(), out.dw.mutable_data_ptr(), address(out.db),
+                             cuda_stream(x));
+}
+
+cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, cpu::Act act,
+                                 bool keep_before) {
+  const at::Tensor before = b.defined() ? at::addmm(b, x, w.t()) : at::mm(x, w.t());
+  if (act == cpu::Act::none) return {before, {}};
+  const at::Tensor y = keep_before ? at::empty_like(before) : before;
+  if (y.numel() > 0)
+    cuda_table().activation(cpu::kind_of(x), act, before.const_data_ptr(), y.mutable_data_ptr(), y.numel(),
+                            cuda_stream(x));
+  return {y, keep_before ? before : at::Tensor()};
+}
+
+std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
+                                          const at::Tensor& saved, cpu::Act act, std::array<bool, 3> wanted) {
+  const std::int64_t rows = dy.size(0), columns = dy.size(1);
+  const bool active = act != cpu::Act::none;
+  const at::Tensor dz = active ? at::empty_like(dy) : dy;
+  const at::Tensor db = wanted[2] ? at::zeros({columns}, dy.options()) : at::Tensor();
+  if ((active || wanted[2]) && dy.numel() > 0) {
+    const std::int64_t parts = column_parts(rows, columns);
+    const at::Tensor partial = wanted[2] ? cuda_floats(dy, parts * columns) : at::Tensor();
+    cuda_table().activation_gradient(cpu::kind_of(dy), act, dy.const_data_ptr(), address(saved),
+                                     active ? dz.mutable_data_ptr() : nullptr, rows, columns, parts,
+                                     static_cast<float*>(address(partial)), address(db), cuda_stream(dy));
+  }
+  return {wanted[0] ? dz.mm(w) : at::Tensor(), wanted[1] ? dz.t().mm(x) : at::Tensor(), db};
+}
+
+}  // namespace cuda
 }  // namespace ebb::numerics

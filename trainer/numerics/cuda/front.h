@@ -1,8 +1,11 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include "numerics/cpu/linear.h"
 #include "numerics/cuda/table.h"
+#include "numerics/sequence.h"
 
+// What the fronts call for tensors on a GPU. `sequence.h` and `fronts.h` say what is computed.
 namespace ebb::numerics {
 
 // The table of the CUDA library, which main has opened if there is a device.
@@ -10,6 +13,33 @@ const CudaTable& cuda_table();
 // cudaStream_t that the framework uses now on the tensor's device.
 void* cuda_stream(const at::Tensor& tensor);
 // Space for the partial sums of a reduction.
-at::Tensor cuda_partials(const at::Tensor& like);
+at::Tensor cuda_doubles(const at::Tensor& like, std::int64_t doubles);
+at::Tensor cuda_floats(const at::Tensor& like, std::int64_t floats);
+// Address of a tensor that may be undefined, which is null.
+inline void* address(const at::Tensor& t) {
+  return t.defined() ? t.mutable_data_ptr() : nullptr;
+}
 
+namespace cuda {
+
+struct NormGradients {
+  at::Tensor dx, dw, db;
+};
+// x [..., C], or null `more` for x alone; mean undefined for RMS norm.
+void norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& sum, const at::Tensor& w,
+          const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
+          const at::Tensor& rstd);
+void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, const at::Tensor& mean,
+                   const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out);
+
+// As cpu/linear.h.
+cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, cpu::Act act,
+                                 bool keep_before);
+std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
+                                          const at::Tensor& saved, cpu::Act act, std::array<bool, 3> wanted);
+
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope);
+at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z);
+
+}  // namespace cuda
 }  // namespace ebb::numerics

@@ -1,13 +1,30 @@
 #include "numerics/cuda/table.h"
 
-#include "numerics/cuda/launch.h"
-
 extern "C" const ebb::numerics::CudaTable* ebb_cuda_numerics() {
   namespace device = ebb::numerics::device;
   static const ebb::numerics::CudaTable table{
-      device::adamw,       device::split,          device::join,
-      device::stats,       device::bernoulli,      device::bernoulli_gradient,
-      device::kl,          device::kl_gradient,    device::unit_range,
-      device::normal_rows, device::reparameterize, device::reparameterize_gradient};
+      .compute_capability = device::compute_capability,
+      .adamw = device::adamw,
+      .split = device::split,
+      .join = device::join,
+      .stats = device::stats,
+      .bernoulli = device::bernoulli,
+      .bernoulli_gradient = device::bernoulli_gradient,
+      .kl = device::kl,
+      .kl_gradient = device::kl_gradient,
+      .unit_range = device::unit_range,
+      .normal = device::normal_rows,
+      .reparameterize = device::reparameterize,
+      .reparameterize_gradient = device::reparameterize_gradient,
+      .norm = device::norm,
+      .norm_gradient = device::norm_gradient,
+      .activation = device::activation,
+      .activation_gradient = device::activation_gradient,
+      .swiglu = device::swiglu,
+      .swiglu_gradient = device::swiglu_gradient,
+      .rotate = device::rotate,
+      .head_rows = device::head_rows,
+      .scaled = device::scaled,
+  };
   return &table;
 }

@@ -37,18 +37,61 @@ __device__ void split_one(Kind kind, float master, void* weight, std::int16_t* l
   }
 }
 
-__global__ void adamw_kernel(Kind kind, void* weight, std::int16_t* low, Kind gradient_kind,
-                             const void* gradient, float* m, float* v, cpu::AdamWFactors f, std::int64_t n) {
-  for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    const float w = join_one(kind, weight, low, i);
-    const float grad = load(gradient_kind, gradient, i) * f.gradient_scale;
-    const float first = m[i] + (grad - m[i]) * f.beta1_rest;
-    const float second = v[i] * f.beta2 + (grad * grad) * f.beta2_rest;
-    const float denominator = sqrtf(second) * f.root_scale + f.eps;
-    m[i] = first;
-    v[i] = second;
-    split_one(kind, w * f.keep - f.step_size * (first / denominator), weight, low, i);
+// Tensors whose parts a launch's blocks share: block i works on part i - first[t] of the tensor t whose parts
+// are [first[t], first[t + 1]). What a kernel takes by value is at most 4 KiB.
+template <class Item, int kMost>
+struct Group {
+  Item items[kMost];
+  int first[kMost + 1];
+  int count = 0;
+
+  __device__ int tensor_of(int block) const {
+    int low = 0, high = count - 1;
+    while (low < high) {
+      const int middle = (low + high + 1) / 2;
+      if (first[middle] <= block)
+        low = middle;
+      else
+        high = middle - 1;
+    }
+    return low;
   }
+};
+
+// body(group, number of its first item) for all items, in groups.
+template <class Item, int kMost, class Body>
+void in_groups(const Item* items, std::int64_t count, const Body& body) {
+  for (std::int64_t begin = 0; begin < count; begin += kMost) {
+    Group<Item, kMost> group;
+    group.first[0] = 0;
+    for (; group.count < kMost && begin + group.count < count; ++group.count) {
+      const Item& item = items[begin + group.count];
+      group.items[group.count] = item;
+      group.first[group.count + 1] = group.first[group.count] + static_cast<int>(cuda_parts(item.n));
+    }
+    if (group.first[group.count] > 0) body(group, begin);
+  }
+}
+
+using Updates = Group<Update, 48>;
+using Ranges = Group<Range, 128>;
+
+__global__ void adamw_kernel(Kind kind, Kind gradient_kind, Updates group, cpu::AdamWFactors f) {
+  const int t = group.tensor_of(static_cast<int>(blockIdx.x));
+  const Update u = group.items[t];
+  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
+  const std::int64_t end = begin + kCudaPart < u.n ? begin + kCudaPart : u.n;
+  const auto one = [&](std::int64_t i) {
+    const float w = join_one(kind, u.weight, u.low, i);
+    const float grad = load(gradient_kind, u.gradient, i) * f.gradient_scale;
+    const float first = u.m[i] + (grad - u.m[i]) * f.beta1_rest;
+    const float second = u.v[i] * f.beta2 + (grad * grad) * f.beta2_rest;
+    const float denominator = sqrtf(second) * f.root_scale + f.eps;
+    u.m[i] = first;
+    u.v[i] = second;
+    split_one(kind, w * u.keep - f.step_size * (first / denominator), u.weight, u.low, i);
+  };
+  for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) one(i);
 }
 
 __global__ void split_kernel(Kind kind, const float* master, void* weight, std::int16_t* low,
@@ -61,29 +104,34 @@ __global__ void join_kernel(Kind kind, const void* weight, const std::int16_t* l
   for (std::int64_t i = first_index(); i < n; i += index_step()) master[i] = join_one(kind, weight, low, i);
 }
 
-__global__ void stats_kernel(Kind kind, const void* gradient, std::int64_t n, double* partial) {
+__global__ void stats_kernel(Kind kind, Ranges group, double* partial) {
+  const int t = group.tensor_of(static_cast<int>(blockIdx.x));
+  const Range range = group.items[t];
+  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
+  const std::int64_t end = begin + kCudaPart < range.n ? begin + kCudaPart : range.n;
   double sum = 0;
-  double bad = 0;
-  for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    const float g = load(kind, gradient, i);
+  int bad = 0;
+  for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
+    const float g = load(kind, range.data, i);
     if (isfinite(g))
       sum += static_cast<double>(g) * static_cast<double>(g);
     else
-      bad += 1;
+      ++bad;
   }
   sum = block_sum(sum);
-  bad = block_sum(bad);
-  if (threadIdx.x == 0) partial[blockIdx.x] = sum, partial[kBlocks + blockIdx.x] = bad;
+  const double count = block_sum(bad);
+  if (threadIdx.x == 0) partial[2 * blockIdx.x] = sum, partial[2 * blockIdx.x + 1] = count;
 }
 
-__global__ void combine_stats_kernel(const double* partial, double* out) {
+__global__ void combine_stats_kernel(Ranges group, const double* partial, double* out) {
   double sum = 0;
   double bad = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < kBlocks; i += kThreads)
-    sum += partial[i], bad += partial[kBlocks + i];
+  for (int i = group.first[blockIdx.x] + static_cast<int>(threadIdx.x); i < group.first[blockIdx.x + 1];
+       i += kThreads)
+    sum += partial[2 * i], bad += partial[2 * i + 1];
   sum = block_sum(sum);
   bad = block_sum(bad);
-  if (threadIdx.x == 0) out[0] = sum, out[1] = bad;
+  if (threadIdx.x == 0) out[2 * blockIdx.x] = sum, out[2 * blockIdx.x + 1] = bad;
 }
 
 cudaStream_t on(void* stream) {
@@ -92,10 +140,19 @@ cudaStream_t on(void* stream) {
 
 }  // namespace
 
-void adamw(Kind weight_kind, void* weight, std::int16_t* low, Kind gradient_kind, const void* gradient,
-           float* m, float* v, const cpu::AdamWFactors* how, std::int64_t n, void* stream) {
-  adamw_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(weight_kind, weight, low, gradient_kind, gradient, m,
-                                                         v, *how, n);
+int compute_capability() {
+  int device = 0, major = 0, minor = 0;
+  const bool known = cudaGetDevice(&device) == cudaSuccess &&
+                     cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+                     cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess;
+  return known ? 10 * major + minor : 0;
+}
+
+void adamw(Kind weight_kind, Kind gradient_kind, const Update* items, std::int64_t count,
+           const cpu::AdamWFactors* how, void* stream) {
+  in_groups<Update, 48>(items, count, [&](const Updates& group, std::int64_t) {
+    adamw_kernel<<<group.first[group.count], kThreads, 0, on(stream)>>>(weight_kind, gradient_kind, group, *how);
+  });
 }
 
 void split(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n, void* stream) {
@@ -107,9 +164,12 @@ void join(Kind kind, const void* weight, const std::int16_t* low, float* master,
   join_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, weight, low, master, n);
 }
 
-void stats(Kind kind, const void* gradient, std::int64_t n, double* partial, double* out, void* stream) {
-  stats_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(kind, gradient, n, partial);
-  combine_stats_kernel<<<1, kThreads, 0, on(stream)>>>(partial, out);
+void stats(Kind kind, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream) {
+  in_groups<Range, 128>(ranges, count, [&](const Ranges& group, std::int64_t begin) {
+    stats_kernel<<<group.first[group.count], kThreads, 0, on(stream)>>>(kind, group, partial);
+    combine_stats_kernel<<<group.count, kThreads, 0, on(stream)>>>(group, partial, out + 2 * begin);
+    partial += 2 * group.first[group.count];
+  });
 }
 
 }  // namespace ebb::numerics::device

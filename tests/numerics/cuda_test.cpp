@@ -1,0 +1,261 @@
+// On a GPU: every front against the same front on the CPU, in fp32 on the same rounded values, forward and
+// backward.
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <functional>
+#include <vector>
+
+#include "memory/cuda_device.h"
+#include "memory/cuda_library.h"
+#include "memory/installed_ledger.h"
+#include "numerics/close.h"
+#include "numerics/fronts.h"
+#include "numerics/sequence.h"
+#include "numerics/update.h"
+
+namespace ebb::numerics {
+namespace {
+
+constexpr at::ScalarType kDtypes[] = {at::kFloat, at::kHalf, at::kBFloat16};
+
+class Cuda : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    static const bool open = [] {
+      if (!memory::CudaLibrary::device_present(&why_not_)) return false;
+      memory::CudaLibrary::open();
+      memory::the_test_ledger();
+      memory::use_device(0);
+      at::globalContext().setAllowTF32CuBLAS(false);
+      at::globalContext().setAllowTF32CuDNN(false);
+      return true;
+    }();
+    if (!open) GTEST_SKIP() << why_not_;
+    at::manual_seed(11);
+  }
+  static inline std::string why_not_;
+};
+
+using Tensors = std::vector<at::Tensor>;
+using Front = std::function<Tensors(const Tensors&)>;
+
+at::Tensor values(std::vector<std::int64_t> shape, double size = 1, double shift = 0) {
+  return at::randn(shape) * size + shift;
+}
+
+// Inputs that are floating are rounded to `dtype` and have gradients; others are carried over as they are.
+// `slack`: of the rounding of one number.
+void expect_as_on_the_cpu(at::ScalarType dtype, const Tensors& inputs, const Front& front, double slack = 2) {
+  Tensors there, here;
+  for (const at::Tensor& input : inputs) {
+    const bool floating = input.defined() && input.is_floating_point();
+    if (!floating) {
+      there.push_back(input.defined() ? input.to(at::kCUDA) : input);
+      here.push_back(input);
+      continue;
+    }
+    const at::Tensor value = input.detach().to(dtype);
+    there.push_back(value.to(at::kCUDA).requires_grad_());
+    here.push_back(value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).requires_grad_());
+  }
+  const Tensors y = front(there), expected = front(here);
+  ASSERT_EQ(y.size(), expected.size());
+  at::Tensor loss, expected_loss;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ASSERT_TRUE(y[i].is_cuda());
+    ASSERT_EQ(y[i].sizes(), expected[i].sizes());
+    EXPECT_LE(relative_error(y[i].cpu(), expected[i]), slack * rounding(dtype)) << "result " << i;
+    const at::Tensor dy = at::randn(y[i].sizes()).to(y[i].scalar_type());
+    y[i].backward(dy.to(at::kCUDA), /*keep_graph=*/true);
+    expected[i].backward(dy.to(at::kFloat), /*keep_graph=*/true);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!here[i].defined() || !here[i].grad().defined()) continue;
+    ASSERT_TRUE(there[i].grad().defined()) << "gradient " << i;
+    EXPECT_LE(relative_error(there[i].grad().cpu(), here[i].grad()), 2 * slack * rounding(dtype))
+        << "gradient " << i;
+  }
+}
+
+TEST_F(Cuda, LinearWithEachActivation) {
+  for (const auto dtype : kDtypes)
+    for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
+      for (const std::int64_t out : {5, 64, 300}) {
+        SCOPED_TRACE(testing::Message()
+                     << c10::toString(dtype) << " " << static_cast<int>(act) << " " << out);
+        const Front front = [&](const Tensors& t) { return Tensors{linear(t[0], t[1], t[2], act)}; };
+        expect_as_on_the_cpu(dtype, {values({3, 67, 40}), values({out, 40}, 0.3), values({out})}, front);
+        expect_as_on_the_cpu(dtype, {values({130, 40}), values({out, 40}, 0.3), {}}, front);
+      }
+}
+
+TEST_F(Cuda, NormsOfRowsAndOfSums) {
+  for (const auto dtype : kDtypes)
+    for (const std::int64_t columns : {7, 384, 768, 1500, 1600, 4096, 8192}) {
+      SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << columns);
+      const at::Tensor x = values({2, 67, columns}, 2, 0.5), more = values({2, 67, columns}),
+                       w = values({columns}), b = values({columns});
+      expect_as_on_the_cpu(dtype, {x, w, b},
+                           [](const Tensors& t) { return Tensors{layer_norm(t[0], t[1], t[2], 1e-5)}; });
+      expect_as_on_the_cpu(dtype, {x, w},
+                           [](const Tensors& t) { return Tensors{rms_norm(t[0], t[1], 1e-6)}; });
+      // The sum is rounded before it is normed, which the twin in fp32 does not do: 4 of its roundings.
+      expect_as_on_the_cpu(
+          dtype, {x, more, w, b},
+          [](const Tensors& t) {
+            const auto [sum, norm] = layer_norm_of_sum(t[0], t[1], t[2], t[3], 1e-5);
+            return Tensors{sum, norm};
+          },
+          4);
+      expect_as_on_the_cpu(
+          dtype, {x, more, w},
+          [](const Tensors& t) {
+            const auto [sum, norm] = rms_norm_of_sum(t[0], t[1], t[2], 1e-6);
+            return Tensors{sum, norm};
+          },
+          4);
+    }
+}
+
+TEST_F(Cuda, ManyRowsAreSummedWhole) {
+  for (const auto dtype : kDtypes)
+    expect_as_on_the_cpu(dtype, {values({5000, 72}), values({72}), values({72})},
+                         [](const Tensors& t) { return Tensors{layer_norm(t[0], t[1], t[2], 1e-5)}; });
+}
+
+TEST_F(Cuda, SwiGlu) {
+  for (const auto dtype : kDtypes)
+    for (const std::int64_t columns : {3, 200})
+      expect_as_on_the_cpu(dtype, {values({67, columns}, 3), values({67, columns})},
+                           [](const Tensors& t) { return Tensors{swiglu(t[0], t[1])}; });
+}
+
+TEST_F(Cuda, Embedding) {
+  for (const auto dtype : kDtypes)
+    expect_as_on_the_cpu(dtype, {at::randint(0, 50, {4, 33}, at::kInt), values({50, 24})},
+                         [](const Tensors& t) { return Tensors{embed(t[0], t[1])}; });
+}
+
+TEST_F(Cuda, AttentionOfBothKinds) {
+  struct Case {
+    std::int64_t batch, length;
+    AttentionHeads heads;
+    std::int64_t width;
+    bool rope;
+  };
+  for (const auto dtype : kDtypes)
+    for (const Case& c : {Case{2, 128, {4, 4}, 64, false}, Case{2, 67, {6, 2}, 32, true},
+                          Case{1, 200, {3, 3}, 128, true}, Case{3, 1, {2, 1}, 16, false}}) {
+      SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << c.length << " " << c.width);
+      const at::Tensor rope = c.rope ? rope_table(c.length, c.width, 10000) : at::Tensor();
+      expect_as_on_the_cpu(
+          dtype, {values({c.batch, c.length, (c.heads.query + 2 * c.heads.key) * c.width})},
+          [&](const Tensors& t) {
+            return Tensors{attention(t[0], c.heads, rope.defined() ? rope.to(t[0].device()) : rope)};
+          },
+          4);
+    }
+}
+
+TEST_F(Cuda, HeadAndItsLoss) {
+  for (const auto dtype : kDtypes)
+    for (const std::int64_t vocabulary : {7, 257, 1000, 50257})
+      for (const double z : {0.0, 1e-3}) {
+        SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << vocabulary << " " << z);
+        at::Tensor targets = at::randint(0, vocabulary, {67}, at::kLong);
+        targets[3] = kIgnored;
+        // Logits are rounded to the dtype before their softmax, so its gradient is off by a few roundings.
+        expect_as_on_the_cpu(
+            dtype, {values({67, 64}), values({vocabulary, 64}, 0.1), targets},
+            [&](const Tensors& t) { return Tensors{head_cross_entropy(t[0], t[1], t[2], z)}; }, 8);
+      }
+}
+
+TEST_F(Cuda, HeadInSeveralBlocksIsTheSameAsInOne) {
+  const at::Tensor h = values({6000, 16}).to(at::kBFloat16), w = values({50257, 16}, 0.1).to(at::kBFloat16),
+                   targets = at::randint(0, 50257, {6000}, at::kLong);
+  const auto sum_of = [&](std::int64_t first, std::int64_t n) {
+    return head_cross_entropy(h.narrow(0, first, n).to(at::kCUDA), w.to(at::kCUDA),
+                              targets.narrow(0, first, n).to(at::kCUDA))
+        .item<double>();
+  };
+  EXPECT_NEAR(sum_of(0, 6000), sum_of(0, 2000) + sum_of(2000, 2000) + sum_of(4000, 2000), 1e-6 * 6000 * 11);
+}
+
+TEST_F(Cuda, LossesOfAVae) {
+  for (const auto dtype : kDtypes) {
+    const at::Tensor images = at::randint(0, 256, {8, 1, 28, 28}, at::kByte);
+    expect_as_on_the_cpu(dtype, {values({8, 1, 28, 28}, 2), images},
+                         [](const Tensors& t) { return Tensors{bernoulli_nll_sum(t[0], t[1])}; });
+    expect_as_on_the_cpu(dtype, {values({8, 20}), values({8, 20}, 0.3)},
+                         [](const Tensors& t) { return Tensors{gaussian_kl_sum(t[0], t[1])}; });
+    expect_as_on_the_cpu(dtype, {values({8, 20}), values({8, 20}, 0.3)},
+                         [](const Tensors& t) { return Tensors{reparameterize(t[0], t[1], 5, 1000)}; });
+    EXPECT_TRUE(at::equal(to_unit_range(images.to(at::kCUDA), dtype).cpu(), to_unit_range(images, dtype)));
+  }
+}
+
+TEST_F(Cuda, NormalNumbersAreThoseOfTheCpu) {
+  const at::Tensor here = philox_normal(100, 33, 7, 2, 12345, at::kFloat, at::kCPU),
+                   there = philox_normal(100, 33, 7, 2, 12345, at::kFloat, at::kCUDA).cpu();
+  EXPECT_LE(relative_error(there, here), 1e-5);
+}
+
+// A state of the optimizer that is the same on both sides.
+struct State {
+  at::Tensor weight, low, m, v;
+  State(const at::Tensor& master, at::ScalarType dtype)
+      : weight(at::empty({master.numel()}, master.options().dtype(dtype))),
+        m(at::zeros_like(master)),
+        v(at::zeros_like(master)) {
+    if (dtype != at::kFloat) low = at::empty({master.numel()}, master.options().dtype(at::kShort));
+    split_master(master, weight, low);
+  }
+};
+
+TEST_F(Cuda, UpdatesAreTheCpusToTheBit) {
+  for (const auto dtype : kDtypes)
+    for (const auto gradient_dtype : {dtype, at::kFloat}) {
+      SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << c10::toString(gradient_dtype));
+      std::vector<Updated> here, there;
+      for (int i = 0; i < 60; ++i) {  // more than one launch takes
+        const at::Tensor master = values({i == 0 ? 150001 : 100 + i}, 0.1);
+        const State a(master, dtype), b(master.to(at::kCUDA), dtype);
+        const at::Tensor grad = values({master.numel()}).to(gradient_dtype);
+        const double decay = i % 2 == 0 ? 0.1 : 0.0;
+        here.push_back({a.weight, a.low, grad, a.m, a.v, decay});
+        there.push_back({b.weight, b.low, grad.to(at::kCUDA), b.m, b.v, decay});
+      }
+      for (int step = 1; step <= 3; ++step) {
+        const AdamW how{.lr = 3e-3, .step = step, .gradient_scale = 0.125};
+        adamw_update(here, how);
+        adamw_update(there, how);
+      }
+      for (std::size_t i = 0; i < here.size(); ++i) {
+        const at::Tensor ours = join_master(there[i].weight, there[i].low).cpu();
+        EXPECT_TRUE(at::equal(bits(ours), bits(join_master(here[i].weight, here[i].low)))) << "range " << i;
+        EXPECT_TRUE(at::equal(bits(there[i].v.cpu()), bits(here[i].v))) << "range " << i;
+      }
+    }
+}
+
+TEST_F(Cuda, GradientStatsOfManyRanges) {
+  for (const auto dtype : kDtypes) {
+    Tensors here, there;
+    for (int i = 0; i < 200; ++i) here.push_back(values({i == 7 ? 300000 : 1 + 3 * i}).to(dtype));
+    here[5][2] = INFINITY;
+    here[5][3] = NAN;
+    for (const at::Tensor& t : here) there.push_back(t.to(at::kCUDA));
+    const auto expected = gradient_stats(here), found = gradient_stats(there);
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      EXPECT_NEAR(found[i].square_sum, expected[i].square_sum, 1e-9 * expected[i].square_sum) << i;
+      EXPECT_EQ(found[i].non_finite, expected[i].non_finite) << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ebb::numerics

@@ -1,0 +1,132 @@
+#include <ATen/Context.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "numerics/cpu/workspace.h"
+#include "numerics/cuda/front.h"
+#include "numerics/once.h"
+
+namespace ebb::numerics::cuda {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct Shape {
+  std::int64_t batch, length, queries, keys, width;
+  Shape(const at::Tensor& qkv, std::int64_t query_heads, std::int64_t key_heads)
+      : batch(qkv.size(0)),
+        length(qkv.size(1)),
+        queries(query_heads),
+        keys(key_heads),
+        width(qkv.size(2) / (query_heads + 2 * key_heads)) {}
+  [[nodiscard]] std::int64_t row() const { return (queries + 2 * keys) * width; }
+};
+
+// [B, T, heads, D] of the packed rows, from head `first` on.
+at::Tensor heads_of(const at::Tensor& qkv, const Shape& s, std::int64_t first, std::int64_t heads) {
+  return qkv.view({s.batch, s.length, s.queries + 2 * s.keys, s.width}).narrow(2, first, heads);
+}
+
+// out = in turned by its positions, or back; [B, T, heads, D] both, a token's heads side by side.
+void turn(const at::Tensor& in, const at::Tensor& out, const at::Tensor& rope, bool back) {
+  cuda_table().rotate(cpu::kind_of(in), in.const_data_ptr(), in.stride(1), out.mutable_data_ptr(),
+                      out.stride(1), rope.const_data_ptr<float>(), in.size(0) * in.size(1), in.size(1),
+                      in.size(2), in.size(3) / 2, back, cuda_stream(in));
+}
+
+struct Sides {
+  at::Tensor q, k, v;  // [B, heads, T, D] of [B, T, heads, D] storage
+};
+Sides sides(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
+  at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys);
+  if (rope.defined()) {
+    for (at::Tensor* side : {&q, &k}) {
+      const at::Tensor turned = at::empty(side->sizes(), qkv.options());
+      turn(*side, turned, rope, false);
+      *side = turned;
+    }
+  }
+  return {q.transpose(1, 2), k.transpose(1, 2), heads_of(qkv, s, s.queries + s.keys, s.keys).transpose(1, 2)};
+}
+
+// cuDNN's kernels, a third faster than the framework's own on Hopper. It prepares each new shape for a while,
+// so that only what comes again and again is worth it: training's.
+bool by_cudnn(const Shape& s, bool graph) {
+  static const bool hopper = cuda_table().compute_capability() >= 90;
+  return hopper && graph && s.queries == s.keys && s.length % 64 == 0 && s.width <= 128;
+}
+
+// Turned Q and K are made again in backward rather than kept.
+struct Attention : torch::autograd::Function<Attention> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, std::int64_t queries,
+                            std::int64_t keys, const std::optional<at::Tensor>& angles, bool graph) {
+    const at::Tensor qkv = qkv_in.contiguous(), rope = angles ? *angles : at::Tensor();
+    const Shape s(qkv, queries, keys);
+    const Sides in = sides(qkv, s, rope);
+    const bool cudnn = by_cudnn(s, graph);
+    const auto [out, lse, starts_q, starts_k, most_q, most_k, seed, offset, mask] =
+        cudnn
+            ? at::_scaled_dot_product_cudnn_attention(in.q, in.k, in.v, {}, /*compute_log_sumexp=*/true, 0.0,
+                                                      /*is_causal=*/true)
+            : at::_scaled_dot_product_flash_attention(in.q, in.k, in.v, 0.0, /*is_causal=*/true);
+    ctx->save_for_backward({qkv, rope, out, lse, starts_q, starts_k, seed, offset});
+    ctx->saved_data["queries"] = queries;
+    ctx->saved_data["keys"] = keys;
+    ctx->saved_data["most_q"] = most_q.expect_int();
+    ctx->saved_data["most_k"] = most_k.expect_int();
+    ctx->saved_data["cudnn"] = cudnn;
+    return out.transpose(1, 2).reshape({s.batch, s.length, queries * s.width});
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    refuse_second_derivative("attention");
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &qkv = saved[0], &rope = saved[1], &out = saved[2], &lse = saved[3];
+    const Shape s(qkv, ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
+    const std::int64_t most_q = ctx->saved_data["most_q"].toInt(), most_k = ctx->saved_data["most_k"].toInt();
+    const Sides in = sides(qkv, s, rope);
+    const at::Tensor d_out = dy[0].contiguous().view({s.batch, s.length, s.queries, s.width}).transpose(1, 2);
+    const auto [dq, dk, dv] =
+        ctx->saved_data["cudnn"].toBool()
+            ? at::_scaled_dot_product_cudnn_attention_backward(d_out, in.q, in.k, in.v, out, lse, saved[6],
+                                                               saved[7], {}, saved[4], saved[5], most_q,
+                                                               most_k, 0.0, /*is_causal=*/true)
+            : at::_scaled_dot_product_flash_attention_backward(d_out, in.q, in.k, in.v, out, lse, saved[4],
+                                                               saved[5], most_q, most_k, 0.0,
+                                                               /*is_causal=*/true, saved[6], saved[7]);
+    if (!rope.defined()) {
+      const auto d_qkv = at::cat({dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2)}, 2);
+      return {d_qkv.view({s.batch, s.length, s.row()}), {}, {}, {}, {}};
+    }
+    const at::Tensor d_qkv = at::empty(qkv.sizes(), qkv.options());
+    turn(dq.transpose(1, 2).contiguous(), heads_of(d_qkv, s, 0, s.queries), rope, true);
+    turn(dk.transpose(1, 2).contiguous(), heads_of(d_qkv, s, s.queries, s.keys), rope, true);
+    heads_of(d_qkv, s, s.queries + s.keys, s.keys).copy_(dv.transpose(1, 2));
+    return {d_qkv, {}, {}, {}, {}};
+  }
+};
+
+// Where the flash kernels do not go (fp32, odd widths): the framework's choice among what holds no [T, T].
+at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
+  at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys),
+             v = heads_of(qkv, s, s.queries + s.keys, s.keys);
+  if (s.queries != s.keys)
+    for (at::Tensor* side : {&k, &v}) *side = side->repeat_interleave(s.queries / s.keys, 2);
+  if (rope.defined()) q = rotate(q, rope), k = rotate(k, rope);
+  at::globalContext().setSDPUseMath(false);
+  const at::Tensor out = at::scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2),
+                                                          v.transpose(1, 2), {}, 0.0, /*is_causal=*/true);
+  return out.transpose(1, 2).reshape({s.batch, s.length, s.queries * s.width});
+}
+
+}  // namespace
+
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
+  const Shape s(qkv, heads.query, heads.key);
+  if (qkv.numel() == 0) return qkv.new_empty({s.batch, s.length, s.queries * s.width});
+  if (qkv.scalar_type() == at::kFloat || s.width % 8 != 0) return by_framework(qkv, s, rope);
+  return Attention::apply(qkv, heads.query, heads.key, rope.defined() ? std::optional(rope) : std::nullopt,
+                          c10::GradMode::is_enabled() && qkv.requires_grad());
+}
+
+}  // namespace ebb::numerics::cuda

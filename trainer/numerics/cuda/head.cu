@@ -1,0 +1,136 @@
+#include "numerics/cuda/launch.h"
+#include "numerics/cuda/vectors.cuh"
+
+// The softmax of a language model's head and its cross-entropy, over rows of logits that lie in 16 bits.
+namespace ebb::numerics::device {
+namespace {
+
+constexpr int kRowThreads = 1024;
+
+// A maximum and the sum of exponentials less it, which go together.
+struct Running {
+  float most = -INFINITY, sum = 0;
+  __device__ void add(Running other) {
+    if (other.most > most) {
+      sum = sum * __expf(most - other.most) + other.sum;
+      most = other.most;
+    } else if (other.most > -INFINITY) {
+      sum += other.sum * __expf(other.most - most);
+    }
+  }
+};
+
+__device__ Running over_block(Running value) {
+  __shared__ float most[32], sum[32];
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    value.add(Running{__shfl_down_sync(0xffffffffU, value.most, distance),
+                      __shfl_down_sync(0xffffffffU, value.sum, distance)});
+  if (threadIdx.x % 32 == 0) most[threadIdx.x / 32] = value.most, sum[threadIdx.x / 32] = value.sum;
+  __syncthreads();
+  value = {most[0], sum[0]};
+  for (unsigned warp = 1; warp < blockDim.x / 32; ++warp) value.add(Running{most[warp], sum[warp]});
+  return value;
+}
+
+// The last pack of a row may reach over its end, into what the stride leaves: nothing counts there.
+template <class T, int W>
+__device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t i, std::int64_t words,
+                            float (&values)[W]) {
+  read<T, W>(logits, begin + i, values);
+#pragma unroll
+  for (int k = 1; k < W; ++k)
+    if (i + k >= words) values[k] = -INFINITY;
+}
+
+// A row of logits becomes `size` times its loss' gradient, where one is wanted.
+template <class T, int W>
+__global__ void __launch_bounds__(kRowThreads)
+    head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t words,
+                     float z, float size, bool gradient, float* losses) {
+  const std::int64_t row = blockIdx.x, begin = row * stride, target = targets[row];
+  const bool counts = target >= 0;
+  if (!counts) {
+    if (threadIdx.x == 0) losses[row] = 0;
+    if (!gradient) return;
+    const float zeros[W] = {};
+    for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) write<T, W>(logits, begin + i, zeros);
+    return;
+  }
+  Running mine;
+  float values[W];
+  for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) {
+    read_logits<T, W>(logits, begin, i, words, values);
+    float most = values[0];
+#pragma unroll
+    for (int k = 1; k < W; ++k) most = fmaxf(most, values[k]);
+    Running here{most, 0};
+#pragma unroll
+    for (int k = 0; k < W; ++k) here.sum += __expf(values[k] - most);
+    mine.add(here);
+  }
+  const Running all = over_block(mine);
+  const float lse = all.most + logf(all.sum);
+  if (threadIdx.x == 0) {
+    // A target outside the vocabulary cannot come from a checked file; it shows as a loss that is no number.
+    const float hit = target < words ? to_float(static_cast<const T*>(logits)[begin + target]) : NAN;
+    losses[row] = lse - hit + z * lse * lse;
+  }
+  if (!gradient) return;
+  __syncthreads();  // the target's logit has been read
+  const float factor = size * (1.0F + 2.0F * z * lse);
+  for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) {
+    read_logits<T, W>(logits, begin, i, words, values);
+#pragma unroll
+    for (int k = 0; k < W; ++k)
+      values[k] = __expf(values[k] - lse) * factor - (i + k == target ? size : 0.0F);
+    write<T, W>(logits, begin + i, values);
+  }
+}
+
+template <class From, class To, int W>
+__global__ void scaled_kernel(const void* in, void* out, const float* factor, float by, std::int64_t n) {
+  const float f = *factor * by;
+  for (std::int64_t i = first_index() * W; i < n; i += index_step() * W) {
+    float values[W];
+    read<From, W>(in, i, values);
+#pragma unroll
+    for (int k = 0; k < W; ++k) values[k] *= f;
+    write<To, W>(out, i, values);
+  }
+}
+
+}  // namespace
+
+void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t rows,
+               std::int64_t words, float z, float size, bool gradient, float* losses, void* stream) {
+  with_type(kind, [&](auto type) {
+    using T = decltype(type);
+    with_width<T>(
+        stride,
+        [&](auto width) {
+          head_rows_kernel<T, decltype(width)::value>
+              <<<static_cast<unsigned>(rows), kRowThreads, 0, on(stream)>>>(logits, stride, targets, words, z,
+                                                                            size, gradient, losses);
+        },
+        logits);
+  });
+}
+
+void scaled(Kind from, const void* in, Kind to, void* out, const float* factor, float by, std::int64_t n,
+            void* stream) {
+  with_type(from, [&](auto from_type) {
+    with_type(to, [&](auto to_type) {
+      using From = decltype(from_type);
+      using To = decltype(to_type);
+      const bool wide = n % 8 == 0 && reinterpret_cast<std::uintptr_t>(in) % 16 == 0 &&
+                        reinterpret_cast<std::uintptr_t>(out) % 16 == 0;
+      if (wide)
+        scaled_kernel<From, To, 4><<<grid_for(n / 4), kThreads, 0, on(stream)>>>(in, out, factor, by, n);
+      else
+        scaled_kernel<From, To, 1><<<grid_for(n), kThreads, 0, on(stream)>>>(in, out, factor, by, n);
+    });
+  });
+}
+
+}  // namespace ebb::numerics::device

@@ -1,0 +1,93 @@
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "memory/ledger.h"
+#include "numerics/cpu/workspace.h"
+#include "numerics/cuda/front.h"
+#include "numerics/once.h"
+
+namespace ebb::numerics::cuda {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kLogitBytes = std::int64_t{512} << 20;  // held at once, whatever the model
+constexpr std::int64_t kPack = 8;                              // elements that a row of logits is whole in
+
+// The gradient of a row is at most 1, and a word that is not expected has one of about 1 / vocabulary: times
+// this it is no subnormal number of fp16.
+float size_for(const at::Tensor& h) {
+  return h.scalar_type() == at::kHalf ? 1024.0F : 1.0F;
+}
+
+// Makes the gradients in forward, block by block of rows, from logits that exist once: making them again in
+// backward would be a third more work. What they are times is known in backward.
+struct HeadLoss : torch::autograd::Function<HeadLoss> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
+                            const at::Tensor& targets_in, double z, bool graph) {
+    const at::Tensor h = h_in.contiguous(), w = w_in.contiguous(), targets = targets_in.contiguous();
+    const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
+    const std::int64_t stride = (vocabulary + kPack - 1) / kPack * kPack;
+    const std::int64_t most =
+        std::clamp<std::int64_t>(kLogitBytes / (stride * h.element_size()), 1, std::max<std::int64_t>(n, 1));
+    const auto fp32 = h.options().dtype(at::kFloat);
+    const at::Tensor losses = at::empty({n}, fp32);
+    at::Tensor dh, dw;
+    if (graph) {
+      dh = at::empty_like(h);
+      const memory::Tag tag(memory::Class::workspace, "head gradient");
+      dw = at::zeros({vocabulary, width}, fp32);
+    }
+    at::Tensor space;
+    {
+      const memory::Tag tag(memory::Class::workspace, "logits");
+      space = at::empty({most, stride}, h.options());
+    }
+    const float size = size_for(h);
+    for (std::int64_t first = 0; first < n; first += most) {
+      const std::int64_t rows = std::min(most, n - first);
+      const at::Tensor part = h.narrow(0, first, rows);
+      at::Tensor logits = space.narrow(0, 0, rows).narrow(1, 0, vocabulary);
+      at::mm_out(logits, part, w.t());
+      cuda_table().head_rows(cpu::kind_of(h), space.mutable_data_ptr(), stride,
+                             targets.const_data_ptr<std::int64_t>() + first, rows, vocabulary,
+                             static_cast<float>(z), size, graph, losses.data_ptr<float>() + first,
+                             cuda_stream(h));
+      if (!graph) continue;
+      at::Tensor d_part = dh.narrow(0, first, rows);
+      at::mm_out(d_part, logits, w);
+      if (h.scalar_type() == at::kFloat)
+        dw.addmm_(logits.t(), part);
+      else
+        at::addmm_out(dw, dw, logits.t(), part, at::kFloat);
+    }
+    ctx->save_for_backward({dh, dw});
+    return losses.sum(at::kDouble).to(at::kFloat);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    refuse_second_derivative("head_cross_entropy");
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &dh = saved[0], &sums = saved[1];
+    const cpu::Kind kind = cpu::kind_of(dh);
+    const float by = 1.0F / size_for(dh);
+    const at::Tensor dw = at::empty(sums.sizes(), dh.options());
+    cuda_table().scaled(cpu::Kind::f32, sums.const_data_ptr(), kind, dw.mutable_data_ptr(),
+                        dy[0].const_data_ptr<float>(), by, sums.numel(), cuda_stream(dh));
+    const at::Tensor dh_scaled = at::empty_like(dh);
+    cuda_table().scaled(kind, dh.const_data_ptr(), kind, dh_scaled.mutable_data_ptr(),
+                        dy[0].const_data_ptr<float>(), by, dh.numel(), cuda_stream(dh));
+    return {dh_scaled, dw, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z) {
+  const bool graph = c10::GradMode::is_enabled() && (h.requires_grad() || w.requires_grad());
+  return HeadLoss::apply(h, w, targets, z, graph);
+}
+
+}  // namespace ebb::numerics::cuda

@@ -1,0 +1,215 @@
+#include "numerics/cuda/launch.h"
+#include "numerics/cuda/vectors.cuh"
+
+// Layer and RMS norm of rows: a block a row, whose threads keep what they have read of it in registers, so that
+// the row is read once.
+namespace ebb::numerics::device {
+namespace {
+
+constexpr int kMostThreads = 1024;
+constexpr int kGradientThreads = 256;
+
+// body(integral_constant N) with the number of packs of W elements that a thread holds.
+template <int W, class Body>
+void with_packs(std::int64_t columns, int most_threads, const Body& body) {
+  const std::int64_t packs = (columns / W + most_threads - 1) / most_threads;
+  if (packs <= 1)
+    body(std::integral_constant<int, 1>{});
+  else if (packs <= 2)
+    body(std::integral_constant<int, 2>{});
+  else if (packs <= 4)
+    body(std::integral_constant<int, 4>{});
+  else
+    body(std::integral_constant<int, 8>{});
+}
+
+int whole_warps(std::int64_t threads, int most) {
+  const std::int64_t whole = (threads + 31) / 32 * 32;
+  return static_cast<int>(whole < most ? whole : most);
+}
+
+template <class T, int W, int N>
+__global__ void __launch_bounds__(kMostThreads)
+    norm_kernel(const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+                std::int64_t columns, void* y, float* means, float* rstds) {
+  __shared__ float space[32];
+  const std::int64_t row = blockIdx.x, begin = row * columns;
+  float values[N][W];
+  float total = 0;
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+    const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
+    if (c >= columns) continue;
+    read<T, W>(x, begin + c, values[n]);
+    if (more != nullptr) {
+      float other[W];
+      read<T, W>(more, begin + c, other);
+#pragma unroll
+      for (int i = 0; i < W; ++i) values[n][i] = rounded<T>(values[n][i] + other[i]);
+      write<T, W>(sum, begin + c, values[n]);
+    }
+#pragma unroll
+    for (int i = 0; i < W; ++i) total += values[n][i];
+  }
+  const auto count = static_cast<float>(columns);
+  const float mean = means != nullptr ? over_block<Sum>(total, space) / count : 0.0F;
+  float squares = 0;
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+    if ((static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W >= columns) continue;
+#pragma unroll
+    for (int i = 0; i < W; ++i) squares += (values[n][i] - mean) * (values[n][i] - mean);
+  }
+  const float rstd = rsqrtf(over_block<Sum>(squares, space) / count + eps);
+  if (threadIdx.x == 0) {
+    if (means != nullptr) means[row] = mean;
+    rstds[row] = rstd;
+  }
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+    const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
+    if (c >= columns) continue;
+    float weight[W], bias[W] = {};
+    read<T, W>(w, c, weight);
+    if (b != nullptr) read<T, W>(b, c, bias);
+#pragma unroll
+    for (int i = 0; i < W; ++i) weight[i] = (values[n][i] - mean) * rstd * weight[i] + bias[i];
+    write<T, W>(y, begin + c, weight);
+  }
+}
+
+// A block takes every gridDim-th row and keeps its columns' sums of dy xhat and dy in registers.
+template <class T, int W, int N>
+__global__ void __launch_bounds__(N == 8 ? kMostThreads : kGradientThreads)
+    norm_gradient_kernel(const void* dy, const void* x, const void* w, const float* means, const float* rstds,
+                         const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
+                         float* partial) {
+  __shared__ float space[2][32];
+  float weight[N][W], dw[N][W] = {}, db[N][W] = {};
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+    const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
+    if (c < columns) read<T, W>(w, c, weight[n]);
+  }
+  const float share = 1.0F / static_cast<float>(columns);
+  for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+    const std::int64_t begin = row * columns;
+    const float mean = means != nullptr ? means[row] : 0.0F, rstd = rstds[row];
+    float g[N][W], hat[N][W];
+    float along = 0, total = 0;
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
+      if (c >= columns) continue;
+      read<T, W>(dy, begin + c, g[n]);
+      read<T, W>(x, begin + c, hat[n]);
+#pragma unroll
+      for (int i = 0; i < W; ++i) {
+        hat[n][i] = (hat[n][i] - mean) * rstd;
+        dw[n][i] += g[n][i] * hat[n][i];
+        db[n][i] += g[n][i];
+        g[n][i] *= weight[n][i];
+        along += g[n][i] * hat[n][i];
+        total += g[n][i];
+      }
+    }
+    along = over_block<Sum>(along, space[0]) * share;
+    total = means != nullptr ? over_block<Sum>(total, space[1]) * share : 0.0F;
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
+      if (c >= columns) continue;
+#pragma unroll
+      for (int i = 0; i < W; ++i) g[n][i] = rstd * (g[n][i] - total - hat[n][i] * along);
+      if (d_sum != nullptr) {
+        float other[W];
+        read<T, W>(d_sum, begin + c, other);
+#pragma unroll
+        for (int i = 0; i < W; ++i) g[n][i] += other[i];
+      }
+      write<T, W>(dx, begin + c, g[n]);
+    }
+  }
+  float* const mine = partial + 2 * blockIdx.x * columns;
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+    const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
+    if (c >= columns) continue;
+    write<float, W>(mine, c, dw[n]);
+    write<float, W>(mine + columns, c, db[n]);
+  }
+}
+
+// Columns of partial [parts, 2, columns], each summed by the eight threads of a block's column of threads.
+template <class T>
+__global__ void combine_columns_kernel(const float* partial, std::int64_t parts, std::int64_t columns,
+                                       std::int64_t stride, T* first, T* second) {
+  __shared__ float sums[2][8][33];
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * 32 + threadIdx.x;
+  float one = 0, two = 0;
+  if (c < columns)
+    for (std::int64_t part = threadIdx.y; part < parts; part += 8) {
+      one += partial[part * stride + c];
+      if (second != nullptr) two += partial[part * stride + columns + c];
+    }
+  sums[0][threadIdx.y][threadIdx.x] = one;
+  sums[1][threadIdx.y][threadIdx.x] = two;
+  __syncthreads();
+  if (threadIdx.y != 0 || c >= columns) return;
+  for (int i = 1; i < 8; ++i) one += sums[0][i][threadIdx.x], two += sums[1][i][threadIdx.x];
+  first[c] = from_float<T>(one);
+  if (second != nullptr) second[c] = from_float<T>(two);
+}
+
+}  // namespace
+
+void combine_columns(Kind kind, const float* partial, std::int64_t parts, std::int64_t columns,
+                     std::int64_t stride, void* first, void* second, void* stream) {
+  with_type(kind, [&](auto type) {
+    using T = decltype(type);
+    combine_columns_kernel<<<static_cast<unsigned>((columns + 31) / 32), dim3(32, 8), 0, on(stream)>>>(
+        partial, parts, columns, stride, static_cast<T*>(first), static_cast<T*>(second));
+  });
+}
+
+void norm(Kind kind, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+          std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream) {
+  with_type(kind, [&](auto type) {
+    using T = decltype(type);
+    with_width<T>(
+        columns,
+        [&](auto width) {
+          constexpr int W = decltype(width)::value;
+          with_packs<W>(columns, kMostThreads, [&](auto packs) {
+            constexpr int N = decltype(packs)::value;
+            const int threads = whole_warps((columns / W + N - 1) / N, kMostThreads);
+            norm_kernel<T, W, N><<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(
+                x, more, sum, w, b, eps, columns, y, mean, rstd);
+          });
+        },
+        x, more, sum, w, b, y);
+  });
+}
+
+void norm_gradient(Kind kind, const void* dy, const void* x, const void* w, const float* mean,
+                   const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
+                   std::int64_t parts, float* partial, void* dw, void* db, void* stream) {
+  with_type(kind, [&](auto type) {
+    using T = decltype(type);
+    with_width<T>(
+        columns,
+        [&](auto width) {
+          constexpr int W = decltype(width)::value;
+          with_packs<W>(columns, kGradientThreads, [&](auto packs) {
+            constexpr int N = decltype(packs)::value;
+            const int threads = whole_warps((columns / W + N - 1) / N, kMostThreads);
+            norm_gradient_kernel<T, W, N><<<static_cast<unsigned>(parts), threads, 0, on(stream)>>>(
+                dy, x, w, mean, rstd, d_sum, rows, columns, dx, partial);
+          });
+        },
+        dy, x, w, d_sum, dx, partial);
+  });
+  combine_columns(kind, partial, parts, columns, 2 * columns, dw, db, stream);
+}
+
+}  // namespace ebb::numerics::device

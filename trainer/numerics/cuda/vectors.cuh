@@ -1,0 +1,106 @@
+#pragma once
+#include <type_traits>
+
+#include "numerics/cuda/device.cuh"
+
+// What the kernels over rows share: rows read 16 bytes at a time as floats, and sums over a block.
+namespace ebb::numerics::device {
+
+template <class T>
+constexpr int kLanes = 16 / sizeof(T);  // elements of one access
+
+__device__ inline float to_float(float x) {
+  return x;
+}
+__device__ inline float to_float(__half x) {
+  return __half2float(x);
+}
+__device__ inline float to_float(__nv_bfloat16 x) {
+  return __bfloat162float(x);
+}
+template <class T>
+__device__ inline T from_float(float x) {
+  if constexpr (std::is_same_v<T, __half>)
+    return __float2half_rn(x);
+  else if constexpr (std::is_same_v<T, __nv_bfloat16>)
+    return __float2bfloat16_rn(x);
+  else
+    return x;
+}
+
+// W elements side by side; W = kLanes<T> is one access of 16 bytes, W = 1 takes rows of any length.
+template <class T, int W>
+struct alignas(sizeof(T) * W) Pack {
+  T element[W];
+};
+
+template <class T, int W>
+__device__ inline void read(const void* data, std::int64_t first, float (&values)[W]) {
+  const auto pack = *reinterpret_cast<const Pack<T, W>*>(static_cast<const T*>(data) + first);
+#pragma unroll
+  for (int i = 0; i < W; ++i) values[i] = to_float(pack.element[i]);
+}
+
+template <class T, int W>
+__device__ inline void write(void* data, std::int64_t first, const float (&values)[W]) {
+  Pack<T, W> pack;
+#pragma unroll
+  for (int i = 0; i < W; ++i) pack.element[i] = from_float<T>(values[i]);
+  *reinterpret_cast<Pack<T, W>*>(static_cast<T*>(data) + first) = pack;
+}
+
+template <class T>
+__device__ inline float rounded(float x) {
+  return to_float(from_float<T>(x));
+}
+
+struct Sum {
+  __device__ static float of(float a, float b) { return a + b; }
+  static constexpr float start = 0;
+};
+
+// Combined over a block of whole warps, the same for all of its threads and in a fixed order. `space` holds 32
+// floats and is free again after the next __syncthreads().
+template <class How>
+__device__ inline float over_block(float value, float* space) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    value = How::of(value, __shfl_xor_sync(0xffffffffU, value, distance));
+  const int warps = static_cast<int>(blockDim.x * blockDim.y) / 32;
+  if (warps == 1) return value;
+  const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
+  __syncthreads();
+  if (thread % 32 == 0) space[thread / 32] = value;
+  __syncthreads();
+  value = How::start;
+  for (int warp = 0; warp < warps; ++warp) value = How::of(value, space[warp]);
+  return value;
+}
+
+// body(T{}) with T the type of `kind`.
+template <class Body>
+void with_type(Kind kind, const Body& body) {
+  if (kind == Kind::f16)
+    body(__half{});
+  else if (kind == Kind::bf16)
+    body(__nv_bfloat16{});
+  else
+    body(float{});
+}
+
+// body(std::integral_constant<int, W>{}): as many elements an access as rows of `columns` elements at these
+// addresses allow.
+template <class T, class Body, class... Addresses>
+void with_width(std::int64_t columns, const Body& body, Addresses... addresses) {
+  const bool aligned = ((reinterpret_cast<std::uintptr_t>(addresses) % 16 == 0) && ...);
+  if (aligned && columns % kLanes<T> == 0)
+    body(std::integral_constant<int, kLanes<T>>{});
+  else
+    body(std::integral_constant<int, 1>{});
+}
+
+inline cudaStream_t on(void* stream) {
+  return static_cast<cudaStream_t>(stream);
+}
+
+}  // namespace ebb::numerics::device
