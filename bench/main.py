@@ -13,10 +13,11 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from gpt import gpt  # noqa: E402
+from gpt import gpt, gpu  # noqa: E402
 from vae import vae  # noqa: E402
 
-BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure}
+BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gpt-gpu": gpu.measure}
+NEED_A_GPU = {"gpt-gpu"}
 
 
 def machine():
@@ -47,7 +48,7 @@ def main():
         parser.error(f"there is no benchmark {unknown[0]}; there are: {', '.join(BENCHMARKS)}")
     build = a.build or a.root / "build/cpu"
     result = {"machine": machine(), "versions": versions(build), "quick": a.quick, "repetitions": {}, "bars": []}
-    for name in a.names or BENCHMARKS:
+    for name in a.names or [name for name in BENCHMARKS if name not in NEED_A_GPU]:
         repetitions, bars = BENCHMARKS[name](a.root, build.resolve(), a.quick)
         result["repetitions"][name] = repetitions
         result["bars"] += bars

@@ -34,11 +34,11 @@ THEIRS = {
 PAIRS = list(zip(OURS, THEIRS))
 
 
-def write_tokens(folder, vocabulary):
+def write_tokens(folder, vocabulary, tokens=400_000):
     """Token files whose ids are as unevenly frequent as words are."""
     folder.mkdir(parents=True)
     draw = np.random.default_rng(7)
-    for name, count in (("train.bin", 400_000), ("test.bin", 4_000)):
+    for name, count in (("train.bin", tokens), ("test.bin", 4_000)):
         ids = (np.minimum(draw.zipf(1.2, count), vocabulary) - 1).astype(np.uint16)
         (folder / name).write_bytes(struct.pack("<256i", 20240520, 1, count, *[0] * 253) + ids.tobytes())
 

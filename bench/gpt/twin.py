@@ -1,7 +1,7 @@
 """A GPT-2 in PyTorch as a careful user would write it: fused attention, fused AdamW, autocast for bf16, a memory-mapped token file.
 
   twin.py TOKENS FOLDER --layers 6 --heads 6 --dim 384 --context 256 --vocabulary 4096 --batch 8 --steps 20
-          --dtype fp32|bf16|fp16 [--compile] [--device cuda]
+          --dtype fp32|bf16|fp16 [--compile] [--device cuda] [--parts]
 
 Started by mpirun: with more than one rank under DistributedDataParallel (gloo). TOKENS is llm.c's format, u16. Writes
 FOLDER/metrics.jsonl with the times of each step. On a GPU a step's loss is read after the next one has been started, so that
@@ -14,6 +14,7 @@ import json
 import math
 import os
 import pathlib
+import sys
 import time
 
 import numpy as np
@@ -71,6 +72,7 @@ def main():
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), required=True)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--parts", action="store_true", help="after the steps wait for lines, and make the steps again for each")
     a = parser.parse_args()
     rank, ranks = int(os.environ.get("OMPI_COMM_WORLD_RANK", 0)), int(os.environ.get("OMPI_COMM_WORLD_SIZE", 1))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -93,35 +95,42 @@ def main():
     log = (a.folder / "metrics.jsonl").open("w", buffering=1) if rank == 0 else None
     scaler = torch.amp.GradScaler(a.device, init_scale=65536.0, enabled=a.dtype == "fp16")
     dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[a.dtype]
-    before = None  # step, start and loss of the step that is not logged yet
-
     def write(step, begin, loss):
         value, end = loss.item(), time.time()
-        log.write(json.dumps({"step": step, "time_s": end, "seconds": {"step": end - begin}, "loss": value,
-                              "peak_device": torch.cuda.max_memory_allocated() if a.device == "cuda" else 0}) + "\n")
+        log.write(json.dumps({"step": step, "time_s": end, "seconds": {"step": end - begin}, "loss": value}) + "\n")
 
-    for step in range(a.steps):
-        begin = time.time()
-        first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % len(order)
-        windows = torch.from_numpy(np.stack([tokens[w * a.context : (w + 1) * a.context + 1] for w in order[first]]).astype(np.int64))
-        if a.device == "cuda":
-            windows = windows.pin_memory().to(a.device, non_blocking=True)
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(a.device, dtype) if dtype else contextlib.nullcontext():
-            loss = model(windows[:, :-1], windows[:, 1:])
-        scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        scaler.step(optimizer)
-        scaler.update()
-        if log and a.device == "cpu":
-            write(step, begin, loss)
-        elif log:
-            if before:
-                write(*before)
-            before = step, begin, loss.detach()
-    if before:
-        write(*before)
+    def train(steps):
+        before = None  # step, start and loss of the step that is not logged yet
+        for step in steps:
+            begin = time.time()
+            first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % len(order)
+            windows = torch.from_numpy(np.stack([tokens[w * a.context : (w + 1) * a.context + 1] for w in order[first]]).astype(np.int64))
+            if a.device == "cuda":
+                windows = windows.pin_memory().to(a.device, non_blocking=True)
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(a.device, dtype) if dtype else contextlib.nullcontext():
+                loss = model(windows[:, :-1], windows[:, 1:])
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+            if log and a.device == "cpu":
+                write(step, begin, loss)
+            elif log:
+                if before:
+                    write(*before)
+                before = step, begin, loss.detach()
+        if before:
+            write(*before)
+
+    train(range(a.steps))
+    # One process for many measurements, so that it compiles once: each line it is given starts as many steps again.
+    if a.parts:
+        print("ready", flush=True)
+        for part, _ in enumerate(sys.stdin, 1):
+            train(range(part * a.steps, (part + 1) * a.steps))
+            print(torch.cuda.max_memory_allocated() if a.device == "cuda" else 0, flush=True)
     if ranks > 1:
         dist.barrier()
         dist.destroy_process_group()

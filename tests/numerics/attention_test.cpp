@@ -87,7 +87,9 @@ TEST(Attention, StaysWithinDocuments) {
   tokens[0][0] = 3;
   tokens[0][90] = 3;
   tokens[0][91] = 3;
-  const at::Tensor starts = document_starts(tokens, 3);
+  const Documents documents = documents_of(tokens, 3, at::kCPU);
+  const at::Tensor starts = documents.starts;
+  EXPECT_EQ(documents.longest, 150);
   EXPECT_EQ(starts[0][89].item<std::int64_t>(), 0);
   EXPECT_EQ(starts[0][90].item<std::int64_t>(), 90);
   EXPECT_EQ(starts[0][149].item<std::int64_t>(), 91);
@@ -97,7 +99,7 @@ TEST(Attention, StaysWithinDocuments) {
     at::manual_seed(6);
     const at::Tensor qkv = at::randn({2, 150, 8 * 16}).to(dtype).requires_grad_();
     const at::Tensor dy = at::randn({2, 150, 4 * 16}).to(dtype);
-    const at::Tensor y = attention(qkv, {4, 2}, {}, starts);
+    const at::Tensor y = attention(qkv, {4, 2}, {}, documents);
     const at::Tensor gradient = torch::autograd::grad({y}, {qkv}, {dy})[0];
     for (const Document& d : {Document{0, 0, 90}, {0, 90, 1}, {0, 91, 59}, {1, 0, 150}}) {
       const auto part = [&](const at::Tensor& t) {
@@ -110,8 +112,8 @@ TEST(Attention, StaysWithinDocuments) {
                 4 * rounding(dtype));
     }
   }
-  EXPECT_THROW(attention(at::ones({2, 150, 48}), {1, 1}, {}, starts.narrow(1, 0, 90)), Error);
-  EXPECT_THROW(attention(at::ones({1, 2, 48}), {1, 1}, {}, at::ones({1, 2}, at::kLong)), Error);
+  EXPECT_THROW(attention(at::ones({2, 150, 48}), {1, 1}, {}, {starts.narrow(1, 0, 90), {}, 0}), Error);
+  EXPECT_THROW(attention(at::ones({1, 2, 48}), {1, 1}, {}, {at::ones({1, 2}, at::kLong), {}, 1}), Error);
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {

@@ -21,20 +21,25 @@ struct Unit {
   std::vector<Parameter> parameters;
 };
 
-// Runs a unit's computation. The plain one calls it; others gather parameters before and release them after,
-// or recompute.
+// Runs a unit's computation, of some tensors to some tensors. The plain one calls it; others gather
+// parameters before and release them after, or recompute.
 class UnitRunner {
  public:
+  using Tensors = std::vector<at::Tensor>;
   virtual ~UnitRunner() = default;
-  virtual at::Tensor run(Unit& unit, const std::function<at::Tensor(const at::Tensor&)>& body,
-                         const at::Tensor& input) = 0;
+  virtual Tensors run(Unit& unit, const std::function<Tensors(const Tensors&)>& body,
+                      const Tensors& inputs) = 0;
+  at::Tensor run(Unit& unit, const std::function<at::Tensor(const at::Tensor&)>& body,
+                 const at::Tensor& input) {
+    return run(unit, [&](const Tensors& inputs) { return Tensors{body(inputs[0])}; }, Tensors{input})[0];
+  }
 };
 
 class PlainRunner final : public UnitRunner {
  public:
-  at::Tensor run(Unit&, const std::function<at::Tensor(const at::Tensor&)>& body,
-                 const at::Tensor& input) override {
-    return body(input);
+  using UnitRunner::run;
+  Tensors run(Unit&, const std::function<Tensors(const Tensors&)>& body, const Tensors& inputs) override {
+    return body(inputs);
   }
 };
 

@@ -20,6 +20,34 @@ at::Tensor tensor_of(std::span<const std::int64_t> tokens) {
   return out;
 }
 
+// Tokens from the most probable on; of two alike the one with the smaller number first. Sorts no further than
+// it is asked: a draw seldom looks past the first hundred.
+class Ranked {
+ public:
+  explicit Ranked(std::span<const float> values) : values_(values), order_(values.size()) {
+    std::iota(order_.begin(), order_.end(), 0);
+  }
+  std::int64_t operator[](std::size_t rank) {
+    while (rank >= sorted_) {
+      const std::size_t next = std::min(order_.size(), std::max<std::size_t>(128, 4 * sorted_));
+      std::partial_sort(at(sorted_), at(next), order_.end(), [this](std::int64_t a, std::int64_t b) {
+        const float x = values_[static_cast<std::size_t>(a)], y = values_[static_cast<std::size_t>(b)];
+        return x > y || (x == y && a < b);
+      });
+      sorted_ = next;
+    }
+    return order_[rank];
+  }
+
+ private:
+  std::vector<std::int64_t>::iterator at(std::size_t i) {
+    return order_.begin() + static_cast<std::ptrdiff_t>(i);
+  }
+  std::span<const float> values_;
+  std::vector<std::int64_t> order_;
+  std::size_t sorted_ = 0;
+};
+
 }  // namespace
 
 void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt) {
@@ -41,31 +69,31 @@ std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::ui
     throw Error(
         ExitCode::numerics,
         fmt::format("the model's output at token {} is not finite: its weights have diverged", place));
-  std::vector<std::int64_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto value = [&](std::int64_t i) { return values[static_cast<std::size_t>(i)]; };
-  // The most probable first; of two alike the one with the smaller number.
-  std::ranges::stable_sort(order, std::ranges::greater(), value);
-  if (draw.temperature == 0) return order.front();
-  if (draw.top_k > 0) order.resize(std::min<std::size_t>(order.size(), static_cast<std::size_t>(draw.top_k)));
-  std::vector<double> weights;
+  const std::size_t count =
+      draw.top_k > 0 ? std::min(values.size(), static_cast<std::size_t>(draw.top_k)) : values.size();
+  Ranked ranked(values);
+  if (draw.temperature == 0) return ranked[0];
+  const double largest = values[static_cast<std::size_t>(ranked[0])];
+  const auto weight = [&](std::int64_t token) {
+    return std::exp((static_cast<double>(values[static_cast<std::size_t>(token)]) - largest) /
+                    draw.temperature);
+  };
   double sum = 0;
-  for (const std::int64_t i : order) {
-    weights.push_back(std::exp((static_cast<double>(value(i)) - value(order.front())) / draw.temperature));
-    sum += weights.back();
-  }
-  double kept = 0;
-  std::size_t count = 0;
-  while (count < weights.size() && (count == 0 || kept < draw.top_p * sum)) kept += weights[count++];
+  for (std::size_t i = 0; i < values.size() && count == values.size(); ++i)
+    sum += weight(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < count && count < values.size(); ++i) sum += weight(ranked[i]);
+  double kept = draw.top_p < 1 ? 0 : sum;
+  std::size_t last = draw.top_p < 1 ? 0 : count;  // one past
+  while (last < count && (last == 0 || kept < draw.top_p * sum)) kept += weight(ranked[last++]);
   const auto bits = random_bits(draw.seed, Stream::sampling, place, 0);
   // [0, 1) of 53 bits.
   const double u = static_cast<double>((std::uint64_t{bits[0]} << 32 | bits[1]) >> 11) * 0x1p-53 * kept;
   double passed = 0;
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    passed += weights[i];
-    if (u < passed) return order[i];
+  for (std::size_t i = 0; i + 1 < last; ++i) {
+    passed += weight(ranked[i]);
+    if (u < passed) return ranked[i];
   }
-  return order[count - 1];
+  return ranked[last - 1];
 }
 
 void generate(TextSampler& model, std::span<const std::int64_t> prompt, const TextOptions& options,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include "base/error.h"
 #include "memory/ledger.h"
@@ -49,10 +50,6 @@ struct Attention : torch::autograd::Function<Attention> {
 };
 
 void check_starts(const at::Tensor& starts, const at::Tensor& qkv) {
-  if (qkv.is_cuda())
-    throw Error(ExitCode::usage,
-                "attention within documents is not there on GPUs yet: set model.document_end=auto, or "
-                "run.device=cpu");
   if (starts.sizes() != qkv.sizes().slice(0, 2) || starts.scalar_type() != at::kLong ||
       !starts.is_contiguous())
     throw Error(
@@ -70,7 +67,8 @@ void check_starts(const at::Tensor& starts, const at::Tensor& qkv) {
 }  // namespace
 
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope,
-                     const at::Tensor& starts) {
+                     const Documents& documents) {
+  const at::Tensor& starts = documents.starts;
   const bool divides = heads.key > 0 && heads.query % heads.key == 0;
   const std::int64_t all = heads.query + 2 * heads.key;
   if (!divides || qkv.dim() != 3 || qkv.size(2) % all != 0 || qkv.size(2) / all > cpu::kWidest)
@@ -86,23 +84,30 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
         fmt::format("attention: rope [{}] {} does not go with {} positions of heads {} wide",
                     fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
   if (starts.defined()) check_starts(starts, qkv);
-  if (qkv.is_cuda()) return cuda::attention(qkv, heads, rope);
+  if (qkv.is_cuda()) return cuda::attention(qkv, heads, rope, documents);
   const auto given = [](const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
   return Attention::apply(qkv, heads.query, heads.key, given(rope), given(starts));
 }
 
-at::Tensor document_starts(const at::Tensor& tokens, std::int64_t end) {
-  const at::Tensor here = tokens.is_cuda() ? tokens.cpu() : tokens;
-  const at::Tensor ids = here.to(at::kLong).contiguous(), starts = at::empty(ids.sizes(), ids.options());
-  if (ids.is_meta()) return starts;
+Documents documents_of(const at::Tensor& tokens, std::int64_t end, at::Device device) {
+  const at::Tensor ids = tokens.to(at::kCPU, at::kLong).contiguous();
+  Documents found{at::empty(ids.sizes(), ids.options()), {}, 0};
+  if (ids.is_meta()) return found;
   const std::int64_t* const id = ids.const_data_ptr<std::int64_t>();
-  std::int64_t* const start = starts.mutable_data_ptr<std::int64_t>();
+  std::int64_t* const start = found.starts.mutable_data_ptr<std::int64_t>();
   const std::int64_t length = ids.size(1);
+  std::vector<std::int32_t> bounds;
   for (std::int64_t i = 0; i < ids.numel(); ++i) {
     const std::int64_t t = i % length;
     start[i] = id[i] == end ? t : (t == 0 ? 0 : start[i - 1]);
+    if (start[i] == t) bounds.push_back(static_cast<std::int32_t>(i));
+    found.longest = std::max(found.longest, t - start[i] + 1);
   }
-  return starts;
+  if (!device.is_cuda()) return found;
+  bounds.push_back(static_cast<std::int32_t>(ids.numel()));
+  found.bounds = at::from_blob(bounds.data(), {static_cast<std::int64_t>(bounds.size())}, at::kInt)
+                     .to(device, /*non_blocking=*/true);
+  return found;
 }
 
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope) {

@@ -37,16 +37,21 @@ struct AttentionHeads {
 // Q, then those of K, then those of V -> [B, T, query D]. With `rope` [2, T, D / 2] fp32 (cosines, then
 // sines), Q and K are first turned by their positions, in fp32. Never holds [T, T]: rows of scores are made
 // in blocks and made again in backward; kept are qkv, the output and one fp32 a row (Dao et al.,
-// "FlashAttention", 2022). The head width D is even where there is `rope`. With `starts` [B, T] int64, each
-// in [0, t], position t sees positions from its start on alone; on the CPU only: Error(usage) on a GPU, whose
-// kernels would hold [T, T] for it.
+// "FlashAttention", 2022). The head width D is even where there is `rope`. With `documents` a position sees
+// its own document alone; on a GPU that takes 16 bits and heads a multiple of 8 wide: else Error(usage), for
+// there it would need [T, T].
+struct Documents {
+  at::Tensor starts;  // [B, T] int64 on the CPU: the position, in [0, t], that the document of t begins at
+  at::Tensor bounds;  // on a GPU: int32 [documents + 1], the places in [B T] where they begin, and its end
+  std::int64_t longest = 0;
+  [[nodiscard]] bool defined() const { return starts.defined(); }
+};
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope = {},
-                     const at::Tensor& starts = {});
+                     const Documents& documents = {});
 
-// `starts` for attention() of tokens [B, T]: where the document of each begins, with the last token `end` up
-// to it (the one that ends a document begins the next), or at 0. On the CPU, wherever
-// the tokens are.
-at::Tensor document_starts(const at::Tensor& tokens, std::int64_t end);
+// The documents of tokens [B, T], for attention() on `device`: one begins at each token `end` (the one that
+// ends a document begins the next) and at each row's first.
+Documents documents_of(const at::Tensor& tokens, std::int64_t end, at::Device device);
 
 // How the angles of `rope` are made smaller than those that a model began with, so that it sees further.
 // linear: all by `factor` (Chen et al., "Extending context window ... via positional interpolation", 2023).
@@ -71,7 +76,7 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope);
 // one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnored count nothing. Logits are made in
 // blocks of rows and vocabulary and made again in backward; what is held beside the gradients is [N, C] in
 // fp32. Every sum is in fp32, in one order: the blocks' sizes change its grouping alone, so that it differs
-// from the unchunked form by rounding in fp32. On a GPU it is the framework's, with whole logits.
+// from the unchunked form by rounding in fp32. On a GPU logits are stored in the tensors' dtype.
 // With `z`, z log(sum of exp(logits))^2 is added for each row, which keeps logits near 0 (Chowdhery et al.,
 // "PaLM", 2022).
 inline constexpr std::int64_t kIgnored = -100;

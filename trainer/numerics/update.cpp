@@ -124,20 +124,27 @@ void require_alike(const char* what, const at::Tensor& t, const at::Tensor& firs
                           t.device().str(), c10::toString(first.scalar_type()), first.device().str()));
 }
 
+// Those of one gradient type at a time: a launch has one.
 void update_on_cuda(const std::vector<Updated>& ranges, const AdamW& how) {
-  std::vector<device::Update> items;
-  for (const Updated& u : ranges) {
-    AdamW its = how;
-    its.weight_decay = u.weight_decay;
-    items.push_back({u.weight.mutable_data_ptr(), low_at(u.low, 0), u.grad.const_data_ptr(),
-                     u.m.data_ptr<float>(), u.v.data_ptr<float>(), u.weight.numel(), keep_of(its)});
-  }
   const cpu::AdamWFactors f = factors(how);
-  cuda_table().adamw(cpu::kind_of(ranges[0].weight), cpu::kind_of(ranges[0].grad), items.data(),
-                     static_cast<std::int64_t>(items.size()), &f, cuda_stream(ranges[0].weight));
+  for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    std::vector<device::Update> items;
+    cpu::Kind kind{};
+    for (const Updated& u : ranges) {
+      if (u.grad.scalar_type() != type) continue;
+      kind = cpu::kind_of(u.grad);
+      AdamW its = how;
+      its.weight_decay = u.weight_decay;
+      items.push_back({u.weight.mutable_data_ptr(), low_at(u.low, 0), u.grad.const_data_ptr(),
+                       u.m.data_ptr<float>(), u.v.data_ptr<float>(), u.weight.numel(), keep_of(its)});
+    }
+    if (items.empty()) continue;
+    cuda_table().adamw(cpu::kind_of(ranges[0].weight), kind, items.data(),
+                       static_cast<std::int64_t>(items.size()), &f, cuda_stream(ranges[0].weight));
+  }
 }
 
-GradientStats stats_on_cpu(const at::Tensor& grad) {
+void stats_on_cpu(const at::Tensor& grad, double* out) {
   const std::int64_t n = grad.numel();
   const cpu::Kind kind = cpu::kind_of(grad);
   const std::int64_t parts = (n + kPart - 1) / kPart;
@@ -149,32 +156,23 @@ GradientStats stats_on_cpu(const at::Tensor& grad) {
       cpu::kernels().stats(kind, place(grad, p * kPart), std::min(kPart, n - p * kPart), &sums[i], &bad[i]);
     }
   });
-  GradientStats result{0, 0};
+  out[0] = out[1] = 0;
   for (std::size_t p = 0; p < sums.size(); ++p) {
-    result.square_sum += sums[p];
-    result.non_finite += bad[p];
+    out[0] += sums[p];
+    out[1] += static_cast<double>(bad[p]);
   }
-  return result;
 }
 
-std::vector<GradientStats> stats_on_cuda(const std::vector<at::Tensor>& grads) {
+void stats_on_cuda(const std::vector<at::Tensor>& grads, double* out) {
   std::vector<device::Range> ranges;
   std::int64_t parts = 0;
   for (const at::Tensor& grad : grads) {
     ranges.push_back({grad.const_data_ptr(), grad.numel()});
     parts += cuda_parts(grad.numel());
   }
-  const auto count = static_cast<std::int64_t>(grads.size());
-  const at::Tensor space = cuda_doubles(grads[0], 2 * (parts + count));
-  double* const partial = space.data_ptr<double>();
-  double* const out = partial + 2 * parts;
-  cuda_table().stats(cpu::kind_of(grads[0]), ranges.data(), count, partial, out, cuda_stream(grads[0]));
-  const at::Tensor here = space.narrow(0, 2 * parts, 2 * count).cpu();
-  const double* const values = here.const_data_ptr<double>();
-  std::vector<GradientStats> results;
-  for (std::int64_t i = 0; i < count; ++i)
-    results.push_back({values[2 * i], static_cast<std::int64_t>(values[2 * i + 1])});
-  return results;
+  const at::Tensor partial = cuda_doubles(grads[0], 2 * parts);
+  cuda_table().stats(cpu::kind_of(grads[0]), ranges.data(), static_cast<std::int64_t>(ranges.size()),
+                     partial.data_ptr<double>(), out, cuda_stream(grads[0]));
 }
 
 }  // namespace
@@ -184,7 +182,6 @@ void adamw_update(const std::vector<Updated>& ranges, const AdamW& how) {
   for (const Updated& u : ranges) {
     check(u);
     require_alike("adamw_update", u.weight, ranges[0].weight);
-    require_alike("adamw_update", u.grad, ranges[0].grad);
   }
   if (ranges.empty() || ranges[0].weight.is_meta()) return;
   if (ranges[0].weight.is_cuda()) return update_on_cuda(ranges, how);
@@ -200,20 +197,21 @@ void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Ten
   adamw_update({{weight, low, grad, m, v, how.weight_decay}}, how);
 }
 
-std::vector<GradientStats> gradient_stats(const std::vector<at::Tensor>& grads) {
+at::Tensor gradient_stats(const std::vector<at::Tensor>& grads) {
   for (const at::Tensor& grad : grads) {
     check_flat("gradient_stats", "the gradient", grad, grad.numel(), grad);
     require_alike("gradient_stats", grad, grads[0]);
   }
-  if (grads.empty() || grads[0].is_meta()) return std::vector<GradientStats>(grads.size(), {0, 0});
-  if (grads[0].is_cuda()) return stats_on_cuda(grads);
-  std::vector<GradientStats> results;
-  for (const at::Tensor& grad : grads) results.push_back(stats_on_cpu(grad));
-  return results;
-}
-
-GradientStats gradient_stats(const at::Tensor& grad) {
-  return gradient_stats(std::vector<at::Tensor>{grad})[0];
+  const auto count = static_cast<std::int64_t>(grads.size());
+  const at::Device device = grads.empty() ? at::Device(at::kCPU) : grads[0].device();
+  const at::Tensor found = at::zeros({count, 2}, at::TensorOptions().dtype(at::kDouble).device(device));
+  if (grads.empty() || device.is_meta()) return found;
+  double* const out = found.data_ptr<double>();
+  if (device.is_cuda())
+    stats_on_cuda(grads, out);
+  else
+    for (std::int64_t i = 0; i < count; ++i) stats_on_cpu(grads[static_cast<std::size_t>(i)], out + 2 * i);
+  return found;
 }
 
 }  // namespace ebb::numerics

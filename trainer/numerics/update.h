@@ -25,21 +25,17 @@ struct AdamW {
 // threaded) and CUDA. Bit-identical for any number of threads.
 void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad,
                   const at::Tensor& m, const at::Tensor& v, const AdamW& how);
-// The same of many ranges, all of one dtype and on one device; on a GPU in few launches. `weight_decay` of
-// each in place of `how`'s.
+// The same of many ranges, whose weights are of one dtype and on one device; on a GPU in few launches. Each
+// has a `weight_decay` of its own in place of `how`'s.
 struct Updated {
   at::Tensor weight, low, grad, m, v;
   double weight_decay = 0;
 };
 void adamw_update(const std::vector<Updated>& ranges, const AdamW& how);
 
-struct GradientStats {
-  double square_sum;  // of the finite elements, fp64, summed in a fixed order whatever the number of threads
-  std::int64_t non_finite;
-};
-// One pass over a gradient [n], any float dtype.
-GradientStats gradient_stats(const at::Tensor& grad);
-// Of many, all of one dtype and on one device; a GPU is waited for once.
-std::vector<GradientStats> gradient_stats(const std::vector<at::Tensor>& grads);
+// One pass over gradients [n] each, of any float dtype, all of one and on one device: fp64 [gradients, 2]
+// there, of each the sum of squares of its finite elements, summed in a fixed order whatever the number of
+// threads, and the number of the others. A GPU is not waited for.
+at::Tensor gradient_stats(const std::vector<at::Tensor>& grads);
 
 }  // namespace ebb::numerics

@@ -27,28 +27,30 @@ StepControl::StepControl(comm::Communicator& communicator, std::function<bool()>
 
 Decision StepControl::decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
-  double square_sum = 0;
-  std::int64_t non_finite = 0;
-  const auto stats = numerics::gradient_stats(observed.gradients);
-  for (std::size_t i = 0; i < stats.size(); ++i) {
-    square_sum += stats[i].square_sum;
-    if (stats[i].non_finite > 0 && non_finite == 0) report.overflowed = observed.parameters[i].name;
-    non_finite += stats[i].non_finite;
-  }
-
   // [loss, parts…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank
   // leaves the others' seconds at zero.
+  const at::Tensor stats = numerics::gradient_stats(observed.gradients);
+  const at::Device device = stats.device();
   const std::int64_t k = observed.losses.values().numel();
   const std::int64_t ranks = communicator_.size(), stages = memory::kStages;
-  at::Tensor mine = at::zeros({2 + ranks * stages}, at::kDouble);
+  at::Tensor mine = at::zeros({1 + ranks * stages}, at::kDouble);
   double* const flags = mine.data_ptr<double>();
-  flags[0] = non_finite > 0 ? 1.0 : 0.0;
-  flags[1] = stop_requested_() ? 1.0 : 0.0;
-  std::copy(observed.seconds.begin(), observed.seconds.end(), flags + 2 + communicator_.rank() * stages);
-  const at::Tensor message = at::cat({observed.losses.values(), mine.to(observed.losses.values().device())});
+  flags[0] = stop_requested_() ? 1.0 : 0.0;
+  std::copy(observed.seconds.begin(), observed.seconds.end(), flags + 1 + communicator_.rank() * stages);
+  const at::Tensor overflow = stats.select(1, 1).sum().gt(0).to(at::kDouble).view({1});
+  const at::Tensor message =
+      at::cat({observed.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
-  const at::Tensor agreed = message.cpu();
+  // A GPU is waited for here and nowhere else in a step.
+  const at::Tensor agreed = at::cat({message, stats.flatten()}).cpu();
   const double* values = agreed.data_ptr<double>();
+  const double* const of_gradients = values + message.numel();
+  double square_sum = 0;
+  for (std::size_t i = 0; i < observed.gradients.size(); ++i) {
+    square_sum += of_gradients[2 * i];
+    if (of_gradients[2 * i + 1] > 0 && report.overflowed.empty())
+      report.overflowed = observed.parameters[i].name;
+  }
 
   report.loss = values[0];
   for (std::size_t i = 0; i < observed.losses.names().size(); ++i)

@@ -23,7 +23,10 @@ void RunConfig::describe(config::Section& s) {
   s.integer("sample_every", sample_every)
       .at_least(0)
       .unit("steps")
-      .doc("Steps between two looks at what the model makes, in RUN/samples. 0: only at the end, in RUN.")
+      .doc("Steps between two looks at what the model makes, in RUN/samples. 0: only at the end.")
+      .free_to_change();
+  s.flag("samples", samples)
+      .doc("Write samples at the end, in RUN: texts that go on from the test split, or pictures.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
@@ -86,11 +89,12 @@ void Config::describe(config::Section& s) {
       return error.what();
     }
   });
-  s.rule({"model.document_end", "run.device"}, [this]() -> std::string {
-    if (model.kind != models::Kind::gpt || !model.gpt.document_end || run.device != DeviceKind::cuda)
+  s.rule({"model.document_end", "run.device", "precision.dtype"}, [this]() -> std::string {
+    if (model.kind != models::Kind::gpt || !model.gpt.document_end || run.device != DeviceKind::cuda ||
+        precision.dtype != numerics::Dtype::fp32)
       return "";
-    return "attention within documents is not there on GPUs yet: set model.document_end=auto, or "
-           "run.device=cpu";
+    return "attention within documents takes 16 bits on a GPU: set precision.dtype=bf16, "
+           "model.document_end=auto, or run.device=cpu";
   });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";

@@ -27,6 +27,7 @@ struct RunConfig {
   std::int64_t steps = 2000;
   std::int64_t evaluate_every = 500;
   std::int64_t sample_every = 0;
+  bool samples = true;
   DeviceKind device = DeviceKind::automatic;
   bool share_gpus = false;
   checkpoint::WhenHeld when_held = checkpoint::WhenHeld::wait;

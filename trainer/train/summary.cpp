@@ -78,6 +78,7 @@ std::string result_line(const Config& config, const Evaluation& result) {
 }
 
 std::string samples_lines(const Config& config, const std::string& run) {
+  if (!config.run.samples) return "";
   if (config.data.is_text())
     return fmt::format("  {}/samples.txt            beginnings of test windows, and how the model goes on\n",
                        run);

@@ -161,7 +161,7 @@ ExitCode Training::finished() {
     const memory::StageScope stage(ledger_, memory::Stage::evaluate);
     const Results results{session_.cursor.step, result.loss, summary.text(result)};
     write_results(config_.run.folder(), results);
-    write_samples(session_, config_.run.folder());
+    if (config_.run.samples) write_samples(session_, config_.run.folder());
     std::fputs(results.text.c_str(), stdout);
     std::fflush(stdout);
   }

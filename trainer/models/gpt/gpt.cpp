@@ -151,21 +151,25 @@ at::Tensor Gpt::norm(const at::Tensor& x, Taken& parameters) const {
                             : numerics::layer_norm(x, w, parameters.one(), config_.norm_eps);
 }
 
-numerics::NormOfSum Gpt::norm_of_sum(const at::Tensor& x, const at::Tensor& more, Taken& parameters) const {
+numerics::NormOfSum Gpt::norm_of(const Residual& x, Taken& parameters) const {
+  if (!x.more.defined()) return {x.sum, norm(x.sum, parameters)};
   const at::Tensor& w = parameters.one();
-  return config_.is_llama() ? numerics::rms_norm_of_sum(x, more, w, config_.norm_eps)
-                            : numerics::layer_norm_of_sum(x, more, w, parameters.one(), config_.norm_eps);
+  return config_.is_llama()
+             ? numerics::rms_norm_of_sum(x.sum, x.more, w, config_.norm_eps)
+             : numerics::layer_norm_of_sum(x.sum, x.more, w, parameters.one(), config_.norm_eps);
 }
 
-at::Tensor Gpt::block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
-                      core::UnitRunner& runner) const {
-  return runner.run(
+Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& attend,
+                         core::UnitRunner& runner) const {
+  using Tensors = core::UnitRunner::Tensors;
+  const Tensors out = runner.run(
       unit,
-      [&, this](const at::Tensor& input) {
+      [&, this](const Tensors& input) -> Tensors {
         Taken p(unit);
         const bool bias = !config_.is_llama();
-        at::Tensor h = attend(p.dense(norm(input, p), bias));
-        const auto [middle, normed] = norm_of_sum(input, p.dense(h, bias), p);
+        const auto [first, normed_first] = norm_of({input[0], input[1]}, p);
+        at::Tensor h = attend(p.dense(normed_first, bias));
+        const auto [middle, normed] = norm_of({first, p.dense(h, bias)}, p);
         h = normed;
         if (config_.is_llama()) {
           const at::Tensor gate = p.dense(h, bias);
@@ -173,29 +177,32 @@ at::Tensor Gpt::block(core::Unit& unit, const at::Tensor& x, const Attend& atten
         } else {
           h = p.dense(h, bias, Activation::gelu);
         }
-        return middle + p.dense(h, bias);
+        return {middle, p.dense(h, bias)};
       },
-      x);
+      Tensors{x.sum, x.more});
+  return {out[0], out[1]};
 }
 
 core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const memory::Tag tag(memory::Class::activations, "gpt");
   const std::int64_t tokens = sample_.tokens();
   const at::Tensor targets = batch.samples.narrow(1, 1, tokens).to(at::kLong).flatten();
-  at::Tensor x = embed(batch.samples.narrow(1, 0, tokens), 0, runner);
-  const at::Tensor starts = starts_of(batch.samples.narrow(1, 0, tokens));
+  Residual x{embed(batch.samples.narrow(1, 0, tokens), 0, runner), {}};
+  const numerics::Documents documents = documents_of(batch.samples.narrow(1, 0, tokens));
   const Attend attend = [&, this](const at::Tensor& qkv) {
-    return numerics::attention(qkv, config_.attention_heads(), rope_, starts);
+    return numerics::attention(qkv, config_.attention_heads(), rope_, documents);
   };
   const double z = at::GradMode::is_enabled() ? config_.z_loss : 0;
   for (core::Unit& unit : blocks_) x = block(unit, x, attend, runner);
+  using Tensors = core::UnitRunner::Tensors;
   const at::Tensor sum = runner.run(
       head_,
-      [&, this](const at::Tensor& input) {
+      [&, this](const Tensors& input) -> Tensors {
         Taken p(head_);
-        return numerics::head_cross_entropy(norm(input, p).flatten(0, 1), head_weight(), targets, z);
+        const at::Tensor h = norm_of({input[0], input[1]}, p).norm.flatten(0, 1);
+        return {numerics::head_cross_entropy(h, head_weight(), targets, z)};
       },
-      x);
+      Tensors{x.sum, x.more})[0];
   return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
 }
 
@@ -210,21 +217,22 @@ KeyValues Gpt::begin(std::int64_t tokens) const {
   return room;
 }
 
-at::Tensor Gpt::starts_of(const at::Tensor& tokens) const {
+numerics::Documents Gpt::documents_of(const at::Tensor& tokens) const {
   if (!config_.document_end) return {};
-  return numerics::document_starts(tokens, *config_.document_end);
+  return numerics::documents_of(tokens, *config_.document_end, device_);
 }
 
 at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                              at::Tensor& values, std::int64_t seen, const at::Tensor& starts) const {
+                              at::Tensor& values, std::int64_t seen,
+                              const numerics::Documents& documents) const {
   const auto heads = config_.attention_heads();
   const std::int64_t n = qkv.size(1), width = config_.head_width();
   const auto parts = qkv[0].view({n, -1, width}).split({heads.query, heads.key, heads.key}, 1);
   const auto turned = [&](const at::Tensor& x) { return rope.defined() ? numerics::rotate(x, rope) : x; };
   keys.narrow(0, seen, n).copy_(turned(parts[1]));
   values.narrow(0, seen, n).copy_(parts[2]);
-  if (seen == 0) return numerics::attention(qkv, heads, rope, starts);
-  const std::int64_t first = starts.defined() ? starts[0][0].item<std::int64_t>() : 0,
+  if (seen == 0) return numerics::attention(qkv, heads, rope, documents);
+  const std::int64_t first = documents.defined() ? documents.starts[0][0].item<std::int64_t>() : 0,
                      count = seen + 1 - first;
   // One token against all that it follows: [key heads, queries of each, positions].
   const at::Tensor q = turned(parts[0]).to(at::kFloat).view({heads.key, heads.query / heads.key, width});
@@ -244,24 +252,25 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
   at::Tensor rope;
   if (config_.is_llama())
     rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
-  at::Tensor starts = starts_of(tokens.unsqueeze(0));
-  if (starts.defined()) {
+  const numerics::Documents documents = documents_of(tokens.unsqueeze(0));
+  if (documents.defined()) {
     // The last of the prompt's, or of one more token its own or that of the one before it.
     if (first > 0)
-      starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first : seen.document);
-    seen.document = starts[0][n - 1].item<std::int64_t>();
+      documents.starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first : seen.document);
+    seen.document = documents.starts[0][n - 1].item<std::int64_t>();
   }
-  at::Tensor x = embed(tokens.unsqueeze(0).to(device_), first, runner);
+  Residual x{embed(tokens.unsqueeze(0).to(device_), first, runner), {}};
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
     x = block(
         blocks_[layer], x,
         [&](const at::Tensor& qkv) {
-          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first, starts);
+          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first, documents);
         },
         runner);
   seen.length += n;
   Taken p(head_);
-  const at::Tensor last = norm(x.narrow(1, n - 1, 1).contiguous(), p);
+  const auto end = [n](const at::Tensor& t) { return t.narrow(1, n - 1, 1).contiguous(); };
+  const at::Tensor last = norm_of({end(x.sum), end(x.more)}, p).norm;
   // In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.
   const at::Tensor h = last.view({1, -1}).to(at::kFloat),
                    logits = at::empty({config_.vocabulary}, h.options());

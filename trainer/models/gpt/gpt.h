@@ -48,16 +48,20 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
   at::Tensor norm(const at::Tensor& x, Taken& parameters) const;
-  [[nodiscard]] numerics::NormOfSum norm_of_sum(const at::Tensor& x, const at::Tensor& more,
-                                                Taken& parameters) const;
-  at::Tensor block(core::Unit& unit, const at::Tensor& x, const Attend& attend,
-                   core::UnitRunner& runner) const;
+  // The residual stream between two blocks: what the last one adds is not added yet, for the next one's norm
+  // does both in one pass. `more` is undefined before the first block.
+  struct Residual {
+    at::Tensor sum, more;
+  };
+  [[nodiscard]] numerics::NormOfSum norm_of(const Residual& x, Taken& parameters) const;
+  [[nodiscard]] Residual block(core::Unit& unit, const Residual& x, const Attend& attend,
+                               core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;
   // [B, T] for attention(); undefined where documents are not told apart.
-  [[nodiscard]] at::Tensor starts_of(const at::Tensor& tokens) const;
-  // Over the cache of one layer; qkv [1, n, ...], starts [1, n].
+  [[nodiscard]] numerics::Documents documents_of(const at::Tensor& tokens) const;
+  // Over the cache of one layer; qkv [1, n, ...], documents of [1, n].
   at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                           at::Tensor& values, std::int64_t seen, const at::Tensor& starts) const;
+                           at::Tensor& values, std::int64_t seen, const numerics::Documents& documents) const;
 
   const std::string name_ = "gpt";
   GptConfig config_;

@@ -160,8 +160,8 @@ void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, 
           constexpr int W = decltype(width)::value;
           const dim3 grid(static_cast<unsigned>((columns + 32 * W - 1) / (32 * W)),
                           static_cast<unsigned>(parts));
-          activation_gradient_kernel<T, W><<<grid, dim3(32, kRowsOfABlock), 0, on(stream)>>>(
-              act, dy, saved, dz, rows, columns, partial);
+          activation_gradient_kernel<T, W>
+              <<<grid, dim3(32, kRowsOfABlock), 0, on(stream)>>>(act, dy, saved, dz, rows, columns, partial);
         },
         dy, saved, dz);
   });

@@ -1,6 +1,8 @@
 #include <ATen/Context.h>
+#include <fmt/format.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "base/error.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/cuda/front.h"
 #include "numerics/once.h"
@@ -36,6 +38,8 @@ void turn(const at::Tensor& in, const at::Tensor& out, const at::Tensor& rope, b
 
 struct Sides {
   at::Tensor q, k, v;  // [B, heads, T, D] of [B, T, heads, D] storage
+  // [B T, heads, D]
+  static at::Tensor rows(const at::Tensor& side) { return side.transpose(1, 2).flatten(0, 1); }
 };
 Sides sides(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys);
@@ -47,6 +51,19 @@ Sides sides(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
     }
   }
   return {q.transpose(1, 2), k.transpose(1, 2), heads_of(qkv, s, s.queries + s.keys, s.keys).transpose(1, 2)};
+}
+
+// The gradient of packed rows of those of its sides, [B, heads, T, D].
+at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, const at::Tensor& dk,
+                  const at::Tensor& dv) {
+  if (!rope.defined())
+    return at::cat({dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2)}, 2)
+        .view({s.batch, s.length, s.row()});
+  const at::Tensor d_qkv = at::empty({s.batch, s.length, s.row()}, dq.options());
+  turn(dq.transpose(1, 2).contiguous(), heads_of(d_qkv, s, 0, s.queries), rope, true);
+  turn(dk.transpose(1, 2).contiguous(), heads_of(d_qkv, s, s.queries, s.keys), rope, true);
+  heads_of(d_qkv, s, s.queries + s.keys, s.keys).copy_(dv.transpose(1, 2));
+  return d_qkv;
 }
 
 // cuDNN's kernels, a third faster than the framework's own on Hopper. It prepares each new shape for a while,
@@ -94,15 +111,42 @@ struct Attention : torch::autograd::Function<Attention> {
             : at::_scaled_dot_product_flash_attention_backward(d_out, in.q, in.k, in.v, out, lse, saved[4],
                                                                saved[5], most_q, most_k, 0.0,
                                                                /*is_causal=*/true, saved[6], saved[7]);
-    if (!rope.defined()) {
-      const auto d_qkv = at::cat({dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2)}, 2);
-      return {d_qkv.view({s.batch, s.length, s.row()}), {}, {}, {}, {}};
-    }
-    const at::Tensor d_qkv = at::empty(qkv.sizes(), qkv.options());
-    turn(dq.transpose(1, 2).contiguous(), heads_of(d_qkv, s, 0, s.queries), rope, true);
-    turn(dk.transpose(1, 2).contiguous(), heads_of(d_qkv, s, s.queries, s.keys), rope, true);
-    heads_of(d_qkv, s, s.queries + s.keys, s.keys).copy_(dv.transpose(1, 2));
-    return {d_qkv, {}, {}, {}, {}};
+    return {packed(s, rope, dq, dk, dv), {}, {}, {}, {}};
+  }
+};
+
+// Attention of documents that follow each other: the flash kernels' form for sequences of any lengths.
+struct WithinDocuments : torch::autograd::Function<WithinDocuments> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, std::int64_t queries,
+                            std::int64_t keys, const std::optional<at::Tensor>& angles,
+                            const at::Tensor& bounds, std::int64_t longest) {
+    const at::Tensor qkv = qkv_in.contiguous(), rope = angles ? *angles : at::Tensor();
+    const Shape s(qkv, queries, keys);
+    const Sides in = sides(qkv, s, rope);
+    const auto [out, lse, state, unused, mask] = at::_flash_attention_forward(
+        in.rows(in.q), in.rows(in.k), in.rows(in.v), bounds, bounds, longest, longest, 0.0,
+        /*is_causal=*/true, /*return_debug_mask=*/false);
+    ctx->save_for_backward({qkv, rope, out, lse, bounds, state, unused});
+    ctx->saved_data["queries"] = queries;
+    ctx->saved_data["keys"] = keys;
+    ctx->saved_data["longest"] = longest;
+    return out.reshape({s.batch, s.length, queries * s.width});
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    refuse_second_derivative("attention");
+    const auto saved = ctx->get_saved_variables();
+    const Shape s(saved[0], ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
+    const std::int64_t longest = ctx->saved_data["longest"].toInt();
+    const Sides in = sides(saved[0], s, saved[1]);
+    const at::Tensor d_out = dy[0].contiguous().view({s.batch * s.length, s.queries, s.width});
+    const auto [dq, dk, dv] = at::_flash_attention_backward(
+        d_out, in.rows(in.q), in.rows(in.k), in.rows(in.v), saved[2], saved[3], saved[4], saved[4], longest,
+        longest, 0.0, /*is_causal=*/true, saved[5], saved[6]);
+    const auto whole = [&](const at::Tensor& d) {
+      return d.view({s.batch, s.length, d.size(1), s.width}).transpose(1, 2);
+    };
+    return {packed(s, saved[1], whole(dq), whole(dk), whole(dv)), {}, {}, {}, {}, {}};
   }
 };
 
@@ -121,11 +165,24 @@ at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor&
 
 }  // namespace
 
-at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope,
+                     const Documents& documents) {
   const Shape s(qkv, heads.query, heads.key);
+  const auto given = rope.defined() ? std::optional(rope) : std::nullopt;
   if (qkv.numel() == 0) return qkv.new_empty({s.batch, s.length, s.queries * s.width});
-  if (qkv.scalar_type() == at::kFloat || s.width % 8 != 0) return by_framework(qkv, s, rope);
-  return Attention::apply(qkv, heads.query, heads.key, rope.defined() ? std::optional(rope) : std::nullopt,
+  const bool flash = qkv.scalar_type() != at::kFloat && s.width % 8 == 0;
+  if (documents.defined()) {
+    if (!flash)
+      throw Error(
+          ExitCode::usage,
+          fmt::format("attention within documents, heads {} wide in {}: on a GPU it takes 16 bits and heads "
+                      "a multiple of 8 wide. Set precision.dtype=bf16, model.document_end=auto, or "
+                      "run.device=cpu",
+                      s.width, c10::toString(qkv.scalar_type())));
+    return WithinDocuments::apply(qkv, heads.query, heads.key, given, documents.bounds, documents.longest);
+  }
+  if (!flash) return by_framework(qkv, s, rope);
+  return Attention::apply(qkv, heads.query, heads.key, given,
                           c10::GradMode::is_enabled() && qkv.requires_grad());
 }
 

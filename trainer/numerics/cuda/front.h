@@ -38,7 +38,8 @@ cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
                                           const at::Tensor& saved, cpu::Act act, std::array<bool, 3> wanted);
 
-at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope);
+at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope,
+                     const Documents& documents);
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z);
 
 }  // namespace cuda

@@ -54,7 +54,8 @@ __global__ void __launch_bounds__(kRowThreads)
     if (threadIdx.x == 0) losses[row] = 0;
     if (!gradient) return;
     const float zeros[W] = {};
-    for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) write<T, W>(logits, begin + i, zeros);
+    for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W)
+      write<T, W>(logits, begin + i, zeros);
     return;
   }
   Running mine;

@@ -13,8 +13,23 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kLogitBytes = std::int64_t{512} << 20;  // held at once, whatever the model
-constexpr std::int64_t kPack = 8;                              // elements that a row of logits is whole in
+constexpr std::int64_t kTimesGiven =
+    16;  // of the rows that are given: elements of logits that are held at once
+constexpr std::int64_t kFewest = std::int64_t{32} << 20;  // but this many elements at least
+constexpr std::int64_t kRowsTogether = 128;               // that the products' kernels work on
+constexpr std::int64_t kPack = 8;                         // elements that a row of logits is whole in
+
+std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+// Rows of a block: all blocks alike, for a short last one would compute slowly.
+std::int64_t rows_of_a_block(std::int64_t n, std::int64_t width, std::int64_t stride) {
+  const std::int64_t held = std::max(kTimesGiven * n * width, kFewest);
+  const std::int64_t blocks = std::max<std::int64_t>((n * stride + held - 1) / held, 1);
+  return std::clamp<std::int64_t>(up_to((n + blocks - 1) / blocks, kRowsTogether), 1,
+                                  std::max<std::int64_t>(n, 1));
+}
 
 // The gradient of a row is at most 1, and a word that is not expected has one of about 1 / vocabulary: times
 // this it is no subnormal number of fp16.
@@ -29,9 +44,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
                             const at::Tensor& targets_in, double z, bool graph) {
     const at::Tensor h = h_in.contiguous(), w = w_in.contiguous(), targets = targets_in.contiguous();
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
-    const std::int64_t stride = (vocabulary + kPack - 1) / kPack * kPack;
-    const std::int64_t most =
-        std::clamp<std::int64_t>(kLogitBytes / (stride * h.element_size()), 1, std::max<std::int64_t>(n, 1));
+    const std::int64_t stride = up_to(vocabulary, kPack), most = rows_of_a_block(n, width, stride);
     const auto fp32 = h.options().dtype(at::kFloat);
     const at::Tensor losses = at::empty({n}, fp32);
     at::Tensor dh, dw;

@@ -1,5 +1,5 @@
-#include "numerics/cuda/device.cuh"
 #include "numerics/cuda/launch.h"
+#include "numerics/cuda/vectors.cuh"
 
 namespace ebb::numerics::device {
 namespace {
@@ -84,10 +84,6 @@ __global__ void reparameterize_gradient_kernel(Kind kind, const void* dz, const 
     const float eps = normal(seed, kLatent, first_row + static_cast<std::uint64_t>(i / columns), i % columns);
     store(kind, d_logvar, i, load(kind, dz, i) * 0.5F * expf(0.5F * load(kind, logvar, i)) * eps);
   }
-}
-
-cudaStream_t on(void* stream) {
-  return static_cast<cudaStream_t>(stream);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "numerics/cuda/launch.h"
 #include "numerics/cuda/vectors.cuh"
 
-// Layer and RMS norm of rows: a block a row, whose threads keep what they have read of it in registers, so that
-// the row is read once.
+// Layer and RMS norm of rows: a block a row, whose threads keep what they have read of it in registers, so
+// that the row is read once.
 namespace ebb::numerics::device {
 namespace {
 

@@ -1,5 +1,5 @@
-#include "numerics/cuda/device.cuh"
 #include "numerics/cuda/launch.h"
+#include "numerics/cuda/vectors.cuh"
 
 // Compiled without contraction into fused multiply-adds: the same operations as on the CPU give the same
 // bits.
@@ -76,22 +76,90 @@ void in_groups(const Item* items, std::int64_t count, const Body& body) {
 using Updates = Group<Update, 48>;
 using Ranges = Group<Range, 128>;
 
-__global__ void adamw_kernel(Kind kind, Kind gradient_kind, Updates group, cpu::AdamWFactors f) {
+constexpr int kTogether = 4;  // elements that a thread has at once
+
+// Elements [i, i + W) of what lies in `kind`.
+template <int W>
+__device__ void load_some(Kind kind, const void* data, std::int64_t i, float (&out)[W]) {
+  if (kind == Kind::f16)
+    read<__half, W>(data, i, out);
+  else if (kind == Kind::bf16)
+    read<__nv_bfloat16, W>(data, i, out);
+  else
+    read<float, W>(data, i, out);
+}
+
+template <int W>
+__device__ void adamw_some(Kind kind, Kind gradient_kind, const Update& u, const cpu::AdamWFactors& f,
+                           std::int64_t i) {
+  float grad[W], first[W], second[W];
+  Pack<std::uint16_t, W> weight;
+  Pack<std::int16_t, W> low;
+  load_some<W>(gradient_kind, u.gradient, i, grad);
+  read<float, W>(u.m, i, first);
+  read<float, W>(u.v, i, second);
+  float master[W];
+  if (kind == Kind::f32) {
+    read<float, W>(u.weight, i, master);
+  } else {
+    weight =
+        *reinterpret_cast<const Pack<std::uint16_t, W>*>(static_cast<const std::uint16_t*>(u.weight) + i);
+    low = *reinterpret_cast<const Pack<std::int16_t, W>*>(u.low + i);
+  }
+#pragma unroll
+  for (int k = 0; k < W; ++k) {
+    const float w = kind == Kind::f32 ? master[k] : join_one(kind, weight.element, low.element, k);
+    const float g = grad[k] * f.gradient_scale;
+    first[k] = first[k] + (g - first[k]) * f.beta1_rest;
+    second[k] = second[k] * f.beta2 + (g * g) * f.beta2_rest;
+    const float denominator = sqrtf(second[k]) * f.root_scale + f.eps;
+    const float next = w * u.keep - f.step_size * (first[k] / denominator);
+    if (kind == Kind::f32)
+      master[k] = next;
+    else
+      split_one(kind, next, weight.element, low.element, k);
+  }
+  write<float, W>(u.m, i, first);
+  write<float, W>(u.v, i, second);
+  if (kind == Kind::f32) {
+    write<float, W>(u.weight, i, master);
+  } else {
+    *reinterpret_cast<Pack<std::uint16_t, W>*>(static_cast<std::uint16_t*>(u.weight) + i) = weight;
+    *reinterpret_cast<Pack<std::int16_t, W>*>(u.low + i) = low;
+  }
+}
+
+template <int W>
+__device__ bool lies_even(const void* data, int element) {
+  return reinterpret_cast<std::uintptr_t>(data) % static_cast<unsigned>(W * element) == 0;
+}
+
+// The kinds are constants of the instance, so that its loop has no branch on them.
+template <Kind kKind, Kind kGradient>
+__global__ void adamw_kernel(Updates group, cpu::AdamWFactors f) {
   const int t = group.tensor_of(static_cast<int>(blockIdx.x));
   const Update u = group.items[t];
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
   const std::int64_t end = begin + kCudaPart < u.n ? begin + kCudaPart : u.n;
-  const auto one = [&](std::int64_t i) {
-    const float w = join_one(kind, u.weight, u.low, i);
-    const float grad = load(gradient_kind, u.gradient, i) * f.gradient_scale;
-    const float first = u.m[i] + (grad - u.m[i]) * f.beta1_rest;
-    const float second = u.v[i] * f.beta2 + (grad * grad) * f.beta2_rest;
-    const float denominator = sqrtf(second) * f.root_scale + f.eps;
-    u.m[i] = first;
-    u.v[i] = second;
-    split_one(kind, w * u.keep - f.step_size * (first / denominator), u.weight, u.low, i);
-  };
-  for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) one(i);
+  constexpr int W = kTogether;
+  const bool even = lies_even<W>(u.weight, kKind == Kind::f32 ? 4 : 2) && lies_even<W>(u.low, 2) &&
+                    lies_even<W>(u.gradient, kGradient == Kind::f32 ? 4 : 2) && lies_even<W>(u.m, 4) &&
+                    lies_even<W>(u.v, 4);
+  const std::int64_t whole = even ? begin + (end - begin) / W * W : begin;
+  for (std::int64_t i = begin + threadIdx.x * W; i < whole; i += kThreads * W)
+    adamw_some<W>(kKind, kGradient, u, f, i);
+  for (std::int64_t i = whole + threadIdx.x; i < end; i += kThreads) adamw_some<1>(kKind, kGradient, u, f, i);
+}
+
+// body(std::integral_constant<Kind, K>{}) with K what `kind` is.
+template <class Body>
+void with_kind(Kind kind, const Body& body) {
+  if (kind == Kind::f16)
+    body(std::integral_constant<Kind, Kind::f16>{});
+  else if (kind == Kind::bf16)
+    body(std::integral_constant<Kind, Kind::bf16>{});
+  else
+    body(std::integral_constant<Kind, Kind::f32>{});
 }
 
 __global__ void split_kernel(Kind kind, const float* master, void* weight, std::int16_t* low,
@@ -111,12 +179,24 @@ __global__ void stats_kernel(Kind kind, Ranges group, double* partial) {
   const std::int64_t end = begin + kCudaPart < range.n ? begin + kCudaPart : range.n;
   double sum = 0;
   int bad = 0;
-  for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-    const float g = load(kind, range.data, i);
+  const auto count_one = [&](float g) {
     if (isfinite(g))
       sum += static_cast<double>(g) * static_cast<double>(g);
     else
       ++bad;
+  };
+  // A sum's order must not depend on where a range lies: each thread has the same elements either way.
+  constexpr int W = kTogether;
+  const bool even = lies_even<W>(range.data, kind == Kind::f32 ? 4 : 2);
+  for (std::int64_t i = begin + threadIdx.x * W; i < end; i += kThreads * W) {
+    if (even && i + W <= end) {
+      float some[W];
+      load_some<W>(kind, range.data, i, some);
+#pragma unroll
+      for (int k = 0; k < W; ++k) count_one(some[k]);
+    } else {
+      for (std::int64_t k = i; k < i + W && k < end; ++k) count_one(load(kind, range.data, k));
+    }
   }
   sum = block_sum(sum);
   const double count = block_sum(bad);
@@ -134,24 +214,26 @@ __global__ void combine_stats_kernel(Ranges group, const double* partial, double
   if (threadIdx.x == 0) out[2 * blockIdx.x] = sum, out[2 * blockIdx.x + 1] = bad;
 }
 
-cudaStream_t on(void* stream) {
-  return static_cast<cudaStream_t>(stream);
-}
-
 }  // namespace
 
 int compute_capability() {
   int device = 0, major = 0, minor = 0;
-  const bool known = cudaGetDevice(&device) == cudaSuccess &&
-                     cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
-                     cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess;
+  const bool known =
+      cudaGetDevice(&device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess;
   return known ? 10 * major + minor : 0;
 }
 
 void adamw(Kind weight_kind, Kind gradient_kind, const Update* items, std::int64_t count,
            const cpu::AdamWFactors* how, void* stream) {
-  in_groups<Update, 48>(items, count, [&](const Updates& group, std::int64_t) {
-    adamw_kernel<<<group.first[group.count], kThreads, 0, on(stream)>>>(weight_kind, gradient_kind, group, *how);
+  with_kind(weight_kind, [&](auto weight) {
+    with_kind(gradient_kind, [&](auto gradient) {
+      in_groups<Update, 48>(items, count, [&](const Updates& group, std::int64_t) {
+        adamw_kernel<decltype(weight)::value, decltype(gradient)::value>
+            <<<group.first[group.count], kThreads, 0, on(stream)>>>(group, *how);
+      });
+    });
   });
 }
 

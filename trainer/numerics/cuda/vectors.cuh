@@ -59,8 +59,8 @@ struct Sum {
   static constexpr float start = 0;
 };
 
-// Combined over a block of whole warps, the same for all of its threads and in a fixed order. `space` holds 32
-// floats and is free again after the next __syncthreads().
+// Combined over a block of whole warps, the same for all of its threads and in a fixed order. `space` holds
+// 32 floats and is free again after the next __syncthreads().
 template <class How>
 __device__ inline float over_block(float value, float* space) {
 #pragma unroll
