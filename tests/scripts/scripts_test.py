@@ -149,6 +149,40 @@ class Again(Checkout):
         self.assertEqual([p.name for p in self.packages.iterdir()], ["numpy-1.dist-info"])
 
 
+class Unpacked(Checkout):
+    def setUp(self):
+        super().setUp()
+        # Stand-ins: a package is a file that names it, and holds one program.
+        self.tool("apt-get", '#!/bin/sh\nfor a; do :; done\necho "$a" >>"$CALLS"\ntouch "$a.deb"\n')
+        self.tool("dpkg-deb", '#!/bin/sh\nmkdir -p "$3/usr/bin"\ntouch "$3/usr/bin/$(basename "$2" .deb)"\n')
+
+    def unpack(self):
+        return self.bash(". scripts/lib/unpacked.sh; mapfile -t m < <(missing_unpacked); install_unpacked \"${m[@]}\"; echo left: $(missing_unpacked)")
+
+    def test_packages_run_from_a_folder_of_their_own(self):
+        answer = self.unpack()
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertTrue(answer.stdout.endswith("left:\n"), answer.stdout)
+        self.assertIn("prometheus", self.calls.read_text().split())
+        self.assertTrue((self.root / ".deps/unpacked/prometheus/usr/bin/prometheus").exists())
+
+    def test_one_that_was_cut_off_is_unpacked_again_and_no_other(self):
+        self.unpack()
+        self.calls.unlink()
+        (self.root / ".deps/unpacked/prometheus/.complete").unlink()
+        (self.root / ".deps/unpacked/prometheus/half").touch()
+        self.unpack()
+        self.assertEqual(self.calls.read_text(), "prometheus\n")
+        self.assertFalse((self.root / ".deps/unpacked/prometheus/half").exists())
+
+    def test_one_that_cannot_be_fetched_is_not_taken_for_there(self):
+        self.tool("apt-get", "#!/bin/sh\necho E: no network here; exit 100\n")
+        answer = self.unpack()
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("E: no network here", answer.stdout)
+        self.assertFalse(list(self.root.glob(".deps/unpacked/*/.complete")))
+
+
 class Jobs(Checkout):
     def test_there_is_one_at_least_and_no_more_than_cores(self):
         self.tool("nproc", "#!/bin/sh\necho 3\n")
@@ -189,7 +223,7 @@ class Shellcheck(unittest.TestCase):
             print("skipped: shellcheck is not installed", flush=True)
             self.skipTest("shellcheck is not installed")
         files = [str(p) for p in sorted(SOURCE.glob("scripts/lib/*.sh"))]
-        files += [str(SOURCE / p) for p in ("scripts/setup", "scripts/quickstart", "scripts/test", ".ci/run", "tests/fuzz/keep")]
+        files += [str(SOURCE / p) for p in ("scripts/setup", "scripts/quickstart", "scripts/test", ".ci/run", "tests/fuzz/keep", "charts/ebb/files/helm-test.sh")]
         answer = subprocess.run(["shellcheck", "-s", "bash", "-e", "SC1091,SC2154,SC2034,SC2046,SC2016", *files],
                                 capture_output=True, text=True, check=False)
         self.assertEqual(answer.returncode, 0, answer.stdout)

@@ -1,0 +1,25 @@
+# Distribution packages of which single programs are wanted, and which would start a daemon if they were installed: each is
+# unpacked into .deps/unpacked/NAME and runs from there. Sourced after common.sh.
+unpacked_disk_mb=200
+
+unpacked() { listed unpack | awk '{ print $1 }'; }
+# The stamp is written last: a folder without one was cut off.
+missing_unpacked() {
+  local name
+  for name in $(unpacked); do [ -f "$deps/unpacked/$name/.complete" ] || printf '%s\n' "$name"; done
+}
+
+unpack_one() {
+  local name=$1 folder=$deps/unpacked/$1
+  rm -rf "$folder"
+  mkdir -p "$folder/.deb"
+  (cd "$folder/.deb" && apt-get -o Acquire::Retries=3 download "$name")
+  dpkg-deb -x "$folder"/.deb/*.deb "$folder"
+  rm -rf "$folder/.deb"
+  touch "$folder/.complete"
+}
+
+install_unpacked() {
+  local name
+  for name in "$@"; do quietly "$name (unpacked, not installed)" unpack_one "$name"; done
+}
