@@ -9,61 +9,30 @@ import argparse
 import difflib
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
-SKIPPED = 77
-VAE = "configs/vae-fashion-mnist.yaml"
-KUBE_VERSION = ["--kube-version", "1.34.0"]  # helm asks no cluster here, and would take an old one
-CLAIM = "checkpoints.claim.size=10Gi"
+from cases import CLAIM, REFUSALS, RENDERS, VAE, given, text
 
-# name -> arguments after `helm template r charts/ebb`
-RENDERS = {
-    "mpijob": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "workers=2,slotsPerWorker=2"],
-    "job": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "mode=job,slotsPerWorker=4"],
-    "gpu": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "gpu.count=2,slotsPerWorker=2,workers=4", "--set", "env.NCCL_SOCKET_IFNAME=eth0",
-            "--set", "worker.tolerations[0].key=nvidia.com/gpu,worker.tolerations[0].operator=Exists", "--set", "shm.size=16Gi",
-            "--set", "worker.resources.limits.memory=64Gi", "--set", "kueue.queueName=team,job.suspend=true"],
-    "claims": ["--set-file", f"config={VAE}", "--set", "checkpoints.existingClaim=runs,data.existingClaim=sets", "--set", "networkPolicy.enabled=false",
-               "--set", "overrides[0]=optimizer.beta1=0.8"],
-    "host-path": ["--set-file", f"config={VAE}", "--set", "checkpoints.hostPath=/srv/runs,security.restricted=false"],
-}
-# what is said -> arguments
-REFUSALS = {
-    "config is empty": ["--set", CLAIM],
-    "config is no YAML": ["--set-string", "config=a: [", "--set", CLAIM],
-    "got object, want string": ["--set", "config.run.name=x", "--set", CLAIM],
-    "at '/workers'": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "workers=0"],
-    "additional properties 'wrokers' not allowed": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "wrokers=2"],
-    "at '/job/cleanPodPolicy'": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "job.cleanPodPolicy=Runing"],
-    "cannot share": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "workers=7"],
-    "parallel.ranks of the run is 3": ["--set-string", "config=parallel: {ranks: 3}", "--set", CLAIM],
-    "mode job is one pod": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "mode=job,workers=2"],
-    "checkpoints have no place": ["--set-file", f"config={VAE}"],
-    "checkpoints are given more than one place": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "checkpoints.existingClaim=x"],
-    "loses them with the pod": ["--set-file", f"config={VAE}", "--set", "checkpoints.emptyDir=true"],
-    "data is given more than one place": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "data.existingClaim=x,data.claim.size=1Gi"],
-    "Pod Security Standard": ["--set-file", f"config={VAE}", "--set", "checkpoints.hostPath=/srv"],
-    "is too short": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "checkpointBytes=100000000000"],
-    "holds a volume called tmp": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "worker.extraVolumes[0].name=tmp"],
-    "cannot be the name of a job": ["--set-file", f"config={VAE}", "--set", CLAIM],
-    "is another folder in each of 2 workers": ["--set-file", f"config={VAE}", "--set", "checkpoints.emptyDir=true,job.backoffLimit=0,workers=2"],
-    "has to hold ReadWriteMany": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "workers=2,checkpoints.claim.accessModes={ReadWriteOnce}"],
-    "data.batch of the run is 9": ["--set-file", f"config={VAE}", "--set", CLAIM, "--set", "workers=2", "--set", "overrides[0]=data.batch=9"],
-}
+SKIPPED = 77
+KUBE_VERSION = ["--kube-version", "1.34.0"]  # helm asks no cluster here, and would take an old one
 
 
 class Chart:
     def __init__(self, helm, source):
         self.helm, self.source, self.failed = helm, source, False
 
-    def fail(self, text):
-        print(f"FAILED {text}")
+    def fail(self, what):
+        print(f"FAILED {what}")
         self.failed = True
 
-    def render(self, arguments, release="r"):
-        return subprocess.run([self.helm, "template", release, "charts/ebb", "--namespace", "n", *KUBE_VERSION, *arguments], cwd=self.source, capture_output=True, text=True)
+    def run(self, *line):
+        return subprocess.run([self.helm, *line, *KUBE_VERSION], cwd=self.source, capture_output=True, text=True)
+
+    def render(self, arguments, release="r", namespace="n"):
+        return self.run("template", release, "charts/ebb", "--namespace", namespace, *arguments)
 
     def job_name(self, *arguments):
         rendered = self.render(arguments)
@@ -71,9 +40,10 @@ class Chart:
 
 
 def lint(chart):
-    done = subprocess.run([chart.helm, "lint", "--strict", *KUBE_VERSION, "charts/ebb", *RENDERS["mpijob"]], cwd=chart.source, capture_output=True, text=True)
-    if done.returncode:
-        chart.fail(f"lint:\n{done.stdout}{done.stderr}")
+    for name, arguments in RENDERS.items():
+        done = chart.run("lint", "--strict", "charts/ebb", *arguments)
+        if done.returncode:
+            chart.fail(f"lint of {name}:\n{done.stdout}{done.stderr}")
 
 
 def renders(chart, write):
@@ -90,36 +60,85 @@ def renders(chart, write):
             chart.fail(f"{name} is not as {golden.name}:\n" + "".join(difflib.unified_diff(before.splitlines(True), done.stdout.splitlines(True), "golden", "now")))
         if chart.render(arguments).stdout != done.stdout:
             chart.fail(f"{name}: two renders differ")
+    kept = {path.stem for path in (chart.source / "tests/charts/golden").glob("*.yaml")}
+    if kept != set(RENDERS):
+        chart.fail(f"golden files that no render has, or renders without one: {kept ^ set(RENDERS)}")
 
 
 def refusals(chart):
     for words, arguments in REFUSALS.items():
-        done = chart.render(arguments, "1st" if "name of a job" in words else "r")
+        done = chart.render(arguments)
         if done.returncode == 0:
             chart.fail(f"taken, and should be refused with {words!r}: {arguments}")
         elif words not in done.stderr:
             chart.fail(f"refused, but not with {words!r}: {done.stderr}")
 
 
+def taken(chart):
+    """What is just within a limit, or looks like what is refused."""
+    for arguments in (given("fullnameOverride=a123456789b123456789c123456789d123456789e1234"), given("checkpointBytes=25165824000"), text("memory: {budget: auto}", CLAIM),
+                      text("memory: {budget: 6GiB}", CLAIM, "slotsPerWorker=2,worker.resources.limits.memory=12Gi"), given("env.TOKENIZERS_PARALLELISM=off"),
+                      text("memory: {budget: 99GiB}", CLAIM, "gpu.count=1,worker.resources.limits.memory=12Gi"), given("worker.securityContext.capabilities.add={NET_BIND_SERVICE}")):
+        done = chart.render(arguments)
+        if done.returncode:
+            chart.fail(f"refused: {arguments}: {done.stderr}")
+
+
+def namespaces(chart):
+    """A release in another namespace differs from it by that name alone."""
+    for name, arguments in RENDERS.items():
+        here, there = chart.render(arguments).stdout, chart.render(arguments, namespace="elsewhere").stdout
+        if here != re.sub(r"\belsewhere\b", "n", there):
+            chart.fail(f"{name} is another thing in another namespace")
+
+
+def notes(chart):
+    """What is said after an install. helm prints it to who has a cluster, so here it is a template like the others."""
+    said = {
+        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "helm -n n test r --logs", "WARNING: how large a checkpoint is"],
+        "job": ["4 ranks train as Job r-ebb-", "component=trainer --tail"],
+        "metrics": ["Metrics are at port 9464"],
+        "host-path": ["Pod Security level `privileged` (a host path)"],
+        "rdma": ["Pod Security level `privileged` (rdma.ipcLock)"],
+        "ephemeral": ["checkpoints lie in the pod (checkpoints.ephemeral.size)"],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, "ebb")
+        shutil.copytree(chart.source / "charts/ebb", copy)
+        body = (copy / "templates/NOTES.txt").read_text()
+        (copy / "templates/notes.yaml").write_text('{{- define "notes" }}' + body + '{{ end }}kind: Notes\ntext: |\n  {{- include "notes" . | nindent 2 }}\n')
+        for name, words in said.items():
+            done = chart.run("template", "r", str(copy), "--namespace", "n", "--show-only", "templates/notes.yaml", *RENDERS[name])
+            for word in words:
+                if word not in done.stdout:
+                    chart.fail(f"the notes of {name} do not say {word!r}: {done.stdout}{done.stderr}")
+            if name != "metrics" and "Metrics are" in done.stdout:
+                chart.fail(f"the notes of {name} tell of metrics that nobody serves")
+
+
 def identity(chart):
     """The digest in the job's name: of all that it does, and of nothing else."""
     base = RENDERS["mpijob"]
     name = chart.job_name(*base)
-    if chart.job_name(*base, "--set", "job.suspend=true") != name:
-        chart.fail("suspending a job gives it another name")
+    # What is not the job's own can change while it runs.
+    for beside in ("job.suspend=true", "tests.waitForWorkers=1", "kueue.queueName=q", "networkPolicy.enabled=false", "checkpoints.claim.size=20Gi"):
+        if chart.job_name(*base, "--set", beside) != name:
+            chart.fail(f"{beside} gives the job another name")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as other:
         other.write((chart.source / VAE).read_text() + "# another text\n")
         other.flush()
-        changes = (["--set", "image.tag=x"], ["--set", "workers=4"], ["--set", "env.A=b"], ["--set", "shm.size=2Gi"], ["--set-file", f"config={other.name}"])
-        names = [chart.job_name(*base, *change) for change in changes]
+        changes = ["image.tag=x", "workers=4", "env.A=b", "shm.size=2Gi", "metrics.enabled=true", "job.attempt=2", "secrets[0].name=a,secrets[0].mountPath=/a"]
+        names = [chart.job_name(*base, "--set", change) for change in changes] + [chart.job_name(*base, "--set-file", f"config={other.name}")]
     if name in names or len(set(names)) != len(names):
         chart.fail(f"different jobs share a name: {name}, {names}")
     # The operator makes objects of these names.
-    rendered = chart.render(base).stdout
-    for taken in (name, f"{name}-config", f"{name}-ssh", f"{name}-launcher"):
-        kinds = re.findall(rf"kind: (\w+)\nmetadata:\n  name: {taken}\n", rendered)
-        if kinds not in ([], ["MPIJob"]):
-            chart.fail(f"{taken} is the operator's, and the chart has a {kinds}")
+    for arguments in RENDERS.values():
+        rendered = chart.render(arguments).stdout
+        name = chart.job_name(*arguments)
+        for taken_name in (name, f"{name}-config", f"{name}-ssh", f"{name}-launcher"):
+            kinds = re.findall(rf"kind: (\w+)\nmetadata:\n  name: {taken_name}\n", rendered)
+            if kinds not in ([], ["MPIJob"], ["Job"]):
+                chart.fail(f"{taken_name} is the operator's, and the chart has a {kinds}")
 
 
 def main():
@@ -134,8 +153,8 @@ def main():
     chart = Chart(a.helm, a.source)
     lint(chart)
     renders(chart, a.write)
-    refusals(chart)
-    identity(chart)
+    for check in (refusals, taken, namespaces, notes, identity):
+        check(chart)
     print(f"{len(RENDERS)} renders, {len(REFUSALS)} refusals")
     return int(chart.failed)
 

@@ -1,6 +1,18 @@
 {{/* What the schema cannot say. Each refusal names the values and what to do. */}}
 {{- define "ebb.check" -}}
+{{- include "ebb.checkConfig" . -}}
+{{- include "ebb.checkNames" . -}}
+{{- include "ebb.checkVolumes" . -}}
+{{- include "ebb.checkPods" . -}}
+{{- include "ebb.checkMetrics" . -}}
+{{- end -}}
+
+{{/* The configuration, held against the ranks and the container that it gets. */}}
+{{- define "ebb.checkConfig" -}}
 {{- $v := .Values -}}
+{{- if not (kindIs "string" $v.config) -}}
+{{- fail (printf "config is a %s, and has to be the whole configuration as one string: --set-file config=configs/vae-fashion-mnist.yaml" (kindOf $v.config)) -}}
+{{- end -}}
 {{- if not (trim $v.config) -}}
 {{- fail "config is empty: give the run's configuration, such as --set-file config=configs/vae-fashion-mnist.yaml" -}}
 {{- end -}}
@@ -8,15 +20,11 @@
 {{- if hasKey $config "Error" -}}
 {{- fail (printf "config is no YAML: %s" (get $config "Error")) -}}
 {{- end -}}
-{{- $ranks := int (include "ebb.ranks" .) -}}
-{{- /* What the run will see: the file, and overrides over it. */ -}}
-{{- $data := default dict $config.data -}}
-{{- $parallel := default dict $config.parallel -}}
-{{- $seen := dict "data.batch" ($data.batch | default 0) "data.micro_batches" ($data.micro_batches | default 1) "parallel.ranks" ($parallel.ranks | default 0) -}}
-{{- range $v.overrides -}}
-{{- $key := first (splitList "=" .) -}}
-{{- if hasKey $seen $key -}}{{- $_ := set $seen $key (trimPrefix (printf "%s=" $key) .) -}}{{- end -}}
+{{- $seen := dict -}}
+{{- range $key := list "data.batch" "data.micro_batches" "parallel.ranks" "memory.budget" -}}
+{{- $_ := set $seen $key (include "ebb.setting" (dict "root" $ "config" $config "key" $key)) -}}
 {{- end -}}
+{{- $ranks := int (include "ebb.ranks" .) -}}
 {{- $batch := int (get $seen "data.batch") -}}
 {{- $parts := int (mul (max 1 (int (get $seen "data.micro_batches"))) $ranks) -}}
 {{- if and $batch (mod $batch $parts) -}}
@@ -26,45 +34,48 @@
 {{- if and $expected (ne $expected $ranks) -}}
 {{- fail (printf "parallel.ranks of the run is %d, and %d workers x %d slots are %d: make them the same, or leave parallel.ranks out" $expected (int $v.workers) (int $v.slotsPerWorker) $ranks) -}}
 {{- end -}}
+{{- $limit := include "ebb.bytes" (dig "limits" "memory" "" $v.worker.resources) -}}
+{{- $budget := include "ebb.bytes" (get $seen "memory.budget") -}}
+{{- if and $limit $budget (not $v.gpu.count) (gt (mul (int64 $budget) (int64 $v.slotsPerWorker)) (int64 $limit)) -}}
+{{- fail (printf "memory.budget of the run is %s (%s bytes) for each of slotsPerWorker=%d ranks, and worker.resources.limits.memory=%v (%s bytes) is less: the kernel would end the worker before the budget does. Lower memory.budget to %d bytes at most, or raise the limit" (get $seen "memory.budget") $budget (int $v.slotsPerWorker) $v.worker.resources.limits.memory $limit (div (int64 $limit) (int64 $v.slotsPerWorker))) -}}
+{{- end -}}
+{{- $shm := include "ebb.bytes" $v.shm.size -}}
+{{- if and $limit (gt (int64 $shm) (int64 $limit)) -}}
+{{- fail (printf "shm.size=%s counts against worker.resources.limits.memory=%v, which is less: lower the one or raise the other" $v.shm.size $v.worker.resources.limits.memory) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ebb.checkNames" -}}
+{{- $v := .Values -}}
+{{- $job := include "ebb.jobName" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $job) -}}
+{{- fail (printf "%s cannot be the name of a job: release names begin with a letter and hold letters, digits and - (or set fullnameOverride)" $job) -}}
+{{- end -}}
 {{- if and (eq $v.mode "job") (gt (int $v.workers) 1) -}}
 {{- fail (printf "mode job is one pod, and workers is %d: set workers=1 and slotsPerWorker to the ranks, or mode=mpijob" (int $v.workers)) -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "ebb.jobName" .)) -}}
-{{- fail (printf "%s cannot be the name of a job: release names begin with a letter and hold letters, digits and -" (include "ebb.jobName" .)) -}}
-{{- end -}}
-{{- if gt (int (include "ebb.uses" $v.checkpoints)) 1 -}}
-{{- fail "checkpoints are given more than one place: keep one of existingClaim, claim.size, hostPath and emptyDir" -}}
-{{- end -}}
-{{- if eq (int (include "ebb.uses" $v.checkpoints)) 0 -}}
-{{- fail "checkpoints have no place: set checkpoints.claim.size (such as 100Gi), checkpoints.existingClaim, or checkpoints.emptyDir=true to lose them with the pod" -}}
-{{- end -}}
-{{- if and $v.checkpoints.emptyDir (eq $v.mode "mpijob") (gt (int $v.workers) 1) -}}
-{{- fail (printf "checkpoints.emptyDir is another folder in each of %d workers, and a checkpoint is written by all of them into one: give checkpoints a volume, or set workers=1" (int $v.workers)) -}}
-{{- end -}}
-{{- if and (eq $v.mode "mpijob") (gt (int $v.workers) 1) $v.checkpoints.claim.size (not (has "ReadWriteMany" $v.checkpoints.claim.accessModes)) -}}
-{{- fail (printf "checkpoints.claim.accessModes is %s, and %d workers write there: it has to hold ReadWriteMany" (join ", " $v.checkpoints.claim.accessModes) (int $v.workers)) -}}
-{{- end -}}
-{{- if and $v.checkpoints.emptyDir (gt (int $v.job.backoffLimit) 0) -}}
-{{- fail (printf "checkpoints.emptyDir loses them with the pod, and job.backoffLimit=%d starts another one, which would begin anew: set job.backoffLimit=0, or give checkpoints a volume" (int $v.job.backoffLimit)) -}}
-{{- end -}}
-{{- if gt (int (include "ebb.uses" (set (deepCopy $v.data) "emptyDir" false))) 1 -}}
-{{- fail "data is given more than one place: keep one of existingClaim, claim.size and hostPath" -}}
-{{- end -}}
-{{- if and $v.security.restricted (or $v.data.hostPath $v.checkpoints.hostPath) -}}
-{{- fail "a host path is not allowed by the Pod Security Standard `restricted`: set security.restricted=false (the namespace needs the level `privileged`), or use a claim" -}}
-{{- end -}}
-{{- if $v.checkpointBytes -}}
-{{- $needed := add 60 (div (int64 $v.checkpointBytes) (int64 $v.checkpointBytesPerSecond)) -}}
-{{- if lt (int64 $v.terminationGracePeriodSeconds) $needed -}}
-{{- fail (printf "terminationGracePeriodSeconds=%d is too short: %d bytes at %d a second, and a step, take %d seconds" (int64 $v.terminationGracePeriodSeconds) (int64 $v.checkpointBytes) (int64 $v.checkpointBytesPerSecond) $needed) -}}
+{{- /* A pod's name is a label of it, and a label holds 63 characters. */ -}}
+{{- $longest := ternary (printf "%s-worker-%d" $job (sub (int $v.workers) 1)) $job (eq $v.mode "mpijob") -}}
+{{- if gt (len $longest) 63 -}}
+{{- fail (printf "%s is too long a name: it has %d characters, and Kubernetes allows 63. Set fullnameOverride to at most %d characters, or take a shorter release name" $longest (len $longest) (sub (len (include "ebb.fullname" .)) (sub (len $longest) 63))) -}}
 {{- end -}}
 {{- end -}}
-{{- range $role := list "launcher" "worker" -}}
-{{- range $name := list "config" "tmp" "shm" "data" "checkpoints" -}}
-{{- range $volume := (get $v $role).extraVolumes -}}
-{{- if eq $volume.name $name -}}
-{{- fail (printf "%s.extraVolumes holds a volume called %s, which the chart has already: give it another name" $role $name) -}}
+
+{{- define "ebb.checkMetrics" -}}
+{{- $v := .Values -}}
+{{- if $v.metrics.enabled -}}
+{{- if eq (int $v.metrics.port) 2222 -}}
+{{- fail "metrics.port=2222 is sshd's port in every worker: take another one, such as 9400" -}}
 {{- end -}}
+{{- range $v.overrides -}}
+{{- if hasPrefix "telemetry.port=" . -}}
+{{- fail (printf "overrides holds %s, and the chart sets that itself, as Prometheus has to know it: set metrics.port" .) -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- range $part := list "podMonitor" "prometheusRule" "dashboard" -}}
+{{- if (get $v.metrics $part).enabled -}}
+{{- fail (printf "metrics.%s.enabled is set, and no rank serves metrics: set metrics.enabled=true" $part) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

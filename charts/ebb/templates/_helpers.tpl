@@ -1,7 +1,7 @@
-{{/* The release's part of every name, short enough for what is put behind it. */}}
+{{/* The release's part of every name. It is never cut: two releases would come to the same name. */}}
 {{- define "ebb.fullname" -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
-{{- $name | trunc 40 | trimSuffix "-" -}}
+{{- default $name .Values.fullnameOverride -}}
 {{- end -}}
 
 {{/* What selects all jobs of a release, whatever their digest. */}}
@@ -45,11 +45,40 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- default (printf "%s-data" (include "ebb.fullname" .)) .Values.data.existingClaim -}}
 {{- end -}}
 
-{{- define "ebb.uses" -}}{{/* how many of its kinds a volume is given as */}}
-{{- $n := 0 -}}
-{{- if .existingClaim }}{{ $n = add1 $n }}{{ end -}}
-{{- if .hostPath }}{{ $n = add1 $n }}{{ end -}}
-{{- if .claim.size }}{{ $n = add1 $n }}{{ end -}}
-{{- if .emptyDir }}{{ $n = add1 $n }}{{ end -}}
-{{- $n -}}
+{{- define "ebb.serviceAccount" -}}
+{{- default (ternary (include "ebb.fullname" .) "" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/* The roles whose values are used, apart by spaces. */}}
+{{- define "ebb.roles" -}}
+{{- ternary "launcher worker" "worker" (eq .Values.mode "mpijob") -}}
+{{- end -}}
+
+{{/* What the run will see at a key such as data.batch: the file, and overrides over it. root, config (parsed), key. */}}
+{{- define "ebb.setting" -}}
+{{- $seen := .config -}}
+{{- range splitList "." .key -}}
+{{- $seen = ternary (get (ternary $seen dict (kindIs "map" $seen)) .) "" (kindIs "map" $seen) -}}
+{{- end -}}
+{{- $text := ternary (printf "%.0f" (float64 (ternary $seen 0 (kindIs "float64" $seen)))) (toString $seen) (kindIs "float64" $seen) -}}
+{{- range .root.Values.overrides -}}
+{{- if hasPrefix (printf "%s=" $.key) . -}}{{- $text = trimPrefix (printf "%s=" $.key) . -}}{{- end -}}
+{{- end -}}
+{{- $text -}}
+{{- end -}}
+
+{{/* A size as a number of bytes, of Kubernetes' units (64Gi) and of the configuration's (25MiB, 8 GB); nothing for what is none. */}}
+{{- define "ebb.bytes" -}}
+{{- $text := ternary (printf "%.0f" (float64 (ternary . 0 (kindIs "float64" .)))) (toString .) (kindIs "float64" .) -}}
+{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text -}}
+{{- $unit := trimPrefix $number $text | trim | trimSuffix "B" -}}
+{{- $power := dict "k" 1 "K" 1 "M" 2 "G" 3 "T" 4 "P" 5 -}}
+{{- $letter := trimSuffix "i" $unit -}}
+{{- if and $number (or (not $unit) (hasKey $power $letter)) -}}
+{{- $bytes := float64 $number -}}
+{{- range until (int (default 0 (get $power $letter))) -}}
+{{- $bytes = mulf $bytes (ternary 1024.0 1000.0 (hasSuffix "i" $unit)) -}}
+{{- end -}}
+{{- printf "%.0f" $bytes -}}
+{{- end -}}
 {{- end -}}

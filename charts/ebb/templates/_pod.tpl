@@ -1,99 +1,48 @@
+{{/* The Pod Security Standard `restricted` asks for all of these; a host path or RDMA is no reason to leave any out. */}}
 {{- define "ebb.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
-{{- if .Values.security.restricted }}
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
+{{- $own := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- toYaml (mergeOverwrite $own (deepCopy .)) -}}
 {{- end -}}
 
+{{/* root, role (its values), name (of the role). */}}
 {{- define "ebb.containerSecurity" -}}
-{{- if .Values.security.restricted }}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
-{{- end }}
+{{- $capabilities := dict "drop" (list "ALL") -}}
+{{- if and .root.Values.rdma.resource .root.Values.rdma.ipcLock (ne .name "launcher") -}}
+{{- $_ := set $capabilities "add" (list "IPC_LOCK") -}}
+{{- end -}}
+{{- $own := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" $capabilities -}}
+{{- toYaml (mergeOverwrite $own (deepCopy .role.securityContext)) -}}
 {{- end -}}
 
-{{/* What every pod sees: root, config (the ConfigMap's name). */}}
-{{- define "ebb.volumes" -}}
-{{- $v := .root.Values -}}
-- name: config
-  configMap:
-    name: {{ .config }}
-- name: tmp
-  emptyDir: {}
-- name: shm
-  emptyDir:
-    medium: Memory
-    sizeLimit: {{ $v.shm.size }}
-{{- if gt (int (include "ebb.uses" (set (deepCopy $v.data) "emptyDir" false))) 0 }}
-- name: data
-  {{- if $v.data.hostPath }}
-  hostPath:
-    path: {{ $v.data.hostPath }}
-  {{- else }}
-  persistentVolumeClaim:
-    claimName: {{ include "ebb.dataClaim" .root }}
-  {{- end }}
-{{- end }}
-- name: checkpoints
-  {{- if $v.checkpoints.emptyDir }}
-  emptyDir: {}
-  {{- else if $v.checkpoints.hostPath }}
-  hostPath:
-    path: {{ $v.checkpoints.hostPath }}
-  {{- else }}
-  persistentVolumeClaim:
-    claimName: {{ include "ebb.checkpointClaim" .root }}
-  {{- end }}
-{{- end -}}
-
-{{- define "ebb.mounts" -}}
-{{- $v := .root.Values -}}
-- name: config
-  mountPath: /config
-  readOnly: true
-- name: tmp
-  mountPath: /tmp
-- name: shm
-  mountPath: /dev/shm
-{{- if gt (int (include "ebb.uses" (set (deepCopy $v.data) "emptyDir" false))) 0 }}
-- name: data
-  mountPath: {{ $v.data.mountPath }}
-{{- end }}
-- name: checkpoints
-  mountPath: {{ $v.checkpoints.mountPath }}
-{{- end -}}
-
-{{/* Where a pod may run, of a role's values. */}}
+{{/* Where a pod may run: root, role (its values), name (of the role). */}}
 {{- define "ebb.placement" -}}
-{{- with .nodeSelector }}
+{{- with .role.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
+{{- with .role.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .affinity }}
+{{- with .role.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .topologySpreadConstraints }}
+{{- if .role.topologySpreadConstraints }}
+{{- /* One without a selector would count no pod and spread none. */}}
+{{- $labels := merge (dict "app.kubernetes.io/component" .name) (fromYaml (include "ebb.selectorLabels" .root)) }}
 topologySpreadConstraints:
-  {{- toYaml . | nindent 2 }}
+  {{- range .role.topologySpreadConstraints }}
+  {{- toYaml (list (merge (deepCopy .) (ternary dict (dict "labelSelector" (dict "matchLabels" $labels)) (hasKey . "labelSelector")))) | nindent 2 }}
+  {{- end }}
 {{- end }}
-{{- with .priorityClassName }}
+{{- with .role.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with .runtimeClassName }}
+{{- with .role.runtimeClassName }}
 runtimeClassName: {{ . }}
 {{- end }}
-{{- with .schedulerName }}
+{{- with .role.schedulerName }}
 schedulerName: {{ . }}
 {{- end }}
 {{- end -}}
@@ -109,34 +58,41 @@ schedulerName: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{/* root, role (its values), name (of the role): GPUs and adapters are where ranks are. */}}
 {{- define "ebb.resources" -}}
+{{- $v := .root.Values -}}
 {{- $resources := deepCopy .role.resources -}}
-{{- if .gpus -}}
-{{- $limits := merge (dict .resource (.gpus | toString)) (default dict $resources.limits) -}}
-{{- $_ := set $resources "limits" $limits -}}
+{{- $devices := dict -}}
+{{- if ne .name "launcher" -}}
+{{- if $v.gpu.count -}}{{- $_ := set $devices $v.gpu.resource ($v.gpu.count | toString) -}}{{- end -}}
+{{- if $v.rdma.resource -}}{{- $_ := set $devices $v.rdma.resource ($v.rdma.count | toString) -}}{{- end -}}
+{{- end -}}
+{{- if $devices -}}
+{{- $_ := set $resources "limits" (merge $devices (default dict $resources.limits)) -}}
 {{- end -}}
 {{- toYaml $resources -}}
 {{- end -}}
 
-{{/* root, config, role (its values), name (of the role), command and args, gpus. */}}
+{{- define "ebb.podMetadata" -}}
+{{- $labels := merge (dict "app.kubernetes.io/component" .name "sidecar.istio.io/inject" "false") (fromYaml (include "ebb.selectorLabels" .root)) (deepCopy .role.labels) -}}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+annotations:
+  {{- toYaml (merge (dict "sidecar.istio.io/inject" "false") (deepCopy .role.annotations)) | nindent 2 }}
+{{- end -}}
+
+{{/* root, config, role (its values), name (of the role), command and args, probe, preStop, restartPolicy. */}}
 {{- define "ebb.podTemplate" -}}
 {{- $v := .root.Values -}}
+{{- $security := include "ebb.containerSecurity" . -}}
 metadata:
-  labels:
-    {{- include "ebb.selectorLabels" .root | nindent 4 }}
-    app.kubernetes.io/component: {{ .name }}
-    sidecar.istio.io/inject: "false"
-    {{- with .role.labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-  annotations:
-    sidecar.istio.io/inject: "false"
-    {{- with .role.annotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- include "ebb.podMetadata" . | nindent 2 }}
 spec:
   {{- with .restartPolicy }}
   restartPolicy: {{ . }}
+  {{- end }}
+  {{- with (default (include "ebb.serviceAccount" .root) .role.serviceAccountName) }}
+  serviceAccountName: {{ . }}
   {{- end }}
   automountServiceAccountToken: false
   enableServiceLinks: false
@@ -145,13 +101,18 @@ spec:
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with (include "ebb.podSecurity" .root | trim) }}
   securityContext:
-    {{- . | nindent 4 }}
-  {{- end }}
-  {{- with (include "ebb.placement" .role | trim) }}
+    {{- include "ebb.podSecurity" .role.podSecurityContext | nindent 4 }}
+  {{- with (include "ebb.placement" . | trim) }}
   {{- . | nindent 2 }}
   {{- end }}
+  {{- with .role.initContainers }}
+  initContainers:
+    {{- range . }}
+    {{- toYaml (list (merge (deepCopy .) (ternary dict (dict "securityContext" (fromYaml $security)) (hasKey . "securityContext")))) | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  {{- /* The operator gives its hostfile and keys to the first container alone. */}}
   containers:
     - name: ebb
       image: {{ include "ebb.image" .root | quote }}
@@ -164,6 +125,18 @@ spec:
       {{- end }}
       env:
         {{- include "ebb.environment" .root | nindent 8 }}
+        {{- with .role.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .role.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- if and $v.metrics.enabled (ne .name "launcher") }}
+      ports:
+        - name: metrics
+          containerPort: {{ int $v.metrics.port }}
+      {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       {{- with .probe }}
       readinessProbe:
@@ -177,11 +150,9 @@ spec:
               {{- toYaml . | nindent 14 }}
       {{- end }}
       resources:
-        {{- include "ebb.resources" (dict "role" .role "gpus" .gpus "resource" $v.gpu.resource) | nindent 8 }}
-      {{- with (include "ebb.containerSecurity" .root | trim) }}
+        {{- include "ebb.resources" . | nindent 8 }}
       securityContext:
-        {{- . | nindent 8 }}
-      {{- end }}
+        {{- $security | nindent 8 }}
       volumeMounts:
         {{- include "ebb.mounts" . | nindent 8 }}
         {{- with .role.extraVolumeMounts }}

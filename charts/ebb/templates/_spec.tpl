@@ -20,6 +20,9 @@
 {{- end }}
 - /config/config.yaml
 - {{ printf "run.dir=%s" $v.checkpoints.mountPath | quote }}
+{{- if $v.metrics.enabled }}
+- {{ printf "telemetry.port=%d" (int $v.metrics.port) | quote }}
+{{- end }}
 {{- range $v.overrides }}
 - {{ . | quote }}
 {{- end }}
@@ -32,14 +35,14 @@
 {{- $arguments := fromYamlArray (include "ebb.launchArguments" $root) -}}
 {{- $common := dict "root" $root "config" .config -}}
 {{- if eq $v.mode "mpijob" }}
-{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "gpus" 0) $common -}}
+{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments) $common -}}
 {{- $sshd := list "/usr/sbin/sshd" "-De" "-f" "/etc/ebb/sshd_config" -}}
 {{- $probe := dict "tcpSocket" (dict "port" 2222) "periodSeconds" 5 -}}
 {{- $stop := list "/usr/local/bin/ebb-stop" -}}
-{{- $worker := merge (dict "role" $v.worker "name" "worker" "command" $sshd "gpus" $v.gpu.count "probe" $probe "preStop" $stop) $common -}}
+{{- $worker := merge (dict "role" $v.worker "name" "worker" "command" $sshd "probe" $probe "preStop" $stop) $common -}}
 slotsPerWorker: {{ int $v.slotsPerWorker }}
 sshAuthMountPath: /home/mpiuser/.ssh
-launcherCreationPolicy: WaitForWorkersReady
+launcherCreationPolicy: {{ $v.job.launcherCreationPolicy }}
 runPolicy:
   cleanPodPolicy: {{ $v.job.cleanPodPolicy }}
   backoffLimit: {{ int64 $v.job.backoffLimit }}
@@ -50,6 +53,10 @@ runPolicy:
   ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
   {{- end }}
   suspend: {{ .suspend }}
+  {{- with $v.job.schedulingPolicy }}
+  schedulingPolicy:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 mpiReplicaSpecs:
   Launcher:
     replicas: 1
@@ -62,7 +69,7 @@ mpiReplicaSpecs:
     template:
       {{- include "ebb.podTemplate" $worker | nindent 6 }}
 {{- else }}
-{{- $pod := merge (dict "role" $v.worker "name" "trainer" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "gpus" $v.gpu.count "restartPolicy" "Never") $common -}}
+{{- $pod := merge (dict "role" $v.worker "name" "trainer" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "restartPolicy" "Never") $common -}}
 backoffLimit: {{ int64 $v.job.backoffLimit }}
 suspend: {{ .suspend }}
 {{- if not (kindIs "invalid" $v.job.activeDeadlineSeconds) }}

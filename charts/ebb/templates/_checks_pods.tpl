@@ -1,0 +1,72 @@
+{{- define "ebb.checkPods" -}}
+{{- $v := .Values -}}
+{{- if and $v.gpu.count (ne (int $v.gpu.count) (int $v.slotsPerWorker)) -}}
+{{- fail (printf "gpu.count=%d and slotsPerWorker=%d: a rank takes one GPU, so make them the same" (int $v.gpu.count) (int $v.slotsPerWorker)) -}}
+{{- end -}}
+{{- if and $v.rdma.ipcLock (not $v.rdma.resource) -}}
+{{- fail "rdma.ipcLock is set and rdma.resource is empty: name what the device plugin calls the adapter, such as rdma/hca_shared_devices_a" -}}
+{{- end -}}
+{{- if and $v.security.restricted $v.rdma.ipcLock -}}
+{{- fail "rdma.ipcLock adds the capability IPC_LOCK, which the Pod Security Standard `restricted` does not allow: set security.restricted=false (the namespace needs the level `privileged`), or let the nodes' container runtime lift the limit of locked memory" -}}
+{{- end -}}
+{{- range $name, $_ := $v.env -}}
+{{- include "ebb.checkVariable" (dict "name" $name "at" (printf "env.%s" $name)) -}}
+{{- if regexMatch "(?i)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)$" $name -}}
+{{- fail (printf "env.%s looks like a secret, and env stands in the job and in command lines on every node: put it into a Secret, list that under secrets, and give ranks the path of its file" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $role := include "ebb.roles" . | splitList " " -}}
+{{- include "ebb.checkRole" (dict "root" $ "name" $role "role" (get $v $role)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names that are the chart's, or that the operator writes over without a word: name, at. */}}
+{{- define "ebb.checkVariable" -}}
+{{- if has .name (list "HOME" "EBB_DATA") -}}
+{{- fail (printf "%s: the chart sets %s itself%s" .at .name (ternary ", from data.mountPath" "" (eq .name "EBB_DATA"))) -}}
+{{- end -}}
+{{- if has .name (list "K_MPI_JOB_ROLE" "OMPI_MCA_orte_keep_fqdn_hostnames" "OMPI_MCA_orte_default_hostfile" "OMPI_MCA_plm_rsh_args" "OMPI_MCA_orte_set_default_slots") -}}
+{{- fail (printf "%s: the MPI operator sets %s after this and would win; leave it out" .at .name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ebb.checkRole" -}}
+{{- $v := .root.Values -}}
+{{- $name := .name -}}
+{{- range .role.extraEnv -}}
+{{- include "ebb.checkVariable" (dict "name" .name "at" (printf "%s.extraEnv" $name)) -}}
+{{- if hasKey $v.env .name -}}
+{{- fail (printf "%s.extraEnv holds %s, which env has already: keep one" $name .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "sidecar.istio.io/inject" -}}
+{{- range $key, $_ := .role.labels -}}
+{{- if or (has $key $labels) (hasPrefix "training.kubeflow.org/" $key) -}}
+{{- fail (printf "%s.labels holds %s, by which the job's pods are found or kept from a sidecar: give it another name" $name $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .role.annotations "sidecar.istio.io/inject" -}}
+{{- fail (printf "%s.annotations holds sidecar.istio.io/inject: a sidecar would cut the ranks' connections and outlive the job; leave it out" $name) -}}
+{{- end -}}
+{{- range $volume := .role.extraVolumes -}}
+{{- if or (has $volume.name (list "config" "tmp" "shm" "data" "checkpoints" "ssh-auth" "mpi-job-config")) (hasPrefix "secret-" $volume.name) -}}
+{{- fail (printf "%s.extraVolumes holds a volume called %s, which the chart or the operator has already: give it another name" $name $volume.name) -}}
+{{- end -}}
+{{- if and $v.security.restricted (hasKey $volume "hostPath") -}}
+{{- fail (printf "%s.extraVolumes holds the host path %s, which the Pod Security Standard `restricted` does not allow: set security.restricted=false (the namespace needs the level `privileged`)" $name $volume.name) -}}
+{{- end -}}
+{{- end -}}
+{{- if $v.security.restricted -}}
+{{- $pod := .role.podSecurityContext -}}
+{{- $container := .role.securityContext -}}
+{{- $added := without (default list (dig "capabilities" "add" list $container)) "NET_BIND_SERVICE" -}}
+{{- $drop := default list (dig "capabilities" "drop" (list "ALL") $container) -}}
+{{- $root := false -}}
+{{- range $context := list $pod $container -}}
+{{- if or (not (dig "runAsNonRoot" true $context)) (eq 0 (int (dig "runAsUser" 1000 $context))) (eq "Unconfined" (dig "seccompProfile" "type" "" $context)) -}}{{- $root = true -}}{{- end -}}
+{{- end -}}
+{{- if or $root $container.privileged $container.allowPrivilegeEscalation $added (not (has "ALL" $drop)) -}}
+{{- fail (printf "%s.securityContext or podSecurityContext asks for more than the Pod Security Standard `restricted` allows (root, privilege escalation, a capability, no seccomp): leave that out, or set security.restricted=false" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,44 @@
+{{- define "ebb.checkVolumes" -}}
+{{- $v := .Values -}}
+{{- range $name := list "data" "checkpoints" -}}
+{{- $places := include "ebb.places" (get $v $name) | splitList " " -}}
+{{- if gt (len $places) 1 -}}
+{{- fail (printf "%s %s given more than one place (%s): keep one of existingClaim, claim.size, hostPath, ephemeral.size and emptyDir" $name (ternary "is" "are" (eq $name "data")) (join ", " $places)) -}}
+{{- end -}}
+{{- end -}}
+{{- $place := include "ebb.places" $v.checkpoints -}}
+{{- if not $place -}}
+{{- fail "checkpoints have no place: set checkpoints.claim.size (such as 100Gi), checkpoints.existingClaim, or checkpoints.emptyDir=true to lose them with the pod" -}}
+{{- end -}}
+{{- $several := and (eq $v.mode "mpijob") (gt (int $v.workers) 1) -}}
+{{- if has $place (list "emptyDir" "ephemeral.size") -}}
+{{- if gt (int $v.job.backoffLimit) 0 -}}
+{{- fail (printf "checkpoints.%s loses them with the pod, and job.backoffLimit=%d starts another one, which would begin anew: set job.backoffLimit=0, or give checkpoints a claim" $place (int $v.job.backoffLimit)) -}}
+{{- end -}}
+{{- if $several -}}
+{{- fail (printf "checkpoints.%s is another folder in each of %d workers, and a checkpoint is written by all of them into one: give checkpoints a claim, or set workers=1" $place (int $v.workers)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $several (eq $place "claim.size") (not (has "ReadWriteMany" $v.checkpoints.claim.accessModes)) -}}
+{{- fail (printf "checkpoints.claim.accessModes is %s, and %d workers write there: it has to hold ReadWriteMany" (join ", " $v.checkpoints.claim.accessModes) (int $v.workers)) -}}
+{{- end -}}
+{{- if and $v.security.restricted (or $v.data.hostPath $v.checkpoints.hostPath) -}}
+{{- fail "a host path is not allowed by the Pod Security Standard `restricted`: set security.restricted=false (the namespace needs the level `privileged`), or use a claim" -}}
+{{- end -}}
+{{- if $v.checkpointBytes -}}
+{{- $needed := add 60 (div (int64 $v.checkpointBytes) (int64 $v.checkpointBytesPerSecond)) -}}
+{{- if lt (int64 $v.terminationGracePeriodSeconds) $needed -}}
+{{- fail (printf "terminationGracePeriodSeconds=%d is too short: %d bytes at %d a second, and a step, take %d seconds; set it to that" (int64 $v.terminationGracePeriodSeconds) (int64 $v.checkpointBytes) (int64 $v.checkpointBytesPerSecond) $needed) -}}
+{{- end -}}
+{{- end -}}
+{{- $taken := list "/config" "/tmp" "/dev/shm" "/home/mpiuser/.ssh" "/etc/mpi" -}}
+{{- $mounts := list (dict "of" "checkpoints.mountPath" "path" $v.checkpoints.mountPath) -}}
+{{- if include "ebb.places" $v.data -}}{{- $mounts = append $mounts (dict "of" "data.mountPath" "path" $v.data.mountPath) -}}{{- end -}}
+{{- range $v.secrets -}}{{- $mounts = append $mounts (dict "of" (printf "the mountPath of the secret %s" .name) "path" .mountPath) -}}{{- end -}}
+{{- range $mount := $mounts -}}
+{{- if has (trimSuffix "/" $mount.path) $taken -}}
+{{- fail (printf "%s is %s, where something else is mounted already: take another path" $mount.of $mount.path) -}}
+{{- end -}}
+{{- $taken = append $taken (trimSuffix "/" $mount.path) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,92 @@
+{{/* The places that a volume (data, checkpoints) is given, apart by spaces. */}}
+{{- define "ebb.places" -}}
+{{- $places := list -}}
+{{- if .existingClaim }}{{ $places = append $places "existingClaim" }}{{ end -}}
+{{- if .claim.size }}{{ $places = append $places "claim.size" }}{{ end -}}
+{{- if .hostPath }}{{ $places = append $places "hostPath" }}{{ end -}}
+{{- if .ephemeral.size }}{{ $places = append $places "ephemeral.size" }}{{ end -}}
+{{- if .emptyDir }}{{ $places = append $places "emptyDir" }}{{ end -}}
+{{- join " " $places -}}
+{{- end -}}
+
+{{- define "ebb.claimSpec" -}}
+accessModes:
+  {{- toYaml .accessModes | nindent 2 }}
+{{- if not (kindIs "invalid" .storageClassName) }}
+storageClassName: {{ .storageClassName | quote }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .size }}
+{{- end -}}
+
+{{/* Where a volume comes from: values (of it), claimName. */}}
+{{- define "ebb.volumeSource" -}}
+{{- if .values.emptyDir -}}
+emptyDir: {}
+{{- else if .values.ephemeral.size -}}
+ephemeral:
+  volumeClaimTemplate:
+    spec:
+      {{- include "ebb.claimSpec" .values.ephemeral | nindent 6 }}
+{{- else if .values.hostPath -}}
+hostPath:
+  path: {{ .values.hostPath }}
+{{- else -}}
+persistentVolumeClaim:
+  claimName: {{ .claimName }}
+{{- end -}}
+{{- end -}}
+
+{{/* What every pod sees: root, config (the ConfigMap's name), name (of the role). */}}
+{{- define "ebb.volumes" -}}
+{{- $v := .root.Values -}}
+- name: config
+  configMap:
+    name: {{ .config }}
+- name: tmp
+  emptyDir: {}
+- name: shm
+  emptyDir:
+    medium: Memory
+    sizeLimit: {{ $v.shm.size }}
+{{- if include "ebb.places" $v.data }}
+- name: data
+  {{- include "ebb.volumeSource" (dict "values" $v.data "claimName" (include "ebb.dataClaim" .root)) | nindent 2 }}
+{{- end }}
+- name: checkpoints
+  {{- include "ebb.volumeSource" (dict "values" $v.checkpoints "claimName" (include "ebb.checkpointClaim" .root)) | nindent 2 }}
+{{- if ne .name "launcher" }}
+{{- range $i, $secret := $v.secrets }}
+- name: secret-{{ $i }}
+  secret:
+    secretName: {{ $secret.name }}
+    {{- /* To the group of the pod, of which user 1000 is. */}}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "ebb.mounts" -}}
+{{- $v := .root.Values -}}
+- name: config
+  mountPath: /config
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+- name: shm
+  mountPath: /dev/shm
+{{- if include "ebb.places" $v.data }}
+- name: data
+  mountPath: {{ $v.data.mountPath }}
+{{- end }}
+- name: checkpoints
+  mountPath: {{ $v.checkpoints.mountPath }}
+{{- if ne .name "launcher" }}
+{{- range $i, $secret := $v.secrets }}
+- name: secret-{{ $i }}
+  mountPath: {{ $secret.mountPath }}
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- end -}}

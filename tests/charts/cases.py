@@ -1,0 +1,106 @@
+"""What the chart is given: renders that are kept in golden/, and what has to be refused, with the words of each."""
+
+VAE = "configs/vae-fashion-mnist.yaml"
+CLAIM = "checkpoints.claim.size=10Gi"
+
+
+def given(*settings, config=VAE, checkpoints=CLAIM):
+    """helm's arguments: each setting is one `--set`."""
+    arguments = ["--set-file", f"config={config}"] if config else []
+    for setting in ([checkpoints] if checkpoints else []) + list(settings):
+        arguments += ["--set", setting]
+    return arguments
+
+
+def text(config, *settings):
+    return ["--set-string", f"config={config}", *given(*settings, config=None)]
+
+
+METRICS = "metrics.enabled=true"
+# name -> arguments after `helm template r charts/ebb`
+RENDERS = {
+    "mpijob": given("workers=2,slotsPerWorker=2"),
+    "job": given("mode=job,slotsPerWorker=4"),
+    "job-suspended": given("job.suspend=true,job.activeDeadlineSeconds=86400,job.ttlSecondsAfterFinished=0,job.backoffLimit=0,job.cleanPodPolicy=All",
+                           "job.launcherCreationPolicy=AtStartup,job.waitForWorkers=60,job.attempt=2"),
+    "gpu": given("gpu.count=2,slotsPerWorker=2,workers=4", "env.NCCL_SOCKET_IFNAME=eth0", "worker.tolerations[0].key=nvidia.com/gpu,worker.tolerations[0].operator=Exists",
+                 "shm.size=16Gi", "worker.resources.limits.memory=64Gi", "worker.runtimeClassName=nvidia"),
+    "rdma": given("gpu.count=2,slotsPerWorker=2,workers=2", "rdma.resource=rdma/hca_shared_devices_a,rdma.ipcLock=true,security.restricted=false", "env.NCCL_IB_HCA=mlx5_0"),
+    "kueue": given("kueue.queueName=team,kueue.priorityClass=research", "job.schedulingPolicy.minAvailable=3,job.schedulingPolicy.queue=team", "workers=2"),
+    "claims": given("checkpoints.existingClaim=runs,data.existingClaim=sets", "networkPolicy.enabled=false", "overrides[0]=optimizer.beta1=0.8", checkpoints=None),
+    "host-path": given("checkpoints.hostPath=/srv/runs,data.hostPath=/srv/sets,security.restricted=false", checkpoints=None),
+    "empty-folders": given("checkpoints.emptyDir=true,data.emptyDir=true,job.backoffLimit=0", checkpoints=None),
+    "ephemeral": given("checkpoints.ephemeral.size=10Gi,checkpoints.ephemeral.storageClassName=fast,data.ephemeral.size=5Gi,job.backoffLimit=0", checkpoints=None),
+    "secrets": given("secrets[0].name=hub,secrets[0].mountPath=/secrets/hub", "secrets[1].name=store,secrets[1].mountPath=/secrets/store",
+                     "env.AWS_SHARED_CREDENTIALS_FILE=/secrets/store/credentials"),
+    "metrics": given(METRICS, "metrics.port=9464", "metrics.podMonitor.enabled=true,metrics.podMonitor.labels.release=prom,metrics.podMonitor.scrapeTimeout=10s", "workers=2,slotsPerWorker=2"),
+    "metrics-job": given(METRICS, "mode=job,slotsPerWorker=2", "networkPolicy.prometheus.namespaceLabels=null", "networkPolicy.prometheus.podLabels=null"),
+    "alerts": given(METRICS, "metrics.prometheusRule.enabled=true", "metrics.prometheusRule.alertLabels.team=models", "workers=2,slotsPerWorker=2"),
+    "dashboard": given(METRICS, "metrics.dashboard.enabled=true,metrics.dashboard.annotations.grafana_folder=Training"),
+    "roles": ["-f", "tests/charts/roles.yaml", *given("workers=2")],
+}
+
+# what is said -> arguments, and after a colon what helm is told besides
+REFUSALS = {
+    # The configuration, and the ranks that it is for
+    "config is empty": given(config=None),
+    "config is no YAML": text("a: ["),
+    "config is a map, and has to be the whole configuration as one string": given("config.run.name=x", config=None),
+    "data.batch of the run is 256, which 7 workers x 1 slots": given("workers=7"),
+    "data.batch of the run is 9": given("workers=2", "overrides[0]=data.batch=9"),
+    "parallel.ranks of the run is 3, and 1 workers x 1 slots are 1": text("parallel: {ranks: 3}"),
+    "memory.budget of the run is 8GiB (8589934592 bytes) for each of slotsPerWorker=2 ranks, and worker.resources.limits.memory=12Gi (12884901888 bytes) is less":
+        text("memory: {budget: 8GiB}", "slotsPerWorker=2,worker.resources.limits.memory=12Gi"),
+    "Lower memory.budget to 6442450944 bytes": given("slotsPerWorker=2,worker.resources.limits.memory=12Gi", "overrides[0]=memory.budget=8 GB"),
+    "shm.size=2Gi counts against worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
+    "mode job is one pod": given("mode=job,workers=2"),
+    # What the schema knows
+    "at '/workers': minimum: got 0, want 1": given("workers=0"),
+    "additional properties 'wrokers' not allowed": given("wrokers=2"),
+    "additional properties 'lables' not allowed": given("worker.lables.a=b"),
+    "additional properties 'prot' not allowed": given("metrics.prot=1"),
+    "additional properties 'memroy' not allowed": given("data.claim.memroy=1"),
+    "at '/job/cleanPodPolicy': value must be one of 'None', 'Running', 'All'": given("job.cleanPodPolicy=Runing"),
+    "at '/job/launcherCreationPolicy': value must be one of 'WaitForWorkersReady', 'AtStartup'": given("job.launcherCreationPolicy=WaitForWorkers"),
+    "at '/metrics/port': minimum: got 80, want 1,024": given("metrics.port=80"),
+    "at '/worker/tolerations/0/operator'": given("worker.tolerations[0].operator=Exist"),
+    # Names
+    "cannot be the name of a job": given("fullnameOverride=1st"),
+    # 41 + 9 of the digest + 14 of -worker-10000 less one
+    "is too long a name: it has 64 characters, and Kubernetes allows 63. Set fullnameOverride to at most 45 characters":
+        given("fullnameOverride=a123456789b123456789c123456789d123456789e12345"),
+    "Set fullnameOverride to at most 44 characters": given("fullnameOverride=a123456789b123456789c123456789d123456789e1234", "workers=16"),
+    # Volumes
+    "checkpoints have no place": given(checkpoints=None),
+    "checkpoints are given more than one place (existingClaim, claim.size)": given("checkpoints.existingClaim=x"),
+    "checkpoints are given more than one place (claim.size, emptyDir)": given("checkpoints.emptyDir=true"),
+    "data is given more than one place (existingClaim, claim.size)": given("data.existingClaim=x,data.claim.size=1Gi"),
+    "data is given more than one place (ephemeral.size, emptyDir)": given("data.emptyDir=true,data.ephemeral.size=1Gi"),
+    "checkpoints.emptyDir loses them with the pod, and job.backoffLimit=3": given("checkpoints.emptyDir=true", checkpoints=None),
+    "checkpoints.ephemeral.size loses them with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
+    "is another folder in each of 2 workers": given("checkpoints.emptyDir=true,job.backoffLimit=0,workers=2", checkpoints=None),
+    "has to hold ReadWriteMany": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce}"),
+    "a host path is not allowed by the Pod Security Standard `restricted`": given("checkpoints.hostPath=/srv", checkpoints=None),
+    "terminationGracePeriodSeconds=300 is too short: 100000000000 bytes at 104857600 a second, and a step, take 1013 seconds": given("checkpointBytes=100000000000"),
+    "the mountPath of the secret hub is /runs, where something else is mounted": given("secrets[0].name=hub,secrets[0].mountPath=/runs"),
+    "data.mountPath is /tmp, where": given("data.emptyDir=true,data.mountPath=/tmp"),
+    # Pods
+    "gpu.count=4 and slotsPerWorker=2": given("gpu.count=4,slotsPerWorker=2"),
+    "rdma.ipcLock adds the capability IPC_LOCK, which the Pod Security Standard `restricted` does not allow": given("rdma.resource=rdma/a,rdma.ipcLock=true"),
+    "rdma.resource is empty": given("rdma.ipcLock=true,security.restricted=false"),
+    "env.HF_TOKEN looks like a secret": given("env.HF_TOKEN=x"),
+    "env.OMPI_MCA_plm_rsh_args: the MPI operator sets": given("env.OMPI_MCA_plm_rsh_args=x"),
+    "env.EBB_DATA: the chart sets EBB_DATA itself, from data.mountPath": given("env.EBB_DATA=x"),
+    "worker.extraEnv: the chart sets HOME itself": given("worker.extraEnv[0].name=HOME"),
+    "launcher.extraEnv holds A, which env has already": given("env.A=x", "launcher.extraEnv[0].name=A"),
+    "worker.labels holds training.kubeflow.org/job-role": given("worker.labels.training\\.kubeflow\\.org/job-role=x"),
+    "launcher.annotations holds sidecar.istio.io/inject": given("launcher.annotations.sidecar\\.istio\\.io/inject=x"),
+    "worker.extraVolumes holds a volume called tmp": given("worker.extraVolumes[0].name=tmp"),
+    "worker.extraVolumes holds the host path x": given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].hostPath.path=/srv"),
+    "worker.securityContext or podSecurityContext asks for more": given("worker.securityContext.privileged=true"),
+    "launcher.securityContext or podSecurityContext asks for more": given("launcher.podSecurityContext.runAsUser=0"),
+    # Metrics
+    "metrics.port=2222 is sshd's port": given(METRICS, "metrics.port=2222"),
+    "overrides holds telemetry.port=1": given(METRICS, "overrides[0]=telemetry.port=1"),
+    "metrics.podMonitor.enabled is set, and no rank serves metrics": given("metrics.podMonitor.enabled=true"),
+}
