@@ -1,0 +1,150 @@
+"""The alerts and the dashboard of the chart, as Prometheus reads them: `promtool` checks what helm renders, and alerts.yaml says for
+each alert when it has to come and when it must not. Every name of a metric has to be in docs/metrics-served.txt.
+
+  alerts_test.py HELM PROMTOOL SOURCE_DIR
+
+Exit code 0 where all is as expected, 1 where not, 77 (skipped) where a tool is not here.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from cases import METRICS, RENDERS, given
+
+SKIPPED = 77
+OF_OTHERS = {"DCGM_FI_DEV_GPU_UTIL"}
+# Where an alert's description goes on with the same words whatever the figures are, alerts.yaml has one of these.
+ENDINGS = {"$STALLED": "EbbStalled", "$LEAK": "EbbMemoryLeak", "$BUDGET": "EbbMemoryNearBudget", "$OVERFLOW": "EbbOverflowStreak", "$CHECKPOINT": "EbbCheckpointOld",
+           "$DATA": "EbbDataWait", "$RANKS": "EbbRankMissing"}
+failures = []
+
+
+def fail(text):
+    print(f"FAILED {text}")
+    failures.append(text)
+
+
+def served(source):
+    """Names of docs/metrics-served.txt, each with its labels."""
+    lines = (source / "docs/metrics-served.txt").read_text().splitlines()
+    return {words[0]: set(words[2].split(",")) - {"-"} for words in (line.split() for line in lines if line and line[0] != "#")}
+
+
+def render(helm, source, template, arguments):
+    done = subprocess.run([helm, "template", "r", "charts/ebb", "--namespace", "n", "--kube-version", "1.34.0", "--show-only", f"templates/{template}.yaml", *arguments],
+                          cwd=source, capture_output=True, text=True, check=True)
+    return yaml.safe_load(done.stdout)
+
+
+def promtool(program, *line):
+    return subprocess.run([program, *line], capture_output=True, text=True, check=False)
+
+
+def endings_of(rules):
+    """What follows the last figure of each alert's description: words that are the same in every alert of its kind."""
+    return {r["alert"]: re.split(r"(?<=[.]) ", r["annotations"]["description"].split("}}")[-1], maxsplit=1)[1] for r in rules}
+
+
+def alerts(tool, source, groups, folder):
+    rules = groups[0]["rules"]
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    done = promtool(tool, "check", "rules", str(folder / "rules.yaml"))
+    if done.returncode or f"{len(rules)} rules found" not in done.stdout:
+        fail(f"promtool check rules: {done.stdout}{done.stderr}")
+    text = (source / "tests/charts/alerts.yaml").read_text()
+    for word, alert in ENDINGS.items():
+        text = text.replace(word, json.dumps(endings_of(rules)[alert])[1:-1])
+    (folder / "alerts.yaml").write_text(text)
+    done = promtool(tool, "test", "rules", str(folder / "alerts.yaml"))
+    if done.returncode:
+        fail(f"promtool test rules:\n{done.stdout}{done.stderr}")
+    tried = [t for group in yaml.safe_load(text)["tests"] for t in group["alert_rule_test"]]
+    for alert in (r["alert"] for r in rules):
+        of_it = [bool(t["exp_alerts"]) for t in tried if t["alertname"] == alert]
+        if set(of_it) != {True, False}:
+            fail(f"alerts.yaml does not try {alert} both where it comes and where it does not")
+    return len(rules), len(tried)
+
+
+def thresholds(helm, source):
+    """Each value of the rule arrives in the expression that it is for."""
+    values = {"stalledSeconds=77": "> 77", "budgetPercent=33": "> 0.33", "overflowStreak=44": ">= 44", "checkpointSeconds=55": "> 55", "dataWaitPercent=66": "> 0.66"}
+    for value, words in values.items():
+        rules = render(helm, source, "prometheusrule", given(METRICS, "metrics.prometheusRule.enabled=true", f"metrics.prometheusRule.{value}"))["spec"]["groups"][0]["rules"]
+        if not any(words in r["expr"] for r in rules):
+            fail(f"{value} is in no expression")
+    rules = render(helm, source, "prometheusrule", given(METRICS, "metrics.prometheusRule.enabled=true", "metrics.prometheusRule.checkpointSeconds=0"))["spec"]["groups"][0]["rules"]
+    if "EbbCheckpointOld" in [r["alert"] for r in rules]:
+        fail("checkpointSeconds=0 leaves the alert in")
+
+
+def names(where, expression, known):
+    """Every name of a metric, and of a label that one is chosen by."""
+    found = set(re.findall(r"\b(?:ebb|DCGM)_\w+", expression))
+    for name in sorted(found - set(known) - OF_OTHERS):
+        fail(f"{where}: {name} is not in docs/metrics-served.txt")
+    for name, selector in re.findall(r"\b(ebb_\w+)\{([^}]*)\}", expression):
+        for label in re.findall(r"(\w+)=~?\"", selector):
+            if label not in known.get(name, set()) | {"namespace", "release"}:
+                fail(f"{where}: {name} has no label {label}")
+    return found
+
+
+def dashboard(tool, config, known, folder):
+    (text,) = config["data"].values()
+    board = json.loads(text)
+    panels = board["panels"]
+    if not re.search("ebb_memory_peak_bytes", panels[0]["targets"][0]["expr"]) or not {"rank", "class"} <= set(re.findall(r"\w+", panels[0]["targets"][0]["expr"].split("(")[1])):
+        fail("the first panel is not memory by class and rank")
+    if len({p["id"] for p in panels}) != len(panels):
+        fail("two panels have one id")
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels]
+    if len(set(places)) != len(places) or any(p["gridPos"]["x"] + p["gridPos"]["w"] > 24 for p in panels):
+        fail("panels lie over each other, or outside")
+    rules = []
+    for panel in panels:
+        for target in panel["targets"]:
+            names(f"panel {panel['title']}", target["expr"], known)
+            expression = re.sub(r"\$\w+", "x", target["expr"])
+            rules.append({"record": f"panel:{panel['id']}_{target['refId']}", "expr": expression})
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            names(f"variable {variable['name']}", variable["query"]["query"], known)
+    (folder / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    done = promtool(tool, "check", "rules", str(folder / "panels.yaml"))
+    if done.returncode or f"{len(rules)} rules found" not in done.stdout:
+        fail(f"the dashboard's expressions: {done.stdout}{done.stderr}")
+    return len(panels)
+
+
+def main():
+    helm, tool, source = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    for program in (helm, tool):
+        if not pathlib.Path(program).exists():
+            print(f"skipped: there is no {pathlib.Path(program).name} (scripts/setup all fetches it)")
+            return SKIPPED
+    known = served(source)
+    two_by_two = given(METRICS, "metrics.prometheusRule.enabled=true", "workers=2,slotsPerWorker=2")
+    groups = render(helm, source, "prometheusrule", two_by_two)["spec"]["groups"]
+    with tempfile.TemporaryDirectory() as folder:
+        rules, tried = alerts(tool, source, groups, pathlib.Path(folder))
+        panels = dashboard(tool, render(helm, source, "dashboard", RENDERS["dashboard"]), known, pathlib.Path(folder))
+    for rule in groups[0]["rules"]:
+        if not names(rule["alert"], rule["expr"], known):
+            fail(f"{rule['alert']} asks for nothing")
+    thresholds(helm, source)
+    print(f"{rules} alerts, {tried} times tried; {panels} panels; {len(known)} names")
+    return int(bool(failures))
+
+
+if __name__ == "__main__":
+    try:
+        import yaml
+    except ImportError:
+        print("skipped: Python has no yaml (scripts/setup all installs python3-yaml)")
+        sys.exit(SKIPPED)
+    sys.exit(main())
