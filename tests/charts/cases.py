@@ -97,8 +97,12 @@ REFUSALS = {
     "launcher.annotations holds sidecar.istio.io/inject": given("launcher.annotations.sidecar\\.istio\\.io/inject=x"),
     "worker.extraVolumes holds a volume called tmp": given("worker.extraVolumes[0].name=tmp"),
     "worker.extraVolumes holds the host path x": given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].hostPath.path=/srv"),
-    "worker.securityContext or podSecurityContext asks for more": given("worker.securityContext.privileged=true"),
-    "launcher.securityContext or podSecurityContext asks for more": given("launcher.podSecurityContext.runAsUser=0"),
+    "worker.securityContext asks for what the Pod Security Standard `restricted` does not allow (privileged)": given("worker.securityContext.privileged=true"),
+    "launcher.podSecurityContext asks for what the Pod Security Standard `restricted` does not allow (the user root)": given("launcher.podSecurityContext.runAsUser=0"),
+    "(allowPrivilegeEscalation, the capability SYS_ADMIN, capabilities that are not dropped, no seccomp profile)":
+        given("worker.securityContext.allowPrivilegeEscalation=true", "worker.securityContext.capabilities.add={SYS_ADMIN},worker.securityContext.capabilities.drop={}",
+              "worker.securityContext.seccompProfile.type=Unconfined"),
+    "worker.initContainers: securityContext of a asks for": given("worker.initContainers[0].name=a,worker.initContainers[0].securityContext.runAsUser=0"),
     # Metrics
     "metrics.port=2222 is sshd's port": given(METRICS, "metrics.port=2222"),
     "overrides holds telemetry.port=1": given(METRICS, "overrides[0]=telemetry.port=1"),

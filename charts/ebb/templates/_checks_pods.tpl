@@ -57,16 +57,25 @@
 {{- end -}}
 {{- end -}}
 {{- if $v.security.restricted -}}
-{{- $pod := .role.podSecurityContext -}}
-{{- $container := .role.securityContext -}}
-{{- $added := without (default list (dig "capabilities" "add" list $container)) "NET_BIND_SERVICE" -}}
-{{- $drop := default list (dig "capabilities" "drop" (list "ALL") $container) -}}
-{{- $root := false -}}
-{{- range $context := list $pod $container -}}
-{{- if or (not (dig "runAsNonRoot" true $context)) (eq 0 (int (dig "runAsUser" 1000 $context))) (eq "Unconfined" (dig "seccompProfile" "type" "" $context)) -}}{{- $root = true -}}{{- end -}}
+{{- include "ebb.checkRestricted" (dict "at" (printf "%s.podSecurityContext" $name) "context" .role.podSecurityContext) -}}
+{{- include "ebb.checkRestricted" (dict "at" (printf "%s.securityContext" $name) "context" .role.securityContext) -}}
+{{- range .role.initContainers -}}
+{{- include "ebb.checkRestricted" (dict "at" (printf "%s.initContainers: securityContext of %s" $name .name) "context" (default dict .securityContext)) -}}
 {{- end -}}
-{{- if or $root $container.privileged $container.allowPrivilegeEscalation $added (not (has "ALL" $drop)) -}}
-{{- fail (printf "%s.securityContext or podSecurityContext asks for more than the Pod Security Standard `restricted` allows (root, privilege escalation, a capability, no seccomp): leave that out, or set security.restricted=false" $name) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What is laid over the chart's own securityContext may not undo it: at, context. */}}
+{{- define "ebb.checkRestricted" -}}
+{{- $c := .context -}}
+{{- $asked := list -}}
+{{- if or (not (dig "runAsNonRoot" true $c)) (eq 0 (int (dig "runAsUser" 1000 $c))) -}}{{- $asked = append $asked "the user root" -}}{{- end -}}
+{{- if $c.privileged -}}{{- $asked = append $asked "privileged" -}}{{- end -}}
+{{- if $c.allowPrivilegeEscalation -}}{{- $asked = append $asked "allowPrivilegeEscalation" -}}{{- end -}}
+{{- range without (default list (dig "capabilities" "add" list $c)) "NET_BIND_SERVICE" -}}{{- $asked = append $asked (printf "the capability %s" .) -}}{{- end -}}
+{{- if not (has "ALL" (default list (dig "capabilities" "drop" (list "ALL") $c))) -}}{{- $asked = append $asked "capabilities that are not dropped" -}}{{- end -}}
+{{- if eq "Unconfined" (dig "seccompProfile" "type" "" $c) -}}{{- $asked = append $asked "no seccomp profile" -}}{{- end -}}
+{{- if $asked -}}
+{{- fail (printf "%s asks for what the Pod Security Standard `restricted` does not allow (%s): leave that out, or set security.restricted=false" .at (join ", " $asked)) -}}
 {{- end -}}
 {{- end -}}

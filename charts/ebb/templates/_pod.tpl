@@ -109,7 +109,8 @@ spec:
   {{- with .role.initContainers }}
   initContainers:
     {{- range . }}
-    {{- toYaml (list (merge (deepCopy .) (ternary dict (dict "securityContext" (fromYaml $security)) (hasKey . "securityContext")))) | nindent 4 }}
+    {{- $context := mergeOverwrite (fromYaml $security) (deepCopy (default dict .securityContext)) }}
+    {{- toYaml (list (merge (dict "securityContext" $context) (deepCopy .))) | nindent 4 }}
     {{- end }}
   {{- end }}
   {{- /* The operator gives its hostfile and keys to the first container alone. */}}

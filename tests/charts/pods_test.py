@@ -1,0 +1,144 @@
+"""What has to hold of every render, whatever golden files say: the Pod Security Standard, secrets, volumes, names, metrics, policies.
+
+  pods_test.py HELM SOURCE_DIR
+
+Exit code 0 where all of it holds, 1 where not, 77 (skipped) where a tool is not here.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+from cases import RENDERS
+
+SKIPPED = 77
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/: what `restricted` lets volumes be.
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+NOT_RESTRICTED = {"host-path", "rdma"}
+failures = []
+
+
+def expect(held, text):
+    if not held:
+        print(f"FAILED {text}")
+        failures.append(text)
+
+
+def pods_of(things):
+    """(role, labels, spec) of each pod that the objects come to."""
+    for thing in things:
+        if thing["kind"] == "Pod":
+            yield "test", thing["metadata"]["labels"], thing["spec"]
+        elif thing["kind"] == "MPIJob":
+            for role, replica in thing["spec"]["mpiReplicaSpecs"].items():
+                yield role.lower(), replica["template"]["metadata"]["labels"], replica["template"]["spec"]
+        elif thing["kind"] == "Job":
+            yield "trainer", thing["spec"]["template"]["metadata"]["labels"], thing["spec"]["template"]["spec"]
+
+
+def containers(spec):
+    return spec.get("initContainers", []) + spec["containers"]
+
+
+def restricted(where, spec):
+    """The standard, field by field; returns what is beyond it."""
+    beyond = [f"the host path of {v['name']}" for v in spec["volumes"] if "hostPath" in v]
+    beyond += [f"volume {v['name']}" for v in spec["volumes"] if not VOLUMES & set(v) and "hostPath" not in v]
+    context = spec["securityContext"]
+    beyond += [] if context.get("seccompProfile", {}).get("type") == "RuntimeDefault" else ["no seccomp profile"]
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        expect(key not in spec, f"{where}: {key}")
+    for container in containers(spec):
+        c = {**context, **container["securityContext"]}
+        expect(c["runAsNonRoot"] is True and c["runAsUser"] > 0, f"{where}: {container['name']} runs as root")
+        expect(c["allowPrivilegeEscalation"] is False and not c.get("privileged"), f"{where}: {container['name']} may get more rights")
+        expect("ALL" in c["capabilities"]["drop"], f"{where}: {container['name']} keeps capabilities")
+        beyond += [f"capability {name}" for name in c["capabilities"].get("add", []) if name != "NET_BIND_SERVICE"]
+        expect(not any("hostPort" in port for port in container.get("ports", [])), f"{where}: a port of the host")
+    return beyond
+
+
+def pod(name, role, labels, spec):
+    where = f"{name}, {role}"
+    beyond = restricted(where, spec)
+    expect(bool(beyond) == (name in NOT_RESTRICTED and role in ("worker", "trainer", "launcher") and not (name == "rdma" and role == "launcher")), f"{where}: beyond `restricted`: {beyond}")
+    expect(spec["automountServiceAccountToken"] is False, f"{where}: has a token of its service account")
+    expect(labels["app.kubernetes.io/instance"] == "r" and labels["app.kubernetes.io/component"] == role, f"{where}: labels {labels}")
+    expect(labels["sidecar.istio.io/inject"] == "false", f"{where}: may get a sidecar")
+    volumes = [v["name"] for v in spec["volumes"]]
+    expect(len(set(volumes)) == len(volumes), f"{where}: two volumes of one name: {volumes}")
+    used = set()
+    for container in containers(spec):
+        mounts = container.get("volumeMounts", [])
+        paths = [m["mountPath"] for m in mounts]
+        expect(len(set(paths)) == len(paths), f"{where}: two mounts at one path: {paths}")
+        used |= {m["name"] for m in mounts}
+        variables = [v["name"] for v in container.get("env", [])]
+        expect(len(set(variables)) == len(variables), f"{where}: a variable twice: {variables}")
+    expect(used == set(volumes), f"{where}: volumes without a mount, or mounts without a volume: {used ^ set(volumes)}")
+    secrets = [v["name"] for v in spec["volumes"] if v["name"].startswith("secret-")]
+    expect(len(secrets) == (2 if name == "secrets" and role in ("worker", "trainer") else 0), f"{where}: secrets {secrets}")
+
+
+def whole(name, things):
+    by_kind = {}
+    for thing in things:
+        by_kind.setdefault(thing["kind"], []).append(thing)
+        expect(thing["metadata"]["namespace"] == "n", f"{name}: {thing['kind']} without a namespace")
+    pods = list(pods_of(things))
+    (job,) = by_kind.get("MPIJob", by_kind.get("Job"))
+    (starts,) = [c for role, _, spec in pods if role in ("launcher", "trainer") for c in spec["containers"]]
+    arguments = starts["args"]
+    # Forwarded by name: what ranks are told, and no more.
+    if job["kind"] == "MPIJob":
+        forwarded = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--forward"]
+        (worker,) = [spec["containers"][0] for role, _, spec in pods if role == "worker"]
+        known = {v["name"] for v in worker["env"]} - {"HOME", "SSHD_NOTE"}
+        expect(set(forwarded) == known, f"{name}: forwarded {forwarded}, of {known}")
+        for variable in (v for v in worker["env"] if v["name"] in forwarded):
+            expect("value" in variable, f"{name}: {variable['name']} is forwarded and comes from a secret")
+        expect(job["spec"]["slotsPerWorker"] * job["spec"]["mpiReplicaSpecs"]["Worker"]["replicas"] == int(arguments[arguments.index("-n") + 1]), f"{name}: ranks")
+    (test,) = [spec["containers"][0] for role, _, spec in pods if role == "test"]
+    variables = {v["name"]: v["value"] for v in test["env"]}
+    expect(variables["EBB_JOB"] == job["metadata"]["name"], f"{name}: the test is of another job")
+    # The port is one number everywhere, and nowhere without metrics.
+    ports = [p["containerPort"] for _, _, spec in pods for c in spec["containers"] for p in c.get("ports", []) if p["name"] == "metrics"]
+    told = [int(word.split("=")[1]) for word in arguments if word.startswith("telemetry.port=")]
+    let_in = [p["port"] for policy in by_kind.get("NetworkPolicy", []) for rule in policy["spec"]["ingress"] for p in rule.get("ports", [])]
+    served = name in ("metrics", "metrics-job", "alerts", "dashboard")
+    expect(len(ports) == served and ports == told == let_in, f"{name}: metrics at {ports}, told {told}, let in {let_in}")
+    for policy in by_kind.get("NetworkPolicy", []):
+        chosen = policy["spec"]["podSelector"]["matchLabels"].items()
+        expect(all(chosen <= labels.items() for _, labels, _ in pods), f"{name}: the network policy does not choose all pods")
+    for monitor in by_kind.get("PodMonitor", []):
+        (term,) = monitor["spec"]["selector"]["matchExpressions"]
+        chosen = [role for role, labels, _ in pods if monitor["spec"]["selector"]["matchLabels"].items() <= labels.items() and labels[term["key"]] in term["values"]]
+        expect(chosen == ["worker"], f"{name}: the monitor chooses {chosen}")
+    return len(pods)
+
+
+def main():
+    helm, source = sys.argv[1:3]
+    if not pathlib.Path(helm).exists():
+        print("skipped: there is no helm (scripts/setup all builds it)")
+        return SKIPPED
+    count = 0
+    for name, arguments in RENDERS.items():
+        done = subprocess.run([helm, "template", "r", "charts/ebb", "--namespace", "n", "--kube-version", "1.34.0", *arguments], cwd=source, capture_output=True, text=True, check=True)
+        things = [thing for thing in yaml.safe_load_all(done.stdout) if thing]
+        expect(len(re.findall(r"^kind: ", done.stdout, re.MULTILINE)) == len(things), f"{name}: documents")
+        for role, labels, spec in pods_of(things):
+            pod(name, role, labels, spec)
+        count += whole(name, things)
+    print(f"{len(RENDERS)} renders, {count} pods")
+    return int(bool(failures))
+
+
+if __name__ == "__main__":
+    try:
+        import yaml
+    except ImportError:
+        print("skipped: Python has no yaml (scripts/setup all installs python3-yaml)")
+        sys.exit(SKIPPED)
+    sys.exit(main())
