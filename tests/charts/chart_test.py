@@ -85,7 +85,15 @@ def taken(chart):
 
 
 def namespaces(chart):
-    """A release in another namespace differs from it by that name alone."""
+    """A release in another namespace differs from it by that name alone, also where YAML would read the name as something else."""
+    for name in ("y", "123", "1e3"):
+        done = chart.render([*RENDERS["mpijob"], "--set", "fullnameOverride=on"], release=name, namespace=name)
+        for words in (f'namespace: "{name}"', f'app.kubernetes.io/instance: "{name}"', 'name: "on"'):
+            if words not in done.stdout:
+                chart.fail(f"release and namespace {name}: no {words} in the render {done.stderr}")
+        bare = re.findall(rf"^.*: {name}$", done.stdout, re.MULTILINE)
+        if bare:
+            chart.fail(f"not quoted: {bare}")
     for name, arguments in RENDERS.items():
         here, there = chart.render(arguments).stdout, chart.render(arguments, namespace="elsewhere").stdout
         if here != re.sub(r"\belsewhere\b", "n", there):

@@ -37,13 +37,13 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 {{- with .role.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .role.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .role.schedulerName }}
-schedulerName: {{ . }}
+schedulerName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -51,9 +51,9 @@ schedulerName: {{ . }}
 - name: HOME
   value: /tmp
 - name: EBB_DATA
-  value: {{ .Values.data.mountPath }}
+  value: {{ .Values.data.mountPath | quote }}
 {{- range $name, $value := .Values.env }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end -}}
@@ -92,7 +92,7 @@ spec:
   restartPolicy: {{ . }}
   {{- end }}
   {{- with (default (include "ebb.serviceAccount" .root) .role.serviceAccountName) }}
-  serviceAccountName: {{ . }}
+  serviceAccountName: {{ . | quote }}
   {{- end }}
   automountServiceAccountToken: false
   enableServiceLinks: false

@@ -17,7 +17,7 @@ storageClassName: {{ .storageClassName | quote }}
 {{- end }}
 resources:
   requests:
-    storage: {{ .size }}
+    storage: {{ .size | quote }}
 {{- end -}}
 
 {{/* Where a volume comes from: values (of it), claimName. */}}
@@ -31,10 +31,10 @@ ephemeral:
       {{- include "ebb.claimSpec" .values.ephemeral | nindent 6 }}
 {{- else if .values.hostPath -}}
 hostPath:
-  path: {{ .values.hostPath }}
+  path: {{ .values.hostPath | quote }}
 {{- else -}}
 persistentVolumeClaim:
-  claimName: {{ .claimName }}
+  claimName: {{ .claimName | quote }}
 {{- end -}}
 {{- end -}}
 
@@ -49,7 +49,7 @@ persistentVolumeClaim:
 - name: shm
   emptyDir:
     medium: Memory
-    sizeLimit: {{ $v.shm.size }}
+    sizeLimit: {{ $v.shm.size | quote }}
 {{- if include "ebb.places" $v.data }}
 - name: data
   {{- include "ebb.volumeSource" (dict "values" $v.data "claimName" (include "ebb.dataClaim" .root)) | nindent 2 }}
@@ -60,7 +60,7 @@ persistentVolumeClaim:
 {{- range $i, $secret := $v.secrets }}
 - name: secret-{{ $i }}
   secret:
-    secretName: {{ $secret.name }}
+    secretName: {{ $secret.name | quote }}
     {{- /* To the group of the pod, of which user 1000 is. */}}
     defaultMode: 0440
 {{- end }}
@@ -78,14 +78,14 @@ persistentVolumeClaim:
   mountPath: /dev/shm
 {{- if include "ebb.places" $v.data }}
 - name: data
-  mountPath: {{ $v.data.mountPath }}
+  mountPath: {{ $v.data.mountPath | quote }}
 {{- end }}
 - name: checkpoints
-  mountPath: {{ $v.checkpoints.mountPath }}
+  mountPath: {{ $v.checkpoints.mountPath | quote }}
 {{- if ne .name "launcher" }}
 {{- range $i, $secret := $v.secrets }}
 - name: secret-{{ $i }}
-  mountPath: {{ $secret.mountPath }}
+  mountPath: {{ $secret.mountPath | quote }}
   readOnly: true
 {{- end }}
 {{- end }}
