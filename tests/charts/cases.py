@@ -51,6 +51,9 @@ REFUSALS = {
     "parallel.ranks of the run is 3, and 1 workers x 1 slots are 1": text("parallel: {ranks: 3}"),
     "memory.budget of the run is 8GiB (8589934592 bytes) for each of slotsPerWorker=2 ranks, and worker.resources.limits.memory=12Gi (12884901888 bytes) is less":
         text("memory: {budget: 8GiB}", "slotsPerWorker=2,worker.resources.limits.memory=12Gi"),
+    "memory.budget of the run is 1.5 KiB (1536 bytes) for each of slotsPerWorker=1 ranks, and worker.resources.limits.memory=1535 (1535 bytes)":
+        text("memory: {budget: 1.5 KiB}", "worker.resources.limits.memory=1535,shm.size=1Ki"),
+    "worker.resources.limits.memory=8589934592 (8589934592 bytes)": text("memory: {budget: 8589934593}", "worker.resources.limits.memory=8589934592"),
     "Lower memory.budget to 6442450944 bytes": given("slotsPerWorker=2,worker.resources.limits.memory=12Gi", "overrides[0]=memory.budget=8 GB"),
     "shm.size=2Gi counts against worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
     "mode job is one pod": given("mode=job,workers=2"),

@@ -34,14 +34,16 @@
 {{- if and $expected (ne $expected $ranks) -}}
 {{- fail (printf "parallel.ranks of the run is %d, and %d workers x %d slots are %d: make them the same, or leave parallel.ranks out" $expected (int $v.workers) (int $v.slotsPerWorker) $ranks) -}}
 {{- end -}}
-{{- $limit := include "ebb.bytes" (dig "limits" "memory" "" $v.worker.resources) -}}
+{{- $given := dig "limits" "memory" "" $v.worker.resources -}}
+{{- $limit := include "ebb.bytes" $given -}}
+{{- $given = ternary $given $limit (kindIs "string" $given) -}}
 {{- $budget := include "ebb.bytes" (get $seen "memory.budget") -}}
 {{- if and $limit $budget (not $v.gpu.count) (gt (mul (int64 $budget) (int64 $v.slotsPerWorker)) (int64 $limit)) -}}
-{{- fail (printf "memory.budget of the run is %s (%s bytes) for each of slotsPerWorker=%d ranks, and worker.resources.limits.memory=%v (%s bytes) is less: the kernel would end the worker before the budget does. Lower memory.budget to %d bytes at most, or raise the limit" (get $seen "memory.budget") $budget (int $v.slotsPerWorker) $v.worker.resources.limits.memory $limit (div (int64 $limit) (int64 $v.slotsPerWorker))) -}}
+{{- fail (printf "memory.budget of the run is %s (%s bytes) for each of slotsPerWorker=%d ranks, and worker.resources.limits.memory=%v (%s bytes) is less: the kernel would end the worker before the budget does. Lower memory.budget to %d bytes at most, or raise the limit" (get $seen "memory.budget") $budget (int $v.slotsPerWorker) $given $limit (div (int64 $limit) (int64 $v.slotsPerWorker))) -}}
 {{- end -}}
 {{- $shm := include "ebb.bytes" $v.shm.size -}}
 {{- if and $limit (gt (int64 $shm) (int64 $limit)) -}}
-{{- fail (printf "shm.size=%s counts against worker.resources.limits.memory=%v, which is less: lower the one or raise the other" $v.shm.size $v.worker.resources.limits.memory) -}}
+{{- fail (printf "shm.size=%s counts against worker.resources.limits.memory=%v, which is less: lower the one or raise the other" $v.shm.size $given) -}}
 {{- end -}}
 {{- end -}}
 
