@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "comm/world_under_test.h"
@@ -23,12 +26,7 @@ class AffinityTest : public testing::Test {
       if (CPU_ISSET(core, &before_)) cores_.push_back(core);
   }
   ~AffinityTest() override { sched_setaffinity(0, sizeof before_, &before_); }
-  void bind_to(std::size_t which) {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cores_[which % cores_.size()], &one);
-    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-  }
+  void bind_to_one(std::size_t which) { ASSERT_TRUE(bind_to({cores_[which % cores_.size()]})); }
   cpu_set_t before_{};
   std::vector<int> cores_;
 };
@@ -36,28 +34,54 @@ class AffinityTest : public testing::Test {
 TEST_F(AffinityTest, CountsTheCoresOfTheMask) {
   EXPECT_EQ(measure_affinity().mask_cores, static_cast<std::int64_t>(cores_.size()));
   EXPECT_GE(measure_affinity().host_cores, 1);
-  bind_to(0);
+  bind_to_one(0);
   EXPECT_EQ(measure_affinity().mask_cores, 1);
 }
 
 TEST_F(AffinityTest, RanksShareTheCoresThatTheyMayAllUse) {
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(suggested_threads(*world, kPatience_s), fair);
+  EXPECT_EQ(share_of_host(*world, kPatience_s).threads, fair);
+}
+
+TEST_F(AffinityTest, EachRankHasCoresOfItsOwn) {
+  const std::vector<int> mine = share_of_host(*world, kPatience_s).cores;
+  const std::size_t ranks = static_cast<std::size_t>(world->local_size());
+  if (ranks == 1 || cores_.size() < ranks) {
+    EXPECT_TRUE(mine.empty());
+    return;
+  }
+  EXPECT_EQ(mine.size(), cores_.size() / ranks);
+  std::string text;
+  for (const int core : mine) text += std::to_string(core) + " ";
+  std::vector<int> all;
+  for (const std::string& other : world->gather_to_all(text, kPatience_s)) {
+    std::istringstream in(other);
+    for (int core = 0; in >> core;) all.push_back(core);
+  }
+  std::ranges::sort(all);
+  EXPECT_EQ(std::ranges::adjacent_find(all), all.end()) << "a core was given twice";
+  ASSERT_TRUE(bind_to(mine));
+  EXPECT_EQ(measure_affinity().mask_cores, static_cast<std::int64_t>(mine.size()));
+}
+
+TEST_F(AffinityTest, RanksThatAreBoundAlreadyStayAsTheyAre) {
+  bind_to_one(static_cast<std::size_t>(world->local_rank()));
+  EXPECT_TRUE(share_of_host(*world, kPatience_s).cores.empty());
 }
 
 TEST_F(AffinityTest, ABoundRankGetsNoMoreThreadsThanItsMask) {
-  bind_to(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_EQ(suggested_threads(*world, kPatience_s), 1);
+  bind_to_one(static_cast<std::size_t>(world->local_rank()));
+  EXPECT_EQ(share_of_host(*world, kPatience_s).threads, 1);
 }
 
 TEST_F(AffinityTest, OneBoundRankLeavesTheOthersTheirShare) {
-  if (world->rank() == 0) bind_to(0);
+  if (world->rank() == 0) bind_to_one(0);
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(suggested_threads(*world, kPatience_s), world->rank() == 0 ? 1 : fair);
+  EXPECT_EQ(share_of_host(*world, kPatience_s).threads, world->rank() == 0 ? 1 : fair);
 }
 
 TEST_F(AffinityTest, MoreThreadsThanTheMaskLetsRunAreWarnedOf) {
-  bind_to(0);
+  bind_to_one(0);
   EXPECT_EQ(binding_warning(1), "");
   EXPECT_THAT(binding_warning(2), HasSubstr("2 threads share the 1 of "));
   EXPECT_THAT(binding_warning(2), HasSubstr("--bind-to none"));

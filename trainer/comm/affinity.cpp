@@ -5,10 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <compare>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace ebb::comm {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 std::string mask_text() {
   cpu_set_t set;
@@ -21,6 +27,29 @@ std::string mask_text() {
   return text;
 }
 
+// Where a core lies; in this order neighbours share most.
+struct Core {
+  int node, package, core, number;
+  auto operator<=>(const Core&) const = default;
+};
+
+int number_in(const fs::path& file) {
+  int value = 0;
+  std::ifstream(file) >> value;
+  return value;
+}
+
+Core look_at(int number) {
+  const fs::path folder = "/sys/devices/system/cpu/cpu" + std::to_string(number);
+  Core core{0, number_in(folder / "topology/physical_package_id"), number_in(folder / "topology/core_id"),
+            number};
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (const std::string name = entry.path().filename(); name.starts_with("node"))
+      core.node = std::atoi(name.c_str() + 4);
+  return core;
+}
+
 std::int64_t count(const std::string& mask) {
   return std::max<std::int64_t>(1, std::count(mask.begin(), mask.end(), '1'));
 }
@@ -31,20 +60,39 @@ Affinity measure_affinity() {
   return {std::max<std::int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN)), count(mask_text())};
 }
 
-std::int64_t suggested_threads(const World& world, double timeout_s) {
+Share share_of_host(const World& world, double timeout_s) {
   const std::string mine = mask_text();
   std::string all;  // cores that some rank of this host may use
   std::int64_t here = 0;
+  bool alike = true;
   for (const std::string& text : world.gather_to_all(world.host() + " " + mine, timeout_s)) {
     const std::size_t space = text.rfind(' ');
     if (text.substr(0, space) != world.host()) continue;
     ++here;
     const std::string mask = text.substr(space + 1);
+    alike = alike && mask == mine;
     all.resize(std::max(all.size(), mask.size()), '0');
     for (std::size_t i = 0; i < mask.size(); ++i)
       if (mask[i] == '1') all[i] = '1';
   }
-  return std::clamp<std::int64_t>(count(all) / std::max<std::int64_t>(1, here), 1, count(mine));
+  Share share;
+  const std::int64_t each = count(all) / std::max<std::int64_t>(1, here);
+  share.threads = std::clamp<std::int64_t>(each, 1, count(mine));
+  if (!alike || here < 2 || each < 1) return share;
+  std::vector<Core> cores;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i] == '1') cores.push_back(look_at(static_cast<int>(i)));
+  std::ranges::sort(cores);
+  for (std::int64_t i = 0; i < each; ++i)
+    share.cores.push_back(cores[static_cast<std::size_t>(world.local_rank() * each + i)].number);
+  return share;
+}
+
+bool bind_to(const std::vector<int>& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) CPU_SET(core, &set);
+  return sched_setaffinity(0, sizeof set, &set) == 0;
 }
 
 std::string binding_warning(std::int64_t threads) {

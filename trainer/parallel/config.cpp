@@ -40,6 +40,12 @@ void ParallelConfig::describe(config::Section& s) {
           "Compute threads of each rank. 0: the cores of this machine divided by its ranks. Another number "
           "may change the last bits.")
       .free_to_change();
+  s.flag("pin", pin)
+      .doc(
+          "Ranks of one machine keep to cores of their own, side by side on a NUMA node, unless mpirun has "
+          "bound them "
+          "already.")
+      .free_to_change();
 }
 
 }  // namespace ebb::parallel

@@ -17,6 +17,7 @@ struct ParallelConfig {
   std::int64_t bucket_bytes = 25 << 20;
   double timeout_s = 300;
   std::int64_t threads = 0;
+  bool pin = true;
   void describe(config::Section& s);
 };
 

@@ -56,9 +56,13 @@ at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, 
   return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
 }
 
-std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world) {
-  const std::int64_t suggested = comm::suggested_threads(world, parallel.timeout_s);
-  const std::int64_t threads = parallel.threads > 0 ? parallel.threads : suggested;
+// Before the first thread of a pool is started: it inherits the binding.
+std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world,
+                            std::int64_t& pinned) {
+  const comm::Share share = comm::share_of_host(world, parallel.timeout_s);
+  const std::int64_t threads = parallel.threads > 0 ? parallel.threads : share.threads;
+  const auto cores = std::ssize(share.cores);
+  if (parallel.pin && cores > 0 && threads <= cores && comm::bind_to(share.cores)) pinned = cores;
   at::set_num_threads(static_cast<int>(threads));
   return threads;
 }
@@ -104,7 +108,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       ledger(account),
       device(choose_device(config.run.device, config.run.share_gpus, world, config.parallel.timeout_s,
                            device_note)),
-      threads(choose_threads(config.parallel, world)),
+      threads(choose_threads(config.parallel, world, pinned)),
       communicator(
           comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
       model(models::make_model(config.model, open_split("train")->shape(), config.precision.dtype, device,
@@ -201,11 +205,12 @@ std::string Session::description() const {
                       : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
                                                                         : "fp32";
   return fmt::format(
-      "{}, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}, tensors moved by {}; {} {}, global "
+      "{}, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}{}, tensors moved by {}; {} {}, global "
       "batch {}",
       config.model.kind == models::Kind::gpt ? "gpt" : "vae",
       static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(),
       world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU",
+      pinned == 0 ? "" : fmt::format(" (pinned to {} core{} each)", pinned, pinned == 1 ? "" : "s"),
       communicator->backend(), loader->samples(),
       config.data.is_text() ? fmt::format("windows of {} tokens", config.data.context) : "samples",
       config.data.batch);

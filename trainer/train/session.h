@@ -53,6 +53,7 @@ struct Session {
   memory::Ledger& ledger;
   std::string device_note;  // why GPUs that are there are not used; else empty
   at::Device device;
+  std::int64_t pinned = 0;  // cores that this rank was bound to; 0: it was not
   std::int64_t threads;
   std::unique_ptr<comm::Communicator> communicator;
   std::unique_ptr<models::Model> model;
