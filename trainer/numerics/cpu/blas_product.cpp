@@ -78,7 +78,7 @@ void blas_product(const Operand& a, const Operand& b, const Result& result, std:
       }
       const std::int64_t grain = std::max<std::int64_t>(1, 32768 / nc);
       at::parallel_for(0, mc, grain, [&](std::int64_t begin, std::int64_t end) {
-        store_rows(result, n, m0 + begin, end - begin, n0, nc, c_space + begin * nc);
+        store_rows(result, n, m0 + begin, end - begin, n0, nc, c_space + begin * nc, nc);
       });
     }
   }

@@ -46,4 +46,21 @@ EBB_INLINE void store(Kind kind, const float* in, void* out, std::int64_t n) {
     std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
 }
 
+// The same to read alone: fp32 where it lies, else in `space`.
+template <class Convert>
+EBB_INLINE const float* read(Kind kind, const void* in, float* space, std::int64_t n) {
+  if (kind == Kind::f32) return static_cast<const float*>(in);
+  load<Convert>(kind, in, space, n);
+  return space;
+}
+
+// Where results are made: in place for fp32, else in `space`, from where write() brings them.
+EBB_INLINE float* room_for(Kind kind, void* out, float* space) {
+  return kind == Kind::f32 ? static_cast<float*>(out) : space;
+}
+template <class Convert>
+EBB_INLINE void write(Kind kind, const float* values, void* out, std::int64_t n) {
+  if (kind != Kind::f32) store<Convert>(kind, values, out, n);
+}
+
 }  // namespace ebb::numerics::cpu

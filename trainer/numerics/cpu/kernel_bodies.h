@@ -58,24 +58,22 @@ EBB_INLINE void finish_block(float* values, Act act, std::int64_t n) {
 template <class Convert>
 EBB_INLINE void finish_body(Kind kind, float* values, const float* bias, Act act, std::int64_t rows,
                             std::int64_t columns, void* out, void* before) {
-  if (bias != nullptr) {
-    if (columns == 1) {
-      const float b = bias[0];
-      for (std::int64_t i = 0; i < rows; ++i) values[i] += b;
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r) {
-        float* row = values + r * columns;
-        for (std::int64_t c = 0; c < columns; ++c) row[c] += bias[c];
-      }
+  if (columns == 1 && bias != nullptr) {
+    for (std::int64_t i = 0; i < rows; ++i) values[i] += bias[0];
+    bias = nullptr;
+  }
+  // Without a bias all rows are one long row. A piece of a row at a time, while it is near.
+  if (bias == nullptr) columns *= rows, rows = 1;
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; c += kBlock) {
+      const std::int64_t i = r * columns + c, count = std::min(kBlock, columns - c);
+      float* const piece = values + i;
+      if (bias != nullptr)
+        for (std::int64_t j = 0; j < count; ++j) piece[j] += bias[c + j];
+      if (before != nullptr) store<Convert>(kind, piece, at(before, kind, i), count);
+      finish_block(piece, act, count);
+      if (at(out, kind, i) != piece) store<Convert>(kind, piece, at(out, kind, i), count);
     }
-  }
-  const std::int64_t n = rows * columns;
-  if (before != nullptr) store<Convert>(kind, values, before, n);
-  for (std::int64_t i = 0; i < n; i += kBlock) {
-    const std::int64_t count = std::min(kBlock, n - i);
-    finish_block(values + i, act, count);
-    store<Convert>(kind, values + i, at(out, kind, i), count);
-  }
 }
 
 EBB_INLINE void activation_gradient_body(Act act, const float* saved, float* gradient, std::int64_t n) {

@@ -21,14 +21,14 @@ EBB_INLINE float sum_of(std::int64_t n, const Term& term) {
 template <class Convert>
 EBB_INLINE void norm_body(Kind kind, const void* x, const float* w, const float* b, float eps,
                           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd) {
-  alignas(64) float v[kBlock];
+  alignas(64) float space[kBlock];
   const auto count_of = [&](std::int64_t c) { return std::min(kBlock, columns - c); };
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t row = r * columns;
     float centre = 0;
     if (mean != nullptr) {
       for (std::int64_t c = 0; c < columns; c += kBlock) {
-        load<Convert>(kind, at(x, kind, row + c), v, count_of(c));
+        const float* const v = read<Convert>(kind, at(x, kind, row + c), space, count_of(c));
         centre += sum_of(count_of(c), [&](std::int64_t i) { return v[i]; });
       }
       centre /= static_cast<float>(columns);
@@ -36,18 +36,19 @@ EBB_INLINE void norm_body(Kind kind, const void* x, const float* w, const float*
     }
     float squares = 0;
     for (std::int64_t c = 0; c < columns; c += kBlock) {
-      load<Convert>(kind, at(x, kind, row + c), v, count_of(c));
+      const float* const v = read<Convert>(kind, at(x, kind, row + c), space, count_of(c));
       squares += sum_of(count_of(c), [&](std::int64_t i) { return (v[i] - centre) * (v[i] - centre); });
     }
     const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + eps);
     rstd[r] = scale;
     for (std::int64_t c = 0; c < columns; c += kBlock) {
       const std::int64_t n = count_of(c);
-      load<Convert>(kind, at(x, kind, row + c), v, n);
-      for (std::int64_t i = 0; i < n; ++i) v[i] = (v[i] - centre) * scale * w[c + i];
+      const float* const v = read<Convert>(kind, at(x, kind, row + c), space, n);
+      float* const to = room_for(kind, at(y, kind, row + c), space);
+      for (std::int64_t i = 0; i < n; ++i) to[i] = (v[i] - centre) * scale * w[c + i];
       if (b != nullptr)
-        for (std::int64_t i = 0; i < n; ++i) v[i] += b[c + i];
-      store<Convert>(kind, v, at(y, kind, row + c), n);
+        for (std::int64_t i = 0; i < n; ++i) to[i] += b[c + i];
+      write<Convert>(kind, to, at(y, kind, row + c), n);
     }
   }
 }
@@ -94,14 +95,15 @@ EBB_INLINE void norm_gradient_body(Kind kind, const void* dy, const void* x, con
 template <class Convert, class Combine>
 EBB_INLINE void combine_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n,
                              const Combine& combine) {
-  alignas(64) float x[kBlock];
-  alignas(64) float y[kBlock];
+  alignas(64) float left[kBlock];
+  alignas(64) float right[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(a, kind, i), x, count);
-    load<Convert>(kind, at(b, kind, i), y, count);
-    for (std::int64_t j = 0; j < count; ++j) x[j] = combine(x[j], y[j]);
-    store<Convert>(kind, x, at(out, kind, i), count);
+    const float* const x = read<Convert>(kind, at(a, kind, i), left, count);
+    const float* const y = read<Convert>(kind, at(b, kind, i), right, count);
+    float* const to = room_for(kind, at(out, kind, i), left);
+    for (std::int64_t j = 0; j < count; ++j) to[j] = combine(x[j], y[j]);
+    write<Convert>(kind, to, at(out, kind, i), count);
   }
 }
 

@@ -194,16 +194,17 @@ class PackedProduct {
     float* const left = left_ + thread * plan_.left();
     pack(a_, panels_, element_, a_.transposed, m0 + first, rows, k0, steps, kLeftPanel,
          reinterpret_cast<char*>(left));
-    const bool plain = writes_plainly(result_);
+    // fp32 is made where it belongs, and finished there.
+    const bool direct = result_.kind == Kind::f32, plain = writes_plainly(result_);
     float* c = sums_ + (plan_.cut ? first * columns : thread * plan_.rows * plan_.columns);
-    if (plain) c = static_cast<float*>(result_.out) + (m0 + first) * n_ + n0;
-    const std::int64_t ldc = plain ? n_ : columns;
+    if (direct) c = static_cast<float*>(result_.out) + (m0 + first) * n_ + n0;
+    const std::int64_t ldc = direct ? n_ : columns;
     for (std::int64_t p = 0; p < columns; p += kRightPanel)
       for (std::int64_t r = 0; r < rows; r += kLeftPanel)
         panels_.tile(left + r * words, right_ + p * words, words, std::min(kLeftPanel, rows - r),
                      std::min(kRightPanel, columns - p), k0 > 0 || (plain && result_.accumulate),
                      c + r * ldc + p, ldc);
-    if (!plain && k0 + steps == k_) store_rows(result_, n_, m0 + first, rows, n0, columns, c);
+    if (!plain && k0 + steps == k_) store_rows(result_, n_, m0 + first, rows, n0, columns, c, ldc);
   }
 
   const Operand& a_;

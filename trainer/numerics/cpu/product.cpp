@@ -43,7 +43,7 @@ void row_product(const Operand& a, const Operand& b, const Result& result, std::
             sums[r * columns + c] += kern.dot(left + r * kInner, right, inner);
         }
       }
-      store_rows(result, n, 0, m, n0, columns, sums);
+      store_rows(result, n, 0, m, n0, columns, sums, columns);
     }
   });
 }
@@ -58,7 +58,12 @@ void column_sums(const Operand& a, float* sums) {
     for (std::int64_t r = 0; r < a.rows; ++r)
       for (std::int64_t c = begin * kLeast; c < last; c += kAtOnce) {
         const std::int64_t n = std::min(kAtOnce, last - c);
-        kernels().to_float(a.kind, element_of(a, r, c), values, n);
+        const auto* const row = element_of(a, r, c);
+        if (a.kind == Kind::f32) {
+          kernels().add(reinterpret_cast<const float*>(row), sums + c, n);
+          continue;
+        }
+        kernels().to_float(a.kind, row, values, n);
         kernels().add(values, sums + c, n);
       }
   });
@@ -74,6 +79,12 @@ void activation_backward(Kind kind, const void* dy, const void* saved, Act act, 
     alignas(64) float values[kAtOnce];
     for (std::int64_t i = begin * kPart; i < std::min(elements, end * kPart); i += kAtOnce) {
       const std::int64_t n = std::min(kAtOnce, elements - i);
+      if (kind == Kind::f32) {
+        float* const to = static_cast<float*>(out) + i;
+        std::copy_n(static_cast<const float*>(dy) + i, n, to);
+        kern.activation_gradient(act, static_cast<const float*>(saved) + i, to, n);
+        continue;
+      }
       kern.to_float(kind, static_cast<const char*>(dy) + i * size, gradient, n);
       kern.to_float(kind, static_cast<const char*>(saved) + i * size, values, n);
       kern.activation_gradient(act, values, gradient, n);
