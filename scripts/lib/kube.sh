@@ -1,0 +1,103 @@
+# Builds a Kubernetes control plane for the rehearsal of the chart: its programs into .deps/bin, all else into .deps/kube.
+# Sourced after common.sh and tools.sh.
+
+kube_disk_mb=5000
+kube_recipe=1  # another number builds the same versions again
+# What is there is told by one file for the programs and one for the tree of the image.
+kube_wanted() { { listed kube deb; echo $kube_recipe; } | cksum | tr ' ' '-'; }
+kube_programs_ready() { [ "$(cat "$deps/kube/version" 2>/dev/null)" = "$(kube_wanted)" ]; }
+kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop} | cksum | tr ' ' '-'; }
+# The tree is made by debootstrap, by root; where that is not so, the rehearsal is skipped and says why.
+kube_root_possible() { [ "$(id -u)" = 0 ] && [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; }
+kube_root_ready() { ! kube_root_possible || [ "$(cat "$deps/kube/root.version" 2>/dev/null)" = "$(kube_root_wanted)" ]; }
+kube_ready() { kube_programs_ready && kube_root_ready; }
+kube_module() { listed kube | awk -v name="$1" 'index($1, name "@") == 1 { print $1 }'; }
+
+# kube_source MODULE TO: a module's files, to be written to.
+kube_source() {
+  local found
+  found=$("$go" mod download -json "$(kube_module "$1")" | awk -F '"' '$2 == "Dir" { print $4 }')
+  [ -n "$found" ] || die "the Go module $1 could not be fetched"
+  rm -rf "$2"
+  cp -r "$found" "$2"
+  chmod -R u+w "$2"
+}
+
+# kube_build FOLDER PACKAGE…: each becomes a program of .deps/bin.
+kube_build() (
+  cd "$1" || exit
+  shift
+  for package in "$@"; do
+    nice -n 15 "$go" build -trimpath "-ldflags=-s -w ${kube_ldflags:-}" -o "$deps/bin/" "$package"
+  done
+)
+
+# Kubernetes is published with its parts as folders of its own tree, which a module does not hold: they are modules too.
+kube_control_plane() {
+  local tree=$work/kubernetes version
+  kube_source k8s.io/kubernetes "$tree"
+  version=$(kube_module k8s.io/kubernetes)
+  version=${version#*@v1.}
+  sed -i -E "s#=> \./staging/src/(k8s\.io/[a-z0-9-]+)#=> \1 v0.$version#" "$tree/go.mod"
+  rm -f "$tree/go.work" "$tree/go.work.sum"
+  # Without its number a server calls itself v0.0.0, and helm refuses it as too old.
+  kube_ldflags="-X k8s.io/component-base/version.gitVersion=v1.$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${version%%.*}" \
+    kube_build "$tree" ./cmd/kube-apiserver ./cmd/kube-controller-manager ./cmd/kubectl
+  rm -rf "$tree"
+}
+
+kube_operator() {
+  kube_source github.com/kubeflow/mpi-operator "$work/operator"
+  kube_build "$work/operator" ./cmd/mpi-operator
+  cp "$work/operator/manifests/base/kubeflow.org_mpijobs.yaml" "$deps/kube/crds/"
+}
+
+kube_monitoring() {
+  kube_source github.com/prometheus-operator/prometheus-operator "$work/monitoring"
+  cp "$work"/monitoring/example/prometheus-operator-crd/*_{podmonitors,prometheusrules}.yaml "$deps/kube/crds/"
+}
+
+# The distribution's package starts a daemon when it is installed, so it is unpacked.
+kube_etcd() (
+  cd "$work" || exit
+  apt-get download $(listed deb | awk '{ print $1 }')
+  for package in ./*.deb; do dpkg-deb -x "$package" unpacked; done
+  install -m 755 unpacked/usr/bin/etcd "$deps/bin/etcd"
+)
+
+# What docker/Dockerfile makes of its base, without a container: the image's scripts in a bare Debian.
+kube_root() (
+  tree=$deps/kube/root
+  rm -rf "$deps/kube/root.version" "$tree"
+  debootstrap --variant=minbase bookworm "$tree"
+  # Packages have nothing to start in there.
+  printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
+  chmod 755 "$tree/usr/sbin/policy-rc.d"
+  mkdir -p "$tree/usr/local/share/ebb"
+  cp -r "$root/docker" "$tree/usr/local/share/ebb/docker"
+  unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" /usr/local/share/ebb/docker/install-runtime' sh "$tree"
+  rm "$tree/usr/sbin/policy-rc.d"
+  kube_root_wanted >"$deps/kube/root.version"
+)
+
+install_kube() {
+  kube_programs_ready || install_kube_programs
+  kube_root_ready || quietly "the image's tree (debootstrap and docker/install-runtime; 2 minutes)" kube_root
+}
+
+install_kube_programs() {
+  local go work=$deps/kube/work
+  install_go
+  go=$(go_program)
+  rm -f "$deps/kube/version"
+  rm -rf "$work"
+  mkdir -p "$deps/bin" "$deps/kube/crds" "$work"
+  export GOPATH=$work/gopath GOCACHE=$work/gocache GOFLAGS='-modcacherw -mod=mod' GOWORK=off
+  quietly "etcd" kube_etcd
+  quietly "the MPI operator (of its source; 2 to 4 minutes)" kube_operator
+  quietly "kube-apiserver, kube-controller-manager and kubectl (of their source; 10 to 20 minutes)" kube_control_plane
+  quietly "definitions of the monitoring operator" kube_monitoring
+  unset GOPATH GOCACHE GOFLAGS GOWORK
+  rm -rf "$work"
+  kube_wanted >"$deps/kube/version"
+}
