@@ -15,7 +15,7 @@
 - EBB_DATA
 {{- range $name, $_ := $v.env }}
 - --forward
-- {{ $name }}
+- {{ $name | quote }}
 {{- end }}
 {{- end }}
 - /config/config.yaml
