@@ -1,0 +1,76 @@
+"""Every golden render of the chart, taken by a real API server that knows the MPI operator and the monitoring one.
+
+  renders_test.py SOURCE_DIR
+
+The server checks the fields of an MPIJob's pods, but not their security: only pods are judged. So each job's pods are held against the Pod
+Security Standard too. Exit code 77 (skipped) where the control plane is not there.
+"""
+
+import json
+import pathlib
+import sys
+import unittest
+
+from control_plane import ControlPlane, lacking
+
+SKIPPED = 77
+SOURCE = pathlib.Path(sys.argv[1]).resolve()
+GOLDEN = sorted((SOURCE / "tests/charts/golden").glob("*.yaml"))
+NEEDS_PRIVILEGED = {"host-path"}
+
+
+def templates(thing):
+    """The pod templates of a Job or an MPIJob."""
+    if thing["kind"] == "MPIJob":
+        return [role["template"] for role in thing["spec"]["mpiReplicaSpecs"].values()]
+    return [thing["spec"]["template"]] if thing["kind"] == "Job" else []
+
+
+class Renders(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.plane = ControlPlane(SOURCE / ".deps/bin", SOURCE / ".deps/kube/crds")
+        cls.enterClassContext(cls.plane)
+        cls.plane.namespace("n")
+
+    def dry_run(self, text, *more):
+        return self.plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "n", "-f", "-", *more, check=False, input=text)
+
+    def test_every_golden_render_is_taken(self):
+        self.assertGreaterEqual(len(GOLDEN), 5)
+        for path in GOLDEN:
+            with self.subTest(path.stem):
+                done = self.dry_run(path.read_text())
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertNotIn("Warning", done.stderr)
+
+    def test_pods_keep_to_the_restricted_standard_unless_they_say_so(self):
+        for path in GOLDEN:
+            things = json.loads(self.dry_run(path.read_text(), "-o", "json").stdout)
+            pods = [template for thing in things.get("items", [things]) for template in templates(thing)]
+            self.assertTrue(pods, path)
+            for pod in pods:
+                with self.subTest(path.stem, role=pod["metadata"]["labels"]["app.kubernetes.io/component"]):
+                    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {**pod["metadata"], "name": "p"}, "spec": pod["spec"]}
+                    # The claim and the class of priority that a pod names need not be there to be judged.
+                    done = self.dry_run(json.dumps(pod))
+                    if path.stem in NEEDS_PRIVILEGED:
+                        self.assertIn('violates PodSecurity "restricted', done.stderr)
+                        self.assertIn("hostPath", done.stderr)
+                    else:
+                        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_server_does_refuse(self):
+        text = (SOURCE / "tests/charts/golden/mpijob.yaml").read_text()
+        self.assertIn("imagePullPolicy", text)
+        done = self.dry_run(text.replace("imagePullPolicy", "imagePulPolicy"))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("imagePulPolicy", done.stderr)
+
+
+if __name__ == "__main__":
+    reason = lacking(SOURCE / ".deps/bin", SOURCE / ".deps/kube/crds")
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+    unittest.main(argv=sys.argv[:1], verbosity=2)
