@@ -1,0 +1,197 @@
+"""The chart, installed by helm into a real control plane, and its pods run as processes: to the end, and through what happens to pods.
+
+  jobs_test.py SOURCE_DIR EBB [TEST…]
+
+Each test has a namespace of its own that enforces the Pod Security Standard `restricted`. The pods run their own commands (sshd, mpirun, the
+program) as user 1000 in the tree that docker/install-runtime has made. Exit code 77 (skipped) where this machine cannot.
+"""
+
+import pathlib
+import sys
+import time
+import unittest
+
+from kubelet import wait_for
+from rehearsal import STEPS, Rehearsal
+from world import World, move_inside, reason_to_skip
+
+SKIPPED, STOPPED, LOST = 77, 75, 5
+
+
+class A_Undisturbed(Rehearsal):
+    def test_two_workers_of_two_ranks_train_to_the_end(self):
+        self.install()
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assertEqual(sorted(path.name for path in (self.run_folder / "memory").iterdir()), [f"rank-{rank:05d}.jsonl" for rank in range(4)])
+        self.assertIn("results.json", [path.name for path in self.run_folder.iterdir()])
+        wait_for("the end of the workers (cleanPodPolicy Running)", lambda: not self.plane.kubectl("-n", self.ns, "get", "pods", "-o", "name", check=False).stdout.count("worker"), 60)
+        Rehearsal.undisturbed = self.checkpoint()
+
+
+class Workers(Rehearsal):
+    def test_a_deleted_worker_comes_back_and_the_run_goes_on(self):
+        self.install()
+        self.until_step(5)
+        launcher, worker = self.launcher(), self.worker(1)
+        self.delete_pod(worker)
+        self.until_succeeded()
+        self.assertIsNot(self.worker(1), worker)
+        # Its preStop has asked the ranks to stop: they have saved, rather than died.
+        self.assertEqual(launcher.statuses["ebb"]["state"]["terminated"]["exitCode"], STOPPED)
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_as_undisturbed()
+
+    def test_an_evicted_worker_is_named_and_replaced_once_it_is_deleted(self):
+        self.install("job.waitForWorkers=20")
+        self.until_step(5)
+        first, worker = self.launcher(), self.worker(1)
+        worker.evict()
+        wait_for("the worker's failure", lambda: worker.phase == "Failed", 30)
+        second = self.launcher(but=[first])
+        self.assertNotEqual(first.statuses["ebb"]["state"]["terminated"]["exitCode"], 0)
+        self.assertIs(self.worker(1), worker)
+        wait_for("the launcher's wait to be over", lambda: second.phase == "Failed", 60)
+        self.assert_said(second, f"{worker.name}")
+        self.delete_pod(worker)
+        wait_for("another worker", lambda: self.worker(1) is not worker, 30)
+
+    def test_a_worker_whose_sshd_is_killed_is_started_again_and_the_run_goes_on(self):
+        self.install()
+        self.until_step(5)
+        launcher, worker = self.launcher(), self.worker(0)
+        worker.containers["ebb"].kill()
+        wait_for("the launcher's end", lambda: launcher.phase == "Failed", 60)
+        self.assertEqual(launcher.statuses["ebb"]["state"]["terminated"]["exitCode"], LOST)
+        self.until_succeeded()
+        self.assertEqual(worker.statuses["ebb"]["restartCount"], 1)
+        self.assert_as_undisturbed()
+
+    def test_a_worker_10_s_late_is_waited_for(self):
+        self.kubelet.hold(self.name_of_worker(1))
+        self.addCleanup(self.kubelet.release, self.name_of_worker(1))
+        self.install()
+        wait_for("the first worker", lambda: self.worker(0) and self.worker(0).phase == "Running", 60)
+        time.sleep(10)
+        self.assertEqual(self.steps(), [])
+        self.kubelet.release(self.name_of_worker(1))
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [0])
+
+    def test_a_worker_that_never_comes_starts_no_launcher(self):
+        self.kubelet.hold(self.name_of_worker(1))
+        self.addCleanup(self.kubelet.release, self.name_of_worker(1))
+        self.install()
+        wait_for("the first worker", lambda: self.worker(0) and self.worker(0).phase == "Running", 60)
+        time.sleep(10)
+        self.assertEqual(self.kubelet.all(self.ns, "-launcher-"), [])
+        self.assertFalse(self.conditions(self.job()).get("Running"))
+        self.assertFalse(self.conditions(self.job()).get("Failed"))
+
+    def test_a_worker_that_does_not_come_back_is_named(self):
+        self.install("job.waitForWorkers=10,job.backoffLimit=1")
+        self.until_step(5)
+        worker = self.worker(1)
+        self.kubelet.hold(worker.name)
+        self.addCleanup(self.kubelet.release, worker.name)
+        first = self.launcher()
+        self.delete_pod(worker)
+        second = self.launcher(but=[first])
+        wait_for("the end of its wait", lambda: second.phase == "Failed", 90)
+        self.assert_said(second, worker.name)
+        self.assertIn(worker.name, second.message())
+        wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
+
+    def test_a_key_that_others_may_read_is_refused_and_named(self):
+        self.kubelet.key_owner = (1000, 0o640)
+        self.install("job.backoffLimit=0,job.waitForWorkers=10")
+        worker = wait_for("a worker", lambda: self.worker(0), 60)
+        wait_for("its sshd's end", lambda: worker.message(), 60)
+        self.assertRegex(worker.message(), "(?s)bad permissions|UNPROTECTED")
+
+
+class Launchers(Rehearsal):
+    def test_a_preempted_launcher_goes_on_bit_by_bit(self):
+        self.install()
+        self.until_step(15)
+        first = self.launcher()
+        self.preempt(first)
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [STOPPED, 0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_as_undisturbed()
+
+    def test_a_launcher_deleted_during_a_save_hands_the_run_over_whole(self):
+        """Its successor starts while it still saves: the folder's lease makes it wait."""
+        self.install(overrides=["checkpoint.every=1", "model.hidden=8192"])
+        self.until_step(3)
+        first = self.launcher()
+        self.delete_during_a_save(first)
+        second = self.launcher(but=[first])
+        self.until_succeeded(240)
+        self.assertEqual(first.statuses["ebb"]["state"]["terminated"]["exitCode"], STOPPED)
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_said(second, "step")
+        self.checkpoint()
+
+
+class Releases(Rehearsal):
+    def test_the_same_configuration_leaves_the_job_alone(self):
+        self.install()
+        self.until_step(3)
+        before, pods = self.job(), {pod.uid for pod in self.kubelet.all(self.ns)}
+        self.chart("upgrade")
+        time.sleep(3)
+        self.assertEqual(self.job()["metadata"]["uid"], before["metadata"]["uid"])
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [0])
+        self.assertEqual({pod.uid for pod in self.kubelet.all(self.ns)}, pods)
+
+    def test_another_configuration_saves_and_goes_on_and_so_does_a_rollback(self):
+        self.install()
+        self.until_step(4)
+        first, name = self.launcher(), self.job()["metadata"]["name"]
+        self.chart("upgrade", overrides=["checkpoint.keep=2"])
+        other = self.job()["metadata"]["name"]
+        self.assertNotEqual(other, name)
+        second = self.launcher(but=[first])
+        wait_for("the first launcher's end", lambda: not first.is_alive(), 90)
+        self.assertEqual(first.statuses["ebb"]["state"]["terminated"]["exitCode"], STOPPED)
+        reached = max(self.steps())
+        self.until_step(reached + 3)
+        self.plane.helm("rollback", "-n", self.ns, "vae", "1")
+        self.assertEqual(self.job()["metadata"]["name"], name)
+        wait_for("the second launcher's end", lambda: not second.is_alive(), 90)
+        self.assertEqual(second.statuses["ebb"]["state"]["terminated"]["exitCode"], STOPPED)
+        self.until_succeeded()
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_as_undisturbed()
+
+    def test_uninstalled_and_installed_again_it_goes_on_over_the_same_claim(self):
+        self.install()
+        self.until_step(4)
+        first = self.launcher()
+        self.plane.helm("uninstall", "-n", self.ns, "vae")
+        wait_for("the end of all pods", lambda: all(not pod.is_alive() for pod in self.kubelet.all(self.ns)), 90)
+        self.assertEqual(first.statuses["ebb"]["state"]["terminated"]["exitCode"], STOPPED)
+        self.assertEqual(self.plane.kubectl("-n", self.ns, "get", "pvc", "vae-ebb-checkpoints", "-o", "jsonpath={.status.phase}").stdout, "Bound")
+        reached = max(self.steps())
+        self.assertLess(reached, STEPS)
+        self.install()
+        self.until_succeeded()
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_as_undisturbed()
+
+
+if __name__ == "__main__":
+    source, ebb = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+    reason = reason_to_skip(source)
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+    move_inside()
+    with World(source, ebb) as world:
+        Rehearsal.world = world
+        done = unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2, exit=False)
+    sys.exit(not done.result.wasSuccessful())

@@ -1,0 +1,144 @@
+"""A small stand-in for the scheduler and the kubelets of two nodes: runs the pods of an API server as processes of this machine.
+
+It knows what the chart's pods use, and fails a pod that asks for anything else. What it does not do: control groups (limits), seccomp, logs
+through the API (they are files here).
+"""
+
+import threading
+import time
+
+from api import Missing, pod_path
+from pod import Pod
+from resolver import Resolver
+from status import now
+
+NODES = ("node-0", "node-1")
+
+
+class Kubelet:
+    def __init__(self, api, network, images, folder, log=print):
+        """images: from the name of an image to (the folder that is its root, what is mounted over it)."""
+        self.api, self.network, self.images, self.folder, self.log = api, network, images, folder, log
+        self.pods, self.unscheduled, self.held = {}, {}, set()
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.errors = []
+        self.key_owner = None  # (user, mode) that files of a secret get instead of what they should
+
+    def __enter__(self):
+        for name in NODES:
+            self.api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}})
+            self.api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now(),
+                                                                                       "lastTransitionTime": now()}]}})
+        self.resolver = Resolver(self.network.gateway, self.address_of)
+        self.resolver.start()
+        for work in (self._watch, self._schedule):
+            threading.Thread(target=work, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        with self.lock:
+            pods = list(self.pods.values())
+        for pod in pods:
+            pod.abandon()
+        for pod in pods:
+            pod.join(20)
+        self.resolver.close()
+
+    # What tests do to nodes.
+
+    def hold(self, name):
+        """No node has room for pods of this name until release()."""
+        with self.lock:
+            self.held.add(name)
+
+    def release(self, name):
+        with self.lock:
+            self.held.discard(name)
+
+    def find(self, namespace, part):
+        """The pod of this namespace with a part of its name that was made last."""
+        with self.lock:
+            found = [pod for pod in self.pods.values() if pod.namespace == namespace and part in pod.name]
+        return found[-1] if found else None
+
+    def all(self, namespace, part=""):
+        with self.lock:
+            return [pod for pod in self.pods.values() if pod.namespace == namespace and part in pod.name]
+
+    def address_of(self, hostname, service, namespace):
+        """Names of pods that are not ready are told too, as the operator's Service says."""
+        with self.lock:
+            for pod in self.pods.values():
+                if (pod.namespace, pod.hostname, pod.subdomain) == (namespace, hostname, service) and pod.address:
+                    return pod.address
+        return None
+
+    def _watch(self):
+        while not self.ended.is_set():
+            try:
+                for kind, thing in self.api.watch("/api/v1/pods"):
+                    if self.ended.is_set():
+                        return
+                    self._see(kind, thing)
+            except Exception as error:  # the server is restarted, or goes before the test does
+                if not self.ended.is_set():
+                    self.log(f"kubelet: {error}; watching again")
+                    self.ended.wait(1)
+
+    def _see(self, kind, thing):
+        uid = thing["metadata"]["uid"]
+        with self.lock:
+            known = self.pods.get(uid)
+            if known is None and kind != "DELETED":
+                if not thing["spec"].get("nodeName"):
+                    self.unscheduled[uid] = thing
+                    return
+                self.unscheduled.pop(uid, None)
+                if thing["status"].get("phase") in ("Succeeded", "Failed"):
+                    return
+                known = self.pods[uid] = Pod(self, thing)
+                known.start()
+                return
+            if kind == "DELETED":
+                self.unscheduled.pop(uid, None)
+        if known is not None:
+            known.see(kind, thing)
+
+    def _schedule(self):
+        turn = 0
+        while not self.ended.wait(0.2):
+            with self.lock:
+                free = [pod for pod in self.unscheduled.values() if pod["metadata"]["name"] not in self.held]
+            for pod in free:
+                uid = pod["metadata"]["uid"]
+                try:
+                    if pod["metadata"].get("deletionTimestamp"):
+                        continue
+                    self.api.post(pod_path(pod, "/binding"), {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
+                                                              "target": {"apiVersion": "v1", "kind": "Node", "name": NODES[turn % len(NODES)]}})
+                    turn += 1
+                except Missing:
+                    pass  # gone meanwhile
+                except Exception as error:
+                    self.log(f"kubelet: {error}")
+                    continue
+                with self.lock:
+                    self.unscheduled.pop(uid, None)
+
+    def fail(self, pod, error):
+        """Something that the stand-in cannot do, rather than the pod."""
+        self.errors.append(f"{pod.namespace}/{pod.name}: {error}")
+        self.log(f"kubelet: {pod.namespace}/{pod.name}: {error}")
+
+
+def wait_for(what, ready, seconds, every=0.2):
+    """What `ready` returns, once it is true."""
+    end = time.monotonic() + seconds
+    while True:
+        found = ready()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not so after {seconds} s")
+        time.sleep(every)

@@ -1,0 +1,298 @@
+"""A pod from its binding to its end, as a kubelet leads it: volumes, init containers, containers and their restarts, readiness, status, deletion."""
+
+import shutil
+import signal
+import socket
+import threading
+import time
+
+from api import Missing, pod_path
+from sandbox import Container, Sandbox, rights
+from status import Status, now
+from volumes import NotYet, Volumes
+
+TICK = 0.1
+
+
+class Deleted(Exception):
+    pass
+
+
+class Pod(Status, threading.Thread):
+    def __init__(self, kubelet, thing):
+        threading.Thread.__init__(self, daemon=True)
+        self.kubelet, self.api, self.thing = kubelet, kubelet.api, thing
+        self.spec, self.name, self.namespace = thing["spec"], thing["metadata"]["name"], thing["metadata"]["namespace"]
+        self.uid = thing["metadata"]["uid"]
+        self.hostname, self.subdomain = self.spec.get("hostname", self.name), self.spec.get("subdomain")
+        self.folder = kubelet.folder / "pods" / f"{self.namespace}_{self.name}_{self.uid[:8]}"
+        self.address, self.sandbox, self.containers, self.runs = None, None, {}, []
+        self.statuses, self.first_statuses, self.phase, self.ready, self.initialized = {}, {}, "Pending", False, False
+        self.started = now()
+        self.delete, self.abandoned, self.eviction, self.gone = None, threading.Event(), None, threading.Event()
+        self.stopping = False
+        self.failures = {}
+        self.next_probe = {}
+        self.changed = {}
+        if thing["metadata"].get("deletionTimestamp"):
+            self.see("MODIFIED", thing)
+
+    # Called from other threads.
+
+    def see(self, kind, thing):
+        if kind == "DELETED":
+            self.gone.set()
+        elif thing["metadata"].get("deletionTimestamp"):
+            self.delete = thing["metadata"].get("deletionGracePeriodSeconds", 30)
+
+    def abandon(self):
+        self.abandoned.set()
+
+    def evict(self, message="The node was low on resource: memory."):
+        """As a node does it that runs out of memory: at once."""
+        self.eviction = message
+
+    def logs(self):
+        """What all of its containers have said, all starts of them."""
+        return "".join(f"--- {run.folder.name}\n{run.text()}" for run in self.runs)
+
+    def message(self):
+        states = [status["state"].get("terminated") or status["lastState"].get("terminated") for status in self.statuses.values()]
+        return "\n".join(state["message"] for state in states if state and state.get("message"))
+
+    # The thread.
+
+    def run(self):
+        try:
+            self._lead()
+        except Deleted:
+            self._end()
+        except Exception as error:
+            if not self.abandoned.is_set():
+                self.kubelet.fail(self, repr(error))
+                self.phase = "Failed"
+                self._report(reason="StandInFailed", message=str(error))
+        finally:
+            self._close()
+
+    def _close(self):
+        for run in self.runs:
+            run.kill()
+        for run in self.runs:
+            try:
+                run.process.wait(10)
+            except Exception:
+                run.process.kill()
+            for part in ("root", "upper", "work"):
+                shutil.rmtree(run.folder / part, ignore_errors=True)
+        self.address = None
+        if self.sandbox:
+            self.sandbox.close()
+            self.sandbox = None
+        if hasattr(self, "volumes"):
+            self.volumes.close()
+
+    def _check(self):
+        if self.abandoned.is_set() or self.delete is not None or self.eviction or self.gone.is_set():
+            raise Deleted
+
+    def _sleep(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._check()
+            time.sleep(TICK)
+
+    def _lead(self):
+        unknown = [c["image"] for c in self.spec.get("initContainers", []) + self.spec["containers"] if c["image"] not in self.kubelet.images]
+        for container in self.spec.get("initContainers", []):
+            self.first_statuses[container["name"]] = self._status(container, {"waiting": {"reason": "PodInitializing"}})
+        for container in self.spec["containers"]:
+            self.statuses[container["name"]] = self._status(container, {"waiting": {"reason": "ErrImagePull" if unknown else "ContainerCreating"}})
+        self._report()
+        while unknown:
+            self._sleep(1)
+        self.volumes = Volumes(self.api, self.thing, self.folder, self.kubelet.key_owner)
+        while True:
+            try:
+                self.volumes.prepare()
+                break
+            except NotYet as reason:
+                self.waiting_for = str(reason)
+                self._sleep(0.5)
+        self.sandbox = Sandbox(self.kubelet.network, self.thing, self.folder / "sandbox")
+        self.address = self.sandbox.address
+        self._report()
+        for container in self.spec.get("initContainers", []):
+            if not self._initialize(container):
+                return
+        self.initialized = True
+        self._serve()
+
+    def _initialize(self, container):
+        """One that runs before the others. False where the pod has failed by it."""
+        while True:
+            run = self._start(container)
+            self.first_statuses[container["name"]] = self._running(container, run)
+            self._report()
+            while run.code() is None:
+                self._sleep(TICK)
+            status = self._terminated(container, run, self.first_statuses)
+            if run.code() == 0:
+                status["ready"] = True
+                self._report()
+                return True
+            if self.spec.get("restartPolicy") == "Never":
+                self.phase = "Failed"
+                self._report()
+                return False
+            self._report()
+            self._sleep(self._backoff(status["restartCount"]))
+
+    def _serve(self):
+        running, due = {}, {container["name"]: 0.0 for container in self.spec["containers"]}
+        by_name = {container["name"]: container for container in self.spec["containers"]}
+        self.containers = running
+        while True:
+            self._check()
+            before = repr((self.statuses, self.phase))
+            for name, at in list(due.items()):
+                if time.monotonic() >= at:
+                    del due[name]
+                    running[name] = self._start(by_name[name])
+                    self.statuses[name] = self._running(by_name[name], running[name])
+                    self.phase = "Running"
+            for name, run in list(running.items()):
+                code = run.code()
+                if code is None:
+                    self._probe(by_name[name], run)
+                    continue
+                del running[name]
+                status = self._terminated(by_name[name], run, self.statuses)
+                policy = self.spec.get("restartPolicy", "Always")
+                if policy == "Always" or (policy == "OnFailure" and code):
+                    wait = self._backoff(status["restartCount"])
+                    due[name] = time.monotonic() + wait
+                    if wait:
+                        status["lastState"], status["state"] = status["state"], {"waiting": {"reason": "CrashLoopBackOff"}}
+            if not running and not due:
+                self.phase = "Failed" if any(status["state"]["terminated"]["exitCode"] for status in self.statuses.values()) else "Succeeded"
+                self._report()
+                return
+            if repr((self.statuses, self.phase)) != before:
+                self._report()
+            time.sleep(TICK)
+
+    @staticmethod
+    def _backoff(restarts):
+        """The first start again comes at once."""
+        return 0 if restarts == 0 else min(300, 10 * 2 ** (restarts - 1))
+
+    def _environment(self, container):
+        env = {}
+        for variable in container.get("env", []):
+            source = variable.get("valueFrom")
+            if not source:
+                env[variable["name"]] = variable.get("value", "")
+            elif "fieldRef" in source:
+                env[variable["name"]] = {"metadata.name": self.name, "metadata.namespace": self.namespace, "metadata.uid": self.uid, "spec.nodeName": self.spec["nodeName"],
+                                         "status.podIP": self.address, "status.hostIP": self.kubelet.network.gateway}[source["fieldRef"]["fieldPath"]]
+            else:
+                raise ValueError(f"the stand-in for the kubelet does not know a variable from {', '.join(source)}")
+        if container.get("envFrom"):
+            raise ValueError("the stand-in for the kubelet does not know envFrom")
+        return env
+
+    def _start(self, container):
+        image, over = self.kubelet.images[container["image"]]
+        env = self._environment(container)
+        words = [word if "$(" not in word else self._expand(word, env) for word in container.get("command", ["/usr/bin/tini", "--"]) + container.get("args", [])]
+        mounts = [{"source": source, "target": target, "readonly": True} for source, target in over]
+        for mount in sorted(container.get("volumeMounts", []), key=lambda one: one["mountPath"].count("/")):
+            source = self.volumes.paths[mount["name"]]
+            if mount.get("subPath"):
+                source = f"{source}/{mount['subPath']}"
+            mounts.append({"source": str(source), "target": mount["mountPath"], "readonly": mount.get("readOnly", False) or mount["name"] in self.volumes.readonly})
+        context = container.get("securityContext", {})
+        run = Container(self.sandbox, image, self.folder / f"{container['name']}-{len(self.runs)}", words, env, mounts,
+                        rights(self.spec.get("securityContext", {}), context), context.get("readOnlyRootFilesystem", False))
+        self.runs.append(run)
+        self.next_probe.pop(container["name"], None)
+        return run
+
+    @staticmethod
+    def _expand(word, env):
+        for name, value in env.items():
+            word = word.replace(f"$({name})", value)
+        return word
+
+    def _probe(self, container, run):
+        """Readiness; a container without a probe is ready as soon as it runs."""
+        name, probe = container["name"], container.get("readinessProbe")
+        if probe is None:
+            self.statuses[name]["ready"] = True
+            return
+        if "tcpSocket" not in probe:
+            raise ValueError("the stand-in for the kubelet knows only tcpSocket probes")
+        if time.monotonic() < self.next_probe.setdefault(name, run.started + probe.get("initialDelaySeconds", 0)):
+            return
+        self.next_probe[name] = time.monotonic() + probe.get("periodSeconds", 10)
+        try:
+            socket.create_connection((self.address, probe["tcpSocket"]["port"]), probe.get("timeoutSeconds", 1)).close()
+            self.failures[name] = 0
+            self.statuses[name]["ready"] = True
+        except OSError:
+            self.failures[name] = self.failures.get(name, 0) + 1
+            if self.failures[name] >= probe.get("failureThreshold", 3):
+                self.statuses[name]["ready"] = False
+
+    # The end from outside.
+
+    def _end(self):
+        if self.abandoned.is_set():
+            return
+        grace = 0 if self.eviction or self.gone.is_set() else self.delete
+        self.stopping = True
+        if not self.gone.is_set():
+            self._report()  # no longer ready
+        self._halt(grace)
+        by_name = {container["name"]: container for container in self.spec["containers"]}
+        for name, run in list(self.containers.items()):
+            self._terminated(by_name[name], run, self.statuses)
+        if self.gone.is_set():
+            return
+        if self.phase not in ("Succeeded", "Failed"):
+            codes = [status["state"]["terminated"]["exitCode"] for status in self.statuses.values() if "terminated" in status["state"]]
+            self.phase = "Succeeded" if codes and not any(codes) and not self.eviction else "Failed"
+        if self.eviction:
+            self._report([{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": self.eviction, "lastTransitionTime": now()}],
+                         reason="Evicted", message=self.eviction)
+            return
+        self._report()
+        self._close()
+        try:
+            self.api.delete(pod_path(self.thing), {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}})
+        except Missing:
+            pass
+
+    def _halt(self, grace):
+        """preStop, then TERM to the first process, then KILL when the grace is over (which both of them share)."""
+        end = time.monotonic() + grace
+        threads = []
+        for container in self.spec["containers"]:
+            run = self.containers.get(container["name"])
+            if run and run.code() is None:
+                threads.append(threading.Thread(target=self._halt_one, args=(container, run, end, grace), daemon=True))
+                threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    def _halt_one(self, container, run, end, grace):
+        hook = container.get("lifecycle", {}).get("preStop", {}).get("exec")
+        if hook and grace:
+            run.execute(hook["command"], max(1, end - time.monotonic()))
+        run.signal(signal.SIGTERM)
+        end = max(end, time.monotonic() + (2 if grace else 0))
+        while run.code() is None and time.monotonic() < end and not self.gone.is_set():
+            time.sleep(TICK)
+        run.kill()
+        run.process.wait()

@@ -1,0 +1,169 @@
+"""What the rehearsals of a release have in common: a namespace each, with its volumes, and how they look at a job."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import time
+import unittest
+
+from kubelet import wait_for
+
+STEPS = 60
+# The quickstart's model, shorter: long enough on two cores that something can happen to it.
+OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s", "optimizer.schedule.warmup_steps=10", "checkpoint.every=20"]
+
+
+class Rehearsal(unittest.TestCase):
+    world = None  # set by the program
+    undisturbed = None  # the last checkpoint of a run that nothing has happened to
+
+    def setUp(self):
+        self.plane, self.kubelet, self.api = self.world.plane, self.world.kubelet, self.world.api
+        self.ns = "t-" + hashlib.sha256(self.id().encode()).hexdigest()[:6]
+        self.folder = self.world.folder / self.ns
+        self.runs = self.folder / "runs"
+        self.runs.mkdir(parents=True)
+        self.run_folder = self.runs / "vae-fashion-mnist"
+        self.plane.namespace(self.ns)
+        self._volume("runs", self.runs)
+        self._volume("datasets", self.world.folder / "data", claim=True)
+        self.begun = time.monotonic()
+
+    def tearDown(self):
+        if self._failed():
+            self._tell()
+        self.kubelet.key_owner = None
+        self.plane.helm("uninstall", "-n", self.ns, "vae", check=False)
+        self.plane.kubectl("delete", "namespace", self.ns, "--wait=false")
+        wait_for("the end of all pods", lambda: all(not pod.is_alive() for pod in self.kubelet.all(self.ns)), 60)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.assertEqual(self.kubelet.errors, [])
+        print(f"  {time.monotonic() - self.begun:.0f} s", flush=True)
+
+    def _failed(self):
+        result = getattr(self._outcome, "result", None)
+        return any(test is self for test, _ in getattr(result, "failures", []) + getattr(result, "errors", []))
+
+    def _tell(self):
+        """Of a failed test: what there is, and what was said."""
+        print(self.plane.kubectl("-n", self.ns, "get", "mpijobs,jobs,pods,pvc", "-o", "wide", check=False).stdout)
+        print(self.plane.kubectl("-n", self.ns, "get", "events", check=False).stdout)
+        for pod in self.kubelet.all(self.ns):
+            print(f"=== {pod.name} {pod.phase} {pod.message()}\n" + "\n".join(pod.logs().splitlines()[-40:]), flush=True)
+
+    def _volume(self, name, folder, claim=False):
+        """A volume of the cluster that fits a claim of this namespace, and the claim itself where the chart makes none."""
+        os.chmod(folder, 0o755)
+        wanted = name if claim else "vae-ebb-checkpoints"
+        volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{self.ns}-{name}"},
+                  "spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteMany"], "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": str(folder)},
+                           "claimRef": {"namespace": self.ns, "name": wanted}}}
+        things = [volume]
+        if claim:
+            things.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": self.ns},
+                           "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}})
+        self.plane.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": things}))
+
+    # What a person types.
+
+    def chart(self, verb, *values, overrides=()):
+        """helm install or upgrade of the release, with the values of all rehearsals and these."""
+        words = [verb, "vae", self.world.source / "charts/ebb", "-n", self.ns, "--set-file", f"config={self.world.source}/configs/vae-fashion-mnist.yaml",
+                 "--set", "workers=2,slotsPerWorker=2,checkpoints.claim.size=10Gi,data.existingClaim=datasets,shm.size=64Mi,terminationGracePeriodSeconds=60"]
+        for i, override in enumerate([*OVERRIDES, *overrides]):
+            words += ["--set-string", f"overrides[{i}]={override}"]
+        for value in values:
+            words += ["--set", value]
+        if verb == "template":
+            words += ["--kube-version", "1.34.0"]  # it asks no cluster
+        return self.plane.helm(*words)
+
+    def install(self, *values, **named):
+        return self.chart("install", *values, **named)
+
+    def delete_pod(self, pod, *more):
+        self.plane.kubectl("-n", self.ns, "delete", "pod", pod.name, "--wait=false", *more)
+
+    def preempt(self, pod):
+        """As the scheduler does it for a pod of a higher priority."""
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "preempting to accommodate a higher priority pod"}
+        self.plane.kubectl("-n", self.ns, "patch", "pod", pod.name, "--subresource=status", "--type=strategic", "-p", json.dumps({"status": {"conditions": [condition]}}))
+        self.delete_pod(pod)
+
+    def delete_during_a_save(self, pod):
+        """Deletes a pod so that one and the same save is seen under way before and after."""
+        def unfinished():
+            return {path.name for path in (self.run_folder / "checkpoints").glob("*.partial")}
+        before = wait_for("a save", unfinished, 60, every=0.001)
+        self.api.delete(f"/api/v1/namespaces/{self.ns}/pods/{pod.name}")
+        self.assertTrue(before & unfinished(), f"the save of {before} was over before the deletion was")
+
+    # What is so.
+
+    def name_of_worker(self, index):
+        """The name that the chart will give a worker of these values."""
+        text = self.chart("template")
+        return re.search(r"kind: MPIJob\nmetadata:\n  name: (\S+)", text.stdout).group(1) + f"-worker-{index}"
+
+    def jobs(self):
+        return json.loads(self.plane.kubectl("-n", self.ns, "get", "mpijobs", "-o", "json").stdout)["items"]
+
+    def job(self):
+        found = self.jobs()
+        self.assertEqual(len(found), 1, [job["metadata"]["name"] for job in found])
+        return found[0]
+
+    @staticmethod
+    def conditions(job):
+        return {one["type"]: one["status"] == "True" for one in job.get("status", {}).get("conditions", [])}
+
+    def launcher(self, seconds=90, but=()):
+        """The launcher that runs, or that has run; the latest, and none of `but`."""
+        def find():
+            found = [pod for pod in self.kubelet.all(self.ns, "-launcher-") if pod not in but]
+            return found[-1] if found else None
+        return wait_for("a launcher", find, seconds)
+
+    def worker(self, index):
+        return self.kubelet.find(self.ns, f"-worker-{index}")
+
+    def steps(self):
+        """The number of each step that the run has written down, from 0."""
+        try:
+            lines = (self.run_folder / "metrics.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line)["step"] for line in lines if line.endswith("}") and '"eval"' not in line]
+
+    def until_step(self, step, seconds=90):
+        wait_for(f"step {step}", lambda: max(self.steps(), default=0) >= step, seconds, every=0.02)
+
+    def until_succeeded(self, seconds=150):
+        def done():
+            job = self.job()
+            if self.conditions(job).get("Failed"):
+                raise AssertionError(f"the job has failed: {job['status']['conditions']}")
+            return self.conditions(job).get("Succeeded")
+        wait_for("the job's success", done, seconds, every=0.5)
+
+    def codes(self):
+        """How the launchers have ended, in the order in which they were made."""
+        return [pod.statuses["ebb"]["state"].get("terminated", {}).get("exitCode") for pod in self.kubelet.all(self.ns, "-launcher-")]
+
+    def checkpoint(self):
+        """The last one's shards by their content."""
+        last = self.run_folder / f"checkpoints/step-{STEPS:08d}"
+        self.assertTrue((last / "DONE").exists(), last)
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(last.glob("*.safetensors"))}
+
+    def assert_as_undisturbed(self):
+        """Bit by bit the run that nothing has happened to."""
+        if Rehearsal.undisturbed is None:
+            self.skipTest("the undisturbed run did not come to its end")
+        self.assertEqual(self.checkpoint(), Rehearsal.undisturbed)
+
+    def assert_said(self, pod, pattern):
+        self.assertTrue(re.search(pattern, pod.logs()), f"{pod.name} has not said {pattern!r}:\n{pod.logs()[-3000:]}")

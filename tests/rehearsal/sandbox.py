@@ -1,0 +1,158 @@
+"""A pod's namespaces on this machine, and the processes of its containers in them.
+
+A process that only sleeps holds the pod's network, as with a real runtime. Each container has mount and PID namespaces of its own, so that
+its command is PID 1 there and takes what it has started along when it ends.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+IMAGE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+IMAGE_USER, IMAGE_FOLDER, IMAGE_ENTRYPOINT = 1000, "/home/mpiuser", ["/usr/bin/tini", "--"]
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True)
+
+
+class Network:
+    """One bridge, in the namespace of whoever makes it."""
+
+    def __init__(self, bridge="ebb0", prefix="10.244.0."):
+        self.bridge, self.prefix, self.last = bridge, prefix, 1
+        self.gateway = prefix + "1"
+        run("ip", "link", "add", bridge, "type", "bridge")
+        run("ip", "address", "add", f"{self.gateway}/24", "dev", bridge)
+        run("ip", "link", "set", bridge, "up")
+
+    def connect(self, process):
+        """Gives the namespace of a process an address, which is returned."""
+        self.last += 1
+        address, end = f"{self.prefix}{self.last}", f"ebb0p{self.last}"
+        inside = ("nsenter", "--target", process, "--net", "--")
+        run("ip", "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", process)
+        run("ip", "link", "set", end, "master", self.bridge, "up")
+        run(*inside, "ip", "link", "set", "lo", "up")
+        run(*inside, "ip", "address", "add", f"{address}/24", "dev", "eth0")
+        run(*inside, "ip", "link", "set", "eth0", "up")
+        run(*inside, "ip", "route", "add", "default", "via", self.gateway)
+        return address
+
+
+class Sandbox:
+    def __init__(self, network, pod, folder):
+        self.folder, self.namespace = folder, pod["metadata"]["namespace"]
+        spec = pod["spec"]
+        self.hostname = spec.get("hostname") or pod["metadata"]["name"][:63].rstrip("-.")
+        self.subdomain = spec.get("subdomain")
+        folder.mkdir(parents=True)
+        self.pause = subprocess.Popen(["unshare", "--net", "--ipc", "--uts", "sleep", "infinity"], stdin=subprocess.DEVNULL)
+        self._until_apart()
+        run("nsenter", "--target", self.pause.pid, "--uts", "--", "hostname", self.hostname)
+        self.address = network.connect(self.pause.pid)
+        full = f"{self.hostname}.{self.subdomain}.{self.namespace}.svc.cluster.local\t" if self.subdomain else ""
+        (folder / "hosts").write_text(f"127.0.0.1\tlocalhost\n{self.address}\t{full}{self.hostname}\n")
+        (folder / "resolv.conf").write_text(f"search {self.namespace}.svc.cluster.local svc.cluster.local cluster.local\nnameserver {network.gateway}\noptions ndots:5\n")
+        (folder / "hostname").write_text(self.hostname + "\n")
+
+    def _until_apart(self):
+        end = time.monotonic() + 10
+        while os.readlink(f"/proc/{self.pause.pid}/ns/uts") == os.readlink("/proc/self/ns/uts"):
+            if time.monotonic() > end:
+                raise RuntimeError("unshare made no namespaces in 10 s")
+            time.sleep(0.01)
+
+    def files(self):
+        return [{"source": str(self.folder / name), "target": f"/etc/{name}", "readonly": False} for name in ("hosts", "resolv.conf", "hostname")]
+
+    def close(self):
+        self.pause.kill()
+        self.pause.wait()  # the last process: its end of the network goes with it
+
+
+def rights(pod_context, context):
+    """setpriv's words for a security context."""
+    user = context.get("runAsUser", pod_context.get("runAsUser", IMAGE_USER))
+    group = context.get("runAsGroup", pod_context.get("runAsGroup", user))
+    if pod_context.get("runAsNonRoot") and user == 0:
+        raise ValueError("container has runAsNonRoot and would run as root")
+    groups = sorted({group, *filter(None, [pod_context.get("fsGroup")]), *pod_context.get("supplementalGroups", [])})
+    words = [f"--reuid={user}", f"--regid={group}", "--groups=" + ",".join(map(str, groups)), "--inh-caps=-all", "--ambient-caps=-all"]
+    if "ALL" in context.get("capabilities", {}).get("drop", []):
+        words.append("--bounding-set=-all")
+    if context.get("allowPrivilegeEscalation") is False:
+        words.append("--no-new-privs")
+    return words
+
+
+class Container:
+    """One start of a container."""
+
+    def __init__(self, sandbox, image, folder, command, env, mounts, rights_, readonly):
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.message, self.log = folder / "message", folder / "log"
+        self.message.touch()
+        self.message.chmod(0o666)
+        env = {**IMAGE_ENVIRONMENT, "HOSTNAME": sandbox.hostname, **env}
+        mounts = sandbox.files() + [{"source": str(self.message), "target": "/dev/termination-log", "readonly": False}] + mounts
+        spec = {"folder": str(folder), "image": str(image), "mounts": mounts, "readonly": readonly, "workdir": IMAGE_FOLDER, "rights": rights_,
+                "command": command, "env": env}
+        (folder / "spec.json").write_text(json.dumps(spec))
+        self.env, self.rights = env, rights_
+        self.started = time.monotonic()
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["nsenter", "--target", str(sandbox.pause.pid), "--net", "--ipc", "--uts", "--", sys.executable, "-B", str(HERE / "pod_init.py"), str(folder / "spec.json")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def code(self):
+        """How it ended, None while it runs."""
+        code = self.process.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def first(self):
+        """Its PID 1, as this machine numbers it."""
+        pid = self.process.pid
+        try:
+            children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except FileNotFoundError:
+            return None
+        return int(children[0]) if children else None
+
+    def signal(self, number):
+        first = self.first()
+        if first is not None:
+            try:
+                os.kill(first, number)
+            except ProcessLookupError:
+                pass
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+
+    def execute(self, command, timeout):
+        """Runs a command in it, as `kubectl exec` and preStop do."""
+        first = self.first()
+        if first is None:
+            return None
+        try:
+            return subprocess.run(["nsenter", "--target", str(first), "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd", "--", "/usr/bin/setpriv", *self.rights, "--", *command],
+                                  env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def last_words(self, policy):
+        words = self.message.read_text(errors="replace")[:4096]
+        if not words and policy == "FallbackToLogsOnError" and self.code():
+            words = "\n".join(self.text().splitlines()[-80:])[-2048:]
+        return words
