@@ -22,7 +22,7 @@ class Kubelet:
         self.pods, self.unscheduled, self.held = {}, {}, set()
         self.lock, self.ended = threading.Lock(), threading.Event()
         self.errors = []
-        self.key_owner = None  # (user, mode) that files of a secret get instead of what they should
+        self.key_owner = None  # (part of a pod's name, user, mode): what its secrets' files get instead of what they should
 
     def __enter__(self):
         for name in NODES:

@@ -1,12 +1,11 @@
 """A pod from its binding to its end, as a kubelet leads it: volumes, init containers, containers and their restarts, readiness, status, deletion."""
 
 import shutil
-import signal
 import socket
 import threading
 import time
 
-from api import Missing, pod_path
+from ending import Ending
 from sandbox import Container, Sandbox, rights
 from status import Status, now
 from volumes import NotYet, Volumes
@@ -18,7 +17,7 @@ class Deleted(Exception):
     pass
 
 
-class Pod(Status, threading.Thread):
+class Pod(Status, Ending, threading.Thread):
     def __init__(self, kubelet, thing):
         threading.Thread.__init__(self, daemon=True)
         self.kubelet, self.api, self.thing = kubelet, kubelet.api, thing
@@ -55,6 +54,11 @@ class Pod(Status, threading.Thread):
     def logs(self):
         """What all of its containers have said, all starts of them."""
         return "".join(f"--- {run.folder.name}\n{run.text()}" for run in self.runs)
+
+    def code(self):
+        """How its containers have ended: the first code that is not 0; None while one runs."""
+        codes = [status["state"].get("terminated", {}).get("exitCode") for status in self.statuses.values()]
+        return None if None in codes or not codes else next(filter(None, codes), 0)
 
     def message(self):
         states = [status["state"].get("terminated") or status["lastState"].get("terminated") for status in self.statuses.values()]
@@ -244,55 +248,3 @@ class Pod(Status, threading.Thread):
             self.failures[name] = self.failures.get(name, 0) + 1
             if self.failures[name] >= probe.get("failureThreshold", 3):
                 self.statuses[name]["ready"] = False
-
-    # The end from outside.
-
-    def _end(self):
-        if self.abandoned.is_set():
-            return
-        grace = 0 if self.eviction or self.gone.is_set() else self.delete
-        self.stopping = True
-        if not self.gone.is_set():
-            self._report()  # no longer ready
-        self._halt(grace)
-        by_name = {container["name"]: container for container in self.spec["containers"]}
-        for name, run in list(self.containers.items()):
-            self._terminated(by_name[name], run, self.statuses)
-        if self.gone.is_set():
-            return
-        if self.phase not in ("Succeeded", "Failed"):
-            codes = [status["state"]["terminated"]["exitCode"] for status in self.statuses.values() if "terminated" in status["state"]]
-            self.phase = "Succeeded" if codes and not any(codes) and not self.eviction else "Failed"
-        if self.eviction:
-            self._report([{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": self.eviction, "lastTransitionTime": now()}],
-                         reason="Evicted", message=self.eviction)
-            return
-        self._report()
-        self._close()
-        try:
-            self.api.delete(pod_path(self.thing), {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}})
-        except Missing:
-            pass
-
-    def _halt(self, grace):
-        """preStop, then TERM to the first process, then KILL when the grace is over (which both of them share)."""
-        end = time.monotonic() + grace
-        threads = []
-        for container in self.spec["containers"]:
-            run = self.containers.get(container["name"])
-            if run and run.code() is None:
-                threads.append(threading.Thread(target=self._halt_one, args=(container, run, end, grace), daemon=True))
-                threads[-1].start()
-        for thread in threads:
-            thread.join()
-
-    def _halt_one(self, container, run, end, grace):
-        hook = container.get("lifecycle", {}).get("preStop", {}).get("exec")
-        if hook and grace:
-            run.execute(hook["command"], max(1, end - time.monotonic()))
-        run.signal(signal.SIGTERM)
-        end = max(end, time.monotonic() + (2 if grace else 0))
-        while run.code() is None and time.monotonic() < end and not self.gone.is_set():
-            time.sleep(TICK)
-        run.kill()
-        run.process.wait()

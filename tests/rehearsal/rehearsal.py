@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import time
 import unittest
 
@@ -84,6 +85,9 @@ class Rehearsal(unittest.TestCase):
     def install(self, *values, **named):
         return self.chart("install", *values, **named)
 
+    def suspend(self, job, value):
+        self.plane.kubectl("-n", self.ns, "patch", "mpijob", job, "--type=merge", "-p", json.dumps({"spec": {"runPolicy": {"suspend": value}}}))
+
     def delete_pod(self, pod, *more):
         self.plane.kubectl("-n", self.ns, "delete", "pod", pod.name, "--wait=false", *more)
 
@@ -93,13 +97,33 @@ class Rehearsal(unittest.TestCase):
         self.plane.kubectl("-n", self.ns, "patch", "pod", pod.name, "--subresource=status", "--type=strategic", "-p", json.dumps({"status": {"conditions": [condition]}}))
         self.delete_pod(pod)
 
-    def delete_during_a_save(self, pod):
-        """Deletes a pod so that one and the same save is seen under way before and after."""
-        def unfinished():
-            return {path.name for path in (self.run_folder / "checkpoints").glob("*.partial")}
-        before = wait_for("a save", unfinished, 60, every=0.001)
-        self.api.delete(f"/api/v1/namespaces/{self.ns}/pods/{pod.name}")
-        self.assertTrue(before & unfinished(), f"the save of {before} was over before the deletion was")
+    def unfinished(self):
+        return {path.name for path in (self.run_folder / "checkpoints").glob("*.partial")}
+
+    def ranks(self, worker):
+        """The processes that train in a worker."""
+        first = worker.containers["ebb"].first()
+        inside = os.readlink(f"/proc/{first}/ns/pid")
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "ns/pid") == inside and (process / "comm").read_text() == "ebb\n":
+                    found.append(int(process.name))
+            except FileNotFoundError:
+                pass  # it has ended
+        return sorted(found)
+
+    def hang_a_save(self, worker):
+        """Stops a rank while it saves, as storage does that hangs; its process is returned."""
+        for _ in range(50):
+            before = wait_for("a save", self.unfinished, 60, every=0.001)
+            rank = self.ranks(worker)[-1]
+            os.kill(rank, signal.SIGSTOP)
+            time.sleep(0.5)
+            if self.unfinished() == before:
+                return rank
+            os.kill(rank, signal.SIGCONT)  # it was done with this one
+        self.fail("no save was hit in 50 tries")
 
     # What is so.
 
@@ -119,6 +143,9 @@ class Rehearsal(unittest.TestCase):
     @staticmethod
     def conditions(job):
         return {one["type"]: one["status"] == "True" for one in job.get("status", {}).get("conditions", [])}
+
+    def reason(self, condition):
+        return next((one["reason"] for one in self.job()["status"]["conditions"] if one["type"] == condition and one["status"] == "True"), None)
 
     def launcher(self, seconds=90, but=()):
         """The launcher that runs, or that has run; the latest, and none of `but`."""
@@ -151,11 +178,11 @@ class Rehearsal(unittest.TestCase):
 
     def codes(self):
         """How the launchers have ended, in the order in which they were made."""
-        return [pod.statuses["ebb"]["state"].get("terminated", {}).get("exitCode") for pod in self.kubelet.all(self.ns, "-launcher-")]
+        return [pod.code() for pod in self.kubelet.all(self.ns, "-launcher-")]
 
-    def checkpoint(self):
-        """The last one's shards by their content."""
-        last = self.run_folder / f"checkpoints/step-{STEPS:08d}"
+    def checkpoint(self, step=STEPS):
+        """One's shards by their content."""
+        last = self.run_folder / f"checkpoints/step-{step:08d}"
         self.assertTrue((last / "DONE").exists(), last)
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(last.glob("*.safetensors"))}
 

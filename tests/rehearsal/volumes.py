@@ -86,9 +86,10 @@ class Volumes:
         found = self._get("secrets", source["secretName"], source.get("optional"))
         self.readonly.add(path.name)
         self._files(path, {key: base64.b64decode(text) for key, text in found.get("data", {}).items()}, source)
-        for file in path.iterdir() if self.key_owner else ():
-            os.chown(file, self.key_owner[0], -1)
-            os.chmod(file, self.key_owner[1])
+        part, owner, mode = self.key_owner or (None, None, None)
+        for file in path.iterdir() if part and part in self.pod["metadata"]["name"] else ():
+            os.chown(file, owner, -1)
+            os.chmod(file, mode)
         return path
 
     def _emptyDir(self, source, path):
