@@ -6,7 +6,7 @@ kube_recipe=1  # another number builds the same versions again
 # What is there is told by one file for the programs and one for the tree of the image.
 kube_wanted() { { listed kube deb; echo $kube_recipe; } | cksum | tr ' ' '-'; }
 kube_programs_ready() { [ "$(cat "$deps/kube/version" 2>/dev/null)" = "$(kube_wanted)" ]; }
-kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop} | cksum | tr ' ' '-'; }
+kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop,ebb-launcher} | cksum | tr ' ' '-'; }
 # The tree is made by debootstrap, by root; where that is not so, the rehearsal is skipped and says why.
 kube_root_possible() { [ "$(id -u)" = 0 ] && [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; }
 kube_root_ready() { ! kube_root_possible || [ "$(cat "$deps/kube/root.version" 2>/dev/null)" = "$(kube_root_wanted)" ]; }

@@ -35,7 +35,7 @@
 {{- $arguments := fromYamlArray (include "ebb.launchArguments" $root) -}}
 {{- $common := dict "root" $root "config" .config -}}
 {{- if eq $v.mode "mpijob" }}
-{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments) $common -}}
+{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-launcher") "args" $arguments) $common -}}
 {{- $sshd := list "/usr/sbin/sshd" "-De" "-f" "/etc/ebb/sshd_config" -}}
 {{- $probe := dict "tcpSocket" (dict "port" 2222) "periodSeconds" 5 -}}
 {{- $stop := list "/usr/local/bin/ebb-stop" -}}
