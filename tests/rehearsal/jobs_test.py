@@ -19,10 +19,12 @@ from kubelet import wait_for
 from rehearsal import STEPS, Rehearsal
 from world import World, move_inside, reason_to_skip
 
-SKIPPED, STOPPED, LOST, NO_DATA = 77, 75, 5, 3
+SKIPPED, STOPPED, LOST, NO_DATA, KILLED = 77, 75, 5, 3, 137
 
 
 class A_Undisturbed(Rehearsal):
+    """The first by its name: others compare with it."""
+
     def test_two_workers_of_two_ranks_train_to_the_end(self):
         self.install()
         self.until_succeeded()
@@ -75,6 +77,19 @@ class Workers(Rehearsal):
         self.assertEqual(launcher.code(), LOST)
         self.until_succeeded()
         self.assertEqual(worker.statuses["ebb"]["restartCount"], 1)
+        self.assert_as_undisturbed()
+
+    def test_a_worker_that_cannot_save_within_its_grace_loses_the_steps_since_the_checkpoint(self):
+        self.install("terminationGracePeriodSeconds=30")
+        self.until_step(25)
+        launcher, worker = self.launcher(), self.worker(1)
+        os.kill(self.ranks(worker)[0], signal.SIGSTOP)
+        self.delete_pod(worker)
+        wait_for("the launcher's end", lambda: launcher.phase == "Failed", 60)
+        self.assertEqual(launcher.code(), LOST)
+        self.until_succeeded()
+        self.assert_said(self.launcher(but=[launcher]), "goes on from step 20")
+        self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
     def test_a_worker_10_s_late_is_waited_for(self):
@@ -137,6 +152,19 @@ class Launchers(Rehearsal):
         self.preempt(first)
         self.until_succeeded()
         self.assertEqual(self.codes(), [STOPPED, 0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_as_undisturbed()
+
+    def test_a_launcher_that_is_gone_at_once_takes_its_ranks_along(self):
+        """As when its node is lost and its pod deleted by force. mpirun's daemons end the ranks, which may still save, or leave a lease to expire."""
+        self.install()
+        self.until_step(25)
+        first = self.launcher()
+        self.delete_pod(first, "--force", "--grace-period=0")
+        second = self.launcher(but=[first])
+        self.until_succeeded()
+        self.assertEqual([first.code(), second.code()], [KILLED, 0])
+        self.assert_said(second, "goes on from step [2-5]")
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 

@@ -25,7 +25,7 @@ class Pod(Status, Ending, threading.Thread):
         self.uid = thing["metadata"]["uid"]
         self.hostname, self.subdomain = self.spec.get("hostname", self.name), self.spec.get("subdomain")
         self.folder = kubelet.folder / "pods" / f"{self.namespace}_{self.name}_{self.uid[:8]}"
-        self.address, self.sandbox, self.containers, self.runs = None, None, {}, []
+        self.address, self.sandbox, self.volumes, self.containers, self.runs = None, None, None, {}, []
         self.statuses, self.first_statuses, self.phase, self.ready, self.initialized = {}, {}, "Pending", False, False
         self.started = now()
         self.delete, self.abandoned, self.eviction, self.gone = None, threading.Event(), None, threading.Event()
@@ -93,7 +93,7 @@ class Pod(Status, Ending, threading.Thread):
         if self.sandbox:
             self.sandbox.close()
             self.sandbox = None
-        if hasattr(self, "volumes"):
+        if self.volumes:
             self.volumes.close()
 
     def _check(self):
@@ -120,8 +120,7 @@ class Pod(Status, Ending, threading.Thread):
             try:
                 self.volumes.prepare()
                 break
-            except NotYet as reason:
-                self.waiting_for = str(reason)
+            except NotYet:
                 self._sleep(0.5)
         self.sandbox = Sandbox(self.kubelet.network, self.thing, self.folder / "sandbox")
         self.address = self.sandbox.address

@@ -15,6 +15,16 @@ from sandbox import Network, run
 INSIDE = "EBB_REHEARSAL_INSIDE"
 FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
+# Namespaces, a root over a tree that others use too, and a bridge.
+NEEDED = """mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/usr,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+ip link add ebb0 type bridge
+ip link add ebb1 type veth peer name ebb2"""
+
+# The first process of a PID namespace has to wait for orphans, or namespaces below that they were in do not end.
+REAPER = '"$@"; exit $?'
+
 
 def reason_to_skip(source):
     if os.geteuid() != 0:
@@ -22,8 +32,9 @@ def reason_to_skip(source):
     for program in ("unshare", "nsenter", "ip", "openssl"):
         if not shutil.which(program):
             return f"there is no {program}"
-    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "true"], capture_output=True).returncode:
-        return "this machine makes no namespaces (a container without the rights?)"
+    tried = subprocess.run(["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "sh", "-ec", NEEDED], capture_output=True, text=True)
+    if tried.returncode:
+        return f"this machine lets nobody make what a pod is made of: {tried.stderr.strip()}"
     missing = lacking(source / ".deps/bin", source / ".deps/kube/crds")
     if missing:
         return missing
@@ -39,7 +50,8 @@ def move_inside():
     if os.environ.get(INSIDE):
         return
     os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", sys.executable, "-B", *sys.argv])
+    os.execvp("unshare", ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+                          "sh", "-c", REAPER, "sh", sys.executable, "-B", *sys.argv])
 
 
 def libraries_of(program):
@@ -59,7 +71,8 @@ class World:
 
     def __enter__(self):
         run("ip", "link", "set", "lo", "up")
-        self.folder.chmod(0o755)
+        # In memory: an overlay's upper folder may not lie on another overlay, such as the root of a container.
+        run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.folder)
         self._pack()
         self.plane.__enter__()
         try:
@@ -79,7 +92,8 @@ class World:
     def __exit__(self, *_):
         self.kubelet.__exit__()
         self.plane.__exit__()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        run("umount", "--lazy", self.folder)
+        self.folder.rmdir()
 
     def _pack(self):
         """As scripts/quickstart does it."""
