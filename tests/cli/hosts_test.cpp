@@ -40,6 +40,11 @@ class Listener {
   int fd_, port_ = 0;
 };
 
+bool pause(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  return false;  // nobody asks to stop
+}
+
 class Hosts : public test::FolderTest {};
 
 TEST_F(Hosts, OfAFileAreReadInTheirOrderAndOnce) {
@@ -65,7 +70,7 @@ TEST_F(Hosts, AreWaitedForUntilTheyAnswer) {
     late.listen();
   });
   const auto start = std::chrono::steady_clock::now();
-  wait_for_hosts({"127.0.0.1", "localhost"}, late.port(), 60, [](const std::string&) {});
+  wait_for_hosts({"127.0.0.1", "localhost"}, late.port(), 60, [](const std::string&) {}, pause);
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(600));
   starts.join();
 }
@@ -73,12 +78,39 @@ TEST_F(Hosts, AreWaitedForUntilTheyAnswer) {
 TEST_F(Hosts, ThatDoNotAnswerAreNamedEachWithItsReason) {
   const Listener silent;  // bound, but nobody listens
   try {
-    wait_for_hosts({"127.0.0.1", "no-such-host.invalid"}, silent.port(), 0.5, [](const std::string&) {});
+    wait_for_hosts(
+        {"127.0.0.1", "no-such-host.invalid"}, silent.port(), 0.5, [](const std::string&) {}, pause);
     ADD_FAILURE() << "nobody was there";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::communication);
     for (const char* text : {"2 of 2", "127.0.0.1 (Connection refused)", "no-such-host.invalid (", "0.5 s"})
       EXPECT_THAT(error.what(), HasSubstr(text));
+  }
+}
+
+TEST_F(Hosts, AStopEndsTheWait) {
+  const Listener silent;
+  try {
+    wait_for_hosts({"127.0.0.1"}, silent.port(), 60, [](const std::string&) {}, [](double) { return true; });
+    ADD_FAILURE() << "nobody was there";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::stopped);
+    EXPECT_THAT(error.what(), HasSubstr("1 of 1 hosts"));
+  }
+}
+
+TEST_F(Hosts, ThatArePodsComeWithWhatToType) {
+  EXPECT_THAT(pod_advice("vae-1a2b-worker-1.vae-1a2b.team.svc"),
+              HasSubstr("kubectl -n team delete pod vae-1a2b-worker-1"));
+  EXPECT_THAT(pod_advice("vae-worker-0.vae.team.svc.cluster.local"),
+              HasSubstr("kubectl -n team describe pod vae-worker-0"));
+  for (const char* other : {"node-7", "node-7.example.org", "10.1.2.3", ""}) EXPECT_EQ(pod_advice(other), "");
+  const Listener silent;
+  try {
+    wait_for_hosts({"w-1.w.team.svc"}, silent.port(), 0, [](const std::string&) {}, pause);
+    ADD_FAILURE() << "nobody was there";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("delete pod w-1"));
   }
 }
 

@@ -43,5 +43,16 @@ TEST(Verdict, AnEndAtOnceSaysWhatIsLost) {
   EXPECT_EQ(verdict({75, 2, false}).code, ExitCode::stopped);
 }
 
+TEST(Verdict, AStartThatFailedIsNoFaultOfEbb) {
+  RunEnd end{1, 0, false};
+  end.words.start = LastWords::Start::not_made;
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  end.words.start = LastWords::Start::no_slots;
+  EXPECT_EQ(verdict(end).code, ExitCode::usage);
+  // Where a rank has spoken it did start.
+  end.words.rank_has_spoken = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+}
+
 }  // namespace
 }  // namespace ebb::cli

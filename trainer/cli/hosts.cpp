@@ -14,7 +14,6 @@
 #include <cstring>
 #include <memory>
 #include <sstream>
-#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -86,9 +85,21 @@ std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
   return hosts;
 }
 
+std::string pod_advice(const std::string& host) {
+  std::vector<std::string> parts;
+  std::istringstream name(host);
+  for (std::string part; std::getline(name, part, '.');) parts.push_back(part);
+  if (parts.size() < 4 || parts[3] != "svc") return {};
+  return fmt::format(
+      "\n  why: kubectl -n {1} describe pod {0}"
+      "\n  one that is Failed (evicted) is made again once it is gone: kubectl -n {1} delete pod {0}",
+      parts[0], parts[2]);
+}
+
 void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seconds,
-                    const std::function<void(const std::string&)>& say) {
-  constexpr auto kBetween = std::chrono::milliseconds(500);
+                    const std::function<void(const std::string&)>& say,
+                    const std::function<bool(double)>& stop_within) {
+  constexpr double kBetween_s = 0.5;
   constexpr auto kSayEvery = std::chrono::seconds(15);
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   auto next_word = Clock::now() + kSayEvery;
@@ -106,18 +117,24 @@ void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seco
     std::vector<std::string> reasons;
     for (const Missing& one : missing) reasons.push_back(fmt::format("{} ({})", one.host, one.why));
     if (missing.empty()) return;
-    if (Clock::now() >= end)
+    if (Clock::now() >= end) {
+      std::string advice;
+      for (const Missing& one : missing) advice += pod_advice(one.host);
       throw Error(
           ExitCode::communication,
           fmt::format("{} of {} hosts did not answer on port {} within {:g} s: {}. Are they started, and "
-                      "does sshd run there?",
-                      missing.size(), hosts.size(), port, seconds, fmt::join(reasons, ", ")));
+                      "does sshd run there?{}",
+                      missing.size(), hosts.size(), port, seconds, fmt::join(reasons, ", "), advice));
+    }
     if (Clock::now() >= next_word) {
       say(fmt::format("waiting for {} of {} hosts: {}", missing.size(), hosts.size(),
                       fmt::join(reasons, ", ")));
       next_word += kSayEvery;
     }
-    std::this_thread::sleep_for(kBetween);
+    if (stop_within(kBetween_s))
+      throw Error(ExitCode::stopped,
+                  fmt::format("stopped while waiting for {} of {} hosts: nothing was begun", missing.size(),
+                              hosts.size()));
   }
 }
 

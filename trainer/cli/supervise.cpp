@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +22,8 @@ namespace ebb::cli {
 namespace {
 
 constexpr int kPatienceMs = 200;  // silence after which the begin of a paragraph is printed as it is
+// A request to stop that meets mpirun before it has started its ranks is lost: it is made again.
+constexpr int kAskAgainMs = 5000;
 
 // A file descriptor that closes itself.
 class Descriptor {
@@ -44,42 +45,6 @@ class Descriptor {
 [[noreturn]] void fail(const char* what) {
   throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
 }
-
-bool is_ignored(int signal) {
-  struct sigaction action{};
-  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-// The signals that are read from a descriptor meanwhile, instead of ending the process.
-class SignalsHeld {
- public:
-  SignalsHeld() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&set, signal);
-    if (!is_ignored(SIGHUP)) sigaddset(&set, SIGHUP);  // nohup
-    ::sigprocmask(SIG_BLOCK, &set, &before_);
-    fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd_ < 0) fail("signalfd");
-  }
-  ~SignalsHeld() {
-    ::close(fd_);
-    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
-  }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] const sigset_t& before() const { return before_; }
-  // The next signal that came, 0 when there is none.
-  [[nodiscard]] int next() const {
-    signalfd_siginfo info{};
-    return ::read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
-  }
-
- private:
-  int fd_ = -1;
-  sigset_t before_{};
-};
 
 // Processes killed for lack of memory since the machine started, by the whole machine's count: a control
 // group's own count is not always visible from inside it.
@@ -160,54 +125,65 @@ void kill_orphans() {
   }
 }
 
-void act_on(int signal, pid_t mpirun, RunEnd& end, const std::function<void(const std::string&)>& say) {
-  const bool ask_only = signal == SIGUSR1 || signal == SIGHUP;
-  if (ask_only && end.stop_requests > 0) return;
-  ++end.stop_requests;
-  if (end.stop_requests == 1) {
-    say("stopping after this step and saving a checkpoint; press Ctrl-C again to end at once");
+void act_on(int signal, pid_t mpirun, Attendance attendance, RunEnd& end, int& urgent,
+            const std::function<void(const std::string&)>& say) {
+  const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && attendance == Attendance::person);
+  if (may_be_urgent) ++urgent;
+  if (end.stop_requests == 0) {
+    end.stop_requests = 1;
+    say(attendance == Attendance::person
+            ? "stopping after this step and saving a checkpoint; press Ctrl-C again to end at once"
+            : "stopping after this step and saving a checkpoint");
     ::kill(mpirun, SIGUSR1);
-  } else if (end.stop_requests == 2) {
-    say("ending all ranks at once; what the last checkpoint holds is kept");
-    ::kill(mpirun, SIGTERM);
-  } else {
-    say("killing all ranks");
-    ::kill(-mpirun, SIGKILL);
+  } else if (may_be_urgent && urgent > 1) {
+    ++end.stop_requests;
+    if (end.stop_requests == 2) {
+      say("ending all ranks at once; what the last checkpoint holds is kept");
+      ::kill(mpirun, SIGTERM);
+    } else {
+      say("killing all ranks");
+      ::kill(-mpirun, SIGKILL);
+    }
   }
 }
 
 }  // namespace
 
-RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line,
-                      const std::function<void(const std::string&)>& say) {
+RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const SignalsHeld& signals,
+                      Attendance attendance, const std::function<void(const std::string&)>& say) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
   Descriptor read_end(ends[0]), write_end(ends[1]);
   ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
-  const SignalsHeld signals;
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const long killed_before = killed_for_memory();
   const pid_t mpirun = start(host, line, write_end.get(), signals.before());
   write_end.close();
 
   RunEnd end;
+  int urgent = 0;  // requests to stop that may not be the same one again
   NoiseFilter filter;
+  LastWordsFinder finder;
   std::array<char, 16384> block{};
   const auto pass_on = [&] {
     ssize_t n = 0;
     while ((n = ::read(read_end.get(), block.data(), block.size())) > 0) {
-      print(filter.feed({block.data(), static_cast<std::size_t>(n)}));
+      const std::string_view text(block.data(), static_cast<std::size_t>(n));
+      finder.feed(text);
+      print(filter.feed(text));
     }
     if (n == 0) read_end.close();
   };
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
-    const int ready = ::poll(fds.data(), fds.size(), filter.holding() ? kPatienceMs : -1);
+    const int patience = filter.holding() ? kPatienceMs : end.stop_requests == 1 ? kAskAgainMs : -1;
+    const int ready = ::poll(fds.data(), fds.size(), patience);
+    if (ready == 0 && patience == kAskAgainMs) ::kill(mpirun, SIGUSR1);
     if (ready == 0) print(filter.flush());
     if (fds[1].revents != 0) pass_on();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
       if (signal != SIGCHLD) {
-        act_on(signal, mpirun, end, say);
+        act_on(signal, mpirun, attendance, end, urgent, say);
         continue;
       }
       int status = 0;
@@ -220,6 +196,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line,
   print(filter.flush());
   kill_orphans();
   end.out_of_memory = killed_for_memory() > killed_before;
+  end.words = finder.found();
   return end;
 }
 
@@ -233,6 +210,20 @@ Verdict verdict(const RunEnd& end) {
     return {
         ExitCode::communication,
         "ended at once on request: steps since the last checkpoint are lost; run it again to go on from it"};
+  }
+  // mpirun's own failures share the numbers of ours: its 1 is no fault of ebb.
+  if (end.words.start == LastWords::Start::no_slots && !end.words.rank_has_spoken) {
+    return {
+        ExitCode::usage,
+        "mpirun has fewer slots than ranks: lower -n, or raise slots=N in the host file (the chart: workers "
+        "x slotsPerWorker)"};
+  }
+  if (end.words.start == LastWords::Start::not_made && !end.words.rank_has_spoken) {
+    return {
+        ExitCode::communication,
+        fmt::format("mpirun could not start ranks on every host (its code {}): a host is gone, refuses ssh, "
+                    "or has no ebb at the same path",
+                    end.code)};
   }
   switch (end.code) {
     case kBySignal + SIGKILL:

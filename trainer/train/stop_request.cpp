@@ -31,7 +31,9 @@ StopRequest::StopRequest() : before_(new Handlers) {
 }
 
 StopRequest::~StopRequest() {
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_->actions[i], nullptr);
+  // Who has asked may ask again while the process is on its way out, which must not end it with another code.
+  if (!requested())
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_->actions[i], nullptr);
   delete before_;
 }
 

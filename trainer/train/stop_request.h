@@ -4,7 +4,8 @@
 namespace ebb::train {
 
 // SIGTERM, SIGINT and SIGUSR1 ask for a stop after the current step; all ranks agree on it in the step's
-// message. Installed once for the process while the object lives; the handlers before come back after it.
+// message. Installed once for the process while the object lives; the handlers before come back after it,
+// unless a stop was asked for.
 class StopRequest {
  public:
   StopRequest();
