@@ -1,4 +1,5 @@
-// docs/metrics.md is what people read a run's numbers by: it names every key of a line, and no other.
+// docs/metrics.md is what people read a run's numbers by: it names every key of a line and every metric of
+// the port, and no other.
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -9,17 +10,20 @@
 #include "base/file.h"
 #include "support/folder_test.h"
 #include "support/process.h"
+#include "telemetry/exposition.h"
 #include "telemetry/metrics.h"
 
 namespace ebb::telemetry {
 namespace {
 
-// The names in backquotes of the first column of the table of a step's keys.
-std::set<std::string> documented() {
+// The names in backquotes of the first column of the table in the section with this heading.
+std::set<std::string> documented(const std::string& heading) {
   std::istringstream page(read_file(test::source_dir() + "/docs/metrics.md", ExitCode::internal));
   std::set<std::string> names;
+  std::string section;
   for (std::string line; std::getline(page, line);) {
-    if (!line.starts_with("| `")) continue;
+    if (line.starts_with("#")) section = line;
+    if (section != heading || !line.starts_with("| `")) continue;
     const std::string column = line.substr(2, line.find('|', 2) - 2);
     const std::regex name("`([a-z_]+)`");
     for (std::sregex_iterator it(column.begin(), column.end(), name), end; it != end; ++it)
@@ -44,7 +48,21 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   std::set<std::string> written;
   const auto line = nlohmann::json::parse(contents("metrics.jsonl"));
   for (const auto& [key, value] : line.items()) written.insert(key);
-  EXPECT_EQ(documented(), written);
+  EXPECT_EQ(documented("# The metrics"), written);
+}
+
+TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
+  const comm::World world(0, nullptr);
+  NodeBoard board(world, folder_, 10);
+  board.mine().present = true;
+  RunNumbers run;
+  run.has_step = run.has_test = run.is_text = true;
+  run.utilization = 0.5;
+  std::istringstream text(exposition_text(board, &run));
+  std::set<std::string> served;
+  for (std::string line; std::getline(text, line);)
+    if (line.starts_with("# TYPE ")) served.insert(line.substr(7, line.find(' ', 7) - 7));
+  EXPECT_EQ(documented("## The port"), served);
 }
 
 }  // namespace

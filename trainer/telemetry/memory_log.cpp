@@ -38,7 +38,12 @@ Json by_stage(const memory::Ledger& ledger, Place place) {
   return json;
 }
 
-// The largest of each class over the stages of the step.
+Json known(std::int64_t bytes) {
+  return bytes < 0 ? Json(nullptr) : Json(bytes);
+}
+
+}  // namespace
+
 memory::Sums step_peak(const memory::Ledger& ledger, Place place) {
   memory::Sums peak{};
   for (int s = 0; s < memory::kStages; ++s) {
@@ -47,12 +52,6 @@ memory::Sums step_peak(const memory::Ledger& ledger, Place place) {
   }
   return peak;
 }
-
-Json known(std::int64_t bytes) {
-  return bytes < 0 ? Json(nullptr) : Json(bytes);
-}
-
-}  // namespace
 
 MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host,
                      const memory::Ledger& ledger, std::int64_t every, std::int64_t first_step)

@@ -28,6 +28,9 @@ class MemoryLog {
   LineFile file_;
 };
 
+// The most bytes of each class that were alive at once since the last reset_peaks().
+memory::Sums step_peak(const memory::Ledger& ledger, memory::Ledger::Place place);
+
 // One line of it, without its end: what the ledger says since its last reset_peaks(), beside what was
 // measured.
 struct LineOrigin {

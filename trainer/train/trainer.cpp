@@ -15,6 +15,7 @@
 #include "telemetry/memory_log.h"
 #include "train/evaluation.h"
 #include "train/journal.h"
+#include "train/metrics_feed.h"
 #include "train/run_folder.h"
 #include "train/samples.h"
 #include "train/session.h"
@@ -52,7 +53,8 @@ class Training {
         ledger_(ledger),
         store_(store),
         origin_(std::move(origin)),
-        session_(config, world, ledger) {}
+        session_(config, world, ledger),
+        feed_(config, world, ledger, session_.device) {}
 
   ExitCode run(const std::optional<checkpoint::Found>& found);
   // A sentence for somebody whose run has ended in an error.
@@ -72,6 +74,7 @@ class Training {
   checkpoint::Store& store_;
   checkpoint::Origin origin_;
   Session session_;
+  MetricsFeed feed_;
   std::unique_ptr<Journal> journal_;
   std::int64_t saved_ = -1;
   bool save_due_ = false;
@@ -80,13 +83,18 @@ class Training {
 ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   comm::agree(world_, config_.parallel.timeout_s, [&] { session_.begin(store_, found, origin_); });
   std::int64_t& step = session_.cursor.step;
-  journal_ = std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples(),
-                                       session_.mfu_per_sample());
+  const double mfu_per_sample = session_.mfu_per_sample();
+  journal_ =
+      std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples(), mfu_per_sample);
+  feed_.begin(step, mfu_per_sample);
   journal_->note(session_.description());
   if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty())
     journal_->note("warning: " + warning);
   if (!session_.device_note.empty()) journal_->note("warning: " + session_.device_note);
-  if (found) journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
+  if (found) {
+    journal_->note(fmt::format("goes on from step {} ({})", step, found->folder.string()));
+    feed_.saved(found->folder, 0);
+  }
 
   step::StepControl control(*session_.communicator, [] { return StopRequest::requested(); });
   memory::LeakGate gate(ledger_, config_.memory.leak);
@@ -97,6 +105,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     ++step;
     if (memory::BlockCache* cache = memory::installed_cache()) cache->settle();
     journal_->step(report);
+    feed_.step(report);
     const bool last = step == config_.run.steps;
     // Weights that have just overflowed are none to go back to: a save that is due waits for a step that is
     // taken.
@@ -106,6 +115,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     if (!last && !stops && due(step, config_.run.evaluate_every)) journal_->evaluation(step, evaluation());
     if (!last && !stops && due(step, config_.run.sample_every)) sample();
     journal_->close_step(report.step);
+    feed_.close_step();
     if (stops) return stopped();
   }
   return finished();
@@ -119,7 +129,10 @@ std::string Training::last_checkpoint(const std::optional<checkpoint::Found>& fo
 
 void Training::save() {
   const memory::StageScope stage(ledger_, memory::Stage::save);
+  const MetricsFeed::Spent spent(feed_, memory::Stage::save);
   store_.save(session_.cursor.step, session_.parts(), origin_);
+  feed_.saved(checkpoint::step_folder(config_.run.folder() / "checkpoints", session_.cursor.step),
+              spent.seconds());
   saved_ = session_.cursor.step;
   save_due_ = false;
 }
@@ -127,8 +140,11 @@ void Training::save() {
 Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
   const memory::CacheVisit visit;
-  return evaluate(*session_.model->phases().front(), session_.runner, *session_.test, *session_.communicator,
-                  session_.feed);
+  const MetricsFeed::Spent spent(feed_, memory::Stage::evaluate);
+  const Evaluation result = evaluate(*session_.model->phases().front(), session_.runner, *session_.test,
+                                     *session_.communicator, session_.feed);
+  feed_.evaluated(result.loss);
+  return result;
 }
 
 // The others wait for rank 0 in the next step's first collective.

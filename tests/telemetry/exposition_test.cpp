@@ -1,0 +1,82 @@
+#include "telemetry/exposition.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "support/folder_test.h"
+
+namespace ebb::telemetry {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Exposition : public test::FolderTest {};
+
+TEST_F(Exposition, HasANumberForEachRankPlaceAndClass) {
+  const comm::World world(0, nullptr);
+  NodeBoard board(world, folder_, 10);
+  RankNumbers& mine = board.mine();
+  mine.rank = 3;
+  mine.live[0][static_cast<std::size_t>(memory::Class::optimizer)] = 4096;
+  mine.seconds[static_cast<std::size_t>(memory::Stage::backward)] = 1.5;
+  EXPECT_THAT(exposition_text(board, nullptr), Not(HasSubstr("ebb_memory_bytes{")))
+      << "it has said nothing yet";
+  mine.present = true;
+  const std::string labels = "rank=\"3\",local_rank=\"0\",node=\"" + world.host() + "\"";
+  const std::string text = exposition_text(board, nullptr);
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("ebb_memory_bytes{place=\"host\",class=\"optimizer\"," + labels + "} 4096\n"),
+                    HasSubstr("ebb_stage_seconds_total{stage=\"backward\"," + labels + "} 1.5\n"),
+                    HasSubstr("# TYPE ebb_stage_seconds_total counter\n"),
+                    HasSubstr("# TYPE ebb_memory_peak_bytes gauge\n"), HasSubstr("UUID=\"\""),
+                    Not(HasSubstr("place=\"device\"")), Not(HasSubstr("ebb_steps_total"))));
+  mine.device = true;
+  mine.name_device("GPU-0a");
+  EXPECT_THAT(exposition_text(board, nullptr),
+              AllOf(HasSubstr("place=\"device\""), HasSubstr("UUID=\"GPU-0a\"")));
+}
+
+TEST_F(Exposition, OfTheRunHasNoLabelsAndNothingThatIsNotKnown) {
+  const comm::World world(0, nullptr);
+  const NodeBoard board(world, folder_, 10);
+  RunNumbers run;
+  run.steps = 12;
+  std::string text = exposition_text(board, &run);
+  EXPECT_THAT(text, AllOf(HasSubstr("\nebb_steps_total 12\n"), HasSubstr("\nebb_checkpoint_bytes 0\n"),
+                          Not(HasSubstr("ebb_loss")), Not(HasSubstr("ebb_test_loss")),
+                          Not(HasSubstr("ebb_tokens_total")), Not(HasSubstr("flops"))));
+  run.loss = 0.25;
+  run.has_step = true;
+  EXPECT_THAT(exposition_text(board, &run), HasSubstr("\nebb_loss 0.25\n"));
+}
+
+TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(fd, 1), 0);
+  ASSERT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const int port = ntohs(address.sin_port);
+  const comm::World world(0, nullptr);
+  const NodeBoard board(world, folder_, 10);
+  try {
+    const MetricsPort taken(port, board, nullptr);
+    ADD_FAILURE() << "served on a port that another socket listens at";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_THAT(error.what(), HasSubstr("port " + std::to_string(port) + " cannot be served"));
+  }
+  ::close(fd);
+  const MetricsPort free(port, board, nullptr);  // does not throw
+}
+
+}  // namespace
+}  // namespace ebb::telemetry

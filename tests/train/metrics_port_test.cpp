@@ -1,0 +1,228 @@
+// telemetry.port on the real program under a real mpirun: scraped over HTTP while it trains.
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <sstream>
+#include <thread>
+
+#include "base/digest.h"
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+sockaddr_in loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// A socket that listens at a port of the system's choice.
+class Listener {
+ public:
+  Listener() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    if (::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(fd_, 1) != 0 ||
+        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+      ADD_FAILURE() << "no port";
+    port_ = ntohs(address.sin_port);
+  }
+  ~Listener() { ::close(fd_); }
+  [[nodiscard]] int port() const { return port_; }
+
+ private:
+  int fd_, port_ = 0;
+};
+
+int free_port() {
+  return Listener().port();
+}
+
+// The body of GET /metrics; empty while nobody answers.
+std::string scrape(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  const sockaddr_in address = loopback(port);
+  std::string answer;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    if (::write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
+      std::array<char, 4096> block{};
+      for (ssize_t n = 0; (n = ::read(fd, block.data(), block.size())) > 0;)
+        answer.append(block.data(), static_cast<std::size_t>(n));
+    }
+  }
+  ::close(fd);
+  const std::size_t body = answer.find("\r\n\r\n");
+  return answer.starts_with("HTTP/1.1 200") && body != std::string::npos ? answer.substr(body + 4) : "";
+}
+
+struct Scraped {
+  std::map<std::string, double> samples;     // by name with its labels
+  std::map<std::string, std::string> types;  // by name
+};
+
+// Any line that is none of the format is a failure.
+Scraped parse(const std::string& text) {
+  const std::regex sample(R"re(([a-zA-Z_:][\w:]*(?:\{(?:\w+="[^"]*",?)*\})?) (\S+))re");
+  Scraped scraped;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch parts;
+    if (line.starts_with("# TYPE ")) {
+      const std::size_t end = line.find(' ', 7);
+      scraped.types[line.substr(7, end - 7)] = line.substr(end + 1);
+    } else if (std::regex_match(line, parts, sample)) {
+      EXPECT_TRUE(scraped.samples.emplace(parts[1], std::stod(parts[2])).second) << "twice: " << line;
+    } else if (!line.empty() && line.front() != '#') {
+      ADD_FAILURE() << "no sample: " << line;
+    }
+  }
+  return scraped;
+}
+
+// Where the ranks of this run share their numbers, while that has a name.
+std::string board_of(const std::string& run_folder) {
+  return "/dev/shm/ebb-" + std::to_string(::geteuid()) + "-" + digest_hex(run_folder);
+}
+
+std::vector<pid_t> children(pid_t parent) {
+  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  return {std::istream_iterator<pid_t>(in), {}};
+}
+
+class MetricsPort : public ::testing::Test {
+ protected:
+  static std::vector<std::string> forever(int port) {
+    return {"run.steps=1000000", "checkpoint.every=20", "run.evaluate_every=20",
+            "telemetry.progress_every=200ms", "telemetry.port=" + std::to_string(port)};
+  }
+  // Scrapes until this sample is at least so much.
+  static std::string scrape_until(int port, const std::string& name, double least) {
+    std::string text;
+    for (int i = 0; i < 600; ++i) {
+      text = scrape(port);
+      const Scraped now = parse(text);
+      const auto found = now.samples.find(name);
+      if (found != now.samples.end() && found->second >= least) return text;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    ADD_FAILURE() << name << " did not reach " << least << ":\n" << text;
+    return text;
+  }
+  TinyRun tiny_;
+};
+
+TEST_F(MetricsPort, ServesTheNumbersOfBothRanksWhileTheyTrain) {
+  const int port = free_port();
+  Process run(tiny_.launch("served", forever(port)));
+  ASSERT_TRUE(run.wait_for_output("step 20: test loss")) << run.out() << run.err();
+  const std::string text = scrape_until(port, "ebb_steps_total", 25);
+  const Scraped first = parse(text);
+  std::string node;
+  for (const auto& [name, value] : first.samples) {
+    const std::size_t at = name.find("node=\"");
+    if (at != std::string::npos) node = name.substr(at + 6, name.find('"', at + 6) - at - 6);
+  }
+  const auto value = [&](const std::string& name) {
+    const auto found = first.samples.find(name);
+    EXPECT_NE(found, first.samples.end()) << name << "\n" << text;
+    return found == first.samples.end() ? -1 : found->second;
+  };
+  for (const int rank : {0, 1}) {
+    const std::string labels = "rank=\"" + std::to_string(rank) + "\",local_rank=\"" + std::to_string(rank) +
+                               "\",node=\"" + node + "\"}";
+    EXPECT_EQ(value("ebb_rank_info{UUID=\"\"," + labels), 1);
+    EXPECT_GT(value("ebb_memory_bytes{place=\"host\",class=\"parameters\"," + labels), 0);
+    EXPECT_GT(value("ebb_memory_peak_bytes{place=\"host\",class=\"activations\"," + labels), 0);
+    EXPECT_GT(value("ebb_memory_resident_bytes{" + labels), 10 << 20);
+    EXPECT_GT(value("ebb_memory_outside_bytes{place=\"host\"," + labels), 0);
+    EXPECT_EQ(value("ebb_memory_budget_bytes{place=\"host\"," + labels), 0);
+    EXPECT_EQ(value("ebb_memory_leaks_total{" + labels), 0);
+    for (const char* stage : {"load", "forward", "backward", "reduce", "update", "save", "evaluate"})
+      EXPECT_GT(value(std::string("ebb_stage_seconds_total{stage=\"") + stage + "\"," + labels), 0) << stage;
+    EXPECT_NEAR(value("ebb_last_step_timestamp_seconds{" + labels), static_cast<double>(std::time(nullptr)),
+                30);
+  }
+  EXPECT_EQ(value("ebb_ranks"), 2);
+  EXPECT_EQ(value("ebb_steps_target"), 1000000);
+  EXPECT_EQ(value("ebb_samples_total"), 32 * value("ebb_steps_total"));
+  EXPECT_GT(value("ebb_loss"), 0);
+  EXPECT_GT(value("ebb_test_loss"), 0);
+  EXPECT_EQ(value("ebb_loss_scale"), 1024);
+  EXPECT_GT(value("ebb_checkpoint_bytes"), 10000);
+  EXPECT_GT(value("ebb_checkpoint_seconds"), 0);
+  EXPECT_NEAR(value("ebb_checkpoint_timestamp_seconds"), static_cast<double>(std::time(nullptr)), 30);
+  EXPECT_EQ(first.types.at("ebb_steps_total"), "counter");
+  EXPECT_EQ(first.types.at("ebb_memory_bytes"), "gauge");
+  EXPECT_FALSE(std::filesystem::exists(board_of(tiny_.run_folder("served"))))
+      << "a rank that is killed now would leave it";
+
+  scrape_until(port, "ebb_steps_total", value("ebb_steps_total") + 5);
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait().exit_code, 75) << run.err();
+  EXPECT_EQ(scrape(port), "") << "somebody serves it still";
+}
+
+TEST_F(MetricsPort, APortInUseIsRefusedAtTheStartAndToldOnce) {
+  const Listener taken;
+  const ProcessResult result = run(tiny_.launch("taken", forever(taken.port())));
+  EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("port " + std::to_string(taken.port()) + " cannot be served"));
+  EXPECT_EQ(result.err.find("telemetry.port:"), result.err.rfind("telemetry.port:")) << result.err;
+}
+
+TEST_F(MetricsPort, KilledRanksLeaveNothingAndTheNextRunServesAgain) {
+  const int port = free_port();
+  Process first(tiny_.launch("again", forever(port)));
+  scrape_until(port, "ebb_steps_total", 25);
+  for (const pid_t mpirun : children(first.pid()))
+    for (const pid_t rank : children(mpirun)) ::kill(rank, SIGKILL);
+  EXPECT_EQ(first.wait().exit_code, 5) << first.err();
+  EXPECT_EQ(scrape(port), "");
+  EXPECT_FALSE(std::filesystem::exists(board_of(tiny_.run_folder("again"))));
+  Process second(tiny_.launch("again", forever(port)));
+  const Scraped resumed = parse(scrape_until(port, "ebb_steps_total", 30));
+  EXPECT_GT(resumed.samples.at("ebb_checkpoint_timestamp_seconds"), 0);
+  second.signal(SIGTERM);
+  EXPECT_EQ(second.wait().exit_code, 75) << second.err();
+}
+
+// Prometheus' own parser and its rules for names, where it is there.
+TEST_F(MetricsPort, PromtoolTakesWhatIsServed) {
+  const std::string path = "PATH=$PATH:" + source_dir() + "/.deps/bin; ";
+  if (run_shell(path + "command -v promtool").exit_code != 0)
+    GTEST_SKIP() << "there is no promtool on PATH or in .deps/bin (Debian's package prometheus has it)";
+  const int port = free_port();
+  Process training(tiny_.launch("checked", forever(port)));
+  const std::string text = scrape_until(port, "ebb_steps_total", 25);
+  training.signal(SIGTERM);
+  std::string ours;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find("exposer_") == std::string::npos) ours += line + "\n";  // the HTTP library's own
+  ProcessOptions options;
+  options.input = ours;
+  const ProcessResult checked = run_shell(path + "promtool check metrics", options);
+  EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
+  training.wait();
+}
+
+}  // namespace
+}  // namespace ebb::test

@@ -1,0 +1,73 @@
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "comm/world.h"
+#include "memory/classes.h"
+
+namespace ebb::telemetry {
+
+using Number = std::atomic<double>;
+static_assert(Number::is_always_lock_free, "ranks share these numbers between processes");
+
+// What one rank tells the metrics port of its node. All zero is a rank that has not said anything yet.
+struct RankNumbers {
+  static constexpr int kPlaces = 2;  // host, device, as memory::Ledger::Place counts them
+  using ByClass = std::array<Number, memory::kClasses>;
+  std::atomic<bool> present;
+  std::atomic<bool> device;  // it has a GPU
+  std::atomic<int> rank;
+  std::array<char, 64> uuid;  // of the GPU; written before `present`
+  std::array<ByClass, kPlaces> live, peak;
+  std::array<Number, kPlaces> budget, outside;
+  Number resident, leaks, last_step;
+  std::array<Number, memory::kStages> seconds;
+
+  void name_device(std::string_view gpu_uuid);
+};
+
+// What rank 0 tells of the whole run.
+struct RunNumbers {
+  std::atomic<bool> has_step{false}, has_test{false};
+  Number steps{0}, steps_target{0}, samples{0}, tokens{0};
+  Number loss{0}, test_loss{0}, gradient_norm{0}, loss_scale{0}, learning_rate{0};
+  Number overflows{0}, overflow_streak{0};
+  Number checkpoint_time{0}, checkpoint_bytes{0}, checkpoint_seconds{0};
+  Number utilization{0};  // model FLOPs utilisation; 0: not known
+  Number ranks{0};
+  bool is_text = false;
+};
+
+// The numbers of all ranks of a node, in memory that they share: a rank writes its own, the one that serves
+// the port reads all, and no message goes between them. What carries it is a file in /dev/shm that loses its
+// name before training begins, so that nothing stays however the ranks end; its name hangs on the run folder
+// alone, so that one that was killed in between is followed by another that removes it.
+class NodeBoard {
+ public:
+  // Collective. Error(usage) where there is no room for it in /dev/shm.
+  NodeBoard(const comm::World& world, const std::filesystem::path& run_folder, double timeout_s);
+  ~NodeBoard();
+  NodeBoard(const NodeBoard&) = delete;
+  NodeBoard& operator=(const NodeBoard&) = delete;
+  [[nodiscard]] RankNumbers& mine() { return ranks_[mine_]; }
+  [[nodiscard]] const RankNumbers& of(int local_rank) const { return ranks_[local_rank]; }
+  [[nodiscard]] int size() const { return size_; }  // ranks of the node
+  [[nodiscard]] const std::string& node() const { return node_; }
+
+ private:
+  void create(const std::string& name);
+  void open(const std::string& name);
+  void map(int fd);
+
+  std::string node_;
+  int size_, mine_;
+  std::size_t bytes_;
+  RankNumbers* ranks_ = nullptr;
+};
+
+}  // namespace ebb::telemetry

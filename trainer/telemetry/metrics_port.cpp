@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+#include <prometheus/collectable.h>
+#include <prometheus/exposer.h>
+#include <prometheus/metric_family.h>
+
+#include <stdexcept>
+
+#include "base/error.h"
+#include "telemetry/exposition.h"
+
+namespace ebb::telemetry {
+namespace {
+
+class Board final : public prometheus::Collectable {
+ public:
+  Board(const NodeBoard& board, const RunNumbers* run) : board_(board), run_(run) {}
+  [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
+    return metric_families(board_, run_);
+  }
+
+ private:
+  const NodeBoard& board_;
+  const RunNumbers* run_;
+};
+
+std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
+  try {
+    return std::make_unique<prometheus::Exposer>(address, 1);
+  } catch (const std::runtime_error&) {  // civetweb gives no reason
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+struct MetricsPort::Impl {
+  std::shared_ptr<Board> board;
+  std::unique_ptr<prometheus::Exposer> exposer;
+};
+
+MetricsPort::MetricsPort(int port, const NodeBoard& board, const RunNumbers* run)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->board = std::make_shared<Board>(board, run);
+  // "+" is IPv6 and IPv4 together, which a host without IPv6 refuses.
+  impl_->exposer = listen(fmt::format("+{}", port));
+  if (!impl_->exposer) impl_->exposer = listen(std::to_string(port));
+  if (!impl_->exposer)
+    throw Error(ExitCode::usage,
+                fmt::format("telemetry.port: port {} cannot be served on {}: another process has it (another "
+                            "run?), or it needs rights. Set telemetry.port to a free one above 1023, or to 0 "
+                            "for none",
+                            port, board.node()));
+  impl_->exposer->RegisterCollectable(impl_->board);
+}
+
+MetricsPort::~MetricsPort() = default;
+
+}  // namespace ebb::telemetry

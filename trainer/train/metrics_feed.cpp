@@ -1,0 +1,147 @@
+#include "train/metrics_feed.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "checkpoint/manifest.h"
+#include "comm/agree.h"
+#include "memory/outside.h"
+#include "telemetry/gpu_uuid.h"
+#include "telemetry/memory_log.h"
+
+namespace ebb::train {
+
+namespace {
+
+using Place = memory::Ledger::Place;
+using std::chrono::system_clock;
+
+double unix_seconds() {
+  return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
+}
+
+// Each number has one writer.
+void add(telemetry::Number& number, double more) {
+  number = number + more;
+}
+
+std::int64_t bytes_in(const std::filesystem::path& folder) {
+  std::int64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const auto size = entry.file_size(error);
+    if (!error) bytes += static_cast<std::int64_t>(size);
+  }
+  return bytes;
+}
+
+// When its last file was written; 0 where that cannot be told.
+double written_at(const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(folder / checkpoint::kDoneName, error);
+  if (error) return 0;
+  return std::chrono::duration<double>(std::chrono::file_clock::to_sys(time).time_since_epoch()).count();
+}
+
+}  // namespace
+
+MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device)
+    : config_(config), ledger_(ledger) {
+  if (config.telemetry.port == 0) return;
+  const double timeout_s = config.parallel.timeout_s;
+  board_ = std::make_unique<telemetry::NodeBoard>(world, config.run.folder(), timeout_s);
+  if (world.rank() == 0) {
+    run_ = std::make_unique<telemetry::RunNumbers>();
+    run_->ranks = world.size();
+    run_->steps_target = static_cast<double>(config.run.steps);
+    run_->is_text = config.data.is_text();
+  }
+  telemetry::RankNumbers& mine = board_->mine();
+  mine.rank = world.rank();
+  mine.device = device.is_cuda();
+  mine.name_device(device.is_cuda() ? telemetry::gpu_uuid(device.index()) : "");
+  mine.present = true;
+  tell_memory();
+  comm::agree(world, timeout_s, [&] {
+    if (world.local_rank() == 0)
+      port_ = std::make_unique<telemetry::MetricsPort>(static_cast<int>(config.telemetry.port), *board_,
+                                                       run_.get());
+  });
+}
+
+void MetricsFeed::begin(std::int64_t first_step, double mfu_per_sample) {
+  mfu_per_sample_ = mfu_per_sample;
+  if (!run_) return;
+  const double samples = static_cast<double>(first_step * config_.data.batch);
+  run_->steps = static_cast<double>(first_step);
+  run_->samples = samples;
+  run_->tokens = samples * static_cast<double>(config_.data.context);
+}
+
+void MetricsFeed::step(const step::StepReport& report) {
+  if (!board_) return;
+  telemetry::RankNumbers& mine = board_->mine();
+  for (int s = 0; s < memory::kStages; ++s) add(mine.seconds[s], report.seconds[s]);
+  mine.last_step = unix_seconds();
+  if (!report.leak.empty()) add(mine.leaks, 1);
+  if (!run_) return;
+  const step::PhaseReport& phase = report.phases.front();
+  const double batch = static_cast<double>(config_.data.batch);
+  run_->steps = static_cast<double>(report.step + 1);
+  add(run_->samples, batch);
+  add(run_->tokens, batch * static_cast<double>(config_.data.context));
+  run_->loss = phase.loss;
+  run_->gradient_norm = phase.gradient_norm;
+  run_->loss_scale = phase.scale;
+  run_->learning_rate = phase.learning_rate;
+  if (report.taken()) {
+    run_->overflow_streak = 0;
+  } else {
+    add(run_->overflows, 1);
+    add(run_->overflow_streak, 1);
+  }
+  const double took = std::accumulate(report.seconds.begin(), report.seconds.end(), 0.0);
+  if (took > 0) run_->utilization = mfu_per_sample_ * batch / took;
+  run_->has_step = true;
+}
+
+void MetricsFeed::evaluated(double test_loss) {
+  if (!run_) return;
+  run_->test_loss = test_loss;
+  run_->has_test = true;
+}
+
+void MetricsFeed::saved(const std::filesystem::path& folder, double seconds) {
+  if (!run_) return;
+  run_->checkpoint_bytes = static_cast<double>(bytes_in(folder));
+  run_->checkpoint_seconds = seconds;
+  run_->checkpoint_time = written_at(folder);
+}
+
+void MetricsFeed::close_step() {
+  if (board_) tell_memory();
+}
+
+void MetricsFeed::spent(memory::Stage stage, double seconds) {
+  if (board_) add(board_->mine().seconds[static_cast<std::size_t>(stage)], seconds);
+}
+
+void MetricsFeed::tell_memory() {
+  telemetry::RankNumbers& mine = board_->mine();
+  for (const Place place : {Place::host, Place::device}) {
+    const auto p = static_cast<std::size_t>(place);
+    const memory::Sums live = ledger_.live(place), peak = telemetry::step_peak(ledger_, place);
+    for (int c = 0; c < memory::kClasses; ++c) {
+      mine.live[p][c] = static_cast<double>(live[c]);
+      mine.peak[p][c] = static_cast<double>(peak[c]);
+    }
+  }
+  const memory::Outside outside = memory::measure_outside(ledger_);
+  mine.resident = static_cast<double>(std::max<std::int64_t>(outside.resident, 0));
+  mine.outside[0] = static_cast<double>(std::max<std::int64_t>(outside.outside_host, 0));
+  if (outside.device_used >= 0)
+    mine.outside[1] = static_cast<double>(
+        std::max<std::int64_t>(outside.device_used - ledger_.live_total(Place::device), 0));
+}
+
+}  // namespace ebb::train
