@@ -1,0 +1,131 @@
+// `ebb plan` on the real program: figures before a run, and from the logs of one.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ProcessResult plan(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {ebb_binary(), "plan"});
+  return run(arguments);
+}
+
+std::int64_t number(const std::string& text, const std::string& key) {
+  std::smatch found;
+  if (!std::regex_search(text, found, std::regex("(?:^|\n)" + key + ": (\\d+)\n"))) return -1;
+  return std::stoll(found[1]);
+}
+
+std::int64_t bytes_in(const fs::path& folder) {
+  std::int64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder))
+    bytes += static_cast<std::int64_t>(entry.file_size());
+  return bytes;
+}
+
+// Neither its data nor its weights are there, nor memory for a hundredth of it.
+TEST(Plan, AModelOfEightBillionParametersIsPlannedAnywhere) {
+  const std::string config = source_dir() + "/configs/llama-8b.yaml";
+  const ProcessResult text =
+      run_shell("ulimit -v 8000000; " + ebb_binary() + " plan " + config + " data.source=/nowhere");
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("8.03 billion"), HasSubstr("not known before a run")));
+  const ProcessResult values = plan({"--helm-values", "--slots", "8", "--write-rate", "1GiB", config});
+  ASSERT_EQ(values.exit_code, 0) << values.err;
+  // Two bytes of weight, two of residual, and two moments of four.
+  const std::int64_t bytes = number(values.out, "checkpointBytes");
+  EXPECT_NEAR(static_cast<double>(bytes), 12 * 8.03e9, 0.01e9 * 12);
+  EXPECT_EQ(number(values.out, "checkpointBytesPerSecond"), std::int64_t{1} << 30);
+  EXPECT_EQ(number(values.out, "terminationGracePeriodSeconds"), (60 + bytes / (1 << 30) + 1 + 9) / 10 * 10);
+  EXPECT_THAT(values.out, AllOf(HasSubstr("\nshm:\n  size: 512Mi\n"), Not(HasSubstr("\nworker:"))));
+}
+
+TEST(Plan, WhatTheModelSaysIsWhatIsWritten) {
+  const TinyRun tiny;
+  const std::string config = tiny.folder() / "tiny.yaml";
+  const ProcessResult before = plan({"--helm-values", config, "run.name=measured"});
+  ASSERT_EQ(before.exit_code, 0) << before.err;
+  EXPECT_THAT(before.out, HasSubstr("by the model"));
+  ASSERT_EQ(tiny.train(2, "measured", {"run.steps=20"}).exit_code, 0);
+  const fs::path checkpoint = fs::path(tiny.run_folder("measured")) / "checkpoints" / "step-00000020";
+  const auto written = static_cast<double>(bytes_in(checkpoint));
+  EXPECT_NEAR(static_cast<double>(number(before.out, "checkpointBytes")), written, 0.1 * written);
+
+  const ProcessResult after = plan({"--helm-values", "--slots", "2", config, "run.name=measured"});
+  ASSERT_EQ(after.exit_code, 0) << after.err;
+  EXPECT_THAT(after.out, AllOf(HasSubstr(checkpoint.string()), HasSubstr("as 2 ranks of this run logged")));
+  EXPECT_NEAR(static_cast<double>(number(after.out, "checkpointBytes")), written, 100) << "but for DONE";
+  // Above what two ranks and /dev/shm take, and not by far.
+  std::int64_t resident = 0;
+  for (const char* rank : {"00000", "00001"})
+    resident += json_lines(tiny.run_folder("measured") + "/memory/rank-" + rank + ".jsonl")
+                    .back()["peak_resident"]
+                    .get<std::int64_t>();
+  std::smatch limit;
+  ASSERT_TRUE(std::regex_search(after.out, limit, std::regex("memory: (\\d+)Mi"))) << after.out;
+  const double given = std::stod(limit[1]) * (1 << 20);
+  EXPECT_GT(given, static_cast<double>(resident) + (256 << 20));
+  EXPECT_LT(given, 1.5 * static_cast<double>(resident) + (320 << 20));
+
+  // Another model in the same folder is not taken for it.
+  const ProcessResult other = plan({"--helm-values", config, "run.name=measured", "model.hidden=512"});
+  EXPECT_THAT(other.out, HasSubstr("by the model"));
+}
+
+TEST(Plan, WithoutADatasetARunOfImagesAsksForTheirSize) {
+  const TinyRun tiny;
+  const std::string config = tiny.folder() / "tiny.yaml";
+  const ProcessResult with = plan({config});
+  const ProcessResult without = plan({config, "data.source=/nowhere"});
+  EXPECT_EQ(without.exit_code, 2);
+  EXPECT_THAT(without.err, HasSubstr("--image"));
+  const ProcessResult told = plan({config, "data.source=/nowhere", "--image", "1x8x8"});
+  EXPECT_EQ(told.exit_code, 0) << told.err;
+  EXPECT_EQ(told.out, with.out);
+  for (const char* wrong : {"8x8", "1x8x", "1x8xb", "1x0x8", "-1x8x8"}) {
+    const ProcessResult refused = plan({config, std::string("--image=") + wrong});
+    EXPECT_EQ(refused.exit_code, 2) << wrong;
+    EXPECT_THAT(refused.err, HasSubstr("three sides")) << wrong;
+  }
+}
+
+TEST(Plan, ARateThatIsNoneIsRefused) {
+  const std::string config = source_dir() + "/configs/llama-8b.yaml";
+  for (const char* rate : {"0", "fast", "-1MiB"})
+    EXPECT_EQ(plan({config, std::string("--write-rate=") + rate}).exit_code, 2) << rate;
+  EXPECT_EQ(plan({config, "--slots=0"}).exit_code, 2);
+}
+
+// The chart itself holds the grace against the bytes.
+TEST(Plan, TheChartTakesItsValues) {
+  const std::string helm = source_dir() + "/.deps/bin/helm";
+  if (!fs::exists(helm)) GTEST_SKIP() << "there is no helm in .deps/bin (./scripts/test all builds it)";
+  const TemporaryFolder folder;
+  const std::string config = source_dir() + "/configs/llama-8b.yaml", values = folder / "values.yaml";
+  std::ofstream(values) << plan({"--helm-values", "--slots", "2", config}).out;
+  const std::string line = helm + " template x --kube-version 1.34.0 " + source_dir() +
+                           "/charts/ebb --set-file config=" + config +
+                           " --set slotsPerWorker=2,workers=1,checkpoints.claim.size=1Ti -f " + values;
+  const ProcessResult taken = run_shell(line);
+  EXPECT_EQ(taken.exit_code, 0) << taken.err;
+  EXPECT_THAT(taken.out, HasSubstr("terminationGracePeriodSeconds: 980"));
+  EXPECT_NE(run_shell(line + " --set terminationGracePeriodSeconds=300").exit_code, 0)
+      << "nothing was held against it";
+}
+
+}  // namespace
+}  // namespace ebb::test

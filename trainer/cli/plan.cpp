@@ -1,0 +1,155 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "cli/commands.h"
+#include "train/needs.h"
+
+namespace ebb::cli {
+namespace {
+
+struct PlanOptions {
+  bool helm_values = false;
+  std::string write_rate = "100MiB";
+  std::int64_t slots = 1;
+  std::string image;
+  std::string config;
+  std::vector<std::string> overrides;
+};
+
+std::int64_t rate_of(const PlanOptions& options) {
+  const auto rate = parse_bytes(options.write_rate);
+  if (rate && *rate > 0) return *rate;
+  throw Error(ExitCode::usage,
+              fmt::format("plan: --write-rate {} is no size: give the bytes that the checkpoint "
+                          "volume takes in a second, such as 100MiB",
+                          options.write_rate));
+}
+
+// "1x28x28"; what is no number becomes 0, which needs() refuses.
+std::vector<std::int64_t> sides_of(const std::string& image) {
+  std::vector<std::int64_t> sides;
+  std::istringstream parts(image);
+  for (std::string part; std::getline(parts, part, 'x');)
+    sides.push_back(part.find_first_not_of("0123456789") == std::string::npos && part.size() < 10
+                        ? std::atoll(part.c_str())
+                        : 0);
+  return sides;
+}
+
+std::string count_text(std::int64_t n) {
+  const auto count = static_cast<double>(n);
+  if (n < 1'000'000) return fmt::format("{} thousand", (n + 500) / 1000);
+  return n >= 1'000'000'000 ? fmt::format("{:.2f} billion", count / 1e9)
+                            : fmt::format("{:.2f} million", count / 1e6);
+}
+
+// What every rank holds as far as the model tells.
+std::string held_text(const train::Needs& needs) {
+  const std::int64_t all = needs.parameter_bytes + needs.gradient_bytes + needs.optimizer_bytes;
+  return fmt::format("{}: parameters {}, gradients {}, residuals and moments {}", format_bytes(all),
+                     format_bytes(needs.parameter_bytes), format_bytes(needs.gradient_bytes),
+                     format_bytes(needs.optimizer_bytes));
+}
+
+std::string seen_text(const train::Needs::Seen& seen) {
+  return fmt::format(
+      "{} resident at most{}, as {} rank{} of this run logged", format_bytes(seen.host_bytes),
+      seen.device_bytes > 0 ? fmt::format(", {} of its GPU", format_bytes(seen.device_bytes)) : "",
+      seen.ranks, seen.ranks == 1 ? "" : "s");
+}
+
+std::string checkpoint_text(const train::Needs& needs) {
+  return needs.checkpoint.empty() ? "by the model: weights, residuals, two moments"
+                                  : "as " + needs.checkpoint.string() + " is";
+}
+
+std::string as_text(const train::Needs& needs, const train::ClusterNeeds& cluster,
+                    const PlanOptions& options) {
+  std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(needs.parameters));
+  text +=
+      fmt::format("{:<12} {}; activations and communication come to it\n", "every rank", held_text(needs));
+  if (needs.seen) text += fmt::format("{:<12} {}\n", "", seen_text(*needs.seen));
+  text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(needs.checkpoint_bytes),
+                      needs.checkpoint_bytes, checkpoint_text(needs));
+  text += fmt::format("{:<12} {} s: a checkpoint at {} a second, and a step ({} s)\n", "grace",
+                      cluster.grace_s, options.write_rate, cluster.step_s);
+  text += fmt::format("{:<12} {} for {} rank{}\n", "/dev/shm", format_bytes(cluster.shm_bytes), options.slots,
+                      options.slots == 1 ? "" : "s");
+  text += fmt::format(
+      "{:<12} {}\n", "memory limit",
+      cluster.memory_bytes > 0
+          ? format_bytes(cluster.memory_bytes) + " of a worker: a fifth above what was logged, and /dev/shm"
+          : "not known before a run: train a few steps (run.steps=20) and ask again");
+  return text;
+}
+
+// Of what Kubernetes reads: a whole number of Mi.
+std::string mebibytes(std::int64_t bytes) {
+  return fmt::format("{}Mi", (bytes + (1 << 20) - 1) >> 20);
+}
+
+std::string as_values(const train::Needs& needs, const train::ClusterNeeds& cluster,
+                      const PlanOptions& options) {
+  std::string text = fmt::format("# {}, {} parameters; made by: ebb plan --helm-values --slots {}\n",
+                                 options.config, count_text(needs.parameters), options.slots);
+  text +=
+      fmt::format("# {} of a checkpoint, {}\n", format_bytes(needs.checkpoint_bytes), checkpoint_text(needs));
+  text += fmt::format("checkpointBytes: {}\ncheckpointBytesPerSecond: {}\n", needs.checkpoint_bytes,
+                      rate_of(options));
+  text += fmt::format("terminationGracePeriodSeconds: {}\nshm:\n  size: {}\n", cluster.grace_s,
+                      mebibytes(cluster.shm_bytes));
+  if (cluster.memory_bytes > 0) {
+    text += fmt::format("worker:\n  # {}\n  resources:\n    limits:\n      memory: {}\n",
+                        seen_text(*needs.seen), mebibytes(cluster.memory_bytes));
+  } else {
+    text += fmt::format(
+        "# worker.resources.limits.memory is known after a run of a few steps. Every rank holds {}\n"
+        "# (where it trains on a GPU, there), and activations with it.\n",
+        held_text(needs));
+  }
+  return text;
+}
+
+ExitCode plan(const PlanOptions& options) {
+  if (options.slots < 1)
+    throw Error(ExitCode::usage,
+                fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
+  const std::int64_t rate = rate_of(options);
+  train::Config config;
+  train::load(config, options.config, options.overrides);
+  const train::Needs needs = train::needs(config, sides_of(options.image));
+  const train::ClusterNeeds cluster = train::cluster_needs(needs, rate, options.slots);
+  const std::string text =
+      options.helm_values ? as_values(needs, cluster, options) : as_text(needs, cluster, options);
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* command = app.add_subcommand(
+      "plan", "Say what a configuration needs: bytes of ranks and checkpoint, grace of a stop");
+  command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
+  command
+      ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume takes in a second")
+      ->capture_default_str();
+  command->add_option("--slots", options->slots, "Ranks of one worker (slotsPerWorker)")
+      ->capture_default_str();
+  command->add_option("--image", options->image,
+                      "CxHxW of a sample, where a run of images has no dataset at hand");
+  command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
+  command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
+  command->callback([options, &invocation] { invocation.run = [options] { return plan(*options); }; });
+}
+
+}  // namespace ebb::cli

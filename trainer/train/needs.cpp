@@ -1,0 +1,160 @@
+#include "train/needs.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <deque>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/folders.h"
+#include "checkpoint/manifest.h"
+#include "data/dataset.h"
+#include "models/model.h"
+#include "optim/optimizer.h"
+
+namespace ebb::train {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMiB = 1 << 20;
+// Of a tensor: its line in a shard's header and in the manifest.
+constexpr std::int64_t kBytesOfAnEntry = 288;
+
+core::SampleShape sample_shape(const Config& config, const std::vector<std::int64_t>& image) {
+  if (config.data.is_text()) return core::SampleShape::window(config.data.context);
+  if (!image.empty()) {
+    if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
+      throw Error(ExitCode::usage, fmt::format("plan: --image takes three sides, such as 1x28x28, not {}",
+                                               fmt::join(image, "x")));
+    return core::SampleShape::image(image[0], image[1], image[2]);
+  }
+  try {
+    return data::open_mds(fs::path(config.data.source) / "train")->shape();
+  } catch (const Error& error) {
+    throw Error(ExitCode::usage,
+                "plan: the size of an image decides that of the model, and the dataset does not tell: give "
+                "--image CxHxW (such as 1x28x28), or point data.source at it",
+                error);
+  }
+}
+
+std::int64_t bytes_of(const core::State& state) {
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor] : state.tensors) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+// Of the model, and a checkpoint of it.
+void look_at_model(const Config& config, const std::vector<std::int64_t>& image, Needs& result) {
+  const auto model = models::make_model(config.model, sample_shape(config, image), config.precision.dtype,
+                                        at::kMeta, static_cast<std::uint64_t>(config.run.seed));
+  std::vector<core::Parameter> parameters;
+  for (core::Phase* phase : model->phases())
+    for (core::Unit* unit : phase->units())
+      parameters.insert(parameters.end(), unit->parameters.begin(), unit->parameters.end());
+  optim::Optimizer optimizer(config.optimizer, parameters);
+  const core::State weights = model->state(), moments = optimizer.state();
+  for (const core::Parameter& parameter : parameters) result.parameters += parameter.tensor.numel();
+  result.parameter_bytes = result.gradient_bytes = bytes_of(weights);
+  result.optimizer_bytes = bytes_of(moments);
+  const auto entries = static_cast<std::int64_t>(weights.tensors.size() + moments.tensors.size());
+  result.checkpoint_bytes = result.parameter_bytes + result.optimizer_bytes + entries * kBytesOfAnEntry;
+}
+
+// The newest checkpoint that is there, unless its size says that it is another model's.
+void look_at_checkpoint(const fs::path& run, Needs& result) {
+  for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints")) {
+    try {
+      const checkpoint::Manifest manifest = checkpoint::read_manifest(found.folder);
+      std::int64_t bytes = static_cast<std::int64_t>(fs::file_size(found.folder / checkpoint::kManifestName));
+      for (const checkpoint::ShardFile& file : manifest.files) bytes += file.bytes;
+      if (std::abs(bytes - result.checkpoint_bytes) > result.checkpoint_bytes / 5) return;
+      result.checkpoint_bytes = bytes;
+      result.checkpoint = found.folder;
+      return;
+    } catch (const std::exception&) {  // a damaged one tells nothing
+    }
+  }
+}
+
+nlohmann::json last_line(const fs::path& path) {
+  std::ifstream in(path);
+  std::string line, last;
+  while (std::getline(in, line))
+    if (!in.eof()) last = line;  // one without its end was cut off
+  return nlohmann::json::parse(last, nullptr, false);
+}
+
+void look_at_memory(const fs::path& run, Needs& result) {
+  Needs::Seen seen;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(run / "memory", none)) {
+    const nlohmann::json line = last_line(entry.path());
+    if (!line.is_object() || !line.contains("peak_resident") || !line.at("peak_resident").is_number())
+      continue;
+    ++seen.ranks;
+    seen.host_bytes = std::max(seen.host_bytes, line.at("peak_resident").get<std::int64_t>());
+    if (const auto device = line.find("device"); device != line.end() && device->is_object())
+      seen.device_bytes = std::max(seen.device_bytes, device->value("used", std::int64_t{0}));
+  }
+  if (seen.ranks > 0) result.seen = seen;
+}
+
+// The time between the ends of two steps, of the newest ones, is what a stop may have to wait for.
+void look_at_steps(const fs::path& run, Needs& result) {
+  constexpr std::size_t kNewest = 1000;
+  std::ifstream in(run / "metrics.jsonl");
+  std::deque<double> newest;
+  for (std::string line; std::getline(in, line);) {
+    const nlohmann::json step = nlohmann::json::parse(line, nullptr, false);
+    if (!step.is_object() || !step.contains("seconds")) continue;
+    double seconds = 0;
+    for (const auto& [stage, value] : step.at("seconds").items())
+      seconds += value.is_number() ? value.get<double>() : 0;
+    newest.push_back(seconds);
+    if (newest.size() > kNewest) newest.pop_front();
+  }
+  for (const double seconds : newest) result.slowest_step_s = std::max(result.slowest_step_s, seconds);
+}
+
+std::int64_t rounded_up(std::int64_t value, std::int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+}  // namespace
+
+Needs needs(const Config& config, const std::vector<std::int64_t>& image) {
+  Needs result;
+  look_at_model(config, image, result);
+  const fs::path run = config.run.folder();
+  look_at_checkpoint(run, result);
+  look_at_memory(run, result);
+  look_at_steps(run, result);
+  return result;
+}
+
+ClusterNeeds cluster_needs(const Needs& needs, std::int64_t bytes_per_s, std::int64_t ranks_of_a_worker) {
+  // A step that was not seen is taken for a minute, as the chart does.
+  constexpr std::int64_t kLeastStep_s = 60;
+  constexpr std::int64_t kShmOfARank = 64 * kMiB, kLeastShm = 256 * kMiB;
+  constexpr double kAboveSeen = 1.2;
+  ClusterNeeds result;
+  result.step_s = std::max(kLeastStep_s, static_cast<std::int64_t>(std::ceil(2 * needs.slowest_step_s)));
+  result.grace_s = rounded_up(result.step_s + (needs.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
+  result.shm_bytes = std::max(kLeastShm, kShmOfARank * ranks_of_a_worker);
+  if (needs.seen) {
+    const auto ranks = static_cast<double>(needs.seen->host_bytes * ranks_of_a_worker);
+    // Pages of /dev/shm count against the same limit.
+    result.memory_bytes =
+        rounded_up(static_cast<std::int64_t>(kAboveSeen * ranks) + result.shm_bytes, 64 * kMiB);
+  }
+  return result;
+}
+
+}  // namespace ebb::train
