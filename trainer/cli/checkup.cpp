@@ -193,6 +193,7 @@ void examine_devices(const Ranks& there, const std::string& name, Examination& e
   std::string found = plural(static_cast<std::int64_t>(host.devices.size()), "device");
   for (std::size_t i = 0; i < host.devices.size(); ++i)
     found += fmt::format("{} {}", i == 0 ? ":" : ",", host.devices[i]);
+  if (!host.driver.empty()) found += fmt::format("; driver for CUDA up to {}", host.driver);
   if (host.devices.size() < there.size()) {
     e.warn(name, found,
            fmt::format("{} would share them: one rank a device is what NCCL takes",

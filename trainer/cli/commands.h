@@ -25,6 +25,7 @@ void add_data(CLI::App& app, Invocation& invocation);
 void add_config(CLI::App& app, Invocation& invocation);
 void add_launch(CLI::App& app, Invocation& invocation);
 void add_plan(CLI::App& app, Invocation& invocation);
+void add_preflight(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 std::string version_text();  // ebb, LibTorch, CUDA, NCCL and MPI, a line each
 

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,39 +9,12 @@
 
 #include "cli/checkup.h"
 #include "cli/commands.h"
-#include "cli/versions.h"
+#include "cli/facts.h"
 
 namespace ebb::cli {
 namespace {
 
-constexpr double kGatherTimeout_s = 60;
 constexpr auto kReplace = nlohmann::json::error_handler_t::replace;  // a folder's name need not be UTF-8
-
-std::string version_line() {
-  const Versions v = versions();
-  return fmt::format("ebb {}, LibTorch {}, {}, {}, {}", v.ebb, v.torch, v.mpi,
-                     v.cuda.empty() ? "no CUDA" : "CUDA " + v.cuda,
-                     v.nccl.empty() ? "no NCCL" : "NCCL " + v.nccl);
-}
-
-std::vector<RankFacts> facts_of_all(const comm::World& world) {
-  // After the ranks have met, so that their clocks are read at one moment.
-  static_cast<void>(world.max_of_all(0, kGatherTimeout_s));
-  RankFacts mine = look_at_machine();
-  mine.rank = world.rank();
-  mine.size = world.size();
-  mine.local_rank = world.local_rank();
-  mine.local_size = world.local_size();
-  mine.host = world.host();
-  mine.launched = world.size() > 1 || std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
-  mine.versions = version_line();
-  std::vector<RankFacts> all;
-  for (const std::string& text :
-       world.gather_to_all(nlohmann::json(mine).dump(-1, ' ', false, kReplace), kGatherTimeout_s)) {
-    all.push_back(nlohmann::json::parse(text).get<RankFacts>());
-  }
-  return all;
-}
 
 nlohmann::json as_json(const std::vector<RankFacts>& ranks, const std::vector<Check>& checks) {
   nlohmann::json list = nlohmann::json::array();
@@ -66,7 +38,7 @@ std::string time_now() {
 }
 
 ExitCode examine_all(const comm::World& world, bool json) {
-  const std::vector<RankFacts> ranks = facts_of_all(world);
+  const std::vector<RankFacts> ranks = facts_of_all(world, ".");
   const std::vector<Check> checks = examine(ranks);
   if (world.rank() == 0) {
     const std::string text = json ? as_json(ranks, checks).dump(2, ' ', false, kReplace) + "\n"

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -24,11 +25,14 @@
 namespace ebb::cli {
 namespace {
 
+constexpr int kStoppedEarly = 128 + SIGUSR1;  // as of a rank that a request to stop met before it listened
+
 struct LaunchOptions {
   LaunchPlan plan;
   bool print_only = false;
   std::string wait;
   int port = 22;
+  bool preflight = false;
   bool supervise = false;
   int restarts = 5;
   std::string restart_pause = "5s";
@@ -96,6 +100,14 @@ void remember(const std::filesystem::path& run, const JobIdentity& job, const En
   }
 }
 
+// mpirun with a command of this program on the run's configuration.
+LaunchLine line_for(const LaunchHost& host, const LaunchOptions& options, std::vector<std::string> command) {
+  command.insert(command.begin(), own_binary());
+  command.push_back(options.config);
+  command.insert(command.end(), options.overrides.begin(), options.overrides.end());
+  return mpirun_line(host, options.plan, command);
+}
+
 // All of `ebb launch`, up to what is done about its end.
 Ending run_to_end(const LaunchOptions& options) {
   const std::vector<std::string> hosts = hosts_of(options);
@@ -111,9 +123,7 @@ Ending run_to_end(const LaunchOptions& options) {
     if (const auto stored = read_verdict(run); stored && stored->job == job) return repeated(*stored);
   }
   const LaunchHost host = look_at_launch_host();
-  std::vector<std::string> program = {own_binary(), "train", options.config};
-  program.insert(program.end(), options.overrides.begin(), options.overrides.end());
-  const LaunchLine line = mpirun_line(host, options.plan, program);
+  const LaunchLine line = line_for(host, options, {"train"});
   std::printf("%s\n", shell_line(line).c_str());
   std::fflush(stdout);
   if (options.print_only) return {};
@@ -123,9 +133,16 @@ Ending run_to_end(const LaunchOptions& options) {
   const auto wait = [&] {
     if (!options.wait.empty()) wait_for_hosts(hosts, options.port, wait_s, report, stop_within);
   };
+  const Attendance attendance = options.supervise ? Attendance::scheduler : Attendance::person;
   const auto once = [&] {
-    return run_supervised(host, line, signals, options.supervise ? Attendance::scheduler : Attendance::person,
-                          report);
+    if (options.preflight) {
+      RunEnd end = run_supervised(
+          host, line_for(host, options, {"preflight", "--ranks", std::to_string(options.plan.ranks)}),
+          signals, attendance, report);
+      if (end.code == 0 && end.stop_requests > 0) end.code = kStoppedEarly;
+      if (end.code != 0) return end;
+    }
+    return run_supervised(host, line, signals, attendance, report);
   };
   wait();
   if (!options.supervise) {
@@ -204,6 +221,9 @@ void add_launch(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(1, 65535));
   add_supervision(*command, *options);
+  command->add_flag(
+      "--preflight", options->preflight,
+      "Before each start, try what the run needs of all hosts (ebb preflight), and end with its code");
   command->add_flag("--print", options->print_only, "Print the mpirun line and run nothing");
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");

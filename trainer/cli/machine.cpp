@@ -76,18 +76,20 @@ void look_at_memory(RankFacts& facts) {
   if (facts.memory_total > 0 && facts.group_limit > facts.memory_total) facts.group_limit = -1;
 }
 
-void look_at_storage(RankFacts& facts) {
+void look_at_storage(const fs::path& asked, RankFacts& facts) {
   struct statvfs shm{}, disk{};
   if (::statvfs("/dev/shm", &shm) == 0) {
     facts.shm_total = static_cast<std::int64_t>(shm.f_blocks) * static_cast<std::int64_t>(shm.f_frsize);
     facts.shm_free = static_cast<std::int64_t>(shm.f_bavail) * static_cast<std::int64_t>(shm.f_frsize);
   }
   std::error_code error;
-  facts.folder = fs::current_path(error).string();
-  if (::statvfs(".", &disk) == 0) {
+  fs::path folder = fs::weakly_canonical(asked, error);
+  while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  facts.folder = folder.string();
+  if (::statvfs(folder.c_str(), &disk) == 0) {
     facts.disk_free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
   }
-  facts.folder_writable = ::access(".", W_OK) == 0;
+  facts.folder_writable = ::access(folder.c_str(), W_OK) == 0;
 }
 
 void look_at_devices(RankFacts& facts) {
@@ -95,6 +97,9 @@ void look_at_devices(RankFacts& facts) {
   try {
     memory::CudaLibrary::open();
     for (int i = 0; i < memory::device_count(); ++i) facts.devices.push_back(memory::device_name(i));
+    int driver = 0, runtime = 0;
+    if (memory::cuda_memory()->versions(&driver, &runtime) == 0)
+      facts.driver = fmt::format("{}.{}", driver / 1000, driver % 1000 / 10);
   } catch (const std::exception& error) {
     facts.device_error = error.what();
   }
@@ -113,12 +118,12 @@ void look_at_mpi(RankFacts& facts) {
 
 }  // namespace
 
-RankFacts look_at_machine() {
+RankFacts look_at_machine(const std::string& folder) {
   RankFacts facts;
   facts.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   look_at_cpus(facts);
   look_at_memory(facts);
-  look_at_storage(facts);
+  look_at_storage(folder, facts);
   look_at_devices(facts);
   look_at_mpi(facts);
   return facts;

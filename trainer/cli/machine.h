@@ -24,13 +24,14 @@ struct RankFacts {
   std::int64_t memory_total = -1, memory_available = -1;
   std::int64_t group_limit = -1, group_used = -1;  // of the control group
   std::int64_t shm_total = -1, shm_free = -1;      // /dev/shm
-  std::string folder;                              // where the command runs
+  std::string folder;                              // whose disk is looked at
   std::int64_t disk_free = -1;
   bool folder_writable = false;
 
   std::string no_device;             // why there is no GPU; empty where there is one
   std::string device_error;          // why the CUDA half of ebb does not open
   std::vector<std::string> devices;  // their names
+  std::string driver;                // "13.0": the newest CUDA that it runs
 
   std::string mpirun, mpirun_version;
   bool root = false, root_allowed = false;
@@ -38,14 +39,16 @@ struct RankFacts {
   double time = 0;  // seconds since 1970, taken by all ranks at about the same moment
 };
 
-// Asks the system; `rank`, `host` and the like are the caller's to fill in.
-RankFacts look_at_machine();
+// Asks the system; `rank`, `host` and the like are the caller's to fill in. `folder`: whose disk counts;
+// where it is not there, what is there above it.
+RankFacts look_at_machine(const std::string& folder = ".");
 
 // A rank's facts on their way to the others, and for --json.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, rank, size, local_rank, local_size, launched, host, versions,
                                    cpus, bound_cpus, mask, quota, threads, vectors, f16c, memory_total,
                                    memory_available, group_limit, group_used, shm_total, shm_free, folder,
-                                   disk_free, folder_writable, no_device, device_error, devices, mpirun,
-                                   mpirun_version, root, root_allowed, remote_shell, cross_memory, time)
+                                   disk_free, folder_writable, no_device, device_error, devices, driver,
+                                   mpirun, mpirun_version, root, root_allowed, remote_shell, cross_memory,
+                                   time)
 
 }  // namespace ebb::cli

@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   cli::add_data(app, invocation);
   cli::add_config(app, invocation);
   cli::add_plan(app, invocation);
+  cli::add_preflight(app, invocation);
   cli::add_doctor(app, invocation);
   const auto is_asked_for = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked_for).empty()) {

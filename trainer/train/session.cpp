@@ -19,43 +19,6 @@ namespace ebb::train {
 
 namespace {
 
-// `auto` is a GPU for each rank or none for any: all ranks take the same, and where GPUs are left unused
-// `note` says why.
-at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
-                         std::string& note) {
-  const bool open = memory::CudaLibrary::is_open();
-  if (kind == DeviceKind::cuda && !open) {
-    std::string why;
-    memory::CudaLibrary::device_present(&why);
-    throw Error(
-        ExitCode::usage,
-        fmt::format(
-            "run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.",
-            why));
-  }
-  if (kind == DeviceKind::cpu) return at::kCPU;
-  const int devices = open ? memory::device_count() : 0;
-  const int device = share && devices > 0 ? world.local_rank() % devices : world.local_rank();
-  if (kind == DeviceKind::automatic) {
-    if (world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0) {
-      if (world.max_of_all(devices, timeout_s) > 0)
-        note = fmt::format(
-            "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
-            "one rank a GPU to use them",
-            world.host(), devices, world.local_size());
-      return at::kCPU;
-    }
-  }
-  if (device >= devices)
-    throw Error(
-        ExitCode::usage,
-        fmt::format(
-            "{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
-            world.host(), devices, world.local_size()));
-  memory::use_device(device);
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
-}
-
 // Before the first thread of a pool is started: it inherits the binding.
 std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world,
                             std::int64_t& pinned) {
@@ -101,6 +64,41 @@ std::vector<core::Parameter> all_parameters(models::Model& model) {
 }
 
 }  // namespace
+
+at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
+                         std::string& note) {
+  const bool open = memory::CudaLibrary::is_open();
+  if (kind == DeviceKind::cuda && !open) {
+    std::string why;
+    memory::CudaLibrary::device_present(&why);
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.",
+            why));
+  }
+  if (kind == DeviceKind::cpu) return at::kCPU;
+  const int devices = open ? memory::device_count() : 0;
+  const int device = share && devices > 0 ? world.local_rank() % devices : world.local_rank();
+  if (kind == DeviceKind::automatic) {
+    if (world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0) {
+      if (world.max_of_all(devices, timeout_s) > 0)
+        note = fmt::format(
+            "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
+            "one rank a GPU to use them",
+            world.host(), devices, world.local_size());
+      return at::kCPU;
+    }
+  }
+  if (device >= devices)
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
+            world.host(), devices, world.local_size()));
+  memory::use_device(device);
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
+}
 
 Session::Session(const Config& configuration, comm::World& all, memory::Ledger& account)
     : config(configuration),

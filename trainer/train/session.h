@@ -69,6 +69,11 @@ struct Session {
   std::unique_ptr<data::Pass> test;  // the split that evaluation runs over
 };
 
+// Where a rank's tensors will live. `auto` is a GPU for each rank or none for any: all ranks take the same,
+// and where GPUs are left unused `note` says why. Makes a GPU this process's. Collective.
+at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
+                         std::string& note);
+
 // What each rank can find wrong by itself before any of them waits for another: data that does not open, a
 // batch that ranks cannot share.
 void check_inputs(const Config& config, const comm::World& world);
