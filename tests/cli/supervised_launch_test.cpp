@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -202,6 +203,56 @@ TEST_F(Supervised, AnotherAttemptIsTried) {
   const ProcessResult other = run(launch("tried", nowhere, {"--attempt", "2"}));
   EXPECT_EQ(other.exit_code, code);
   EXPECT_THAT(other.out, HasSubstr("mpirun")) << "attempt 2 was not started";
+}
+
+// A control group of our own with so much memory, as a container is one. Empty where we may not make any.
+class MemoryGroup {
+ public:
+  explicit MemoryGroup(std::int64_t bytes) {
+    std::ifstream lines("/proc/self/cgroup");
+    for (std::string line; std::getline(lines, line);) {
+      const bool v1 = line.find(":memory:") != std::string::npos, v2 = line.starts_with("0::");
+      if (!v1 && !v2) continue;
+      const fs::path group = fs::path(line.substr(line.find(':', line.find(':') + 1) + 1)).relative_path() /
+                             ("ebb-test-" + std::to_string(::getpid()));
+      const fs::path path = fs::path(v1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup") / group;
+      std::error_code none;
+      if (!fs::create_directory(path, none)) continue;
+      path_ = path;
+      std::ofstream(path / (v1 ? "memory.limit_in_bytes" : "memory.max")) << bytes;
+      if (fs::exists(path / (v1 ? "memory.limit_in_bytes" : "memory.max"))) return;
+      leave();
+    }
+  }
+  ~MemoryGroup() { leave(); }
+  MemoryGroup(const MemoryGroup&) = delete;
+  MemoryGroup& operator=(const MemoryGroup&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  void leave() {
+    std::error_code none;
+    for (int i = 0; i < 100 && !path_.empty() && !fs::remove(path_, none); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    path_.clear();
+  }
+  fs::path path_;
+};
+
+TEST_F(Supervised, AKillForMemoryIsCode4AndFinal) {
+  const MemoryGroup group(std::int64_t{600} << 20);
+  if (group.path().empty())
+    GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
+  std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
+  // Two ranks of more than the group has, once they hold their moments.
+  for (const std::string& word : launch("large", {"model.hidden=400000", "run.steps=5"}))
+    line += " '" + word + "'";
+  const ProcessResult result = run_shell(line);
+  EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("lack of memory"));
+  EXPECT_THAT(result.err, Not(HasSubstr("starting again")));
+  EXPECT_THAT(text_of(message_), HasSubstr("code 4 (memory), rank "));
+  EXPECT_EQ(nlohmann::json::parse(text_of(tiny_.run_folder("large") + "/verdict.json")).at("code"), 4);
 }
 
 // A new launcher appears while the old one is still saving.

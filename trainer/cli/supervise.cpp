@@ -10,11 +10,13 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <system_error>
 
 #include "cli/noise_filter.h"
+#include "memory/kills.h"
 
 extern char** environ;
 
@@ -44,17 +46,6 @@ class Descriptor {
 
 [[noreturn]] void fail(const char* what) {
   throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
-}
-
-// Processes killed for lack of memory since the machine started, by the whole machine's count: a control
-// group's own count is not always visible from inside it.
-long killed_for_memory() {
-  std::ifstream file("/proc/vmstat");
-  std::string name;
-  for (long value = 0; file >> name >> value;) {
-    if (name == "oom_kill") return value;
-  }
-  return 0;
 }
 
 std::vector<std::string> environment_of(const LaunchLine& line) {
@@ -156,7 +147,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   Descriptor read_end(ends[0]), write_end(ends[1]);
   ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const long killed_before = killed_for_memory();
+  const std::int64_t killed_before = memory::killed_for_memory();
   const pid_t mpirun = start(host, line, write_end.get(), signals.before());
   write_end.close();
 
@@ -195,8 +186,10 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   if (read_end.get() >= 0) pass_on();
   print(filter.flush());
   kill_orphans();
-  end.out_of_memory = killed_for_memory() > killed_before;
   end.words = finder.found();
+  // Of this host, or as a neighbour of the killed rank has told of another.
+  end.out_of_memory = memory::killed_for_memory() > killed_before ||
+                      end.words.text.find(memory::kKilledForMemory) != std::string::npos;
   return end;
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "comm/reported.h"
+#include "memory/kills.h"
 
 namespace ebb::comm {
 namespace {
@@ -201,9 +202,13 @@ void Wire::check_neighbours(const Operation& operation) {
       throw ReportedElsewhere(*code, message);
     }
     if (!neighbours_[peer].has_ended()) continue;
-    fail(fmt::format("{} cannot end on {} (waited {:.1f} s): {}, process {}, is gone; its last was {}",
+    const bool for_memory = memory::killed_for_memory() > killed_before_;
+    fail(fmt::format("{} cannot end on {} (waited {:.1f} s): {}, process {}, is gone{}; its last was {}",
                      describe(operation), place(rank_), seconds_since(operation.started), place(peers_[i]),
-                     neighbours_[peer].pid(), describe(heard_[peer])));
+                     neighbours_[peer].pid(),
+                     for_memory ? fmt::format(": {} meanwhile", memory::kKilledForMemory) : "",
+                     describe(heard_[peer])),
+         for_memory ? ExitCode::memory : ExitCode::communication);
   }
 }
 
@@ -245,9 +250,9 @@ void Wire::must(const Operation& operation, int code, const char* call) {
   }
 }
 
-void Wire::fail(const std::string& message) {
+void Wire::fail(const std::string& message, ExitCode code) {
   say_farewell(message);
-  throw Error(ExitCode::communication, message);
+  throw Error(code, message);
 }
 
 void Wire::say_farewell(std::string_view reason) {

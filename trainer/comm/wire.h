@@ -14,6 +14,7 @@
 
 #include "comm/neighbour.h"
 #include "comm/notice.h"
+#include "memory/kills.h"
 
 namespace ebb::comm {
 
@@ -68,12 +69,13 @@ class Wire {
   void check_farewell(const Operation& operation);
   void check_neighbours(const Operation& operation);
   [[noreturn]] void late(const Operation& operation, Stage stage);
-  [[noreturn]] void fail(const std::string& message);
+  [[noreturn]] void fail(const std::string& message, ExitCode code = ExitCode::communication);
   void must(const Operation& operation, int code, const char* call);
   void post(const Operation& operation, const Piece& piece, int tag, bool send);
 
   int rank_ = 0;
   int size_ = 1;
+  std::int64_t killed_before_ = memory::killed_for_memory();
   std::vector<std::string> hosts_;
   std::vector<Notice> heard_;          // by rank; the last one of each
   std::vector<Neighbour> neighbours_;  // by rank; those that this rank cannot watch are unknown

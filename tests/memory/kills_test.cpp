@@ -1,0 +1,45 @@
+#include "memory/kills.h"
+
+#include <gtest/gtest.h>
+
+#include "support/folder_test.h"
+
+namespace ebb::memory {
+namespace {
+
+class Kills : public test::FolderTest {
+ protected:
+  [[nodiscard]] std::int64_t count(const std::string& self) const {
+    put("self", self);
+    put("vmstat", "pgfault 12\noom_kill 7\nother 1\n");
+    return killed_for_memory(folder_ / "self", folder_ / "mount", folder_ / "vmstat");
+  }
+};
+
+TEST_F(Kills, OfVersion2AreTheGroupsOwn) {
+  put("mount/job/memory.events", "low 0\nhigh 0\nmax 3\noom 2\noom_kill 2\noom_group_kill 0\n");
+  EXPECT_EQ(count("0::/job\n"), 2);
+}
+
+TEST_F(Kills, OfAContainerAreAtTheRoot) {
+  put("mount/memory.events", "oom 1\noom_kill 1\n");
+  EXPECT_EQ(count("0::/kubepods/pod1/abc\n"), 1);
+}
+
+TEST_F(Kills, OfVersion1AreTheGroupsOwn) {
+  put("mount/memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
+  EXPECT_EQ(count("5:cpu:/job\n4:memory:/job\n0::/\n"), 4);
+}
+
+TEST_F(Kills, AreTheMachinesWhereNoGroupTells) {
+  EXPECT_EQ(count("0::/\n"), 7);
+  EXPECT_EQ(count(""), 7);
+  EXPECT_EQ(killed_for_memory(folder_ / "none", folder_ / "none", folder_ / "none"), 0);
+}
+
+TEST_F(Kills, AreKnownHere) {
+  EXPECT_GE(killed_for_memory(), 0);
+}
+
+}  // namespace
+}  // namespace ebb::memory

@@ -1,0 +1,44 @@
+#include "memory/kills.h"
+
+#include <fstream>
+#include <optional>
+#include <string>
+
+namespace ebb::memory {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The value of "oom_kill" in a file of names and numbers.
+std::optional<std::int64_t> kills_in(const fs::path& path) {
+  std::ifstream file(path);
+  std::string name;
+  for (std::int64_t value = 0; file >> name >> value;)
+    if (name == "oom_kill") return value;
+  return std::nullopt;
+}
+
+// Seen from inside a container the path may be the host's; its group is then mounted at the root.
+std::optional<std::int64_t> kills_of(const fs::path& root, const fs::path& group, const char* file) {
+  if (const auto kills = kills_in(root / group.relative_path() / file)) return kills;
+  return kills_in(root / file);
+}
+
+}  // namespace
+
+std::int64_t killed_for_memory(const fs::path& self, const fs::path& mount, const fs::path& machine) {
+  std::ifstream lines(self);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1),
+                      group = line.substr(second + 1);
+    std::optional<std::int64_t> kills;
+    if (controllers == "memory") kills = kills_of(mount / "memory", group, "memory.oom_control");
+    if (controllers.empty()) kills = kills_of(mount, group, "memory.events");
+    if (kills) return *kills;
+  }
+  return kills_in(machine).value_or(0);
+}
+
+}  // namespace ebb::memory
