@@ -43,6 +43,15 @@ TEST(LastWords, OfMpirunCountOnlyWhereNoRankSpoke) {
   EXPECT_EQ(of("ebb: rank 0 of 4 on node-a: lost rank 3\n" + killed).rank, 0);
 }
 
+TEST(LastWords, NameAHostThatWasLost) {
+  const LastWords words =
+      of("ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[1644,0],0] on node here\n"
+         "  Remote daemon: [[1644,0],1] on node vae-worker-1.vae.team.svc\n");
+  EXPECT_EQ(words.host, "vae-worker-1.vae.team.svc");
+  EXPECT_EQ(words.rank, -1);
+  EXPECT_THAT(words.text, HasSubstr("connection to host vae-worker-1.vae.team.svc was lost"));
+}
+
 TEST(LastWords, KnowAStartThatWasNone) {
   EXPECT_EQ(of("ORTE was unable to reliably start one or more daemons.\n").start, LastWords::Start::not_made);
   EXPECT_EQ(of("There are not enough slots available in the system to satisfy the 64\n").start,

@@ -37,6 +37,18 @@ void of_rank(std::string_view text, LastWords& words) {
   words.rank_has_spoken = true;
 }
 
+// "  Remote daemon: [[1644,0],1] on node HOST", of a paragraph on a connection that was lost.
+void of_daemon(std::string_view text, LastWords& words) {
+  constexpr std::string_view kOn = " on node ";
+  const std::size_t begin = text.find_first_not_of(' ');
+  const std::size_t at = text.find(kOn);
+  if (begin == std::string_view::npos || at == std::string_view::npos ||
+      !text.substr(begin).starts_with("Remote daemon:"))
+    return;
+  words.host = text.substr(at + kOn.size());
+  words.text = "the connection to host " + words.host + " was lost: it, its pod or its sshd has ended";
+}
+
 // "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
 void of_mpirun(std::string_view text, LastWords& words) {
   std::string_view rest = text;
@@ -76,6 +88,7 @@ void LastWordsFinder::line(std::string_view line) {
     of_rank(line, found_);
   } else if (!found_.rank_has_spoken) {
     of_mpirun(line, found_);
+    if (found_.text.empty()) of_daemon(line, found_);
   }
 }
 

@@ -248,10 +248,11 @@ Verdict verdict(const RunEnd& end) {
       end.code == static_cast<int>(ExitCode::stopped)) {
     return {static_cast<ExitCode>(end.code), {}};
   }
-  return {ExitCode::communication, fmt::format("mpirun ended with code {}, which no rank of ebb gives: a "
-                                               "rank, or the connection to its host, was lost; `ebb doctor` "
-                                               "checks this machine",
-                                               end.code)};
+  const bool mpirun_told = !end.words.text.empty() && !end.words.rank_has_spoken;
+  return {ExitCode::communication,
+          fmt::format(
+              "mpirun ended with code {}, which no rank of ebb gives: {}; `ebb doctor` checks this machine",
+              end.code, mpirun_told ? end.words.text : "a rank, or the connection to its host, was lost")};
 }
 
 }  // namespace ebb::cli
