@@ -1,79 +1,17 @@
 // `ebb launch --supervise` on the real program under a real mpirun: what it starts again, what it does not,
 // and what it leaves behind for whoever starts it next.
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <string>
-#include <thread>
-#include <vector>
 
-#include "train/support.h"
+#include "cli/supervised.h"
 
 namespace ebb::test {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::AllOf;
-using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Clock = std::chrono::steady_clock;
-
-const std::vector<std::string> kForever = {"run.steps=1000000", "telemetry.progress_every=200ms"};
-
-std::vector<pid_t> children(pid_t parent) {
-  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
-  return {std::istream_iterator<pid_t>(in), {}};
-}
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class Supervised : public ::testing::Test {
- protected:
-  std::vector<std::string> launch(const std::string& name, const std::vector<std::string>& overrides,
-                                  const std::vector<std::string>& options = {}) const {
-    std::vector<std::string> argv = tiny_.launch(name, overrides);
-    argv.insert(argv.begin() + 2,
-                {"--supervise", "--restart-pause", "100ms", "--termination-message", message_});
-    argv.insert(argv.begin() + 2, options.begin(), options.end());
-    return argv;
-  }
-  static std::vector<pid_t> ranks(const Process& launched) {
-    std::vector<pid_t> found;
-    for (const pid_t mpirun : children(launched.pid()))
-      for (const pid_t rank : children(mpirun)) found.push_back(rank);
-    return found;
-  }
-  // Waits until there is a whole checkpoint of this step or a later one; the ranks of the run then.
-  std::vector<pid_t> ranks_after_checkpoint(const Process& launched, const std::string& name,
-                                            int step) const {
-    const fs::path folder = fs::path(tiny_.run_folder(name)) / "checkpoints";
-    for (const auto end = Clock::now() + std::chrono::seconds(60); Clock::now() < end;) {
-      std::error_code none;
-      for (const auto& entry : fs::directory_iterator(folder, none)) {
-        const std::string found = entry.path().filename();
-        if (fs::exists(entry.path() / "DONE", none) && std::stoi(found.substr(found.find('-') + 1)) >= step)
-          return ranks(launched);
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    ADD_FAILURE() << "no checkpoint of step " << step << " in " << folder;
-    return {};
-  }
-
-  TinyRun tiny_;
-  const std::string message_ = tiny_.folder() / "termination";
-};
 
 TEST_F(Supervised, AKilledRankIsStartedAgainFromTheCheckpointToTheSameBits) {
   const std::vector<std::string> steps = {"run.steps=300", "checkpoint.every=20",
@@ -206,122 +144,6 @@ TEST_F(Supervised, AnotherAttemptIsTried) {
   EXPECT_THAT(other.out, HasSubstr("mpirun")) << "attempt 2 was not started";
 }
 
-std::string program_of(pid_t pid) {
-  std::string name;
-  std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), name);
-  return name;
-}
-
-// Two hosts, of which each is a shell here that stands for ssh and its sshd: Open MPI's own daemons run as
-// they do on hosts of a cluster.
-class SupervisedHosts : public Supervised {
- protected:
-  SupervisedHosts() {
-    std::ofstream(tiny_.folder() / "remote-shell") << "#!/bin/sh\nshift\nexec setsid sh -c \"$*\"\n";
-    fs::permissions(fs::path(tiny_.folder() / "remote-shell"), fs::perms::owner_all);
-    std::ofstream(hosts_) << "host-0 slots=1\nhost-1 slots=1\n";
-    options_.environment["OMPI_MCA_plm_rsh_agent"] = tiny_.folder() / "remote-shell";
-  }
-  [[nodiscard]] std::vector<std::string> on_hosts(const std::string& name,
-                                                  const std::vector<std::string>& overrides) const {
-    return launch(name, overrides, {"--hostfile", hosts_, "--forward", "OMP_NUM_THREADS"});
-  }
-  static std::vector<pid_t> daemons(pid_t parent) {
-    std::vector<pid_t> found;
-    for (const pid_t child : children(parent)) {
-      if (program_of(child) == "orted") found.push_back(child);
-      for (const pid_t below : daemons(child)) found.push_back(below);
-    }
-    return found;
-  }
-  const std::string hosts_ = tiny_.folder() / "hosts";
-  ProcessOptions options_;
-};
-
-TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunGoesOn) {
-  Process launched(
-      on_hosts("lost-host", {"run.steps=400", "checkpoint.every=20", "telemetry.progress_every=200ms"}),
-      options_);
-  (void)ranks_after_checkpoint(launched, "lost-host", 20);
-  const std::vector<pid_t> there = daemons(launched.pid());
-  ASSERT_EQ(there.size(), 2U) << launched.out() << launched.err();
-  for (const pid_t rank : children(there[1])) ::kill(rank, SIGKILL);
-  ::kill(there[1], SIGKILL);  // what a pod's end does, without a word
-  const ProcessResult& result = launched.wait();
-  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
-  EXPECT_THAT(result.err, ContainsRegex("mpirun ended with code [0-9]+, .*host-[01].* was lost"));
-  EXPECT_THAT(result.err, HasSubstr("starting again in "));
-  EXPECT_THAT(result.out, HasSubstr("goes on from step "));
-}
-
-TEST_F(SupervisedHosts, AStopReachesTheRanksOfOtherHosts) {
-  Process launched(on_hosts("stopped-hosts", kForever), options_);
-  ASSERT_TRUE(launched.wait_for_output("step ")) << launched.out() << launched.err();
-  launched.signal(SIGTERM);
-  EXPECT_EQ(launched.wait().exit_code, 75) << launched.out() << launched.err();
-  EXPECT_THAT(launched.out(), HasSubstr("checkpoint saved"));
-}
-
-TEST_F(SupervisedHosts, AHostThatRefusesIsTriedAgainAndIsNoFaultOfEbb) {
-  std::ofstream(tiny_.folder() / "remote-shell") << "#!/bin/sh\nexit 1\n";
-  auto argv = on_hosts("refused", kForever);
-  argv.insert(argv.begin() + 2, {"--restarts", "1"});
-  const ProcessResult result = run(argv, options_);
-  EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
-  EXPECT_THAT(result.err,
-              AllOf(HasSubstr("could not start ranks on every host"), HasSubstr("not started again")));
-}
-
-// A control group of our own with so much memory, as a container is one. Empty where we may not make any.
-class MemoryGroup {
- public:
-  explicit MemoryGroup(std::int64_t bytes) {
-    std::ifstream lines("/proc/self/cgroup");
-    for (std::string line; std::getline(lines, line);) {
-      const bool v1 = line.find(":memory:") != std::string::npos, v2 = line.starts_with("0::");
-      if (!v1 && !v2) continue;
-      const fs::path group = fs::path(line.substr(line.find(':', line.find(':') + 1) + 1)).relative_path() /
-                             ("ebb-test-" + std::to_string(::getpid()));
-      const fs::path path = fs::path(v1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup") / group;
-      std::error_code none;
-      if (!fs::create_directory(path, none)) continue;
-      path_ = path;
-      std::ofstream(path / (v1 ? "memory.limit_in_bytes" : "memory.max")) << bytes;
-      if (fs::exists(path / (v1 ? "memory.limit_in_bytes" : "memory.max"))) return;
-      leave();
-    }
-  }
-  ~MemoryGroup() { leave(); }
-  MemoryGroup(const MemoryGroup&) = delete;
-  MemoryGroup& operator=(const MemoryGroup&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  void leave() {
-    std::error_code none;
-    for (int i = 0; i < 100 && !path_.empty() && !fs::remove(path_, none); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    path_.clear();
-  }
-  fs::path path_;
-};
-
-TEST_F(Supervised, AKillForMemoryIsCode4AndFinal) {
-  const MemoryGroup group(std::int64_t{600} << 20);
-  if (group.path().empty())
-    GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
-  std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
-  // Two ranks of more than the group has, once they hold their moments.
-  for (const std::string& word : launch("large", {"model.hidden=400000", "run.steps=5"}))
-    line += " '" + word + "'";
-  const ProcessResult result = run_shell(line);
-  EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
-  EXPECT_THAT(result.err, HasSubstr("lack of memory"));
-  EXPECT_THAT(result.err, Not(HasSubstr("starting again")));
-  EXPECT_THAT(text_of(message_), HasSubstr("code 4 (memory), rank "));
-  EXPECT_EQ(nlohmann::json::parse(text_of(tiny_.run_folder("large") + "/verdict.json")).at("code"), 4);
-}
-
 // A new launcher appears while the old one is still saving.
 TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndGoesOnFromIt) {
   const std::vector<std::string> steps = {"run.steps=2000", "checkpoint.every=0",
@@ -339,6 +161,34 @@ TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndGoesOnFromIt) {
       << second.out() << second.err();
   second.signal(SIGTERM);
   EXPECT_EQ(second.wait().exit_code, 75) << second.err();
+}
+
+// The old launcher is killed with a save half done, as when its pod's grace is over.
+TEST_F(Supervised, ALauncherKilledInASaveIsFollowedFromAWholeCheckpoint) {
+  const std::vector<std::string> steps = {"run.steps=100000", "checkpoint.every=3",
+                                          "telemetry.progress_every=200ms", "model.hidden=60000"};
+  Process first(launch("half-saved", steps));
+  (void)ranks_after_checkpoint(first, "half-saved", 3);
+  Process second(launch("half-saved", steps));
+  ASSERT_TRUE(second.wait_for_output("held by process")) << second.out() << second.err();
+  const fs::path folder = fs::path(tiny_.run_folder("half-saved")) / "checkpoints";
+  bool in_save = false;
+  for (const auto end = Clock::now() + std::chrono::seconds(60); !in_save && Clock::now() < end;) {
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(folder, none))
+      in_save = in_save || entry.path().extension() == ".partial";
+  }
+  ASSERT_TRUE(in_save) << "no save was seen under way";
+  const std::vector<pid_t> ranks_before = ranks(first);
+  first.signal(SIGKILL);
+  for (const pid_t rank : ranks_before) ::kill(rank, SIGKILL);
+  first.wait();
+  EXPECT_TRUE(second.wait_for_output("goes on from step ", std::chrono::seconds(90)))
+      << second.out() << second.err();
+  second.signal(SIGTERM);
+  EXPECT_EQ(second.wait().exit_code, 75) << second.out() << second.err();
+  for (const auto& entry : fs::directory_iterator(folder))
+    EXPECT_TRUE(fs::exists(entry.path() / "DONE")) << entry.path() << " is no whole checkpoint";
 }
 
 }  // namespace
