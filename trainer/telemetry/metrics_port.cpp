@@ -3,13 +3,18 @@
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 #include "base/error.h"
 #include "telemetry/exposition.h"
 
 namespace ebb::telemetry {
 namespace {
+
+constexpr int kTries = 11;
+constexpr auto kBetween = std::chrono::milliseconds(500);
 
 class Board final : public prometheus::Collectable {
  public:
@@ -41,9 +46,13 @@ struct MetricsPort::Impl {
 MetricsPort::MetricsPort(int port, const NodeBoard& board, const RunNumbers* run)
     : impl_(std::make_unique<Impl>()) {
   impl_->board = std::make_shared<Board>(board, run);
-  // "+" is IPv6 and IPv4 together, which a host without IPv6 refuses.
-  impl_->exposer = listen(fmt::format("+{}", port));
-  if (!impl_->exposer) impl_->exposer = listen(std::to_string(port));
+  // A rank of the run before, which was killed a moment ago, may have it still.
+  for (int tries = 0; tries < kTries && !impl_->exposer; ++tries) {
+    if (tries > 0) std::this_thread::sleep_for(kBetween);
+    // "+" is IPv6 and IPv4 together, which a host without IPv6 refuses.
+    impl_->exposer = listen(fmt::format("+{}", port));
+    if (!impl_->exposer) impl_->exposer = listen(std::to_string(port));
+  }
   if (!impl_->exposer)
     throw Error(ExitCode::usage,
                 fmt::format("telemetry.port: port {} cannot be served on {}: another process has it (another "
