@@ -142,6 +142,11 @@ TEST_F(Supervised, AnotherAttemptIsTried) {
   const ProcessResult other = run(launch("tried", nowhere, {"--attempt", "2"}));
   EXPECT_EQ(other.exit_code, code);
   EXPECT_THAT(other.out, HasSubstr("mpirun")) << "attempt 2 was not started";
+  // The verdict is attempt 2's now, and of two ranks.
+  EXPECT_EQ(run(launch("tried", nowhere, {"--attempt", "2"})).out, "");
+  auto alone = launch("tried", nowhere, {"--attempt", "2"});
+  alone[std::ranges::find(alone, "-n") - alone.begin() + 1] = "1";
+  EXPECT_THAT(run(alone).out, HasSubstr("mpirun")) << "another number of ranks is another job";
 }
 
 // A new launcher appears while the old one is still saving.

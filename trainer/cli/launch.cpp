@@ -118,7 +118,10 @@ Ending run_to_end(const LaunchOptions& options) {
   train::load(config, options.config, options.overrides);
   require_ranks(options, config);
   const std::filesystem::path run = config.run.folder();
-  const JobIdentity job{options.attempt, config::digest(train::described(config)), versions().ebb};
+  const JobIdentity job{
+      options.attempt,
+      fmt::format("{} on {} ranks", config::digest(train::described(config)), options.plan.ranks),
+      versions().ebb};
   if (options.supervise && !options.print_only) {
     if (const auto stored = read_verdict(run); stored && stored->job == job) return repeated(*stored);
   }

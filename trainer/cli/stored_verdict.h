@@ -12,7 +12,7 @@ namespace ebb::cli {
 // all of it is the same.
 struct JobIdentity {
   std::string attempt;        // a number or name that whoever starts it changes to have it tried anew
-  std::string configuration;  // digest of all keys
+  std::string configuration;  // digest of all keys, and the number of ranks
   std::string version;        // of ebb
   friend bool operator==(const JobIdentity&, const JobIdentity&) = default;
 };

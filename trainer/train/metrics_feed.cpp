@@ -136,6 +136,11 @@ void MetricsFeed::tell_memory() {
       mine.peak[p][c] = static_cast<double>(peak[c]);
     }
   }
+  // The kernel is asked far more often than anybody scrapes, and still not at every short step.
+  constexpr auto kBetween = std::chrono::milliseconds(250);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - asked_ < kBetween) return;
+  asked_ = now;
   const memory::Outside outside = memory::measure_outside(ledger_);
   mine.resident = static_cast<double>(std::max<std::int64_t>(outside.resident, 0));
   mine.outside[0] = static_cast<double>(std::max<std::int64_t>(outside.outside_host, 0));

@@ -57,6 +57,7 @@ class MetricsFeed {
   std::unique_ptr<telemetry::RunNumbers> run_;  // rank 0's
   std::unique_ptr<telemetry::MetricsPort> port_;
   double mfu_per_sample_ = 0;
+  std::chrono::steady_clock::time_point asked_;  // when the kernel was, for what the account does not know
 };
 
 }  // namespace ebb::train
