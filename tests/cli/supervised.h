@@ -53,7 +53,8 @@ class Supervised : public ::testing::Test {
       std::error_code none;
       for (const auto& entry : fs::directory_iterator(folder, none)) {
         const std::string found = entry.path().filename();
-        if (fs::exists(entry.path() / "DONE", none) && std::stoi(found.substr(found.find('-') + 1)) >= step)
+        if (entry.path().extension().empty() && fs::exists(entry.path() / "DONE", none) &&
+            std::stoi(found.substr(found.find('-') + 1)) >= step)
           return ranks(launched);
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
