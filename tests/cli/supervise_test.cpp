@@ -27,6 +27,15 @@ TEST(Verdict, ALostHostIsCommunication) {
   EXPECT_THAT(lost.message, HasSubstr("205"));
 }
 
+TEST(Verdict, AnMpirunThatDidNotEndAfterALossIsThatLoss) {
+  RunEnd end{137, 0, false};
+  end.words.host_lost = true;
+  end.words.text = "the connection to host node-7 was lost";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("node-7"));
+  EXPECT_THAT(verdict(end).message, ::testing::Not(HasSubstr("SIGKILL")));
+}
+
 TEST(Verdict, ACrashIsOurFault) {
   EXPECT_EQ(verdict({128 + SIGSEGV, 0, false}).code, ExitCode::internal);
   EXPECT_THAT(verdict({128 + SIGSEGV, 0, false}).message, HasSubstr("signal 11"));
@@ -52,6 +61,23 @@ TEST(Verdict, AStartThatFailedIsNoFaultOfEbb) {
   // Where a rank has spoken it did start.
   end.words.rank_has_spoken = true;
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
+}
+
+// Open MPI's own does so now and then; a shell that says the same stands for it here.
+TEST(RunSupervised, AnMpirunThatHasLostAHostAndDoesNotEndIsEnded) {
+  LaunchHost host;
+  host.mpirun = "/bin/sh";
+  const LaunchLine line{{},
+                        {"sh", "-c",
+                         "echo 'ORTE has lost communication with a remote daemon.' >&2; trap '' TERM; "
+                         "while :; do sleep 1; done"}};
+  std::string said;
+  const SignalsHeld signals;
+  const RunEnd end = run_supervised(host, line, signals, Attendance::scheduler,
+                                    [&](const std::string& text) { said += text; });
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
 }
 
 }  // namespace

@@ -23,7 +23,10 @@ std::string program_of(pid_t pid) {
 class SupervisedHosts : public Supervised {
  protected:
   SupervisedHosts() {
-    std::ofstream(tiny_.folder() / "remote-shell") << "#!/bin/sh\nshift\nexec setsid sh -c \"$*\"\n";
+    std::ofstream(tiny_.folder() / "remote-shell")
+        << "#!/bin/sh\n"
+        << "export TMPDIR=" << tiny_.folder() / "$1" << "; mkdir -p $TMPDIR\n"  // as hosts have one each
+        << "shift\nexec setsid sh -c \"$*\"\n";
     fs::permissions(fs::path(tiny_.folder() / "remote-shell"), fs::perms::owner_all);
     std::ofstream(hosts_) << "host-0 slots=1\nhost-1 slots=1\n";
     options_.environment["OMPI_MCA_plm_rsh_agent"] = tiny_.folder() / "remote-shell";
@@ -54,7 +57,7 @@ TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunGoesOn) {
   for (const pid_t rank : children(there[1])) ::kill(rank, SIGKILL);
   ::kill(there[1], SIGKILL);  // what a pod's end does, without a word
   const ProcessResult& result = launched.wait();
-  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   EXPECT_THAT(result.err, ContainsRegex("mpirun ended with code [0-9]+, .*host-[01].* was lost"));
   EXPECT_THAT(result.err, HasSubstr("starting again in "));
   EXPECT_THAT(result.out, HasSubstr("goes on from step "));

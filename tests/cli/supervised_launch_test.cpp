@@ -151,7 +151,7 @@ TEST_F(Supervised, AnotherAttemptIsTried) {
 
 // A new launcher appears while the old one is still saving.
 TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndGoesOnFromIt) {
-  const std::vector<std::string> steps = {"run.steps=2000", "checkpoint.every=0",
+  const std::vector<std::string> steps = {"run.steps=1000000", "checkpoint.every=0",
                                           "telemetry.progress_every=200ms"};
   Process first(launch("one-writer", steps));
   ASSERT_TRUE(first.wait_for_output("step ")) << first.out() << first.err();

@@ -84,6 +84,8 @@ void LastWordsFinder::line(std::string_view line) {
              line.find("unable to launch the specified application") != std::string_view::npos) {
     found_.start = LastWords::Start::not_made;
     if (found_.text.empty()) found_.text = line;
+  } else if (line.find("lost communication with a remote daemon") != std::string_view::npos) {
+    found_.host_lost = true;
   } else if (!found_.rank_has_spoken && take(line, "ebb: ")) {
     of_rank(line, found_);
   } else if (!found_.rank_has_spoken) {

@@ -11,6 +11,7 @@ struct LastWords {
   std::string text;  // one line, without "ebb: rank 1 of 2 on HOST: "; empty: nothing was said
   enum class Start { made, not_made, no_slots };
   Start start = Start::made;     // whether mpirun could start the ranks
+  bool host_lost = false;        // mpirun says that it lost a host
   bool rank_has_spoken = false;  // else `text` is mpirun's
 };
 

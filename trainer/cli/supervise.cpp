@@ -10,9 +10,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <system_error>
 
 #include "cli/noise_filter.h"
@@ -26,6 +28,9 @@ namespace {
 constexpr int kPatienceMs = 200;  // silence after which the begin of a paragraph is printed as it is
 // A request to stop that meets mpirun before it has started its ranks is lost: it is made again.
 constexpr int kAskAgainMs = 5000;
+constexpr int kLostLookMs = 1000;
+// After mpirun has said that it lost a host it has to end; now and then it does not.
+constexpr auto kEndOfALostRun = std::chrono::seconds(15);
 
 // A file descriptor that closes itself.
 class Descriptor {
@@ -152,6 +157,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   write_end.close();
 
   RunEnd end;
+  std::optional<std::chrono::steady_clock::time_point> give_up;  // on an mpirun that has lost a host
   int urgent = 0;  // requests to stop that may not be the same one again
   NoiseFilter filter;
   LastWordsFinder finder;
@@ -167,7 +173,17 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   };
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
-    const int patience = filter.holding() ? kPatienceMs : end.stop_requests == 1 ? kAskAgainMs : -1;
+    const bool lost = finder.found().host_lost;
+    const int patience = filter.holding()         ? kPatienceMs
+                         : end.stop_requests == 1 ? kAskAgainMs
+                         : lost                   ? kLostLookMs
+                                                  : -1;
+    if (lost && !give_up) give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
+    if (give_up && std::chrono::steady_clock::now() > *give_up) {
+      say("mpirun has lost a host and does not end: ending it");
+      ::kill(-mpirun, SIGKILL);
+      give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
+    }
     const int ready = ::poll(fds.data(), fds.size(), patience);
     if (ready == 0 && patience == kAskAgainMs) ::kill(mpirun, SIGUSR1);
     if (ready == 0) print(filter.flush());
@@ -220,6 +236,7 @@ Verdict verdict(const RunEnd& end) {
   }
   switch (end.code) {
     case kBySignal + SIGKILL:
+      if (end.words.host_lost && !end.out_of_memory) break;
       if (end.out_of_memory) {
         return {ExitCode::memory,
                 "the kernel killed a process for lack of memory during the run: lower data.batch or raise "
