@@ -25,7 +25,10 @@ def machine():
     flags = next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "").split()
     memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal"))
     vectors = [f for f in ("avx2", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile") if f in flags]
-    return {"processor": model, "cores": os.cpu_count(), "vectors": vectors, "memory_kib": memory, "kernel": platform.release()}
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return {"gpu": gpu, "processor": model, "cores": os.cpu_count(), "vectors": vectors, "memory_kib": memory, "kernel": platform.release()}
 
 
 def versions(build):

@@ -76,7 +76,8 @@ def main():
     a = parser.parse_args()
     rank, ranks = int(os.environ.get("OMPI_COMM_WORLD_RANK", 0)), int(os.environ.get("OMPI_COMM_WORLD_SIZE", 1))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    torch.set_float32_matmul_precision("high")
+    if a.device == "cuda":
+        torch.set_float32_matmul_precision("high")
     torch.manual_seed(1)
     a.folder.mkdir(parents=True, exist_ok=True)
     tokens = np.memmap(a.tokens, np.uint16, "r")[HEADER_TOKENS:]

@@ -194,15 +194,33 @@ TEST_F(Cuda, HeadAndItsLoss) {
       }
 }
 
-TEST_F(Cuda, HeadInSeveralBlocksIsTheSameAsInOne) {
-  const at::Tensor h = values({6000, 16}).to(at::kBFloat16), w = values({50257, 16}, 0.1).to(at::kBFloat16),
-                   targets = at::randint(0, 50257, {6000}, at::kLong);
-  const auto sum_of = [&](std::int64_t first, std::int64_t n) {
-    return head_cross_entropy(h.narrow(0, first, n).to(at::kCUDA), w.to(at::kCUDA),
-                              targets.narrow(0, first, n).to(at::kCUDA))
-        .item<double>();
-  };
-  EXPECT_NEAR(sum_of(0, 6000), sum_of(0, 2000) + sum_of(2000, 2000) + sum_of(4000, 2000), 1e-6 * 6000 * 11);
+// Four blocks of rows, whose gradients of the weight are added up. No word is a target but the first 100, so
+// that the others' rows of it come from the softmax alone.
+TEST_F(Cuda, HeadInSeveralBlocks) {
+  for (const auto dtype : kDtypes) {
+    const at::Tensor h = values({1500, 32}).to(dtype), w = values({3001, 32}, 0.1).to(dtype),
+                     targets = at::randint(0, 100, {1500}, at::kLong);
+    const auto run = [&](at::Device device, at::ScalarType type) {
+      const at::Tensor x = h.to(device, type).detach().requires_grad_(),
+                       y = w.to(device, type).detach().requires_grad_();
+      const at::Tensor loss = head_cross_entropy(x, y, targets.to(device));
+      (loss * 0.01).backward();
+      return Tensors{loss.detach().cpu(), x.grad().cpu(), y.grad().narrow(0, 0, 100).cpu(),
+                     y.grad().narrow(0, 100, 2901).cpu()};
+    };
+    const Tensors found = run(at::kCUDA, dtype), expected = run(at::kCPU, at::kFloat);
+    for (std::size_t i = 0; i < found.size(); ++i)
+      EXPECT_LE(relative_error(found[i], expected[i]), (i == 0 ? 1 : 8) * rounding(dtype))
+          << c10::toString(dtype) << " " << i;
+  }
+}
+
+TEST_F(Cuda, NanIsNotHiddenByRelu) {
+  const at::Tensor x = at::full({1, 4}, NAN, at::TensorOptions().device(at::kCUDA));
+  EXPECT_TRUE(linear(x, at::ones({1, 4}, x.options()), at::zeros({1}, x.options()), Activation::relu)
+                  .isnan()
+                  .all()
+                  .item<bool>());
 }
 
 TEST_F(Cuda, LossesOfAVae) {
@@ -261,6 +279,7 @@ TEST_F(Cuda, UpdatesAreTheCpusToTheBit) {
       for (std::size_t i = 0; i < here.size(); ++i) {
         const at::Tensor ours = join_master(there[i].weight, there[i].low).cpu();
         EXPECT_TRUE(at::equal(bits(ours), bits(join_master(here[i].weight, here[i].low)))) << "range " << i;
+        EXPECT_TRUE(at::equal(bits(there[i].m.cpu()), bits(here[i].m))) << "range " << i;
         EXPECT_TRUE(at::equal(bits(there[i].v.cpu()), bits(here[i].v))) << "range " << i;
       }
     }

@@ -90,9 +90,9 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
 }
 
 Documents documents_of(const at::Tensor& tokens, std::int64_t end, at::Device device) {
+  if (tokens.is_meta()) return {at::empty(tokens.sizes(), tokens.options().dtype(at::kLong)), {}, 0};
   const at::Tensor ids = tokens.to(at::kCPU, at::kLong).contiguous();
   Documents found{at::empty(ids.sizes(), ids.options()), {}, 0};
-  if (ids.is_meta()) return found;
   const std::int64_t* const id = ids.const_data_ptr<std::int64_t>();
   std::int64_t* const start = found.starts.mutable_data_ptr<std::int64_t>();
   const std::int64_t length = ids.size(1);
@@ -105,8 +105,8 @@ Documents documents_of(const at::Tensor& tokens, std::int64_t end, at::Device de
   }
   if (!device.is_cuda()) return found;
   bounds.push_back(static_cast<std::int32_t>(ids.numel()));
-  found.bounds = at::from_blob(bounds.data(), {static_cast<std::int64_t>(bounds.size())}, at::kInt)
-                     .to(device, /*non_blocking=*/true);
+  found.bounds =
+      at::from_blob(bounds.data(), {static_cast<std::int64_t>(bounds.size())}, at::kInt).to(device);
   return found;
 }
 

@@ -37,6 +37,7 @@ struct Norm : torch::autograd::Function<Norm> {
                      rstd = at::empty({rows}, of_rows);
     ctx->save_for_backward({x, w, mean, rstd});
     ctx->saved_data["more"] = more_in.has_value();
+    ctx->set_materialize_grads(false);  // the last norm's sum is used by nobody: no zeros for it
     const variable_list results = more_in ? variable_list{x, y} : variable_list{y};
     if (x.is_cuda()) {
       cuda::norm(x_alone, more, more_in ? x : at::Tensor(), w.contiguous(), b.defined() ? b.contiguous() : b,
@@ -69,9 +70,10 @@ struct Norm : torch::autograd::Function<Norm> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &w = saved[1], &mean = saved[2], &rstd = saved[3];
     refuse_second_derivative(mean.defined() ? "layer_norm" : "rms_norm");
-    const at::Tensor dy = gradients.back().contiguous();
+    const at::Tensor dy = gradients.back().defined() ? gradients.back().contiguous() : at::zeros_like(x);
     const bool more = ctx->saved_data["more"].toBool();
-    const at::Tensor d_sum = more ? gradients.front().contiguous() : at::Tensor();
+    const at::Tensor d_sum =
+        more && gradients.front().defined() ? gradients.front().contiguous() : at::Tensor();
     const std::int64_t columns = x.size(-1), rows = rstd.numel();
     const std::int64_t parts = (rows + kRowsOfAPart - 1) / kRowsOfAPart;
     const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
@@ -99,7 +101,7 @@ struct Norm : torch::autograd::Function<Norm> {
                                        mean.defined() ? mean.const_data_ptr<float>() + first : nullptr,
                                        rstd.const_data_ptr<float>() + first, n, columns, out, mine,
                                        mean.defined() ? mine + columns : nullptr);
-          if (more) cpu::kernels().sum(kind, out, place(d_sum, first * columns), out, n * columns);
+          if (d_sum.defined()) cpu::kernels().sum(kind, out, place(d_sum, first * columns), out, n * columns);
         }
       }
     });

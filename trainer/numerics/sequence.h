@@ -76,7 +76,9 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope);
 // one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnored count nothing. Logits are made in
 // blocks of rows and vocabulary and made again in backward; what is held beside the gradients is [N, C] in
 // fp32. Every sum is in fp32, in one order: the blocks' sizes change its grouping alone, so that it differs
-// from the unchunked form by rounding in fp32. On a GPU logits are stored in the tensors' dtype.
+// from the unchunked form by rounding in fp32. On a GPU logits are stored in the tensors' dtype, a
+// block of rows at a time (a quarter of many rows at most, and 512 Mi elements), the gradients are made with
+// them in forward, and that of w is held in fp32 until backward.
 // With `z`, z log(sum of exp(logits))^2 is added for each row, which keeps logits near 0 (Chowdhery et al.,
 // "PaLM", 2022).
 inline constexpr std::int64_t kIgnored = -100;

@@ -104,6 +104,7 @@ void check(const Updated& u) {
   check_flat("adamw_update", "the first moment", u.m, n, u.weight);
   check_flat("adamw_update", "the second moment", u.v, n, u.weight);
   check_low("adamw_update", u.weight, u.low);
+  (void)cpu::kind_of(u.grad);
 }
 
 void update_on_cpu(const Updated& u, const AdamW& how) {

@@ -41,7 +41,7 @@ Decision StepControl::decide(const Observed& observed, numerics::LossScaler& sca
   const at::Tensor message =
       at::cat({observed.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
-  // A GPU is waited for here and nowhere else in a step.
+  // Where a GPU is waited for; but for NCCL's buckets and the tokens of documents the only place in a step.
   const at::Tensor agreed = at::cat({message, stats.flatten()}).cpu();
   const double* values = agreed.data_ptr<double>();
   const double* const of_gradients = values + message.numel();

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "memory/ledger.h"
+#include "models/gpt/taken.h"
+#include "numerics/cuda/launch.h"
 #include "numerics/fronts.h"
 
 namespace ebb::models {
@@ -20,23 +22,23 @@ namespace {
 constexpr double kInitialDeviation = 0.02;
 constexpr int kCountersOfAParameter = 40;  // bits: rows of a parameter, for the numbers that it is drawn with
 
+// What the kernels of a GPU do not take, before anything is trained.
+void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
+  if (config.dim > numerics::kCudaWidestRow)
+    throw Error(ExitCode::usage,
+                fmt::format("model.dim is {}, and on a GPU a norm takes rows of at most {}: set it "
+                            "smaller, or run.device=cpu",
+                            config.dim, numerics::kCudaWidestRow));
+  if (config.document_end && (dtype == at::kFloat || config.head_width() % 8 != 0))
+    throw Error(
+        ExitCode::usage,
+        fmt::format("model.document_end with heads {} wide in {}: on a GPU attention within documents takes "
+                    "16 bits and heads a multiple of 8 wide. Set precision.dtype=bf16, "
+                    "model.document_end=auto, or run.device=cpu",
+                    config.head_width(), c10::toString(dtype)));
+}
+
 }  // namespace
-
-// The parameters of a unit in the order in which they were added, which is that of their use.
-class Gpt::Taken {
- public:
-  explicit Taken(const core::Unit& unit) : unit_(unit) {}
-  const at::Tensor& one() { return unit_.parameters[next_++].tensor; }
-  // y = act(x W^T + b), b where the model has biases.
-  at::Tensor dense(const at::Tensor& x, bool bias, Activation act = Activation::none) {
-    const at::Tensor& w = one();
-    return numerics::linear(x, w, bias ? one() : at::Tensor(), act);
-  }
-
- private:
-  const core::Unit& unit_;
-  std::size_t next_ = 0;
-};
 
 Gpt::Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
          std::uint64_t seed)
@@ -56,6 +58,7 @@ Gpt::Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dty
         fmt::format("model.context is {}, and windows of data.context={} tokens do not fit in it: set "
                     "model.context=auto, or data.context to at most {}",
                     context_, sample.tokens(), context_));
+  if (device.is_cuda()) require_on_gpu(config, dtype_);
   add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Draw::normal);
   if (config.is_llama()) {
     const memory::Tag tag(memory::Class::parameters, "rope");
@@ -206,81 +209,9 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
 }
 
-KeyValues Gpt::begin(std::int64_t tokens) const {
-  const memory::Tag tag(memory::Class::activations, "key-value cache");
-  KeyValues room;
-  for (std::int64_t layer = 0; layer < config_.layers; ++layer)
-    for (auto* of : {&room.keys, &room.values})
-      of->push_back(
-          at::empty({std::min(tokens, context_), config_.attention_heads().key, config_.head_width()},
-                    at::TensorOptions().dtype(dtype_).device(device_)));
-  return room;
-}
-
 numerics::Documents Gpt::documents_of(const at::Tensor& tokens) const {
   if (!config_.document_end) return {};
   return numerics::documents_of(tokens, *config_.document_end, device_);
-}
-
-at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                              at::Tensor& values, std::int64_t seen,
-                              const numerics::Documents& documents) const {
-  const auto heads = config_.attention_heads();
-  const std::int64_t n = qkv.size(1), width = config_.head_width();
-  const auto parts = qkv[0].view({n, -1, width}).split({heads.query, heads.key, heads.key}, 1);
-  const auto turned = [&](const at::Tensor& x) { return rope.defined() ? numerics::rotate(x, rope) : x; };
-  keys.narrow(0, seen, n).copy_(turned(parts[1]));
-  values.narrow(0, seen, n).copy_(parts[2]);
-  if (seen == 0) return numerics::attention(qkv, heads, rope, documents);
-  const std::int64_t first = documents.defined() ? documents.starts[0][0].item<std::int64_t>() : 0,
-                     count = seen + 1 - first;
-  // One token against all that it follows: [key heads, queries of each, positions].
-  const at::Tensor q = turned(parts[0]).to(at::kFloat).view({heads.key, heads.query / heads.key, width});
-  const at::Tensor k = keys.narrow(0, first, count).to(at::kFloat).permute({1, 2, 0});
-  const at::Tensor v = values.narrow(0, first, count).to(at::kFloat).transpose(0, 1);
-  const at::Tensor scores = at::bmm(q, k) / std::sqrt(static_cast<double>(width));
-  return at::bmm(scores.softmax(-1), v).reshape({1, 1, heads.query * width}).to(dtype_);
-}
-
-at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) {
-  const at::NoGradGuard no_grad;
-  const memory::Tag tag(memory::Class::activations, "sample");
-  const std::int64_t n = tokens.size(0), first = seen.length;
-  if (n < 1 || (first > 0 && n != 1) || first + n > seen.keys.front().size(0))
-    throw Error(ExitCode::internal, fmt::format("{} more tokens after {} with room for {} cannot be decoded",
-                                                n, first, seen.keys.front().size(0)));
-  at::Tensor rope;
-  if (config_.is_llama())
-    rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
-  const numerics::Documents documents = documents_of(tokens.unsqueeze(0));
-  if (documents.defined()) {
-    // The last of the prompt's, or of one more token its own or that of the one before it.
-    if (first > 0)
-      documents.starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first : seen.document);
-    seen.document = documents.starts[0][n - 1].item<std::int64_t>();
-  }
-  Residual x{embed(tokens.unsqueeze(0).to(device_), first, runner), {}};
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
-    x = block(
-        blocks_[layer], x,
-        [&](const at::Tensor& qkv) {
-          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first, documents);
-        },
-        runner);
-  seen.length += n;
-  Taken p(head_);
-  const auto end = [n](const at::Tensor& t) { return t.narrow(1, n - 1, 1).contiguous(); };
-  const at::Tensor last = norm_of({end(x.sum), end(x.more)}, p).norm;
-  // In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.
-  const at::Tensor h = last.view({1, -1}).to(at::kFloat),
-                   logits = at::empty({config_.vocabulary}, h.options());
-  constexpr std::int64_t kWords = 4096;
-  for (std::int64_t word = 0; word < config_.vocabulary; word += kWords) {
-    const std::int64_t words = std::min(kWords, config_.vocabulary - word);
-    logits.narrow(0, word, words)
-        .copy_(numerics::linear(h, head_weight().narrow(0, word, words).to(at::kFloat), {}).view({-1}));
-  }
-  return logits.cpu();
 }
 
 }  // namespace ebb::models

@@ -37,6 +37,8 @@ namespace {
 // Multiply-adds of a product up to which its two sides are dealt to threads whole: less waiting at the ends
 // of parallel regions is then worth more than a right matrix that is packed once for all.
 constexpr std::int64_t kSmall = std::int64_t{1} << 27;
+constexpr std::int64_t kMostThreads = 8;  // each pair of which packs the right matrices again
+constexpr std::int64_t kLeastRows = 4 * kLeftPanel;
 
 // The parts of the two products of a linear layer's backward that threads take whole: `pieces` of the rows of
 // dx and as many of those of dw.
@@ -48,14 +50,18 @@ struct Pieces {
 
 Pieces pieces_for(std::int64_t batch, std::int64_t in, std::int64_t out) {
   const std::int64_t threads = at::get_num_threads();
-  if (threads < 2 || batch * in * out > kSmall || avx512_panels(Kind::f32) == nullptr) return {};
+  if (threads % 2 != 0 || threads > kMostThreads || batch * in * out > kSmall ||
+      avx512_panels(Kind::f32) == nullptr)
+    return {};
   const auto part = [&](std::int64_t rows) {
     return std::max<std::int64_t>(1, (rows + threads / 2 - 1) / (threads / 2));
   };
   Pieces p{threads / 2, part(batch), part(out), 0, 0};
   p.dx_floats = product_workspace(p.dx_rows, in, out, /*in_parallel=*/true);
   p.dw_floats = product_workspace(p.dw_rows, in, batch, /*in_parallel=*/true);
-  return p;
+  const bool pays = p.dx_rows >= kLeastRows && p.dw_rows >= kLeastRows &&
+                    p.floats() * static_cast<std::int64_t>(sizeof(float)) <= workspace_bytes();
+  return pays ? p : Pieces{};
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ __device__ float sigmoid_for(float x) {
 
 template <class T>
 __device__ float activated(Act act, float x) {
-  if (act == Act::relu) return fmaxf(x, 0.0F);
+  if (act == Act::relu) return x < 0.0F ? 0.0F : x;  // keeps NaN
   if (act == Act::silu) return x * sigmoid_for<T>(x);
   return 0.5F * x * (1.0F + tanh_for<T>(kRootOf2OverPi * (x + kCube * x * x * x)));
 }
@@ -148,6 +148,7 @@ void activation(Kind kind, Act act, const void* in, void* out, std::int64_t n, v
         },
         in, out);
   });
+  check_launch("activation");
 }
 
 void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, void* dz, std::int64_t rows,
@@ -166,6 +167,7 @@ void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, 
         dy, saved, dz);
   });
   if (partial != nullptr) combine_columns(kind, partial, parts, columns, columns, db, nullptr, stream);
+  check_launch("activation_gradient");
 }
 
 void swiglu(Kind kind, const void* gate, const void* up, void* out, std::int64_t n, void* stream) {
@@ -179,6 +181,7 @@ void swiglu(Kind kind, const void* gate, const void* up, void* out, std::int64_t
         },
         gate, up, out);
   });
+  check_launch("swiglu");
 }
 
 void swiglu_gradient(Kind kind, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
@@ -194,6 +197,7 @@ void swiglu_gradient(Kind kind, const void* dy, const void* gate, const void* up
         },
         dy, gate, up, d_gate, d_up);
   });
+  check_launch("swiglu_gradient");
 }
 
 void rotate(Kind kind, const void* in, std::int64_t in_stride, void* out, std::int64_t out_stride,
@@ -205,6 +209,7 @@ void rotate(Kind kind, const void* in, std::int64_t in_stride, void* out, std::i
         static_cast<const T*>(in), in_stride, static_cast<T*>(out), out_stride, angles, tokens, length, heads,
         half, back ? -1.0F : 1.0F);
   });
+  check_launch("rotate");
 }
 
 }  // namespace ebb::numerics::device

@@ -91,8 +91,14 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
                                           const at::Tensor& saved, cpu::Act act, std::array<bool, 3> wanted) {
   const std::int64_t rows = dy.size(0), columns = dy.size(1);
   const bool active = act != cpu::Act::none;
-  const at::Tensor dz = active ? at::empty_like(dy) : dy;
-  const at::Tensor db = wanted[2] ? at::zeros({columns}, dy.options()) : at::Tensor();
+  at::Tensor dz = dy;
+  if (active) {
+    const memory::Tag tag(memory::Class::workspace, "numerics.activation");
+    dz = at::empty_like(dy);
+  }
+  at::Tensor db;
+  if (wanted[2])
+    db = dy.numel() == 0 ? at::zeros({columns}, dy.options()) : at::empty({columns}, dy.options());
   if ((active || wanted[2]) && dy.numel() > 0) {
     const std::int64_t parts = column_parts(rows, columns);
     const at::Tensor partial = wanted[2] ? cuda_floats(dy, parts * columns) : at::Tensor();

@@ -1,35 +1,44 @@
 #include "numerics/cuda/launch.h"
 #include "numerics/cuda/vectors.cuh"
 
-// The softmax of a language model's head and its cross-entropy, over rows of logits that lie in 16 bits.
+// The softmax of a language model's head and its cross-entropy, over rows of logits.
 namespace ebb::numerics::device {
 namespace {
 
 constexpr int kRowThreads = 1024;
 
+// Accurate for fp32; for 16-bit logits within their rounding and far cheaper.
+template <class T>
+__device__ float exponential(float x) {
+  if constexpr (std::is_same_v<T, float>) return expf(x);
+  return __expf(x);
+}
+
 // A maximum and the sum of exponentials less it, which go together.
+template <class T>
 struct Running {
   float most = -INFINITY, sum = 0;
   __device__ void add(Running other) {
     if (other.most > most) {
-      sum = sum * __expf(most - other.most) + other.sum;
+      sum = sum * exponential<T>(most - other.most) + other.sum;
       most = other.most;
     } else if (other.most > -INFINITY) {
-      sum += other.sum * __expf(other.most - most);
+      sum += other.sum * exponential<T>(other.most - most);
     }
   }
 };
 
-__device__ Running over_block(Running value) {
+template <class T>
+__device__ Running<T> over_block(Running<T> value) {
   __shared__ float most[32], sum[32];
 #pragma unroll
   for (int distance = 16; distance > 0; distance /= 2)
-    value.add(Running{__shfl_down_sync(0xffffffffU, value.most, distance),
-                      __shfl_down_sync(0xffffffffU, value.sum, distance)});
+    value.add(Running<T>{__shfl_down_sync(0xffffffffU, value.most, distance),
+                         __shfl_down_sync(0xffffffffU, value.sum, distance)});
   if (threadIdx.x % 32 == 0) most[threadIdx.x / 32] = value.most, sum[threadIdx.x / 32] = value.sum;
   __syncthreads();
   value = {most[0], sum[0]};
-  for (unsigned warp = 1; warp < blockDim.x / 32; ++warp) value.add(Running{most[warp], sum[warp]});
+  for (unsigned warp = 1; warp < blockDim.x / 32; ++warp) value.add(Running<T>{most[warp], sum[warp]});
   return value;
 }
 
@@ -49,7 +58,7 @@ __global__ void __launch_bounds__(kRowThreads)
     head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t words,
                      float z, float size, bool gradient, float* losses) {
   const std::int64_t row = blockIdx.x, begin = row * stride, target = targets[row];
-  const bool counts = target >= 0;
+  const bool counts = target != kIgnoredTarget;
   if (!counts) {
     if (threadIdx.x == 0) losses[row] = 0;
     if (!gradient) return;
@@ -58,23 +67,24 @@ __global__ void __launch_bounds__(kRowThreads)
       write<T, W>(logits, begin + i, zeros);
     return;
   }
-  Running mine;
+  Running<T> mine;
   float values[W];
   for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) {
     read_logits<T, W>(logits, begin, i, words, values);
     float most = values[0];
 #pragma unroll
     for (int k = 1; k < W; ++k) most = fmaxf(most, values[k]);
-    Running here{most, 0};
+    Running<T> here{most, 0};
 #pragma unroll
-    for (int k = 0; k < W; ++k) here.sum += __expf(values[k] - most);
+    for (int k = 0; k < W; ++k) here.sum += exponential<T>(values[k] - most);
     mine.add(here);
   }
-  const Running all = over_block(mine);
+  const Running<T> all = over_block(mine);
   const float lse = all.most + logf(all.sum);
   if (threadIdx.x == 0) {
     // A target outside the vocabulary cannot come from a checked file; it shows as a loss that is no number.
-    const float hit = target < words ? to_float(static_cast<const T*>(logits)[begin + target]) : NAN;
+    const bool known = target >= 0 && target < words;
+    const float hit = known ? to_float(static_cast<const T*>(logits)[begin + target]) : NAN;
     losses[row] = lse - hit + z * lse * lse;
   }
   if (!gradient) return;
@@ -84,7 +94,7 @@ __global__ void __launch_bounds__(kRowThreads)
     read_logits<T, W>(logits, begin, i, words, values);
 #pragma unroll
     for (int k = 0; k < W; ++k)
-      values[k] = __expf(values[k] - lse) * factor - (i + k == target ? size : 0.0F);
+      values[k] = exponential<T>(values[k] - lse) * factor - (i + k == target ? size : 0.0F);
     write<T, W>(logits, begin + i, values);
   }
 }
@@ -116,6 +126,7 @@ void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t*
         },
         logits);
   });
+  check_launch("head_rows");
 }
 
 void scaled(Kind from, const void* in, Kind to, void* out, const float* factor, float by, std::int64_t n,
@@ -132,6 +143,7 @@ void scaled(Kind from, const void* in, Kind to, void* out, const float* factor, 
         scaled_kernel<From, To, 1><<<grid_for(n), kThreads, 0, on(stream)>>>(in, out, factor, by, n);
     });
   });
+  check_launch("scaled");
 }
 
 }  // namespace ebb::numerics::device

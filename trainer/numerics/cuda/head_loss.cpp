@@ -13,11 +13,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kTimesGiven =
-    16;  // of the rows that are given: elements of logits that are held at once
-constexpr std::int64_t kFewest = std::int64_t{32} << 20;  // but this many elements at least
-constexpr std::int64_t kRowsTogether = 128;               // that the products' kernels work on
-constexpr std::int64_t kPack = 8;                         // elements that a row of logits is whole in
+// Elements of logits that are held at once: so many times what is given, within these bounds, and never the
+// whole of many rows.
+constexpr std::int64_t kTimesGiven = 16, kFewest = std::int64_t{32} << 20, kMost = std::int64_t{512} << 20;
+constexpr std::int64_t kLeastBlocks = 4;
+constexpr std::int64_t kRowsTogether = 128;  // that the products' kernels work on
+constexpr std::int64_t kPack = 8;            // elements that a row of logits is whole in
 
 std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
@@ -25,16 +26,17 @@ std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
 
 // Rows of a block: all blocks alike, for a short last one would compute slowly.
 std::int64_t rows_of_a_block(std::int64_t n, std::int64_t width, std::int64_t stride) {
-  const std::int64_t held = std::max(kTimesGiven * n * width, kFewest);
-  const std::int64_t blocks = std::max<std::int64_t>((n * stride + held - 1) / held, 1);
+  const std::int64_t held = std::clamp(kTimesGiven * n * width, kFewest, kMost);
+  const std::int64_t least = std::min(kLeastBlocks, std::max<std::int64_t>(n / kRowsTogether, 1));
+  const std::int64_t blocks = std::max((n * stride + held - 1) / held, least);
   return std::clamp<std::int64_t>(up_to((n + blocks - 1) / blocks, kRowsTogether), 1,
                                   std::max<std::int64_t>(n, 1));
 }
 
 // The gradient of a row is at most 1, and a word that is not expected has one of about 1 / vocabulary: times
-// this it is no subnormal number of fp16.
+// this it is no subnormal number of fp16, and dh of weights up to 1000 no infinite one.
 float size_for(const at::Tensor& h) {
-  return h.scalar_type() == at::kHalf ? 1024.0F : 1.0F;
+  return h.scalar_type() == at::kHalf ? 64.0F : 1.0F;
 }
 
 // Makes the gradients in forward, block by block of rows, from logits that exist once: making them again in

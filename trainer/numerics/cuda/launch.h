@@ -11,6 +11,7 @@ namespace ebb::numerics {
 inline constexpr int kCudaPartials = 2 * 512;         // doubles of `partial` for losses
 inline constexpr std::int64_t kCudaPart = 65536;      // elements of a flat range that one block works on
 inline constexpr std::int64_t kCudaWidestRow = 8192;  // elements of a row that a norm takes
+inline constexpr std::int64_t kIgnoredTarget = -100;  // as kIgnored of sequence.h
 
 // Blocks that a range of n elements is shared by.
 constexpr std::int64_t cuda_parts(std::int64_t n) {
@@ -18,6 +19,10 @@ constexpr std::int64_t cuda_parts(std::int64_t n) {
 }
 
 namespace device {
+
+// Error(internal) with CUDA's own words where the launch just made was refused. Every function below ends in
+// it.
+void check_launch(const char* kernel);
 
 int compute_capability();  // of the current device: 90 is 9.0; 0 where it cannot be asked
 
@@ -94,8 +99,8 @@ void rotate(Kind kind, const void* in, std::int64_t in_stride, void* out, std::i
             std::int64_t half, bool back, void* stream);
 
 // losses[r] of logits [rows, stride] of which `words` count, and with `gradient` in their place `size` times
-// its gradient. A negative target counts nothing. The stride reaches over the row's end to whole packs of 16
-// bytes, which are overwritten.
+// its gradient. kIgnoredTarget counts nothing; another target outside the words makes a loss that is no
+// number. The stride reaches over the row's end to whole packs of 16 bytes, which are overwritten.
 void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t rows,
                std::int64_t words, float z, float size, bool gradient, float* losses, void* stream);
 // out = in * factor[0] * by; factor on the device. In place where the kinds are the same.

@@ -92,39 +92,46 @@ void bernoulli(Kind kind, const void* logits, const std::uint8_t* targets, std::
                float* out, void* stream) {
   bernoulli_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(kind, logits, targets, n, partial);
   combine_kernel<<<1, kThreads, 0, on(stream)>>>(partial, out);
+  check_launch("bernoulli");
 }
 
 void kl(Kind kind, const void* mu, const void* logvar, std::int64_t n, double* partial, float* out,
         void* stream) {
   kl_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(kind, mu, logvar, n, partial);
   combine_kernel<<<1, kThreads, 0, on(stream)>>>(partial, out);
+  check_launch("kl");
 }
 
 void bernoulli_gradient(Kind kind, const void* logits, const std::uint8_t* targets, const float* scale,
                         void* gradient, std::int64_t n, void* stream) {
   bernoulli_gradient_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, logits, targets, scale, gradient,
                                                                       n);
+  check_launch("bernoulli_gradient");
 }
 
 void kl_gradient(Kind kind, const void* mu, const void* logvar, const float* scale, void* d_mu,
                  void* d_logvar, std::int64_t n, void* stream) {
   kl_gradient_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, mu, logvar, scale, d_mu, d_logvar, n);
+  check_launch("kl_gradient");
 }
 
 void unit_range(Kind kind, const std::uint8_t* in, void* out, std::int64_t n, void* stream) {
   unit_range_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, in, out, n);
+  check_launch("unit_range");
 }
 
 void normal_rows(Kind kind, void* out, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                  std::uint32_t stream_id, std::uint64_t first_row, void* stream) {
   normal_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(kind, out, rows, columns, seed,
                                                                        stream_id, first_row);
+  check_launch("normal_rows");
 }
 
 void reparameterize(Kind kind, const void* mu, const void* logvar, void* z, std::int64_t rows,
                     std::int64_t columns, std::uint64_t seed, std::uint64_t first_row, void* stream) {
   reparameterize_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(kind, mu, logvar, z, rows,
                                                                                columns, seed, first_row);
+  check_launch("reparameterize");
 }
 
 void reparameterize_gradient(Kind kind, const void* dz, const void* logvar, void* d_logvar, std::int64_t rows,
@@ -132,6 +139,7 @@ void reparameterize_gradient(Kind kind, const void* dz, const void* logvar, void
                              void* stream) {
   reparameterize_gradient_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(
       kind, dz, logvar, d_logvar, rows, columns, seed, first_row);
+  check_launch("reparameterize_gradient");
 }
 
 }  // namespace ebb::numerics::device

@@ -189,6 +189,7 @@ void norm(Kind kind, const void* x, const void* more, void* sum, const void* w, 
         },
         x, more, sum, w, b, y);
   });
+  check_launch("norm");
 }
 
 void norm_gradient(Kind kind, const void* dy, const void* x, const void* w, const float* mean,
@@ -210,6 +211,7 @@ void norm_gradient(Kind kind, const void* dy, const void* x, const void* w, cons
         dy, x, w, d_sum, dx, partial);
   });
   combine_columns(kind, partial, parts, columns, 2 * columns, dw, db, stream);
+  check_launch("norm_gradient");
 }
 
 }  // namespace ebb::numerics::device

@@ -1,5 +1,17 @@
 #include "numerics/cuda/table.h"
 
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+void ebb::numerics::device::check_launch(const char* kernel) {
+  const cudaError_t error = cudaGetLastError();
+  if (error == cudaSuccess) return;
+  throw Error(ExitCode::internal, fmt::format("starting the kernel \"{}\" failed: CUDA says {} ({})", kernel,
+                                              cudaGetErrorName(error), cudaGetErrorString(error)));
+}
+
 extern "C" const ebb::numerics::CudaTable* ebb_cuda_numerics() {
   namespace device = ebb::numerics::device;
   static const ebb::numerics::CudaTable table{

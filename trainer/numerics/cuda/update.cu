@@ -235,15 +235,18 @@ void adamw(Kind weight_kind, Kind gradient_kind, const Update* items, std::int64
       });
     });
   });
+  check_launch("adamw");
 }
 
 void split(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n, void* stream) {
   split_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, master, weight, low, n);
+  check_launch("split");
 }
 
 void join(Kind kind, const void* weight, const std::int16_t* low, float* master, std::int64_t n,
           void* stream) {
   join_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, weight, low, master, n);
+  check_launch("join");
 }
 
 void stats(Kind kind, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream) {
@@ -252,6 +255,7 @@ void stats(Kind kind, const Range* ranges, std::int64_t count, double* partial, 
     combine_stats_kernel<<<group.count, kThreads, 0, on(stream)>>>(group, partial, out + 2 * begin);
     partial += 2 * group.first[group.count];
   });
+  check_launch("stats");
 }
 
 }  // namespace ebb::numerics::device

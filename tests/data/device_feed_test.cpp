@@ -1,0 +1,58 @@
+#include "data/device_feed.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "memory/cuda_device.h"
+#include "memory/cuda_library.h"
+#include "memory/installed_ledger.h"
+
+namespace ebb::data {
+namespace {
+
+core::Batch batch_of(const at::Tensor& samples) {
+  core::Batch batch;
+  batch.samples = samples;
+  return batch;
+}
+
+TEST(DeviceFeed, LeavesABatchOfTheCpuAsItIs) {
+  DeviceFeed feed(at::kCPU);
+  const at::Tensor samples = at::arange(10);
+  core::Batch batch = batch_of(samples);
+  feed.settle();
+  feed.bring(batch);
+  EXPECT_EQ(batch.samples.data_ptr(), samples.data_ptr());
+  EXPECT_EQ(samples.use_count(), 2);  // nothing is held
+}
+
+// The device is busy meanwhile, so that a copy that waited for it, or read the slot late, would show.
+TEST(DeviceFeed, TakesWhatWasInTheSlotAndHoldsItNoLongerThanTheCopyLasts) {
+  std::string why_not;
+  if (!memory::CudaLibrary::device_present(&why_not)) GTEST_SKIP() << why_not;
+  memory::use_device(0);
+  DeviceFeed feed(at::Device(at::kCUDA, 0));
+  const at::Tensor slot = at::empty({1 << 20}, at::TensorOptions().dtype(at::kInt).pinned_memory(true));
+  at::Tensor work = at::ones({4096, 4096}, at::TensorOptions().device(at::kCUDA));
+  for (int step = 0; step < 5; ++step) {
+    feed.settle();
+    EXPECT_EQ(slot.use_count(), 1);
+    slot.fill_(step);
+    for (int i = 0; i < 20; ++i) work = work.mm(work) * 1e-4;
+    core::Batch batch = batch_of(slot);
+    feed.bring(batch);
+    feed.settle();
+    slot.fill_(-1);
+    EXPECT_TRUE(batch.samples.eq(step).all().item<bool>()) << step;
+  }
+}
+
+}  // namespace
+}  // namespace ebb::data
+
+int main(int argc, char** argv) {
+  if (ebb::memory::CudaLibrary::device_present()) ebb::memory::CudaLibrary::open();  // before any use of ATen
+  ebb::memory::the_test_ledger();
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,23 @@
+#pragma once
+#include "models/gpt/gpt.h"
+#include "numerics/fronts.h"
+
+namespace ebb::models {
+
+// The parameters of a unit in the order in which they were added, which is that of their use.
+class Gpt::Taken {
+ public:
+  explicit Taken(const core::Unit& unit) : unit_(unit) {}
+  const at::Tensor& one() { return unit_.parameters[next_++].tensor; }
+  // y = act(x W^T + b), b where the model has biases.
+  at::Tensor dense(const at::Tensor& x, bool bias, numerics::Activation act = numerics::Activation::none) {
+    const at::Tensor& w = one();
+    return numerics::linear(x, w, bias ? one() : at::Tensor(), act);
+  }
+
+ private:
+  const core::Unit& unit_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace ebb::models
