@@ -59,10 +59,20 @@ TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
   run.has_step = run.has_test = run.is_text = true;
   run.utilization = 0.5;
   std::istringstream text(exposition_text(board, &run));
-  std::set<std::string> served;
+  std::set<std::string> served, typed;
   for (std::string line; std::getline(text, line);)
-    if (line.starts_with("# TYPE ")) served.insert(line.substr(7, line.find(' ', 7) - 7));
+    if (line.starts_with("# TYPE ")) {
+      served.insert(line.substr(7, line.find(' ', 7) - 7));
+      typed.insert(line.substr(7));
+    }
   EXPECT_EQ(documented("## The port"), served);
+  // The list that the chart's alerts and dashboard are held to: name and type.
+  std::istringstream list(read_file(test::source_dir() + "/docs/metrics-served.txt", ExitCode::internal));
+  std::set<std::string> listed;
+  std::string name, type;
+  for (std::string line; std::getline(list, line);)
+    if (std::istringstream(line) >> name >> type && name != "#") listed.insert(name + " " + type);
+  EXPECT_EQ(listed, typed);
 }
 
 }  // namespace
