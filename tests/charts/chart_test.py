@@ -107,7 +107,7 @@ def namespaces(chart):
 def notes(chart):
     """What is said after an install. helm prints it to who has a cluster, so here it is a template like the others."""
     said = {
-        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "helm -n n test r --logs", "WARNING: how large a checkpoint is"],
+        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "describe pods -l app.kubernetes.io/instance=r,app.kubernetes.io/component=launcher", "The launcher waits 600 s", "helm -n n test r --logs", "WARNING: how large a checkpoint is"],
         "job": ["4 ranks train as Job r-ebb-", "component=trainer --tail"],
         "metrics": ["Metrics are at port 9464"],
         "host-path": ["Pod Security level `privileged` (a host path)"],

@@ -81,6 +81,17 @@ def pod(name, role, labels, spec):
     expect(len(secrets) == (2 if name == "secrets" and role in ("worker", "trainer") else 0), f"{where}: secrets {secrets}")
 
 
+def supervised(name, mpi, container):
+    """A launcher that decides itself what becomes of a failure keeps that beside the run, under the name of its job."""
+    arguments = container["args"]
+    attempts = [v["valueFrom"]["fieldRef"]["fieldPath"] for v in container["env"] if v["name"] == "EBB_ATTEMPT"]
+    expect(attempts == (["metadata.labels['training.kubeflow.org/job-name']"] if mpi else []), f"{name}: the attempt is {attempts}")
+    expect(("--supervise" in arguments) == mpi, f"{name}: supervised or not: {arguments}")
+    (run,) = [word.removeprefix("run.dir=") for word in arguments if word.startswith("run.dir=")]
+    expect([m["name"] for m in container["volumeMounts"] if m["mountPath"] == run] == ["checkpoints"], f"{name}: {container['name']} does not see the checkpoints at {run}")
+    expect(arguments[arguments.index("--termination-message") + 1] == "/dev/termination-log", f"{name}: the termination message")
+
+
 def whole(name, things):
     by_kind = {}
     for thing in things:
@@ -90,6 +101,7 @@ def whole(name, things):
     (job,) = by_kind.get("MPIJob", by_kind.get("Job"))
     (starts,) = [c for role, _, spec in pods if role in ("launcher", "trainer") for c in spec["containers"]]
     arguments = starts["args"]
+    supervised(name, job["kind"] == "MPIJob", starts)
     # Forwarded by name: what ranks are told, and no more.
     if job["kind"] == "MPIJob":
         forwarded = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--forward"]

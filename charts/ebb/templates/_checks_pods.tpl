@@ -22,7 +22,7 @@
 
 {{/* Names that are the chart's, or that the operator writes over without a word: name, at. */}}
 {{- define "ebb.checkVariable" -}}
-{{- if has .name (list "HOME" "EBB_DATA") -}}
+{{- if has .name (list "HOME" "EBB_DATA" "EBB_ATTEMPT") -}}
 {{- fail (printf "%s: the chart sets %s itself%s" .at .name (ternary ", from data.mountPath" "" (eq .name "EBB_DATA"))) -}}
 {{- end -}}
 {{- if has .name (list "K_MPI_JOB_ROLE" "OMPI_MCA_orte_keep_fqdn_hostnames" "OMPI_MCA_orte_default_hostfile" "OMPI_MCA_plm_rsh_args" "OMPI_MCA_orte_set_default_slots") -}}

@@ -15,6 +15,9 @@
 {{- if gt (int $v.job.backoffLimit) 0 -}}
 {{- fail (printf "checkpoints.%s loses them with the pod, and job.backoffLimit=%d starts another one, which would begin anew: set job.backoffLimit=0, or give checkpoints a claim" $place (int $v.job.backoffLimit)) -}}
 {{- end -}}
+{{- if and (eq $v.mode "mpijob") (gt (int64 $v.job.restarts) 0) -}}
+{{- fail (printf "checkpoints.%s loses them with the pod, and job.restarts=%d starts the run again when the worker's pod is another, from the beginning: set job.restarts=0, or give checkpoints a claim" $place (int64 $v.job.restarts)) -}}
+{{- end -}}
 {{- if $several -}}
 {{- fail (printf "checkpoints.%s is another folder in each of %d workers, and a checkpoint is written by all of them into one: give checkpoints a claim, or set workers=1" $place (int $v.workers)) -}}
 {{- end -}}

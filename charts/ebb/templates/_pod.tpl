@@ -81,7 +81,7 @@ annotations:
   {{- toYaml (merge (dict "sidecar.istio.io/inject" "false") (deepCopy .role.annotations)) | nindent 2 }}
 {{- end -}}
 
-{{/* root, config, role (its values), name (of the role), command and args, probe, preStop, restartPolicy. */}}
+{{/* root, config, role (its values), name (of the role), command and args, attempt, probe, preStop, restartPolicy. */}}
 {{- define "ebb.podTemplate" -}}
 {{- $v := .root.Values -}}
 {{- $security := include "ebb.containerSecurity" . -}}
@@ -126,6 +126,13 @@ spec:
       {{- end }}
       env:
         {{- include "ebb.environment" .root | nindent 8 }}
+        {{- if .attempt }}
+        {{- /* A failure that another try cannot mend is one of this job. The operator's label has its name, and so the digest, which cannot hold itself. */}}
+        - name: EBB_ATTEMPT
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.labels['training.kubeflow.org/job-name']
+        {{- end }}
         {{- with .role.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

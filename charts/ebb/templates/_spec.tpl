@@ -4,7 +4,15 @@
 - launch
 - -n
 - {{ include "ebb.ranks" . | quote }}
+- --termination-message
+- /dev/termination-log
+{{- if $v.job.preflight }}
+- --preflight
+{{- end }}
 {{- if eq $v.mode "mpijob" }}
+- --supervise
+- --restarts
+- {{ int64 $v.job.restarts | quote }}
 - --hostfile
 - /etc/mpi/hostfile
 - --wait
@@ -35,7 +43,7 @@
 {{- $arguments := fromYamlArray (include "ebb.launchArguments" $root) -}}
 {{- $common := dict "root" $root "config" .config -}}
 {{- if eq $v.mode "mpijob" }}
-{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-launcher") "args" $arguments) $common -}}
+{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-launcher") "args" $arguments "attempt" true) $common -}}
 {{- $sshd := list "/usr/sbin/sshd" "-De" "-f" "/etc/ebb/sshd_config" -}}
 {{- $probe := dict "tcpSocket" (dict "port" 2222) "periodSeconds" 5 -}}
 {{- $stop := list "/usr/local/bin/ebb-stop" -}}
