@@ -15,11 +15,14 @@ import sys
 import time
 import unittest
 
+from jobs_verdicts import Verdicts  # noqa: F401: unittest finds them here
+from jobs_watched import Watched  # noqa: F401
+from jobs_workers import Workers  # noqa: F401
 from kubelet import wait_for
-from rehearsal import STEPS, Rehearsal
+from rehearsal import KILLED, NO_DATA, STEPS, STOPPED, Rehearsal
 from world import World, move_inside, reason_to_skip
 
-SKIPPED, STOPPED, LOST, NO_DATA, KILLED = 77, 75, 5, 3, 137
+SKIPPED = 77
 
 
 class A_Undisturbed(Rehearsal):
@@ -34,114 +37,6 @@ class A_Undisturbed(Rehearsal):
         self.assertIn("results.json", [path.name for path in self.run_folder.iterdir()])
         wait_for("the end of the workers (cleanPodPolicy Running)", lambda: not self.plane.kubectl("-n", self.ns, "get", "pods", "-o", "name", check=False).stdout.count("worker"), 60)
         Rehearsal.undisturbed = self.checkpoint()
-
-
-class Workers(Rehearsal):
-    def test_a_deleted_worker_comes_back_and_the_run_goes_on(self):
-        self.install()
-        self.until_step(5)
-        launcher, worker = self.launcher(), self.worker(1)
-        self.delete_pod(worker)
-        self.until_succeeded()
-        self.assertIsNot(self.worker(1), worker)
-        # Its preStop has asked the ranks to stop: they have saved, rather than died.
-        self.assertEqual(launcher.code(), STOPPED)
-        self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_as_undisturbed()
-
-    def test_an_evicted_worker_is_named_and_replaced_once_it_is_deleted(self):
-        """The operator replaces no pod that has failed. What deletes it is the line that helm has said."""
-        notes = self.install("job.waitForWorkers=15").stdout
-        self.until_step(5)
-        first, worker = self.launcher(), self.worker(1)
-        worker.evict()
-        second = self.launcher(but=[first])
-        self.assertEqual(first.code(), LOST)
-        wait_for("the end of the second launcher's wait", lambda: second.phase == "Failed", 60)
-        self.assertIs(self.worker(1), worker)
-        self.assertIn(worker.name, second.message())
-        self.assertEqual(self.reason("Failed"), "MPIJobEvicted")
-        line = next(line.split() for line in notes.splitlines() if "status.phase=Failed" in line)
-        self.assertEqual(line.pop(0), "kubectl")
-        self.plane.kubectl(*line)
-        wait_for("the run's end", lambda: self.codes()[-1] == 0, 120)
-        self.assertIsNot(self.worker(1), worker)
-        self.assert_as_undisturbed()
-
-    def test_a_worker_whose_sshd_is_killed_is_started_again_and_the_run_goes_on(self):
-        self.install()
-        self.until_step(5)
-        launcher, worker = self.launcher(), self.worker(0)
-        worker.containers["ebb"].kill()
-        wait_for("the launcher's end", lambda: launcher.phase == "Failed", 60)
-        self.assertEqual(launcher.code(), LOST)
-        self.until_succeeded()
-        self.assertEqual(worker.statuses["ebb"]["restartCount"], 1)
-        self.assert_as_undisturbed()
-
-    def test_a_worker_that_cannot_save_within_its_grace_loses_the_steps_since_the_checkpoint(self):
-        self.install("terminationGracePeriodSeconds=30")
-        self.until_step(25)
-        launcher, worker = self.launcher(), self.worker(1)
-        os.kill(self.ranks(worker)[0], signal.SIGSTOP)
-        self.delete_pod(worker)
-        wait_for("the launcher's end", lambda: launcher.phase == "Failed", 60)
-        self.assertEqual(launcher.code(), LOST)
-        self.until_succeeded()
-        self.assert_said(self.launcher(but=[launcher]), "goes on from step 20")
-        self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_as_undisturbed()
-
-    def test_a_worker_10_s_late_is_waited_for(self):
-        self.kubelet.hold(self.name_of_worker(1))
-        self.addCleanup(self.kubelet.release, self.name_of_worker(1))
-        self.install()
-        wait_for("the first worker", lambda: self.worker(0) and self.worker(0).phase == "Running", 60)
-        time.sleep(10)
-        self.assertEqual(self.steps(), [])
-        self.kubelet.release(self.name_of_worker(1))
-        self.until_succeeded()
-        self.assertEqual(self.codes(), [0])
-
-    def test_a_worker_that_never_comes_starts_no_launcher(self):
-        self.kubelet.hold(self.name_of_worker(1))
-        self.addCleanup(self.kubelet.release, self.name_of_worker(1))
-        self.install()
-        wait_for("the first worker", lambda: self.worker(0) and self.worker(0).phase == "Running", 60)
-        time.sleep(10)
-        self.assertEqual(self.kubelet.all(self.ns, "-launcher-"), [])
-        self.assertFalse(self.conditions(self.job()).get("Running"))
-        self.assertFalse(self.conditions(self.job()).get("Failed"))
-
-    def test_a_worker_that_does_not_come_back_is_named(self):
-        self.install("job.waitForWorkers=10,job.backoffLimit=1")
-        self.until_step(5)
-        worker = self.worker(1)
-        self.kubelet.hold(worker.name)
-        self.addCleanup(self.kubelet.release, worker.name)
-        first = self.launcher()
-        self.delete_pod(worker)
-        second = self.launcher(but=[first])
-        wait_for("the end of its wait", lambda: second.phase == "Failed", 90)
-        self.assert_said(second, worker.name)
-        self.assertIn(worker.name, second.message())
-        wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
-
-    def test_a_host_key_that_others_may_read_is_named_by_the_worker(self):
-        self.kubelet.key_owner = ("-worker-", 1000, 0o640)
-        self.install()
-        worker = wait_for("a worker", lambda: self.worker(0), 60)
-        self.assertRegex(wait_for("its sshd's end", worker.message, 60), "UNPROTECTED PRIVATE KEY FILE")
-        self.assertEqual(self.kubelet.all(self.ns, "-launcher-"), [])
-
-    def test_a_key_that_others_may_read_is_named_by_the_launcher(self):
-        self.kubelet.key_owner = ("-launcher-", 1000, 0o640)
-        self.install("job.backoffLimit=0")
-        launcher = self.launcher()
-        wait_for("its end", lambda: launcher.phase == "Failed", 60)
-        self.assertEqual(launcher.code(), LOST)
-        self.assert_said(launcher, "UNPROTECTED PRIVATE KEY FILE")
-        wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
 
 
 class Launchers(Rehearsal):

@@ -1,5 +1,6 @@
 """A pod from its binding to its end, as a kubelet leads it: volumes, init containers, containers and their restarts, readiness, status, deletion."""
 
+import re
 import shutil
 import socket
 import threading
@@ -197,13 +198,20 @@ class Pod(Status, Ending, threading.Thread):
             if not source:
                 env[variable["name"]] = variable.get("value", "")
             elif "fieldRef" in source:
-                env[variable["name"]] = {"metadata.name": self.name, "metadata.namespace": self.namespace, "metadata.uid": self.uid, "spec.nodeName": self.spec["nodeName"],
-                                         "status.podIP": self.address, "status.hostIP": self.kubelet.network.gateway}[source["fieldRef"]["fieldPath"]]
+                env[variable["name"]] = self._field(source["fieldRef"]["fieldPath"])
             else:
                 raise ValueError(f"the stand-in for the kubelet does not know a variable from {', '.join(source)}")
         if container.get("envFrom"):
             raise ValueError("the stand-in for the kubelet does not know envFrom")
         return env
+
+    def _field(self, path):
+        """What the downward API tells of the pod. A label that is not there is empty, as with a kubelet."""
+        keyed = re.fullmatch(r"metadata\.(labels|annotations)\['([^']+)'\]", path)
+        if keyed:
+            return self.thing["metadata"].get(keyed[1], {}).get(keyed[2], "")
+        return {"metadata.name": self.name, "metadata.namespace": self.namespace, "metadata.uid": self.uid, "spec.nodeName": self.spec["nodeName"],
+                "status.podIP": self.address, "status.hostIP": self.kubelet.network.gateway}[path]
 
     def _start(self, container):
         image, over = self.kubelet.images[container["image"]]

@@ -12,6 +12,8 @@ import unittest
 
 from kubelet import wait_for
 
+# Codes of ebb's; the last is that of a process that is killed.
+NO_DATA, LOST, STOPPED, KILLED = 3, 5, 75, 137
 STEPS = 60
 # The quickstart's model, shorter: long enough on two cores that something can happen to it.
 OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s", "optimizer.schedule.warmup_steps=10", "checkpoint.every=20"]

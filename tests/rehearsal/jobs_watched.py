@@ -1,0 +1,69 @@
+"""How a person, or Prometheus, looks at a job that trains: preflight, helm test, a scrape."""
+
+import re
+import subprocess
+import unittest
+import urllib.request
+
+from kubelet import wait_for
+from rehearsal import STEPS, Rehearsal
+
+
+class Watched(Rehearsal):
+    LONG = ["run.steps=100000"]  # it is looked at, and taken away
+
+    def helm_test(self):
+        """Its end, and what its pod has said."""
+        done = self.plane.helm("test", "-n", self.ns, "vae", "--timeout", "90s", check=False)
+        return done, self.kubelet.find(self.ns, "vae-ebb-test").logs()
+
+    def test_helm_test_passes_while_the_job_trains(self):
+        self.install(overrides=self.LONG)
+        self.until_step(3)
+        done, said = self.helm_test()
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr + said)
+        self.assertRegex(done.stdout, r"Phase: +Succeeded")
+        self.assertIn("2 workers are found and reached, one version, and checkpoints can be written.", said)
+        self.assertEqual(len(re.findall("reached by ssh, the same version", said)), 2, said)
+        before = max(self.steps())
+        self.until_step(before + 3)  # and it trains on
+
+    def test_helm_test_tells_a_worker_that_is_gone(self):
+        self.install("tests.waitForWorkers=5", overrides=self.LONG)
+        self.until_step(3)
+        worker = self.worker(1)
+        self.kubelet.hold(worker.name)
+        self.addCleanup(self.kubelet.release, worker.name)
+        self.delete_pod(worker)
+        wait_for("the worker's end", lambda: not worker.is_alive(), 60)
+        done, said = self.helm_test()
+        self.assertNotEqual(done.returncode, 0, said)
+        self.assertRegex(said, rf"FAILED +{worker.name}\S*: no such name in DNS after 5 s")
+
+    def test_a_scrape_during_training_is_what_prometheus_reads(self):
+        promtool = self.world.source / ".deps/unpacked/prometheus/usr/bin/promtool"
+        self.install("metrics.enabled=true", overrides=self.LONG)
+        self.until_step(5)
+        texts = []
+        for index in range(2):
+            with urllib.request.urlopen(f"http://{self.worker(index).address}:9400/metrics", timeout=10) as answer:
+                texts.append(answer.read().decode())
+        self.assertGreaterEqual(float(re.search(r"^ebb_steps_total (\S+)$", texts[0], re.MULTILINE)[1]), 5)
+        for index, text in enumerate(texts):
+            with self.subTest(worker=index):
+                # Of all ranks of its node, and of no others.
+                self.assertEqual(sorted(re.findall(r'^ebb_rank_info\{.*?rank="(\d)"', text, re.MULTILINE)), [str(2 * index), str(2 * index + 1)], text)
+                if not promtool.exists():
+                    raise unittest.SkipTest(f"there is no {promtool} (scripts/setup all unpacks it)")
+                done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+    def test_preflight_goes_before_the_run(self):
+        self.install("job.preflight=true")
+        self.until_succeeded()
+        launcher = self.launcher()
+        self.assert_said(launcher, r"ok +ranks +4 on 2 hosts")
+        self.assert_said(launcher, "ready to train")
+        self.assertEqual(self.codes(), [0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_as_undisturbed()
