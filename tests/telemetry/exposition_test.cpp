@@ -46,6 +46,8 @@ TEST_F(Exposition, OfTheRunHasNoLabelsAndNothingThatIsNotKnown) {
   const comm::World world(0, nullptr);
   const NodeBoard board(world, folder_, 10);
   RunNumbers run;
+  EXPECT_THAT(exposition_text(board, &run), Not(HasSubstr("ebb_steps_total")));  // not known yet
+  run.begun = true;
   run.steps = 12;
   std::string text = exposition_text(board, &run);
   EXPECT_THAT(text, AllOf(HasSubstr("\nebb_steps_total 12\n"), HasSubstr("\nebb_checkpoint_bytes 0\n"),
@@ -71,7 +73,7 @@ TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {
     const MetricsPort taken(port, board, nullptr);
     ADD_FAILURE() << "served on a port that another socket listens at";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_EQ(error.code(), ExitCode::communication);
     EXPECT_THAT(error.what(), HasSubstr("port " + std::to_string(port) + " cannot be served"));
   }
   ::close(fd);

@@ -56,7 +56,7 @@ TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
   NodeBoard board(world, folder_, 10);
   board.mine().present = true;
   RunNumbers run;
-  run.has_step = run.has_test = run.is_text = true;
+  run.begun = run.has_step = run.has_test = run.is_text = true;
   run.utilization = 0.5;
   std::istringstream text(exposition_text(board, &run));
   std::set<std::string> served, typed;

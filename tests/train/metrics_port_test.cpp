@@ -183,7 +183,7 @@ TEST_F(MetricsPort, ServesTheNumbersOfBothRanksWhileTheyTrain) {
 TEST_F(MetricsPort, APortInUseIsRefusedAtTheStartAndToldOnce) {
   const Listener taken;
   const ProcessResult result = run(tiny_.launch("taken", forever(taken.port())));
-  EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
+  EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr("port " + std::to_string(taken.port()) + " cannot be served"));
   EXPECT_EQ(result.err.find("telemetry.port:"), result.err.rfind("telemetry.port:")) << result.err;
 }

@@ -109,7 +109,7 @@ LaunchLine line_for(const LaunchHost& host, const LaunchOptions& options, std::v
 }
 
 // All of `ebb launch`, up to what is done about its end.
-Ending run_to_end(const LaunchOptions& options) {
+Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals) {
   const std::vector<std::string> hosts = hosts_of(options);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
@@ -131,7 +131,6 @@ Ending run_to_end(const LaunchOptions& options) {
   std::fflush(stdout);
   if (options.print_only) return {};
 
-  const SignalsHeld signals;
   const auto stop_within = [&](double seconds) { return signals.stop_within(seconds); };
   const auto wait = [&] {
     if (!options.wait.empty()) wait_for_hosts(hosts, options.port, wait_s, report, stop_within);
@@ -158,14 +157,18 @@ Ending run_to_end(const LaunchOptions& options) {
   return ending;
 }
 
-ExitCode launch(const LaunchOptions& options) {
+ExitCode launch(LaunchOptions options) {
+  // From here on to the message that it leaves: another request to stop on the way changes nothing.
+  const SignalsHeld signals;
+  // Another launcher of the same run is one to wait for, and its folder none to leave a verdict in.
+  if (options.supervise) options.overrides.push_back("run.when_held=wait");
   const auto leave_message = [&](ExitCode code, const LastWords& words) {
     if (options.termination_message.empty()) return;
     if (!write_termination_message(options.termination_message, describe_end(code, words)))
       report("warning: cannot write " + options.termination_message);
   };
   try {
-    const Ending ending = run_to_end(options);
+    const Ending ending = run_to_end(options, signals);
     LastWords words = ending.words;
     if (words.text.empty()) words.text = ending.verdict.message;
     if (!options.print_only) leave_message(ending.verdict.code, words);

@@ -163,11 +163,16 @@ void Preflight::data() {
   const bool opens = check.health == Health::ok;
   tell({std::move(check)});
   if (!opens) return;
-  const train::Needs needs = train::needs(config_, {});
+  train::Needs needs;
+  std::int64_t there = 0;
+  const std::vector<Outcome> looked = on_all([&] {
+    needs = train::needs(config_, {});
+    there = std::ssize(checkpoint::list_checkpoints(config_.run.folder() / "checkpoints"));
+    return std::string();
+  });
+  if (Check room = judge("room", looked, ""); room.health != Health::ok) return tell({std::move(room)});
   gradient_bytes_ = needs.gradient_bytes;
   // One more than are kept is there while it is written; some may be there already.
-  const auto there =
-      static_cast<std::int64_t>(checkpoint::list_checkpoints(config_.run.folder() / "checkpoints").size());
   const std::int64_t room =
       needs.checkpoint_bytes * std::max<std::int64_t>(config_.checkpoint.keep + 1 - there, 1);
   const std::string text =

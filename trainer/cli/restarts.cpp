@@ -51,9 +51,13 @@ Ending keep_going(const Supervised& supervised, int restarts, double pause_s) {
     const std::int64_t saved = supervised.saved_step();
     const std::optional<double> pause = granted.pause(ending.verdict.code, saved);
     if (!pause) {
-      ending.verdict.message += fmt::format(
-          "{}not started again: {} restart{} in a row brought no newer checkpoint (--restarts)",
-          ending.verdict.message.empty() ? "" : "\n  ", granted.limit(), granted.limit() == 1 ? "" : "s");
+      ending.verdict.message += ending.verdict.message.empty() ? "" : "\n  ";
+      ending.verdict.message +=
+          granted.limit() == 0
+              ? std::string("not started again: --restarts 0")
+              : fmt::format(
+                    "not started again: {} restart{} in a row brought no newer checkpoint (--restarts)",
+                    granted.limit(), granted.limit() == 1 ? "" : "s");
       return ending;
     }
     supervised.say(fmt::format("{}\n  starting again in {}, {} ({} of {} without a newer checkpoint)",

@@ -26,9 +26,22 @@ std::filesystem::path SharedFolderProbe::file_of(int rank) const {
   return folder_ / fmt::format(".preflight-{}-{:05}", word_, rank);
 }
 
+// What a preflight that was killed has left.
+void SharedFolderProbe::remove_old() const {
+  constexpr auto kOld = std::chrono::minutes(10);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
+    if (!entry.path().filename().string().starts_with(".preflight-")) continue;
+    const auto written = entry.last_write_time(error);
+    if (!error && std::filesystem::file_time_type::clock::now() - written > kOld)
+      std::filesystem::remove(entry.path(), error);
+  }
+}
+
 void SharedFolderProbe::write(std::int64_t bytes) {
   constexpr std::int64_t kBlock = 1 << 20;
   make_folders(folder_);
+  if (rank_ == 0) remove_old();
   AtomicFile file(file_of(rank_));
   const std::string block(kBlock, 'x');
   for (std::int64_t done = 0; done < bytes; done += kBlock)

@@ -19,6 +19,7 @@ class SharedFolderProbe {
   void look_for(int ranks, double seconds) const;
 
  private:
+  void remove_old() const;
   [[nodiscard]] std::filesystem::path file_of(int rank) const;
   std::filesystem::path folder_;
   std::string word_;

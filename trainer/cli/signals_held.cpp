@@ -34,6 +34,8 @@ SignalsHeld::SignalsHeld() {
 }
 
 SignalsHeld::~SignalsHeld() {
+  while (next() != 0) {
+  }  // what came meanwhile has been answered
   ::close(fd_);
   ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }

@@ -18,7 +18,7 @@ namespace {
 
 [[noreturn]] void fail(const std::string& what, const std::string& name, std::size_t bytes, int error) {
   throw Error(
-      ExitCode::usage,
+      ExitCode::storage,
       fmt::format("telemetry.port: cannot {} /dev/shm{} ({} bytes), where the ranks of a node keep the "
                   "numbers that it serves: {}. Make room there, or set telemetry.port=0",
                   what, name, bytes, std::strerror(error)));

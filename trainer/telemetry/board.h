@@ -33,6 +33,7 @@ struct RankNumbers {
 
 // What rank 0 tells of the whole run.
 struct RunNumbers {
+  std::atomic<bool> begun{false};  // where it goes on from is known, so that no counter runs twice
   std::atomic<bool> has_step{false}, has_test{false};
   Number steps{0}, steps_target{0}, samples{0}, tokens{0};
   Number loss{0}, test_loss{0}, gradient_norm{0}, loss_scale{0}, learning_rate{0};

@@ -97,8 +97,10 @@ void add_ranks(const NodeBoard& board, Families& all) {
                      &RankNumbers::live);
   by_place_and_class(all.gauge("ebb_memory_peak_bytes", "Most bytes alive at once within the last step"),
                      board, &RankNumbers::peak);
-  by_place(all.gauge("ebb_memory_budget_bytes", "Budget of bytes, 0 where none is set"), board,
-           &RankNumbers::budget);
+  by_place(all.gauge("ebb_memory_budget_bytes",
+                     "Bytes that the control group's limit leaves each rank of the host, or that the device "
+                     "has; 0: no limit"),
+           board, &RankNumbers::budget);
   by_place(all.gauge("ebb_memory_outside_bytes", "Bytes in use that the account does not know"), board,
            &RankNumbers::outside);
   by_rank(all.gauge("ebb_memory_resident_bytes", "Resident set of the process"), board,
@@ -122,10 +124,12 @@ void add_run(const RunNumbers& run, Families& all) {
   const auto counter = [&](const char* name, const char* help, double value) {
     Families::add(all.counter(name, help), value);
   };
-  counter("ebb_steps_total", "Steps done, those before a resume too", run.steps);
   gauge("ebb_steps_target", "Steps of the whole run", run.steps_target);
-  counter("ebb_samples_total", "Samples trained on", run.samples);
-  if (run.is_text) counter("ebb_tokens_total", "Tokens trained on", run.tokens);
+  if (run.begun) {
+    counter("ebb_steps_total", "Steps done, those before a resume too", run.steps);
+    counter("ebb_samples_total", "Samples trained on", run.samples);
+    if (run.is_text) counter("ebb_tokens_total", "Tokens trained on", run.tokens);
+  }
   if (run.has_step) {
     gauge("ebb_loss", "Mean loss of the last step", run.loss);
     gauge("ebb_gradient_norm", "Norm of the last step's gradients before clipping", run.gradient_norm);

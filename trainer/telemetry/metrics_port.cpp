@@ -54,7 +54,7 @@ MetricsPort::MetricsPort(int port, const NodeBoard& board, const RunNumbers* run
     if (!impl_->exposer) impl_->exposer = listen(std::to_string(port));
   }
   if (!impl_->exposer)
-    throw Error(ExitCode::usage,
+    throw Error(ExitCode::communication,
                 fmt::format("telemetry.port: port {} cannot be served on {}: another process has it (another "
                             "run?), or it needs rights. Set telemetry.port to a free one above 1023, or to 0 "
                             "for none",

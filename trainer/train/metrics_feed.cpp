@@ -76,6 +76,7 @@ void MetricsFeed::begin(std::int64_t first_step, double mfu_per_sample) {
   run_->steps = static_cast<double>(first_step);
   run_->samples = samples;
   run_->tokens = samples * static_cast<double>(config_.data.context);
+  run_->begun = true;
 }
 
 void MetricsFeed::step(const step::StepReport& report) {
@@ -142,6 +143,9 @@ void MetricsFeed::tell_memory() {
   if (now - asked_ < kBetween) return;
   asked_ = now;
   const memory::Outside outside = memory::measure_outside(ledger_);
+  // What the kernel leaves each rank of this host, and what the device has.
+  mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / board_->size();
+  mine.budget[1] = static_cast<double>(std::max<std::int64_t>(outside.device_total, 0));
   mine.resident = static_cast<double>(std::max<std::int64_t>(outside.resident, 0));
   mine.outside[0] = static_cast<double>(std::max<std::int64_t>(outside.outside_host, 0));
   if (outside.device_used >= 0)

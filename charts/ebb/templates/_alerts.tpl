@@ -42,7 +42,7 @@ or
 {{ include "ebb.alert" (dict "root" . "name" "EbbMemoryNearBudget" "severity" "warning" "for" 120
   "expr" (printf "label_replace(\n  max by (%[1]s) (ebb_memory_resident_bytes%[2]s)\n  / max by (%[1]s) (ebb_memory_budget_bytes{%[3]s,place=\"host\"} > 0), \"place\", \"host\", \"\", \"\"\n) > %[4]v\nor\n(\n  sum by (%[1]s, place) (ebb_memory_peak_bytes{%[3]s,place=\"device\"})\n  + sum by (%[1]s, place) (ebb_memory_outside_bytes{%[3]s,place=\"device\"})\n) / max by (%[1]s, place) (ebb_memory_budget_bytes{%[3]s,place=\"device\"} > 0) > %[4]v" $rank $of $some (divf $r.budgetPercent 100))
   "summary" "Rank {{ $labels.rank }} of {{ $labels.job_name }} is near its memory budget"
-  "description" "Rank {{ $labels.rank }} on {{ $labels.node }} uses {{ $value | humanizePercentage }} of its {{ $labels.place }} memory budget. At the budget the run ends with code 4. The dashboard shows which class has grown; a smaller data.batch or more data.micro_batches lowers activations.") }}
+  "description" "Rank {{ $labels.rank }} on {{ $labels.node }} uses {{ $value | humanizePercentage }} of its {{ $labels.place }} memory (its share of the container's limit, or the device). At the limit the run ends with code 4. The dashboard shows which class has grown; a smaller data.batch or more data.micro_batches lowers activations.") }}
 {{ include "ebb.alert" (dict "root" . "name" "EbbOverflowStreak" "severity" "warning"
   "expr" (printf "max by (%s) (ebb_overflow_streak%s) >= %d" $job $of (int64 $r.overflowStreak))
   "summary" "{{ $labels.job_name }} skips its steps"
