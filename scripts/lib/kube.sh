@@ -1,5 +1,5 @@
 # Builds a Kubernetes control plane for the rehearsal of the chart: its programs into .deps/bin, all else into .deps/kube.
-# Sourced after common.sh and tools.sh.
+# Sourced after common.sh, tools.sh and unpacked.sh.
 
 kube_disk_mb=5000
 kube_recipe=1  # another number builds the same versions again
@@ -58,12 +58,10 @@ kube_monitoring() {
 }
 
 # The distribution's package starts a daemon when it is installed, so it is unpacked.
-kube_etcd() (
-  cd "$work" || exit
-  apt-get download $(listed deb | awk '{ print $1 }')
-  for package in ./*.deb; do dpkg-deb -x "$package" unpacked; done
-  install -m 755 unpacked/usr/bin/etcd "$deps/bin/etcd"
-)
+kube_etcd() {
+  unpack_one etcd-server
+  install -m 755 "$deps/unpacked/etcd-server/usr/bin/etcd" "$deps/bin/etcd"
+}
 
 # What docker/Dockerfile makes of its base, without a container: the image's scripts in a bare Debian.
 kube_root() (

@@ -14,8 +14,8 @@ import sys
 import tempfile
 
 from cases import METRICS, RENDERS, given
+from skipping import SKIPPED, yaml_or_skip
 
-SKIPPED = 77
 OF_OTHERS = {"DCGM_FI_DEV_GPU_UTIL"}
 # Where an alert's description goes on with the same words whatever the figures are, alerts.yaml has one of these.
 ENDINGS = {"$STALLED": "EbbStalled", "$LEAK": "EbbMemoryLeak", "$BUDGET": "EbbMemoryNearBudget", "$OVERFLOW": "EbbOverflowStreak", "$CHECKPOINT": "EbbCheckpointOld",
@@ -142,9 +142,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        import yaml
-    except ImportError:
-        print("skipped: Python has no yaml (scripts/setup all installs python3-yaml)")
-        sys.exit(SKIPPED)
+    yaml = yaml_or_skip()
     sys.exit(main())

@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 from cases import RENDERS
+from skipping import SKIPPED, yaml_or_skip
 
-SKIPPED = 77
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/: what `restricted` lets volumes be.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 NOT_RESTRICTED = {"host-path", "rdma"}
@@ -148,9 +148,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        import yaml
-    except ImportError:
-        print("skipped: Python has no yaml (scripts/setup all installs python3-yaml)")
-        sys.exit(SKIPPED)
+    yaml = yaml_or_skip()
     sys.exit(main())

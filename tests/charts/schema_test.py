@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-SKIPPED = 77
+from skipping import yaml_or_skip
 
 
 def resolved(node, schema):
@@ -49,9 +49,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        import yaml
-    except ImportError:
-        print("skipped: Python has no yaml (scripts/setup all installs python3-yaml)")
-        sys.exit(SKIPPED)
+    yaml = yaml_or_skip()
     sys.exit(main())

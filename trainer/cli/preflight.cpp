@@ -28,7 +28,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kStartTimeout_s = 300;      // as a run's, before its own limit is known
 constexpr std::int64_t kWritten = 16 << 20;  // by each rank, to try the folder
 constexpr std::int64_t kReduced = 64 << 20;
 constexpr int kTimes = 3;
@@ -166,7 +165,7 @@ void Preflight::data() {
   train::Needs needs;
   std::int64_t there = 0;
   const std::vector<Outcome> looked = on_all([&] {
-    needs = train::needs(config_, {});
+    needs = train::sizes(config_, {});
     there = std::ssize(checkpoint::list_checkpoints(config_.run.folder() / "checkpoints"));
     return std::string();
   });
@@ -264,12 +263,7 @@ ExitCode Preflight::run(std::int64_t expected) {
 }
 
 ExitCode preflight(const PreflightOptions& options, comm::World& world) {
-  train::Config config;
-  comm::agree(world, kStartTimeout_s, [&] {
-    train::load(config, options.config, options.overrides);
-    if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())
-      memory::CudaLibrary::open();
-  });
+  train::Config config = load_on_ranks(world, options.config, options.overrides);
   memory::install(*new memory::Ledger);  // outlives all tensors
   return Preflight(config, world).run(options.ranks > 0 ? options.ranks : config.parallel.ranks);
 }

@@ -8,6 +8,8 @@
 
 #include "cli/commands.h"
 #include "comm/agree.h"
+#include "memory/cuda_library.h"
+#include "train/config.h"
 
 namespace ebb::cli {
 
@@ -29,6 +31,18 @@ void wait_for_turn(int rank) {
 }
 
 }  // namespace
+
+train::Config load_on_ranks(comm::World& world, const std::string& file,
+                            const std::vector<std::string>& overrides) {
+  constexpr double kTimeout_s = 300;  // before the configuration is read, and with it the run's own limit
+  train::Config config;
+  comm::agree(world, kTimeout_s, [&] {
+    train::load(config, file, overrides);
+    if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())
+      memory::CudaLibrary::open();
+  });
+  return config;
+}
 
 ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode(comm::World&)>& body) {
   comm::World world(invocation.argc, invocation.argv);

@@ -1,9 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
-#include "comm/agree.h"
 #include "memory/block_cache.h"
-#include "memory/cuda_library.h"
 #include "memory/ledger.h"
 #include "train/trainer.h"
 
@@ -11,22 +9,13 @@ namespace ebb::cli {
 
 namespace {
 
-constexpr double kStartTimeout_s = 300;  // before the configuration is read, and with it the run's own limit
-
 struct TrainOptions {
   std::string config;
   std::vector<std::string> overrides;
 };
 
 ExitCode run(const TrainOptions& options, comm::World& world) {
-  train::Config config;
-  comm::agree(world, kStartTimeout_s, [&] {
-    train::load(config, options.config, options.overrides);
-    // ATen asks once, at its first use, whether CUDA is there: open the library before anything else touches
-    // a tensor.
-    if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())
-      memory::CudaLibrary::open();
-  });
+  train::Config config = load_on_ranks(world, options.config, options.overrides);
   // Tensors may outlive main's end in libraries' own static objects: the account has to outlive them.
   auto* ledger = new memory::Ledger;
   auto* cache = new memory::BlockCache;

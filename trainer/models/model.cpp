@@ -27,11 +27,17 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
 core::State Model::state() {
   core::State state;
   state.values["sample"] = {{"dtype", sample_.is_window() ? "int32" : "uint8"}, {"dims", sample_.dims}};
-  for (core::Phase* phase : phases())
-    for (core::Unit* unit : phase->units())
-      for (const core::Parameter& parameter : unit->parameters)
-        state.tensors.emplace(parameter.name, parameter.tensor);
+  for (const core::Parameter& parameter : all_parameters(*this))
+    state.tensors.emplace(parameter.name, parameter.tensor);
   return state;
+}
+
+std::vector<core::Parameter> all_parameters(Model& model) {
+  std::vector<core::Parameter> all;
+  for (core::Phase* phase : model.phases())
+    for (core::Unit* unit : phase->units())
+      all.insert(all.end(), unit->parameters.begin(), unit->parameters.end());
+  return all;
 }
 
 std::int64_t parameter_count(Model& model) {

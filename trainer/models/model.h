@@ -52,6 +52,8 @@ class Model : public core::Stateful {
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleShape& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 
+// Those of all units of all phases, in their order.
+std::vector<core::Parameter> all_parameters(Model& model);
 // Elements of all parameters of a model.
 std::int64_t parameter_count(Model& model);
 

@@ -52,7 +52,7 @@ struct Bernoulli : torch::autograd::Function<Bernoulli> {
     const cpu::Kind kind = cpu::kind_of(x);
     if (x.is_cuda()) {
       const at::Tensor out = scalar_like(x);
-      const at::Tensor partials = cuda_doubles(x, kCudaPartials);
+      const at::Tensor partials = cuda_partials(x, kCudaPartials, at::kDouble);
       cuda_table().bernoulli(kind, x.const_data_ptr(), t.const_data_ptr<std::uint8_t>(), x.numel(),
                              partials.data_ptr<double>(), out.data_ptr<float>(), cuda_stream(x));
       return out;
@@ -93,7 +93,7 @@ struct GaussianKl : torch::autograd::Function<GaussianKl> {
     const cpu::Kind kind = cpu::kind_of(mu);
     if (mu.is_cuda()) {
       const at::Tensor out = scalar_like(mu);
-      const at::Tensor partials = cuda_doubles(mu, kCudaPartials);
+      const at::Tensor partials = cuda_partials(mu, kCudaPartials, at::kDouble);
       cuda_table().kl(kind, mu.const_data_ptr(), logvar.const_data_ptr(), mu.numel(),
                       partials.data_ptr<double>(), out.data_ptr<float>(), cuda_stream(mu));
       return out;

@@ -48,6 +48,8 @@ struct Documents {
 };
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope = {},
                      const Documents& documents = {});
+// Error(usage) where a GPU does not take documents of such heads.
+void require_documents_on_gpu(std::int64_t head_width, at::ScalarType dtype);
 
 // The documents of tokens [B, T], for attention() on `device`: one begins at each token `end` (the one that
 // ends a document begins the next) and at each row's first.

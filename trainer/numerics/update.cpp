@@ -171,7 +171,7 @@ void stats_on_cuda(const std::vector<at::Tensor>& grads, double* out) {
     ranges.push_back({grad.const_data_ptr(), grad.numel()});
     parts += cuda_parts(grad.numel());
   }
-  const at::Tensor partial = cuda_doubles(grads[0], 2 * parts);
+  const at::Tensor partial = cuda_partials(grads[0], 2 * parts, at::kDouble);
   cuda_table().stats(cpu::kind_of(grads[0]), ranges.data(), static_cast<std::int64_t>(ranges.size()),
                      partial.data_ptr<double>(), out, cuda_stream(grads[0]));
 }

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/round_up.h"
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
 #include "data/dataset.h"
@@ -54,10 +55,7 @@ std::int64_t bytes_of(const core::State& state) {
 void look_at_model(const Config& config, const std::vector<std::int64_t>& image, Needs& result) {
   const auto model = models::make_model(config.model, sample_shape(config, image), config.precision.dtype,
                                         at::kMeta, static_cast<std::uint64_t>(config.run.seed));
-  std::vector<core::Parameter> parameters;
-  for (core::Phase* phase : model->phases())
-    for (core::Unit* unit : phase->units())
-      parameters.insert(parameters.end(), unit->parameters.begin(), unit->parameters.end());
+  const std::vector<core::Parameter> parameters = models::all_parameters(*model);
   optim::Optimizer optimizer(config.optimizer, parameters);
   const core::State weights = model->state(), moments = optimizer.state();
   for (const core::Parameter& parameter : parameters) result.parameters += parameter.tensor.numel();
@@ -123,17 +121,18 @@ void look_at_steps(const fs::path& run, Needs& result) {
   for (const double seconds : newest) result.slowest_step_s = std::max(result.slowest_step_s, seconds);
 }
 
-std::int64_t rounded_up(std::int64_t value, std::int64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
-
 }  // namespace
 
-Needs needs(const Config& config, const std::vector<std::int64_t>& image) {
+Needs sizes(const Config& config, const std::vector<std::int64_t>& image) {
   Needs result;
   look_at_model(config, image, result);
+  look_at_checkpoint(config.run.folder(), result);
+  return result;
+}
+
+Needs needs(const Config& config, const std::vector<std::int64_t>& image) {
+  Needs result = sizes(config, image);
   const fs::path run = config.run.folder();
-  look_at_checkpoint(run, result);
   look_at_memory(run, result);
   look_at_steps(run, result);
   return result;
@@ -146,13 +145,13 @@ ClusterNeeds cluster_needs(const Needs& needs, std::int64_t bytes_per_s, std::in
   constexpr double kAboveSeen = 1.2;
   ClusterNeeds result;
   result.step_s = std::max(kLeastStep_s, static_cast<std::int64_t>(std::ceil(2 * needs.slowest_step_s)));
-  result.grace_s = rounded_up(result.step_s + (needs.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
+  result.grace_s = round_up(result.step_s + (needs.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
   result.shm_bytes = std::max(kLeastShm, kShmOfARank * ranks_of_a_worker);
   if (needs.seen) {
     const auto ranks = static_cast<double>(needs.seen->host_bytes * ranks_of_a_worker);
     // Pages of /dev/shm count against the same limit.
     result.memory_bytes =
-        rounded_up(static_cast<std::int64_t>(kAboveSeen * ranks) + result.shm_bytes, 64 * kMiB);
+        round_up(static_cast<std::int64_t>(kAboveSeen * ranks) + result.shm_bytes, 64 * kMiB);
   }
   return result;
 }

@@ -29,6 +29,8 @@ struct Needs {
 // `image`: the sides of a sample where a run of images has no dataset at hand ({C, H, W}); else empty.
 // Error(usage) where the dataset is needed and not there.
 Needs needs(const Config& config, const std::vector<std::int64_t>& image);
+// The same without what is in a run's logs, which may be long.
+Needs sizes(const Config& config, const std::vector<std::int64_t>& image);
 
 // What values.yaml of the chart says to fit them.
 struct ClusterNeeds {

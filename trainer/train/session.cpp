@@ -55,14 +55,6 @@ numerics::LossScaler make_scaler(const PrecisionConfig& precision) {
                                                   : numerics::LossScaler::fixed();
 }
 
-std::vector<core::Parameter> all_parameters(models::Model& model) {
-  std::vector<core::Parameter> all;
-  for (core::Phase* phase : model.phases())
-    for (core::Unit* unit : phase->units())
-      all.insert(all.end(), unit->parameters.begin(), unit->parameters.end());
-  return all;
-}
-
 }  // namespace
 
 at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
@@ -111,7 +103,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
           comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
       model(models::make_model(config.model, open_split("train")->shape(), config.precision.dtype, device,
                                static_cast<std::uint64_t>(config.run.seed))),
-      parameters(all_parameters(*model)),
+      parameters(models::all_parameters(*model)),
       optimizer(std::make_unique<optim::Optimizer>(config.optimizer, parameters)),
       scaler(make_scaler(config.precision)),
       reducer(std::make_unique<parallel::GradientReducer>(

@@ -29,13 +29,7 @@ void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
                 fmt::format("model.dim is {}, and on a GPU a norm takes rows of at most {}: set it "
                             "smaller, or run.device=cpu",
                             config.dim, numerics::kCudaWidestRow));
-  if (config.document_end && (dtype == at::kFloat || config.head_width() % 8 != 0))
-    throw Error(
-        ExitCode::usage,
-        fmt::format("model.document_end with heads {} wide in {}: on a GPU attention within documents takes "
-                    "16 bits and heads a multiple of 8 wide. Set precision.dtype=bf16, "
-                    "model.document_end=auto, or run.device=cpu",
-                    config.head_width(), c10::toString(dtype)));
+  if (config.document_end) numerics::require_documents_on_gpu(config.head_width(), dtype);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/round_up.h"
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/panels.h"
 #include "numerics/cpu/workspace.h"
@@ -17,10 +18,6 @@ constexpr std::int64_t kInnerBytes = 4096;  // of one row, packed at a time
 constexpr std::int64_t kScratchBytes = 32768;
 constexpr std::int64_t kStepsAtOnce = 16;  // of the inner dimension, where it lies across the rows as stored
 
-std::int64_t up_to(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 // Packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements each. Where the
 // inner dimension is cut, sums of `whole` rows are kept between its parts.
 struct Plan {
@@ -28,8 +25,8 @@ struct Plan {
   std::int64_t threads, rows, columns, inner, whole;
   bool cut;
 
-  [[nodiscard]] std::int64_t right() const { return columns * up_to(inner, 2) * size / 4; }
-  [[nodiscard]] std::int64_t left() const { return rows * up_to(inner, 2) * size / 4; }
+  [[nodiscard]] std::int64_t right() const { return columns * round_up(inner, 2) * size / 4; }
+  [[nodiscard]] std::int64_t left() const { return rows * round_up(inner, 2) * size / 4; }
   [[nodiscard]] std::int64_t sums() const { return cut ? whole * columns : threads * rows * columns; }
   [[nodiscard]] std::int64_t floats() const { return right() + threads * left() + sums(); }
 };
@@ -39,14 +36,14 @@ Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size,
   m = std::max<std::int64_t>(m, 1), n = std::max<std::int64_t>(n, 1), k = std::max<std::int64_t>(k, 1);
   limit = std::max(limit, threads * kLeastRoom);
   const auto half = [](std::int64_t& value, std::int64_t multiple) {
-    value = up_to((value + 1) / 2, multiple);
+    value = round_up((value + 1) / 2, multiple);
   };
   Plan p{size,
          threads,
-         std::min(kMostRows, up_to(m, kLeftPanel)),
-         std::min(kMostColumns, up_to(n, kRightPanel)),
-         std::min(kInnerBytes / size, up_to(k, 2)),
-         up_to(m, kLeftPanel),
+         std::min(kMostRows, round_up(m, kLeftPanel)),
+         std::min(kMostColumns, round_up(n, kRightPanel)),
+         std::min(kInnerBytes / size, round_up(k, 2)),
+         round_up(m, kLeftPanel),
          false};
   p.cut = p.inner < k;
   while (p.floats() > limit) {
@@ -69,8 +66,8 @@ Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size,
       break;
   }
   // As many blocks of rows as can be dealt evenly to the threads.
-  const std::int64_t blocks = up_to((p.whole + p.rows - 1) / p.rows, p.threads);
-  p.rows = std::min(p.rows, up_to((p.whole + blocks - 1) / blocks, kLeftPanel));
+  const std::int64_t blocks = round_up((p.whole + p.rows - 1) / p.rows, p.threads);
+  p.rows = std::min(p.rows, round_up((p.whole + blocks - 1) / blocks, kLeftPanel));
   return p;
 }
 

@@ -138,65 +138,57 @@ __global__ void rotate_kernel(const T* in, std::int64_t in_stride, T* out, std::
 }  // namespace
 
 void activation(Kind kind, Act act, const void* in, void* out, std::int64_t n, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        n,
-        [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          activation_kernel<T, W><<<grid_for(n / W), kThreads, 0, on(stream)>>>(act, in, out, n);
-        },
-        in, out);
-  });
+  with_packs(
+      kind, n,
+      [&](auto type, auto width) {
+        using T = decltype(type);
+        constexpr int W = decltype(width)::value;
+        activation_kernel<T, W><<<grid_for(n / W), kThreads, 0, on(stream)>>>(act, in, out, n);
+      },
+      in, out);
   check_launch("activation");
 }
 
 void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, void* dz, std::int64_t rows,
                          std::int64_t columns, std::int64_t parts, float* partial, void* db, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        columns,
-        [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          const dim3 grid(static_cast<unsigned>((columns + 32 * W - 1) / (32 * W)),
-                          static_cast<unsigned>(parts));
-          activation_gradient_kernel<T, W>
-              <<<grid, dim3(32, kRowsOfABlock), 0, on(stream)>>>(act, dy, saved, dz, rows, columns, partial);
-        },
-        dy, saved, dz);
-  });
+  with_packs(
+      kind, columns,
+      [&](auto type, auto width) {
+        using T = decltype(type);
+        constexpr int W = decltype(width)::value;
+        const dim3 grid(static_cast<unsigned>((columns + 32 * W - 1) / (32 * W)),
+                        static_cast<unsigned>(parts));
+        activation_gradient_kernel<T, W>
+            <<<grid, dim3(32, kRowsOfABlock), 0, on(stream)>>>(act, dy, saved, dz, rows, columns, partial);
+      },
+      dy, saved, dz);
   if (partial != nullptr) combine_columns(kind, partial, parts, columns, columns, db, nullptr, stream);
   check_launch("activation_gradient");
 }
 
 void swiglu(Kind kind, const void* gate, const void* up, void* out, std::int64_t n, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        n,
-        [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          swiglu_kernel<T, W><<<grid_for(n / W), kThreads, 0, on(stream)>>>(gate, up, out, n);
-        },
-        gate, up, out);
-  });
+  with_packs(
+      kind, n,
+      [&](auto type, auto width) {
+        using T = decltype(type);
+        constexpr int W = decltype(width)::value;
+        swiglu_kernel<T, W><<<grid_for(n / W), kThreads, 0, on(stream)>>>(gate, up, out, n);
+      },
+      gate, up, out);
   check_launch("swiglu");
 }
 
 void swiglu_gradient(Kind kind, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
                      std::int64_t n, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        n,
-        [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          swiglu_gradient_kernel<T, W>
-              <<<grid_for(n / W), kThreads, 0, on(stream)>>>(dy, gate, up, d_gate, d_up, n);
-        },
-        dy, gate, up, d_gate, d_up);
-  });
+  with_packs(
+      kind, n,
+      [&](auto type, auto width) {
+        using T = decltype(type);
+        constexpr int W = decltype(width)::value;
+        swiglu_gradient_kernel<T, W>
+            <<<grid_for(n / W), kThreads, 0, on(stream)>>>(dy, gate, up, d_gate, d_up, n);
+      },
+      dy, gate, up, d_gate, d_up);
   check_launch("swiglu_gradient");
 }
 

@@ -150,6 +150,10 @@ struct WithinDocuments : torch::autograd::Function<WithinDocuments> {
   }
 };
 
+bool takes_flash(std::int64_t head_width, at::ScalarType dtype) {
+  return dtype != at::kFloat && head_width % 8 == 0;
+}
+
 // Where the flash kernels do not go (fp32, odd widths): the framework's choice among what holds no [T, T].
 at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys),
@@ -170,20 +174,24 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
   const Shape s(qkv, heads.query, heads.key);
   const auto given = rope.defined() ? std::optional(rope) : std::nullopt;
   if (qkv.numel() == 0) return qkv.new_empty({s.batch, s.length, s.queries * s.width});
-  const bool flash = qkv.scalar_type() != at::kFloat && s.width % 8 == 0;
   if (documents.defined()) {
-    if (!flash)
-      throw Error(
-          ExitCode::usage,
-          fmt::format("attention within documents, heads {} wide in {}: on a GPU it takes 16 bits and heads "
-                      "a multiple of 8 wide. Set precision.dtype=bf16, model.document_end=auto, or "
-                      "run.device=cpu",
-                      s.width, c10::toString(qkv.scalar_type())));
+    require_documents_on_gpu(s.width, qkv.scalar_type());
     return WithinDocuments::apply(qkv, heads.query, heads.key, given, documents.bounds, documents.longest);
   }
-  if (!flash) return by_framework(qkv, s, rope);
+  if (!takes_flash(s.width, qkv.scalar_type())) return by_framework(qkv, s, rope);
   return Attention::apply(qkv, heads.query, heads.key, given,
                           c10::GradMode::is_enabled() && qkv.requires_grad());
 }
 
 }  // namespace ebb::numerics::cuda
+
+void ebb::numerics::require_documents_on_gpu(std::int64_t head_width, at::ScalarType dtype) {
+  if (cuda::takes_flash(head_width, dtype)) return;
+  throw Error(
+      ExitCode::usage,
+      fmt::format(
+          "attention within documents (model.document_end), heads {} wide in {}: on a GPU it takes 16 "
+          "bits and heads a multiple of 8 wide. Set precision.dtype=bf16, "
+          "model.document_end=auto, or run.device=cpu",
+          head_width, c10::toString(dtype)));
+}

@@ -23,14 +23,9 @@ void* cuda_stream(const at::Tensor& tensor) {
   return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(tensor.device()).native_handle();
 }
 
-at::Tensor cuda_doubles(const at::Tensor& like, std::int64_t doubles) {
+at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarType type) {
   const memory::Tag tag(memory::Class::workspace, "numerics.partials");
-  return at::empty({doubles}, at::TensorOptions().dtype(at::kDouble).device(like.device()));
-}
-
-at::Tensor cuda_floats(const at::Tensor& like, std::int64_t floats) {
-  const memory::Tag tag(memory::Class::workspace, "numerics.partials");
-  return at::empty({floats}, at::TensorOptions().dtype(at::kFloat).device(like.device()));
+  return at::empty({count}, at::TensorOptions().dtype(type).device(like.device()));
 }
 
 namespace cuda {
@@ -68,7 +63,7 @@ void norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& sum, co
 void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, const at::Tensor& mean,
                    const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out) {
   const std::int64_t columns = x.size(-1), parts = norm_parts(rstd.numel(), columns);
-  const at::Tensor partial = cuda_floats(x, parts * 2 * columns);
+  const at::Tensor partial = cuda_partials(x, parts * 2 * columns, at::kFloat);
   cuda_table().norm_gradient(cpu::kind_of(x), dy.const_data_ptr(), x.const_data_ptr(), w.const_data_ptr(),
                              static_cast<const float*>(address(mean)), rstd.const_data_ptr<float>(),
                              address(d_sum), rstd.numel(), columns, out.dx.mutable_data_ptr(), parts,
@@ -101,7 +96,7 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
     db = dy.numel() == 0 ? at::zeros({columns}, dy.options()) : at::empty({columns}, dy.options());
   if ((active || wanted[2]) && dy.numel() > 0) {
     const std::int64_t parts = column_parts(rows, columns);
-    const at::Tensor partial = wanted[2] ? cuda_floats(dy, parts * columns) : at::Tensor();
+    const at::Tensor partial = wanted[2] ? cuda_partials(dy, parts * columns, at::kFloat) : at::Tensor();
     cuda_table().activation_gradient(cpu::kind_of(dy), act, dy.const_data_ptr(), address(saved),
                                      active ? dz.mutable_data_ptr() : nullptr, rows, columns, parts,
                                      static_cast<float*>(address(partial)), address(db), cuda_stream(dy));

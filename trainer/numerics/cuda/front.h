@@ -12,9 +12,8 @@ namespace ebb::numerics {
 const CudaTable& cuda_table();
 // cudaStream_t that the framework uses now on the tensor's device.
 void* cuda_stream(const at::Tensor& tensor);
-// Space for the partial sums of a reduction.
-at::Tensor cuda_doubles(const at::Tensor& like, std::int64_t doubles);
-at::Tensor cuda_floats(const at::Tensor& like, std::int64_t floats);
+// Space for the partial sums of a reduction, on the device of `like`.
+at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarType type);
 // Address of a tensor that may be undefined, which is null.
 inline void* address(const at::Tensor& t) {
   return t.defined() ? t.mutable_data_ptr() : nullptr;

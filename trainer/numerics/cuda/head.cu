@@ -55,10 +55,10 @@ __device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t
 // A row of logits becomes `size` times its loss' gradient, where one is wanted.
 template <class T, int W>
 __global__ void __launch_bounds__(kRowThreads)
-    head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t words,
-                     float z, float size, bool gradient, float* losses) {
+    head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t ignored,
+                     std::int64_t words, float z, float size, bool gradient, float* losses) {
   const std::int64_t row = blockIdx.x, begin = row * stride, target = targets[row];
-  const bool counts = target != kIgnoredTarget;
+  const bool counts = target != ignored;
   if (!counts) {
     if (threadIdx.x == 0) losses[row] = 0;
     if (!gradient) return;
@@ -113,19 +113,18 @@ __global__ void scaled_kernel(const void* in, void* out, const float* factor, fl
 
 }  // namespace
 
-void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t rows,
-               std::int64_t words, float z, float size, bool gradient, float* losses, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        stride,
-        [&](auto width) {
-          head_rows_kernel<T, decltype(width)::value>
-              <<<static_cast<unsigned>(rows), kRowThreads, 0, on(stream)>>>(logits, stride, targets, words, z,
-                                                                            size, gradient, losses);
-        },
-        logits);
-  });
+void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets,
+               std::int64_t ignored, std::int64_t rows, std::int64_t words, float z, float size,
+               bool gradient, float* losses, void* stream) {
+  with_packs(
+      kind, stride,
+      [&](auto type, auto width) {
+        using T = decltype(type);
+        head_rows_kernel<T, decltype(width)::value>
+            <<<static_cast<unsigned>(rows), kRowThreads, 0, on(stream)>>>(logits, stride, targets, ignored,
+                                                                          words, z, size, gradient, losses);
+      },
+      logits);
   check_launch("head_rows");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/round_up.h"
 #include "memory/ledger.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/cuda/front.h"
@@ -20,16 +21,12 @@ constexpr std::int64_t kLeastBlocks = 4;
 constexpr std::int64_t kRowsTogether = 128;  // that the products' kernels work on
 constexpr std::int64_t kPack = 8;            // elements that a row of logits is whole in
 
-std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
-
 // Rows of a block: all blocks alike, for a short last one would compute slowly.
 std::int64_t rows_of_a_block(std::int64_t n, std::int64_t width, std::int64_t stride) {
   const std::int64_t held = std::clamp(kTimesGiven * n * width, kFewest, kMost);
   const std::int64_t least = std::min(kLeastBlocks, std::max<std::int64_t>(n / kRowsTogether, 1));
   const std::int64_t blocks = std::max((n * stride + held - 1) / held, least);
-  return std::clamp<std::int64_t>(up_to((n + blocks - 1) / blocks, kRowsTogether), 1,
+  return std::clamp<std::int64_t>(round_up((n + blocks - 1) / blocks, kRowsTogether), 1,
                                   std::max<std::int64_t>(n, 1));
 }
 
@@ -46,7 +43,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
                             const at::Tensor& targets_in, double z, bool graph) {
     const at::Tensor h = h_in.contiguous(), w = w_in.contiguous(), targets = targets_in.contiguous();
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
-    const std::int64_t stride = up_to(vocabulary, kPack), most = rows_of_a_block(n, width, stride);
+    const std::int64_t stride = round_up(vocabulary, kPack), most = rows_of_a_block(n, width, stride);
     const auto fp32 = h.options().dtype(at::kFloat);
     const at::Tensor losses = at::empty({n}, fp32);
     at::Tensor dh, dw;
@@ -67,7 +64,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       at::Tensor logits = space.narrow(0, 0, rows).narrow(1, 0, vocabulary);
       at::mm_out(logits, part, w.t());
       cuda_table().head_rows(cpu::kind_of(h), space.mutable_data_ptr(), stride,
-                             targets.const_data_ptr<std::int64_t>() + first, rows, vocabulary,
+                             targets.const_data_ptr<std::int64_t>() + first, kIgnored, rows, vocabulary,
                              static_cast<float>(z), size, graph, losses.data_ptr<float>() + first,
                              cuda_stream(h));
       if (!graph) continue;

@@ -11,7 +11,6 @@ namespace ebb::numerics {
 inline constexpr int kCudaPartials = 2 * 512;         // doubles of `partial` for losses
 inline constexpr std::int64_t kCudaPart = 65536;      // elements of a flat range that one block works on
 inline constexpr std::int64_t kCudaWidestRow = 8192;  // elements of a row that a norm takes
-inline constexpr std::int64_t kIgnoredTarget = -100;  // as kIgnored of sequence.h
 
 // Blocks that a range of n elements is shared by.
 constexpr std::int64_t cuda_parts(std::int64_t n) {
@@ -99,10 +98,11 @@ void rotate(Kind kind, const void* in, std::int64_t in_stride, void* out, std::i
             std::int64_t half, bool back, void* stream);
 
 // losses[r] of logits [rows, stride] of which `words` count, and with `gradient` in their place `size` times
-// its gradient. kIgnoredTarget counts nothing; another target outside the words makes a loss that is no
-// number. The stride reaches over the row's end to whole packs of 16 bytes, which are overwritten.
-void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t rows,
-               std::int64_t words, float z, float size, bool gradient, float* losses, void* stream);
+// its gradient. A target that is `ignored` counts nothing; another one outside the words makes a loss that is
+// no number. The stride reaches over the row's end to whole packs of 16 bytes, which are overwritten.
+void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets,
+               std::int64_t ignored, std::int64_t rows, std::int64_t words, float z, float size,
+               bool gradient, float* losses, void* stream);
 // out = in * factor[0] * by; factor on the device. In place where the kinds are the same.
 void scaled(Kind from, const void* in, Kind to, void* out, const float* factor, float by, std::int64_t n,
             void* stream);

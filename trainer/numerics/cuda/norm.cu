@@ -9,23 +9,33 @@ namespace {
 constexpr int kMostThreads = 1024;
 constexpr int kGradientThreads = 256;
 
-// body(integral_constant N) with the number of packs of W elements that a thread holds.
-template <int W, class Body>
-void with_packs(std::int64_t columns, int most_threads, const Body& body) {
-  const std::int64_t packs = (columns / W + most_threads - 1) / most_threads;
-  if (packs <= 1)
-    body(std::integral_constant<int, 1>{});
-  else if (packs <= 2)
-    body(std::integral_constant<int, 2>{});
-  else if (packs <= 4)
-    body(std::integral_constant<int, 4>{});
-  else
-    body(std::integral_constant<int, 8>{});
-}
-
 int whole_warps(std::int64_t threads, int most) {
   const std::int64_t whole = (threads + 31) / 32 * 32;
   return static_cast<int>(whole < most ? whole : most);
+}
+
+// body(T, W, N, threads) of a block that holds a row: N packs of W elements in each of its threads, as few
+// packs as `most_threads` allow.
+template <class Body, class... Addresses>
+void with_row(Kind kind, std::int64_t columns, int most_threads, const Body& body, Addresses... addresses) {
+  with_packs(
+      kind, columns,
+      [&](auto type, auto width) {
+        const std::int64_t packs = columns / decltype(width)::value;
+        const std::int64_t each = (packs + most_threads - 1) / most_threads;
+        const auto with = [&](auto count) {
+          body(type, width, count, whole_warps((packs + count - 1) / count, kMostThreads));
+        };
+        if (each <= 1)
+          with(std::integral_constant<int, 1>{});
+        else if (each <= 2)
+          with(std::integral_constant<int, 2>{});
+        else if (each <= 4)
+          with(std::integral_constant<int, 4>{});
+        else
+          with(std::integral_constant<int, 8>{});
+      },
+      addresses...);
 }
 
 template <class T, int W, int N>
@@ -52,7 +62,7 @@ __global__ void __launch_bounds__(kMostThreads)
     for (int i = 0; i < W; ++i) total += values[n][i];
   }
   const auto count = static_cast<float>(columns);
-  const float mean = means != nullptr ? over_block<Sum>(total, space) / count : 0.0F;
+  const float mean = means != nullptr ? sum_over_block(total, space) / count : 0.0F;
   float squares = 0;
 #pragma unroll
   for (int n = 0; n < N; ++n) {
@@ -60,7 +70,7 @@ __global__ void __launch_bounds__(kMostThreads)
 #pragma unroll
     for (int i = 0; i < W; ++i) squares += (values[n][i] - mean) * (values[n][i] - mean);
   }
-  const float rstd = rsqrtf(over_block<Sum>(squares, space) / count + eps);
+  const float rstd = rsqrtf(sum_over_block(squares, space) / count + eps);
   if (threadIdx.x == 0) {
     if (means != nullptr) means[row] = mean;
     rstds[row] = rstd;
@@ -113,8 +123,8 @@ __global__ void __launch_bounds__(N == 8 ? kMostThreads : kGradientThreads)
         total += g[n][i];
       }
     }
-    along = over_block<Sum>(along, space[0]) * share;
-    total = means != nullptr ? over_block<Sum>(total, space[1]) * share : 0.0F;
+    along = sum_over_block(along, space[0]) * share;
+    total = means != nullptr ? sum_over_block(total, space[1]) * share : 0.0F;
 #pragma unroll
     for (int n = 0; n < N; ++n) {
       const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
@@ -174,42 +184,28 @@ void combine_columns(Kind kind, const float* partial, std::int64_t parts, std::i
 
 void norm(Kind kind, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        columns,
-        [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          with_packs<W>(columns, kMostThreads, [&](auto packs) {
-            constexpr int N = decltype(packs)::value;
-            const int threads = whole_warps((columns / W + N - 1) / N, kMostThreads);
-            norm_kernel<T, W, N><<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(
-                x, more, sum, w, b, eps, columns, y, mean, rstd);
-          });
-        },
-        x, more, sum, w, b, y);
-  });
+  with_row(
+      kind, columns, kMostThreads,
+      [&](auto type, auto width, auto packs, int threads) {
+        norm_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
+            <<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(x, more, sum, w, b, eps, columns, y,
+                                                                      mean, rstd);
+      },
+      x, more, sum, w, b, y);
   check_launch("norm");
 }
 
 void norm_gradient(Kind kind, const void* dy, const void* x, const void* w, const float* mean,
                    const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
                    std::int64_t parts, float* partial, void* dw, void* db, void* stream) {
-  with_type(kind, [&](auto type) {
-    using T = decltype(type);
-    with_width<T>(
-        columns,
-        [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          with_packs<W>(columns, kGradientThreads, [&](auto packs) {
-            constexpr int N = decltype(packs)::value;
-            const int threads = whole_warps((columns / W + N - 1) / N, kMostThreads);
-            norm_gradient_kernel<T, W, N><<<static_cast<unsigned>(parts), threads, 0, on(stream)>>>(
-                dy, x, w, mean, rstd, d_sum, rows, columns, dx, partial);
-          });
-        },
-        dy, x, w, d_sum, dx, partial);
-  });
+  with_row(
+      kind, columns, kGradientThreads,
+      [&](auto type, auto width, auto packs, int threads) {
+        norm_gradient_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
+            <<<static_cast<unsigned>(parts), threads, 0, on(stream)>>>(dy, x, w, mean, rstd, d_sum, rows,
+                                                                       columns, dx, partial);
+      },
+      dy, x, w, d_sum, dx, partial);
   combine_columns(kind, partial, parts, columns, 2 * columns, dw, db, stream);
   check_launch("norm_gradient");
 }

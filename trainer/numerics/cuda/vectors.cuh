@@ -54,26 +54,19 @@ __device__ inline float rounded(float x) {
   return to_float(from_float<T>(x));
 }
 
-struct Sum {
-  __device__ static float of(float a, float b) { return a + b; }
-  static constexpr float start = 0;
-};
-
-// Combined over a block of whole warps, the same for all of its threads and in a fixed order. `space` holds
-// 32 floats and is free again after the next __syncthreads().
-template <class How>
-__device__ inline float over_block(float value, float* space) {
+// The sum over a block of whole warps, the same for all of its threads and in a fixed order. `space` holds 32
+// floats and is free again after the next __syncthreads().
+__device__ inline float sum_over_block(float value, float* space) {
 #pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2)
-    value = How::of(value, __shfl_xor_sync(0xffffffffU, value, distance));
+  for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffU, value, distance);
   const int warps = static_cast<int>(blockDim.x * blockDim.y) / 32;
   if (warps == 1) return value;
   const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
   __syncthreads();
   if (thread % 32 == 0) space[thread / 32] = value;
   __syncthreads();
-  value = How::start;
-  for (int warp = 0; warp < warps; ++warp) value = How::of(value, space[warp]);
+  value = 0;
+  for (int warp = 0; warp < warps; ++warp) value += space[warp];
   return value;
 }
 
@@ -88,15 +81,18 @@ void with_type(Kind kind, const Body& body) {
     body(float{});
 }
 
-// body(std::integral_constant<int, W>{}): as many elements an access as rows of `columns` elements at these
-// addresses allow.
-template <class T, class Body, class... Addresses>
-void with_width(std::int64_t columns, const Body& body, Addresses... addresses) {
-  const bool aligned = ((reinterpret_cast<std::uintptr_t>(addresses) % 16 == 0) && ...);
-  if (aligned && columns % kLanes<T> == 0)
-    body(std::integral_constant<int, kLanes<T>>{});
-  else
-    body(std::integral_constant<int, 1>{});
+// body(T{}, std::integral_constant<int, W>{}) with T the type of `kind` and W as many elements an access as
+// rows of `columns` elements at these addresses allow.
+template <class Body, class... Addresses>
+void with_packs(Kind kind, std::int64_t columns, const Body& body, Addresses... addresses) {
+  with_type(kind, [&](auto type) {
+    using T = decltype(type);
+    const bool aligned = ((reinterpret_cast<std::uintptr_t>(addresses) % 16 == 0) && ...);
+    if (aligned && columns % kLanes<T> == 0)
+      body(type, std::integral_constant<int, kLanes<T>>{});
+    else
+      body(type, std::integral_constant<int, 1>{});
+  });
 }
 
 inline cudaStream_t on(void* stream) {

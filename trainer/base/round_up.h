@@ -1,0 +1,11 @@
+#pragma once
+#include <cstdint>
+
+namespace ebb {
+
+// The smallest multiple that is at least the value; value >= 0, multiple > 0.
+constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace ebb
