@@ -125,12 +125,19 @@ def main():
         if before:
             write(*before)
 
+    def free():
+        """Between the turns the device's memory is for the others."""
+        if a.device == "cuda":
+            torch.cuda.empty_cache()
+
     train(range(a.steps))
     # One process for many measurements, so that it compiles once: each line it is given starts as many steps again.
     if a.parts:
+        free()
         print("ready", flush=True)
         for part, _ in enumerate(sys.stdin, 1):
             train(range(part * a.steps, (part + 1) * a.steps))
+            free()
             print(torch.cuda.max_memory_allocated() if a.device == "cuda" else 0, flush=True)
     if ranks > 1:
         dist.barrier()
