@@ -37,6 +37,7 @@ RENDERS = {
     "metrics-job": given(METRICS, "mode=job,slotsPerWorker=2", "networkPolicy.prometheus.namespaceLabels=null", "networkPolicy.prometheus.podLabels=null"),
     "alerts": given(METRICS, "metrics.prometheusRule.enabled=true", "metrics.prometheusRule.alertLabels.team=models", "workers=2,slotsPerWorker=2"),
     "dashboard": given(METRICS, "metrics.dashboard.enabled=true,metrics.dashboard.annotations.grafana_folder=Training"),
+    "tokenizer": given("data.existingClaim=sets", "overrides[0]=data.tokenizer=/data/bible/tokenizer.model", config="configs/gpt-bible.yaml"),
     "roles": ["-f", "tests/charts/roles.yaml", *given("workers=2")],
 }
 
@@ -48,6 +49,7 @@ REFUSALS = {
     "config is a map, and has to be the whole configuration as one string": given("config.run.name=x", config=None),
     "data.batch of the run is 256, which 7 workers x 1 slots": given("workers=7"),
     "data.batch of the run is 9": given("workers=2", "overrides[0]=data.batch=9"),
+    "data.batch of the run is 256 (where nothing says it), which 7 workers x 1 slots": text("run: {name: a}", CLAIM, "workers=7"),
     "parallel.ranks of the run is 3, and 1 workers x 1 slots are 1": text("parallel: {ranks: 3}"),
     "memory.budget of the run is 8GiB (8589934592 bytes) for each of slotsPerWorker=2 ranks, and worker.resources.limits.memory=12Gi (12884901888 bytes) is less":
         text("memory: {budget: 8GiB}", "slotsPerWorker=2,worker.resources.limits.memory=12Gi"),
@@ -68,6 +70,23 @@ REFUSALS = {
     "at '/job/launcherCreationPolicy': value must be one of 'WaitForWorkersReady', 'AtStartup'": given("job.launcherCreationPolicy=WaitForWorkers"),
     "at '/metrics/port': minimum: got 80, want 1,024": given("metrics.port=80"),
     "at '/worker/tolerations/0/operator'": given("worker.tolerations[0].operator=Exist"),
+    "at '/worker/securityContext': additional properties 'runAsUsr' not allowed": given("worker.securityContext.runAsUsr=2000"),
+    "at '/launcher/podSecurityContext': additional properties 'fsGruop' not allowed": given("launcher.podSecurityContext.fsGruop=2000"),
+    "at '/worker/securityContext/seccompProfile': additional properties 'typ' not allowed": given("worker.securityContext.seccompProfile.typ=RuntimeDefault"),
+    "at '/worker/topologySpreadConstraints/0': additional properties 'minDomain' not allowed":
+        given("worker.topologySpreadConstraints[0].maxSkew=1,worker.topologySpreadConstraints[0].topologyKey=zone",
+              "worker.topologySpreadConstraints[0].whenUnsatisfiable=DoNotSchedule,worker.topologySpreadConstraints[0].minDomain=2"),
+    "at '/worker/initContainers/0': additional properties 'comand' not allowed": given("worker.initContainers[0].name=a,worker.initContainers[0].comand={a}"),
+    "at '/worker/initContainers/0/volumeMounts/0': additional properties 'path' not allowed":
+        given("worker.initContainers[0].name=a", "worker.initContainers[0].volumeMounts[0].name=tmp,worker.initContainers[0].volumeMounts[0].mountPath=/a,worker.initContainers[0].volumeMounts[0].path=b"),
+    "at '/launcher/extraVolumes/0': additional properties 'configmap' not allowed": given("launcher.extraVolumes[0].name=x,launcher.extraVolumes[0].configmap.name=a"),
+    "at '/worker/extraVolumes/0/persistentVolumeClaim': additional properties 'name' not allowed":
+        given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].persistentVolumeClaim.claimName=a,worker.extraVolumes[0].persistentVolumeClaim.name=a"),
+    "at '/worker/extraVolumeMounts/0': additional properties 'readonly' not allowed":
+        given("worker.extraVolumeMounts[0].name=tmp,worker.extraVolumeMounts[0].mountPath=/a,worker.extraVolumeMounts[0].readonly=true"),
+    "at '/worker/extraEnv/0/valueFrom': additional properties 'secretRef' not allowed": given("worker.extraEnv[0].name=A,worker.extraEnv[0].valueFrom.secretRef.name=a"),
+    "at '/networkPolicy/extraEgress/0': additional properties 'port' not allowed": given("networkPolicy.extraEgress[0].port=443"),
+    "at '/networkPolicy/extraEgress/0/to/0': additional properties 'cidr' not allowed": given("networkPolicy.extraEgress[0].to[0].cidr=10.0.0.0/8"),
     # Names
     "cannot be the name of a job": given("fullnameOverride=1st"),
     # 41 + 9 of the digest + 14 of -worker-10000 less one
@@ -84,7 +103,21 @@ REFUSALS = {
     "checkpoints.ephemeral.size loses them with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
     "job.restarts=5 starts the run again when the worker's pod is another": given("checkpoints.emptyDir=true,job.backoffLimit=0", checkpoints=None),
     "is another folder in each of 2 workers": given("checkpoints.emptyDir=true,job.backoffLimit=0,job.restarts=0,workers=2", checkpoints=None),
-    "has to hold ReadWriteMany": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce}"),
+    "checkpoints.claim.accessModes is ReadWriteOnce, and 2 pods mount that claim, maybe on as many nodes (the launcher and workers=1): let it hold ReadWriteMany":
+        given("checkpoints.claim.accessModes={ReadWriteOnce}"),
+    "checkpoints.claim.accessModes is ReadWriteOnce, ReadOnlyMany, and 3 pods mount that claim": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce,ReadOnlyMany}"),
+    "data.claim.accessModes is ReadWriteOnce, and 2 pods read that claim, maybe on as many nodes: let it hold ReadWriteMany or ReadOnlyMany":
+        given("workers=2,data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOnce}"),
+    # The launcher reads the tokenizer beside one worker.
+    "data.claim.accessModes is ReadWriteOncePod, and 2 pods read that claim":
+        given("data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOncePod}", "overrides[0]=data.tokenizer=${EBB_DATA:-data}/tokenizer.model"),
+    "the run's folder would be /other/vae-fashion-mnist, which is not on the checkpoint volume (checkpoints.mountPath=/runs)": given("overrides[0]=run.dir=/other"),
+    "the run's folder would be /runs2/vae-fashion-mnist": given("overrides[0]=run.dir=/runs2"),
+    "the run's folder would be runs/vae-fashion-mnist": given("overrides[0]=run.dir=runs"),
+    "the run's folder would be /tmp/vae-fashion-mnist": given("overrides[0]=run.dir=/runs/../tmp"),
+    "the run's folder would be /there/vae-fashion-mnist": given("overrides[0]=run.dir='/there'"),
+    "the run's folder would be ${HOME}/vae-fashion-mnist": given("overrides[0]=run.dir=/runs,overrides[1]=run.dir=${HOME}"),
+    "the run's folder would be /tmp/x, which": text("run: {name: /tmp/x}", CLAIM),
     "a host path is not allowed by the Pod Security Standard `restricted`": given("checkpoints.hostPath=/srv", checkpoints=None),
     "terminationGracePeriodSeconds=300 is too short: 100000000000 bytes at 104857600 a second, and a step, take 1013 seconds": given("checkpointBytes=100000000000"),
     "the mountPath of the secret hub is /runs, where something else is mounted": given("secrets[0].name=hub,secrets[0].mountPath=/runs"),
@@ -102,15 +135,34 @@ REFUSALS = {
     "worker.labels holds training.kubeflow.org/job-role": given("worker.labels.training\\.kubeflow\\.org/job-role=x"),
     "launcher.annotations holds sidecar.istio.io/inject": given("launcher.annotations.sidecar\\.istio\\.io/inject=x"),
     "worker.extraVolumes holds a volume called tmp": given("worker.extraVolumes[0].name=tmp"),
-    "worker.extraVolumes holds the host path x": given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].hostPath.path=/srv"),
+    "worker.extraVolumes holds x, a volume of the kind hostPath, which the Pod Security Standard `restricted` does not allow: use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `privileged`)":
+        given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].hostPath.path=/srv"),
+    "launcher.extraVolumes holds x, a volume of the kind nfs, which the Pod Security Standard `restricted` does not allow: use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `baseline`)":
+        given("launcher.extraVolumes[0].name=x,launcher.extraVolumes[0].nfs.server=s,launcher.extraVolumes[0].nfs.path=/"),
+    "launcher: a volume called data is mounted at /data, and the pod has none (it has config, tmp, shm, checkpoints, ssh-auth, mpi-job-config)":
+        given("data.existingClaim=sets", "launcher.initContainers[0].name=a,launcher.initContainers[0].volumeMounts[0].name=data,launcher.initContainers[0].volumeMounts[0].mountPath=/data"),
+    "worker: a volume called scrach is mounted at /scratch": given("worker.extraVolumes[0].name=scratch,worker.extraVolumeMounts[0].name=scrach,worker.extraVolumeMounts[0].mountPath=/scratch"),
     "worker.securityContext asks for what the Pod Security Standard `restricted` does not allow (privileged)": given("worker.securityContext.privileged=true"),
     "launcher.podSecurityContext asks for what the Pod Security Standard `restricted` does not allow (the user root)": given("launcher.podSecurityContext.runAsUser=0"),
     "(allowPrivilegeEscalation, the capability SYS_ADMIN, capabilities that are not dropped, no seccomp profile)":
         given("worker.securityContext.allowPrivilegeEscalation=true", "worker.securityContext.capabilities.add={SYS_ADMIN},worker.securityContext.capabilities.drop={}",
               "worker.securityContext.seccompProfile.type=Unconfined"),
+    "(no AppArmor profile, procMount Unmasked, a process of the Windows host, the SELinux type spc_t, the SELinux user u, the SELinux role r)":
+        given("worker.securityContext.appArmorProfile.type=Unconfined,worker.securityContext.procMount=Unmasked,worker.securityContext.windowsOptions.hostProcess=true",
+              "worker.securityContext.seLinuxOptions.type=spc_t,worker.securityContext.seLinuxOptions.user=u,worker.securityContext.seLinuxOptions.role=r"),
+    "launcher.podSecurityContext asks for what the Pod Security Standard `restricted` does not allow (the sysctl kernel.msgmax)":
+        given("launcher.podSecurityContext.sysctls[0].name=net.ipv4.tcp_rmem,launcher.podSecurityContext.sysctls[0].value=a,launcher.podSecurityContext.sysctls[1].name=kernel.msgmax,launcher.podSecurityContext.sysctls[1].value=b"),
+    "worker.annotations holds container.apparmor.security.beta.kubernetes.io/ebb=unconfined": given("worker.annotations.container\\.apparmor\\.security\\.beta\\.kubernetes\\.io/ebb=unconfined"),
+    "worker.initContainers: a asks for what the Pod Security Standard `restricted` does not allow (the port 80 of the host, a probe or hook of the host 10.0.0.1)":
+        given("worker.initContainers[0].name=a,worker.initContainers[0].ports[0].containerPort=80,worker.initContainers[0].ports[0].hostPort=80",
+              "worker.initContainers[0].startupProbe.httpGet.host=10.0.0.1"),
     "worker.initContainers: securityContext of a asks for": given("worker.initContainers[0].name=a,worker.initContainers[0].securityContext.runAsUser=0"),
     # Metrics
     "metrics.port=2222 is sshd's port": given(METRICS, "metrics.port=2222"),
     "overrides holds telemetry.port=1": given(METRICS, "overrides[0]=telemetry.port=1"),
+    "telemetry.port of the run is 2222, which is sshd's port in every worker": given("overrides[0]=telemetry.port=2222"),
+    "telemetry.port of the run is 9464, and with metrics.enabled=false no pod names that port and the network policy lets nobody reach it: set metrics.enabled=true and metrics.port":
+        given("overrides[0]=telemetry.port=9464"),
+    "telemetry.port of the run is 8080, and with metrics.enabled=false": text("telemetry: {port: 8080}", CLAIM),
     "metrics.podMonitor.enabled is set, and no rank serves metrics": given("metrics.podMonitor.enabled=true"),
 }

@@ -9,6 +9,7 @@ import argparse
 import difflib
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -82,10 +83,50 @@ def taken(chart):
     """What is just within a limit, or looks like what is refused."""
     for arguments in (given("fullnameOverride=a123456789b123456789c123456789d123456789e1234"), given("checkpointBytes=25165824000"), text("memory: {budget: auto}", CLAIM),
                       text("memory: {budget: 6GiB}", CLAIM, "slotsPerWorker=2,worker.resources.limits.memory=12Gi"), given("env.TOKENIZERS_PARALLELISM=off"),
-                      text("memory: {budget: 99GiB}", CLAIM, "gpu.count=1,worker.resources.limits.memory=12Gi"), given("worker.securityContext.capabilities.add={NET_BIND_SERVICE}")):
+                      text("memory: {budget: 99GiB}", CLAIM, "gpu.count=1,worker.resources.limits.memory=12Gi"), given("worker.securityContext.capabilities.add={NET_BIND_SERVICE}"),
+                      # One pod alone mounts the claim.
+                      given("mode=job,checkpoints.claim.accessModes={ReadWriteOnce},data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOnce}"),
+                      given("data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOncePod}"), given("workers=2,data.claim.size=1Gi", "data.claim.accessModes={ReadOnlyMany}"),
+                      # What only the pod's environment knows.
+                      text("data: {batch: '${BATCH:-8}'}", CLAIM, "workers=7"), given("workers=7", "overrides[0]=data.batch=${BATCH:-8}"),
+                      given("overrides[0]=run.dir=/runs/team"), given("overrides[0]=run.dir=\"/runs/a b\""), given("overrides[0]=run.dir=/elsewhere,overrides[1]=run.dir=/runs"),
+                      text("run: {dir: /elsewhere}", CLAIM), given("checkpoints.mountPath=/srv/runs/", "overrides[0]=run.dir=/srv/runs"),
+                      given("overrides[0]=telemetry.port=0"), text("telemetry: {port: 0}", CLAIM), text("telemetry: {port: 2222}", CLAIM, "metrics.enabled=true"),
+                      given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].image.reference=a"), given("worker.extraVolumes[0].name=x"),
+                      given("security.restricted=false,worker.extraVolumes[0].name=x,worker.extraVolumes[0].nfs.server=s,worker.extraVolumes[0].nfs.path=/"),
+                      given("worker.securityContext.procMount=Default,worker.securityContext.seLinuxOptions.type=container_t,worker.securityContext.seLinuxOptions.level=s0"),
+                      given("worker.podSecurityContext.sysctls[0].name=net.ipv4.tcp_rmem,worker.podSecurityContext.sysctls[0].value=a", "worker.securityContext.appArmorProfile.type=Localhost"),
+                      given("worker.initContainers[0].name=a,worker.initContainers[0].ports[0].containerPort=80,worker.initContainers[0].startupProbe.tcpSocket.port=80"),
+                      given("data.existingClaim=sets", "worker.extraVolumeMounts[0].name=data,worker.extraVolumeMounts[0].mountPath=/more,worker.extraVolumeMounts[0].subPath=a")):
         done = chart.render(arguments)
         if done.returncode:
             chart.fail(f"refused: {arguments}: {done.stderr}")
+
+
+def configurations(chart):
+    """Each that comes with the program, unchanged, on one rank."""
+    found = sorted(chart.source.glob("configs/*.yaml"))
+    if not found:
+        chart.fail("there are no configs/*.yaml")
+    for config in found:
+        done = chart.render(given(config=config))
+        if done.returncode:
+            chart.fail(f"{config.name}: {done.stderr}")
+
+
+def defaults(chart):
+    """What the chart takes where a configuration is silent is what the program takes."""
+    def of(header, name):
+        return re.search(rf"std::int64_t {name} = (\d+);", (chart.source / "trainer" / header).read_text()).group(1)
+    batch, steps = of("data/config.h", "batch"), of("train/config.h", "steps")
+    silent = text("run: {name: a}", CLAIM)
+    rendered = chart.render(silent).stdout
+    if f'{{name: EBB_STEPS, value: "{steps}"}}' not in rendered:
+        chart.fail(f"run.steps of the program is {steps}, and the chart has {re.findall('name: EBB_STEPS.*', rendered)}: see ebb.ownDefaults")
+    # One rank more than there are samples can never share them.
+    said = chart.render([*silent, "--set", f"workers={int(batch) + 1}"]).stderr
+    if f"data.batch of the run is {batch} (where nothing says it)" not in said:
+        chart.fail(f"data.batch of the program is {batch}, and the chart says: {said} see ebb.ownDefaults")
 
 
 def namespaces(chart):
@@ -107,7 +148,7 @@ def namespaces(chart):
 def notes(chart):
     """What is said after an install. helm prints it to who has a cluster, so here it is a template like the others."""
     said = {
-        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "describe pods -l app.kubernetes.io/instance=r,app.kubernetes.io/component=launcher", "The launcher waits 600 s", "helm -n n test r --logs", "WARNING: how large a checkpoint is"],
+        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "describe pods -l app.kubernetes.io/instance=r,app.kubernetes.io/component=launcher", "The launcher waits 600 s", "goes on to say Failed", "kubectl -n n delete pod POD --force --grace-period=0", "are in /runs/vae-fashion-mnist/memory", "helm -n n test r --logs", "WARNING: how large a checkpoint is"],
         "job": ["4 ranks train as Job r-ebb-", "component=trainer --tail"],
         "metrics": ["Metrics are at port 9464"],
         "host-path": ["Pod Security level `privileged` (a host path)"],
@@ -153,6 +194,20 @@ def identity(chart):
                 chart.fail(f"{taken_name} is the operator's, and the chart has a {kinds}")
 
 
+def documented(chart):
+    """Each `helm install` that a page tells a person to type is one that helm takes."""
+    for page in ("README.md", "docs/kubernetes.md"):
+        whole = (chart.source / page).read_text().replace("\\\n", " ")
+        lines = [line.removeprefix("$ ") for line in whole.splitlines() if line.removeprefix("$ ").startswith("helm install ")]
+        if not lines:
+            chart.fail(f"{page} names no helm install")
+        for line in lines:
+            release, folder, *arguments = shlex.split(line)[2:]
+            done = chart.run("template", release, folder, *arguments)
+            if done.returncode:
+                chart.fail(f"{page}: {line}: {done.stderr}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("helm")
@@ -165,7 +220,7 @@ def main():
     chart = Chart(a.helm, a.source)
     lint(chart)
     renders(chart, a.write)
-    for check in (refusals, taken, namespaces, notes, identity):
+    for check in (refusals, taken, configurations, defaults, namespaces, notes, identity, documented):
         check(chart)
     print(f"{len(RENDERS)} renders, {len(REFUSALS)} refusals")
     return int(chart.failed)

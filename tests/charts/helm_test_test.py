@@ -50,7 +50,9 @@ class HelmTest(unittest.TestCase):
 
     def sshd(self):
         config = (SOURCE / "docker/sshd_config").read_text().replace("Port 2222", f"Port {self.port}").replace("/tmp/sshd.pid", f"{self.folder}/sshd.pid").replace("/home/mpiuser/.ssh", str(self.folder))
-        (self.folder / "sshd_config").write_text(config + f"SetEnv PATH={self.workers}:/usr/bin:/bin\n")
+        # sshd takes the first SetEnv alone.
+        path = f"SetEnv PATH={self.workers}:/usr/bin:/bin"
+        (self.folder / "sshd_config").write_text(config.replace("SetEnv", path, 1) if "SetEnv" in config else config + path + "\n")
         libraries = ":".join(str(p.parent) for p in (UNPACKED / "libwrap0").rglob("libwrap.so.0"))
         line = [SSHD, "-De", "-f", self.folder / "sshd_config"]
         if os.getuid() == 0:

@@ -16,6 +16,7 @@ from skipping import SKIPPED, yaml_or_skip
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/: what `restricted` lets volumes be.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 NOT_RESTRICTED = {"host-path", "rdma"}
+WITH_DATA = {"claims", "host-path", "empty-folders", "ephemeral", "tokenizer"}
 failures = []
 
 
@@ -77,6 +78,8 @@ def pod(name, role, labels, spec):
         variables = [v["name"] for v in container.get("env", [])]
         expect(len(set(variables)) == len(variables), f"{where}: a variable twice: {variables}")
     expect(used == set(volumes), f"{where}: volumes without a mount, or mounts without a volume: {used ^ set(volumes)}")
+    # The launcher trains nothing: it has data only where a tokenizer there is what the configuration is held against.
+    expect(("data" in volumes) == (name in WITH_DATA and role != "test" and (role != "launcher" or name == "tokenizer")), f"{where}: the data volume is there or not: {volumes}")
     secrets = [v["name"] for v in spec["volumes"] if v["name"].startswith("secret-")]
     expect(len(secrets) == (2 if name == "secrets" and role in ("worker", "trainer") else 0), f"{where}: secrets {secrets}")
 

@@ -25,10 +25,12 @@
 {{- $_ := set $seen $key (include "ebb.setting" (dict "root" $ "config" $config "key" $key)) -}}
 {{- end -}}
 {{- $ranks := int (include "ebb.ranks" .) -}}
-{{- $batch := int (get $seen "data.batch") -}}
+{{- $own := get (fromYaml (include "ebb.ownDefaults" .)) "data.batch" -}}
+{{- /* One that the pod's environment tells (${NAME}) is no number here, and stays unchecked. */ -}}
+{{- $batch := int (default $own (get $seen "data.batch")) -}}
 {{- $parts := int (mul (max 1 (int (get $seen "data.micro_batches"))) $ranks) -}}
 {{- if and $batch (mod $batch $parts) -}}
-{{- fail (printf "data.batch of the run is %d, which %d workers x %d slots (x micro-batches: %d parts) cannot share: change workers, slotsPerWorker or data.batch" $batch (int $v.workers) (int $v.slotsPerWorker) $parts) -}}
+{{- fail (printf "data.batch of the run is %d%s, which %d workers x %d slots (x micro-batches: %d parts) cannot share: change workers, slotsPerWorker or data.batch" $batch (ternary " (where nothing says it)" "" (empty (get $seen "data.batch"))) (int $v.workers) (int $v.slotsPerWorker) $parts) -}}
 {{- end -}}
 {{- $expected := int (get $seen "parallel.ranks") -}}
 {{- if and $expected (ne $expected $ranks) -}}
@@ -75,6 +77,12 @@
 {{- end -}}
 {{- end -}}
 {{- else -}}
+{{- $port := include "ebb.setting" (dict "root" . "config" (fromYaml $v.config) "key" "telemetry.port") -}}
+{{- if eq $port "2222" -}}
+{{- fail "telemetry.port of the run is 2222, which is sshd's port in every worker: set metrics.enabled=true and metrics.port (9400 where nothing says it), or telemetry.port=0 in overrides" -}}
+{{- else if not (has $port (list "" "0")) -}}
+{{- fail (printf "telemetry.port of the run is %s, and with metrics.enabled=false no pod names that port and the network policy lets nobody reach it: set metrics.enabled=true and metrics.port (9400 where nothing says it), or telemetry.port=0 in overrides" $port) -}}
+{{- end -}}
 {{- range $part := list "podMonitor" "prometheusRule" "dashboard" -}}
 {{- if (get $v.metrics $part).enabled -}}
 {{- fail (printf "metrics.%s.enabled is set, and no rank serves metrics: set metrics.enabled=true" $part) -}}

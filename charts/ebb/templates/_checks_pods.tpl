@@ -52,30 +52,28 @@
 {{- if or (has $volume.name (list "config" "tmp" "shm" "data" "checkpoints" "ssh-auth" "mpi-job-config")) (hasPrefix "secret-" $volume.name) -}}
 {{- fail (printf "%s.extraVolumes holds a volume called %s, which the chart or the operator has already: give it another name" $name $volume.name) -}}
 {{- end -}}
-{{- if and $v.security.restricted (hasKey $volume "hostPath") -}}
-{{- fail (printf "%s.extraVolumes holds the host path %s, which the Pod Security Standard `restricted` does not allow: set security.restricted=false (the namespace needs the level `privileged`)" $name $volume.name) -}}
 {{- end -}}
-{{- end -}}
+{{- include "ebb.checkMounts" . -}}
 {{- if $v.security.restricted -}}
-{{- include "ebb.checkRestricted" (dict "at" (printf "%s.podSecurityContext" $name) "context" .role.podSecurityContext) -}}
-{{- include "ebb.checkRestricted" (dict "at" (printf "%s.securityContext" $name) "context" .role.securityContext) -}}
-{{- range .role.initContainers -}}
-{{- include "ebb.checkRestricted" (dict "at" (printf "%s.initContainers: securityContext of %s" $name .name) "context" (default dict .securityContext)) -}}
-{{- end -}}
+{{- include "ebb.checkRestrictedRole" . -}}
 {{- end -}}
 {{- end -}}
 
-{{/* What is laid over the chart's own securityContext may not undo it: at, context. */}}
-{{- define "ebb.checkRestricted" -}}
-{{- $c := .context -}}
-{{- $asked := list -}}
-{{- if or (not (dig "runAsNonRoot" true $c)) (eq 0 (int (dig "runAsUser" 1000 $c))) -}}{{- $asked = append $asked "the user root" -}}{{- end -}}
-{{- if $c.privileged -}}{{- $asked = append $asked "privileged" -}}{{- end -}}
-{{- if $c.allowPrivilegeEscalation -}}{{- $asked = append $asked "allowPrivilegeEscalation" -}}{{- end -}}
-{{- range without (default list (dig "capabilities" "add" list $c)) "NET_BIND_SERVICE" -}}{{- $asked = append $asked (printf "the capability %s" .) -}}{{- end -}}
-{{- if not (has "ALL" (default list (dig "capabilities" "drop" (list "ALL") $c))) -}}{{- $asked = append $asked "capabilities that are not dropped" -}}{{- end -}}
-{{- if eq "Unconfined" (dig "seccompProfile" "type" "" $c) -}}{{- $asked = append $asked "no seccomp profile" -}}{{- end -}}
-{{- if $asked -}}
-{{- fail (printf "%s asks for what the Pod Security Standard `restricted` does not allow (%s): leave that out, or set security.restricted=false" .at (join ", " $asked)) -}}
+{{/* Kubernetes would refuse such a pod only after the install, where nobody looks: root, name, role. */}}
+{{- define "ebb.checkMounts" -}}
+{{- $v := .root.Values -}}
+{{- $name := .name -}}
+{{- $there := list "config" "tmp" "shm" "checkpoints" "ssh-auth" "mpi-job-config" -}}
+{{- if include "ebb.hasData" . -}}{{- $there = append $there "data" -}}{{- end -}}
+{{- if ne $name "launcher" -}}
+{{- range $i, $_ := $v.secrets -}}{{- $there = append $there (printf "secret-%d" $i) -}}{{- end -}}
+{{- end -}}
+{{- range .role.extraVolumes -}}{{- $there = append $there .name -}}{{- end -}}
+{{- $mounts := .role.extraVolumeMounts -}}
+{{- range .role.initContainers -}}{{- $mounts = concat $mounts (default list .volumeMounts) -}}{{- end -}}
+{{- range $mounts -}}
+{{- if not (has .name $there) -}}
+{{- fail (printf "%s: a volume called %s is mounted at %s, and the pod has none (it has %s): name it in %s.extraVolumes too, or leave the mount out" $name .name .mountPath (join ", " $there) $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

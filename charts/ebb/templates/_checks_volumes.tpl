@@ -22,8 +22,21 @@
 {{- fail (printf "checkpoints.%s is another folder in each of %d workers, and a checkpoint is written by all of them into one: give checkpoints a claim, or set workers=1" $place (int $v.workers)) -}}
 {{- end -}}
 {{- end -}}
-{{- if and $several (eq $place "claim.size") (not (has "ReadWriteMany" $v.checkpoints.claim.accessModes)) -}}
-{{- fail (printf "checkpoints.claim.accessModes is %s, and %d workers write there: it has to hold ReadWriteMany" (join ", " $v.checkpoints.claim.accessModes) (int $v.workers)) -}}
+{{- if and (eq $v.mode "mpijob") (eq $place "claim.size") (not (has "ReadWriteMany" $v.checkpoints.claim.accessModes)) -}}
+{{- fail (printf "checkpoints.claim.accessModes is %s, and %d pods mount that claim, maybe on as many nodes (the launcher and workers=%d): let it hold ReadWriteMany, or train in one pod with mode=job" (join ", " $v.checkpoints.claim.accessModes) (add1 (int $v.workers)) (int $v.workers)) -}}
+{{- end -}}
+{{- $folder := include "ebb.runFolder" . -}}
+{{- $there := clean $v.checkpoints.mountPath -}}
+{{- if not (hasPrefix (printf "%s/" $there) (printf "%s/" $folder)) -}}
+{{- fail (printf "the run's folder would be %s, which is not on the checkpoint volume (checkpoints.mountPath=%s), and what it saves would go with the pod: leave run.dir out of overrides, or keep it below %s, and let run.name lead nowhere else" $folder $v.checkpoints.mountPath $there) -}}
+{{- end -}}
+{{- $readers := 0 -}}
+{{- range $name := include "ebb.roles" . | splitList " " -}}
+{{- if include "ebb.hasData" (dict "root" $ "name" $name) -}}{{- $readers = add $readers (ternary 1 (int $v.workers) (eq $name "launcher")) -}}{{- end -}}
+{{- end -}}
+{{- $modes := $v.data.claim.accessModes -}}
+{{- if and $v.data.claim.size (gt $readers 1) (not (or (has "ReadWriteMany" $modes) (has "ReadOnlyMany" $modes))) -}}
+{{- fail (printf "data.claim.accessModes is %s, and %d pods read that claim, maybe on as many nodes: let it hold ReadWriteMany or ReadOnlyMany" (join ", " $modes) $readers) -}}
 {{- end -}}
 {{- if and $v.security.restricted (or $v.data.hostPath $v.checkpoints.hostPath) -}}
 {{- fail "a host path is not allowed by the Pod Security Standard `restricted`: set security.restricted=false (the namespace needs the level `privileged`), or use a claim" -}}

@@ -54,7 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- ternary "launcher worker" "worker" (eq .Values.mode "mpijob") -}}
 {{- end -}}
 
-{{/* What the run will see at a key such as data.batch: the file, and overrides over it. root, config (parsed), key. */}}
+{{/* What the run will see at a key such as data.batch: the file, and overrides over it (in quotes they are YAML). root, config (parsed), key. */}}
 {{- define "ebb.setting" -}}
 {{- $seen := .config -}}
 {{- range splitList "." .key -}}
@@ -64,7 +64,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- range .root.Values.overrides -}}
 {{- if hasPrefix (printf "%s=" $.key) . -}}{{- $text = trimPrefix (printf "%s=" $.key) . -}}{{- end -}}
 {{- end -}}
+{{- if regexMatch "^[\"']" $text -}}{{- $text = get (fromYaml (printf "v: %s" $text)) "v" | toString -}}{{- end -}}
 {{- $text -}}
+{{- end -}}
+
+{{/* What the program takes where nothing says it: tests/charts holds these against its source. */}}
+{{- define "ebb.ownDefaults" -}}
+data.batch: "256"
+run.steps: "2000"
+{{- end -}}
+
+{{/* The run's folder. run.dir is the chart's, so that only an override can name another; an absolute run.name is a path of its own. */}}
+{{- define "ebb.runFolder" -}}
+{{- $dir := default .Values.checkpoints.mountPath (include "ebb.setting" (dict "root" . "config" dict "key" "run.dir")) -}}
+{{- $name := include "ebb.setting" (dict "root" . "config" (fromYaml (toString .Values.config)) "key" "run.name") -}}
+{{- ternary $name (printf "%s/%s" $dir $name) (hasPrefix "/" $name) | clean -}}
 {{- end -}}
 
 {{/* A size as a number of bytes, of Kubernetes' units (64Gi) and of the configuration's (25MiB, 8 GB); nothing for what is none. */}}

@@ -44,7 +44,7 @@
 {{- $common := dict "root" $root "config" .config -}}
 {{- if eq $v.mode "mpijob" }}
 {{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-launcher") "args" $arguments "attempt" true) $common -}}
-{{- $sshd := list "/usr/sbin/sshd" "-De" "-f" "/etc/ebb/sshd_config" -}}
+{{- $sshd := list "/usr/local/bin/ebb-worker" -}}
 {{- $probe := dict "tcpSocket" (dict "port" 2222) "periodSeconds" 5 -}}
 {{- $stop := list "/usr/local/bin/ebb-stop" -}}
 {{- $worker := merge (dict "role" $v.worker "name" "worker" "command" $sshd "probe" $probe "preStop" $stop) $common -}}
@@ -86,7 +86,6 @@ activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
 {{- if not (kindIs "invalid" $v.job.ttlSecondsAfterFinished) }}
 ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
 {{- end }}
-podReplacementPolicy: Failed
 # 2 configuration, 3 data, 4 memory, 6 diverged, 7 checkpoint: another try ends the same. 75, a stop on request with a checkpoint
 # saved, goes on in another pod and is no failure.
 podFailurePolicy:

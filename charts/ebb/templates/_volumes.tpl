@@ -38,7 +38,16 @@ persistentVolumeClaim:
 {{- end -}}
 {{- end -}}
 
-{{/* What every pod sees: root, config (the ConfigMap's name), name (of the role). */}}
+{{/* Not empty for a pod that sees the data volume: each that trains. The launcher reads no data, but holds the configuration against
+     the tokenizer that it names, which lies there where it is files. root, name (of the role). */}}
+{{- define "ebb.hasData" -}}
+{{- $tokenizer := include "ebb.setting" (dict "root" .root "config" (fromYaml (toString .root.Values.config)) "key" "data.tokenizer") -}}
+{{- if and (include "ebb.places" .root.Values.data) (or (ne .name "launcher") (not (has $tokenizer (list "" "none" "bytes")))) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/* What a pod sees: root, config (the ConfigMap's name), name (of the role). */}}
 {{- define "ebb.volumes" -}}
 {{- $v := .root.Values -}}
 - name: config
@@ -50,7 +59,7 @@ persistentVolumeClaim:
   emptyDir:
     medium: Memory
     sizeLimit: {{ $v.shm.size | quote }}
-{{- if include "ebb.places" $v.data }}
+{{- if include "ebb.hasData" . }}
 - name: data
   {{- include "ebb.volumeSource" (dict "values" $v.data "claimName" (include "ebb.dataClaim" .root)) | nindent 2 }}
 {{- end }}
@@ -76,7 +85,7 @@ persistentVolumeClaim:
   mountPath: /tmp
 - name: shm
   mountPath: /dev/shm
-{{- if include "ebb.places" $v.data }}
+{{- if include "ebb.hasData" . }}
 - name: data
   mountPath: {{ $v.data.mountPath | quote }}
 {{- end }}
