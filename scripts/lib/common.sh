@@ -18,7 +18,11 @@ esac
 
 # Lines of versions.txt of the kinds asked for: third field (kB) is empty for packages.
 listed() { awk -v kinds=" $* " '!/^#/ && NF && index(kinds, " " $1 " ") { print $2, $3 }' "$versions"; }
-packages() { { if [ "$1" = all ]; then listed apt data check; else listed apt data; fi; } | awk '{ print $1 }'; }
+packages() {
+  local kinds=(apt data)
+  case "$1" in all) kinds+=(check) ;; image) kinds+=(image) ;; esac
+  listed "${kinds[@]}" | awk '{ print $1 }'
+}
 wheels() { if [ "$1" = small ]; then listed small; else listed small full; fi; }
 
 # A driver is a loaded kernel module and its library. No pipe: under pipefail grep -q may fail its writer.

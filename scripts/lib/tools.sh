@@ -39,7 +39,7 @@ install_tools() {
   go=$(go_program)
   mkdir -p "$deps/bin"
   for tool in "$@"; do
-    quietly "$(tool_name "$tool") (of its source; 2 to 4 minutes)" env GOBIN="$deps/bin" GOPATH="$deps/gopath" GOCACHE="$deps/gocache" GOFLAGS=-modcacherw \
+    quietly "$(tool_name "$tool") (of its source; 2 to 4 minutes)" env GOBIN="$deps/bin" GOPATH="$deps/gopath" GOCACHE="$deps/gocache" GOFLAGS=-modcacherw GOGC=400 \
       "$go" install -trimpath "-ldflags=-s -w" "$tool"
     echo "$tool" >"$deps/bin/$(tool_name "$tool").version"
   done

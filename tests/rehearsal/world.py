@@ -39,7 +39,7 @@ def reason_to_skip(source):
     if missing:
         return missing
     if not (source / ".deps/kube/root.version").exists():
-        return "there is no .deps/kube/root, the tree of the image (scripts/setup rehearsal makes it, as root on Debian 12)"
+        return "there is no .deps/kube/root, the tree of the image (scripts/setup all makes it, as root on Debian 12)"
     if not FASHION_MNIST.exists():
         return f"there is no {FASHION_MNIST} (scripts/setup installs it)"
     return ""
