@@ -111,6 +111,16 @@ TEST(Launch, RanksThatTheConfigurationForbidsAreRefused) {
   EXPECT_THAT(result.err, HasSubstr("parallel.ranks"));
 }
 
+// As where mpirun is another MPI's: each rank is alone, and would train the whole run.
+TEST(Launch, RanksThatDoNotSeeEachOtherTrainNothing) {
+  const TinyRun tiny;
+  std::vector<std::string> argv = tiny.command(1, "alone", {"run.steps=2"});
+  argv.insert(argv.begin() + 2, {"--ranks", "2"});
+  const ProcessResult result = run(argv, plain());
+  EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("2 ranks are expected"), HasSubstr("do not see each other")));
+}
+
 TEST(Launch, WithoutMpirunItSaysWhatToInstall) {
   const TinyRun tiny;
   ProcessOptions options = plain();

@@ -77,7 +77,7 @@ TEST(World, AnotherNumberOfRanksIsRefusedWithBothAndTheLikelyCause) {
     FAIL() << "7 ranks were expected";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::communication);
-    EXPECT_THAT(error.what(), HasSubstr("parallel.ranks=7"));
+    EXPECT_THAT(error.what(), HasSubstr("7 ranks are expected"));
     EXPECT_THAT(error.what(), HasSubstr(std::to_string(size()) + " were started"));
     EXPECT_THAT(error.what(), HasSubstr(size() == 1 ? "do not see each other" : "-np"));
   }

@@ -209,7 +209,7 @@ TEST_F(BadInput, ABatchThatTheRanksCannotShare) {
 }
 
 TEST_F(BadInput, FewerRanksThanExpected) {
-  expect_refused(train({"parallel.ranks=4"}), 5, {"parallel.ranks=4", "2 were started"});
+  expect_refused(train({"parallel.ranks=4"}), 5, {"4 ranks are expected", "2 were started"});
 }
 
 TEST_F(BadInput, ARunFolderThatCannotBeMade) {

@@ -126,7 +126,8 @@ Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals) {
     if (const auto stored = read_verdict(run); stored && stored->job == job) return repeated(*stored);
   }
   const LaunchHost host = look_at_launch_host();
-  const LaunchLine line = line_for(host, options, {"train"});
+  const std::string ranks = std::to_string(options.plan.ranks);
+  const LaunchLine line = line_for(host, options, {"train", "--ranks", ranks});
   std::printf("%s\n", shell_line(line).c_str());
   std::fflush(stdout);
   if (options.print_only) return {};
@@ -138,9 +139,8 @@ Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals) {
   const Attendance attendance = options.supervise ? Attendance::scheduler : Attendance::person;
   const auto once = [&] {
     if (options.preflight) {
-      RunEnd end = run_supervised(
-          host, line_for(host, options, {"preflight", "--ranks", std::to_string(options.plan.ranks)}),
-          signals, attendance, report);
+      RunEnd end = run_supervised(host, line_for(host, options, {"preflight", "--ranks", ranks}), signals,
+                                  attendance, report);
       if (end.code == 0 && end.stop_requests > 0) end.code = kStoppedEarly;
       if (end.code != 0) return end;
     }
@@ -170,7 +170,9 @@ ExitCode launch(LaunchOptions options) {
   try {
     const Ending ending = run_to_end(options, signals);
     LastWords words = ending.words;
-    if (words.text.empty()) words.text = ending.verdict.message;
+    // Of a kill for lack of memory mpirun tells no more than the signal.
+    if (words.text.empty() || (ending.verdict.code == ExitCode::memory && !words.rank_has_spoken))
+      words.text = ending.verdict.message;
     if (!options.print_only) leave_message(ending.verdict.code, words);
     if (!ending.verdict.message.empty()) report(ending.verdict.message);
     return ending.verdict.code;

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "comm/agree.h"
 #include "memory/block_cache.h"
 #include "memory/ledger.h"
 #include "train/trainer.h"
@@ -10,12 +11,14 @@ namespace ebb::cli {
 namespace {
 
 struct TrainOptions {
+  std::int64_t ranks = 0;
   std::string config;
   std::vector<std::string> overrides;
 };
 
 ExitCode run(const TrainOptions& options, comm::World& world) {
   train::Config config = load_on_ranks(world, options.config, options.overrides);
+  comm::agree(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Tensors may outlive main's end in libraries' own static objects: the account has to outlive them.
   auto* ledger = new memory::Ledger;
   auto* cache = new memory::BlockCache;
@@ -30,6 +33,10 @@ void add_train(CLI::App& app, Invocation& invocation) {
   auto* command =
       app.add_subcommand("train", "Train as CONFIG says; start it by mpirun for more than one rank");
   auto options = std::make_shared<TrainOptions>();
+  command
+      ->add_option("--ranks", options->ranks,
+                   "Ranks that have to be there (ebb launch gives its -n); 0: as parallel.ranks says")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("config", options->config, "Configuration file (YAML)")->required();
   command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");
   command->callback([options, &invocation] {

@@ -89,13 +89,14 @@ void World::expect_ranks(std::int64_t expected) const {
   throw Error(
       ExitCode::communication,
       fmt::format(
-          "parallel.ranks={} are expected, but {} were started. {} Set parallel.ranks=0 to take any number.",
+          "{} ranks are expected (parallel.ranks, or --ranks, which ebb launch gives), but {} were started. "
+          "{}",
           expected, size(),
           size() == 1
               ? "A launcher that does not know this program's MPI starts single ranks that do not see each "
                 "other: is "
                 "mpirun the one of the MPI that `ebb --version` names, and does it read the host file?"
-              : "Compare mpirun's -np and the slots of its host file."));
+              : "Compare mpirun's -np and the slots of its host file; parallel.ranks=0 takes any number."));
 }
 
 std::vector<std::string> World::gather_to_all(const std::string& text, double timeout_s) const {
