@@ -81,6 +81,15 @@ TEST(Plan, WhatTheModelSaysIsWhatIsWritten) {
   EXPECT_GT(given, static_cast<double>(resident) + (256 << 20));
   EXPECT_LT(given, 1.5 * static_cast<double>(resident) + (320 << 20));
 
+  // Nor do ranks count that an earlier start alone had: their logs end at an earlier step.
+  const std::string memory = tiny.run_folder("measured") + "/memory/rank-0000";
+  std::ifstream whole(memory + "1.jsonl");
+  std::ofstream earlier(memory + "2.jsonl");
+  std::string line;
+  for (int step = 0; step < 10 && std::getline(whole, line); ++step) earlier << line << "\n";
+  earlier.close();
+  EXPECT_THAT(plan({config, "run.name=measured"}).out, HasSubstr("as 2 ranks of this run logged"));
+
   // Another model in the same folder is not taken for it.
   const ProcessResult other = plan({"--helm-values", config, "run.name=measured", "model.hidden=512"});
   EXPECT_THAT(other.out, HasSubstr("by the model"));

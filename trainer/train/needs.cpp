@@ -9,6 +9,7 @@
 #include <deque>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/round_up.h"
 #include "checkpoint/folders.h"
@@ -89,13 +90,22 @@ nlohmann::json last_line(const fs::path& path) {
   return nlohmann::json::parse(last, nullptr, false);
 }
 
+// Of the ranks that were there last: those of an earlier start with more of them stopped logging at an
+// earlier step.
 void look_at_memory(const fs::path& run, Needs& result) {
-  Needs::Seen seen;
+  std::vector<nlohmann::json> lines;
+  std::int64_t newest = 0;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(run / "memory", none)) {
-    const nlohmann::json line = last_line(entry.path());
+    nlohmann::json line = last_line(entry.path());
     if (!line.is_object() || !line.contains("peak_resident") || !line.at("peak_resident").is_number())
       continue;
+    newest = std::max(newest, line.value("step", std::int64_t{0}));
+    lines.push_back(std::move(line));
+  }
+  Needs::Seen seen;
+  for (const nlohmann::json& line : lines) {
+    if (line.value("step", std::int64_t{0}) < newest - 1) continue;  // a rank may be a step ahead of another
     ++seen.ranks;
     seen.host_bytes = std::max(seen.host_bytes, line.at("peak_resident").get<std::int64_t>());
     if (const auto device = line.find("device"); device != line.end() && device->is_object())
