@@ -1,0 +1,148 @@
+"""The image of docker/Dockerfile, built by buildah without a daemon over a base that debootstrap makes: image_test.py SOURCE_DIR
+
+Then its tree is looked at, and trains a few steps by chroot, as its user. Exit code 77 (skipped) where this machine cannot; 15 minutes.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SKIPPED = 77
+SUITE, BASE, IMAGE = "bookworm", "localhost/base", "localhost/ebb"
+FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
+LARGEST_MB = 1000  # of the variant for CPUs; most of it is LibTorch
+# How this machine reaches the distribution and PyPI; a base from a registry needs nothing of it.
+OF_THIS_MACHINE = ("etc/apt/apt.conf.d", "etc/apt/sources.list.d", "etc/ssl/certs/ca-certificates.crt", "usr/local/share/ca-certificates", "etc/pip.conf")
+
+
+def reason_to_skip():
+    if os.geteuid() != 0:
+        return "the base is made by debootstrap, as root"
+    for program in ("buildah", "debootstrap"):
+        if not shutil.which(program):
+            return f"there is no {program} (./scripts/test image installs it and runs this test alone; 15 minutes)"
+    tried = subprocess.run(["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, text=True)
+    return f"this machine lets nobody mount: {tried.stderr.strip()}" if tried.returncode else ""
+
+
+def run(*command, **named):
+    return subprocess.run([str(word) for word in command], check=True, text=True, **named)
+
+
+def make_base(tree):
+    run("debootstrap", "--variant=minbase", SUITE, tree, stdout=subprocess.DEVNULL)
+    for name in OF_THIS_MACHINE:
+        source, target = pathlib.Path("/") / name, tree / name
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    if any((tree / "etc/apt/sources.list.d").iterdir()):
+        (tree / "etc/apt/sources.list").unlink(missing_ok=True)
+
+
+class Image(unittest.TestCase):
+    source = None  # set by the program
+
+    @classmethod
+    def setUpClass(cls):
+        cls.work = pathlib.Path(tempfile.mkdtemp(prefix="ebb-image-", dir="/var/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.work, ignore_errors=True)
+        base, context = cls.work / "base", cls.work / "context"
+        make_base(base)
+        context.mkdir()
+        files = run("git", "-C", cls.source, "ls-files", "-z", stdout=subprocess.PIPE).stdout
+        packed = subprocess.run(["tar", "-C", cls.source, "--null", "-T", "-", "-cf", "-"], input=files.encode(), stdout=subprocess.PIPE, check=True)
+        subprocess.run(["tar", "-C", context, "-xf", "-"], input=packed.stdout, check=True)
+        container = cls.buildah("from", "scratch").stdout.strip()
+        cls.buildah("add", container, base, "/")
+        cls.buildah("commit", "--rm", container, BASE)
+        shutil.rmtree(base)
+        print("the base is made; building the image", flush=True)
+        with open(cls.work / "log", "w") as log:
+            done = subprocess.run(cls.words("bud", "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}", "-f", context / "docker/Dockerfile", "-t", IMAGE, context),
+                                  stdout=log, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise AssertionError(f"buildah ended with {done.returncode}:\n" + (cls.work / "log").read_text()[-6000:])
+        cls.said = json.loads(cls.buildah("inspect", "--type", "image", IMAGE).stdout)["OCIv1"]["config"]
+        cls.tree = pathlib.Path(cls.buildah("mount", cls.buildah("from", IMAGE).stdout.strip()).stdout.strip())
+
+    @classmethod
+    def words(cls, *command):
+        storage = cls.work / "storage"
+        return [str(word) for word in ("buildah", "--storage-driver", "vfs", "--root", storage / "root", "--runroot", storage / "run", *command)]
+
+    @classmethod
+    def buildah(cls, *command):
+        done = subprocess.run(cls.words(*command), capture_output=True, text=True)
+        if done.returncode:
+            raise AssertionError(f"buildah {command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
+        return done
+
+    def inside(self, command, **named):
+        """A command in the image's tree, with what a container has of a machine, and the packed data at /data."""
+        script = """mount --bind "$0" "$0" && cd "$0" && mount -t proc proc proc && mount --rbind /dev dev && mount -t tmpfs tmpfs tmp
+                    mkdir -p data && mount --bind "$1" data && exec chroot --userspec=1000:1000 . env -i HOME=/home/mpiuser PATH=/usr/local/bin:/usr/bin:/bin EBB_DATA=/data sh -ec "$2" """
+        return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-ec", script, self.tree, self.data(), command],
+                              capture_output=True, text=True, timeout=300, **named)
+
+    @classmethod
+    def data(cls):
+        folder = cls.work / "data"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def test_is_what_the_chart_and_a_person_expect(self):
+        self.assertEqual(self.said["User"], "1000:1000")
+        self.assertEqual(self.said["Entrypoint"], ["/usr/bin/tini", "--"])
+        self.assertEqual(self.said["Cmd"], ["ebb", "--help"])
+        self.assertEqual(self.said["Labels"]["org.opencontainers.image.title"], "ebb")
+        self.assertIn("mpiuser:x:1000:1000:", (self.tree / "etc/passwd").read_text())
+        done = self.inside("sshd=$(command -v /usr/sbin/sshd) && ls -l $sshd && ebb --version && mpirun --version && id")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("no CUDA", done.stdout)
+        self.assertIn("uid=1000(mpiuser)", done.stdout)
+
+    def test_holds_nothing_that_is_not_needed(self):
+        size = int(run("du", "-sm", "--one-file-system", self.tree, stdout=subprocess.PIPE).stdout.split()[0])
+        print(f"the image for CPUs: {size} MB", flush=True)
+        self.assertLess(size, LARGEST_MB)
+        found = [str(path) for folder in ("usr", "opt") for path in (self.tree / folder).rglob("*")
+                 if path.name.startswith(("libpython3", "libcudart", "libtorch_python", "libcuda", "libnccl")) or path.name in ("python3", "gcc", "cmake", "cc1plus")]
+        self.assertEqual(found, [])
+        self.assertEqual([path.name for path in (self.tree / "etc/ssh").glob("ssh_host_*")], [])
+        self.assertEqual(list((self.tree / "var/lib/apt/lists").glob("*")), [])
+        self.assertFalse((self.tree / "src").exists())
+
+    def test_trains_on_two_ranks_as_its_user(self):
+        ebb = self.tree / "usr/local/bin/ebb"
+        self.assertTrue(ebb.exists())
+        for split, prefix in (("train", "train"), ("test", "t10k")):
+            (self.data() / "raw").mkdir(exist_ok=True)
+            for kind in ("images-idx3", "labels-idx1"):
+                shutil.copy(FASHION_MNIST / f"{prefix}-{kind}-ubyte.gz", self.data() / "raw")
+        self.data().chmod(0o777)
+        done = self.inside("""for one in train:train test:t10k; do
+              ebb data pack /data/raw/${one#*:}-images-idx3-ubyte.gz --labels /data/raw/${one#*:}-labels-idx1-ubyte.gz -o /data/fashion-mnist/${one%:*}
+            done
+            ebb launch -n 2 /opt/ebb/configs/vae-fashion-mnist.yaml run.dir=/tmp/runs run.steps=3 run.evaluate_every=0
+            cat /tmp/runs/vae-fashion-mnist/metrics.jsonl""")
+        self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-2000:])
+        steps = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{") and '"step"' in line and '"eval"' not in line]
+        self.assertEqual([line["step"] for line in steps], [0, 1, 2])
+        self.assertGreater(steps[0]["loss"], 0)
+
+
+if __name__ == "__main__":
+    reason = reason_to_skip()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+    Image.source = pathlib.Path(sys.argv[1]).resolve()
+    unittest.main(argv=sys.argv[:1], verbosity=2)
