@@ -19,6 +19,19 @@ TEST(Verdict, ACodeOfEbbIsPassedOnAndNothingIsAdded) {
 TEST(Verdict, AKilledRankIsLackOfMemoryOnlyWhereTheKernelSaysSo) {
   EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
+  // Also where mpirun ended with the code of a rank that missed it, or lost its host by it; not where a rank
+  // diverged beside it.
+  EXPECT_EQ(verdict({5, 0, true}).code, ExitCode::memory);
+  EXPECT_EQ(verdict({205, 0, true}).code, ExitCode::memory);
+  EXPECT_EQ(verdict({6, 0, true}).code, ExitCode::numerics);
+}
+
+TEST(Verdict, AnMpirunThatHadToBeEndedIsALostHost) {
+  RunEnd end{137, 0, false, true};
+  end.words.rank_has_spoken = true;
+  end.words.text = "all_reduce did not end within its limit";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
 }
 
 TEST(Verdict, ALostHostIsCommunication) {

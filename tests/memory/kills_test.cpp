@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdlib>
+
 #include "support/folder_test.h"
 
 namespace ebb::memory {
@@ -35,6 +38,56 @@ TEST_F(Kills, AreTheMachinesWhereNoGroupTells) {
   EXPECT_EQ(count("0::/\n"), 7);
   EXPECT_EQ(count(""), 7);
   EXPECT_EQ(killed_for_memory(folder_ / "none", folder_ / "none", folder_ / "none"), 0);
+}
+
+TEST_F(Kills, OfAnEarlierStartAreToldByANote) {
+  unsetenv("EBB_KILLED_FOR_MEMORY");
+  EXPECT_FALSE(killed_before_this_start());
+  setenv("EBB_KILLED_FOR_MEMORY", (folder_ / "note").c_str(), 1);
+  EXPECT_FALSE(killed_before_this_start());
+  put("note", "");
+  EXPECT_TRUE(killed_before_this_start());
+  unsetenv("EBB_KILLED_FOR_MEMORY");
+}
+
+// What a process has died of is told by a kill that has just been counted, and by no other.
+struct Watched {
+  std::int64_t count = 3;
+  KillWatch watch{[this] { return count; }};
+  KillWatch::Clock::time_point start = KillWatch::Clock::now();
+
+  bool killed_lately(int seconds) { return watch.killed_lately(start + std::chrono::seconds(seconds)); }
+  void look(int seconds) { watch.look(start + std::chrono::seconds(seconds)); }
+};
+
+TEST(AKillWatch, KnowsOfNoKillBeforeItBegan) {
+  Watched watched;
+  EXPECT_FALSE(watched.killed_lately(0));
+}
+
+TEST(AKillWatch, SeesOneAtOnceAndForHalfAMinute) {
+  Watched watched;
+  watched.look(1000);
+  watched.count = 4;
+  EXPECT_TRUE(watched.killed_lately(1001));
+  EXPECT_TRUE(watched.killed_lately(1030));
+  EXPECT_FALSE(watched.killed_lately(1032));
+}
+
+TEST(AKillWatch, ForgetsOneThatALookHasSeenLongAgo) {
+  Watched watched;
+  watched.count = 4;
+  watched.look(10);
+  EXPECT_FALSE(watched.killed_lately(86'400));
+}
+
+TEST(AKillWatch, LooksOnlyNowAndThen) {
+  Watched watched;
+  watched.look(10);
+  watched.count = 4;
+  watched.look(12);  // too early: the kill is seen by the next
+  watched.look(60);
+  EXPECT_TRUE(watched.killed_lately(80));
 }
 
 TEST_F(Kills, AreKnownHere) {

@@ -37,6 +37,12 @@ class A_Undisturbed(Rehearsal):
         self.assertIn("results.json", [path.name for path in self.run_folder.iterdir()])
         wait_for("the end of the workers (cleanPodPolicy Running)", lambda: not self.plane.kubectl("-n", self.ns, "get", "pods", "-o", "name", check=False).stdout.count("worker"), 60)
         Rehearsal.undisturbed = self.checkpoint()
+        # In the launcher's log, which is all that most people look at, a line for each report.
+        lines = re.findall(rf"^step (\d+)/{STEPS} \| loss \d", self.launcher().logs(), re.MULTILINE)
+        self.assertIn(str(STEPS), lines, self.launcher().logs())
+        done, said = self.helm_test()
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr + said)
+        self.assertRegex(said, "60 steps")
 
 
 class Launchers(Rehearsal):
@@ -129,6 +135,18 @@ class Releases(Rehearsal):
         self.until_succeeded()
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
+
+    def test_a_resized_job_goes_on_with_other_ranks(self):
+        self.install()
+        self.until_step(4)
+        first = self.launcher()
+        self.chart("upgrade", "workers=1")
+        second = self.launcher(but=[first])
+        self.until_succeeded()
+        self.assertEqual([first.code(), second.code()], [STOPPED, 0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assert_said(second, "goes on from step")
+        self.assertEqual(len(list((self.run_folder / f"checkpoints/step-{STEPS:08d}").glob("*.safetensors"))), 2)
 
     def test_uninstalled_and_installed_again_it_goes_on_over_the_same_claim(self):
         self.install()

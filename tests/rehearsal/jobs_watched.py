@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import unittest
 import urllib.request
 
 from kubelet import wait_for
@@ -11,11 +10,6 @@ from rehearsal import STEPS, Rehearsal
 
 class Watched(Rehearsal):
     LONG = ["run.steps=100000"]  # it is looked at, and taken away
-
-    def helm_test(self):
-        """Its end, and what its pod has said."""
-        done = self.plane.helm("test", "-n", self.ns, "vae", "--timeout", "90s", check=False)
-        return done, self.kubelet.find(self.ns, "vae-ebb-test").logs()
 
     def test_helm_test_passes_while_the_job_trains(self):
         self.install(overrides=self.LONG)
@@ -54,7 +48,7 @@ class Watched(Rehearsal):
                 # Of all ranks of its node, and of no others.
                 self.assertEqual(sorted(re.findall(r'^ebb_rank_info\{.*?rank="(\d)"', text, re.MULTILINE)), [str(2 * index), str(2 * index + 1)], text)
                 if not promtool.exists():
-                    raise unittest.SkipTest(f"there is no {promtool} (scripts/setup all unpacks it)")
+                    self.skip(f"there is no {promtool} (scripts/setup all unpacks it)")
                 done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 

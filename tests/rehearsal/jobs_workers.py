@@ -36,6 +36,9 @@ class Workers(Rehearsal):
         self.assertEqual(line.pop(0), "kubectl")
         self.plane.kubectl(*line)
         wait_for("the run's end", lambda: launcher.code() is not None, 120)
+        # The operator takes its word of the eviction back only now.
+        wait_for("the job's success", lambda: self.conditions(self.job()).get("Succeeded"), 60)
+        self.assertFalse(self.conditions(self.job()).get("Failed"))
         self.assertEqual(self.codes(), [0])
         self.assertIsNot(self.worker(1), worker)
         self.assert_as_undisturbed()
@@ -49,7 +52,7 @@ class Workers(Rehearsal):
         self.assertEqual(first.code(), LOST)
         self.assertIs(self.worker(1), worker)
         self.assertRegex(first.message(), rf"^code 5 \(communication\) on {first.hostname}: 1 of 2 hosts did not answer on port 2222 within 15 s: {worker.name}")
-        line = re.search(rf"kubectl (-n {self.ns} delete pod {worker.name})$", first.message())
+        line = re.search(rf"kubectl (-n {self.ns} delete pod {worker.name})$", first.message(), re.MULTILINE)
         self.assertTrue(line, first.message())
         self.plane.kubectl(*line[1].split(), "--wait=false")
         wait_for("the run's end", lambda: self.codes()[-1] == 0, 120)
@@ -66,6 +69,22 @@ class Workers(Rehearsal):
         self.assert_said(launcher, "starting again in ")
         self.assertEqual(self.codes(), [0])
         self.assertEqual(worker.statuses["ebb"]["restartCount"], 1)
+        self.assert_as_undisturbed()
+
+    def test_a_worker_whose_node_is_gone_is_missed_and_replaced_by_force(self):
+        """No connection of it is closed, as where a machine has lost its power: only time tells. Nobody but a person, or the node's
+        controller after its patience, takes such a pod away."""
+        self.install("job.waitForWorkers=90", overrides=["parallel.timeout=10s"])
+        self.until_step(25)
+        launcher, worker = self.launcher(), self.worker(1)
+        worker.cut_off()
+        wait_for("word of the missing ranks", lambda: re.search(r"rank [0-3] of 4 on \S+worker-0.* has not started it|its data did not come|cannot end", launcher.logs()), 60)
+        wait_for("the launcher's wait", lambda: "waiting for 1 of 2 hosts" in launcher.logs(), 90)
+        self.assertIs(self.worker(1), worker)
+        self.delete_pod(worker, "--force", "--grace-period=0")
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
     def test_a_worker_that_cannot_save_within_its_grace_loses_the_steps_since_the_checkpoint(self):

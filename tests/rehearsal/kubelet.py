@@ -1,12 +1,13 @@
 """A small stand-in for the scheduler and the kubelets of two nodes: runs the pods of an API server as processes of this machine.
 
-It knows what the chart's pods use, and fails a pod that asks for anything else. What it does not do: control groups (limits), seccomp, logs
-through the API (they are files here).
+It knows what the chart's pods use, and fails a pod that asks for anything else. What it does not do: control groups but for memory limits, seccomp,
+logs through the API (they are files here).
 """
 
 import threading
 import time
 
+import limits
 from api import Missing, pod_path
 from pod import Pod
 from resolver import Resolver
@@ -22,6 +23,8 @@ class Kubelet:
         self.pods, self.unscheduled, self.held = {}, {}, set()
         self.lock, self.ended = threading.Lock(), threading.Event()
         self.errors = []
+        self.limits = limits.parent()  # where memory limits are made; None: this machine lets nobody make them
+        self.kills_whole = False  # whether a container that outgrows its memory limit goes as a whole
         self.key_owner = None  # (part of a pod's name, user, mode): what its secrets' files get instead of what they should
 
     def __enter__(self):
@@ -44,6 +47,8 @@ class Kubelet:
         for pod in pods:
             pod.join(20)
         self.resolver.close()
+        if self.limits:
+            limits.remove(self.limits)
 
     # What tests do to nodes.
 

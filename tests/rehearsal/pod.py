@@ -7,9 +7,10 @@ import threading
 import time
 
 from ending import Ending
+from limits import Limit
 from sandbox import Container, Sandbox, rights
 from status import Status, now
-from volumes import NotYet, Volumes
+from volumes import NotYet, Volumes, megabytes
 
 TICK = 0.1
 
@@ -52,6 +53,10 @@ class Pod(Status, Ending, threading.Thread):
         """As a node does it that runs out of memory: at once."""
         self.eviction = message
 
+    def cut_off(self):
+        """As a node that has lost its power or its network: what is sent to it is lost without a word."""
+        self.kubelet.network.cut(self.address)
+
     def logs(self):
         """What all of its containers have said, all starts of them."""
         return "".join(f"--- {run.folder.name}\n{run.text()}" for run in self.runs)
@@ -88,6 +93,8 @@ class Pod(Status, Ending, threading.Thread):
                 run.process.wait(10)
             except Exception:
                 run.process.kill()
+            if run.limit:
+                run.limit.close()
             for part in ("root", "upper", "work"):
                 shutil.rmtree(run.folder / part, ignore_errors=True)
         self.address = None
@@ -224,11 +231,21 @@ class Pod(Status, Ending, threading.Thread):
                 source = f"{source}/{mount['subPath']}"
             mounts.append({"source": str(source), "target": mount["mountPath"], "readonly": mount.get("readOnly", False) or mount["name"] in self.volumes.readonly})
         context = container.get("securityContext", {})
-        run = Container(self.sandbox, image, self.folder / f"{container['name']}-{len(self.runs)}", words, env, mounts,
-                        rights(self.spec.get("securityContext", {}), context), context.get("readOnlyRootFilesystem", False))
+        start = f"{container['name']}-{len(self.runs)}"
+        run = Container(self.sandbox, image, self.folder / start, words, env, mounts, rights(self.spec.get("securityContext", {}), context),
+                        context.get("readOnlyRootFilesystem", False), self._limit(container, start))
+        if run.limit:
+            run.limit.watch(run.kill)
         self.runs.append(run)
         self.next_probe.pop(container["name"], None)
         return run
+
+    def _limit(self, container, start):
+        """A group of its own, as every container has, that the kernel's kills elsewhere are not its own. None where this machine lets nobody make one."""
+        if not self.kubelet.limits:
+            return None
+        wanted = container.get("resources", {}).get("limits", {}).get("memory")
+        return Limit(self.kubelet.limits, f"{self.uid[:8]}-{start}", megabytes(wanted) if wanted else None, self.kubelet.kills_whole and bool(wanted))
 
     @staticmethod
     def _expand(word, env):

@@ -1,7 +1,7 @@
 """One container, from within its pod's network: makes its mount and PID namespaces, and in them puts its root together, gives rights up and
 becomes its command, as PID 1. Ends with the command's code, or 128 and the signal. pod_init.py SPEC.json
 
-The steps are those of a container runtime. What is left out: control groups, seccomp's default profile.
+The steps are those of a container runtime. What is left out: control groups but that of the memory, seccomp's default profile.
 """
 
 import ctypes
@@ -53,13 +53,28 @@ def devices(root):
     mount("-t", "tmpfs", "-o", "size=64m,mode=1777", "tmpfs", dev / "shm")  # what a runtime gives unless a volume lies there
 
 
+def join(group):
+    """The control group of its memory, in which all that it starts will be."""
+    pathlib.Path(group["folder"], "cgroup.procs").write_text("0")
+
+
+def show(root, group):
+    """Where a program looks for its limit."""
+    mount("-t", "tmpfs", "-o", "mode=755,size=64k", "tmpfs", below(root, "/sys/fs/cgroup"))
+    bind(root, group["folder"], group["target"], True)
+
+
 def become(spec):
     root = spec["folder"] + "/root"
+    if spec["group"]:
+        join(spec["group"])
     for part in ("root", "upper", "work"):
         os.makedirs(f"{spec['folder']}/{part}", exist_ok=True)
     mount("-t", "overlay", "overlay", "-o", f"lowerdir={spec['image']},upperdir={spec['folder']}/upper,workdir={spec['folder']}/work", root)
     mount("-t", "proc", "proc", below(root, "/proc"))
     mount("-t", "sysfs", "-o", "ro", "sysfs", below(root, "/sys"))
+    if spec["group"]:
+        show(root, spec["group"])
     devices(root)
     for one in spec["mounts"]:
         bind(root, one["source"], one["target"], one["readonly"])

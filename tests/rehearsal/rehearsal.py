@@ -13,7 +13,7 @@ import unittest
 from kubelet import wait_for
 
 # Codes of ebb's; the last is that of a process that is killed.
-NO_DATA, LOST, STOPPED, KILLED = 3, 5, 75, 137
+NO_DATA, NO_MEMORY, LOST, STOPPED, KILLED = 3, 4, 5, 75, 137
 STEPS = 60
 # The quickstart's model, shorter: long enough on two cores that something can happen to it.
 OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s", "optimizer.schedule.warmup_steps=10", "checkpoint.every=20"]
@@ -38,13 +38,18 @@ class Rehearsal(unittest.TestCase):
     def tearDown(self):
         if self._failed():
             self._tell()
-        self.kubelet.key_owner = None
+        self.kubelet.key_owner, self.kubelet.kills_whole = None, False
         self.plane.helm("uninstall", "-n", self.ns, "vae", check=False)
         self.plane.kubectl("delete", "namespace", self.ns, "--wait=false")
         wait_for("the end of all pods", lambda: all(not pod.is_alive() for pod in self.kubelet.all(self.ns)), 60)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.assertEqual(self.kubelet.errors, [])
         print(f"  {time.monotonic() - self.begun:.0f} s", flush=True)
+
+    def skip(self, why):
+        """In the words that the summary of all tests looks for."""
+        print(f"skipped: {self._testMethodName}: {why}", flush=True)
+        self.skipTest(why)
 
     def _failed(self):
         result = getattr(self._outcome, "result", None)
@@ -86,6 +91,11 @@ class Rehearsal(unittest.TestCase):
 
     def install(self, *values, **named):
         return self.chart("install", *values, **named)
+
+    def helm_test(self):
+        """Its end, and what its pod has said."""
+        done = self.plane.helm("test", "-n", self.ns, "vae", "--timeout", "90s", check=False)
+        return done, self.kubelet.find(self.ns, "vae-ebb-test").logs()
 
     def suspend(self, job, value):
         self.plane.kubectl("-n", self.ns, "patch", "mpijob", job, "--type=merge", "-p", json.dumps({"spec": {"runPolicy": {"suspend": value}}}))
@@ -191,7 +201,7 @@ class Rehearsal(unittest.TestCase):
     def assert_as_undisturbed(self):
         """Bit by bit the run that nothing has happened to."""
         if Rehearsal.undisturbed is None:
-            self.skipTest("the undisturbed run did not come to its end")
+            self.skip("the undisturbed run did not come to its end")
         self.assertEqual(self.checkpoint(), Rehearsal.undisturbed)
 
     def assert_said(self, pod, pattern):

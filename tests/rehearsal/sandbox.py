@@ -44,6 +44,9 @@ class Network:
         run(*inside, "ip", "route", "add", "default", "via", self.gateway)
         return address
 
+    def cut(self, address):
+        run("ip", "link", "set", f"ebb0p{address.rsplit('.', 1)[1]}", "down")
+
 
 class Sandbox:
     def __init__(self, network, pod, folder):
@@ -94,8 +97,9 @@ def rights(pod_context, context):
 class Container:
     """One start of a container."""
 
-    def __init__(self, sandbox, image, folder, command, env, mounts, rights_, readonly):
-        self.folder = folder
+    def __init__(self, sandbox, image, folder, command, env, mounts, rights_, readonly, limit=None):
+        """limit: its Limit, which ends with it."""
+        self.folder, self.limit = folder, limit
         folder.mkdir(parents=True)
         self.message, self.log = folder / "message", folder / "log"
         self.message.touch()
@@ -103,7 +107,7 @@ class Container:
         env = {**IMAGE_ENVIRONMENT, "HOSTNAME": sandbox.hostname, **env}
         mounts = sandbox.files() + [{"source": str(self.message), "target": "/dev/termination-log", "readonly": False}] + mounts
         spec = {"folder": str(folder), "image": str(image), "mounts": mounts, "readonly": readonly, "workdir": IMAGE_FOLDER, "rights": rights_,
-                "command": command, "env": env}
+                "command": command, "env": env, "group": {"folder": str(limit.folder), "target": limit.target} if limit else None}
         (folder / "spec.json").write_text(json.dumps(spec))
         self.env, self.rights = env, rights_
         self.started = time.monotonic()

@@ -92,7 +92,8 @@ std::string pod_advice(const std::string& host) {
   if (parts.size() < 4 || parts[3] != "svc") return {};
   return fmt::format(
       "\n  why: kubectl -n {1} describe pod {0}"
-      "\n  one that is Failed (evicted) is made again once it is gone: kubectl -n {1} delete pod {0}",
+      "\n  one that is Failed (evicted) is made again once it is gone: kubectl -n {1} delete pod {0}"
+      "\n  one whose node is gone stays Terminating: kubectl -n {1} delete pod {0} --force --grace-period=0",
       parts[0], parts[2]);
 }
 

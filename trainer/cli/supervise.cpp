@@ -29,8 +29,12 @@ constexpr int kPatienceMs = 200;  // silence after which the begin of a paragrap
 // A request to stop that meets mpirun before it has started its ranks is lost: it is made again.
 constexpr int kAskAgainMs = 5000;
 constexpr int kLostLookMs = 1000;
+constexpr int kKillLookMs = 10'000;  // by how much a kill for lack of memory may be seen late
 // After mpirun has said that it lost a host it has to end; now and then it does not.
 constexpr auto kEndOfALostRun = std::chrono::seconds(15);
+// Nor does it where a host is gone without a word: it waits for the answer of its daemon there, though the
+// ranks that are left have given up. This long they may take for what they leave behind.
+constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
 
 // A file descriptor that closes itself.
 class Descriptor {
@@ -152,7 +156,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   Descriptor read_end(ends[0]), write_end(ends[1]);
   ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const std::int64_t killed_before = memory::killed_for_memory();
+  memory::KillWatch kills;
   const pid_t mpirun = start(host, line, write_end.get(), signals.before());
   write_end.close();
 
@@ -173,17 +177,21 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   };
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
-    const bool lost = finder.found().host_lost;
+    const bool lost = finder.found().host_lost, failed = finder.found().rank_has_spoken;
     const int patience = filter.holding()         ? kPatienceMs
                          : end.stop_requests == 1 ? kAskAgainMs
-                         : lost                   ? kLostLookMs
-                                                  : -1;
-    if (lost && !give_up) give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
+                         : lost || failed         ? kLostLookMs
+                                                  : kKillLookMs;
+    if ((lost || failed) && !give_up)
+      give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
     if (give_up && std::chrono::steady_clock::now() > *give_up) {
-      say("mpirun has lost a host and does not end: ending it");
+      say(lost ? "mpirun has lost a host and does not end: ending it"
+               : "a rank has given up, and mpirun does not end: a host may be gone. Ending it");
+      end.forced = true;
       ::kill(-mpirun, SIGKILL);
       give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
     }
+    kills.look();
     const int ready = ::poll(fds.data(), fds.size(), patience);
     if (ready == 0 && patience == kAskAgainMs) ::kill(mpirun, SIGUSR1);
     if (ready == 0) print(filter.flush());
@@ -204,13 +212,14 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   kill_orphans();
   end.words = finder.found();
   // Of this host, or as a neighbour of the killed rank has told of another.
-  end.out_of_memory = memory::killed_for_memory() > killed_before ||
-                      end.words.text.find(memory::kKilledForMemory) != std::string::npos;
+  end.out_of_memory =
+      kills.killed_lately() || end.words.text.find(memory::kKilledForMemory) != std::string::npos;
   return end;
 }
 
 Verdict verdict(const RunEnd& end) {
   constexpr int kBySignal = 128;
+  constexpr int kHostLost = 205;  // mpirun's: the connection to a daemon of it was lost
   if (end.code == kBySignal + SIGUSR1 && end.stop_requests > 0) {
     return {ExitCode::stopped,
             "stopped before training had begun: nothing was to be saved; run it again to go on"};
@@ -234,14 +243,21 @@ Verdict verdict(const RunEnd& end) {
                     "or has no ebb at the same path",
                     end.code)};
   }
+  // Whichever rank mpirun gives the code of: the one that was killed, or one that missed it.
+  const bool lost = end.code == kBySignal + SIGKILL || end.code == kHostLost ||
+                    end.code == static_cast<int>(ExitCode::communication);
+  if (lost && end.out_of_memory) {
+    return {
+        ExitCode::memory,
+        "the kernel killed a process for lack of memory: lower data.batch or raise data.micro_batches, start "
+        "fewer ranks (-n), or give the machine or container more memory"};
+  }
   switch (end.code) {
     case kBySignal + SIGKILL:
-      if (end.words.host_lost && !end.out_of_memory) break;
-      if (end.out_of_memory) {
-        return {ExitCode::memory,
-                "the kernel killed a process for lack of memory during the run: lower data.batch or raise "
-                "data.micro_batches, start fewer "
-                "ranks (-n), or give the machine or container more memory"};
+      if (end.words.host_lost) break;
+      if (end.forced) {
+        return {ExitCode::communication,
+                "a rank gave up and mpirun, which waited for a host that no longer answers, was ended"};
       }
       return {ExitCode::communication,
               "a rank was killed (SIGKILL), by a person, a scheduler, or a container's memory limit: `ebb "

@@ -88,6 +88,7 @@ std::string Wire::place(int rank) const {
 const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& mine,
                                       bool (*same)(const Notice&, const Notice&)) {
   check_stopped(operation);
+  kills_.look();
   held_->mine = mine;
   held_->requests.clear();
   peers_.clear();
@@ -202,7 +203,7 @@ void Wire::check_neighbours(const Operation& operation) {
       throw ReportedElsewhere(*code, message);
     }
     if (!neighbours_[peer].has_ended()) continue;
-    const bool for_memory = memory::killed_for_memory() > killed_before_;
+    const bool for_memory = kills_.killed_lately();
     fail(fmt::format("{} cannot end on {} (waited {:.1f} s): {}, process {}, is gone{}; its last was {}",
                      describe(operation), place(rank_), seconds_since(operation.started), place(peers_[i]),
                      neighbours_[peer].pid(),

@@ -75,7 +75,7 @@ class Wire {
 
   int rank_ = 0;
   int size_ = 1;
-  std::int64_t killed_before_ = memory::killed_for_memory();
+  memory::KillWatch kills_;
   std::vector<std::string> hosts_;
   std::vector<Notice> heard_;          // by rank; the last one of each
   std::vector<Neighbour> neighbours_;  // by rank; those that this rank cannot watch are unknown

@@ -1,8 +1,11 @@
 #include "memory/kills.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 namespace ebb::memory {
 namespace {
@@ -39,6 +42,30 @@ std::int64_t killed_for_memory(const fs::path& self, const fs::path& mount, cons
     if (kills) return *kills;
   }
   return kills_in(machine).value_or(0);
+}
+
+bool killed_before_this_start() {
+  const char* note = std::getenv("EBB_KILLED_FOR_MEMORY");
+  std::error_code unreadable;
+  return note != nullptr && fs::exists(note, unreadable);
+}
+
+KillWatch::KillWatch(std::function<std::int64_t()> count) : count_(std::move(count)), seen_(count_()) {}
+
+void KillWatch::look(Clock::time_point now) {
+  if (now - looked_ >= kBetweenLooks) read(now);
+}
+
+bool KillWatch::killed_lately(Clock::time_point now) {
+  read(now);
+  return last_kill_ != Clock::time_point::min() && now - last_kill_ <= kLately;
+}
+
+void KillWatch::read(Clock::time_point now) {
+  const std::int64_t count = count_();
+  if (count > seen_) last_kill_ = now;
+  seen_ = count;
+  looked_ = now;
 }
 
 }  // namespace ebb::memory

@@ -1,6 +1,8 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 
 namespace ebb::memory {
 
@@ -13,5 +15,33 @@ inline constexpr const char* kKilledForMemory = "the kernel has killed a process
 std::int64_t killed_for_memory(const std::filesystem::path& self = "/proc/self/cgroup",
                                const std::filesystem::path& mount = "/sys/fs/cgroup",
                                const std::filesystem::path& machine = "/proc/vmstat");
+
+// Whether a process of this worker was killed for lack of memory at an earlier start: the file that
+// EBB_KILLED_FOR_MEMORY names is there (docker/ebb-worker leaves it).
+bool killed_before_this_start();
+
+// Tells a process that has just died of a kill for lack of memory from one that died of something else, days
+// after such a kill: only those of the last half minute count. One thread at a time.
+class KillWatch {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr auto kBetweenLooks = std::chrono::seconds(5);
+  static constexpr auto kLately = std::chrono::seconds(30);
+
+  explicit KillWatch(std::function<std::int64_t()> count = [] { return killed_for_memory(); });
+  // To be called now and then: reads the count, at most once in kBetweenLooks. A kill is taken to be as old
+  // as the look that saw it.
+  void look(Clock::time_point now = Clock::now());
+  // Looks in any case.
+  [[nodiscard]] bool killed_lately(Clock::time_point now = Clock::now());
+
+ private:
+  void read(Clock::time_point now);
+
+  std::function<std::int64_t()> count_;
+  std::int64_t seen_;
+  Clock::time_point looked_ = Clock::now();
+  Clock::time_point last_kill_ = Clock::time_point::min();
+};
 
 }  // namespace ebb::memory

@@ -10,8 +10,10 @@
 #include "comm/affinity.h"
 #include "data/dataset.h"
 #include "data/windows.h"
+#include "memory/cgroup.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "memory/kills.h"
 #include "numerics/matrix_rate.h"
 #include "train/weights.h"
 
@@ -206,7 +208,24 @@ std::string Session::description() const {
       config.data.batch);
 }
 
+namespace {
+
+// It would be killed again; and the launcher, on a host of its own, was told of a signal 9 alone.
+void require_memory_lasted() {
+  if (!memory::killed_before_this_start()) return;
+  const std::int64_t limit = memory::Cgroup().read().limit;
+  throw Error(
+      ExitCode::memory,
+      fmt::format(
+          "the kernel killed a process of this worker for lack of memory{}, at the start before: lower "
+          "data.batch or raise data.micro_batches, have fewer ranks in a worker, or raise its limit",
+          limit > 0 ? fmt::format(" (its limit is {})", format_bytes(limit)) : ""));
+}
+
+}  // namespace
+
 void check_inputs(const Config& config, const comm::World& world) {
+  require_memory_lasted();
   (void)loader_plan(config, world).rank_micro_batch();
   for (const char* name : {"train", "test"}) (void)open_split(config, name);
 }
