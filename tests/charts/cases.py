@@ -111,6 +111,7 @@ REFUSALS = {
     # The launcher reads the tokenizer beside one worker.
     "data.claim.accessModes is ReadWriteOncePod, and 2 pods read that claim":
         given("data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOncePod}", "overrides[0]=data.tokenizer=${EBB_DATA:-data}/tokenizer.model"),
+    "data.emptyDir is a folder of each pod alone, and the launcher looks for the tokenizer": given("data.emptyDir=true", "overrides[0]=data.tokenizer=/data/tokenizer.model"),
     "the run's folder would be /other/vae-fashion-mnist, which is not on the checkpoint volume (checkpoints.mountPath=/runs)": given("overrides[0]=run.dir=/other"),
     "the run's folder would be /runs2/vae-fashion-mnist": given("overrides[0]=run.dir=/runs2"),
     "the run's folder would be runs/vae-fashion-mnist": given("overrides[0]=run.dir=runs"),
@@ -129,6 +130,7 @@ REFUSALS = {
     "env.HF_TOKEN looks like a secret": given("env.HF_TOKEN=x"),
     "env.OMPI_MCA_plm_rsh_args: the MPI operator sets": given("env.OMPI_MCA_plm_rsh_args=x"),
     "env.EBB_DATA: the chart sets EBB_DATA itself, from data.mountPath": given("env.EBB_DATA=x"),
+    "env.EBB_KILLED_FOR_MEMORY: the chart sets EBB_KILLED_FOR_MEMORY itself": given("env.EBB_KILLED_FOR_MEMORY=x"),
     "env.EBB_ATTEMPT: the chart sets EBB_ATTEMPT itself": given("env.EBB_ATTEMPT=x"),
     "worker.extraEnv: the chart sets HOME itself": given("worker.extraEnv[0].name=HOME"),
     "launcher.extraEnv holds A, which env has already": given("env.A=x", "launcher.extraEnv[0].name=A"),
@@ -142,6 +144,13 @@ REFUSALS = {
     "launcher: a volume called data is mounted at /data, and the pod has none (it has config, tmp, shm, checkpoints, ssh-auth, mpi-job-config)":
         given("data.existingClaim=sets", "launcher.initContainers[0].name=a,launcher.initContainers[0].volumeMounts[0].name=data,launcher.initContainers[0].volumeMounts[0].mountPath=/data"),
     "worker: a volume called scrach is mounted at /scratch": given("worker.extraVolumes[0].name=scratch,worker.extraVolumeMounts[0].name=scrach,worker.extraVolumeMounts[0].mountPath=/scratch"),
+    "worker: a volume called mpi-job-config is mounted at /a, and the pod has none": given("worker.extraVolumeMounts[0].name=mpi-job-config,worker.extraVolumeMounts[0].mountPath=/a"),
+    "worker: a volume called ssh-auth is mounted at /a, and the pod has none (it has config, tmp, shm, checkpoints)":
+        given("mode=job", "worker.extraVolumeMounts[0].name=ssh-auth,worker.extraVolumeMounts[0].mountPath=/a"),
+    "worker.extraVolumeMounts mounts tmp at /runs/, where something else is mounted already": given("worker.extraVolumeMounts[0].name=tmp,worker.extraVolumeMounts[0].mountPath=/runs/"),
+    "launcher.extraVolumeMounts mounts shm at /a, where":
+        given("launcher.extraVolumeMounts[0].name=tmp,launcher.extraVolumeMounts[0].mountPath=/a,launcher.extraVolumeMounts[1].name=shm,launcher.extraVolumeMounts[1].mountPath=/a"),
+    "worker.initContainers: ebb is the name of another container of the pod": given("worker.initContainers[0].name=ebb"),
     "worker.securityContext asks for what the Pod Security Standard `restricted` does not allow (privileged)": given("worker.securityContext.privileged=true"),
     "launcher.podSecurityContext asks for what the Pod Security Standard `restricted` does not allow (the user root)": given("launcher.podSecurityContext.runAsUser=0"),
     "(allowPrivilegeEscalation, the capability SYS_ADMIN, capabilities that are not dropped, no seccomp profile)":

@@ -47,6 +47,9 @@ TEST_F(Kills, OfAnEarlierStartAreToldByANote) {
   EXPECT_FALSE(killed_before_this_start());
   put("note", "");
   EXPECT_TRUE(killed_before_this_start());
+  std::filesystem::last_write_time(
+      folder_ / "note", std::filesystem::file_time_type::clock::now() - kNoteHolds - std::chrono::seconds(5));
+  EXPECT_FALSE(killed_before_this_start());
   unsetenv("EBB_KILLED_FOR_MEMORY");
 }
 

@@ -29,7 +29,11 @@ class A_Undisturbed(Rehearsal):
     """The first by its name: others compare with it."""
 
     def test_two_workers_of_two_ranks_train_to_the_end(self):
-        self.install()
+        notes = self.install().stdout
+        # Until there is a launcher `kubectl logs -l` finds nothing, and ends.
+        wait = next(line.split() for line in notes.splitlines() if " wait --for=" in line)
+        self.plane.kubectl(*wait[1:])
+        self.assertEqual(self.launcher(seconds=1).phase, "Running")
         self.until_succeeded()
         self.assertEqual(self.codes(), [0])
         self.assertEqual(self.steps(), list(range(STEPS)))

@@ -40,7 +40,7 @@ class Verdicts(Rehearsal):
         self.install("job.backoffLimit=1,worker.resources.limits.memory=700Mi", overrides=["data.batch=40000"])
         name = self.job()["metadata"]["name"]
         first = self.failed(self.launcher())
-        self.assertRegex(first.message(), rf"^code 4 \(memory\), rank [0-3] on {name}-worker-[01]\S*: the kernel killed a process .* for lack of memory")
+        self.assertRegex(first.message(), rf"^code 4 \(memory\), rank [0-3] on {name}-worker-[01]\S*: the kernel (killed|has killed) a process .* for lack of memory")
         self.assertEqual(json.loads((self.run_folder / "verdict.json").read_text())["code"], NO_MEMORY)
         second = self.failed(self.launcher(but=[first]))
         self.assertNotIn("mpirun", second.logs())

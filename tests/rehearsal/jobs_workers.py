@@ -52,7 +52,7 @@ class Workers(Rehearsal):
         self.assertEqual(first.code(), LOST)
         self.assertIs(self.worker(1), worker)
         self.assertRegex(first.message(), rf"^code 5 \(communication\) on {first.hostname}: 1 of 2 hosts did not answer on port 2222 within 15 s: {worker.name}")
-        line = re.search(rf"kubectl (-n {self.ns} delete pod {worker.name})$", first.message(), re.MULTILINE)
+        line = re.search(rf"kubectl (-n {self.ns} delete pod {worker.name});", first.message())
         self.assertTrue(line, first.message())
         self.plane.kubectl(*line[1].split(), "--wait=false")
         wait_for("the run's end", lambda: self.codes()[-1] == 0, 120)

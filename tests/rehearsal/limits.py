@@ -1,30 +1,45 @@
 """A container's memory, limited or counted by a control group of this machine, version 1 or 2."""
 
-import os
 import pathlib
+import secrets
 import threading
 import time
 
 MOUNT = pathlib.Path("/sys/fs/cgroup")
-ABOVE = f"ebb-rehearsal-{os.getpid()}"
+PREFIX = "ebb-rehearsal-"
+ABOVE = PREFIX + secrets.token_hex(4)  # a process number would be that of a namespace
+LEFT_BEHIND_S = 2 * 3600  # no rehearsal takes so long
 
 
 def parent():
     """The folder below which groups with a memory limit are made; None where none can be."""
+    first = (MOUNT / "memory/memory.limit_in_bytes").exists()
+    above = (MOUNT / "memory" if first else MOUNT) / ABOVE
     try:
-        if (MOUNT / "memory/memory.limit_in_bytes").exists():
-            above = MOUNT / "memory" / ABOVE
-            above.mkdir(exist_ok=True)
-            return above
-        if "memory" in (MOUNT / "cgroup.controllers").read_text().split():
+        if not first:
+            if "memory" not in (MOUNT / "cgroup.controllers").read_text().split():
+                return None
             (MOUNT / "cgroup.subtree_control").write_text("+memory")
-            above = MOUNT / ABOVE
-            above.mkdir(exist_ok=True)
+        sweep(above.parent)
+        above.mkdir()
+        if not first:
             (above / "cgroup.subtree_control").write_text("+memory")
-            return above
+        return above
     except OSError:
-        pass
-    return None
+        if above.exists():
+            remove(above)
+        return None
+
+
+def sweep(folder):
+    """What a rehearsal that was killed has left: only a group without processes can be removed."""
+    for above in folder.glob(PREFIX + "*"):
+        if time.time() - above.stat().st_mtime > LEFT_BEHIND_S:
+            for group in [*above.glob("*/"), above]:
+                try:
+                    group.rmdir()
+                except OSError:
+                    pass
 
 
 def remove(folder):
@@ -35,8 +50,10 @@ def remove(folder):
             return
         except FileNotFoundError:
             return
-        except OSError:
+        except OSError as error:
+            last = error
             time.sleep(0.1)
+    print(f"left behind: {folder}: {last}", flush=True)
 
 
 class Limit:
@@ -49,6 +66,10 @@ class Limit:
         first = MOUNT / "memory" in self.folder.parents
         if megabytes:
             (self.folder / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(megabytes << 20))
+            # As kubelets do: what is above the limit is killed and not paged out.
+            swap = self.folder / ("memory.swappiness" if first else "memory.swap.max")
+            if swap.exists():
+                swap.write_text("0")
         self.events = self.folder / ("memory.oom_control" if first else "memory.events")
         # As a container sees it: its own group is the root.
         self.target = "/sys/fs/cgroup/memory" if first else "/sys/fs/cgroup"
@@ -72,7 +93,7 @@ class Limit:
                     continue
                 self.events.write_text("0")
                 while not self.kills() and not self.closed.is_set():
-                    pass
+                    time.sleep(0.0005)
             except OSError:
                 return  # it has gone
             end_all()

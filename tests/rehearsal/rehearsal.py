@@ -48,7 +48,8 @@ class Rehearsal(unittest.TestCase):
 
     def skip(self, why):
         """In the words that the summary of all tests looks for."""
-        print(f"skipped: {self._testMethodName}: {why}", flush=True)
+        # On a line of its own: unittest has begun one.
+        print(f"\nskipped: {self._testMethodName}: {why}", flush=True)
         self.skipTest(why)
 
     def _failed(self):

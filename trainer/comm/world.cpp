@@ -96,7 +96,7 @@ void World::expect_ranks(std::int64_t expected) const {
               ? "A launcher that does not know this program's MPI starts single ranks that do not see each "
                 "other: is "
                 "mpirun the one of the MPI that `ebb --version` names, and does it read the host file?"
-              : "Compare mpirun's -np and the slots of its host file; parallel.ranks=0 takes any number."));
+              : "Compare that with mpirun's -np and the slots of its host file."));
 }
 
 std::vector<std::string> World::gather_to_all(const std::string& text, double timeout_s) const {

@@ -47,7 +47,9 @@ std::int64_t killed_for_memory(const fs::path& self, const fs::path& mount, cons
 bool killed_before_this_start() {
   const char* note = std::getenv("EBB_KILLED_FOR_MEMORY");
   std::error_code unreadable;
-  return note != nullptr && fs::exists(note, unreadable);
+  if (note == nullptr) return false;
+  const fs::file_time_type written = fs::last_write_time(note, unreadable);
+  return !unreadable && fs::file_time_type::clock::now() - written <= kNoteHolds;
 }
 
 KillWatch::KillWatch(std::function<std::int64_t()> count) : count_(std::move(count)), seen_(count_()) {}

@@ -16,8 +16,11 @@ std::int64_t killed_for_memory(const std::filesystem::path& self = "/proc/self/c
                                const std::filesystem::path& mount = "/sys/fs/cgroup",
                                const std::filesystem::path& machine = "/proc/vmstat");
 
-// Whether a process of this worker was killed for lack of memory at an earlier start: the file that
-// EBB_KILLED_FOR_MEMORY names is there (docker/ebb-worker leaves it).
+// As long as a start may wait for its hosts (ten minutes), and more. Ranks have lived through an older kill.
+inline constexpr auto kNoteHolds = std::chrono::minutes(15);
+
+// Whether a process of this worker was killed for lack of memory at the start before: the file that
+// EBB_KILLED_FOR_MEMORY names (docker/ebb-worker leaves it) is there, and younger than kNoteHolds.
 bool killed_before_this_start();
 
 // Tells a process that has just died of a kill for lack of memory from one that died of something else, days

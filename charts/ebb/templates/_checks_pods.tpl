@@ -22,7 +22,7 @@
 
 {{/* Names that are the chart's, or that the operator writes over without a word: name, at. */}}
 {{- define "ebb.checkVariable" -}}
-{{- if has .name (list "HOME" "EBB_DATA" "EBB_ATTEMPT") -}}
+{{- if has .name (list "HOME" "EBB_DATA" "EBB_ATTEMPT" "EBB_KILLED_FOR_MEMORY") -}}
 {{- fail (printf "%s: the chart sets %s itself%s" .at .name (ternary ", from data.mountPath" "" (eq .name "EBB_DATA"))) -}}
 {{- end -}}
 {{- if has .name (list "K_MPI_JOB_ROLE" "OMPI_MCA_orte_keep_fqdn_hostnames" "OMPI_MCA_orte_default_hostfile" "OMPI_MCA_plm_rsh_args" "OMPI_MCA_orte_set_default_slots") -}}
@@ -63,13 +63,42 @@
 {{- define "ebb.checkMounts" -}}
 {{- $v := .root.Values -}}
 {{- $name := .name -}}
-{{- $there := list "config" "tmp" "shm" "checkpoints" "ssh-auth" "mpi-job-config" -}}
-{{- if include "ebb.hasData" . -}}{{- $there = append $there "data" -}}{{- end -}}
+{{- $there := list "config" "tmp" "shm" "checkpoints" -}}
+{{- $taken := list "/config" "/tmp" "/dev/shm" (trimSuffix "/" $v.checkpoints.mountPath) -}}
+{{- if include "ebb.hasData" . -}}
+{{- $there = append $there "data" -}}
+{{- $taken = append $taken (trimSuffix "/" $v.data.mountPath) -}}
+{{- end -}}
 {{- if ne $name "launcher" -}}
-{{- range $i, $_ := $v.secrets -}}{{- $there = append $there (printf "secret-%d" $i) -}}{{- end -}}
+{{- range $i, $secret := $v.secrets -}}
+{{- $there = append $there (printf "secret-%d" $i) -}}
+{{- $taken = append $taken (trimSuffix "/" $secret.mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- /* The operator's. */ -}}
+{{- if eq $v.mode "mpijob" -}}
+{{- $there = append $there "ssh-auth" -}}
+{{- $taken = append $taken "/home/mpiuser/.ssh" -}}
+{{- if eq $name "launcher" -}}
+{{- $there = append $there "mpi-job-config" -}}
+{{- $taken = append $taken "/etc/mpi" -}}
+{{- end -}}
 {{- end -}}
 {{- range .role.extraVolumes -}}{{- $there = append $there .name -}}{{- end -}}
 {{- $mounts := .role.extraVolumeMounts -}}
+{{- range $mounts -}}
+{{- if has (trimSuffix "/" .mountPath) $taken -}}
+{{- fail (printf "%s.extraVolumeMounts mounts %s at %s, where something else is mounted already: take another path" $name .name .mountPath) -}}
+{{- end -}}
+{{- $taken = append $taken (trimSuffix "/" .mountPath) -}}
+{{- end -}}
+{{- $names := list "ebb" -}}
+{{- range .role.initContainers -}}
+{{- if has .name $names -}}
+{{- fail (printf "%s.initContainers: %s is the name of another container of the pod: give it one of its own" $name .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- range .role.initContainers -}}{{- $mounts = concat $mounts (default list .volumeMounts) -}}{{- end -}}
 {{- range $mounts -}}
 {{- if not (has .name $there) -}}

@@ -23,7 +23,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (eq $v.mode "mpijob") (eq $place "claim.size") (not (has "ReadWriteMany" $v.checkpoints.claim.accessModes)) -}}
-{{- fail (printf "checkpoints.claim.accessModes is %s, and %d pods mount that claim, maybe on as many nodes (the launcher and workers=%d): let it hold ReadWriteMany, or train in one pod with mode=job" (join ", " $v.checkpoints.claim.accessModes) (add1 (int $v.workers)) (int $v.workers)) -}}
+{{- fail (printf "checkpoints.claim.accessModes is %s, and %d pods mount that claim, maybe on as many nodes (the launcher and workers=%d): let it hold ReadWriteMany, or train in one pod with mode=job. Where one node has all the pods, a claim made beforehand is not asked (checkpoints.existingClaim)" (join ", " $v.checkpoints.claim.accessModes) (add1 (int $v.workers)) (int $v.workers)) -}}
 {{- end -}}
 {{- $folder := include "ebb.runFolder" . -}}
 {{- $there := clean $v.checkpoints.mountPath -}}
@@ -34,9 +34,13 @@
 {{- range $name := include "ebb.roles" . | splitList " " -}}
 {{- if include "ebb.hasData" (dict "root" $ "name" $name) -}}{{- $readers = add $readers (ternary 1 (int $v.workers) (eq $name "launcher")) -}}{{- end -}}
 {{- end -}}
+{{- $own := include "ebb.places" $v.data -}}
+{{- if and (eq $v.mode "mpijob") (has $own (list "emptyDir" "ephemeral.size")) (include "ebb.hasData" (dict "root" $ "name" "launcher")) (not $v.launcher.initContainers) -}}
+{{- fail (printf "data.%s is a folder of each pod alone, and the launcher looks for the tokenizer of the run in its own, which nothing fills: fill it by launcher.initContainers as the workers' by worker.initContainers, or give data a claim" $own) -}}
+{{- end -}}
 {{- $modes := $v.data.claim.accessModes -}}
 {{- if and $v.data.claim.size (gt $readers 1) (not (or (has "ReadWriteMany" $modes) (has "ReadOnlyMany" $modes))) -}}
-{{- fail (printf "data.claim.accessModes is %s, and %d pods read that claim, maybe on as many nodes: let it hold ReadWriteMany or ReadOnlyMany" (join ", " $modes) $readers) -}}
+{{- fail (printf "data.claim.accessModes is %s, and %d pods read that claim, maybe on as many nodes: let it hold ReadWriteMany or ReadOnlyMany. Where one node has all the pods, a claim made beforehand is not asked (data.existingClaim)" (join ", " $modes) $readers) -}}
 {{- end -}}
 {{- if and $v.security.restricted (or $v.data.hostPath $v.checkpoints.hostPath) -}}
 {{- fail "a host path is not allowed by the Pod Security Standard `restricted`: set security.restricted=false (the namespace needs the level `privileged`), or use a claim" -}}
