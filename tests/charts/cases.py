@@ -56,6 +56,7 @@ REFUSALS = {
     "memory.budget of the run is 1.5 KiB (1536 bytes) for each of slotsPerWorker=1 ranks, and worker.resources.limits.memory=1535 (1535 bytes)":
         text("memory: {budget: 1.5 KiB}", "worker.resources.limits.memory=1535,shm.size=1Ki"),
     "worker.resources.limits.memory=8589934592 (8589934592 bytes)": text("memory: {budget: 8589934593}", "worker.resources.limits.memory=8589934592"),
+    "worker.resources.limits.memory=4e9 (4000000000 bytes)": text("memory: {budget: 4GiB}", "worker.resources.limits.memory=4e9"),
     "Lower memory.budget to 6442450944 bytes": given("slotsPerWorker=2,worker.resources.limits.memory=12Gi", "overrides[0]=memory.budget=8 GB"),
     "shm.size=2Gi counts against worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
     "mode job is one pod": given("mode=job,workers=2"),

@@ -34,6 +34,16 @@ TEST(Verdict, AnMpirunThatHadToBeEndedIsALostHost) {
   EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
 }
 
+TEST(Verdict, AnMpirunThatHangsAfterItToldOfAKilledRankIsThatRanksEnd) {
+  RunEnd end{137, 0, false, true};
+  end.words.rank = 0;
+  end.words.text = "mpirun noticed that process rank 0 with PID 0 on node a exited on signal 9 (Killed).";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("a rank was killed or crashed"));
+  end.out_of_memory = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::memory);
+}
+
 TEST(Verdict, ALostHostIsCommunication) {
   const Verdict lost = verdict({205, 0, false});
   EXPECT_EQ(lost.code, ExitCode::communication);
@@ -77,19 +87,32 @@ TEST(Verdict, AStartThatFailedIsNoFaultOfEbb) {
 }
 
 // Open MPI's own does so now and then; a shell that says the same stands for it here.
-TEST(RunSupervised, AnMpirunThatHasLostAHostAndDoesNotEndIsEnded) {
+RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
   LaunchHost host;
   host.mpirun = "/bin/sh";
   const LaunchLine line{{},
-                        {"sh", "-c",
-                         "echo 'ORTE has lost communication with a remote daemon.' >&2; trap '' TERM; "
-                         "while :; do sleep 1; done"}};
-  std::string said;
+                        {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
   const SignalsHeld signals;
-  const RunEnd end = run_supervised(host, line, signals, Attendance::scheduler,
-                                    [&](const std::string& text) { said += text; });
+  return run_supervised(host, line, signals, Attendance::scheduler,
+                        [&](const std::string& text) { said += text; });
+}
+
+TEST(RunSupervised, AnMpirunThatHasLostAHostAndDoesNotEndIsEnded) {
+  std::string said;
+  const RunEnd end = of_one_that_hangs("ORTE has lost communication with a remote daemon.", said);
   EXPECT_EQ(end.code, 128 + SIGKILL);
   EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
+// As was seen of ranks that were killed in MPI_Finalize.
+TEST(RunSupervised, AnMpirunThatHasToldOfAKilledRankAndDoesNotEndIsEnded) {
+  std::string said;
+  const RunEnd end = of_one_that_hangs(
+      "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 9 (Killed).", said);
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_TRUE(end.forced);
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
 }
 

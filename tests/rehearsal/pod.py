@@ -224,12 +224,14 @@ class Pod(Status, Ending, threading.Thread):
         image, over = self.kubelet.images[container["image"]]
         env = self._environment(container)
         words = [word if "$(" not in word else self._expand(word, env) for word in container.get("command", ["/usr/bin/tini", "--"]) + container.get("args", [])]
-        mounts = [{"source": source, "target": target, "readonly": True} for source, target in over]
+        mounts = []
         for mount in sorted(container.get("volumeMounts", []), key=lambda one: one["mountPath"].count("/")):
             source = self.volumes.paths[mount["name"]]
             if mount.get("subPath"):
                 source = f"{source}/{mount['subPath']}"
             mounts.append({"source": str(source), "target": mount["mountPath"], "readonly": mount.get("readOnly", False) or mount["name"] in self.volumes.readonly})
+        # Last: a checkout in /tmp has the program's libraries below a volume of the pod.
+        mounts += [{"source": source, "target": target, "readonly": True} for source, target in over]
         context = container.get("securityContext", {})
         start = f"{container['name']}-{len(self.runs)}"
         run = Container(self.sandbox, image, self.folder / start, words, env, mounts, rights(self.spec.get("securityContext", {}), context),

@@ -13,6 +13,9 @@ struct LastWords {
   Start start = Start::made;     // whether mpirun could start the ranks
   bool host_lost = false;        // mpirun says that it lost a host
   bool rank_has_spoken = false;  // else `text` is mpirun's
+
+  // With an error of its own, or as mpirun has noticed.
+  [[nodiscard]] bool a_rank_ended() const { return rank_has_spoken || rank >= 0; }
 };
 
 // Finds them in what mpirun and the ranks write to standard error.

@@ -33,7 +33,8 @@ constexpr int kKillLookMs = 10'000;  // by how much a kill for lack of memory ma
 // After mpirun has said that it lost a host it has to end; now and then it does not.
 constexpr auto kEndOfALostRun = std::chrono::seconds(15);
 // Nor does it where a host is gone without a word: it waits for the answer of its daemon there, though the
-// ranks that are left have given up. This long they may take for what they leave behind.
+// ranks that are left have given up. This long they may take for what they leave behind. Nor, rarely, where
+// all ranks were killed while they ended: it has said so, and hangs.
 constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
 
 // A file descriptor that closes itself.
@@ -177,7 +178,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   };
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
-    const bool lost = finder.found().host_lost, failed = finder.found().rank_has_spoken;
+    const bool lost = finder.found().host_lost, failed = finder.found().a_rank_ended();
     const int patience = filter.holding()         ? kPatienceMs
                          : end.stop_requests == 1 ? kAskAgainMs
                          : lost || failed         ? kLostLookMs
@@ -186,7 +187,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
       give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
     if (give_up && std::chrono::steady_clock::now() > *give_up) {
       say(lost ? "mpirun has lost a host and does not end: ending it"
-               : "a rank has given up, and mpirun does not end: a host may be gone. Ending it");
+               : "a rank has ended early, and mpirun does not end: a host may be gone. Ending it");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
       give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
@@ -255,9 +256,13 @@ Verdict verdict(const RunEnd& end) {
   switch (end.code) {
     case kBySignal + SIGKILL:
       if (end.words.host_lost) break;
-      if (end.forced) {
+      if (end.forced && end.words.rank_has_spoken) {
         return {ExitCode::communication,
                 "a rank gave up and mpirun, which waited for a host that no longer answers, was ended"};
+      }
+      if (end.forced) {
+        return {ExitCode::communication,
+                "a rank was killed or crashed, and mpirun, which told of it and did not end, was ended"};
       }
       return {ExitCode::communication,
               "a rank was killed (SIGKILL), by a person, a scheduler, or a container's memory limit: `ebb "

@@ -14,7 +14,7 @@ struct RunEnd {
   int code = 0;                // as a shell has it: 128 + N for one ended by signal N
   int stop_requests = 0;       // 1: after this step; 2 and more: at once
   bool out_of_memory = false;  // the kernel killed a process for lack of memory just before
-  bool forced = false;         // mpirun did not end by itself after a rank had given up
+  bool forced = false;         // mpirun did not end by itself after a rank had
   LastWords words{};
 };
 

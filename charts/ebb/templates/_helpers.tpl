@@ -84,9 +84,9 @@ run.steps: "2000"
 {{/* A size as a number of bytes, of Kubernetes' units (64Gi) and of the configuration's (25MiB, 8 GB); nothing for what is none. */}}
 {{- define "ebb.bytes" -}}
 {{- $text := ternary (printf "%.0f" (float64 (ternary . 0 (kindIs "float64" .)))) (toString .) (kindIs "float64" .) -}}
-{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text -}}
+{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?([eE][0-9]+)?" $text -}}
 {{- $unit := trimPrefix $number $text | trim | trimSuffix "B" -}}
-{{- $power := dict "k" 1 "K" 1 "M" 2 "G" 3 "T" 4 "P" 5 -}}
+{{- $power := dict "k" 1 "K" 1 "M" 2 "G" 3 "T" 4 "P" 5 "E" 6 -}}
 {{- $letter := trimSuffix "i" $unit -}}
 {{- if and $number (or (not $unit) (hasKey $power $letter)) -}}
 {{- $bytes := float64 $number -}}
