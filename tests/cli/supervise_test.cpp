@@ -50,6 +50,20 @@ TEST(Verdict, ALostHostIsCommunication) {
   EXPECT_THAT(lost.message, HasSubstr("205"));
 }
 
+// The ranks beside the lost ones may be heard before or after mpirun's daemon is.
+TEST(Verdict, ALostHostIsNamedThoughARankSpokeToo) {
+  const std::string lost = "  Remote daemon: [[1,0],2] on node host-1\n",
+                    rank = "ebb: rank 0 of 2 on vm: it is gone\n";
+  for (const std::string& text : {lost + rank, rank + lost}) {
+    LastWordsFinder finder;
+    finder.feed(text);
+    RunEnd end{205, 0, false};
+    end.words = finder.found();
+    EXPECT_EQ(end.words.text, "it is gone");
+    EXPECT_THAT(verdict(end).message, HasSubstr("connection to host host-1 was lost"));
+  }
+}
+
 TEST(Verdict, AnMpirunThatDidNotEndAfterALossIsThatLoss) {
   RunEnd end{137, 0, false};
   end.words.host_lost = true;

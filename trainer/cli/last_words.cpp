@@ -1,5 +1,7 @@
 #include "cli/last_words.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace ebb::cli {
@@ -45,8 +47,11 @@ void of_daemon(std::string_view text, LastWords& words) {
   if (begin == std::string_view::npos || at == std::string_view::npos ||
       !text.substr(begin).starts_with("Remote daemon:"))
     return;
-  words.host = text.substr(at + kOn.size());
-  words.text = "the connection to host " + words.host + " was lost: it, its pod or its sshd has ended";
+  const std::string_view host = text.substr(at + kOn.size());
+  words.loss = fmt::format("the connection to host {} was lost: it, its pod or its sshd has ended", host);
+  if (words.rank_has_spoken || !words.text.empty()) return;
+  words.host = host;
+  words.text = words.loss;
 }
 
 // "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
@@ -88,9 +93,9 @@ void LastWordsFinder::line(std::string_view line) {
     found_.host_lost = true;
   } else if (!found_.rank_has_spoken && take(line, "ebb: ")) {
     of_rank(line, found_);
-  } else if (!found_.rank_has_spoken) {
-    of_mpirun(line, found_);
-    if (found_.text.empty()) of_daemon(line, found_);
+  } else {
+    if (!found_.rank_has_spoken) of_mpirun(line, found_);
+    of_daemon(line, found_);
   }
 }
 

@@ -12,6 +12,7 @@ struct LastWords {
   enum class Start { made, not_made, no_slots };
   Start start = Start::made;     // whether mpirun could start the ranks
   bool host_lost = false;        // mpirun says that it lost a host
+  std::string loss{};            // and which one; kept where a rank speaks, before or after
   bool rank_has_spoken = false;  // else `text` is mpirun's
 
   // With an error of its own, or as mpirun has noticed.

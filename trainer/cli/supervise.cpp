@@ -290,7 +290,10 @@ Verdict verdict(const RunEnd& end) {
   return {ExitCode::communication,
           fmt::format(
               "mpirun ended with code {}, which no rank of ebb gives: {}; `ebb doctor` checks this machine",
-              end.code, mpirun_told ? end.words.text : "a rank, or the connection to its host, was lost")};
+              end.code,
+              mpirun_told               ? end.words.text
+              : !end.words.loss.empty() ? end.words.loss
+                                        : "a rank, or the connection to its host, was lost")};
 }
 
 }  // namespace ebb::cli
