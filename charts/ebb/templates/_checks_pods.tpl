@@ -63,17 +63,11 @@
 {{- define "ebb.checkMounts" -}}
 {{- $v := .root.Values -}}
 {{- $name := .name -}}
-{{- $there := list "config" "tmp" "shm" "checkpoints" -}}
-{{- $taken := list "/config" "/tmp" "/dev/shm" (trimSuffix "/" $v.checkpoints.mountPath) -}}
-{{- if include "ebb.hasData" . -}}
-{{- $there = append $there "data" -}}
-{{- $taken = append $taken (trimSuffix "/" $v.data.mountPath) -}}
-{{- end -}}
-{{- if ne $name "launcher" -}}
-{{- range $i, $secret := $v.secrets -}}
-{{- $there = append $there (printf "secret-%d" $i) -}}
-{{- $taken = append $taken (trimSuffix "/" $secret.mountPath) -}}
-{{- end -}}
+{{- $there := list -}}
+{{- $taken := list -}}
+{{- range fromYamlArray (include "ebb.mounts" .) -}}
+{{- $there = append $there .name -}}
+{{- $taken = append $taken (trimSuffix "/" .mountPath) -}}
 {{- end -}}
 {{- /* The operator's. */ -}}
 {{- if eq $v.mode "mpijob" -}}
@@ -98,8 +92,8 @@
 {{- fail (printf "%s.initContainers: %s is the name of another container of the pod: give it one of its own" $name .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
+{{- $mounts = concat $mounts (default list .volumeMounts) -}}
 {{- end -}}
-{{- range .role.initContainers -}}{{- $mounts = concat $mounts (default list .volumeMounts) -}}{{- end -}}
 {{- range $mounts -}}
 {{- if not (has .name $there) -}}
 {{- fail (printf "%s: a volume called %s is mounted at %s, and the pod has none (it has %s): name it in %s.extraVolumes too, or leave the mount out" $name .name .mountPath (join ", " $there) $name) -}}
