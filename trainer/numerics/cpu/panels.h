@@ -28,7 +28,8 @@ struct Panels {
                std::int64_t columns, bool accumulate, float* c, std::int64_t ldc);
 };
 
-// For elements of fp32 or bf16; null where the processor has no instructions for it (and for fp16).
+// For elements of fp32 or bf16; null where the processor has no instructions for it or is quicker without
+// them (and for fp16).
 const Panels* avx512_panels(Kind element);
 
 }  // namespace ebb::numerics::cpu

@@ -214,7 +214,7 @@ constexpr Panels kBf16{2, pack_rows, pack_columns_bf16, tile<kTilesBf16>};
 
 const Panels* avx512_panels(Kind element) {
   if (element == Kind::f32) return has_avx512() ? &kF32 : nullptr;
-  return element == Kind::bf16 && has_avx512_bf16() ? &kBf16 : nullptr;
+  return element == Kind::bf16 && bf16_products_pay() ? &kBf16 : nullptr;
 }
 
 }  // namespace ebb::numerics::cpu

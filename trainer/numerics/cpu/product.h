@@ -56,7 +56,7 @@ std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, b
 inline constexpr std::int64_t kLeastRoom = 1024;
 
 // result [m, n] = a b, block by block: sums are fp32 and rounded once. bf16 is multiplied as it is where the
-// processor can and both are bf16 (or may be rounded to it); all else is converted to fp32.
+// processor is quicker so and both are bf16 (or may be rounded to it); all else is converted to fp32.
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k, const Room& room);
 
