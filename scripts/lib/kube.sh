@@ -25,13 +25,11 @@ kube_source() {
   chmod -R u+w "$2"
 }
 
-# kube_build FOLDER PACKAGE…: each becomes a program of .deps/bin.
+# kube_build FOLDER PACKAGE…: each becomes a program of .deps/bin. All at once: while one is linked, others are compiled.
 kube_build() (
   cd "$1" || exit
   shift
-  for package in "$@"; do
-    nice -n 15 "$go" build -trimpath "-ldflags=-s -w ${kube_ldflags:-}" -o "$deps/bin/" "$package"
-  done
+  nice -n 15 "$go" build -trimpath "-ldflags=-s -w ${kube_ldflags:-}" -o "$deps/bin/" "$@"
 )
 
 # Kubernetes is published with its parts as folders of its own tree, which a module does not hold: they are modules too.
