@@ -1,7 +1,8 @@
 """The chart, installed by helm into a real control plane, and its pods run as processes: to the end, and through what happens to pods.
 
-  jobs_test.py SOURCE_DIR EBB [TEST…]
+  jobs_test.py SOURCE_DIR EBB [LANE | TEST…]
 
+Without more, all of them one after another. A lane is a part of them with a control plane of its own; lanes may run at once, except `memory`.
 Each test has a namespace of its own that enforces the Pod Security Standard `restricted`. The pods run their own commands (sshd, mpirun, the
 program) as user 1000 in the tree that docker/install-runtime has made. Exit code 77 (skipped) where this machine cannot.
 """
@@ -15,7 +16,8 @@ import sys
 import time
 import unittest
 
-from jobs_verdicts import Verdicts  # noqa: F401: unittest finds them here
+from jobs_memory import Memory  # noqa: F401: unittest finds them here
+from jobs_verdicts import Verdicts  # noqa: F401
 from jobs_watched import Watched  # noqa: F401
 from jobs_workers import Workers  # noqa: F401
 from kubelet import wait_for
@@ -198,6 +200,23 @@ class OnePod(Rehearsal):
         self.assertIn("/data/elsewhere", self.trainer().message())
 
 
+# Of about one length. Where others are compared with the undisturbed run, it is the first.
+LANES = {
+    "launchers": (A_Undisturbed, Launchers, Suspension, Releases, OnePod),
+    "workers": (A_Undisturbed, Workers),
+    "watched": (A_Undisturbed, Watched, Verdicts),
+    "memory": (Memory,),
+}
+
+
+def tests_of(words):
+    """What unittest is to run."""
+    left_out = set(Rehearsal.__subclasses__()) - {part for lane in LANES.values() for part in lane}
+    if left_out:
+        sys.exit(f"no lane has {', '.join(sorted(part.__name__ for part in left_out))}")
+    return [part.__name__ for part in LANES[words[0]]] if len(words) == 1 and words[0] in LANES else words
+
+
 if __name__ == "__main__":
     source, ebb = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
     reason = reason_to_skip(source)
@@ -207,5 +226,5 @@ if __name__ == "__main__":
     move_inside()
     with World(source, ebb) as world:
         Rehearsal.world = world
-        done = unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2, exit=False)
+        done = unittest.main(argv=[sys.argv[0], *tests_of(sys.argv[3:])], verbosity=2, exit=False)
     sys.exit(not done.result.wasSuccessful())

@@ -167,6 +167,11 @@ class Rehearsal(unittest.TestCase):
             return found[-1] if found else None
         return wait_for("a launcher", find, seconds)
 
+    def failed(self, launcher):
+        """The same, once it has."""
+        wait_for(f"the end of {launcher.name}", lambda: launcher.phase == "Failed", 90, every=0.05)
+        return launcher
+
     def worker(self, index):
         return self.kubelet.find(self.ns, f"-worker-{index}")
 
