@@ -29,7 +29,7 @@ kube_source() {
 kube_build() (
   cd "$1" || exit
   shift
-  nice -n 15 "$go" build -trimpath "-ldflags=-s -w ${kube_ldflags:-}" -o "$deps/bin/" "$@"
+  nice -n 15 "$go" build -trimpath "$go_compile_flags" "-ldflags=-s -w ${kube_ldflags:-}" -o "$deps/bin/" "$@"
 )
 
 # Kubernetes is published with its parts as folders of its own tree, which a module does not hold: they are modules too.
