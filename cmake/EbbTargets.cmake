@@ -55,7 +55,7 @@ if(EBB_SANITIZE)
 endif()
 
 # ebb_test(base_units SOURCES base/units_test.cpp LAYERS base [TORCH] [RANKS 1 2 4] [LABELS gpu] [LIBRARIES …])
-# What has ranks, or is sensitive to what else runs (ALONE), counts as two processors: ctest -j 2 runs nothing beside it.
+# What has ranks counts as two processors; beside what is sensitive to that (ALONE) nothing runs.
 # A GoogleTest program; with RANKS it is started by mpirun once for each count, under the name NAME_npN.
 function(ebb_test name)
   cmake_parse_arguments(A "TORCH;NO_MAIN;ALONE" "TIMEOUT" "SOURCES;LAYERS;LIBRARIES;RANKS;LABELS" ${ARGN})
@@ -88,7 +88,7 @@ function(ebb_test name)
     add_test(NAME ${EBB_TEST_PREFIX}${name} COMMAND test_${name})
     set_tests_properties(${EBB_TEST_PREFIX}${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" ENVIRONMENT "${environment}")
     if(A_ALONE)
-      set_tests_properties(${EBB_TEST_PREFIX}${name} PROPERTIES PROCESSORS 2)
+      set_tests_properties(${EBB_TEST_PREFIX}${name} PROPERTIES RUN_SERIAL ON)
     endif()
   endif()
 endfunction()

@@ -14,7 +14,7 @@ import time
 
 FENCE = re.compile(r"^```(\w*)\s*$")
 LEAVE = re.compile(r"^<!-- not run: (.+) -->$")
-LIMIT_S = 1500
+LIMIT_S = 2700
 OWN_TEST = "./scripts/test"
 
 
