@@ -168,7 +168,7 @@ class Rehearsal(unittest.TestCase):
         return wait_for("a launcher", find, seconds)
 
     def failed(self, launcher):
-        """The same, once it has."""
+        """A launcher, once its pod has failed."""
         wait_for(f"the end of {launcher.name}", lambda: launcher.phase == "Failed", 90, every=0.05)
         return launcher
 
