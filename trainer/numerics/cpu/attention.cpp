@@ -1,10 +1,9 @@
 #include "numerics/cpu/attention.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "numerics/cpu/deal.h"
 #include "numerics/cpu/kernels.h"
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/workspace.h"
@@ -83,10 +82,8 @@ void for_parts(std::int64_t parts, std::int64_t floats, const at::Tensor& like, 
   const at::Tensor all = workspace(at::get_num_threads() * floats, like);
   if (like.is_meta()) return;
   float* const space = all.data_ptr<float>();
-  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part)
-      body(part, Space(space + at::get_thread_num() * floats));
-  });
+  deal(parts, 1, at::get_num_threads(),
+       [&](std::int64_t part, std::int64_t) { body(part, Space(space + at::get_thread_num() * floats)); });
 }
 
 // Of the products of any block of rows.

@@ -3,18 +3,21 @@
 #include <algorithm>
 
 #include "base/round_up.h"
+#include "numerics/cpu/deal.h"
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/panels.h"
 #include "numerics/cpu/workspace.h"
 
-// The right matrix is packed, some hundred columns and all or much of the inner dimension at a time, by all
-// threads; then each thread takes rows of the left one, packs them so that they stay in its own cache, and
-// makes their tiles (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+// The right matrix is packed, as many columns as are not too much and all or much of the inner dimension, by
+// all threads; then each thread takes rows of the left one, packs them so that they stay in its own cache,
+// and makes their tiles (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 namespace ebb::numerics::cpu {
 namespace {
 
-constexpr std::int64_t kMostColumns = 512, kMostRows = 8 * kLeftPanel;
-constexpr std::int64_t kInnerBytes = 4096;  // of one row, packed at a time
+constexpr std::int64_t kMostRows = 8 * kLeftPanel;
+constexpr std::int64_t kInnerBytes = 4096;                   // of one row, packed at a time
+constexpr std::int64_t kRightBytes = std::int64_t{2} << 20;  // of the right matrix, likewise
+constexpr std::int64_t kColumnsAtOnce = 512;                 // finished together
 constexpr std::int64_t kScratchBytes = 32768;
 constexpr std::int64_t kStepsAtOnce = 16;  // of the inner dimension, where it lies across the rows as stored
 
@@ -27,7 +30,9 @@ struct Plan {
 
   [[nodiscard]] std::int64_t right() const { return columns * round_up(inner, 2) * size / 4; }
   [[nodiscard]] std::int64_t left() const { return rows * round_up(inner, 2) * size / 4; }
-  [[nodiscard]] std::int64_t sums() const { return cut ? whole * columns : threads * rows * columns; }
+  [[nodiscard]] std::int64_t sums() const {
+    return cut ? whole * columns : threads * rows * std::min(columns, kColumnsAtOnce);
+  }
   [[nodiscard]] std::int64_t floats() const { return right() + threads * left() + sums(); }
 };
 
@@ -41,10 +46,11 @@ Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size,
   Plan p{size,
          threads,
          std::min(kMostRows, round_up(m, kLeftPanel)),
-         std::min(kMostColumns, round_up(n, kRightPanel)),
+         round_up(n, kRightPanel),
          std::min(kInnerBytes / size, round_up(k, 2)),
          round_up(m, kLeftPanel),
          false};
+  p.columns = std::min(p.columns, kRightBytes / size / p.inner / kRightPanel * kRightPanel);
   p.cut = p.inner < k;
   while (p.floats() > limit) {
     constexpr std::int64_t kFewColumns = 4 * kRightPanel, kFewRows = 2 * kLeftPanel, kFewSteps = 256;
@@ -65,9 +71,6 @@ Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size,
     else
       break;
   }
-  // As many blocks of rows as can be dealt evenly to the threads.
-  const std::int64_t blocks = round_up((p.whole + p.rows - 1) / p.rows, p.threads);
-  p.rows = std::min(p.rows, round_up((p.whole + blocks - 1) / blocks, kLeftPanel));
   return p;
 }
 
@@ -78,22 +81,19 @@ std::int64_t threads_of(bool in_parallel) {
 struct Piece {
   const char* data;
   std::int64_t stride;  // bytes between its rows
+  Kind kind;
 };
 
-// Rows and columns as stored, as elements: where they lie, or converted into `scratch`.
+// Rows and columns as stored: where they lie if packing reads their kind, or rounded to bf16 in `scratch`.
 Piece piece_of(const Operand& a, Kind element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
                std::int64_t columns, char* scratch) {
-  const std::int64_t size = size_of(element);
-  if (a.kind == element) return {element_of(a, r0, c0), a.step() * size};
-  for (std::int64_t r = 0; r < rows; ++r) {
-    char* const out = scratch + r * columns * size;
-    if (element == Kind::f32) {
-      kernels().to_float(a.kind, element_of(a, r0 + r, c0), reinterpret_cast<float*>(out), columns);
-    } else {  // the only other way: fp32 that is rounded
-      kernels().from_float(element, reinterpret_cast<const float*>(element_of(a, r0 + r, c0)), out, columns);
-    }
-  }
-  return {scratch, columns * size};
+  if (element == Kind::f32 || a.kind == element)
+    return {element_of(a, r0, c0), a.step() * size_of(a.kind), a.kind};
+  const std::int64_t stride = columns * size_of(element);
+  for (std::int64_t r = 0; r < rows; ++r)
+    kernels().from_float(element, reinterpret_cast<const float*>(element_of(a, r0 + r, c0)),
+                         scratch + r * stride, columns);
+  return {scratch, stride, element};
 }
 
 // Elements [first, first + count) of the outer and [k0, k0 + steps) of the inner dimension, as panels of
@@ -107,23 +107,26 @@ void pack(const Operand& a, const Panels& panels, Kind element, bool across, std
     return out + p / width * panel_bytes + k / panels.in_word * width * 4;
   };
   if (across) {
+    const std::int64_t most = kColumnsAtOnce / width * width;
     for (std::int64_t k = 0; k < steps; k += kStepsAtOnce) {
       const std::int64_t here = std::min(kStepsAtOnce, steps - k);
-      const Piece piece = piece_of(a, element, k0 + k, here, first, count, scratch);
-      for (std::int64_t p = 0; p < count; p += width)
-        panels.pack_columns(piece.data + p * size_of(element), piece.stride, here, std::min(width, count - p),
-                            width, at_step(p, k));
+      for (std::int64_t c = 0; c < count; c += most) {
+        const std::int64_t columns = std::min(most, count - c);
+        const Piece piece = piece_of(a, element, k0 + k, here, first + c, columns, scratch);
+        for (std::int64_t p = 0; p < columns; p += width)
+          panels.pack_columns(piece.kind, piece.data + p * size_of(piece.kind), piece.stride, here,
+                              std::min(width, columns - p), width, at_step(c + p, k));
+      }
     }
     return;
   }
-  const std::int64_t most =
-      std::min(kMostColumns, kScratchBytes / (width * 4)) / 2 * 2;  // pairs stay together
+  const std::int64_t most = kScratchBytes / (width * 4) / 2 * 2;  // pairs stay together
   for (std::int64_t p = 0; p < count; p += width) {
     const std::int64_t rows = std::min(width, count - p);
     for (std::int64_t k = 0; k < steps; k += most) {
       const std::int64_t here = std::min(most, steps - k);
       const Piece piece = piece_of(a, element, first + p, rows, k0 + k, here, scratch);
-      panels.pack_rows(piece.data, piece.stride, rows, here, width, at_step(p, k));
+      panels.pack_rows(piece.kind, piece.data, piece.stride, rows, here, width, at_step(p, k));
     }
   }
 }
@@ -177,12 +180,11 @@ class PackedProduct {
       pack(b_, panels_, element_, !b_.transposed, n0 + first, std::min(columns, end * kRightPanel) - first,
            k0, steps, kRightPanel, reinterpret_cast<char*>(right_ + first * words));
     });
-    share_out((rows + plan_.rows - 1) / plan_.rows, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t first = block * plan_.rows;
-        tiles(m0, first, std::min(plan_.rows, rows - first), n0, columns, k0, steps, words);
-      }
-    });
+    deal((rows + kLeftPanel - 1) / kLeftPanel, plan_.rows / kLeftPanel, plan_.threads,
+         [&](std::int64_t begin, std::int64_t end) {
+           const std::int64_t first = begin * kLeftPanel;
+           tiles(m0, first, std::min(end * kLeftPanel, rows) - first, n0, columns, k0, steps, words);
+         });
   }
 
   void tiles(std::int64_t m0, std::int64_t first, std::int64_t rows, std::int64_t n0, std::int64_t columns,
@@ -193,15 +195,20 @@ class PackedProduct {
          reinterpret_cast<char*>(left));
     // fp32 is made where it belongs, and finished there.
     const bool direct = result_.kind == Kind::f32, plain = writes_plainly(result_);
-    float* c = sums_ + (plan_.cut ? first * columns : thread * plan_.rows * plan_.columns);
-    if (direct) c = static_cast<float*>(result_.out) + (m0 + first) * n_ + n0;
-    const std::int64_t ldc = direct ? n_ : columns;
-    for (std::int64_t p = 0; p < columns; p += kRightPanel)
-      for (std::int64_t r = 0; r < rows; r += kLeftPanel)
-        panels_.tile(left + r * words, right_ + p * words, words, std::min(kLeftPanel, rows - r),
-                     std::min(kRightPanel, columns - p), k0 > 0 || (plain && result_.accumulate),
-                     c + r * ldc + p, ldc);
-    if (!plain && k0 + steps == k_) store_rows(result_, n_, m0 + first, rows, n0, columns, c, ldc);
+    float* const sums =
+        sums_ + (plan_.cut ? first * columns : thread * plan_.rows * std::min(plan_.columns, kColumnsAtOnce));
+    for (std::int64_t n1 = 0; n1 < columns; n1 += kColumnsAtOnce) {
+      const std::int64_t here = std::min(kColumnsAtOnce, columns - n1);
+      float* const c = direct ? static_cast<float*>(result_.out) + (m0 + first) * n_ + n0 + n1
+                              : sums + (plan_.cut ? n1 : 0);
+      const std::int64_t ldc = direct ? n_ : plan_.cut ? columns : here;
+      for (std::int64_t p = 0; p < here; p += kRightPanel)
+        for (std::int64_t r = 0; r < rows; r += kLeftPanel)
+          panels_.tile(left + r * words, right_ + (n1 + p) * words, words, std::min(kLeftPanel, rows - r),
+                       std::min(kRightPanel, here - p), k0 > 0 || (plain && result_.accumulate),
+                       c + r * ldc + p, ldc);
+      if (!plain && k0 + steps == k_) store_rows(result_, n_, m0 + first, rows, n0 + n1, here, c, ldc);
+    }
   }
 
   const Operand& a_;

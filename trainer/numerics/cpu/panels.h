@@ -17,12 +17,13 @@ inline constexpr std::int64_t kRightPanel = 32;  // columns of a tile
 
 struct Panels {
   std::int64_t in_word;  // elements of the inner dimension in a word: 1 (fp32) or 2 (bf16)
-  // in [rows, inner], rows `stride` bytes apart and inside a panel: out [words][width].
-  void (*pack_rows)(const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
+  // in [rows, inner] of `kind`, rows `stride` bytes apart and inside a panel: out [words][width]. Of any kind
+  // for panels of fp32, which are converted on the way, of bf16 for those of bf16.
+  void (*pack_rows)(Kind kind, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                     std::int64_t width, void* out);
-  // in [inner, columns], rows `stride` bytes apart; columns lie inside a panel.
-  void (*pack_columns)(const void* in, std::int64_t stride, std::int64_t inner, std::int64_t columns,
-                       std::int64_t width, void* out);
+  // in [inner, columns], likewise; columns lie inside a panel.
+  void (*pack_columns)(Kind kind, const void* in, std::int64_t stride, std::int64_t inner,
+                       std::int64_t columns, std::int64_t width, void* out);
   // c [rows <= 14, columns <= 32] (+)= left right, c's rows ldc floats apart.
   void (*tile)(const void* left, const void* right, std::int64_t words, std::int64_t rows,
                std::int64_t columns, bool accumulate, float* c, std::int64_t ldc);

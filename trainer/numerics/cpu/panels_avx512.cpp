@@ -51,11 +51,39 @@ EBB_AVX512 inline void transpose(__m512i (&r)[kVector]) {
   }
 }
 
-// `halves`: units of 2 bytes that a row has. Where there are fewer rows than the panel is wide, the last one
-// is repeated: a tile does not store what it makes of them.
-EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows, std::int64_t halves,
-                          std::int64_t width, void* out) {
-  const std::int64_t count = (halves + 1) / 2;
+// How packing reads up to 16 words of a row, the word'th and on of `left` elements there are: words of fp32
+// made of one element each, or pairs of bf16 as they lie.
+struct Floats {
+  static constexpr std::int64_t kBytes = 4;  // read for a word
+  EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
+    return _mm512_maskz_loadu_epi32(first_words(left), from);
+  }
+};
+struct Halves {
+  static constexpr std::int64_t kBytes = 2;
+  EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
+    return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_words(left), from)));
+  }
+};
+struct Brains {
+  static constexpr std::int64_t kBytes = 2;
+  EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
+    return _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_words(left), from)), 16);
+  }
+};
+struct Pairs {
+  static constexpr std::int64_t kBytes = 4;
+  EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
+    return _mm512_maskz_loadu_epi16(first_halves(left), from);
+  }
+};
+
+// `inner` elements, `in_word` of them in a word. Where there are fewer rows than the panel is wide, the last
+// one is repeated: a tile does not store what it makes of them.
+template <class Source>
+EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
+                          std::int64_t in_word, std::int64_t width, void* out) {
+  const std::int64_t count = (inner + in_word - 1) / in_word;
   for (std::int64_t r0 = 0; r0 < width; r0 += kVector) {
     const __mmask16 kept = first_words(width - r0);
     const char* row[kVector];
@@ -63,12 +91,12 @@ EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows
       row[i] = static_cast<const char*>(in) + std::min(r0 + i, rows - 1) * stride;
     auto* words = static_cast<std::uint32_t*>(out) + r0;
     for (std::int64_t w = 0; w < count; w += kVector) {
-      const __mmask32 there = first_halves(halves - 2 * w);
       __m512i r[kVector];
 #pragma GCC unroll 16
       for (int i = 0; i < kVector; ++i) {
-        r[i] = _mm512_maskz_loadu_epi16(there, row[i] + 4 * w);
-        _mm_prefetch(row[i] + 4 * w + kAhead, _MM_HINT_T0);
+        const char* const from = row[i] + Source::kBytes * w;
+        r[i] = Source::load(from, inner - in_word * w);
+        _mm_prefetch(from + kAhead, _MM_HINT_T0);
       }
       transpose(r);
       const std::int64_t n = std::min(kVector, count - w);
@@ -87,23 +115,42 @@ EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows
   }
 }
 
-EBB_AVX512 void pack_rows_f32(const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
-                              std::int64_t width, void* out) {
-  pack_rows(in, stride, rows, 2 * inner, width, out);
+void pack_rows_f32(Kind kind, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
+                   std::int64_t width, void* out) {
+  const auto way = kind == Kind::f32   ? pack_rows<Floats>
+                   : kind == Kind::f16 ? pack_rows<Halves>
+                                       : pack_rows<Brains>;
+  way(in, stride, rows, inner, 1, width, out);
 }
 
-EBB_AVX512 void pack_columns_f32(const void* in, std::int64_t stride, std::int64_t inner,
-                                 std::int64_t columns, std::int64_t width, void* out) {
-  auto* const floats = static_cast<float*>(out);
+void pack_rows_bf16(Kind, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
+                    std::int64_t width, void* out) {
+  pack_rows<Pairs>(in, stride, rows, inner, 2, width, out);
+}
+
+template <class Source>
+EBB_AVX512 void pack_columns(const void* in, std::int64_t stride, std::int64_t inner, std::int64_t columns,
+                             std::int64_t width, void* out) {
+  auto* const words = static_cast<std::uint32_t*>(out);
   for (std::int64_t c = 0; c < width; c += kVector) {
-    const __mmask16 there = first_words(columns - c), kept = first_words(width - c);
-    for (std::int64_t k = 0; k < inner; ++k)
-      _mm512_mask_storeu_ps(floats + k * width + c, kept,
-                            _mm512_maskz_loadu_ps(there, static_cast<const char*>(in) + k * stride + 4 * c));
+    const __mmask16 kept = first_words(width - c);
+    for (std::int64_t k = 0; k < inner; ++k) {
+      const char* const from = static_cast<const char*>(in) + k * stride + Source::kBytes * c;
+      _mm_prefetch(from + kRowsAhead * stride, _MM_HINT_T0);
+      _mm512_mask_storeu_epi32(words + k * width + c, kept, Source::load(from, columns - c));
+    }
   }
 }
 
-EBB_AVX512 void pack_columns_bf16(const void* in, std::int64_t stride, std::int64_t inner,
+void pack_columns_f32(Kind kind, const void* in, std::int64_t stride, std::int64_t inner,
+                      std::int64_t columns, std::int64_t width, void* out) {
+  const auto way = kind == Kind::f32   ? pack_columns<Floats>
+                   : kind == Kind::f16 ? pack_columns<Halves>
+                                       : pack_columns<Brains>;
+  way(in, stride, inner, columns, width, out);
+}
+
+EBB_AVX512 void pack_columns_bf16(Kind, const void* in, std::int64_t stride, std::int64_t inner,
                                   std::int64_t columns, std::int64_t width, void* out) {
   auto* const words = static_cast<std::uint32_t*>(out);
   for (std::int64_t c = 0; c < width; c += kVector) {
@@ -208,7 +255,7 @@ void tile(const void* left, const void* right, std::int64_t words, std::int64_t 
 }
 
 constexpr Panels kF32{1, pack_rows_f32, pack_columns_f32, tile<kTilesF32>};
-constexpr Panels kBf16{2, pack_rows, pack_columns_bf16, tile<kTilesBf16>};
+constexpr Panels kBf16{2, pack_rows_bf16, pack_columns_bf16, tile<kTilesBf16>};
 
 }  // namespace
 
