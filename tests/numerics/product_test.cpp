@@ -177,5 +177,53 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
   }
 }
 
+// The two products of a linear layer's backward, of which each thread takes parts of both.
+TEST(Product, TogetherHasTheBitsOfEachAlone) {
+  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  at::manual_seed(7);
+  constexpr std::int64_t kBatch = 131, kIn = 45, kOut = 70, kGuard = 64;
+  for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    const at::Tensor dy = at::randn({kBatch, kOut}).to(dtype), x = at::randn({kBatch, kIn}).to(dtype),
+                     w = at::randn({kOut, kIn}).to(dtype);
+    const auto both = [&](const at::Tensor& dx, const at::Tensor& dw) {
+      return std::array<Product, 2>{
+          Product{
+              operand(dy, false), operand(w, false), {kind_of(dx), dx.mutable_data_ptr()}, kBatch, kIn, kOut},
+          Product{
+              operand(dy, true), operand(x, false), {kind_of(dw), dw.mutable_data_ptr()}, kOut, kIn, kBatch}};
+    };
+    const at::Tensor dx = at::empty_like(x), dw = at::empty_like(w);
+    for (const Product& p : both(dx, dw)) ASSERT_TRUE(by_panels(p.a, p.b, p.result, p.m, p.n, p.k));
+    const at::Tensor dx_too = at::empty_like(x), dw_too = at::empty_like(w);
+    const auto together = both(dx_too, dw_too);
+    const std::int64_t floats = together_workspace(together);
+    ASSERT_GT(floats, 0);
+    const at::Tensor space = at::full({floats + kGuard}, 0.5, at::kFloat);
+    products_together(together, space.data_ptr<float>());
+    EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its room";
+    EXPECT_TRUE(at::equal(dx, dx_too)) << c10::toString(dtype);
+    EXPECT_TRUE(at::equal(dw, dw_too)) << c10::toString(dtype);
+  }
+  at::set_num_threads(before);
+}
+
+TEST(Product, TogetherIsForWhatIsSmallAndSharedOut) {
+  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  const int before = at::get_num_threads();
+  const auto room = [](std::int64_t m, std::int64_t n, std::int64_t k) {
+    return together_workspace(std::array{Product{{}, {}, {}, m, n, k}, Product{{}, {}, {}, 8, 8, 8}});
+  };
+  at::set_num_threads(2);
+  EXPECT_GT(room(100, 100, 100), 0);
+  EXPECT_EQ(room(100, 100, 0), 0);
+  EXPECT_EQ(room(0, 100, 100), 0);
+  EXPECT_EQ(room(2048, 4096, 4096), 0);
+  at::set_num_threads(1);
+  EXPECT_EQ(room(100, 100, 100), 0);
+  at::set_num_threads(before);
+}
+
 }  // namespace
 }  // namespace ebb::numerics::cpu

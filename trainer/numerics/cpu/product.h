@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 
 #include "numerics/cpu/kernels.h"
 
@@ -59,6 +60,19 @@ inline constexpr std::int64_t kLeastRoom = 1024;
 // processor is quicker so and both are bf16 (or may be rounded to it); all else is converted to fp32.
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k, const Room& room);
+
+struct Product {
+  Operand a, b;
+  Result result;
+  std::int64_t m, n, k;
+};
+
+// Several small products, whose threads wait for each other twice and not twice for each. Not in a parallel
+// region. The same bits as product()'s.
+void products_together(std::span<const Product> products, float* room);
+// Floats that they need; 0: they cannot, being empty or too large for the workspace, on one thread, or
+// without AVX-512. Of an operand its kind is not looked at.
+std::int64_t together_workspace(std::span<const Product> products);
 
 // sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
 void column_sums(const Operand& a, float* sums);

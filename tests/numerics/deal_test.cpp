@@ -1,0 +1,55 @@
+#include "numerics/cpu/deal.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace ebb::numerics::cpu {
+namespace {
+
+// How often each unit was dealt, and how many at once at the most.
+struct Dealt {
+  std::vector<int> times;
+  std::int64_t most = 0;
+};
+
+Dealt dealt(std::int64_t count, std::int64_t most, std::int64_t threads) {
+  Dealt result{std::vector<int>(static_cast<std::size_t>(count)), 0};
+  std::atomic<std::int64_t> largest{0};
+  deal(count, most, threads, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) ++result.times[static_cast<std::size_t>(i)];
+    std::int64_t before = largest;
+    while (before < end - begin && !largest.compare_exchange_weak(before, end - begin)) {
+    }
+    EXPECT_LT(at::get_thread_num(), threads);
+  });
+  result.most = largest;
+  return result;
+}
+
+TEST(Deal, GivesEveryUnitOnceAndNotTooManyAtOnce) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(3);
+  for (const std::int64_t threads : {1, 2, 3})
+    for (const std::int64_t count : {0, 1, 2, 7, 147, 1000}) {
+      const Dealt d = dealt(count, 8, threads);
+      for (std::int64_t i = 0; i < count; ++i)
+        EXPECT_EQ(d.times[static_cast<std::size_t>(i)], 1) << i << " of " << count << ", " << threads;
+      EXPECT_LE(d.most, 8);
+    }
+  at::set_num_threads(before);
+}
+
+TEST(Deal, TheFirstAreManyAndTheLastOne) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);  // which takes the portions of both in their order
+  std::vector<std::int64_t> sizes;
+  deal(100, 8, 2, [&](std::int64_t begin, std::int64_t end) { sizes.push_back(end - begin); });
+  at::set_num_threads(before);
+  EXPECT_EQ(sizes.front(), 8);
+  EXPECT_EQ(sizes.back(), 1);
+  EXPECT_TRUE(std::is_sorted(sizes.rbegin(), sizes.rend()));
+}
+
+}  // namespace
+}  // namespace ebb::numerics::cpu
