@@ -125,6 +125,15 @@ TEST(Product, OfPanelsIsExactInEveryKindShapeAndOrder) {
   at::set_num_threads(before);
 }
 
+// Cut along the inner dimension though there is room, with an odd end, and finished in several pieces.
+TEST(Product, OfPanelsIsExactWithALongInnerDimension) {
+  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  at::manual_seed(5);
+  for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
+    for (const std::int64_t k : {2053, 4099})
+      expect_exact({29, 800, k, dtype, dtype, false, false}, by_panels);
+}
+
 TEST(Product, OfBlasIsExactInEveryKindShapeAndOrder) {
   expect_exact_in_all_shapes(by_blas);
 }
@@ -165,7 +174,7 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
   if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     at::manual_seed(6);
-    const std::int64_t m = 61, n = 77, k = 903;
+    const std::int64_t m = 61, n = 77, k = 4103;
     const at::Tensor a = at::randn({m, k}).to(dtype), b = at::randn({k, n}).to(dtype);
     const auto in_workspace_of = [&](std::int64_t bytes) {
       const SmallWorkspace small(bytes);
@@ -181,9 +190,9 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
 TEST(Product, TogetherHasTheBitsOfEachAlone) {
   if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
-  at::set_num_threads(2);
+  at::set_num_threads(3);
   at::manual_seed(7);
-  constexpr std::int64_t kBatch = 131, kIn = 45, kOut = 70, kGuard = 64;
+  constexpr std::int64_t kBatch = 131, kIn = 45, kOut = 10, kGuard = 64;
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     const at::Tensor dy = at::randn({kBatch, kOut}).to(dtype), x = at::randn({kBatch, kIn}).to(dtype),
                      w = at::randn({kOut, kIn}).to(dtype);

@@ -15,7 +15,7 @@
 namespace ebb::numerics {
 namespace {
 
-constexpr std::int64_t kPart = 16384;  // elements handed to a thread at once, and those of one partial sum
+constexpr std::int64_t kPart = 16384;  // elements that a thread takes at least, and those of one partial sum
 
 std::int16_t* low_at(const at::Tensor& low, std::int64_t i) {
   return low.defined() ? low.data_ptr<std::int16_t>() + i : nullptr;

@@ -7,10 +7,11 @@
 
 namespace ebb::numerics::cpu {
 
-// Deals [0, count) to `threads` threads as they come for it: `most` at a time as long as there is plenty,
-// then less and less down to one, so that all of them end together though one is slower or its neighbours
-// disturb it. Which thread does what changes from run to run: only for work whose result does not depend on
-// that. body(begin, end), several times on each thread; at::get_thread_num() is below `threads` in it.
+// Deals [0, count) to `threads` threads as they come for it: up to `most` at a time as long as there is
+// plenty, then less and less down to one, so that all of them end together though one is disturbed by others.
+// Which thread does what changes from run to run: only for work whose result does not depend on that.
+// body(begin, end), several times on each thread; at::get_thread_num() is below `threads` in it, but with one
+// thread the body runs on the caller and under the caller's number.
 template <class Body>
 void deal(std::int64_t count, std::int64_t most, std::int64_t threads, const Body& body) {
   const auto portion = [&](std::int64_t rest) {

@@ -1,14 +1,10 @@
 #include "numerics/cpu/linear.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "memory/ledger.h"
-#include "numerics/cpu/panels.h"
 #include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/place.h"
 
 namespace ebb::numerics::cpu {
 

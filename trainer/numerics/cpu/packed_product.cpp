@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -11,81 +12,90 @@
 #include "numerics/cpu/panels.h"
 #include "numerics/cpu/workspace.h"
 
-// The right matrix is packed, as many columns as are not too much and all or much of the inner dimension, by
-// all threads; then each thread takes rows of the left one, packs them so that they stay in its own cache,
-// and makes their tiles (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+// Up to 3 MiB of the right matrix are packed by all threads; then each thread takes rows of the left one,
+// packs them so that they stay in its own cache, and makes their tiles (Goto and van de Geijn, "Anatomy of
+// high-performance matrix multiplication", 2008).
 namespace ebb::numerics::cpu {
 namespace {
 
 constexpr std::int64_t kMostRows = 8 * kLeftPanel;
 constexpr std::int64_t kInnerBytes = 8192;                    // of one row, packed at a time
-constexpr std::int64_t kLeftBytes = std::int64_t{448} << 10;  // of a thread's rows
+constexpr std::int64_t kLeftBytes = std::int64_t{448} << 10;  // of a thread's rows, likewise
 constexpr std::int64_t kRightBytes = std::int64_t{3} << 20;   // of the right matrix, likewise
-constexpr std::int64_t kColumnsAtOnce = 512;                  // finished together
+constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;   // of it where each thread has its own
+constexpr std::int64_t kColumnsAtOnce = 256;                  // finished together
 constexpr std::int64_t kRightPanelsAtOnce = 4;
 
+std::int64_t blocks_in(std::int64_t length, std::int64_t block) {
+  return (length + block - 1) / block;
+}
+
 // Packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements each. Where the
-// inner dimension is cut, sums of `whole` rows are kept between its parts.
+// inner dimension is cut, sums of `kept` rows are held between its parts.
 struct Plan {
   std::int64_t size;  // bytes of an element
-  std::int64_t threads, rows, columns, inner, whole;
+  std::int64_t threads, rows, columns, inner, kept;
   bool cut;
 
   [[nodiscard]] std::int64_t right() const { return columns * round_up(inner, 2) * size / 4; }
   [[nodiscard]] std::int64_t left() const { return rows * round_up(inner, 2) * size / 4; }
   [[nodiscard]] std::int64_t sums() const {
-    return cut ? whole * columns : threads * rows * std::min(columns, kColumnsAtOnce);
+    return cut ? kept * columns : threads * rows * std::min(columns, kColumnsAtOnce);
   }
   [[nodiscard]] std::int64_t floats() const { return right() + threads * left() + sums(); }
 };
 
-Plan plan_for(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t size, std::int64_t threads,
-              std::int64_t limit) {
-  m = std::max<std::int64_t>(m, 1), n = std::max<std::int64_t>(n, 1), k = std::max<std::int64_t>(k, 1);
-  limit = std::max(limit, threads * kLeastRoom);
-  const auto half = [](std::int64_t& value, std::int64_t multiple) {
-    value = round_up((value + 1) / 2, multiple);
+struct Sizes {
+  std::int64_t m, n, k;
+};
+
+// Without regard to the memory there is.
+Plan wished_for(const Sizes& of, std::int64_t size, bool in_parallel) {
+  const std::int64_t parts = blocks_in(of.k * size, kInnerBytes);
+  const std::int64_t inner = round_up(blocks_in(of.k, parts), 2), bytes = inner * size;
+  return {size,
+          in_parallel ? 1 : at::get_num_threads(),
+          std::min({kMostRows, kLeftBytes / bytes / kLeftPanel * kLeftPanel, round_up(of.m, kLeftPanel)}),
+          std::min((in_parallel ? kOwnBytes : kRightBytes) / bytes / kRightPanel * kRightPanel,
+                   round_up(of.n, kRightPanel)),
+          inner,
+          round_up(of.m, kLeftPanel),
+          inner < of.k};
+}
+
+// Elements that are packed, read and written again under a plan. A right matrix that is read for few rows
+// comes from a cache that is shared.
+std::int64_t moved(const Plan& p, const Sizes& of) {
+  return of.m * of.k * blocks_in(of.n, p.columns) + of.n * of.k * blocks_in(of.m, p.kept) +
+         2 * of.m * of.n * (blocks_in(of.k, p.inner) - 1) + of.n * of.k * blocks_in(of.m, p.rows) / 8;
+}
+
+// The plan within `limit` floats that moves the least.
+Plan plan_for(const Sizes& asked, std::int64_t size, bool in_parallel, std::int64_t limit) {
+  const Sizes of{std::max<std::int64_t>(asked.m, 1), std::max<std::int64_t>(asked.n, 1),
+                 std::max<std::int64_t>(asked.k, 1)};
+  const Plan wished = wished_for(of, size, in_parallel);
+  limit = std::max(limit, wished.threads * kLeastRoom);
+  if (wished.floats() <= limit) return wished;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  Plan best{};
+  const auto half = [](std::int64_t value, std::int64_t multiple) {
+    return value == multiple ? 0 : round_up((value + 1) / 2, multiple);
   };
-  // As many equal parts as it takes.
-  const std::int64_t parts = (k * size + kInnerBytes - 1) / kInnerBytes;
-  Plan p{size,
-         threads,
-         std::min(kMostRows, round_up(m, kLeftPanel)),
-         round_up(n, kRightPanel),
-         round_up((k + parts - 1) / parts, 2),
-         round_up(m, kLeftPanel),
-         false};
-  p.rows = std::min(p.rows, kLeftBytes / size / p.inner / kLeftPanel * kLeftPanel);
-  p.columns = std::min(p.columns, kRightBytes / size / p.inner / kRightPanel * kRightPanel);
-  p.cut = p.inner < k;
-  while (p.floats() > limit) {
-    constexpr std::int64_t kFewColumns = 4 * kRightPanel, kFewRows = 2 * kLeftPanel, kFewSteps = 256;
-    if (p.cut && p.whole > p.rows && p.whole * p.columns > limit / 2)
-      half(p.whole, kLeftPanel);
-    else if (p.rows > kFewRows)
-      half(p.rows, kLeftPanel);
-    else if (p.columns > kFewColumns)
-      half(p.columns, kRightPanel);
-    else if (p.inner > kFewSteps)
-      half(p.inner, 2), p.cut = true;
-    else if (p.columns > kRightPanel)
-      half(p.columns, kRightPanel);
-    else if (p.rows > kLeftPanel)
-      half(p.rows, kLeftPanel);
-    else if (p.inner > 2)
-      half(p.inner, 2), p.cut = true;
-    else
-      break;
-  }
-  return p;
-}
-
-std::int64_t threads_of(bool in_parallel) {
-  return in_parallel ? 1 : at::get_num_threads();
-}
-
-std::int64_t panels_in(std::int64_t rows_or_columns, std::int64_t width) {
-  return (rows_or_columns + width - 1) / width;
+  for (std::int64_t inner = wished.inner; inner > 0; inner = half(inner, 2))
+    for (std::int64_t columns = wished.columns; columns > 0; columns = half(columns, kRightPanel))
+      for (std::int64_t rows = wished.rows; rows > 0; rows = half(rows, kLeftPanel)) {
+        Plan p{size, wished.threads, rows, columns, inner, wished.kept, inner < of.k};
+        if (p.cut) {  // as many rows as there is room for, in equal parts
+          const std::int64_t room = (limit - p.right() - p.threads * p.left()) / columns;
+          if (room < rows) continue;
+          const std::int64_t parts = blocks_in(of.m, std::min(p.kept, room / kLeftPanel * kLeftPanel));
+          p.kept = round_up(blocks_in(of.m, parts), kLeftPanel);
+        }
+        if (p.floats() > limit) continue;
+        if (const std::int64_t cost = moved(p, of); cost < least) least = cost, best = p;
+      }
+  return best;
 }
 
 bool writes_plainly(const Result& result) {
@@ -118,32 +128,30 @@ class PackedProduct {
         sums_(left_ + plan_.threads * plan_.left()) {}
 
   void run() {
-    for (std::int64_t m0 = 0; m0 < p_.m; m0 += plan_.whole)
+    for (std::int64_t m0 = 0; m0 < p_.m; m0 += plan_.kept)
       for (std::int64_t n0 = 0; n0 < p_.n; n0 += plan_.columns)
         for (std::int64_t k0 = 0; k0 < p_.k; k0 += plan_.inner)
-          part({m0, std::min(plan_.whole, p_.m - m0), n0, std::min(plan_.columns, p_.n - n0), k0,
+          make({m0, std::min(plan_.kept, p_.m - m0), n0, std::min(plan_.columns, p_.n - n0), k0,
                 std::min(plan_.inner, p_.k - k0)});
   }
 
-  // The two steps of a product that its plan makes in one part: panels of the right matrix [begin, end), all
+  // The two steps of a product that its plan makes in one part: panels [begin, end) of the right matrix, all
   // of which have to be there before panels of rows are made.
-  void pack_right(std::int64_t begin, std::int64_t end) { pack_right(whole(), begin, end); }
-  void make_rows(std::int64_t begin, std::int64_t end) { make_rows(whole(), begin, end); }
+  void pack_right(std::int64_t begin, std::int64_t end) { pack_right(all(), begin, end); }
+  void make_rows(std::int64_t begin, std::int64_t end) { make_rows(all(), begin, end); }
 
  private:
   // What is made of the result, and of which elements of the inner dimension.
   struct Part {
     std::int64_t m0, rows, n0, columns, k0, steps;
   };
-  [[nodiscard]] Part whole() const { return {0, p_.m, 0, p_.n, 0, p_.k}; }
-  [[nodiscard]] std::int64_t words(const Part& part) const {
-    return (part.steps + panels_.in_word - 1) / panels_.in_word;
-  }
+  [[nodiscard]] Part all() const { return {0, p_.m, 0, p_.n, 0, p_.k}; }
+  [[nodiscard]] std::int64_t words(const Part& part) const { return blocks_in(part.steps, panels_.in_word); }
 
-  void part(const Part& part) {
-    deal(panels_in(part.columns, kRightPanel), kRightPanelsAtOnce, plan_.threads,
+  void make(const Part& part) {
+    deal(blocks_in(part.columns, kRightPanel), kRightPanelsAtOnce, plan_.threads,
          [&](std::int64_t begin, std::int64_t end) { pack_right(part, begin, end); });
-    deal(panels_in(part.rows, kLeftPanel), plan_.rows / kLeftPanel, plan_.threads,
+    deal(blocks_in(part.rows, kLeftPanel), plan_.rows / kLeftPanel, plan_.threads,
          [&](std::int64_t begin, std::int64_t end) { make_rows(part, begin, end); });
   }
 
@@ -154,8 +162,13 @@ class PackedProduct {
          reinterpret_cast<char*>(right_ + first * words(part)));
   }
 
-  // At most plan_.rows of them.
   void make_rows(const Part& part, std::int64_t begin, std::int64_t end) {
+    const std::int64_t most = plan_.rows / kLeftPanel;
+    for (; begin < end; begin += most) make_block(part, begin, std::min(end, begin + most));
+  }
+
+  // Of panels of rows that are packed together.
+  void make_block(const Part& part, std::int64_t begin, std::int64_t end) {
     const std::int64_t first = begin * kLeftPanel, rows = std::min(end * kLeftPanel, part.rows) - first;
     const std::int64_t thread = plan_.threads == 1 ? 0 : at::get_thread_num(), steps = words(part);
     const Result& result = p_.result;
@@ -193,9 +206,9 @@ class PackedProduct {
 }  // namespace
 
 std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel) {
-  const std::int64_t threads = threads_of(in_parallel), limit = workspace_bytes() / 4;
-  return std::max(plan_for(m, n, k, 4, threads, limit).floats(),
-                  plan_for(m, n, k, 2, threads, limit).floats());
+  const std::int64_t limit = workspace_bytes() / 4;
+  return std::max(plan_for({m, n, k}, 4, in_parallel, limit).floats(),
+                  plan_for({m, n, k}, 2, in_parallel, limit).floats());
 }
 
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
@@ -203,7 +216,7 @@ bool packed_product(const Operand& a, const Operand& b, const Result& result, st
   const Product p{a, b, result, m, n, k};
   const Way way = way_of(p);
   if (way.panels == nullptr || k == 0) return false;
-  const Plan plan = plan_for(m, n, k, size_of(way.element), threads_of(room.in_parallel),
+  const Plan plan = plan_for({m, n, k}, size_of(way.element), room.in_parallel,
                              std::min(room.floats, workspace_bytes() / 4));
   if (m > 0 && n > 0) PackedProduct(p, way, plan, room.data).run();
   return true;
@@ -211,10 +224,13 @@ bool packed_product(const Operand& a, const Operand& b, const Result& result, st
 
 namespace {
 
-// Of one of `count` products that are made together: each in one part, with its share of the memory.
-Plan shared_plan(const Product& p, Kind element, std::size_t count) {
-  return plan_for(p.m, p.n, p.k, size_of(element), at::get_num_threads(),
-                  workspace_bytes() / 4 / static_cast<std::int64_t>(count));
+Plan wished_for(const Product& p, Kind element) {
+  return wished_for(Sizes{p.m, p.n, p.k}, size_of(element), /*in_parallel=*/false);
+}
+
+// Each product's part of the room begins where a vector does.
+std::int64_t room_of(const Plan& plan) {
+  return round_up(plan.floats(), 16);
 }
 
 // deal() over the units of several things, one thing's after the other's: body(which, begin, end).
@@ -238,31 +254,33 @@ std::int64_t together_workspace(std::span<const Product> products) {
     if (p.m == 0 || p.n == 0 || p.k == 0) return 0;
     std::int64_t most = 0;
     for (const Kind element : {Kind::f32, Kind::bf16}) {
-      const Plan plan = shared_plan(p, element, products.size());
-      if (plan.cut || plan.columns < p.n || plan.whole < p.m) return 0;
-      most = std::max(most, plan.floats());
+      const Plan plan = wished_for(p, element);
+      if (plan.cut || plan.columns < p.n) return 0;
+      most = std::max(most, room_of(plan));
     }
     floats += most;
   }
-  return floats;
+  return floats <= workspace_bytes() / 4 ? floats : 0;
 }
 
 void products_together(std::span<const Product> products, float* room) {
+  // The rows of a long inner dimension take longest: they are begun first.
+  std::vector<const Product*> longest_first;
+  for (const Product& p : products) longest_first.push_back(&p);
+  std::ranges::stable_sort(longest_first, std::greater<>(), &Product::k);
   std::vector<PackedProduct> made;
   std::vector<std::int64_t> right, rows;
-  std::int64_t most = kMostRows / kLeftPanel;
-  for (const Product& p : products) {
-    const Way way = way_of(p);
-    const Plan plan = shared_plan(p, way.element, products.size());
-    made.emplace_back(p, way, plan, room);
-    room += plan.floats();
-    right.push_back(panels_in(p.n, kRightPanel));
-    rows.push_back(panels_in(p.m, kLeftPanel));
-    most = std::min(most, plan.rows / kLeftPanel);
+  for (const Product* const p : longest_first) {
+    const Way way = way_of(*p);
+    const Plan plan = wished_for(*p, way.element);
+    made.emplace_back(*p, way, plan, room);
+    room += room_of(plan);
+    right.push_back(blocks_in(p->n, kRightPanel));
+    rows.push_back(blocks_in(p->m, kLeftPanel));
   }
   deal_all(right, kRightPanelsAtOnce,
            [&](std::size_t i, std::int64_t begin, std::int64_t end) { made[i].pack_right(begin, end); });
-  deal_all(rows, most,
+  deal_all(rows, kMostRows / kLeftPanel,
            [&](std::size_t i, std::int64_t begin, std::int64_t end) { made[i].make_rows(begin, end); });
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t kStepsAtOnce = 16;   // of the inner dimension, where it lies across the rows as stored
 constexpr std::int64_t kMostColumns = 512;  // likewise, of the outer one
-constexpr std::int64_t kScratchBytes = 32768;
+constexpr std::int64_t kScratchBytes = 16384;
 
 struct Piece {
   const char* data;
@@ -53,7 +53,8 @@ void pack(const Operand& a, const Panels& panels, Kind element, bool across, std
     }
     return;
   }
-  const std::int64_t most = kScratchBytes / (width * 4) / 2 * 2;  // pairs stay together
+  const bool rounded = element != Kind::f32 && a.kind != element;
+  const std::int64_t most = rounded ? kScratchBytes / (width * 2) / 2 * 2 : steps;  // pairs stay together
   for (std::int64_t p = 0; p < count; p += width) {
     const std::int64_t rows = std::min(width, count - p);
     for (std::int64_t k = 0; k < steps; k += most) {

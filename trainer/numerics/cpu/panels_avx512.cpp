@@ -51,10 +51,10 @@ EBB_AVX512 inline void transpose(__m512i (&r)[kVector]) {
   }
 }
 
-// How packing reads up to 16 words of a row, the word'th and on of `left` elements there are: words of fp32
-// made of one element each, or pairs of bf16 as they lie.
+// Up to 16 words of a row from `from` on, where `left` elements are left of it: a word is one element made
+// fp32, or two of bf16 as they lie.
 struct Floats {
-  static constexpr std::int64_t kBytes = 4;  // read for a word
+  static constexpr std::int64_t kBytes = 4;  // of a row, for one word
   EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
     return _mm512_maskz_loadu_epi32(first_words(left), from);
   }

@@ -71,7 +71,7 @@ struct Product {
 // region. The same bits as product()'s.
 void products_together(std::span<const Product> products, float* room);
 // Floats that they need; 0: they cannot, being empty or too large for the workspace, on one thread, or
-// without AVX-512. Of an operand its kind is not looked at.
+// without AVX-512. Only sizes are looked at.
 std::int64_t together_workspace(std::span<const Product> products);
 
 // sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
