@@ -136,5 +136,17 @@ TEST(Linear, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_TRUE(at::equal(bits(results[0]), bits(results[i]))) << i;
 }
 
+// Of two that are wanted the products are made together.
+TEST(Linear, AGradientAloneHasTheBitsOfBoth) {
+  const auto x = leaf({64, 300}, at::kHalf), w = leaf({200, 300}, at::kHalf);
+  const auto gradients = [](const at::Tensor& in, const at::Tensor& by, const std::vector<at::Tensor>& of) {
+    const auto y = linear(in, by, at::Tensor(), Activation::gelu);
+    return torch::autograd::grad({y}, of, {at::ones_like(y)});
+  };
+  const auto both = gradients(x, w, {x, w});
+  EXPECT_TRUE(at::equal(bits(both[0]), bits(gradients(x, w.detach(), {x})[0])));
+  EXPECT_TRUE(at::equal(bits(both[1]), bits(gradients(x.detach(), w, {w})[0])));
+}
+
 }  // namespace
 }  // namespace ebb::numerics
