@@ -15,7 +15,7 @@ namespace ebb::numerics::cpu {
 template <class Body>
 void deal(std::int64_t count, std::int64_t most, std::int64_t threads, const Body& body) {
   const auto portion = [&](std::int64_t rest) {
-    return std::clamp<std::int64_t>(rest / (2 * threads), 1, std::min(most, rest));
+    return std::clamp<std::int64_t>(rest / threads, 1, std::min(most, rest));
   };
   if (threads == 1) {
     for (std::int64_t begin = 0; begin < count; begin += most) body(begin, std::min(count, begin + most));
