@@ -17,11 +17,15 @@ struct Piece {
   Kind kind;
 };
 
-// Rows and columns as stored: where they lie if packing reads their kind, or rounded to bf16 in `scratch`.
+// What packing does not read as it is: fp32 that becomes bf16.
+bool is_rounded(const Operand& a, Kind element) {
+  return element != Kind::f32 && a.kind != element;
+}
+
+// Rows and columns as stored: where they lie, or rounded in `scratch`.
 Piece piece_of(const Operand& a, Kind element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
                std::int64_t columns, char* scratch) {
-  if (element == Kind::f32 || a.kind == element)
-    return {element_of(a, r0, c0), a.step() * size_of(a.kind), a.kind};
+  if (!is_rounded(a, element)) return {element_of(a, r0, c0), a.step() * size_of(a.kind), a.kind};
   const std::int64_t stride = columns * size_of(element);
   for (std::int64_t r = 0; r < rows; ++r)
     kernels().from_float(element, reinterpret_cast<const float*>(element_of(a, r0 + r, c0)),
@@ -53,8 +57,8 @@ void pack(const Operand& a, const Panels& panels, Kind element, bool across, std
     }
     return;
   }
-  const bool rounded = element != Kind::f32 && a.kind != element;
-  const std::int64_t most = rounded ? kScratchBytes / (width * 2) / 2 * 2 : steps;  // pairs stay together
+  // Pairs stay together.
+  const std::int64_t most = is_rounded(a, element) ? kScratchBytes / (width * 2) / 2 * 2 : steps;
   for (std::int64_t p = 0; p < count; p += width) {
     const std::int64_t rows = std::min(width, count - p);
     for (std::int64_t k = 0; k < steps; k += most) {

@@ -68,7 +68,7 @@ struct Product {
 };
 
 // Several small products, whose threads wait for each other twice and not twice for each. Not in a parallel
-// region. The same bits as product()'s.
+// region. The same bits as packed_product()'s.
 void products_together(std::span<const Product> products, float* room);
 // Floats that they need; 0: they cannot, being empty or too large for the workspace, on one thread, or
 // without AVX-512. Only sizes are looked at.
