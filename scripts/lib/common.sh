@@ -5,8 +5,6 @@ cd "$root"
 deps=$root/.deps
 venv=$deps/venv
 versions=$root/cmake/versions.txt
-export CCACHE_DIR=$deps/ccache CCACHE_MAXSIZE=5G
-export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
