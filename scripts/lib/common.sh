@@ -33,7 +33,7 @@ has_gpu() {
 
 missing_packages() {
   local there name
-  command -v dpkg-query >/dev/null || die "dpkg is not here: the scripts know Debian 12 and Ubuntu 24.04. Elsewhere, install by hand what cmake/versions.txt names."
+  command -v dpkg-query >/dev/null || die "dpkg is not here: the scripts know Debian 12 and 13, and Ubuntu 24.04 has the same names. Elsewhere, install by hand what cmake/versions.txt names."
   there=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $(packages "$1") 2>/dev/null || true)
   for name in $(packages "$1"); do
     [[ $'\n'$there$'\n' == *$'\nii '"$name"$'\n'* ]] || printf '%s\n' "$name"
