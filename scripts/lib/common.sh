@@ -18,7 +18,7 @@ esac
 listed() { awk -v kinds=" $* " '!/^#/ && NF && index(kinds, " " $1 " ") { print $2, $3 }' "$versions"; }
 packages() {
   local kinds=(apt data)
-  case "$1" in all) kinds+=(check) ;; image) kinds+=(image) ;; esac
+  case "$1" in full) kinds+=(test) ;; all) kinds+=(test check) ;; image) kinds+=(test image) ;; esac
   listed "${kinds[@]}" | awk '{ print $1 }'
 }
 wheels() { if [ "$1" = small ]; then listed small; else listed small full; fi; }

@@ -1,5 +1,6 @@
 # Builds a Kubernetes control plane for the rehearsal of the chart: its programs into .deps/bin, all else into .deps/kube.
-# Sourced after common.sh, tools.sh and unpacked.sh.
+# Sourced after common.sh, go.sh and unpacked.sh.
+# Modules and compiled packages stay in Go's own caches, so that another checkout or version builds only what differs.
 
 kube_disk_mb=5000
 kube_recipe=1  # another number builds the same versions again
@@ -42,7 +43,7 @@ kube_control_plane() {
   rm -f "$tree/go.work" "$tree/go.work.sum"
   # Without its number a server calls itself v0.0.0, and helm refuses it as too old.
   kube_ldflags="-X k8s.io/component-base/version.gitVersion=v1.$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${version%%.*}" \
-    kube_build "$tree" ./cmd/kube-apiserver ./cmd/kube-controller-manager ./cmd/kubectl
+    kube_build "$tree" ./cmd/kube-apiserver ./cmd/kube-controller-manager
   rm -rf "$tree"
 }
 
@@ -91,12 +92,12 @@ install_kube_programs() {
   rm -rf "$work"
   mkdir -p "$deps/bin" "$deps/kube/crds" "$work"
   # The compiler's garbage collector takes a quarter of the time unless it has more room.
-  export GOPATH=$work/gopath GOCACHE=$work/gocache GOFLAGS='-modcacherw -mod=mod' GOWORK=off GOGC=400
+  export GOFLAGS=-mod=mod GOWORK=off GOGC=400
   quietly "etcd" kube_etcd
   quietly "the MPI operator (of its source; 2 minutes)" kube_operator
-  quietly "kube-apiserver, kube-controller-manager and kubectl (of their source; 4 minutes)" kube_control_plane
+  quietly "kube-apiserver and kube-controller-manager (of their source; 4 minutes)" kube_control_plane
   quietly "definitions of the monitoring operator" kube_monitoring
-  unset GOPATH GOCACHE GOFLAGS GOWORK GOGC
+  unset GOFLAGS GOWORK GOGC
   rm -rf "$work"
   kube_wanted >"$deps/kube/version"
 }

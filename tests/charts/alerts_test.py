@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 from cases import METRICS, RENDERS, given
-from skipping import SKIPPED, yaml_or_skip
+from skipping import SKIPPED, helm_or_skip, yaml_or_skip
 
 OF_OTHERS = {"DCGM_FI_DEV_GPU_UTIL"}
 # Where an alert's description goes on with the same words whatever the figures are, alerts.yaml has one of these.
@@ -122,11 +122,10 @@ def dashboard(tool, config, known, folder):
 
 
 def main():
-    helm, tool, source = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
-    for program in (helm, tool):
-        if not pathlib.Path(program).exists():
-            print(f"skipped: there is no {pathlib.Path(program).name} (scripts/setup all fetches it)")
-            return SKIPPED
+    helm, tool, source = helm_or_skip(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
+    if not pathlib.Path(tool).exists():
+        print(f"skipped: there is no {tool} (scripts/setup full unpacks it)")
+        return SKIPPED
     known = served(source)
     two_by_two = given(METRICS, "metrics.prometheusRule.enabled=true", "workers=2,slotsPerWorker=2")
     groups = render(helm, source, "prometheusrule", two_by_two)["spec"]["groups"]

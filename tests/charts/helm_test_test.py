@@ -143,6 +143,6 @@ class HelmTest(unittest.TestCase):
 if __name__ == "__main__":
     for needed in (SSHD, EBB, pathlib.Path("/usr/bin/ssh")):
         if not needed.exists():
-            print(f"skipped: there is no {needed} (scripts/setup all unpacks sshd)", flush=True)
+            print(f"skipped: there is no {needed} (scripts/setup full unpacks sshd)", flush=True)
             sys.exit(SKIPPED)
     unittest.main(argv=sys.argv[:1])

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from cases import RENDERS
-from skipping import SKIPPED, yaml_or_skip
+from skipping import helm_or_skip, yaml_or_skip
 
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/: what `restricted` lets volumes be.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
@@ -134,10 +134,7 @@ def whole(name, things):
 
 
 def main():
-    helm, source = sys.argv[1:3]
-    if not pathlib.Path(helm).exists():
-        print("skipped: there is no helm (scripts/setup all builds it)")
-        return SKIPPED
+    helm, source = helm_or_skip(sys.argv[1]), sys.argv[2]
     count = 0
     for name, arguments in RENDERS.items():
         done = subprocess.run([helm, "template", "r", "charts/ebb", "--namespace", "n", "--kube-version", "1.34.0", *arguments], cwd=source, capture_output=True, text=True, check=True)

@@ -1,41 +1,46 @@
-"""charts/ebb/README.md is what helm-docs makes of the chart, and every value has a word of its own there.
+"""charts/ebb/README.md is what scripts/lib/chart_readme.py makes of the chart, and every value is described there: `readme_test.py SOURCE_DIR`.
 
-  readme_test.py HELM_DOCS SOURCE_DIR
-
-Exit code 0 where it is, 1 where not, 77 (skipped) where there is no helm-docs.
+Exit code 0 where it is, 1 where not, 77 (skipped) where Python has no yaml.
 """
 
 import difflib
 import pathlib
-import re
-import subprocess
 import sys
+import tempfile
+import unittest
 
-SKIPPED = 77
+from skipping import yaml_or_skip
+
+SOURCE = pathlib.Path(sys.argv[1]).resolve()
+CHART = SOURCE / "charts/ebb"
 
 
-def main():
-    program, source = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    if not program.exists():
-        print("skipped: there is no helm-docs (scripts/setup all builds it)")
-        return SKIPPED
-    done = subprocess.run([program.resolve(), "--dry-run", "--chart-search-root", "charts/ebb", "--sort-values-order", "file", "--log-level", "warning"], cwd=source, capture_output=True, text=True)
-    if done.returncode or "|-----|" not in done.stdout:
-        print(f"FAILED helm-docs: {done.stdout}{done.stderr}")
-        return 1
-    there = (source / "charts/ebb/README.md").read_text()
-    if there.strip() != done.stdout.strip():
-        print("FAILED charts/ebb/README.md is not of this values.yaml: .deps/bin/helm-docs -c charts/ebb -s file")
-        print("".join(difflib.unified_diff(there.splitlines(True), done.stdout.splitlines(True), "README.md", "now")))
-        return 1
-    # helm-docs' own strict mode does not see comments of the form that it recommends.
-    silent = re.findall(r"^\| (\S+) \|.*\|  \|$", there, re.MULTILINE)
-    if silent:
-        print(f"FAILED values.yaml has no comment `# -- …` above: {', '.join(silent)}")
-        return 1
-    print(f"{there.count(chr(10) + '| ') - 1} values")
-    return 0
+class Table(unittest.TestCase):
+    def test_the_file_is_of_this_values_yaml(self):
+        there, now = (CHART / "README.md").read_text(), chart_readme.readme(CHART)
+        self.assertEqual(there, now, "python3 scripts/lib/chart_readme.py makes it anew:\n" + "".join(difflib.unified_diff(there.splitlines(True), now.splitlines(True), "README.md", "now")))
+
+    def test_every_value_is_described(self):
+        rows = list(chart_readme.rows((CHART / "values.yaml").read_text()))
+        self.assertGreater(len(rows), 50)
+        self.assertEqual([key for key, _, _, text in rows if not text], [], "values.yaml has no comment `# -- ...` above these")
+
+    def test_types_and_defaults(self):
+        text = "a:\n  # -- One\n  b: 1\n  # -- (int) Two\n  c: null\n# -- Whole\nd: {z: 1, y: x}\ne: {}\n# no description\nf: [true]\ng: 1.5\n"
+        self.assertEqual(list(chart_readme.rows(text)), [("a.b", "int", "1", "One"), ("a.c", "int", "nil", "Two"), ("d", "object", '{"y":"x","z":1}', "Whole"), ("e", "object", "{}", ""),
+                                                          ("f", "list", "[true]", ""), ("g", "float", "1.5", "")])
+
+    def test_another_folder_gets_a_file_of_its_own(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "values.yaml").write_text("# -- One\na: x\n")
+            (folder / "Chart.yaml").write_text("description: d\n")
+            (folder / "README.md.gotmpl").write_text('{{ template "chart.description" . }}.\n\n{{ template "chart.valuesTable" . }}\n')
+            self.assertEqual(chart_readme.readme(folder), 'd.\n\n| Key | Type | Default | Description |\n|-----|------|---------|-------------|\n| a | string | `"x"` | One |\n')
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    yaml_or_skip()
+    sys.path.insert(0, str(SOURCE / "scripts/lib"))
+    import chart_readme
+    unittest.main(argv=sys.argv[:1])

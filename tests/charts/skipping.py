@@ -1,8 +1,22 @@
-"""What the tests of the chart share: how one is skipped."""
+"""What the tests of the chart share: which helm they run, and how one is skipped."""
 
+import os
+import pathlib
+import subprocess
 import sys
 
 SKIPPED = 77
+
+
+def helm_or_skip(given):
+    """The helm to test with, HELM of the environment before the given one; its version is printed. Ends the test where there is none."""
+    helm = os.environ.get("HELM") or given
+    if not pathlib.Path(helm).exists():
+        print(f"skipped: there is no {helm} (scripts/setup full fetches helm)")
+        sys.exit(SKIPPED)
+    version = subprocess.run([helm, "version", "--short"], capture_output=True, text=True, check=True).stdout.strip()
+    print(f"helm {version}", flush=True)
+    return helm
 
 
 def yaml_or_skip():
@@ -10,6 +24,6 @@ def yaml_or_skip():
     try:
         import yaml
     except ImportError:
-        print("skipped: Python has no yaml (scripts/setup all installs python3-yaml)")
+        print("skipped: Python has no yaml (scripts/setup full installs python3-yaml)")
         sys.exit(SKIPPED)
     return yaml

@@ -24,7 +24,7 @@ CONTROLLERS = ("job-controller", "namespace-controller", "serviceaccount-control
 def lacking(binaries, crds):
     """What is not there of all this, as a sentence; empty where nothing is missing."""
     gone = [name for name in PROGRAMS if not (binaries / name).exists()] + [name for name in CRDS if not (crds / name).exists()]
-    return f"there is no {', '.join(gone)} (scripts/setup all builds them)" if gone else ""
+    return f"there is no {', '.join(gone)} (scripts/setup all makes them)" if gone else ""
 
 
 def free_ports(count):

@@ -1,12 +1,15 @@
 """Holds the scripts to what they promise, in a copy of them and with stand-ins for the tools that change a machine."""
 
+import io
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
+import zipfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "scripts" / "lib"))
@@ -181,6 +184,46 @@ class Unpacked(Checkout):
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("E: no network here", answer.stdout)
         self.assertFalse(list(self.root.glob(".deps/unpacked/*/.complete")))
+
+
+class Clients(Checkout):
+    """helm and kubectl come out of a wheel in which an npm package holds a zip."""
+
+    def wheel(self, programs=("helm", "kubectl")):
+        layer, package = io.BytesIO(), io.BytesIO()
+        with zipfile.ZipFile(layer, "w") as archive:
+            for program in programs:
+                archive.writestr(f"{program}/{program}", f"#!/bin/sh\necho {program}\n")
+        with tarfile.open(fileobj=package, mode="w:gz") as archive:
+            entry = tarfile.TarInfo("package/lib/layer.zip")
+            entry.size = len(layer.getvalue())
+            archive.addfile(entry, io.BytesIO(layer.getvalue()))
+        with zipfile.ZipFile(self.folder / "clients.whl", "w") as archive:
+            archive.writestr("layer/_jsii/layer.jsii.tgz", package.getvalue())
+        # pip's stand-in fetches this wheel; all else is Python's own.
+        self.fake_venv()
+        (self.root / ".deps/venv/bin/python").write_text(
+            f'#!/bin/sh\ncase "$*" in *"pip download"*) while [ "$1" != --dest ]; do shift; done; cp {self.folder}/clients.whl "$2" ;; *) exec {sys.executable} "$@" ;; esac\n')
+
+    def install(self):
+        return self.bash(". scripts/lib/clients.sh; clients_ready && echo there; install_clients; clients_ready && echo ready")
+
+    def test_both_programs_run(self):
+        self.wheel()
+        answer = self.install()
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertNotIn("there", answer.stdout)
+        self.assertTrue(answer.stdout.endswith("ready\n"), answer.stdout)
+        for program in ("helm", "kubectl"):
+            self.assertEqual(self.run_script(f".deps/bin/{program}").stdout, f"{program}\n")
+        self.assertFalse((self.root / ".deps/clients").exists())
+
+    def test_a_wheel_without_one_is_not_taken_for_there(self):
+        self.wheel(programs=("helm",))
+        answer = self.install()
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("kubectl/kubectl", answer.stdout)
+        self.assertFalse((self.root / ".deps/bin/clients.version").exists())
 
 
 class Jobs(Checkout):
