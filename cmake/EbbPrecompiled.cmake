@@ -23,6 +23,11 @@ function(ebb_precompile name)
   add_library(${name} OBJECT "${CMAKE_BINARY_DIR}/pch.cpp")
   target_link_libraries(${name} PUBLIC ebb_options ${A_LIBRARIES})
   target_compile_options(${name} PRIVATE ${A_FLAGS})
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    # Clang refuses a precompiled header whose sources have another time stamp, as they have in another checkout or after a
+    # new set-up, where ccache returns it.
+    target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
   target_precompile_headers(${name} PRIVATE ${A_HEADERS})
 endfunction()
 
