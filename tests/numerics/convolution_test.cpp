@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "numerics/close.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 #include "numerics/small_workspace.h"
 
 namespace ebb::numerics {
@@ -24,7 +24,7 @@ at::Tensor framework(const at::Tensor& z, Activation act) {
   return act == Activation::relu ? at::relu(z) : act == Activation::silu ? at::silu(z) : z;
 }
 
-at::Tensor front(const Case& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
+at::Tensor op(const Case& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
   return c.transposed ? conv_transpose2d(x, w, b, c.stride, c.padding, c.act)
                       : conv2d(x, w, b, c.stride, c.padding, c.act);
 }
@@ -59,7 +59,7 @@ void expect_as_framework(const Case& c) {
   const Leaves l = leaves(c);
   const Leaves r{l.x.detach().to(at::kFloat).requires_grad_(), l.w.detach().to(at::kFloat).requires_grad_(),
                  l.b.detach().to(at::kFloat).requires_grad_()};
-  const auto y = front(c, l.x, l.w, l.b);
+  const auto y = op(c, l.x, l.w, l.b);
   const auto yr = reference(c, r.x, r.w, r.b);
   ASSERT_EQ(y.sizes(), yr.sizes());
   EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
@@ -128,7 +128,7 @@ TEST(Convolution, AnEmptyBatchGivesAnEmptyResultAndZeroGradients) {
   for (const bool transposed : {false, true}) {
     const Case c{.transposed = transposed, .act = Activation::relu, .batch = 0};
     const Leaves l = leaves(c);
-    const auto y = front(c, l.x, l.w, l.b);
+    const auto y = op(c, l.x, l.w, l.b);
     EXPECT_EQ(y.size(0), 0);
     y.backward(at::zeros(y.sizes(), at::kHalf));
     EXPECT_TRUE(l.w.grad().eq(0).all().item<bool>());
@@ -145,7 +145,7 @@ TEST(Convolution, GivesTheSameBitsOnOneAndTwoThreads) {
     std::vector<at::Tensor> results;
     for (const int threads : {1, 2}) {
       at::set_num_threads(threads);
-      const auto y = front(c, l.x, l.w, l.b);
+      const auto y = op(c, l.x, l.w, l.b);
       auto grads = torch::autograd::grad({y}, {l.x, l.w, l.b}, {at::ones_like(y)});
       results.push_back(at::cat({y.flatten(), grads[0].flatten(), grads[1].flatten(), grads[2]}).detach());
     }
@@ -158,7 +158,7 @@ TEST(Convolution, AGradientThatIsNotWantedIsNotMade) {
   const Case c{};
   Leaves l = leaves(c);
   l.x = l.x.detach();
-  front(c, l.x, l.w, l.b).sum().backward();
+  op(c, l.x, l.w, l.b).sum().backward();
   EXPECT_FALSE(l.x.grad().defined());
   EXPECT_TRUE(l.w.grad().defined());
 }

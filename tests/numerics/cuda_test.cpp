@@ -1,4 +1,4 @@
-// On a GPU: every front against the same front on the CPU, in fp32 on the same rounded values, forward and
+// On a GPU: every op against the same op on the CPU, in fp32 on the same rounded values, forward and
 // backward.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
@@ -13,7 +13,7 @@
 #include "memory/cuda_library.h"
 #include "memory/installed_ledger.h"
 #include "numerics/close.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 #include "numerics/sequence.h"
 #include "numerics/update.h"
 
@@ -41,7 +41,7 @@ class Cuda : public ::testing::Test {
 };
 
 using Tensors = std::vector<at::Tensor>;
-using Front = std::function<Tensors(const Tensors&)>;
+using Op = std::function<Tensors(const Tensors&)>;
 
 at::Tensor values(std::vector<std::int64_t> shape, double size = 1, double shift = 0) {
   return at::randn(shape) * size + shift;
@@ -49,7 +49,7 @@ at::Tensor values(std::vector<std::int64_t> shape, double size = 1, double shift
 
 // Inputs that are floating are rounded to `dtype` and have gradients; others are carried over as they are.
 // `slack`: of the rounding of one number.
-void expect_as_on_the_cpu(at::ScalarType dtype, const Tensors& inputs, const Front& front, double slack = 2) {
+void expect_as_on_the_cpu(at::ScalarType dtype, const Tensors& inputs, const Op& op, double slack = 2) {
   Tensors there, here;
   for (const at::Tensor& input : inputs) {
     const bool floating = input.defined() && input.is_floating_point();
@@ -62,7 +62,7 @@ void expect_as_on_the_cpu(at::ScalarType dtype, const Tensors& inputs, const Fro
     there.push_back(value.to(at::kCUDA).requires_grad_());
     here.push_back(value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).requires_grad_());
   }
-  const Tensors y = front(there), expected = front(here);
+  const Tensors y = op(there), expected = op(here);
   ASSERT_EQ(y.size(), expected.size());
   at::Tensor loss, expected_loss;
   for (std::size_t i = 0; i < y.size(); ++i) {
@@ -87,9 +87,9 @@ TEST_F(Cuda, LinearWithEachActivation) {
       for (const std::int64_t out : {5, 64, 300}) {
         SCOPED_TRACE(testing::Message()
                      << c10::toString(dtype) << " " << static_cast<int>(act) << " " << out);
-        const Front front = [&](const Tensors& t) { return Tensors{linear(t[0], t[1], t[2], act)}; };
-        expect_as_on_the_cpu(dtype, {values({3, 67, 40}), values({out, 40}, 0.3), values({out})}, front);
-        expect_as_on_the_cpu(dtype, {values({130, 40}), values({out, 40}, 0.3), {}}, front);
+        const Op op = [&](const Tensors& t) { return Tensors{linear(t[0], t[1], t[2], act)}; };
+        expect_as_on_the_cpu(dtype, {values({3, 67, 40}), values({out, 40}, 0.3), values({out})}, op);
+        expect_as_on_the_cpu(dtype, {values({130, 40}), values({out, 40}, 0.3), {}}, op);
       }
 }
 

@@ -6,7 +6,7 @@
 #include "numerics/close.h"
 #include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 #include "numerics/small_workspace.h"
 
 namespace ebb::numerics {

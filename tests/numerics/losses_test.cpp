@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "numerics/close.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {

@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 #include "numerics/sequence.h"
 #include "numerics/update.h"
 

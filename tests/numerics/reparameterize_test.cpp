@@ -3,7 +3,7 @@
 
 #include "base/philox.h"
 #include "numerics/close.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {

@@ -6,19 +6,19 @@
 #include <functional>
 
 #include "base/error.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 #include "numerics/sequence.h"
 
 namespace ebb::numerics {
 namespace {
 
-struct Front {
+struct Op {
   std::string name;
   std::function<at::Tensor(const at::Tensor& x)> run;  // x [2, 4] or its image
   std::vector<std::int64_t> shape;
 };
 
-std::vector<Front> all_fronts() {
+std::vector<Op> all_ops() {
   const auto zeros = [](std::vector<std::int64_t> shape) { return at::ones(shape); };
   return {
       {"linear",
@@ -55,25 +55,25 @@ std::vector<Front> all_fronts() {
 }
 
 TEST(SecondDerivative, EveryFrontRefusesItByName) {
-  for (const Front& front : all_fronts()) {
-    SCOPED_TRACE(front.name);
-    const auto x = at::ones(front.shape).requires_grad_();
-    const auto y = front.run(x).sum();
+  for (const Op& op : all_ops()) {
+    SCOPED_TRACE(op.name);
+    const auto x = at::ones(op.shape).requires_grad_();
+    const auto y = op.run(x).sum();
     try {
       torch::autograd::grad({y}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true);
       ADD_FAILURE() << "gave a graph of its backward";
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::internal);
-      EXPECT_THAT(e.what(), testing::HasSubstr(front.name + ": no second derivative"));
+      EXPECT_THAT(e.what(), testing::HasSubstr(op.name + ": no second derivative"));
     }
   }
 }
 
 TEST(SecondDerivative, TheFirstOneIsGiven) {
-  for (const Front& front : all_fronts()) {
-    SCOPED_TRACE(front.name);
-    const auto x = at::ones(front.shape).requires_grad_();
-    front.run(x).sum().backward();
+  for (const Op& op : all_ops()) {
+    SCOPED_TRACE(op.name);
+    const auto x = at::ones(op.shape).requires_grad_();
+    op.run(x).sum().backward();
     EXPECT_EQ(x.grad().sizes(), x.sizes());
   }
 }

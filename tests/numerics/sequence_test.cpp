@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "numerics/close.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {
@@ -21,13 +21,13 @@ at::Tensor twin(const at::Tensor& t) {
   return t.detach().to(at::kFloat).requires_grad_();
 }
 
-// The front and the framework's fp32 on the same rounded values, forward and backward.
-template <class Front, class Reference>
-void expect_alike(const std::vector<at::Tensor>& inputs, const Front& front, const Reference& reference) {
+// The op and the framework's fp32 on the same rounded values, forward and backward.
+template <class Op, class Reference>
+void expect_alike(const std::vector<at::Tensor>& inputs, const Op& op, const Reference& reference) {
   std::vector<at::Tensor> twins;
   for (const at::Tensor& t : inputs) twins.push_back(twin(t));
   const at::ScalarType dtype = inputs[0].scalar_type();
-  const at::Tensor y = front(inputs), yr = reference(twins);
+  const at::Tensor y = op(inputs), yr = reference(twins);
   ASSERT_EQ(y.scalar_type(), dtype);
   ASSERT_EQ(y.sizes(), yr.sizes());
   EXPECT_LE(relative_error(y, yr), rounding(dtype));

@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "memory/ledger.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 #include "numerics/sequence.h"
 
 namespace ebb::numerics {

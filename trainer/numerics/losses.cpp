@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/fronts.h"
-#include "numerics/once.h"
-#include "numerics/place.h"
+#include "numerics/element_pointer.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {
@@ -58,7 +58,8 @@ struct Bernoulli : torch::autograd::Function<Bernoulli> {
       return out;
     }
     return sum_of_parts(x, x.numel(), [&](std::int64_t first, std::int64_t n) {
-      return cpu::kernels().bernoulli(kind, place(x, first), t.const_data_ptr<std::uint8_t>() + first, n);
+      return cpu::kernels().bernoulli(kind, element_pointer(x, first),
+                                      t.const_data_ptr<std::uint8_t>() + first, n);
     });
   }
 
@@ -77,8 +78,8 @@ struct Bernoulli : torch::autograd::Function<Bernoulli> {
     }
     const float scale = dy[0].item<float>();
     for_parts(x.numel(), [&](std::int64_t first, std::int64_t n) {
-      cpu::kernels().bernoulli_gradient(kind, place(x, first), targets + first, scale,
-                                        place_in(gradient, first), n);
+      cpu::kernels().bernoulli_gradient(kind, element_pointer(x, first), targets + first, scale,
+                                        mutable_element_pointer(gradient, first), n);
     });
     return {gradient, {}};
   }
@@ -99,7 +100,7 @@ struct GaussianKl : torch::autograd::Function<GaussianKl> {
       return out;
     }
     return sum_of_parts(mu, mu.numel(), [&](std::int64_t first, std::int64_t n) {
-      return cpu::kernels().kl(kind, place(mu, first), place(logvar, first), n);
+      return cpu::kernels().kl(kind, element_pointer(mu, first), element_pointer(logvar, first), n);
     });
   }
 
@@ -120,8 +121,9 @@ struct GaussianKl : torch::autograd::Function<GaussianKl> {
     }
     const float scale = dy[0].item<float>();
     for_parts(mu.numel(), [&](std::int64_t first, std::int64_t n) {
-      cpu::kernels().kl_gradient(kind, place(mu, first), place(logvar, first), scale, place_in(d_mu, first),
-                                 place_in(d_logvar, first), n);
+      cpu::kernels().kl_gradient(kind, element_pointer(mu, first), element_pointer(logvar, first), scale,
+                                 mutable_element_pointer(d_mu, first),
+                                 mutable_element_pointer(d_logvar, first), n);
     });
     return {d_mu, d_logvar};
   }
@@ -162,7 +164,8 @@ at::Tensor to_unit_range(const at::Tensor& images, at::ScalarType dtype) {
     return out;
   }
   for_parts(in.numel(), [&](std::int64_t first, std::int64_t n) {
-    cpu::kernels().unit_range(kind, in.const_data_ptr<std::uint8_t>() + first, place_in(out, first), n);
+    cpu::kernels().unit_range(kind, in.const_data_ptr<std::uint8_t>() + first,
+                              mutable_element_pointer(out, first), n);
   });
   return out;
 }

@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {

@@ -5,7 +5,7 @@
 
 namespace ebb::numerics {
 
-// How many floating-point operations a second this device does in a large product of `dtype`, by the front
+// How many floating-point operations a second this device does in a large product of `dtype`, by the op
 // linear() and on as many threads as there are now: the best of some tries, in a tenth of a second or so.
 double measure_matrix_rate(Dtype dtype, at::Device device);
 

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
-#include "numerics/place.h"
+#include "numerics/element_pointer.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 #include "numerics/sequence.h"
 
 namespace ebb::numerics {
@@ -55,10 +55,11 @@ struct Norm : torch::autograd::Function<Norm> {
       for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
         const std::int64_t n = std::min(kRowsAtOnce, end - first);
         if (more.defined())
-          cpu::kernels().sum(kind, place(x_alone, first * columns), place(more, first * columns),
-                             place_in(x, first * columns), n * columns);
-        cpu::kernels().norm(kind, place(x, first * columns), weight, bias, static_cast<float>(eps), n,
-                            columns, place_in(y, first * columns),
+          cpu::kernels().sum(kind, element_pointer(x_alone, first * columns),
+                             element_pointer(more, first * columns),
+                             mutable_element_pointer(x, first * columns), n * columns);
+        cpu::kernels().norm(kind, element_pointer(x, first * columns), weight, bias, static_cast<float>(eps),
+                            n, columns, mutable_element_pointer(y, first * columns),
                             b.defined() ? mean.data_ptr<float>() + first : nullptr,
                             rstd.data_ptr<float>() + first);
       }
@@ -96,12 +97,14 @@ struct Norm : torch::autograd::Function<Norm> {
         const std::int64_t last = std::min(rows, (part + 1) * kRowsOfAPart);
         for (std::int64_t first = part * kRowsOfAPart; first < last; first += kRowsAtOnce) {
           const std::int64_t n = std::min(kRowsAtOnce, last - first);
-          char* const out = place_in(dx, first * columns);
-          cpu::kernels().norm_gradient(kind, place(dy, first * columns), place(x, first * columns), weight,
+          char* const out = mutable_element_pointer(dx, first * columns);
+          cpu::kernels().norm_gradient(kind, element_pointer(dy, first * columns),
+                                       element_pointer(x, first * columns), weight,
                                        mean.defined() ? mean.const_data_ptr<float>() + first : nullptr,
                                        rstd.const_data_ptr<float>() + first, n, columns, out, mine,
                                        mean.defined() ? mine + columns : nullptr);
-          if (d_sum.defined()) cpu::kernels().sum(kind, out, place(d_sum, first * columns), out, n * columns);
+          if (d_sum.defined())
+            cpu::kernels().sum(kind, out, element_pointer(d_sum, first * columns), out, n * columns);
         }
       }
     });
@@ -113,7 +116,7 @@ struct Norm : torch::autograd::Function<Norm> {
   }
 };
 
-void require_rows(const char* front, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
+void require_rows(const char* op, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
   const auto fits = [&](const at::Tensor& t) {
     return t.dim() == 1 && t.size(0) == x.size(-1) && t.scalar_type() == x.scalar_type() &&
            t.device() == x.device();
@@ -122,8 +125,8 @@ void require_rows(const char* front, const at::Tensor& x, const at::Tensor& w, c
   throw Error(
       ExitCode::internal,
       fmt::format("{}: x [{}] {} needs w and b of its last dimension, its dtype and its device, not [{}] {}",
-                  front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()),
-                  fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type())));
+                  op, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()), fmt::join(w.sizes(), ", "),
+                  c10::toString(w.scalar_type())));
 }
 
 void require_same(const at::Tensor& x, const at::Tensor& more) {

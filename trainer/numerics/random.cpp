@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/fronts.h"
-#include "numerics/once.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
+#include "numerics/ops.h"
 
 // Element (row, column) is number column % 4 of the block at counter (first_row + row, column / 4, stream);
 // the same on the CPU and on CUDA but for the last bits of the device's logarithm and cosine.

@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
-#include "numerics/place.h"
+#include "numerics/element_pointer.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 
 namespace ebb::numerics {
 namespace {
@@ -34,7 +34,8 @@ struct Embedding : torch::autograd::Function<Embedding> {
       if (ids[i] < 0 || ids[i] >= table.size(0))
         throw Error(ExitCode::internal, fmt::format("embed: token {} is {}, and the table has {} rows", i,
                                                     ids[i], table.size(0)));
-      std::copy_n(place(table, ids[i] * table.size(1)), bytes, place_in(out, i * table.size(1)));
+      std::copy_n(element_pointer(table, ids[i] * table.size(1)), bytes,
+                  mutable_element_pointer(out, i * table.size(1)));
     }
     return out;
   }
@@ -59,10 +60,10 @@ struct Embedding : torch::autograd::Function<Embedding> {
       const std::int64_t row = ids[by_row[i]];
       std::fill_n(sum, width, 0.0F);
       for (; i < count && ids[by_row[i]] == row; ++i) {
-        cpu::kernels().to_float(kind, place(g, by_row[i] * width), one, width);
+        cpu::kernels().to_float(kind, element_pointer(g, by_row[i] * width), one, width);
         cpu::kernels().add(one, sum, width);
       }
-      cpu::kernels().from_float(kind, sum, place_in(out, row * width), width);
+      cpu::kernels().from_float(kind, sum, mutable_element_pointer(out, row * width), width);
     }
     return {{}, out};
   }
@@ -81,7 +82,8 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
       return out;
     }
     at::parallel_for(0, gate.numel(), 16384, [&](std::int64_t first, std::int64_t end) {
-      cpu::kernels().swiglu(kind, place(gate, first), place(up, first), place_in(out, first), end - first);
+      cpu::kernels().swiglu(kind, element_pointer(gate, first), element_pointer(up, first),
+                            mutable_element_pointer(out, first), end - first);
     });
     return out;
   }
@@ -99,8 +101,9 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
       return {d_gate, d_up};
     }
     at::parallel_for(0, dy.numel(), 16384, [&](std::int64_t first, std::int64_t end) {
-      cpu::kernels().swiglu_gradient(kind, place(dy, first), place(saved[0], first), place(saved[1], first),
-                                     place_in(d_gate, first), place_in(d_up, first), end - first);
+      cpu::kernels().swiglu_gradient(kind, element_pointer(dy, first), element_pointer(saved[0], first),
+                                     element_pointer(saved[1], first), mutable_element_pointer(d_gate, first),
+                                     mutable_element_pointer(d_up, first), end - first);
     });
     return {d_gate, d_up};
   }

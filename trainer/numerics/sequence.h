@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-// The operators of sequence models; what fronts.h says of storage, computation and derivatives holds here
+// The operators of sequence models; what ops.h says of storage, computation and derivatives holds here
 // too.
 namespace ebb::numerics {
 
@@ -11,6 +11,9 @@ namespace ebb::numerics {
 // summed in fp32 in the order of its tokens and rounded once. A number outside the table: Error(internal) on
 // the CPU.
 at::Tensor embed(const at::Tensor& tokens, const at::Tensor& table);
+
+// A norm on a GPU takes rows of at most so many elements: else Error(usage).
+inline constexpr std::int64_t kMaxNormColumnsOnGpu = 8192;
 
 // Over the last dimension, x [..., C], w and b [C]: y = (x - mean) / sqrt(variance + eps) w + b.
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps);

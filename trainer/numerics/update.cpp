@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/place.h"
+#include "numerics/element_pointer.h"
+#include "numerics/gpu/ops.h"
 
 namespace ebb::numerics {
 namespace {
@@ -71,7 +71,7 @@ void split_master(const at::Tensor& master, const at::Tensor& weight, const at::
     return;
   }
   at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().split(kind, master.const_data_ptr<float>() + begin, place_in(weight, begin),
+    cpu::kernels().split(kind, master.const_data_ptr<float>() + begin, mutable_element_pointer(weight, begin),
                          low_at(low, begin), end - begin);
   });
 }
@@ -89,8 +89,8 @@ at::Tensor join_master(const at::Tensor& weight, const at::Tensor& low) {
     return master;
   }
   at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().join(kind, place(weight, begin), low_at(low, begin), master.data_ptr<float>() + begin,
-                        end - begin);
+    cpu::kernels().join(kind, element_pointer(weight, begin), low_at(low, begin),
+                        master.data_ptr<float>() + begin, end - begin);
   });
   return master;
 }
@@ -113,8 +113,8 @@ void update_on_cpu(const Updated& u, const AdamW& how) {
   auto* first = u.m.data_ptr<float>();
   auto* second = u.v.data_ptr<float>();
   at::parallel_for(0, u.weight.numel(), kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().adamw(kind, place_in(u.weight, begin), low_at(u.low, begin), gradient_kind,
-                         place(u.grad, begin), first + begin, second + begin, f, end - begin);
+    cpu::kernels().adamw(kind, mutable_element_pointer(u.weight, begin), low_at(u.low, begin), gradient_kind,
+                         element_pointer(u.grad, begin), first + begin, second + begin, f, end - begin);
   });
 }
 
@@ -154,7 +154,8 @@ void stats_on_cpu(const at::Tensor& grad, double* out) {
   at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const auto i = static_cast<std::size_t>(p);
-      cpu::kernels().stats(kind, place(grad, p * kPart), std::min(kPart, n - p * kPart), &sums[i], &bad[i]);
+      cpu::kernels().stats(kind, element_pointer(grad, p * kPart), std::min(kPart, n - p * kPart), &sums[i],
+                           &bad[i]);
     }
   });
   out[0] = out[1] = 0;

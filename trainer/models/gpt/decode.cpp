@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "memory/ledger.h"
 #include "models/gpt/gpt.h"
-#include "models/gpt/taken.h"
-#include "numerics/fronts.h"
+#include "models/gpt/parameter_reader.h"
+#include "numerics/ops.h"
 
 namespace ebb::models {
 
@@ -70,7 +70,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
         },
         runner);
   seen.length += n;
-  Taken p(head_);
+  ParameterReader p(head_);
   const auto end = [n](const at::Tensor& t) { return t.narrow(1, n - 1, 1).contiguous(); };
   const at::Tensor last = norm_of({end(x.sum), end(x.more)}, p).norm;
   // In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.

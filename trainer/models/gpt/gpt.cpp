@@ -9,9 +9,8 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "memory/ledger.h"
-#include "models/gpt/taken.h"
-#include "numerics/cuda/launch.h"
-#include "numerics/fronts.h"
+#include "models/gpt/parameter_reader.h"
+#include "numerics/ops.h"
 
 namespace ebb::models {
 
@@ -24,11 +23,11 @@ constexpr int kCountersOfAParameter = 40;  // bits: rows of a parameter, for the
 
 // What the kernels of a GPU do not take, before anything is trained.
 void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
-  if (config.dim > numerics::kCudaWidestRow)
+  if (config.dim > numerics::kMaxNormColumnsOnGpu)
     throw Error(ExitCode::usage,
                 fmt::format("model.dim is {}, and on a GPU a norm takes rows of at most {}: set it "
                             "smaller, or run.device=cpu",
-                            config.dim, numerics::kCudaWidestRow));
+                            config.dim, numerics::kMaxNormColumnsOnGpu));
   if (config.document_end) numerics::require_documents_on_gpu(config.head_width(), dtype);
 }
 
@@ -142,13 +141,13 @@ at::Tensor Gpt::embed(const at::Tensor& tokens, std::int64_t first_position, cor
       tokens);
 }
 
-at::Tensor Gpt::norm(const at::Tensor& x, Taken& parameters) const {
+at::Tensor Gpt::norm(const at::Tensor& x, ParameterReader& parameters) const {
   const at::Tensor& w = parameters.one();
   return config_.is_llama() ? numerics::rms_norm(x, w, config_.norm_eps)
                             : numerics::layer_norm(x, w, parameters.one(), config_.norm_eps);
 }
 
-numerics::NormOfSum Gpt::norm_of(const Residual& x, Taken& parameters) const {
+numerics::NormOfSum Gpt::norm_of(const Residual& x, ParameterReader& parameters) const {
   if (!x.more.defined()) return {x.sum, norm(x.sum, parameters)};
   const at::Tensor& w = parameters.one();
   return config_.is_llama()
@@ -162,7 +161,7 @@ Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& atte
   const Tensors out = runner.run(
       unit,
       [&, this](const Tensors& input) -> Tensors {
-        Taken p(unit);
+        ParameterReader p(unit);
         const bool bias = !config_.is_llama();
         const auto [first, normed_first] = norm_of({input[0], input[1]}, p);
         at::Tensor h = attend(p.dense(normed_first, bias));
@@ -195,7 +194,7 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const at::Tensor sum = runner.run(
       head_,
       [&, this](const Tensors& input) -> Tensors {
-        Taken p(head_);
+        ParameterReader p(head_);
         const at::Tensor h = norm_of({input[0], input[1]}, p).norm.flatten(0, 1);
         return {numerics::head_cross_entropy(h, head_weight(), targets, z)};
       },

@@ -28,7 +28,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
  private:
   // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]
   using Attend = std::function<at::Tensor(const at::Tensor& qkv)>;
-  class Taken;
+  class ParameterReader;
 
   const std::string& name() const override { return name_; }
   std::vector<core::Unit*> units() override;
@@ -47,13 +47,13 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   void add_block(std::int64_t layer);
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
-  at::Tensor norm(const at::Tensor& x, Taken& parameters) const;
+  at::Tensor norm(const at::Tensor& x, ParameterReader& parameters) const;
   // The residual stream between two blocks: what the last one adds is not added yet, for the next one's norm
   // does both in one pass. `more` is undefined before the first block.
   struct Residual {
     at::Tensor sum, more;
   };
-  [[nodiscard]] numerics::NormOfSum norm_of(const Residual& x, Taken& parameters) const;
+  [[nodiscard]] numerics::NormOfSum norm_of(const Residual& x, ParameterReader& parameters) const;
   [[nodiscard]] Residual block(core::Unit& unit, const Residual& x, const Attend& attend,
                                core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "memory/ledger.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 namespace ebb::models {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-// The inner loops of the CPU's fronts over plain memory; nothing here knows tensors. Three sets do
+// The inner loops of the CPU's ops over plain memory; nothing here knows tensors. Three sets do
 // the same operations in the same order, so that their results are bit-identical: one for any machine, one
 // for AVX2 and one for AVX-512. `kernels()` picks once, by what the processor says.
 namespace ebb::numerics::cpu {

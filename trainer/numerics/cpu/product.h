@@ -4,7 +4,7 @@
 
 #include "numerics/cpu/kernels.h"
 
-// Products of matrices of any kind: what fronts are made of. Memory beside the result is bounded.
+// Products of matrices of any kind: what ops are made of. Memory beside the result is bounded.
 namespace ebb::numerics::cpu {
 
 // A row-major matrix.

@@ -7,7 +7,7 @@
 
 namespace ebb::numerics::cpu {
 
-// Bytes of blocks that a front may hold at once; a product all threads' together, the others each thread's
+// Bytes of blocks that an op may hold at once; a product all threads' together, the others each thread's
 // own. Results do not depend on the number of threads, but may in the last bit on this. Only tests change it,
 // to force many blocks.
 std::int64_t& workspace_bytes();

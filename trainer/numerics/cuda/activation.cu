@@ -1,4 +1,4 @@
-#include "numerics/cuda/launch.h"
+#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
 
 // Activations, their gradients with the sums that biases need, SwiGLU, and rotary positions.

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "numerics/cuda/table.h"
+#include "numerics/cuda_table.h"
 
 // What the kernels share: elements of any kind as floats, and sums in a fixed order.
 namespace ebb::numerics::device {

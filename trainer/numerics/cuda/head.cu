@@ -1,4 +1,4 @@
-#include "numerics/cuda/launch.h"
+#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
 
 // The softmax of a language model's head and its cross-entropy, over rows of logits.

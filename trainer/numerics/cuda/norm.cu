@@ -1,4 +1,4 @@
-#include "numerics/cuda/launch.h"
+#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
 
 // Layer and RMS norm of rows: a block a row, whose threads keep what they have read of it in registers, so

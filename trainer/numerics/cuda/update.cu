@@ -1,4 +1,4 @@
-#include "numerics/cuda/launch.h"
+#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
 
 // Compiled without contraction into fused multiply-adds: the same operations as on the CPU give the same

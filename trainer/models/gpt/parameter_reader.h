@@ -1,13 +1,13 @@
 #pragma once
 #include "models/gpt/gpt.h"
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 namespace ebb::models {
 
 // The parameters of a unit in the order in which they were added, which is that of their use.
-class Gpt::Taken {
+class Gpt::ParameterReader {
  public:
-  explicit Taken(const core::Unit& unit) : unit_(unit) {}
+  explicit ParameterReader(const core::Unit& unit) : unit_(unit) {}
   const at::Tensor& one() { return unit_.parameters[next_++].tensor; }
   // y = act(x W^T + b), b where the model has biases.
   at::Tensor dense(const at::Tensor& x, bool bias, numerics::Activation act = numerics::Activation::none) {

@@ -6,10 +6,10 @@
 namespace ebb::numerics {
 
 // Where element i of a contiguous tensor lies, whatever its dtype: to read, and to write.
-inline const char* place(const at::Tensor& t, std::int64_t i) {
+inline const char* element_pointer(const at::Tensor& t, std::int64_t i) {
   return static_cast<const char*>(t.const_data_ptr()) + i * t.element_size();
 }
-inline char* place_in(const at::Tensor& t, std::int64_t i) {
+inline char* mutable_element_pointer(const at::Tensor& t, std::int64_t i) {
   return static_cast<char*>(t.mutable_data_ptr()) + i * t.element_size();
 }
 

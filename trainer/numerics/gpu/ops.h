@@ -2,10 +2,10 @@
 #include <ATen/ATen.h>
 
 #include "numerics/cpu/linear.h"
-#include "numerics/cuda/table.h"
+#include "numerics/cuda_table.h"
 #include "numerics/sequence.h"
 
-// What the fronts call for tensors on a GPU. `sequence.h` and `fronts.h` say what is computed.
+// What the ops call for tensors on a GPU. `sequence.h` and `ops.h` say what is computed.
 namespace ebb::numerics {
 
 // The table of the CUDA library, which main has opened if there is a device.

@@ -1,4 +1,4 @@
-#include "numerics/cuda/front.h"
+#include "numerics/gpu/ops.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
@@ -41,6 +41,8 @@ std::int64_t norm_parts(std::int64_t rows, std::int64_t columns) {
 std::int64_t column_parts(std::int64_t rows, std::int64_t columns) {
   return std::clamp<std::int64_t>(std::min(270336 / columns, (rows + 7) / 8), 1, 1024);
 }
+
+static_assert(kMaxNormColumnsOnGpu == kCudaWidestRow);
 
 void require_width(std::int64_t columns) {
   if (columns > kCudaWidestRow)

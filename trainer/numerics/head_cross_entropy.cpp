@@ -10,9 +10,9 @@
 #include "base/error.h"
 #include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
-#include "numerics/place.h"
+#include "numerics/element_pointer.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 #include "numerics/sequence.h"
 
 namespace ebb::numerics {
@@ -26,7 +26,7 @@ constexpr std::int64_t kRows = 512, kWords = 512;
 
 // Rows [first, first + n) of a matrix.
 cpu::Operand rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, bool transposed) {
-  return {cpu::kind_of(t), place(t, first * t.size(1)), n, t.size(1), transposed};
+  return {cpu::kind_of(t), element_pointer(t, first * t.size(1)), n, t.size(1), transposed};
 }
 
 // Floats that the products of one block need.
@@ -35,7 +35,7 @@ std::int64_t product_floats(std::int64_t rows, std::int64_t words, std::int64_t 
                    cpu::product_workspace(words, width, rows)});
 }
 
-struct HeadLoss : torch::autograd::Function<HeadLoss> {
+struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
                             const at::Tensor& targets_in, double z) {
     const at::Tensor h = h_in.contiguous(), w = w_in.contiguous(), targets = targets_in.contiguous();
@@ -132,10 +132,11 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
                      cpu::sums_in(dw_sums, first > 0), words, width, rows, {product_space, room});
       }
       if (n == 0) std::fill_n(dw_sums, words * width, 0.0F);
-      kern.from_float(kind, dw_sums, place_in(dw, word * width), words * width);
+      kern.from_float(kind, dw_sums, mutable_element_pointer(dw, word * width), words * width);
     }
     at::parallel_for(0, n, 16, [&](std::int64_t begin, std::int64_t end) {
-      kern.from_float(kind, dh_sums + begin * width, place_in(dh, begin * width), (end - begin) * width);
+      kern.from_float(kind, dh_sums + begin * width, mutable_element_pointer(dh, begin * width),
+                      (end - begin) * width);
     });
     return {dh, dw, {}, {}};
   }
@@ -162,7 +163,7 @@ at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at
                             fmt::join(targets.sizes(), ", "), c10::toString(targets.scalar_type())));
   if (h.is_cuda()) return cuda::head_cross_entropy(h, w, targets, z);
   if (!h.is_meta()) check_targets(targets.contiguous(), w.size(0));
-  return HeadLoss::apply(h, w, targets, z);
+  return HeadCrossEntropy::apply(h, w, targets, z);
 }
 
 }  // namespace ebb::numerics

@@ -5,8 +5,8 @@
 #include "base/round_up.h"
 #include "memory/ledger.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 
 namespace ebb::numerics::cuda {
 namespace {
@@ -38,7 +38,7 @@ float size_for(const at::Tensor& h) {
 
 // Makes the gradients in forward, block by block of rows, from logits that exist once: making them again in
 // backward would be a third more work. What they are times is known in backward.
-struct HeadLoss : torch::autograd::Function<HeadLoss> {
+struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
                             const at::Tensor& targets_in, double z, bool graph) {
     const at::Tensor h = h_in.contiguous(), w = w_in.contiguous(), targets = targets_in.contiguous();
@@ -99,7 +99,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
 
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z) {
   const bool graph = c10::GradMode::is_enabled() && (h.requires_grad() || w.requires_grad());
-  return HeadLoss::apply(h, w, targets, z, graph);
+  return HeadCrossEntropy::apply(h, w, targets, z, graph);
 }
 
 }  // namespace ebb::numerics::cuda

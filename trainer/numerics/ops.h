@@ -4,7 +4,7 @@
 #include <cstdint>
 
 // The operators that models call. On the CPU a 16-bit tensor is stored in 16 bits and computed in fp32: each
-// front converts block by block into a bounded workspace (memory class workspace) and saves only 16-bit
+// op converts block by block into a bounded workspace (memory class workspace) and saves only 16-bit
 // tensors for backward. On a CPU fp32 takes the same way without conversion; CUDA to cuDNN/cuBLAS in
 // the tensor's own dtype. All are differentiable once; asking for a graph of their backward throws (or is
 // right, where the framework's own is used).

@@ -8,10 +8,10 @@
 namespace ebb::numerics {
 
 // Our backward passes call raw kernels, so a graph of them would be silently wrong: asking for one throws.
-inline void refuse_second_derivative(const char* front) {
+inline void refuse_second_derivative(const char* op) {
   if (c10::GradMode::is_enabled())
     throw Error(ExitCode::internal,
-                std::string(front) +
+                std::string(op) +
                     ": no second derivative. Its backward was asked for a graph of itself "
                     "(create_graph), which this kernel cannot give; write the term with the framework's own "
                     "operators");

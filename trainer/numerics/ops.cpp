@@ -1,4 +1,4 @@
-#include "numerics/fronts.h"
+#include "numerics/ops.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "numerics/cpu/convolution.h"
 #include "numerics/cpu/linear.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 
 namespace ebb::numerics {
 namespace {
@@ -49,7 +49,7 @@ bool keeps_before(Activation act) {
   return act == Activation::silu || act == Activation::gelu;
 }
 
-void check_operands(const char* front, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+void check_operands(const char* op, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                     std::int64_t rank) {
   const bool fits =
       x.dim() == rank && w.dim() == rank && x.scalar_type() == w.scalar_type() && x.device() == w.device() &&
@@ -58,8 +58,8 @@ void check_operands(const char* front, const at::Tensor& x, const at::Tensor& w,
     throw Error(ExitCode::internal,
                 fmt::format("{}: x [{}] {} on {}, w [{}] {} and b {} do not go together; they need {} and 1 "
                             "dimensions, one dtype and one device",
-                            front, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()),
-                            x.device().str(), fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type()),
+                            op, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()), x.device().str(),
+                            fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type()),
                             b.defined() ? fmt::format("[{}] {}", fmt::join(b.sizes(), ", "),
                                                       c10::toString(b.scalar_type()))
                                         : "(none)",

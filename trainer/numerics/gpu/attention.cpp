@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
-#include "numerics/cuda/front.h"
-#include "numerics/once.h"
+#include "numerics/gpu/ops.h"
+#include "numerics/no_double_backward.h"
 
 namespace ebb::numerics::cuda {
 namespace {
