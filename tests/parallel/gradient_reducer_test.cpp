@@ -1,4 +1,3 @@
-// Every rank runs all tests: started by mpirun with 1, 2 and 4 ranks.
 #include "parallel/gradient_reducer.h"
 
 #include <ATen/ATen.h>
@@ -6,20 +5,17 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "comm/world.h"
 #include "memory/ledger.h"
+#include "parallel/test_world.h"
 
 namespace ebb::parallel {
 namespace {
-
-comm::World* world = nullptr;
-memory::Ledger* ledger = nullptr;
 
 // A rank's loss is sum_i (rank + 1) * (i + 1) * sum(p_i): its gradient is known without autograd.
 class GradientReducerTest : public testing::Test {
  protected:
   void make(at::ScalarType dtype, std::int64_t bucket_bytes, std::int64_t micro_batches) {
-    communicator = comm::make_communicator(*world, comm::Backend::automatic, 60, at::kCPU);
+    communicator = comm::make_communicator(test_world(), comm::Backend::automatic, 60, at::kCPU);
     for (int i = 0; i < 5; ++i) {
       core::Parameter p;
       p.name = std::string("p").append(std::to_string(i));
@@ -31,11 +27,11 @@ class GradientReducerTest : public testing::Test {
   at::Tensor loss(int count) {
     at::Tensor total = at::zeros({}, at::kFloat);
     for (int i = 0; i < count; ++i)
-      total = total + parameters[i].tensor.sum().to(at::kFloat) * ((world->rank() + 1) * (i + 1));
+      total = total + parameters[i].tensor.sum().to(at::kFloat) * ((test_world().rank() + 1) * (i + 1));
     return total;
   }
   // 1 + 2 + … + ranks
-  double rank_sum() const { return world->size() * (world->size() + 1) / 2.0; }
+  double rank_sum() const { return test_world().size() * (test_world().size() + 1) / 2.0; }
 
   std::vector<core::Parameter> parameters;
   std::unique_ptr<comm::Communicator> communicator;
@@ -46,7 +42,7 @@ TEST_F(GradientReducerTest, SumsOverRanksInEveryBucketSize) {
   for (const std::int64_t bucket : {1, 40, 1 << 20}) {
     parameters.clear();
     make(at::kFloat, bucket, 1);
-    reducer->expect(true);
+    reducer->expect({.last = true});
     loss(5).backward();
     const std::vector<at::Tensor> gradients = reducer->finish();
     for (int i = 0; i < 5; ++i) {
@@ -59,39 +55,39 @@ TEST_F(GradientReducerTest, SumsOverRanksInEveryBucketSize) {
 
 TEST_F(GradientReducerTest, KeepsSixteenBitGradientsInTheirTypeWithoutMicroBatches) {
   make(at::kHalf, 1 << 20, 1);
-  reducer->expect(true);
+  reducer->expect({.last = true});
   loss(5).backward();
   EXPECT_EQ(reducer->finish()[0].scalar_type(), at::kHalf);
 }
 
 TEST_F(GradientReducerTest, TellsHowLongItsCollectivesWereUnderWay) {
   make(at::kFloat, 1, 1);
-  reducer->expect(true);
+  reducer->expect({.last = true});
   loss(5).backward();
   (void)reducer->finish();
   // A single rank has none.
-  EXPECT_EQ(reducer->time().under_way_s > 0, world->size() > 1);
+  EXPECT_EQ(reducer->time().under_way_s > 0, test_world().size() > 1);
   EXPECT_GT(reducer->time().waited_s, 0);
 }
 
 TEST_F(GradientReducerTest, SumsMicroBatchesInFp32) {
   make(at::kHalf, 1 << 20, 2);
   for (const bool last : {false, true}) {
-    reducer->expect(last);
+    reducer->expect({.last = last});
     // 2048 + 1 is not a half: an fp16 sum would lose the one.
     (parameters[0].tensor.sum() * (last ? 1.0 : 2048.0) + loss(5) * 0).backward();
   }
   const at::Tensor gradient = reducer->finish()[0];
   EXPECT_EQ(gradient.scalar_type(), at::kFloat);
-  EXPECT_EQ(gradient[0].item<float>(), 2049.0F * static_cast<float>(world->size()));
+  EXPECT_EQ(gradient[0].item<float>(), 2049.0F * static_cast<float>(test_world().size()));
 }
 
 TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
   make(at::kFloat, 64, 1);
-  const auto live = [] { return ledger->live_total(memory::Ledger::Place::host); };
+  const auto live = [] { return test_ledger().live_total(memory::Ledger::Place::host); };
   const std::int64_t before = live();
   for (int step = 0; step < 3; ++step) {
-    reducer->expect(true);
+    reducer->expect({.last = true});
     loss(5).backward();
     EXPECT_GT(live(), before);  // the buckets
     {
@@ -104,7 +100,7 @@ TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
 
 TEST_F(GradientReducerTest, NamesAParameterWithoutAGradient) {
   make(at::kFloat, 1 << 20, 1);
-  reducer->expect(true);
+  reducer->expect({.last = true});
   loss(3).backward();
   try {
     (void)reducer->finish();
@@ -116,13 +112,3 @@ TEST_F(GradientReducerTest, NamesAParameterWithoutAGradient) {
 
 }  // namespace
 }  // namespace ebb::parallel
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  auto* account = new ebb::memory::Ledger;
-  ebb::memory::install(*account);
-  ebb::parallel::ledger = account;
-  ebb::comm::World world(argc, argv);
-  ebb::parallel::world = &world;
-  return RUN_ALL_TESTS();
-}

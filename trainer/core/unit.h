@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,6 +14,9 @@ struct Parameter {
   bool decay = true;  // takes weight decay (matrices do; biases and norms do not)
   std::function<at::Tensor()>
       initial;  // fp32 initial value of the same shape on the CPU, a pure function of the run's seed
+  // How often one backward pass hands over a gradient of it: more than once where a nested backward or a
+  // second one reaches it again. 0: not known, its reduction waits for the end of backward.
+  std::int64_t arrivals = 1;
 };
 
 // Parameters that live together: gathered, reduced and released as one.

@@ -36,7 +36,7 @@ void Optimizer::set_master(std::size_t parameter, const at::Tensor& master) {
   numerics::split_master(master.to(weight.device()).contiguous().flatten(), weight, low_[parameter]);
 }
 
-void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, double gradient_scale) {
+void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, const GradientScale& scale) {
   if (grads.size() != parameters_.size())
     throw Error(ExitCode::internal,
                 fmt::format("optimizer: {} gradients for {} parameters", grads.size(), parameters_.size()));
@@ -47,7 +47,7 @@ void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, double gra
   how.beta2 = config_.beta2;
   how.eps = config_.eps;
   how.step = steps_;
-  how.gradient_scale = gradient_scale;
+  how.gradient_scale = clip_factor(scale.norm, config_.clip_norm) / scale.loss_scale;
   std::vector<numerics::Updated> ranges;
   ranges.reserve(parameters_.size());
   for (std::size_t i = 0; i < parameters_.size(); ++i)

@@ -37,6 +37,12 @@ double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t s
 // or where clip_norm is 0.
 double clip_factor(double norm, double clip_norm);
 
+// What is known of all gradients of a step together.
+struct GradientScale {
+  double loss_scale = 1;  // the factor that is still in them
+  double norm = 0;        // their global norm without that factor, before clipping
+};
+
 // AdamW over the split master: weight (the model's own tensor), int16 residual and fp32 moments, per
 // parameter. Allocates its state when made (class optimizer), so that the first step allocates nothing that
 // stays.
@@ -46,9 +52,9 @@ class Optimizer final : public core::Stateful {
   // Starts from fp32 initial values: weight and residual become their halves. `masters` in the order of the
   // parameters.
   void set_master(std::size_t parameter, const at::Tensor& master);
-  // grads in the order of the parameters, each of its parameter's numel; gradient_scale = clip factor / loss
-  // scale.
-  void step(const std::vector<at::Tensor>& grads, double lr, double gradient_scale);
+  // `grads` in the order of the parameters, each of its parameter's numel. They are divided by the loss scale
+  // and clipped to clip_norm.
+  void step(const std::vector<at::Tensor>& grads, double lr, const GradientScale& scale);
   [[nodiscard]] std::int64_t steps_taken() const { return steps_; }
   core::State state() override;  // residuals, moments; values: steps
   void restore(const nlohmann::json& values) override;

@@ -15,13 +15,13 @@ namespace ebb::parallel {
 
 struct GradientReducer::Bucket {
   std::vector<std::size_t> parameters;
-  std::vector<std::int64_t> offsets;  // elements, one a parameter
+  std::vector<std::int64_t> offsets;  // elements, one for each parameter
   std::int64_t numel = 0;
   std::string label;
-  at::Tensor flat;          // defined from the first gradient of a step to finish()
-  std::size_t arrived = 0;  // in this micro-batch
-  std::vector<bool> seen;   // in this step
-  std::unique_ptr<comm::Work> work;
+  at::Tensor flat;                    // defined from the first gradient of a step to finish()
+  std::vector<std::int64_t> arrived;  // in this micro-batch, one for each parameter
+  std::vector<bool> seen;             // in this step
+  std::unique_ptr<comm::Work> work;   // null until it is reduced
 };
 
 struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
@@ -34,6 +34,7 @@ struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
 GradientReducer::GradientReducer(std::vector<core::Parameter> parameters, comm::Communicator& communicator,
                                  std::int64_t bucket_bytes, std::int64_t micro_batches)
     : parameters_(std::move(parameters)), communicator_(communicator), accumulate_(micro_batches > 1) {
+  for (const core::Parameter& parameter : parameters_) accumulate_ = accumulate_ || parameter.arrivals != 1;
   place_.resize(parameters_.size());
   for (std::size_t i = parameters_.size(); i-- > 0;) {
     const at::Tensor& tensor = parameters_[i].tensor;
@@ -45,6 +46,7 @@ GradientReducer::GradientReducer(std::vector<core::Parameter> parameters, comm::
     bucket.parameters.push_back(i);
     bucket.offsets.push_back(bucket.numel);
     bucket.numel += tensor.numel();
+    bucket.arrived.push_back(0);
     bucket.seen.push_back(false);
     torch::autograd::impl::set_post_acc_grad_hooks(tensor, std::make_unique<Hook>(*this, i));
   }
@@ -60,9 +62,9 @@ GradientReducer::~GradientReducer() {
   }
 }
 
-void GradientReducer::expect(bool last) {
-  last_ = last;
-  for (Bucket& bucket : buckets_) bucket.arrived = 0;
+void GradientReducer::expect(const Backward& backward) {
+  backward_ = backward;
+  for (Bucket& bucket : buckets_) std::fill(bucket.arrived.begin(), bucket.arrived.end(), 0);
 }
 
 void GradientReducer::take(std::size_t parameter) {
@@ -70,42 +72,76 @@ void GradientReducer::take(std::size_t parameter) {
   const auto [number, slot] = place_[parameter];
   Bucket& bucket = buckets_[number];
   at::Tensor& grad = parameters_[parameter].tensor.mutable_grad();
-  if (!bucket.flat.defined()) {
-    const memory::Tag tag(memory::Class::gradients, "bucket");
-    bucket.flat = at::empty({bucket.numel}, accumulate_ ? grad.options().dtype(at::kFloat) : grad.options());
-  }
-  at::Tensor part = bucket.flat.narrow(0, bucket.offsets[slot], grad.numel());
-  if (accumulate_ && bucket.seen[slot])
+  if (bucket.work)
+    throw Error(ExitCode::internal,
+                fmt::format("parameter {} got a gradient after its bucket was reduced: it declares {} "
+                            "arrival{} in a backward pass and got more",
+                            parameters_[parameter].name, parameters_[parameter].arrivals,
+                            parameters_[parameter].arrivals == 1 ? "" : "s"));
+  if (!bucket.flat.defined()) allocate(bucket);
+  const at::Tensor part = bucket.flat.narrow(0, bucket.offsets[slot], grad.numel());
+  if (bucket.seen[slot])
     part.add_(grad.reshape({-1}));
   else
     part.copy_(grad.reshape({-1}));
   bucket.seen[slot] = true;
   grad.reset();
-  if (++bucket.arrived == bucket.parameters.size() && last_) start_ready();
+  ++bucket.arrived[slot];
+  if (backward_.last) start_complete();
 }
 
-void GradientReducer::start_ready() {
+void GradientReducer::allocate(Bucket& bucket) {
+  const memory::Tag tag(memory::Class::gradients, "bucket");
+  const at::TensorOptions options = parameters_[bucket.parameters.front()].tensor.options();
+  bucket.flat =
+      at::empty({bucket.numel}, (accumulate_ ? options.dtype(at::kFloat) : options).requires_grad(false));
+}
+
+// 0 arrivals are not declared: such a bucket waits for the end of backward.
+bool GradientReducer::is_complete(const Bucket& bucket) const {
+  for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
+    const std::int64_t declared = parameters_[bucket.parameters[slot]].arrivals;
+    if (declared == 0 || bucket.arrived[slot] < declared) return false;
+  }
+  return true;
+}
+
+void GradientReducer::start_complete() {
+  for (; next_to_start_ < buckets_.size() && is_complete(buckets_[next_to_start_]); ++next_to_start_)
+    start(buckets_[next_to_start_]);
+}
+
+void GradientReducer::start_all() {
   for (; next_to_start_ < buckets_.size(); ++next_to_start_) {
     Bucket& bucket = buckets_[next_to_start_];
-    if (bucket.arrived < bucket.parameters.size()) return;
-    comm::Collective collective;
-    collective.kind = comm::Kind::all_reduce;
-    collective.input = bucket.flat;
-    collective.label = bucket.label;
-    bucket.work = communicator_.start(std::move(collective));
+    if (!bucket.flat.defined()) allocate(bucket);
+    for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
+      if (bucket.seen[slot]) continue;
+      const core::Parameter& parameter = parameters_[bucket.parameters[slot]];
+      bucket.flat.narrow(0, bucket.offsets[slot], parameter.tensor.numel()).zero_();
+    }
+    start(bucket);
   }
+}
+
+void GradientReducer::start(Bucket& bucket) {
+  comm::Collective collective;
+  collective.kind = comm::Kind::all_reduce;
+  collective.input = bucket.flat;
+  collective.label = bucket.label;
+  bucket.work = communicator_.start(std::move(collective));
 }
 
 std::vector<at::Tensor> GradientReducer::finish() {
-  if (next_to_start_ < buckets_.size()) {
-    const Bucket& bucket = buckets_[next_to_start_];
-    for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot)
-      if (!bucket.seen[slot])
-        throw Error(
-            ExitCode::internal,
-            fmt::format("parameter {} got no gradient in this step: the model's forward does not use it",
-                        parameters_[bucket.parameters[slot]].name));
-  }
+  if (!backward_.may_leave_untouched)
+    for (const Bucket& bucket : buckets_)
+      for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot)
+        if (!bucket.seen[slot])
+          throw Error(
+              ExitCode::internal,
+              fmt::format("parameter {} got no gradient in this step: the model's forward does not use it",
+                          parameters_[bucket.parameters[slot]].name));
+  start_all();
   std::vector<at::Tensor> gradients(parameters_.size());
   time_ = {};
   for (Bucket& bucket : buckets_) {

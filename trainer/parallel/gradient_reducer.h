@@ -17,6 +17,9 @@ namespace ebb::parallel {
 //  reaches them.
 //  2. Every rank starts the reductions in bucket order, whatever order its gradients came in.
 //  3. A parameter's .grad is undefined outside backward.
+//  4. A bucket is reduced when each of its parameters has had the arrivals that core::Parameter declares, and
+//  never earlier. What is not reduced by then is reduced by finish().
+//  5. Gradients of one parameter that arrive one after another are summed.
 class GradientReducer {
  public:
   GradientReducer(std::vector<core::Parameter> parameters, comm::Communicator& communicator,
@@ -25,12 +28,17 @@ class GradientReducer {
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
-  // Before each micro-batch's backward; `last` lets full buckets go.
-  void expect(bool last);
+  struct Backward {
+    bool last = true;  // the step's last micro-batch: complete buckets are reduced while it runs
+    // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
+    bool may_leave_untouched = false;
+  };
+  // Before each micro-batch's backward.
+  void expect(const Backward& backward);
   // After the last backward: waits for all buckets. Gives the gradients summed over ranks and micro-batches,
   // still times the loss scale, in the order of the parameters, each [numel]: in the run's dtype, or in fp32
-  // where there is more than one micro-batch. A parameter that got no gradient is an Error(internal) with its
-  // name.
+  // where there is more than one micro-batch or a parameter that declares other than one arrival.
+  // Error(internal) with the parameter's name: it got no gradient, and Backward does not allow that.
   [[nodiscard]] std::vector<at::Tensor> finish();
   // Of the step that finish() ended: how long its collectives were under way, and how much of that finish()
   // waited for. The rest was hidden behind backward.
@@ -43,12 +51,16 @@ class GradientReducer {
   struct Bucket;
   struct Hook;
   void take(std::size_t parameter);  // from the hook, in autograd's thread
-  void start_ready();
+  [[nodiscard]] bool is_complete(const Bucket& bucket) const;
+  void start_complete();
+  void start_all();
+  void start(Bucket& bucket);
+  void allocate(Bucket& bucket);
 
   std::vector<core::Parameter> parameters_;
   comm::Communicator& communicator_;
-  bool accumulate_;  // more than one micro-batch: sums in fp32
-  bool last_ = true;
+  bool accumulate_;  // sums are in fp32
+  Backward backward_;
   std::size_t next_to_start_ = 0;
   Time time_;
   std::vector<Bucket> buckets_;

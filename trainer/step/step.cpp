@@ -42,7 +42,7 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
     losses.add(loss);
     enter(Stage::backward, report);
     const memory::Tag tag(memory::Class::activations, "backward");
-    bound.reducer.expect(micro + 1 == sources_.micro_batches);
+    bound.reducer.expect({.last = micro + 1 == sources_.micro_batches});
     (loss.loss * bound.scaler.scale()).backward();
   }
   enter(Stage::reduce, report);
@@ -50,12 +50,13 @@ void Step::run_phase(BoundPhase& bound, StepReport& report) {
   outcome.reduction_s = bound.reducer.time().under_way_s;
   outcome.reduction_waited_s = bound.reducer.time().waited_s;
   updates_before_last_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
-  const Decision decision = control_.decide(
-      {losses, gradients, bound.parameters, bound.clip_norm, told(report)}, bound.scaler, outcome);
+  const Decision decision =
+      control_.decide({losses, gradients, bound.parameters, told(report)}, bound.scaler, outcome);
   report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
-  if (decision.accepted) bound.optimizer.step(gradients, outcome.learning_rate, decision.gradient_scale);
+  if (decision.accepted)
+    bound.optimizer.step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
 }
 
 // This rank's times for the others. What came after the last step's message (its update, then saving, logs

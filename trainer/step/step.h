@@ -25,7 +25,6 @@ struct BoundPhase {
   optim::Optimizer& optimizer;
   numerics::LossScaler& scaler;
   parallel::GradientReducer& reducer;
-  double clip_norm;
 };
 
 struct StepReport {

@@ -3,7 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "memory/ledger.h"
-#include "step/step_control.h"
+#include "step/loss_sums.h"
 
 namespace ebb::train {
 

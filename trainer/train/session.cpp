@@ -94,7 +94,8 @@ at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, 
   return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
 }
 
-Session::Session(const Config& configuration, comm::World& all, memory::Ledger& account)
+Session::Session(const Config& configuration, comm::World& all, memory::Ledger& account,
+                 core::UnitRunner& unit_runner)
     : config(configuration),
       world(all),
       ledger(account),
@@ -110,6 +111,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       scaler(make_scaler(config.precision)),
       reducer(std::make_unique<parallel::GradientReducer>(
           parameters, *communicator, config.parallel.bucket_bytes, config.data.micro_batches)),
+      runner(unit_runner),
       scaler_state(scaler),
       cursor(config.run.seed, config.data.batch),
       feed(device) {}
@@ -151,7 +153,7 @@ void Session::set_initial_values() {
 step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate) {
   std::vector<step::BoundPhase> bound;
   for (core::Phase* phase : model->phases())
-    bound.push_back({*phase, parameters, *optimizer, scaler, *reducer, config.optimizer.clip_norm});
+    bound.push_back({*phase, parameters, *optimizer, scaler, *reducer});
   step::StepSources sources;
   sources.next_batch = [this] {
     feed.settle();

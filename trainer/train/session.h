@@ -29,7 +29,8 @@ namespace ebb::train {
 // outlives a step is allocated here.
 struct Session {
   // Error where something of the configuration does not fit the data, the machine or the number of ranks.
-  Session(const Config& configuration, comm::World& all, memory::Ledger& account);
+  Session(const Config& configuration, comm::World& all, memory::Ledger& account,
+          core::UnitRunner& unit_runner);
 
   // Fills the parameters with their initial values (`found` empty) or from a checkpoint, and opens the
   // training data where the run is, and the test split. Collective.
@@ -61,7 +62,7 @@ struct Session {
   std::unique_ptr<optim::Optimizer> optimizer;
   numerics::LossScaler scaler;
   std::unique_ptr<parallel::GradientReducer> reducer;
-  core::PlainRunner runner;
+  core::UnitRunner& runner;  // runs the units of training, evaluation and samples
   ScalerState scaler_state;
   Cursor cursor;
   data::DeviceFeed feed;

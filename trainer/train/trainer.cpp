@@ -12,6 +12,7 @@
 #include "config/document.h"
 #include "memory/block_cache.h"
 #include "memory/leak_gate.h"
+#include "step/agreed_step_control.h"
 #include "telemetry/memory_log.h"
 #include "train/evaluation.h"
 #include "train/journal.h"
@@ -45,15 +46,15 @@ bool due(std::int64_t step, std::int64_t every) {
 
 class Training {
  public:
-  Training(const Config& config, comm::World& world, memory::Ledger& ledger, checkpoint::Store& store,
-           checkpoint::Origin origin, const checkpoint::Lease* lease)
+  Training(const Config& config, comm::World& world, memory::Ledger& ledger, core::UnitRunner& runner,
+           checkpoint::Store& store, checkpoint::Origin origin, const checkpoint::Lease* lease)
       : lease_(lease),
         config_(config),
         world_(world),
         ledger_(ledger),
         store_(store),
         origin_(std::move(origin)),
-        session_(config, world, ledger),
+        session_(config, world, ledger, runner),
         feed_(config, world, ledger, session_.device) {}
 
   ExitCode run(const std::optional<checkpoint::Found>& found);
@@ -96,7 +97,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     feed_.saved(found->folder, 0);
   }
 
-  step::StepControl control(*session_.communicator, [] { return StopRequest::requested(); });
+  step::AgreedStepControl control(*session_.communicator, [] { return StopRequest::requested(); });
   memory::LeakGate gate(ledger_, config_.memory.leak);
   step::Step one = session_.make_step(control, gate);
   while (step < config_.run.steps) {
@@ -234,7 +235,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
       return ExitCode::ok;
     }
   }
-  Training training(config, world, ledger, store, origin, lease.get());
+  core::PlainRunner runner;
+  Training training(config, world, ledger, runner, store, origin, lease.get());
   if (speaks) write_configuration(run, origin.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }

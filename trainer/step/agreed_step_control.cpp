@@ -1,31 +1,18 @@
-#include "step/step_control.h"
+#include "step/agreed_step_control.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "memory/ledger.h"
 #include "numerics/update.h"
-#include "optim/optimizer.h"
 
 namespace ebb::step {
 
-void LossSums::add(const core::Loss& loss) {
-  const memory::Tag tag(memory::Class::workspace, "losses");
-  std::vector<at::Tensor> values{loss.loss.detach()};
-  for (const auto& [name, value] : loss.parts) values.push_back(value);
-  const at::Tensor row = at::stack(values).to(at::kDouble);
-  if (values_.defined()) {
-    values_.add_(row);
-    return;
-  }
-  values_ = row;
-  for (const auto& [name, value] : loss.parts) names_.push_back(name);
-}
-
-StepControl::StepControl(comm::Communicator& communicator, std::function<bool()> stop_requested)
+AgreedStepControl::AgreedStepControl(comm::Communicator& communicator, std::function<bool()> stop_requested)
     : communicator_(communicator), stop_requested_(std::move(stop_requested)) {}
 
-Decision StepControl::decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) {
+Decision AgreedStepControl::decide(const Observed& observed, numerics::LossScaler& scaler,
+                                   PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
   // [loss, parts…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank
   // leaves the others' seconds at zero.
@@ -41,7 +28,7 @@ Decision StepControl::decide(const Observed& observed, numerics::LossScaler& sca
   const at::Tensor message =
       at::cat({observed.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
-  // Where a GPU is waited for; but for NCCL's buckets and the tokens of documents the only place in a step.
+  // The step waits for the GPU here. Elsewhere it waits only for NCCL's buckets and the tokens of documents.
   const at::Tensor agreed = at::cat({message, stats.flatten()}).cpu();
   const double* values = agreed.data_ptr<double>();
   const double* const of_gradients = values + message.numel();
@@ -67,7 +54,6 @@ Decision StepControl::decide(const Observed& observed, numerics::LossScaler& sca
   decision.stop = values[k + 1] > 0;
   decision.accepted = scaler.accept(values[k] > 0);
   report.skipped = !decision.accepted;
-  decision.gradient_scale = optim::clip_factor(report.gradient_norm, observed.clip_norm) / report.scale;
   return decision;
 }
 

@@ -1,5 +1,4 @@
-// Every rank runs all tests: started by mpirun with 1 and 2 ranks.
-#include "step/step_control.h"
+#include "step/agreed_step_control.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -8,27 +7,25 @@
 #include <limits>
 
 #include "base/error.h"
-#include "comm/world.h"
-#include "memory/ledger.h"
+#include "step/test_world.h"
 
 namespace ebb::step {
 namespace {
 
-comm::World* world = nullptr;
-
-class StepControlTest : public testing::Test {
+class AgreedStepControlTest : public testing::Test {
  protected:
-  StepControlTest() : communicator(comm::make_communicator(*world, comm::Backend::automatic, 60, at::kCPU)) {
+  AgreedStepControlTest()
+      : communicator(comm::make_communicator(test_world(), comm::Backend::automatic, 60, at::kCPU)) {
     core::Loss loss;
-    loss.loss = at::scalar_tensor(2.0F * static_cast<float>(world->rank() + 1));
+    loss.loss = at::scalar_tensor(2.0F * static_cast<float>(test_world().rank() + 1));
     loss.parts = {{"reconstruction", at::scalar_tensor(1.5F)}, {"kl", at::scalar_tensor(0.5F)}};
     losses.add(loss);
     losses.add(loss);
     for (const char* name : {"first", "second"}) parameters.push_back({name, at::zeros({2}), true, {}});
   }
-  Decision decide(StepControl& control, numerics::LossScaler& scaler, double clip_norm = 0) {
+  Decision decide(StepControl& control, numerics::LossScaler& scaler) {
     report = {};
-    return control.decide({losses, gradients, parameters, clip_norm, seconds}, scaler, report);
+    return control.decide({losses, gradients, parameters, seconds}, scaler, report);
   }
 
   std::unique_ptr<comm::Communicator> communicator;
@@ -39,11 +36,11 @@ class StepControlTest : public testing::Test {
   PhaseReport report;
 };
 
-TEST_F(StepControlTest, LossesAreSummedOverMicroBatchesAndRanks) {
-  StepControl control(*communicator, [] { return false; });
+TEST_F(AgreedStepControlTest, LossesAreSummedOverMicroBatchesAndRanks) {
+  AgreedStepControl control(*communicator, [] { return false; });
   auto scaler = numerics::LossScaler::fixed();
   const Decision decision = decide(control, scaler);
-  const double ranks = world->size();
+  const double ranks = test_world().size();
   EXPECT_DOUBLE_EQ(report.loss, 2 * 2.0 * ranks * (ranks + 1) / 2);
   ASSERT_EQ(report.parts.size(), 2U);
   EXPECT_EQ(report.parts[1].first, "kl");
@@ -52,19 +49,18 @@ TEST_F(StepControlTest, LossesAreSummedOverMicroBatchesAndRanks) {
   EXPECT_FALSE(decision.stop);
 }
 
-TEST_F(StepControlTest, NormIsReportedWithoutTheLossScaleAndClipped) {
-  StepControl control(*communicator, [] { return false; });
+TEST_F(AgreedStepControlTest, NormIsReportedWithoutTheLossScale) {
+  AgreedStepControl control(*communicator, [] { return false; });
   numerics::LossScaleConfig config;
   config.initial = 4;
   numerics::LossScaler scaler(config);
-  const Decision decision = decide(control, scaler, 0.5);
+  decide(control, scaler);
   EXPECT_DOUBLE_EQ(report.gradient_norm, 5.0 / 4);
   EXPECT_DOUBLE_EQ(report.scale, 4.0);
-  EXPECT_NEAR(decision.gradient_scale, 0.5 / (5.0 / 4) / 4, 1e-6);
 }
 
-TEST_F(StepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
-  StepControl control(*communicator, [] { return false; });
+TEST_F(AgreedStepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
+  AgreedStepControl control(*communicator, [] { return false; });
   numerics::LossScaler scaler(numerics::LossScaleConfig{});
   gradients[1][0] = std::numeric_limits<float>::infinity();
   const Decision decision = decide(control, scaler);
@@ -73,27 +69,27 @@ TEST_F(StepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
   EXPECT_EQ(report.overflowed, "second");
 }
 
-TEST_F(StepControlTest, OneRanksStopRequestStopsAll) {
-  StepControl control(*communicator, [] { return world->rank() == world->size() - 1; });
+TEST_F(AgreedStepControlTest, OneRanksStopRequestStopsAll) {
+  AgreedStepControl control(*communicator, [] { return test_world().rank() == test_world().size() - 1; });
   auto scaler = numerics::LossScaler::fixed();
   EXPECT_TRUE(decide(control, scaler).stop);
 }
 
-TEST_F(StepControlTest, EveryRankLearnsTheTimesOfAll) {
-  StepControl control(*communicator, [] { return false; });
+TEST_F(AgreedStepControlTest, EveryRankLearnsTheTimesOfAll) {
+  AgreedStepControl control(*communicator, [] { return false; });
   auto scaler = numerics::LossScaler::fixed();
   for (std::size_t stage = 0; stage < seconds.size(); ++stage)
-    seconds[stage] = 100.0 * world->rank() + static_cast<double>(stage);
+    seconds[stage] = 100.0 * test_world().rank() + static_cast<double>(stage);
   decide(control, scaler);
-  ASSERT_EQ(report.rank_seconds.size(), static_cast<std::size_t>(world->size()));
-  for (int rank = 0; rank < world->size(); ++rank)
+  ASSERT_EQ(report.rank_seconds.size(), static_cast<std::size_t>(test_world().size()));
+  for (int rank = 0; rank < test_world().size(); ++rank)
     for (std::size_t stage = 0; stage < seconds.size(); ++stage)
       EXPECT_EQ(report.rank_seconds[static_cast<std::size_t>(rank)][stage],
                 100.0 * rank + static_cast<double>(stage));
 }
 
-TEST_F(StepControlTest, AScaleBelowItsFloorEndsTheRun) {
-  StepControl control(*communicator, [] { return false; });
+TEST_F(AgreedStepControlTest, AScaleBelowItsFloorEndsTheRun) {
+  AgreedStepControl control(*communicator, [] { return false; });
   numerics::LossScaleConfig config;
   config.initial = config.floor;
   config.hysteresis = 1;
@@ -109,11 +105,3 @@ TEST_F(StepControlTest, AScaleBelowItsFloorEndsTheRun) {
 
 }  // namespace
 }  // namespace ebb::step
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  ebb::memory::install(*new ebb::memory::Ledger);
-  ebb::comm::World world(argc, argv);
-  ebb::step::world = &world;
-  return RUN_ALL_TESTS();
-}

@@ -1,0 +1,31 @@
+#pragma once
+#include <deque>
+#include <stdexcept>
+#include <utility>
+
+#include "step/step_control.h"
+
+namespace ebb::step {
+
+// Decides from a script and reads no tensor.
+class ScriptedStepControl final : public StepControl {
+ public:
+  enum class Line { accept, skip, stop };  // stop: accept, and end the run
+  explicit ScriptedStepControl(std::deque<Line> script) : script_(std::move(script)) {}
+  Decision decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) override {
+    if (script_.empty()) throw std::logic_error("the script has ended");
+    const Line line = script_.front();
+    script_.pop_front();
+    gradients_seen = observed.gradients.size();
+    report.scale = scaler.scale();
+    report.skipped = !scaler.accept(line == Line::skip);
+    report.rank_seconds = {observed.seconds};
+    return {!report.skipped, line == Line::stop};
+  }
+  std::size_t gradients_seen = 0;  // at the last decision
+
+ private:
+  std::deque<Line> script_;
+};
+
+}  // namespace ebb::step

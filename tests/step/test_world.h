@@ -1,0 +1,11 @@
+#pragma once
+#include "comm/world.h"
+#include "memory/ledger.h"
+
+namespace ebb::step {
+
+// Those of main(), for all tests of the program.
+comm::World& test_world();
+memory::Ledger& test_ledger();
+
+}  // namespace ebb::step

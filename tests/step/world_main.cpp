@@ -1,0 +1,30 @@
+// Every rank runs all tests: started by mpirun with 1 and 2 ranks.
+#include <gtest/gtest.h>
+
+#include "step/test_world.h"
+
+namespace ebb::step {
+
+namespace {
+comm::World* the_world = nullptr;
+memory::Ledger* the_ledger = nullptr;
+}  // namespace
+
+comm::World& test_world() {
+  return *the_world;
+}
+
+memory::Ledger& test_ledger() {
+  return *the_ledger;
+}
+
+}  // namespace ebb::step
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  ebb::step::the_ledger = new ebb::memory::Ledger;
+  ebb::memory::install(*ebb::step::the_ledger);
+  ebb::comm::World world(argc, argv);
+  ebb::step::the_world = &world;
+  return RUN_ALL_TESTS();
+}

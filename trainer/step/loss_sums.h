@@ -1,0 +1,23 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <string>
+#include <vector>
+
+#include "core/phase.h"
+
+namespace ebb::step {
+
+// The losses of a phase, added up over micro-batches on the device without reading them.
+class LossSums {
+ public:
+  void add(const core::Loss& loss);
+  [[nodiscard]] const at::Tensor& values() const { return values_; }              // [1 + parts] fp64
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }  // of the parts
+
+ private:
+  at::Tensor values_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace ebb::step
