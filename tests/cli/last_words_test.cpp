@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "launch/recorded.h"
+
 namespace ebb::cli {
 namespace {
 
@@ -57,6 +59,32 @@ TEST(LastWords, KnowAStartThatWasNone) {
   EXPECT_EQ(of("There are not enough slots available in the system to satisfy the 64\n").start,
             LastWords::Start::no_slots);
   EXPECT_EQ(of("all is well\n").start, LastWords::Start::made);
+}
+
+TEST(LastWords, OfBothVersionsNameTheRankThatWasKilled) {
+  for (const char* version : test::kOpenMpiVersions) {
+    const LastWords words = of(test::recorded(version, "kill"));
+    EXPECT_EQ(words.rank, 1) << version;
+    EXPECT_EQ(words.host, "vm") << version;
+    EXPECT_THAT(words.text, HasSubstr("exited on signal 9 (Killed).")) << version;
+    EXPECT_FALSE(words.rank_has_spoken);
+    EXPECT_EQ(of(test::recorded(version, "exit")).rank, -1) << version;
+  }
+}
+
+TEST(LastWords, OfBothVersionsKnowAStartThatWasNone) {
+  for (const char* version : test::kOpenMpiVersions) {
+    EXPECT_EQ(of(test::recorded(version, "slots")).start, LastWords::Start::no_slots) << version;
+    EXPECT_EQ(of(test::recorded(version, "missing")).start, LastWords::Start::not_made) << version;
+    EXPECT_EQ(of(test::recorded(version, "kill")).start, LastWords::Start::made) << version;
+  }
+  EXPECT_EQ(of(test::recorded("4.1.4", "refused")).start, LastWords::Start::not_made);
+  // Version 5 does not tell a host that it could not reach from one that it lost.
+  for (const char* name : {"refused", "lost"}) {
+    const LastWords words = of(test::recorded("5.0.7", name));
+    EXPECT_TRUE(words.host_lost) << name;
+    EXPECT_THAT(words.loss, HasSubstr("connection to host ")) << name;
+  }
 }
 
 TEST(LastWords, AHugeLineIsCut) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "launch/recorded.h"
+
 namespace ebb::cli {
 namespace {
 
@@ -58,6 +60,30 @@ TEST(NoiseFilter, TheResultDoesNotDependOnHowTheTextArrives) {
   by_bytes += filter.flush();
   EXPECT_EQ(by_bytes, whole);
   EXPECT_EQ(whole, "one\n--- two ---\n[vm:1] three\nmpirun: four\n" + paragraph("something else") + "five");
+}
+
+// What mpirun of both versions wrote where a rank ended with 6 or aborted, and where both ended with 75.
+TEST(NoiseFilter, OfBothVersionsNothingIsLeftOfAnEndThatARankExplains) {
+  const std::string own = "ebb: rank 1 of 2 on vm: stopped\n";
+  for (const char* version : test::kOpenMpiVersions) {
+    for (const char* name : {"stop", "exit", "abort"}) {
+      EXPECT_EQ(filtered(own + test::recorded(version, name)), own) << version << " " << name;
+    }
+  }
+}
+
+TEST(NoiseFilter, OfBothVersionsWhatOnlyMpirunKnowsPasses) {
+  for (const char* version : test::kOpenMpiVersions) {
+    const std::string killed = filtered(test::recorded(version, "kill"));
+    EXPECT_NE(killed.find("signal 9 (Killed)"), std::string::npos) << killed;
+    EXPECT_EQ(killed.find("reachable pairing"), std::string::npos) << killed;
+    EXPECT_EQ(killed.find("terminated normally"), std::string::npos) << killed;
+    for (const char* name : {"slots", "missing", "refused"}) {
+      std::string text = test::recorded(version, name);
+      std::erase(text, '\0');
+      EXPECT_EQ(filtered(text), text) << version << " " << name;
+    }
+  }
 }
 
 TEST(NoiseFilter, AnOpenParagraphIsNotLost) {

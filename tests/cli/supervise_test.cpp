@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "launch/recorded.h"
+
 namespace ebb::cli {
 namespace {
 
@@ -48,6 +50,26 @@ TEST(Verdict, ALostHostIsCommunication) {
   const Verdict lost = verdict({205, 0, false});
   EXPECT_EQ(lost.code, ExitCode::communication);
   EXPECT_THAT(lost.message, HasSubstr("205"));
+}
+
+// Version 5 of Open MPI ends with 0 after the daemon of a host was killed, and with 1 where ssh refused.
+TEST(Verdict, ALostHostIsCommunicationWhateverCodeVersionFiveGives) {
+  for (const auto& [name, code] : {std::pair{"lost", 0}, std::pair{"refused", 1}}) {
+    LastWordsFinder finder;
+    finder.feed(test::recorded("5.0.7", name));
+    RunEnd end{code, 0, false};
+    end.words = finder.found();
+    EXPECT_EQ(verdict(end).code, ExitCode::communication) << name;
+    EXPECT_THAT(verdict(end).message, HasSubstr("connection to host ")) << name;
+    end.out_of_memory = true;
+    EXPECT_EQ(verdict(end).code, ExitCode::memory) << name;
+  }
+  // An error that a rank explains keeps its code.
+  LastWordsFinder finder;
+  finder.feed("ebb: rank 0 of 2 on vm: a fault\n" + test::recorded("5.0.7", "lost"));
+  RunEnd end{1, 0, false};
+  end.words = finder.found();
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
 }
 
 // The ranks beside the lost ones may be heard before or after mpirun's daemon is.

@@ -54,12 +54,20 @@ void of_daemon(std::string_view text, LastWords& words) {
   words.text = words.loss;
 }
 
+constexpr std::string_view kNoticed = " noticed that process rank ";
+
+// Version 5 of Open MPI calls its mpirun "prterun".
+bool begins_notice(std::string_view text) {
+  return (take(text, "mpirun") || take(text, "prterun")) && text.starts_with(kNoticed);
+}
+
 // "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
 void of_mpirun(std::string_view text, LastWords& words) {
-  std::string_view rest = text;
+  if (!begins_notice(text)) return;
+  std::string_view rest = text.substr(text.find(' '));
   int rank = 0, pid = 0;
-  if (!take(rest, "mpirun noticed that process rank ") || !take_number(rest, rank) ||
-      !take(rest, " with PID ") || !take_number(rest, pid) || !take(rest, " on node "))
+  if (!take(rest, kNoticed) || !take_number(rest, rank) || !take(rest, " with PID ") ||
+      !take_number(rest, pid) || !take(rest, " on node "))
     return;
   words.rank = rank;
   words.host = rest.substr(0, rest.find(' '));
@@ -74,14 +82,19 @@ void LastWordsFinder::feed(std::string_view text) {
     begun_ += text.substr(at, end == std::string_view::npos ? end : end - at);
     if (begun_.size() > kLongestLine) begun_.resize(kLongestLine);
     if (end == std::string_view::npos) return;
+    while (!begun_.empty() && begun_.back() == '\r') begun_.pop_back();
+    at = end + 1;
+    // Version 5 breaks this line before "signal".
+    if (begins_notice(begun_) && begun_.ends_with(" exited on")) {
+      begun_ += ' ';
+      continue;
+    }
     line(begun_);
     begun_.clear();
-    at = end + 1;
   }
 }
 
 void LastWordsFinder::line(std::string_view line) {
-  while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   if (line.find("not enough slots available") != std::string_view::npos) {
     found_.start = LastWords::Start::no_slots;
     if (found_.text.empty()) found_.text = line;

@@ -6,7 +6,8 @@ namespace ebb::cli {
 
 // Takes what mpirun writes to standard error and gives it back without the paragraphs that mpirun adds after
 // a rank has ended with an error, since they bury the rank's own message: the "Primary job terminated
-// normally" kind and the "MPI_ABORT was invoked" kind. All else passes unchanged, at once, half lines as well
+// normally" kind and the "MPI_ABORT was invoked" kind, as versions 4 and 5 word them. All else passes
+// unchanged but for NUL bytes, at once, half lines as well
 // (a progress line has no end); what mpirun alone knows, such as the signal that ended a rank, passes too.
 class NoiseFilter {
  public:

@@ -245,13 +245,21 @@ Verdict verdict(const RunEnd& end) {
                     end.code)};
   }
   // Whichever rank mpirun gives the code of: the one that was killed, or one that missed it.
-  const bool lost = end.code == kBySignal + SIGKILL || end.code == kHostLost ||
+  // Version 5 gives 0 or 1 after it has lost a host, or has not reached it.
+  const bool host_lost =
+      end.words.host_lost && (end.code == 0 || (end.code == 1 && !end.words.rank_has_spoken));
+  const bool lost = host_lost || end.code == kBySignal + SIGKILL || end.code == kHostLost ||
                     end.code == static_cast<int>(ExitCode::communication);
   if (lost && end.out_of_memory) {
     return {
         ExitCode::memory,
         "the kernel killed a process for lack of memory: lower data.batch or raise data.micro_batches, start "
         "fewer ranks (-n), or give the machine or container more memory"};
+  }
+  if (host_lost) {
+    return {ExitCode::communication,
+            fmt::format("mpirun ended with code {} after it lost a host: {}", end.code,
+                        end.words.loss.empty() ? "it does not say which" : end.words.loss)};
   }
   switch (end.code) {
     case kBySignal + SIGKILL:
