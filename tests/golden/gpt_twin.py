@@ -1,10 +1,14 @@
-"""ebb's GPT in plain PyTorch, as a reference: same layers, initial weights, order of windows (unshuffled), optimizer, schedule
-and clipping; what is left to differ is the arithmetic. Prints one JSON object: {"train_loss": [nats a token, a value a step]}.
+"""ebb's GPT in plain PyTorch, as a reference for ebb's losses.
 
-  gpt_twin.py TOKENS.bin --parts gpt2|llama --dtype fp32|bf16|fp16 --steps 200
+  gpt_twin.py TOKENS.bin --architecture gpt2|llama --dtype fp32|bf16|fp16 --steps 200
 
-TOKENS.bin is llm.c's format, u16. With bf16 or fp16 the model, its activations and its gradients are in that dtype, the
-optimizer steps an fp32 master, and fp16's loss is scaled, all as in ebb.
+It has the same layers, initial weights, order of windows (unshuffled), optimizer, schedule and
+clipping. Only the arithmetic may differ. It prints one JSON object: {"train_loss": [nats a token,
+one value a step]}.
+
+TOKENS.bin is a token file in llm.c's format, u16. In bf16 and fp16 the model, its activations and
+its gradients have that dtype, and the optimizer updates an fp32 master. In fp16 the loss is scaled.
+All this is as in ebb.
 """
 
 import argparse
@@ -20,7 +24,7 @@ from reference import INITIALISATION, decay_groups, learning_rate, normals
 
 HEADER_BYTES = 1024
 DEVIATION = 0.02
-COUNTERS = 40  # bits: each parameter draws from counters of its own
+COUNTER_BITS = 40  # each parameter has 2^40 counters of its own
 EPS = 1e-5
 FP16_SCALE = 1024.0
 
@@ -28,16 +32,16 @@ FP16_SCALE = 1024.0
 class Gpt(torch.nn.Module):
     def __init__(self, a):
         super().__init__()
-        self.a, self.llama = a, a.parts == "llama"
+        self.a, self.llama = a, a.architecture == "llama"
         self.p = torch.nn.ParameterDict()
-        self.made = 0
+        self.count = 0
         self.add("embedding", (a.vocabulary, a.dim))
         if not self.llama:
             self.add("position", (a.context, a.dim))
         width, hidden = a.dim // a.heads, a.feed_forward
         for layer in range(a.layers):
             self.norm_parameters(f"{layer}:norm1")
-            self.dense_parameters(f"{layer}:qkv", (a.heads + 2 * a.key_heads) * width, a.dim)
+            self.dense_parameters(f"{layer}:qkv", (a.heads + 2 * a.kv_heads) * width, a.dim)
             self.dense_parameters(f"{layer}:out", a.dim, a.dim, residual=True)
             self.norm_parameters(f"{layer}:norm2")
             if self.llama:
@@ -51,11 +55,11 @@ class Gpt(torch.nn.Module):
     def add(self, name, shape, fill=None, residual=False):
         if fill is None:
             scale = DEVIATION / math.sqrt(2 * self.a.layers) if residual and not self.llama else DEVIATION
-            value = normals(self.made << COUNTERS, *shape, INITIALISATION, self.a.seed) * scale
+            value = normals(self.count << COUNTER_BITS, *shape, INITIALISATION, self.a.seed) * scale
         else:
             value = torch.full(shape, float(fill))
         self.p[name] = torch.nn.Parameter(value)
-        self.made += 1
+        self.count += 1
 
     def norm_parameters(self, name):
         self.add(f"{name}:w", (self.a.dim,), 1)
@@ -75,7 +79,7 @@ class Gpt(torch.nn.Module):
     def dense(self, x, name):
         return F.linear(x, self.p[f"{name}:w"], None if self.llama else self.p[f"{name}:b"])
 
-    def turned(self, x):
+    def rotate(self, x):
         if not self.llama:
             return x
         width = x.shape[-1]
@@ -87,8 +91,8 @@ class Gpt(torch.nn.Module):
 
     def attention(self, qkv):
         a, (b, t, _) = self.a, qkv.shape
-        q, k, v = qkv.view(b, t, -1, a.dim // a.heads).transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), 1)
-        out = F.scaled_dot_product_attention(self.turned(q), self.turned(k), v, is_causal=True, enable_gqa=a.heads != a.key_heads)
+        q, k, v = qkv.view(b, t, -1, a.dim // a.heads).transpose(1, 2).split((a.heads, a.kv_heads, a.kv_heads), 1)
+        out = F.scaled_dot_product_attention(self.rotate(q), self.rotate(k), v, is_causal=True, enable_gqa=a.heads != a.kv_heads)
         return out.transpose(1, 2).reshape(b, t, a.dim)
 
     def forward(self, tokens):
@@ -107,20 +111,20 @@ class Gpt(torch.nn.Module):
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("tokens", type=pathlib.Path)
-    parser.add_argument("--parts", choices=("gpt2", "llama"), default="gpt2")
+    parser.add_argument("--architecture", choices=("gpt2", "llama"), default="gpt2")
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
     for name, value in (("steps", 200), ("batch", 16), ("context", 64), ("layers", 4), ("heads", 4), ("dim", 64), ("vocabulary", 257),
                         ("warmup", 20), ("seed", 1), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    for name in ("key-heads", "feed-forward"):
+    for name in ("kv-heads", "feed-forward"):
         parser.add_argument(f"--{name}", type=int)
     for name, value in (("lr", 1e-3), ("clip", 1.0), ("decay", 0.1)):
         parser.add_argument(f"--{name}", type=float, default=value)
     parser.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
     a = parser.parse_args()
-    a.key_heads = a.key_heads or a.heads
+    a.kv_heads = a.kv_heads or a.heads
     if a.feed_forward is None:
-        a.feed_forward = -(-(8 * a.dim // 3) // 256) * 256 if a.parts == "llama" else 4 * a.dim
+        a.feed_forward = -(-(8 * a.dim // 3) // 256) * 256 if a.architecture == "llama" else 4 * a.dim
     return a
 
 
@@ -143,13 +147,13 @@ def main():
         loss = F.cross_entropy(model(windows[:, :-1]).float().flatten(0, 1), windows[:, 1:].flatten())
         model.zero_grad()
         (loss * scale).backward()
-        for own, p in zip(master, model.parameters()):
-            own.grad = p.grad.float() / scale
+        for m, p in zip(master, model.parameters()):
+            m.grad = p.grad.float() / scale
         torch.nn.utils.clip_grad_norm_(master, a.clip)
         optimizer.step()
         with torch.no_grad():
-            for own, p in zip(master, model.parameters()):
-                p.copy_(own)
+            for m, p in zip(master, model.parameters()):
+                p.copy_(m)
         losses.append(loss.item())
     print(json.dumps({"train_loss": losses}))
 

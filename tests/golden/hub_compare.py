@@ -1,9 +1,9 @@
-"""Weights that go to the library transformers and come from it give the same logits there and here.
+"""Compares logits of ebb with those of the library transformers, after an export and an import.
 
   hub_compare.py EBB EBB_LOGITS SOURCE_DIR
 
-Both ways, for GPT-2 and Llama, in fp32 (within 1e-4) and fp16 (within its rounding). Exit code 0 where all agree, 1 where
-not, 77 (skipped) where transformers is not there.
+It does so for GPT-2 and Llama, in fp32 (within 1e-4) and fp16 (within its rounding). Exit code 0 if
+all agree, 1 if not, 77 (skipped) if transformers is missing.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import tempfile
 from running import SKIPPED, run
 
 VOCABULARY, CONTEXT, LAYERS, HEADS, WIDTH = 97, 32, 2, 4, 48
-# Largest difference of a logit, as a part of the largest logit: fp32 by the order of sums; fp16 by roundings of 2^-11 that
-# every layer adds.
+# Bound on the largest difference of a logit, relative to the largest logit. In fp32 the order of
+# sums differs; in fp16 each layer adds roundings of 2^-11.
 BOUND = {"fp32": 1e-4, "fp16": 1e-2}
 TORCH_DTYPE = {"fp32": "float32", "fp16": "float16"}
 
@@ -40,52 +40,52 @@ class Comparison:
             f"data.context={CONTEXT}", "run.evaluate_every=0", "optimizer.schedule.warmup_steps=0", *overrides)
         return self.folder / name
 
-    def hold(self, what, run_folder, model, dtype):
+    def check(self, what, run_folder, model, dtype):
         import torch
 
         tokens = [(11 * i + 5) % VOCABULARY for i in range(CONTEXT)]
         ours = torch.tensor(json.loads(run(self.a.logits, run_folder, *tokens)))
         with torch.no_grad():
             theirs = model(torch.tensor([tokens])).logits[0].float()
-        apart = ((ours - theirs).abs().max() / theirs.abs().max()).item()
-        print(f"{what}, {dtype}: {apart:.2e} apart, at most {BOUND[dtype]:.0e} allowed")
-        self.failed |= not apart <= BOUND[dtype]
+        difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+        print(f"{what}, {dtype}: largest difference {difference:.2e}, bound {BOUND[dtype]:.0e}")
+        self.failed |= not difference <= BOUND[dtype]
 
-    def export(self, parts, dtype):
+    def check_export(self, architecture, dtype):
         import transformers
 
-        name = f"{parts}-{dtype}"
-        keys = ["model.key_heads=2", "model.rope.scaling=llama3", "model.rope.original_context=16", "model.tied=false"] if parts == "llama" else []
-        folder = self.train(self.a.source / "configs/gpt-bible.yaml", name, "run.steps=20", f"model.parts={parts}", f"model.vocabulary={VOCABULARY}",
+        name = f"{architecture}-{dtype}"
+        keys = ["model.key_heads=2", "model.rope.scaling=llama3", "model.rope.original_context=16", "model.tied=false"] if architecture == "llama" else []
+        folder = self.train(self.a.source / "configs/gpt-bible.yaml", name, "run.steps=20", f"model.parts={architecture}", f"model.vocabulary={VOCABULARY}",
                             f"model.layers={LAYERS}", f"model.heads={HEADS}", f"model.dim={WIDTH}", "data.tokenizer=none", "optimizer.lr=1e-2",
                             f"precision.dtype={dtype}", *keys)
-        # Small files, so that the index is tried as well.
+        # Small files, so that the export writes an index.
         run(self.a.ebb, "export", folder, "-o", self.folder / f"hub-{name}", "--max-file", "40kB")
-        model, told = transformers.AutoModelForCausalLM.from_pretrained(self.folder / f"hub-{name}", output_loading_info=True, dtype=TORCH_DTYPE[dtype])
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(self.folder / f"hub-{name}", output_loading_info=True, dtype=TORCH_DTYPE[dtype])
         for key in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-            if told[key]:
-                print(f"transformers: {key} {told[key]}")
+            if report[key]:
+                print(f"transformers: {key} {report[key]}")
                 self.failed = True
-        self.hold(f"{parts} exported", folder, model.eval(), dtype)
+        self.check(f"{architecture} exported", folder, model.eval(), dtype)
 
-    def take(self, parts, dtype):
+    def check_import(self, architecture, dtype):
         import torch
         import transformers
 
         torch.manual_seed(1)
-        if parts == "llama":
+        if architecture == "llama":
             config = transformers.LlamaConfig(
                 vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=80, num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=2,
                 max_position_embeddings=CONTEXT, tie_word_embeddings=True, initializer_range=0.2)
         else:
             config = transformers.GPT2Config(vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, initializer_range=0.2)
         model = transformers.AutoModelForCausalLM.from_config(config).to(getattr(torch, TORCH_DTYPE[dtype])).eval()
-        name = f"from-{parts}-{dtype}"
+        name = f"from-{architecture}-{dtype}"
         model.save_pretrained(self.folder / f"hub-{name}")
         run(self.a.ebb, "import", self.folder / f"hub-{name}", "-o", self.folder / f"{name}.yaml")
-        # A step that moves nothing: what is saved is what was read.
+        # The learning rate is so small that the saved weights equal the imported ones.
         folder = self.train(self.folder / f"{name}.yaml", name, "run.steps=1", "optimizer.lr=1e-30", "optimizer.weight_decay=0", f"precision.dtype={dtype}")
-        self.hold(f"{parts} imported", folder, model, dtype)
+        self.check(f"{architecture} imported", folder, model, dtype)
 
 
 def main():
@@ -99,10 +99,10 @@ def main():
         return SKIPPED
     with tempfile.TemporaryDirectory() as folder:
         comparison = Comparison(a, pathlib.Path(folder))
-        for parts in ("gpt2", "llama"):
+        for architecture in ("gpt2", "llama"):
             for dtype in ("fp32", "fp16"):
-                comparison.export(parts, dtype)
-                comparison.take(parts, dtype)
+                comparison.check_export(architecture, dtype)
+                comparison.check_import(architecture, dtype)
     return int(comparison.failed)
 
 

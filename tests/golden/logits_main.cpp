@@ -1,5 +1,6 @@
-// Logits of a saved language model, for a reference to be held against: ebb_logits CHECKPOINT TOKEN… prints
-// one JSON array [tokens][vocabulary], what the model says after each of the tokens.
+// Prints the logits of a saved language model, for a comparison with a reference:
+//   ebb_logits CHECKPOINT TOKEN…
+// The output is one JSON array [tokens][vocabulary]: the logits after each token.
 #include <ATen/core/grad_mode.h>
 
 #include <cstdio>
@@ -17,10 +18,10 @@ int main(int argc, char** argv) try {
   const auto loaded = train::load_model(argv[1]);
   auto& sampler = *std::get<models::TextSampler*>(loaded.model->sampler());
   core::PlainRunner runner;
-  models::KeyValues seen = sampler.begin(argc);
+  models::KeyValues cache = sampler.begin(argc);
   nlohmann::json rows = nlohmann::json::array();
   for (int i = 2; i < argc; ++i) {
-    const at::Tensor logits = sampler.next(at::full({1}, std::stoll(argv[i]), at::kLong), seen, runner);
+    const at::Tensor logits = sampler.next(at::full({1}, std::stoll(argv[i]), at::kLong), cache, runner);
     rows.push_back(
         std::vector<float>(logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel()));
   }

@@ -1,9 +1,10 @@
-"""What a table can do: the test loss of an order-N model of bytes (N bytes of context), in nats a token.
+"""Prints the test loss of an order-N model of bytes (N bytes of context), in nats a token.
 
   order_model.py FOLDER [--order 5]
 
-FOLDER holds train.bin and test.bin of llm.c's format, u16. The probability of a token after N others is interpolated with the
-one after N - 1, and so on down to a uniform one (Witten and Bell, "The zero-frequency problem", 1991).
+It is a baseline for language models. FOLDER holds train.bin and test.bin in llm.c's format, u16.
+The probability of a token after N tokens is interpolated with the one after N - 1 tokens, down to a
+uniform one (Witten and Bell, "The zero-frequency problem", 1991).
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main():
     parser.add_argument("--order", type=int, default=5)
     a = parser.parse_args()
     train, test = tokens(a.folder / "train.bin"), tokens(a.folder / "test.bin")
-    counts = []  # of each order: context -> how often each token followed
+    counts = []  # one table an order: context -> counts of the next token, and their sum
     for order in range(a.order + 1):
         table = collections.defaultdict(collections.Counter)
         for i in range(order, len(train)):

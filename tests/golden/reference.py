@@ -1,15 +1,18 @@
-"""What the twins share with ebb beside the model: its counter-based random numbers and its learning rate."""
+"""ebb's counter-based random numbers and learning rate, for the references in PyTorch."""
 
 import math
 
 import numpy as np
 import torch
 
-INITIALISATION, LATENT_NOISE = 2, 3  # what numbers are drawn for, a stream each
+INITIALISATION, LATENT_NOISE = 2, 3  # streams of random numbers (ebb::Stream)
 
 
 def philox(index, sub, stream, seed):
-    """The four words of Philox4x32-10 for the counters (low half of index, high half, sub, stream), each an array of uint64."""
+    """The four words of Philox4x32-10, each an array of uint64.
+
+    The counters are (low half of index, high half of index, sub, stream).
+    """
     mask = np.uint64(0xFFFFFFFF)
     c = [index & mask, index >> np.uint64(32), sub, np.full_like(index, stream)]
     k0, k1 = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
@@ -25,15 +28,18 @@ def unit_interval(bits):
 
 
 def normals(first, rows, columns, stream, seed):
-    """Standard normals [rows, columns]: row r has the counters first + r, four numbers to a counter, by Box and Muller."""
-    fours = -(-columns // 4)
-    index = np.repeat(np.arange(rows, dtype=np.uint64) + np.uint64(first), fours)
-    unit = [unit_interval(w) for w in philox(index, np.tile(np.arange(fours, dtype=np.uint64), rows), stream, seed)]
+    """Standard normals [rows, columns], by Box and Muller.
+
+    Row r has the index first + r. A counter (index, sub) gives four numbers.
+    """
+    quads = -(-columns // 4)
+    index = np.repeat(np.arange(rows, dtype=np.uint64) + np.uint64(first), quads)
+    unit = [unit_interval(w) for w in philox(index, np.tile(np.arange(quads, dtype=np.uint64), rows), stream, seed)]
     pairs = []
     for u, v in (unit[:2], unit[2:]):
         radius, angle = np.sqrt(-2 * np.log(u)), np.float32(2 * math.pi) * v
         pairs += [radius * np.cos(angle), radius * np.sin(angle)]
-    return torch.from_numpy(np.stack(pairs, 1).reshape(rows, 4 * fours)[:, :columns].copy())
+    return torch.from_numpy(np.stack(pairs, 1).reshape(rows, 4 * quads)[:, :columns].copy())
 
 
 def learning_rate(step, steps, peak, warmup):
@@ -43,7 +49,7 @@ def learning_rate(step, steps, peak, warmup):
 
 
 def decay_groups(parameters, decay):
-    """What torch.optim takes: matrices with weight decay, biases and norms without."""
+    """Parameter groups for torch.optim: weight decay for matrices, none for biases and norms."""
     return [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},

@@ -1,11 +1,11 @@
-"""The VAE of configs/vae-fashion-mnist.yaml in plain PyTorch fp32, as a reference for ebb's.
-
-Same layers, initial weights, latent noise, order of samples (unshuffled), optimizer, schedule and clipping: what is left to
-differ is the arithmetic. Prints one JSON object: {"test_loss": nats a sample, "train_loss": [a value a step]}.
+"""The VAE of configs/vae-fashion-mnist.yaml in plain PyTorch fp32, as a reference for ebb's losses.
 
   vae_twin.py DATA_DIR --steps 300 --batch 256 [--seed 1] [--threads 2]
 
-DATA_DIR holds the gzipped IDX files of Fashion-MNIST.
+DATA_DIR holds the gzipped IDX files of Fashion-MNIST. The program has the same layers, initial
+weights, latent noise, order of samples (unshuffled), optimizer, schedule and clipping. Only the
+arithmetic may differ. It prints one JSON object: {"test_loss": nats a sample, "train_loss": [one
+value a step]}.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from reference import INITIALISATION, LATENT_NOISE, decay_groups, learning_rate, normals, philox, unit_interval
 
 LATENT, WIDTH, HIDDEN = 32, 64, 256
-EVALUATION = 1 << 62  # the position of the first test image
+EVALUATION = 1 << 62  # position of the first test image in the stream of samples
 
 
 def initial(dims, parameter, fan, seed):

@@ -1,8 +1,9 @@
-"""Trains the same VAE three times on real Fashion-MNIST (ebb fp16 on 2 ranks, ebb fp32, PyTorch fp32) and compares the test losses.
+"""Trains the same VAE on Fashion-MNIST three times and compares the test losses.
 
-  compare.py EBB SOURCE_DIR DATA_DIR [--steps 400]
+  vae_compare.py EBB SOURCE_DIR DATA_DIR [--steps 400]
 
-Exit code 0 where all agree within 1 %, 1 where not, 77 (skipped) where PyTorch or the data is not there.
+The three runs are ebb in fp16 on 2 ranks, ebb in fp32, and PyTorch in fp32. Exit code 0 if all
+agree within 1 %, 1 if not, 77 (skipped) if PyTorch or the data is missing.
 """
 
 import argparse
