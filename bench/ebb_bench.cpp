@@ -1,7 +1,7 @@
 // Prints one JSON object:
-//   block_s      what the ledger adds to handing out one block and taking it back, in seconds
-//   gate_s       what it costs at the end of a step: peaks, stages and the leak gate, in seconds
-//   order_bytes  resident bytes of the order of samples at 10^9 samples less those at 10^5
+//   block_s      seconds that the ledger adds to the allocation and release of one block
+//   gate_s       seconds that the ledger costs at the end of a step: peaks, stages and the leak gate
+//   order_bytes  resident bytes of the order of samples: at 10^9 samples minus at 10^5
 #include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
 
@@ -26,7 +26,7 @@ using ebb::memory::Stage;
 
 constexpr int kRounds = 21;
 
-// Median over the rounds of the seconds that one call takes, of `calls` in a row.
+// Seconds of one call: the median over the rounds, each of `calls` calls.
 template <class F>
 double seconds_each(int calls, const F& call) {
   std::vector<double> rounds;
@@ -39,13 +39,13 @@ double seconds_each(int calls, const F& call) {
   return rounds[kRounds / 2];
 }
 
-// Resident bytes once the order has been asked for a hundred thousand of its samples.
+// Resident bytes after the order has computed 100,000 of its samples.
 std::int64_t resident_with_order(std::int64_t samples, const Ledger& ledger) {
   const ebb::data::Order order(samples, 1, true);
   std::int64_t sum = 0;
   for (std::int64_t position = 0; position < 100'000; ++position)
     sum ^= order.sample_at(position * (samples / 100'000));
-  std::printf("%s", sum == -1 ? " " : "");  // so that the work is done
+  std::printf("%s", sum == -1 ? " " : "");  // keeps the compiler from removing the loop
   return ebb::memory::measure_outside(ledger).resident;
 }
 
@@ -54,13 +54,13 @@ std::int64_t resident_with_order(std::int64_t samples, const Ledger& ledger) {
 int main() {
   at::Allocator& plain = *c10::GetCPUAllocator();
   auto* ledger = new Ledger;                    // outlives every tensor
-  (void)resident_with_order(100'000, *ledger);  // what the first call of all takes is no order's
+  (void)resident_with_order(100'000, *ledger);  // the first call also loads code, which is not counted
   const auto small = resident_with_order(100'000, *ledger);
   const auto order_bytes = resident_with_order(1'000'000'000, *ledger) - small;
   ebb::memory::install(*ledger);
   at::Allocator& tracked = *c10::GetCPUAllocator();
 
-  // A step of the VAE: some hundred blocks alive, of a few dozen owners.
+  // As in a step of the VAE: about two hundred live blocks of a few dozen owners.
   std::vector<at::Tensor> alive;
   for (int owner = 0; owner < 24; ++owner) {
     const ebb::memory::Tag tag(Class::activations, "unit " + std::to_string(owner));

@@ -1,4 +1,4 @@
-"""`bench/run` after its set-up: runs the benchmarks asked for, prints their bars and writes the JSON.
+"""Runs benchmarks, prints their bars and writes the JSON file. bench/run starts this program.
 
   main.py ROOT [NAME…] [--quick] [--build DIR] [--json FILE]
 """
@@ -42,13 +42,13 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/run")
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--quick", action="store_true", help="few and short repetitions: to see that it works, not for figures")
-    parser.add_argument("--build", type=pathlib.Path, metavar="DIR", help="the build to measure (default: ROOT/build/cpu)")
+    parser.add_argument("--quick", action="store_true", help="few and short repetitions: a check of the benchmark itself, not a measurement")
+    parser.add_argument("--build", type=pathlib.Path, metavar="DIR", help="folder of the build to measure (default: ROOT/build/cpu)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     a = parser.parse_args()
     unknown = [n for n in a.names if n not in BENCHMARKS]
     if unknown:
-        parser.error(f"there is no benchmark {unknown[0]}; there are: {', '.join(BENCHMARKS)}")
+        parser.error(f"unknown benchmark {unknown[0]}; known: {', '.join(BENCHMARKS)}")
     build = a.build or a.root / "build/cpu"
     result = {"machine": machine(), "versions": versions(build), "quick": a.quick, "repetitions": {}, "bars": []}
     for name in a.names or [name for name in BENCHMARKS if name not in NEED_A_GPU]:
@@ -62,10 +62,10 @@ def main():
         print(f"{b['name']:<40}{b['value']:>14.5g}{sign + ' ' + format(b['bound'], 'g'):>16}   {f'{low:.5g} … {high:.5g}':<24}"
               f"{'met' if b['met'] else 'MISSED'}")
     if a.quick:
-        print("These are of a quick run: too short for figures.")
+        print("A quick run is too short for a measurement.")
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written: {a.json}")
+        print(f"wrote {a.json}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Runs a program of several ranks and watches its processes from outside, the same way for ours and theirs.
+"""Runs a program of several ranks and measures its processes from outside.
 
-A program under measure writes FOLDER/metrics.jsonl: a line a step with `time_s` (seconds since 1970 at the step's end) and
-`seconds` (a dict whose values add up to what the step took).
+ebb and its peers are measured in the same way.
+
+A measured program writes FOLDER/metrics.jsonl with one line a step. `time_s` is the end of the step
+in seconds since 1970. `seconds` is a dict whose values add up to the duration of the step.
 """
 
 import json
@@ -24,7 +26,7 @@ def children(pid):
 
 
 def memory(pid):
-    """(resident, highest resident) in bytes, or None when the process is gone."""
+    """(resident, highest resident) in bytes; None if the process has ended."""
     values = {}
     try:
         for line in open(f"/proc/{pid}/status"):
@@ -36,8 +38,13 @@ def memory(pid):
 
 
 def run(ranks, command, folder, threads=1, warm_up=5):
-    """Measures one run: step_s (median after the warm-up), first_step_s (start to the end of the first step), peak_rss and
-    step_rss (peak less resident before the first step) in bytes of the largest rank."""
+    """Runs the command once and measures it.
+
+    step_s        median duration of the steps after the warm-up
+    first_step_s  time from the start to the end of the first step
+    peak_rss      highest resident set of the largest rank, in bytes
+    step_rss      peak_rss minus the resident set before the first step
+    """
     line = ["mpirun", "-np", str(ranks), "--bind-to", "none", "--oversubscribe", *map(str, command)]
     environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
     log = open(pathlib.Path(folder).parent / "output.txt", "w+")
@@ -54,7 +61,7 @@ def run(ranks, command, folder, threads=1, warm_up=5):
         log.seek(0)
         raise SystemExit(f"{' '.join(line)} ended with {process.returncode}:\n{log.read()[-3000:]}")
     lines = [json.loads(text) for text in open(pathlib.Path(folder) / "metrics.jsonl")]
-    steps = [line for line in lines if "seconds" in line]  # evaluations have lines of their own
+    steps = [line for line in lines if "seconds" in line]  # an evaluation has its own line
     first_begin = steps[0]["time_s"] - sum(steps[0]["seconds"].values())
     peak = before = 0
     for series in samples.values():
@@ -74,7 +81,7 @@ def run(ranks, command, folder, threads=1, warm_up=5):
 
 
 def bar(name, values, bound, direction, unit):
-    """A bar from the values of the repetitions: median, and their range as the spread."""
+    """A bar of the values of all repetitions: their median, with their range as the spread."""
     value = statistics.median(values)
     met = value >= bound if direction == "at_least" else value <= bound
     return {"name": name, "value": value, "bound": bound, "direction": direction, "unit": unit, "met": met,

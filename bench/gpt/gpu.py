@@ -1,4 +1,7 @@
-"""GPT-2 124M on one GPU: ebb beside compiled PyTorch with flash attention, in turn, both at PyTorch's best batch."""
+"""Compares ebb with compiled PyTorch (flash attention) on GPT-2 124M on one GPU.
+
+The programs run in turn, both at PyTorch's best batch.
+"""
 
 import json
 import os
@@ -14,45 +17,45 @@ from gpt.gpt import write_tokens
 
 MODEL = {"layers": 12, "heads": 12, "dim": 768, "context": 1024, "vocabulary": 50304}
 BATCHES = (64, 128, 256)  # 32 was 6 % slower than 64 for PyTorch
-NOISE = 0.015  # of its tokens/s from turn to turn
+NOISE = 0.015  # relative variation of its tokens/s between runs
 STEPS, WARM_UP = 25, 5
 DTYPES = ("bf16", "fp16")
-PEAK_FLOPS = 989e12  # of an H100 or H200, dense 16 bits, as its data sheet says
+PEAK_FLOPS = 989e12  # H100 and H200, dense 16-bit products, from the data sheet
 
 PARAMETERS = MODEL["vocabulary"] * 768 + MODEL["context"] * 768 + 12 * (12 * 768 * 768 + 13 * 768) + 2 * 768
 FLOPS_A_TOKEN = 6 * PARAMETERS + 12 * MODEL["layers"] * MODEL["context"] * MODEL["dim"]
 
 
 def step_s(folder, first=0):
-    """Median time from one step's end to the next, of the steps after the warm-up that starts at line `first`."""
+    """Median duration of the steps after the warm-up, which starts at line `first`."""
     lines = [json.loads(text) for text in open(folder / "metrics.jsonl")]
     ends = [line["time_s"] for line in lines if "seconds" in line][first + WARM_UP :]
     return statistics.median(b - a for a, b in zip(ends, ends[1:]))
 
 
 class Peer:
-    """PyTorch in a process of its own that compiles once and waits between its turns."""
+    """PyTorch in a process of its own. It compiles once and waits between its runs."""
 
     def __init__(self, root, work, dtype, batch):
-        self.folder, self.parts = work / f"torch-{dtype}-{batch}", 0
+        self.folder, self.runs = work / f"torch-{dtype}-{batch}", 0
         command = [sys.executable, root / "bench/gpt/twin.py", work / "tokens/train.bin", self.folder, "--dtype", dtype, "--steps", STEPS, "--compile",
-                   "--device", "cuda", "--parts", "--batch", batch, *(part for key, value in MODEL.items() for part in (f"--{key}", value))]
+                   "--device", "cuda", "--repeat", "--batch", batch, *(part for key, value in MODEL.items() for part in (f"--{key}", value))]
         environment = {**os.environ, "OMP_NUM_THREADS": "4"}
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        self.answer()  # compiled and warm
+        self.answer()  # it has compiled and warmed up
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"PyTorch ended with {self.process.wait()}; its errors stand above")
+            raise SystemExit(f"PyTorch ended with {self.process.wait()}; see its errors above")
         return line.strip()
 
     def run(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         peak = int(self.answer())
-        self.parts += 1
-        return {"step_s": step_s(self.folder, self.parts * STEPS), "peak_device": peak}
+        self.runs += 1
+        return {"step_s": step_s(self.folder, self.runs * STEPS), "peak_device": peak}
 
     def end(self):
         self.process.stdin.close()
@@ -60,9 +63,10 @@ class Peer:
 
 
 def best_batch(root, work):
-    """The smallest batch at which PyTorch handles as many tokens a second as at any other, within NOISE; and what it does at each.
+    """Returns PyTorch's best batch and its tokens/s at each batch.
 
-    One peer at a time, since a large batch fills the device.
+    The best batch is the smallest one whose tokens/s are within NOISE of the highest. One peer runs at
+    a time, since a large batch fills the device.
     """
     speeds = {}
     for batch in BATCHES:

@@ -1,11 +1,12 @@
-"""A GPT-2 in PyTorch as a careful user would write it: fused attention, fused AdamW, autocast for bf16, a memory-mapped token file.
+"""A GPT-2 in PyTorch as a careful user would write it.
 
   twin.py TOKENS FOLDER --layers 6 --heads 6 --dim 384 --context 256 --vocabulary 4096 --batch 8 --steps 20
-          --dtype fp32|bf16|fp16 [--compile] [--device cuda] [--parts]
+          --dtype fp32|bf16|fp16 [--compile] [--device cuda] [--repeat]
 
-Started by mpirun: with more than one rank under DistributedDataParallel (gloo). TOKENS is llm.c's format, u16. Writes
-FOLDER/metrics.jsonl with the times of each step. On a GPU a step's loss is read after the next one has been started, so that
-the device never waits for Python.
+It has fused attention, fused AdamW, autocast for 16 bits and a memory-mapped token file. mpirun may
+start it; several ranks use DistributedDataParallel (gloo). TOKENS is a token file in llm.c's format,
+u16. The program writes FOLDER/metrics.jsonl with the times of each step. On a GPU it reads the loss
+of a step after it has started the next one, so the device never waits for Python.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def main():
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), required=True)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--parts", action="store_true", help="after the steps wait for lines, and make the steps again for each")
+    parser.add_argument("--repeat", action="store_true", help="after the steps, repeat them for each line of standard input")
     a = parser.parse_args()
     rank, ranks = int(os.environ.get("OMPI_COMM_WORLD_RANK", 0)), int(os.environ.get("OMPI_COMM_WORLD_SIZE", 1))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -86,7 +87,7 @@ def main():
     if a.compile:
         model = torch.compile(model)
     if ranks > 1:
-        dist.init_process_group("gloo", init_method=f"file://{a.folder.resolve()}/meeting", rank=rank, world_size=ranks)
+        dist.init_process_group("gloo", init_method=f"file://{a.folder.resolve()}/rendezvous", rank=rank, world_size=ranks)
         model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
     groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.1},
               {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0}]
@@ -96,12 +97,13 @@ def main():
     log = (a.folder / "metrics.jsonl").open("w", buffering=1) if rank == 0 else None
     scaler = torch.amp.GradScaler(a.device, init_scale=65536.0, enabled=a.dtype == "fp16")
     dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[a.dtype]
+
     def write(step, begin, loss):
         value, end = loss.item(), time.time()
         log.write(json.dumps({"step": step, "time_s": end, "seconds": {"step": end - begin}, "loss": value}) + "\n")
 
     def train(steps):
-        before = None  # step, start and loss of the step that is not logged yet
+        pending = None  # step, start and loss of the step that is not logged yet
         for step in steps:
             begin = time.time()
             first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % len(order)
@@ -119,24 +121,24 @@ def main():
             if log and a.device == "cpu":
                 write(step, begin, loss)
             elif log:
-                if before:
-                    write(*before)
-                before = step, begin, loss.detach()
-        if before:
-            write(*before)
+                if pending:
+                    write(*pending)
+                pending = step, begin, loss.detach()
+        if pending:
+            write(*pending)
 
     def free():
-        """Between the turns the device's memory is for the others."""
+        """Frees the device's memory for the other programs between two runs."""
         if a.device == "cuda":
             torch.cuda.empty_cache()
 
     train(range(a.steps))
-    # One process for many measurements, so that it compiles once: each line it is given starts as many steps again.
-    if a.parts:
+    # One process makes many measurements, so it compiles once. Each input line repeats the steps.
+    if a.repeat:
         free()
         print("ready", flush=True)
-        for part, _ in enumerate(sys.stdin, 1):
-            train(range(part * a.steps, (part + 1) * a.steps))
+        for run, _ in enumerate(sys.stdin, 1):
+            train(range(run * a.steps, (run + 1) * a.steps))
             free()
             print(torch.cuda.max_memory_allocated() if a.device == "cuda" else 0, flush=True)
     if ranks > 1:

@@ -1,9 +1,10 @@
-"""The VAE of configs/vae-fashion-mnist.yaml in PyTorch under DistributedDataParallel (gloo), started by mpirun.
+"""The VAE of configs/vae-fashion-mnist.yaml in PyTorch. mpirun starts it.
 
   twin.py IMAGES FOLDER --steps 60 --batch 256 --dtype fp32|bf16
 
-What a careful user would write: images memory-mapped, fused AdamW, gradients as views of the buckets, autocast for bf16. IMAGES is an
-uncompressed IDX file. Writes FOLDER/metrics.jsonl with the times of each step.
+It is what a careful user would write: DistributedDataParallel (gloo), memory-mapped images, fused
+AdamW, gradients as views of the buckets, autocast for bf16. IMAGES is an uncompressed IDX file. The
+program writes FOLDER/metrics.jsonl with the times of each step.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def main():
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(1)
     a.folder.mkdir(parents=True, exist_ok=True)
-    dist.init_process_group("gloo", init_method=f"file://{a.folder.resolve()}/meeting", rank=rank, world_size=ranks)
+    dist.init_process_group("gloo", init_method=f"file://{a.folder.resolve()}/rendezvous", rank=rank, world_size=ranks)
     images = np.memmap(a.images, np.uint8, "r", offset=16).reshape(-1, 1, 28, 28)
     model = nn.parallel.DistributedDataParallel(Vae(), gradient_as_bucket_view=True, bucket_cap_mb=1)
     groups = [{"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": 0.01},

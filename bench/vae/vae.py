@@ -1,4 +1,7 @@
-"""The VAE of configs/vae-fashion-mnist.yaml on two ranks of one thread: ebb beside PyTorch, run in turn."""
+"""Compares ebb with PyTorch on the VAE of configs/vae-fashion-mnist.yaml.
+
+The programs run in turn, on two ranks of one thread.
+"""
 
 import gzip
 import json
@@ -35,7 +38,7 @@ def measure(root, build, quick):
             return [sys.executable, root / "bench/vae/twin.py", images, folder, "--steps", steps, "--dtype", dtype], folder
 
         lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
-        for repetition in range(-1, repetitions):  # the first warms caches and does not count
+        for repetition in range(-1, repetitions):  # repetition -1 warms caches and is not counted
             for name, (command, folder) in lines.items():
                 shutil.rmtree(folder.parent, ignore_errors=True)
                 folder.parent.mkdir()
@@ -47,7 +50,7 @@ def measure(root, build, quick):
                 found[name].append(one)
                 print(f"vae {repetition + 1}/{repetitions}  {name:<10}  {256 / one['step_s']:6.0f} samples/s  "
                       f"first step after {one['first_step_s']:5.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB a rank, "
-                      f"{one['step_rss'] / 2**20:5.0f} of it by steps", flush=True)
+                      f"{one['step_rss'] / 2**20:5.0f} of it in steps", flush=True)
 
     def ratio(key, mine, other, inverse=False):
         pairs = zip(found[mine], found[other])
