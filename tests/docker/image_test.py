@@ -1,6 +1,10 @@
-"""The image of docker/Dockerfile, built by buildah without a daemon over a base that debootstrap makes: image_test.py SOURCE_DIR
+"""Builds the image of docker/Dockerfile and checks it.
 
-Then its tree is looked at, and trains a few steps by chroot, as its user. Exit code 77 (skipped) where this machine cannot; 15 minutes.
+  image_test.py SOURCE_DIR
+
+debootstrap makes the base, and buildah builds the image without a daemon; both take 15 minutes. The
+test checks the files of the image, and trains a few steps in a chroot as the image's user. Exit code
+77 (skipped) if this machine lacks a program or a right.
 """
 
 import json
@@ -15,19 +19,20 @@ import unittest
 SKIPPED = 77
 SUITE, BASE, IMAGE = "bookworm", "localhost/base", "localhost/ebb"
 FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
-LARGEST_MB = 1000  # of the variant for CPUs; most of it is LibTorch
-# How this machine reaches the distribution and PyPI; a base from a registry needs nothing of it.
-OF_THIS_MACHINE = ("etc/apt/apt.conf.d", "etc/apt/sources.list.d", "etc/ssl/certs/ca-certificates.crt", "usr/local/share/ca-certificates", "etc/pip.conf")
+MAX_IMAGE_MB = 1000  # the variant for CPUs; LibTorch is most of it
+# The settings by which this machine reaches the distribution and PyPI. A base from a registry needs
+# none of them.
+NETWORK_SETTINGS = ("etc/apt/apt.conf.d", "etc/apt/sources.list.d", "etc/ssl/certs/ca-certificates.crt", "usr/local/share/ca-certificates", "etc/pip.conf")
 
 
 def reason_to_skip():
     if os.geteuid() != 0:
-        return "the base is made by debootstrap, as root"
+        return "debootstrap, which makes the base, needs root"
     for program in ("buildah", "debootstrap"):
         if not shutil.which(program):
-            return f"there is no {program} (./scripts/test image installs it and runs this test alone; 15 minutes)"
+            return f"{program} is missing (./scripts/test image installs it and runs only this test; 15 minutes)"
     tried = subprocess.run(["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, text=True)
-    return f"this machine lets nobody mount: {tried.stderr.strip()}" if tried.returncode else ""
+    return f"mounting is not allowed here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def run(*command, **named):
@@ -36,7 +41,7 @@ def run(*command, **named):
 
 def make_base(tree):
     run("debootstrap", "--variant=minbase", SUITE, tree, stdout=subprocess.DEVNULL)
-    for name in OF_THIS_MACHINE:
+    for name in NETWORK_SETTINGS:
         source, target = pathlib.Path("/") / name, tree / name
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -48,7 +53,7 @@ def make_base(tree):
 
 
 class Image(unittest.TestCase):
-    source = None  # set by the program
+    source = None  # set by the main program
 
     @classmethod
     def setUpClass(cls):
@@ -64,29 +69,29 @@ class Image(unittest.TestCase):
         cls.buildah("add", container, base, "/")
         cls.buildah("commit", "--rm", container, BASE)
         shutil.rmtree(base)
-        print("the base is made; building the image", flush=True)
+        print("the base is ready; building the image", flush=True)
         with open(cls.work / "log", "w") as log:
-            done = subprocess.run(cls.words("bud", "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}", "-f", context / "docker/Dockerfile", "-t", IMAGE, context),
+            done = subprocess.run(cls.command_line("bud", "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}", "-f", context / "docker/Dockerfile", "-t", IMAGE, context),
                                   stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             raise AssertionError(f"buildah ended with {done.returncode}:\n" + (cls.work / "log").read_text()[-6000:])
-        cls.said = json.loads(cls.buildah("inspect", "--type", "image", IMAGE).stdout)["OCIv1"]["config"]
+        cls.config = json.loads(cls.buildah("inspect", "--type", "image", IMAGE).stdout)["OCIv1"]["config"]
         cls.tree = pathlib.Path(cls.buildah("mount", cls.buildah("from", IMAGE).stdout.strip()).stdout.strip())
 
     @classmethod
-    def words(cls, *command):
+    def command_line(cls, *command):
         storage = cls.work / "storage"
         return [str(word) for word in ("buildah", "--storage-driver", "vfs", "--root", storage / "root", "--runroot", storage / "run", *command)]
 
     @classmethod
     def buildah(cls, *command):
-        done = subprocess.run(cls.words(*command), capture_output=True, text=True)
+        done = subprocess.run(cls.command_line(*command), capture_output=True, text=True)
         if done.returncode:
             raise AssertionError(f"buildah {command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done
 
     def inside(self, command, **named):
-        """A command in the image's tree, with what a container has of a machine, and the packed data at /data."""
+        """Runs a command in the image's tree like a container: with /proc, /dev, /tmp and /data."""
         script = """mount --bind "$0" "$0"
                     cd "$0"
                     mount -t proc proc proc
@@ -104,30 +109,30 @@ class Image(unittest.TestCase):
         folder.mkdir(exist_ok=True)
         return folder
 
-    def test_is_what_the_chart_and_a_person_expect(self):
-        self.assertEqual(self.said["User"], "1000:1000")
-        self.assertEqual(self.said["Entrypoint"], ["/usr/bin/tini", "--"])
-        self.assertEqual(self.said["Cmd"], ["ebb", "--help"])
-        self.assertEqual(self.said["Labels"]["org.opencontainers.image.title"], "ebb")
+    def test_user_entrypoint_and_programs(self):
+        self.assertEqual(self.config["User"], "1000:1000")
+        self.assertEqual(self.config["Entrypoint"], ["/usr/bin/tini", "--"])
+        self.assertEqual(self.config["Cmd"], ["ebb", "--help"])
+        self.assertEqual(self.config["Labels"]["org.opencontainers.image.title"], "ebb")
         self.assertIn("mpiuser:x:1000:1000:", (self.tree / "etc/passwd").read_text())
         done = self.inside("sshd=$(command -v /usr/sbin/sshd) && ls -l $sshd && ebb --version && mpirun --version && id")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"(?m)^CUDA +not in this build$")
         self.assertIn("uid=1000(mpiuser)", done.stdout)
 
-    def test_holds_nothing_that_is_not_needed(self):
+    def test_contains_no_build_tools_and_no_keys(self):
         size = int(run("du", "-sm", "--one-file-system", self.tree, stdout=subprocess.PIPE).stdout.split()[0])
         print(f"the image for CPUs: {size} MB", flush=True)
-        self.assertLess(size, LARGEST_MB)
+        self.assertLess(size, MAX_IMAGE_MB)
         found = [str(path) for folder in ("usr", "opt") for path in (self.tree / folder).rglob("*")
                  if path.is_file() and (path.name.startswith(("libpython3", "libtorch_python", "libtorch_cuda", "libcublas", "libcudnn", "libnccl")) or path.name in ("python3", "gcc", "cmake", "cc1plus"))]
-        # Not libcudart: PyPI's libtorch_cpu.so is linked with it (1 MB).
+        # libcudart is allowed (1 MB): PyPI's libtorch_cpu.so links it.
         self.assertEqual(found, [])
         self.assertEqual([path.name for path in (self.tree / "etc/ssh").glob("ssh_host_*")], [])
         self.assertEqual(list((self.tree / "var/lib/apt/lists").glob("*")), [])
         self.assertFalse((self.tree / "src").exists())
 
-    def test_trains_on_two_ranks_as_its_user(self):
+    def test_trains_on_two_ranks_as_the_user(self):
         ebb = self.tree / "usr/local/bin/ebb"
         self.assertTrue(ebb.exists())
         for split, prefix in (("train", "train"), ("test", "t10k")):
