@@ -1,4 +1,4 @@
-"""Calls to an API server, by its own protocol."""
+"""A client of the Kubernetes API server."""
 
 import json
 import ssl
@@ -9,7 +9,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 
 
 class Missing(Exception):
-    """What was asked for is not there (404), or not as it was (409)."""
+    """The object does not exist (404), or has changed (409)."""
 
 
 class Api:
@@ -44,7 +44,7 @@ class Api:
         return self._call("DELETE", path, body)
 
     def watch(self, path):
-        """Yields (type, object) for all that is there and then for each change, until the server ends it."""
+        """Yields (type, object) for each object, then for each change until the server ends it."""
         there = self.get(path)
         for thing in there["items"]:
             yield "ADDED", thing

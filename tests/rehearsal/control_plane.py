@@ -1,6 +1,7 @@
-"""A Kubernetes control plane of plain processes on loopback: etcd, kube-apiserver, kube-controller-manager and the MPI operator.
+"""A Kubernetes control plane of plain processes on loopback.
 
-There is no kubelet and no scheduler: pods are made and stay Pending, unless kubelet.py runs them.
+The processes are etcd, kube-apiserver, kube-controller-manager and the MPI operator. There is no
+kubelet and no scheduler, so pods stay Pending unless kubelet.py runs them.
 
   with ControlPlane(bin_folder, crd_folder) as plane:
       plane.kubectl("apply", "-f", "-", input=text)
@@ -21,14 +22,14 @@ CONTROLLERS = ("job-controller", "namespace-controller", "serviceaccount-control
                "persistentvolume-protection-controller", "endpointslice-controller", "disruption-controller")
 
 
-def lacking(binaries, crds):
-    """What is not there of all this, as a sentence; empty where nothing is missing."""
+def missing_parts(binaries, crds):
+    """A sentence that names the missing programs and definitions; empty if there are none."""
     gone = [name for name in PROGRAMS if not (binaries / name).exists()] + [name for name in CRDS if not (crds / name).exists()]
-    return f"there is no {', '.join(gone)} (scripts/setup all makes them)" if gone else ""
+    return f"missing: {', '.join(gone)} (scripts/setup all makes them)" if gone else ""
 
 
 def free_ports(count):
-    """All are held open until all are known, so that none is given twice."""
+    """Returns distinct free ports. All sockets stay open until all ports are known."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
@@ -57,7 +58,7 @@ class ControlPlane:
         return self
 
     def __exit__(self, *_):
-        # The server before its store, and each by its own process.
+        # In reverse order: the server ends before its store.
         for name, process, log in reversed(self.processes):
             process.terminate()
             try:
@@ -78,7 +79,7 @@ class ControlPlane:
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
     def check(self):
-        """Raises where one of them has ended."""
+        """Raises if a process has ended."""
         for name, process, _ in self.processes:
             if process.poll() is not None:
                 raise RuntimeError(f"{name} ended with code {process.returncode}:\n{self.tail(name)}")
@@ -88,12 +89,12 @@ class ControlPlane:
         while not ready():
             self.check()
             if time.monotonic() > end:
-                raise RuntimeError(f"{what} was not so after {seconds} s\n" + "\n".join(f"--- {name}\n{self.tail(name, 10)}" for name, _, _ in self.processes))
+                raise RuntimeError(f"{what}: not ready within {seconds} s\n" + "\n".join(f"--- {name}\n{self.tail(name, 10)}" for name, _, _ in self.processes))
             time.sleep(0.2)
 
     def _start(self):
         store, peer, self.port, manager = free_ports(4)
-        # Nothing here outlives the test, so etcd need not wait for the disk.
+        # The data need not survive the test, so etcd does not wait for the disk.
         self._run("etcd", "--data-dir", "etcd", "--listen-client-urls", f"http://127.0.0.1:{store}", "--advertise-client-urls", f"http://127.0.0.1:{store}",
                   "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--unsafe-no-fsync")
         self.server = f"https://127.0.0.1:{self.port}"
@@ -116,7 +117,7 @@ class ControlPlane:
                   f"--root-ca-file={self.certificate}", "--use-service-account-credentials=false", "--leader-elect=false", f"--secure-port={manager}", "--bind-address=127.0.0.1")
         for name in CRDS:
             self.kubectl("apply", "--server-side", "-f", self.crds / name)
-            # kubectl wait gives up on a definition that has no conditions yet.
+            # kubectl wait fails for a definition that has no conditions yet.
             self._until(name, lambda: self.kubectl("wait", "--for=condition=Established", "--timeout=5s", "-f", self.crds / name, check=False).returncode == 0, 60)
         self.kubectl("create", "namespace", "mpi-operator")
         self._run("mpi-operator", "--kubeConfig", self.kubeconfig, "--lock-namespace", "mpi-operator", "--monitoring-port", "0")
@@ -129,7 +130,7 @@ class ControlPlane:
         return self._client([self.bin / "helm", "--kubeconfig", self.kubeconfig, *arguments], check, None)
 
     def _client(self, command, check, text):
-        # Their caches stay out of the home of whoever runs the tests.
+        # The clients' caches stay out of the user's home folder.
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)}
         done = subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, env=environment, stdin=None if text is not None else subprocess.DEVNULL)
         if check and done.returncode:

@@ -1,4 +1,7 @@
-"""docs/kubernetes.md names a test for each row of what was rehearsed, and every test of the rehearsal has its row: `docs_test.py SOURCE_DIR`."""
+"""Checks that each row of the table in docs/kubernetes.md names a test, and each test has a row.
+
+  docs_test.py SOURCE_DIR
+"""
 
 import pathlib
 import re
@@ -11,14 +14,14 @@ def main():
     rows = re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", text, re.MULTILINE)
     named = [name for _, names in rows for name in re.findall(r"`(\w+)`", names)]
     there = [name for path in sorted((source / "tests/rehearsal").glob("jobs_*.py")) for name in re.findall(r"^    def test_(\w+)\(", path.read_text(), re.MULTILINE)]
-    found = [f"{name} is in docs/kubernetes.md, and no test of the rehearsal" for name in sorted(set(named) - set(there))]
+    found = [f"{name} is in docs/kubernetes.md, but there is no such test" for name in sorted(set(named) - set(there))]
     found += [f"{name} has no row in docs/kubernetes.md" for name in sorted(set(there) - set(named))]
     found += [f"row {number} names no test" for number, names in rows if "`" not in names]
     if [int(number) for number, _ in rows] != list(range(1, len(rows) + 1)):
         found.append("the rows are not numbered from 1")
-    # [6 to 8], [2, 3, 5]: the rows that a claim elsewhere leans on.
+    # References to rows, such as [6 to 8] and [2, 3, 5].
     for words in re.findall(r"\[(\d+(?:(?:, | to )\d+)*)\]", text):
-        found += [f"there is no row {number}" for number in re.findall(r"\d+", words) if int(number) > len(rows)]
+        found += [f"row {number} does not exist" for number in re.findall(r"\d+", words) if int(number) > len(rows)]
     for problem in found:
         print(f"FAILED {problem}")
     print(f"{len(rows)} rows, {len(there)} tests")

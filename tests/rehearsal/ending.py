@@ -1,4 +1,4 @@
-"""How a kubelet ends a pod: deleted through the API, evicted by its node, or gone already."""
+"""The end of a pod: it is deleted through the API, evicted by its node, or already gone."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ TICK = 0.1
 
 
 class Ending:
-    """The part of a Pod that ends it."""
+    """The methods of Pod that end it."""
 
     def _end(self):
         if self.abandoned.is_set():
@@ -41,7 +41,10 @@ class Ending:
             pass
 
     def _halt(self, grace):
-        """preStop, then TERM to the first process, then KILL when the grace is over (which both of them share)."""
+        """Runs preStop, then sends TERM to the first process, then KILL after the grace period.
+
+        preStop and TERM share the grace period.
+        """
         end = time.monotonic() + grace
         threads = []
         for container in self.spec["containers"]:

@@ -1,10 +1,14 @@
-"""The chart, installed by helm into a real control plane, and its pods run as processes: to the end, and through what happens to pods.
+"""Installs the chart by helm into a real control plane, and runs its pods as processes.
 
   jobs_test.py SOURCE_DIR EBB [LANE | TEST…]
 
-Without more, all of them one after another. A lane is a part of them with a control plane of its own; lanes may run at once, except `memory`.
-Each test has a namespace of its own that enforces the Pod Security Standard `restricted`. The pods run their own commands (sshd, mpirun, the
-program) as user 1000 in the tree that docker/install-runtime has made. Exit code 77 (skipped) where this machine cannot.
+The tests let runs complete, and inject faults into pods. Without further arguments all tests run
+one after another. A lane is a group of tests with its own control plane; lanes may run at the same
+time, except `memory`.
+
+Each test has a namespace that enforces the Pod Security Standard `restricted`. The pods run their own
+commands (sshd, mpirun, the program) as user 1000, in the tree that docker/install-runtime has made.
+Exit code 77 (skipped) if this machine lacks a program or a right.
 """
 
 import json
@@ -28,11 +32,11 @@ SKIPPED = 77
 
 
 class A_Undisturbed(Rehearsal):
-    """The first by its name: others compare with it."""
+    """It runs first because of its name. Other tests compare their results with it."""
 
     def test_two_workers_of_two_ranks_train_to_the_end(self):
         notes = self.install().stdout
-        # Until there is a launcher `kubectl logs -l` finds nothing, and ends.
+        # `kubectl logs -l` finds nothing before there is a launcher.
         wait = next(line.split() for line in notes.splitlines() if " wait --for=" in line)
         self.plane.kubectl(*wait[1:])
         self.assertEqual(self.launcher(seconds=1).phase, "Running")
@@ -43,7 +47,7 @@ class A_Undisturbed(Rehearsal):
         self.assertIn("results.json", [path.name for path in self.run_folder.iterdir()])
         wait_for("the end of the workers (cleanPodPolicy Running)", lambda: not self.plane.kubectl("-n", self.ns, "get", "pods", "-o", "name", check=False).stdout.count("worker"), 60)
         Rehearsal.undisturbed = self.checkpoint()
-        # In the launcher's log, which is all that most people look at, a line for each report.
+        # The launcher's log has a line for each report of progress.
         lines = re.findall(rf"^step (\d+)/{STEPS} \| loss \d", self.launcher().logs(), re.MULTILINE)
         self.assertIn(str(STEPS), lines, self.launcher().logs())
         done, said = self.helm_test()
@@ -52,7 +56,7 @@ class A_Undisturbed(Rehearsal):
 
 
 class Launchers(Rehearsal):
-    def test_a_preempted_launcher_goes_on_bit_by_bit(self):
+    def test_a_preempted_launcher_resumes_to_the_same_bits(self):
         self.install()
         self.until_step(15)
         first = self.launcher()
@@ -62,8 +66,11 @@ class Launchers(Rehearsal):
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
-    def test_a_launcher_that_is_gone_at_once_takes_its_ranks_along(self):
-        """As when its node is lost and its pod deleted by force. mpirun's daemons end the ranks, which may still save, or leave a lease to expire."""
+    def test_the_ranks_end_with_a_launcher_deleted_by_force(self):
+        """Like a launcher whose node is lost. mpirun's daemons end the ranks, which may still save.
+
+        If they cannot, the lease of the run folder expires.
+        """
         self.install()
         self.until_step(25)
         first = self.launcher()
@@ -71,12 +78,12 @@ class Launchers(Rehearsal):
         second = self.launcher(but=[first])
         self.until_succeeded()
         self.assertEqual([first.code(), second.code()], [KILLED, 0])
-        self.assert_said(second, "goes on from step [2-5]")
+        self.assert_logged(second, "goes on from step [2-5]")
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
-    def test_a_launcher_deleted_during_a_save_hands_the_run_over_whole(self):
-        """Its successor starts while it still saves: the folder's lease makes it wait."""
+    def test_a_launcher_deleted_during_a_save_completes_it(self):
+        """The next launcher starts during the save, and waits for the lease of the run folder."""
         self.install(overrides=["checkpoint.every=1"])
         self.until_step(5)
         first = self.launcher()
@@ -84,7 +91,7 @@ class Launchers(Rehearsal):
         self.delete_pod(first)
         second = self.launcher(but=[first])
         wait_for("the second launcher's wait", lambda: re.search("waiting for /runs/.*, held by", second.logs()), 40)
-        self.assertTrue(self.unfinished())
+        self.assertTrue(self.unfinished_saves())
         self.assertTrue(first.is_alive())
         os.kill(rank, signal.SIGCONT)
         self.until_succeeded()
@@ -94,8 +101,8 @@ class Launchers(Rehearsal):
 
 
 class Suspension(Rehearsal):
-    def test_a_suspended_job_saves_gives_its_pods_back_and_goes_on(self):
-        """As a queue (Kueue) does it for a job that has to make room."""
+    def test_a_suspended_job_saves_frees_its_pods_and_resumes(self):
+        """A queue (Kueue) suspends a job in favour of another one."""
         self.install()
         self.until_step(5)
         first, name = self.launcher(), self.job()["metadata"]["name"]
@@ -122,7 +129,7 @@ class Releases(Rehearsal):
         self.assertEqual(self.codes(), [0])
         self.assertEqual({pod.uid for pod in self.kubelet.all(self.ns)}, pods)
 
-    def test_another_configuration_saves_and_goes_on_and_so_does_a_rollback(self):
+    def test_another_configuration_and_a_rollback_save_and_resume(self):
         self.install()
         self.until_step(4)
         first, name = self.launcher(), self.job()["metadata"]["name"]
@@ -142,7 +149,7 @@ class Releases(Rehearsal):
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
-    def test_a_resized_job_goes_on_with_other_ranks(self):
+    def test_a_resized_job_resumes_with_other_ranks(self):
         self.install()
         self.until_step(4)
         first = self.launcher()
@@ -151,10 +158,10 @@ class Releases(Rehearsal):
         self.until_succeeded()
         self.assertEqual([first.code(), second.code()], [STOPPED, 0])
         self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_said(second, "goes on from step")
+        self.assert_logged(second, "goes on from step")
         self.assertEqual(len(list((self.run_folder / f"checkpoints/step-{STEPS:08d}").glob("*.safetensors"))), 2)
 
-    def test_uninstalled_and_installed_again_it_goes_on_over_the_same_claim(self):
+    def test_a_reinstalled_release_resumes_from_the_same_claim(self):
         self.install()
         self.until_step(4)
         first = self.launcher()
@@ -171,7 +178,7 @@ class Releases(Rehearsal):
 
 
 class OnePod(Rehearsal):
-    """mode: job, without the operator."""
+    """The chart's `mode: job`, without the operator."""
 
     MODE = "mode=job,workers=1,slotsPerWorker=2"
 
@@ -182,7 +189,7 @@ class OnePod(Rehearsal):
         (job,) = json.loads(self.plane.kubectl("-n", self.ns, "get", "jobs", "-o", "json").stdout)["items"]
         return {one["type"]: one.get("reason") for one in job["status"].get("conditions", [])}
 
-    def test_a_deleted_pod_saves_and_another_goes_on(self):
+    def test_a_deleted_pod_saves_and_another_resumes(self):
         self.install(self.MODE, "job.backoffLimit=0")  # a stop on request is no failure
         self.until_step(5)
         first = self.trainer()
@@ -193,14 +200,14 @@ class OnePod(Rehearsal):
         self.assertEqual(second.code(), 0)
         self.assertEqual(self.steps(), list(range(STEPS)))
 
-    def test_a_failure_that_another_try_cannot_mend_ends_the_job(self):
+    def test_a_permanent_failure_ends_the_job(self):
         self.install(self.MODE, overrides=["data.source=/data/elsewhere"])
         wait_for("the job's end", lambda: self.job_conditions().get("Failed") == "PodFailurePolicy", 60)
         self.assertEqual([pod.code() for pod in self.kubelet.all(self.ns)], [NO_DATA])
         self.assertIn("/data/elsewhere", self.trainer().message())
 
 
-# Of about one length. Where others are compared with the undisturbed run, it is the first.
+# The lanes take about the same time. A lane that compares with the undisturbed run starts with it.
 LANES = {
     "launchers": (A_Undisturbed, Launchers, Suspension, Releases, OnePod),
     "workers": (A_Undisturbed, Workers),
@@ -209,11 +216,11 @@ LANES = {
 }
 
 
-def tests_of(words):
-    """What unittest is to run."""
+def test_names(words):
+    """The arguments of unittest."""
     left_out = set(Rehearsal.__subclasses__()) - {part for lane in LANES.values() for part in lane}
     if left_out:
-        sys.exit(f"no lane has {', '.join(sorted(part.__name__ for part in left_out))}")
+        sys.exit(f"in no lane: {', '.join(sorted(part.__name__ for part in left_out))}")
     return [part.__name__ for part in LANES[words[0]]] if len(words) == 1 and words[0] in LANES else words
 
 
@@ -226,5 +233,5 @@ if __name__ == "__main__":
     move_inside()
     with World(source, ebb) as world:
         Rehearsal.world = world
-        done = unittest.main(argv=[sys.argv[0], *tests_of(sys.argv[3:])], verbosity=2, exit=False)
+        done = unittest.main(argv=[sys.argv[0], *test_names(sys.argv[3:])], verbosity=2, exit=False)
     sys.exit(not done.result.wasSuccessful())

@@ -1,4 +1,4 @@
-"""What another try cannot mend, and what an end says of itself: the code, the rank, the host and the error."""
+"""Permanent failures, and the report of a failure: code, rank, host and error."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from rehearsal import LOST, NO_DATA, STEPS, Rehearsal
 
 
 class Verdicts(Rehearsal):
-    def test_a_failure_that_another_try_cannot_mend_is_told_again_by_the_next_pod(self):
+    def test_the_next_pod_reports_a_permanent_failure_again(self):
         self.install("job.backoffLimit=1", overrides=["data.source=/data/elsewhere"])
         name = self.job()["metadata"]["name"]
         first = self.failed(self.launcher())
@@ -23,14 +23,14 @@ class Verdicts(Rehearsal):
         took = time.monotonic() - second.runs[0].started
         print(f"  the launcher that followed ended {took:.1f} s after its start", flush=True)
         self.assertLess(took, 10)
-        self.assert_said(second, f"attempt {name} ended on .* with code 3 and would again")
+        self.assert_logged(second, f"attempt {name} ended on .* with code 3 and would again")
         self.assertNotIn("mpirun", second.logs())
         self.assertEqual(second.message(), first.message())
         wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
         self.assertEqual(self.codes(), [NO_DATA, NO_DATA])
 
-    def test_another_attempt_is_tried_anew(self):
-        """As after the data was put where it belongs: neither the configuration nor the image is another."""
+    def test_a_new_attempt_ignores_the_verdict(self):
+        """The data was added meanwhile; configuration and image are the same."""
         later = self.world.folder / "data" / self.ns
         overrides = [f"data.source=/data/{self.ns}"]
         self.install("job.backoffLimit=0", overrides=overrides)
@@ -44,7 +44,7 @@ class Verdicts(Rehearsal):
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assertFalse((self.run_folder / "verdict.json").exists())
 
-    def test_a_killed_rank_is_told_with_code_rank_host_and_error(self):
+    def test_a_killed_rank_is_reported_with_code_rank_host_and_error(self):
         self.install("job.restarts=0,job.backoffLimit=0")
         self.until_step(5)
         worker = self.worker(1)

@@ -1,4 +1,4 @@
-"""How a person, or Prometheus, looks at a job that trains: preflight, helm test, a scrape."""
+"""Checks and observation of a job: preflight, helm test, a scrape by Prometheus."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from rehearsal import STEPS, Rehearsal
 
 
 class Watched(Rehearsal):
-    LONG = ["run.steps=100000"]  # it is looked at, and taken away
+    LONG = ["run.steps=100000"]  # the test ends the run
 
     def test_helm_test_passes_while_the_job_trains(self):
         self.install(overrides=self.LONG)
@@ -20,9 +20,9 @@ class Watched(Rehearsal):
         self.assertIn("2 workers are found and reached, one version, and checkpoints can be written.", said)
         self.assertEqual(len(re.findall("reached by ssh, the same version", said)), 2, said)
         before = max(self.steps())
-        self.until_step(before + 3)  # and it trains on
+        self.until_step(before + 3)  # training continues
 
-    def test_helm_test_tells_a_worker_that_is_gone(self):
+    def test_helm_test_names_a_missing_worker(self):
         self.install("tests.waitForWorkers=5", overrides=self.LONG)
         self.until_step(3)
         worker = self.worker(1)
@@ -34,7 +34,7 @@ class Watched(Rehearsal):
         self.assertNotEqual(done.returncode, 0, said)
         self.assertRegex(said, rf"FAILED +{worker.name}\S*: no such name in DNS after 5 s")
 
-    def test_a_scrape_during_training_is_what_prometheus_reads(self):
+    def test_prometheus_can_parse_a_scrape_during_training(self):
         promtool = self.world.source / ".deps/unpacked/prometheus/usr/bin/promtool"
         self.install("metrics.enabled=true", overrides=self.LONG)
         self.until_step(5)
@@ -45,19 +45,19 @@ class Watched(Rehearsal):
         self.assertGreaterEqual(float(re.search(r"^ebb_steps_total (\S+)$", texts[0], re.MULTILINE)[1]), 5)
         for index, text in enumerate(texts):
             with self.subTest(worker=index):
-                # Of all ranks of its node, and of no others.
+                # The ranks of this node, and no others.
                 self.assertEqual(sorted(re.findall(r'^ebb_rank_info\{.*?rank="(\d)"', text, re.MULTILINE)), [str(2 * index), str(2 * index + 1)], text)
                 if not promtool.exists():
-                    self.skip(f"there is no {promtool} (scripts/setup all unpacks it)")
+                    self.skip(f"{promtool} is missing (scripts/setup all unpacks it)")
                 done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
-    def test_preflight_goes_before_the_run(self):
+    def test_preflight_runs_before_training(self):
         self.install("job.preflight=true")
         self.until_succeeded()
         launcher = self.launcher()
-        self.assert_said(launcher, r"ok +ranks +4 on 2 hosts")
-        self.assert_said(launcher, "ready to train")
+        self.assert_logged(launcher, r"ok +ranks +4 on 2 hosts")
+        self.assert_logged(launcher, "ready to train")
         self.assertEqual(self.codes(), [0])
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()

@@ -1,4 +1,4 @@
-"""What happens to workers, and what the launcher does about it in its own pod."""
+"""Failures of workers, and how the launcher handles them in its own pod."""
 
 import os
 import re
@@ -10,21 +10,21 @@ from rehearsal import LOST, STEPS, Rehearsal
 
 
 class Workers(Rehearsal):
-    def test_a_deleted_worker_comes_back_and_the_run_goes_on(self):
+    def test_a_deleted_worker_is_recreated_and_the_run_resumes(self):
         self.install()
         self.until_step(5)
         launcher, worker = self.launcher(), self.worker(1)
         self.delete_pod(worker)
         self.until_succeeded()
         self.assertIsNot(self.worker(1), worker)
-        # Its preStop has asked the ranks to stop: they have saved, rather than died.
-        self.assert_said(launcher, "a rank was asked to stop, .*\n.*starting again in .*, from the checkpoint of step [1-9]")
+        # preStop asked the ranks to stop, so they saved.
+        self.assert_logged(launcher, "a rank was asked to stop, .*\n.*starting again in .*, from the checkpoint of step [1-9]")
         self.assertEqual(self.codes(), [0])
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
     def test_an_evicted_worker_is_replaced_once_it_is_deleted_while_the_launcher_waits(self):
-        """The operator replaces no pod that has failed. What deletes it is the line that helm has said."""
+        """The operator does not replace a failed pod. helm's notes show how to delete it."""
         notes = self.install().stdout
         self.until_step(5)
         launcher, worker = self.launcher(), self.worker(1)
@@ -36,14 +36,14 @@ class Workers(Rehearsal):
         self.assertEqual(line.pop(0), "kubectl")
         self.plane.kubectl(*line)
         wait_for("the run's end", lambda: launcher.code() is not None, 120)
-        # The operator takes its word of the eviction back only now.
+        # The operator clears the condition of the eviction only now.
         wait_for("the job's success", lambda: self.conditions(self.job()).get("Succeeded"), 60)
         self.assertFalse(self.conditions(self.job()).get("Failed"))
         self.assertEqual(self.codes(), [0])
         self.assertIsNot(self.worker(1), worker)
         self.assert_as_undisturbed()
 
-    def test_an_evicted_worker_is_named_by_the_launcher_that_ends_and_its_line_mends_it(self):
+    def test_the_launcher_names_an_evicted_worker_and_the_command_that_replaces_it(self):
         self.install("job.waitForWorkers=15")
         self.until_step(5)
         first, worker = self.launcher(), self.worker(1)
@@ -60,25 +60,27 @@ class Workers(Rehearsal):
         self.assertIsNot(self.worker(1), worker)
         self.assert_as_undisturbed()
 
-    def test_a_worker_whose_sshd_is_killed_is_started_again_and_the_run_goes_on(self):
+    def test_a_worker_restarts_after_its_sshd_is_killed_and_the_run_resumes(self):
         self.install()
         self.until_step(5)
         launcher, worker = self.launcher(), self.worker(0)
         worker.containers["ebb"].kill()
         self.until_succeeded()
-        self.assert_said(launcher, "starting again in ")
+        self.assert_logged(launcher, "starting again in ")
         self.assertEqual(self.codes(), [0])
         self.assertEqual(worker.statuses["ebb"]["restartCount"], 1)
         self.assert_as_undisturbed()
 
-    def test_a_worker_whose_node_is_gone_is_missed_and_replaced_by_force(self):
-        """No connection of it is closed, as where a machine has lost its power: only time tells. Nobody but a person, or the node's
-        controller after its patience, takes such a pod away."""
+    def test_a_worker_of_a_lost_node_is_detected_and_replaced_by_force(self):
+        """No connection closes, as after a power loss, so only a timeout detects it.
+
+        Such a pod is deleted by a person, or by the node controller after its own timeout.
+        """
         self.install("job.waitForWorkers=90", overrides=["parallel.timeout=10s"])
         self.until_step(25)
         launcher, worker = self.launcher(), self.worker(1)
         worker.cut_off()
-        wait_for("word of the missing ranks", lambda: re.search(r"rank [0-3] of 4 on \S+worker-0.* has not started it|its data did not come|cannot end", launcher.logs()), 60)
+        wait_for("a report of the missing ranks", lambda: re.search(r"rank [0-3] of 4 on \S+worker-0.* has not started it|its data did not come|cannot end", launcher.logs()), 60)
         wait_for("the launcher's wait", lambda: "waiting for 1 of 2 hosts" in launcher.logs(), 90)
         self.assertIs(self.worker(1), worker)
         self.delete_pod(worker, "--force", "--grace-period=0")
@@ -94,8 +96,8 @@ class Workers(Rehearsal):
         os.kill(self.ranks(worker)[0], signal.SIGSTOP)
         self.delete_pod(worker)
         self.until_succeeded()
-        self.assert_said(launcher, "starting again in .*, from the checkpoint of step 20 ")
-        self.assert_said(launcher, "goes on from step 20")
+        self.assert_logged(launcher, "starting again in .*, from the checkpoint of step 20 ")
+        self.assert_logged(launcher, "goes on from step 20")
         self.assertEqual(self.codes(), [0])
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
@@ -111,7 +113,7 @@ class Workers(Rehearsal):
         self.until_succeeded()
         self.assertEqual(self.codes(), [0])
 
-    def test_a_worker_that_never_comes_starts_no_launcher(self):
+    def test_no_launcher_starts_without_a_worker(self):
         self.kubelet.hold(self.name_of_worker(1))
         self.addCleanup(self.kubelet.release, self.name_of_worker(1))
         self.install()
@@ -121,7 +123,7 @@ class Workers(Rehearsal):
         self.assertFalse(self.conditions(self.job()).get("Running"))
         self.assertFalse(self.conditions(self.job()).get("Failed"))
 
-    def test_a_worker_that_does_not_come_back_is_named(self):
+    def test_a_worker_that_does_not_return_is_named(self):
         self.install("job.waitForWorkers=10,job.backoffLimit=1")
         self.until_step(5)
         worker = self.worker(1)
@@ -129,12 +131,12 @@ class Workers(Rehearsal):
         self.addCleanup(self.kubelet.release, worker.name)
         first = self.launcher()
         self.delete_pod(worker)
-        wait_for("the end of its wait", lambda: first.phase == "Failed", 90)
+        wait_for("the end of the launcher's wait", lambda: first.phase == "Failed", 90)
         second = self.launcher(but=[first])
-        wait_for("the end of another wait", lambda: second.phase == "Failed", 60)
+        wait_for("the end of the next launcher's wait", lambda: second.phase == "Failed", 60)
         for launcher in (first, second):
             self.assertEqual(launcher.code(), LOST)
-            self.assert_said(launcher, worker.name)
+            self.assert_logged(launcher, worker.name)
             self.assertIn(f"kubectl -n {self.ns} describe pod {worker.name}", launcher.message())
             self.assertIn(f"kubectl -n {self.ns} delete pod {worker.name}", launcher.message())
         wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
@@ -152,7 +154,7 @@ class Workers(Rehearsal):
         launcher = self.launcher()
         wait_for("its end", lambda: launcher.phase == "Failed", 60)
         self.assertEqual(launcher.code(), LOST)
-        self.assert_said(launcher, "UNPROTECTED PRIVATE KEY FILE")
-        self.assert_said(launcher, "could not start ranks on every host .*: a host is gone, refuses ssh, or.*\n.*not started again: 1 restart in a row brought no newer checkpoint")
+        self.assert_logged(launcher, "UNPROTECTED PRIVATE KEY FILE")
+        self.assert_logged(launcher, "could not start ranks on every host .*: a host is gone, refuses ssh, or.*\n.*not started again: 1 restart in a row brought no newer checkpoint")
         self.assertRegex(launcher.message(), r"^code 5 \(communication\): .*unable to reliably start")
         wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)

@@ -1,7 +1,8 @@
-"""A small stand-in for the scheduler and the kubelets of two nodes: runs the pods of an API server as processes of this machine.
+"""A small replacement for the scheduler and the kubelets of two nodes.
 
-It knows what the chart's pods use, and fails a pod that asks for anything else. What it does not do: control groups but for memory limits, seccomp,
-logs through the API (they are files here).
+It runs the pods of an API server as processes of this machine. It supports the features that the
+chart's pods use, and fails a pod that needs another one. It does not support control groups except
+for memory limits, seccomp, and logs through the API (they are files here).
 """
 
 import threading
@@ -18,14 +19,14 @@ NODES = ("node-0", "node-1")
 
 class Kubelet:
     def __init__(self, api, network, images, folder, log=print):
-        """images: from the name of an image to (the folder that is its root, what is mounted over it)."""
+        """images: name of an image -> (folder of its root, [(source, target)] mounted over it)."""
         self.api, self.network, self.images, self.folder, self.log = api, network, images, folder, log
         self.pods, self.unscheduled, self.held = {}, {}, set()
         self.lock, self.ended = threading.Lock(), threading.Event()
         self.errors = []
-        self.limits = limits.parent()  # where memory limits are made; None: this machine lets nobody make them
-        self.kills_whole = False  # whether a container that outgrows its memory limit goes as a whole
-        self.key_owner = None  # (part of a pod's name, user, mode): what its secrets' files get instead of what they should
+        self.limits = limits.parent()  # folder of the memory limits; None: not allowed here
+        self.kills_whole = False  # whether a container above its memory limit is killed as a whole
+        self.key_owner = None  # (part of a pod's name, user, mode): wrong owner and mode of its secrets
 
     def __enter__(self):
         for name in NODES:
@@ -50,10 +51,10 @@ class Kubelet:
         if self.limits:
             limits.remove(self.limits)
 
-    # What tests do to nodes.
+    # Faults of nodes, for tests.
 
     def hold(self, name):
-        """No node has room for pods of this name until release()."""
+        """Schedules no pod of this name until release()."""
         with self.lock:
             self.held.add(name)
 
@@ -62,7 +63,7 @@ class Kubelet:
             self.held.discard(name)
 
     def find(self, namespace, part):
-        """The pod of this namespace with a part of its name that was made last."""
+        """The newest pod of this namespace whose name contains `part`."""
         with self.lock:
             found = [pod for pod in self.pods.values() if pod.namespace == namespace and part in pod.name]
         return found[-1] if found else None
@@ -72,7 +73,7 @@ class Kubelet:
             return [pod for pod in self.pods.values() if pod.namespace == namespace and part in pod.name]
 
     def address_of(self, hostname, service, namespace):
-        """Names of pods that are not ready are told too, as the operator's Service says."""
+        """Also resolves pods that are not ready, as the operator's Service asks for."""
         with self.lock:
             for pod in self.pods.values():
                 if (pod.namespace, pod.hostname, pod.subdomain) == (namespace, hostname, service) and pod.address:
@@ -86,7 +87,7 @@ class Kubelet:
                     if self.ended.is_set():
                         return
                     self._see(kind, thing)
-            except Exception as error:  # the server is restarted, or goes before the test does
+            except Exception as error:  # the server restarts, or ends before the test
                 if not self.ended.is_set():
                     self.log(f"kubelet: {error}; watching again")
                     self.ended.wait(1)
@@ -124,7 +125,7 @@ class Kubelet:
                                                               "target": {"apiVersion": "v1", "kind": "Node", "name": NODES[turn % len(NODES)]}})
                     turn += 1
                 except Missing:
-                    pass  # gone meanwhile
+                    pass  # the pod has been deleted meanwhile
                 except Exception as error:
                     self.log(f"kubelet: {error}")
                     continue
@@ -132,18 +133,18 @@ class Kubelet:
                     self.unscheduled.pop(uid, None)
 
     def fail(self, pod, error):
-        """Something that the stand-in cannot do, rather than the pod."""
+        """Records an error of this replacement, not of the pod."""
         self.errors.append(f"{pod.namespace}/{pod.name}: {error}")
         self.log(f"kubelet: {pod.namespace}/{pod.name}: {error}")
 
 
 def wait_for(what, ready, seconds, every=0.2):
-    """What `ready` returns, once it is true."""
+    """Waits until `ready` returns a true value, and returns it."""
     end = time.monotonic() + seconds
     while True:
         found = ready()
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not so after {seconds} s")
+            raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(every)

@@ -1,4 +1,4 @@
-"""A pod from its binding to its end, as a kubelet leads it: volumes, init containers, containers and their restarts, readiness, status, deletion."""
+"""A pod from its binding to its end: volumes, containers, restarts, readiness, status, deletion."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ class Pod(Status, Ending, threading.Thread):
         if thing["metadata"].get("deletionTimestamp"):
             self.see("MODIFIED", thing)
 
-    # Called from other threads.
+    # The interface for other threads.
 
     def see(self, kind, thing):
         if kind == "DELETED":
@@ -50,19 +50,19 @@ class Pod(Status, Ending, threading.Thread):
         self.abandoned.set()
 
     def evict(self, message="The node was low on resource: memory."):
-        """As a node does it that runs out of memory: at once."""
+        """Evicts the pod without a grace period, like a node that runs out of memory."""
         self.eviction = message
 
     def cut_off(self):
-        """As a node that has lost its power or its network: what is sent to it is lost without a word."""
+        """Drops all packets to the pod, like a node without power or network."""
         self.kubelet.network.cut(self.address)
 
     def logs(self):
-        """What all of its containers have said, all starts of them."""
-        return "".join(f"--- {run.folder.name}\n{run.text()}" for run in self.runs)
+        """The logs of all runs of its containers."""
+        return "".join(f"--- {run.folder.name}\n{run.log_text()}" for run in self.runs)
 
     def code(self):
-        """How its containers have ended: the first code that is not 0; None while one runs."""
+        """The first exit code of its containers that is not 0, else 0; None while one runs."""
         codes = [status["state"].get("terminated", {}).get("exitCode") for status in self.statuses.values()]
         return None if None in codes or not codes else next(filter(None, codes), 0)
 
@@ -70,18 +70,18 @@ class Pod(Status, Ending, threading.Thread):
         states = [status["state"].get("terminated") or status["lastState"].get("terminated") for status in self.statuses.values()]
         return "\n".join(state["message"] for state in states if state and state.get("message"))
 
-    # The thread.
+    # The pod's own thread.
 
     def run(self):
         try:
-            self._lead()
+            self._run_pod()
         except Deleted:
             self._end()
         except Exception as error:
             if not self.abandoned.is_set():
                 self.kubelet.fail(self, repr(error))
                 self.phase = "Failed"
-                self._report(reason="StandInFailed", message=str(error))
+                self._report(reason="RehearsalFailed", message=str(error))
         finally:
             self._close()
 
@@ -114,7 +114,7 @@ class Pod(Status, Ending, threading.Thread):
             self._check()
             time.sleep(TICK)
 
-    def _lead(self):
+    def _run_pod(self):
         unknown = [c["image"] for c in self.spec.get("initContainers", []) + self.spec["containers"] if c["image"] not in self.kubelet.images]
         for container in self.spec.get("initContainers", []):
             self.first_statuses[container["name"]] = self._status(container, {"waiting": {"reason": "PodInitializing"}})
@@ -140,7 +140,7 @@ class Pod(Status, Ending, threading.Thread):
         self._serve()
 
     def _initialize(self, container):
-        """One that runs before the others. False where the pod has failed by it."""
+        """Runs an init container. False if the pod has failed."""
         while True:
             run = self._start(container)
             self.first_statuses[container["name"]] = self._running(container, run)
@@ -195,7 +195,7 @@ class Pod(Status, Ending, threading.Thread):
 
     @staticmethod
     def _backoff(restarts):
-        """The first start again comes at once."""
+        """The delay of a restart in seconds. The first restart has none."""
         return 0 if restarts == 0 else min(300, 10 * 2 ** (restarts - 1))
 
     def _environment(self, container):
@@ -207,13 +207,13 @@ class Pod(Status, Ending, threading.Thread):
             elif "fieldRef" in source:
                 env[variable["name"]] = self._field(source["fieldRef"]["fieldPath"])
             else:
-                raise ValueError(f"the stand-in for the kubelet does not know a variable from {', '.join(source)}")
+                raise ValueError(f"the replacement of the kubelet does not know a variable from {', '.join(source)}")
         if container.get("envFrom"):
-            raise ValueError("the stand-in for the kubelet does not know envFrom")
+            raise ValueError("the replacement of the kubelet does not know envFrom")
         return env
 
     def _field(self, path):
-        """What the downward API tells of the pod. A label that is not there is empty, as with a kubelet."""
+        """A field of the downward API. A label that does not exist is empty, as with a kubelet."""
         keyed = re.fullmatch(r"metadata\.(labels|annotations)\['([^']+)'\]", path)
         if keyed:
             return self.thing["metadata"].get(keyed[1], {}).get(keyed[2], "")
@@ -230,7 +230,7 @@ class Pod(Status, Ending, threading.Thread):
             if mount.get("subPath"):
                 source = f"{source}/{mount['subPath']}"
             mounts.append({"source": str(source), "target": mount["mountPath"], "readonly": mount.get("readOnly", False) or mount["name"] in self.volumes.readonly})
-        # Last: a checkout in /tmp has the program's libraries below a volume of the pod.
+        # Last, since a checkout in /tmp has the program's libraries below a volume of the pod.
         mounts += [{"source": source, "target": target, "readonly": True} for source, target in over]
         context = container.get("securityContext", {})
         start = f"{container['name']}-{len(self.runs)}"
@@ -243,7 +243,7 @@ class Pod(Status, Ending, threading.Thread):
         return run
 
     def _limit(self, container, start):
-        """A group of its own, as every container has, that the kernel's kills elsewhere are not its own. None where this machine lets nobody make one."""
+        """The container's own control group, which counts only its kills; None if not allowed."""
         if not self.kubelet.limits:
             return None
         wanted = container.get("resources", {}).get("limits", {}).get("memory")
@@ -256,13 +256,13 @@ class Pod(Status, Ending, threading.Thread):
         return word
 
     def _probe(self, container, run):
-        """Readiness; a container without a probe is ready as soon as it runs."""
+        """Updates the readiness. A container without a probe is ready once it runs."""
         name, probe = container["name"], container.get("readinessProbe")
         if probe is None:
             self.statuses[name]["ready"] = True
             return
         if "tcpSocket" not in probe:
-            raise ValueError("the stand-in for the kubelet knows only tcpSocket probes")
+            raise ValueError("the replacement of the kubelet knows only tcpSocket probes")
         if time.monotonic() < self.next_probe.setdefault(name, run.started + probe.get("initialDelaySeconds", 0)):
             return
         self.next_probe[name] = time.monotonic() + probe.get("periodSeconds", 10)

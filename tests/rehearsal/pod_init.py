@@ -1,7 +1,13 @@
-"""One container, from within its pod's network: makes its mount and PID namespaces, and in them puts its root together, gives rights up and
-becomes its command, as PID 1. Ends with the command's code, or 128 and the signal. pod_init.py SPEC.json
+"""Starts one container, from within its pod's network namespace.
 
-The steps are those of a container runtime. What is left out: control groups but that of the memory, seccomp's default profile.
+  pod_init.py SPEC.json
+
+It makes the container's mount and PID namespaces, assembles its root, drops rights, and replaces
+itself by the container's command as PID 1. It exits with the code of the command, or with 128 plus
+the signal.
+
+The steps are those of a container runtime, without control groups (except for memory) and without
+seccomp's default profile.
 """
 
 import ctypes
@@ -11,7 +17,7 @@ import pathlib
 import subprocess
 import sys
 
-NEW_MOUNTS, NEW_PIDS, PRIVATE = 0x00020000, 0x20000000, 0x40000 | 0x4000  # of <sched.h> and <sys/mount.h>
+NEW_MOUNTS, NEW_PIDS, PRIVATE = 0x00020000, 0x20000000, 0x40000 | 0x4000  # from <sched.h> and <sys/mount.h>
 DEVICES = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}
 
 
@@ -50,31 +56,31 @@ def devices(root):
     mount("-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=620", "devpts", dev / "pts")
     (dev / "ptmx").symlink_to("pts/ptmx")
     (dev / "shm").mkdir()
-    mount("-t", "tmpfs", "-o", "size=64m,mode=1777", "tmpfs", dev / "shm")  # what a runtime gives unless a volume lies there
+    mount("-t", "tmpfs", "-o", "size=64m,mode=1777", "tmpfs", dev / "shm")  # a runtime's default; a volume may replace it
 
 
-def join(group):
-    """The control group of its memory, in which all that it starts will be."""
+def join_group(group):
+    """Joins the control group; all child processes join it too."""
     pathlib.Path(group["folder"], "cgroup.procs").write_text("0")
 
 
-def show(root, group):
-    """Where a program looks for its limit."""
+def mount_group(root, group):
+    """Mounts the control group where programs read their limit."""
     mount("-t", "tmpfs", "-o", "mode=755,size=64k", "tmpfs", below(root, "/sys/fs/cgroup"))
     bind(root, group["folder"], group["target"], True)
 
 
-def become(spec):
+def start(spec):
     root = spec["folder"] + "/root"
     if spec["group"]:
-        join(spec["group"])
+        join_group(spec["group"])
     for part in ("root", "upper", "work"):
         os.makedirs(f"{spec['folder']}/{part}", exist_ok=True)
     mount("-t", "overlay", "overlay", "-o", f"lowerdir={spec['image']},upperdir={spec['folder']}/upper,workdir={spec['folder']}/work", root)
     mount("-t", "proc", "proc", below(root, "/proc"))
     mount("-t", "sysfs", "-o", "ro", "sysfs", below(root, "/sys"))
     if spec["group"]:
-        show(root, spec["group"])
+        mount_group(root, spec["group"])
     devices(root)
     for one in spec["mounts"]:
         bind(root, one["source"], one["target"], one["readonly"])
@@ -90,10 +96,10 @@ def main():
     spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NEW_MOUNTS | NEW_PIDS) or libc.mount(b"none", b"/", None, PRIVATE, None):
-        raise OSError(ctypes.get_errno(), "no namespaces")
-    child = os.fork()  # the first in its PID namespace: when it ends, the kernel ends all that it has started
+        raise OSError(ctypes.get_errno(), "cannot make namespaces")
+    child = os.fork()  # the first process in its PID namespace: the kernel ends the others with it
     if child == 0:
-        become(spec)
+        start(spec)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     sys.exit(code if code >= 0 else 128 - code)
 

@@ -1,4 +1,4 @@
-"""What the rehearsals of a release have in common: a namespace each, with its volumes, and how they look at a job."""
+"""The base class of the rehearsals. Each has its own namespace and volumes."""
 
 import hashlib
 import json
@@ -12,16 +12,16 @@ import unittest
 
 from kubelet import wait_for
 
-# Codes of ebb's; the last is that of a process that is killed.
+# Exit codes of ebb; the last is that of a killed process.
 NO_DATA, NO_MEMORY, LOST, STOPPED, KILLED = 3, 4, 5, 75, 137
 STEPS = 60
-# The quickstart's model, shorter: long enough on two cores that something can happen to it.
+# The quickstart's model with fewer steps: long enough for a fault during the run on two cores.
 OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s", "optimizer.schedule.warmup_steps=10", "checkpoint.every=20"]
 
 
 class Rehearsal(unittest.TestCase):
-    world = None  # set by the program
-    undisturbed = None  # the last checkpoint of a run that nothing has happened to
+    world = None  # set by the main program
+    undisturbed = None  # the last checkpoint of a run without faults
 
     def setUp(self):
         self.plane, self.kubelet, self.api = self.world.plane, self.world.kubelet, self.world.api
@@ -37,7 +37,7 @@ class Rehearsal(unittest.TestCase):
 
     def tearDown(self):
         if self._failed():
-            self._tell()
+            self._print_state()
         self.kubelet.key_owner, self.kubelet.kills_whole = None, False
         self.plane.helm("uninstall", "-n", self.ns, "vae", check=False)
         self.plane.kubectl("delete", "namespace", self.ns, "--wait=false")
@@ -47,8 +47,8 @@ class Rehearsal(unittest.TestCase):
         print(f"  {time.monotonic() - self.begun:.0f} s", flush=True)
 
     def skip(self, why):
-        """In the words that the summary of all tests looks for."""
-        # On a line of its own: unittest has begun one.
+        """Skips the test, in the format that the summary of all tests reads."""
+        # unittest has already begun a line.
         print(f"\nskipped: {self._testMethodName}: {why}", flush=True)
         self.skipTest(why)
 
@@ -56,15 +56,15 @@ class Rehearsal(unittest.TestCase):
         result = getattr(self._outcome, "result", None)
         return any(test is self for test, _ in getattr(result, "failures", []) + getattr(result, "errors", []))
 
-    def _tell(self):
-        """Of a failed test: what there is, and what was said."""
+    def _print_state(self):
+        """Prints the objects, events and logs of a failed test."""
         print(self.plane.kubectl("-n", self.ns, "get", "mpijobs,jobs,pods,pvc", "-o", "wide", check=False).stdout)
         print(self.plane.kubectl("-n", self.ns, "get", "events", check=False).stdout)
         for pod in self.kubelet.all(self.ns):
             print(f"=== {pod.name} {pod.phase} {pod.message()}\n" + "\n".join(pod.logs().splitlines()[-40:]), flush=True)
 
     def _volume(self, name, folder, claim=False):
-        """A volume of the cluster that fits a claim of this namespace, and the claim itself where the chart makes none."""
+        """Makes a volume for a claim of this namespace. `claim`: makes the claim too."""
         os.chmod(folder, 0o755)
         wanted = name if claim else "vae-ebb-checkpoints"
         volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{self.ns}-{name}"},
@@ -76,10 +76,10 @@ class Rehearsal(unittest.TestCase):
                            "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}})
         self.plane.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": things}))
 
-    # What a person types.
+    # Commands of a person.
 
     def chart(self, verb, *values, overrides=()):
-        """helm install or upgrade of the release, with the values of all rehearsals and these."""
+        """Runs helm install or upgrade, with the common values of all rehearsals and these."""
         words = [verb, "vae", self.world.source / "charts/ebb", "-n", self.ns, "--set-file", f"config={self.world.source}/configs/vae-fashion-mnist.yaml",
                  "--set", "workers=2,slotsPerWorker=2,checkpoints.claim.size=10Gi,data.existingClaim=datasets,shm.size=64Mi,terminationGracePeriodSeconds=60"]
         for i, override in enumerate([*OVERRIDES, *overrides]):
@@ -87,14 +87,14 @@ class Rehearsal(unittest.TestCase):
         for value in values:
             words += ["--set", value]
         if verb == "template":
-            words += ["--kube-version", "1.34.0"]  # it asks no cluster
+            words += ["--kube-version", "1.34.0"]  # helm template contacts no cluster
         return self.plane.helm(*words)
 
     def install(self, *values, **named):
         return self.chart("install", *values, **named)
 
     def helm_test(self):
-        """Its end, and what its pod has said."""
+        """Runs helm test. Returns its result and the log of its pod."""
         done = self.plane.helm("test", "-n", self.ns, "vae", "--timeout", "90s", check=False)
         return done, self.kubelet.find(self.ns, "vae-ebb-test").logs()
 
@@ -105,16 +105,16 @@ class Rehearsal(unittest.TestCase):
         self.plane.kubectl("-n", self.ns, "delete", "pod", pod.name, "--wait=false", *more)
 
     def preempt(self, pod):
-        """As the scheduler does it for a pod of a higher priority."""
+        """Preempts a pod, as the scheduler does for a pod of a higher priority."""
         condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "preempting to accommodate a higher priority pod"}
         self.plane.kubectl("-n", self.ns, "patch", "pod", pod.name, "--subresource=status", "--type=strategic", "-p", json.dumps({"status": {"conditions": [condition]}}))
         self.delete_pod(pod)
 
-    def unfinished(self):
+    def unfinished_saves(self):
         return {path.name for path in (self.run_folder / "checkpoints").glob("*.partial")}
 
     def ranks(self, worker):
-        """The processes that train in a worker."""
+        """The training processes in a worker."""
         first = worker.containers["ebb"].first()
         inside = os.readlink(f"/proc/{first}/ns/pid")
         found = []
@@ -127,18 +127,18 @@ class Rehearsal(unittest.TestCase):
         return sorted(found)
 
     def hang_a_save(self, worker):
-        """Stops a rank while it saves, as storage does that hangs; its process is returned."""
+        """Stops a rank while it saves, like storage that hangs. Returns the rank's process."""
         for _ in range(50):
-            before = wait_for("a save", self.unfinished, 60, every=0.001)
+            before = wait_for("a save", self.unfinished_saves, 60, every=0.001)
             rank = self.ranks(worker)[-1]
             os.kill(rank, signal.SIGSTOP)
             time.sleep(0.5)
-            if self.unfinished() == before:
+            if self.unfinished_saves() == before:
                 return rank
-            os.kill(rank, signal.SIGCONT)  # it was done with this one
+            os.kill(rank, signal.SIGCONT)  # this save had already ended
         self.fail("no save was hit in 50 tries")
 
-    # What is so.
+    # The state of the job.
 
     def name_of_worker(self, index):
         """The name that the chart will give a worker of these values."""
@@ -161,14 +161,14 @@ class Rehearsal(unittest.TestCase):
         return next((one["reason"] for one in self.job()["status"]["conditions"] if one["type"] == condition and one["status"] == "True"), None)
 
     def launcher(self, seconds=90, but=()):
-        """The launcher that runs, or that has run; the latest, and none of `but`."""
+        """The newest launcher that is none of `but`; it may have ended."""
         def find():
             found = [pod for pod in self.kubelet.all(self.ns, "-launcher-") if pod not in but]
             return found[-1] if found else None
         return wait_for("a launcher", find, seconds)
 
     def failed(self, launcher):
-        """A launcher, once its pod has failed."""
+        """Waits until the pod of the launcher has failed."""
         wait_for(f"the end of {launcher.name}", lambda: launcher.phase == "Failed", 90, every=0.05)
         return launcher
 
@@ -176,7 +176,7 @@ class Rehearsal(unittest.TestCase):
         return self.kubelet.find(self.ns, f"-worker-{index}")
 
     def steps(self):
-        """The number of each step that the run has written down, from 0."""
+        """The numbers of the steps in the run's metrics, from 0."""
         try:
             lines = (self.run_folder / "metrics.jsonl").read_text().splitlines()
         except FileNotFoundError:
@@ -195,20 +195,20 @@ class Rehearsal(unittest.TestCase):
         wait_for("the job's success", done, seconds, every=0.5)
 
     def codes(self):
-        """How the launchers have ended, in the order in which they were made."""
+        """The exit codes of the launchers, in the order of their creation."""
         return [pod.code() for pod in self.kubelet.all(self.ns, "-launcher-")]
 
     def checkpoint(self, step=STEPS):
-        """One's shards by their content."""
+        """The digests of the shards of a checkpoint."""
         last = self.run_folder / f"checkpoints/step-{step:08d}"
         self.assertTrue((last / "DONE").exists(), last)
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(last.glob("*.safetensors"))}
 
     def assert_as_undisturbed(self):
-        """Bit by bit the run that nothing has happened to."""
+        """Compares the last checkpoint with that of the run without faults, bit by bit."""
         if Rehearsal.undisturbed is None:
-            self.skip("the undisturbed run did not come to its end")
+            self.skip("the undisturbed run did not complete")
         self.assertEqual(self.checkpoint(), Rehearsal.undisturbed)
 
-    def assert_said(self, pod, pattern):
-        self.assertTrue(re.search(pattern, pod.logs()), f"{pod.name} has not said {pattern!r}:\n{pod.logs()[-3000:]}")
+    def assert_logged(self, pod, pattern):
+        self.assertTrue(re.search(pattern, pod.logs()), f"the log of {pod.name} does not match {pattern!r}:\n{pod.logs()[-3000:]}")

@@ -1,9 +1,10 @@
-"""Every golden render of the chart, taken by a real API server that knows the MPI operator and the monitoring one.
+"""Checks every golden render of the chart with a real API server.
 
   renders_test.py SOURCE_DIR
 
-The server checks the fields of an MPIJob's pods, but not their security: only pods are judged. So each job's pods are held against the Pod
-Security Standard too. Exit code 77 (skipped) where the control plane is not there.
+The server knows the definitions of the MPI operator and of the monitoring operator. It checks the
+fields of an MPIJob's pods, but the Pod Security Standard only for pods themselves. The test
+therefore also submits each job's pods. Exit code 77 (skipped) if the control plane is missing.
 """
 
 import json
@@ -11,14 +12,14 @@ import pathlib
 import sys
 import unittest
 
-from control_plane import ControlPlane, lacking
+from control_plane import ControlPlane, missing_parts
 
 SKIPPED = 77
 SOURCE = pathlib.Path(sys.argv[1]).resolve()
 GOLDEN = sorted((SOURCE / "tests/charts/golden").glob("*.yaml"))
-# (render, role) -> what its pods have beyond the standard; a role of None: all of them
+# (render, role) -> the violation of the standard by its pods; role None: all of them
 BEYOND = {("host-path", None): "hostPath", ("rdma", "worker"): "IPC_LOCK"}
-# What a cluster has and pods name: without it a pod is refused before it is judged.
+# Objects that pods refer to. Without them the server refuses a pod before it checks its security.
 NAMED = [{"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "nvidia"},
          {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 1000},
          *({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "n"}} for name in ("r-ebb", "other"))]
@@ -42,7 +43,7 @@ class Renders(unittest.TestCase):
     def dry_run(self, text, *more):
         return self.plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "n", "-f", "-", *more, check=False, input=text)
 
-    def test_every_golden_render_is_taken(self):
+    def test_the_server_accepts_every_golden_render(self):
         self.assertGreaterEqual(len(GOLDEN), 5)
         for path in GOLDEN:
             with self.subTest(path.stem):
@@ -50,7 +51,7 @@ class Renders(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotIn("Warning", done.stderr)
 
-    def test_pods_keep_to_the_restricted_standard_unless_they_say_so(self):
+    def test_pods_meet_the_restricted_standard_except_known_violations(self):
         for path in GOLDEN:
             things = json.loads(self.dry_run(path.read_text(), "-o", "json").stdout)
             pods = [template for thing in things.get("items", [things]) for template in templates(thing)]
@@ -60,7 +61,7 @@ class Renders(unittest.TestCase):
                 beyond = BEYOND.get((path.stem, None), BEYOND.get((path.stem, role)))
                 with self.subTest(path.stem, role=role):
                     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {**pod["metadata"], "name": "p"}, "spec": pod["spec"]}
-                    # The claim that a pod names need not be there to be judged.
+                    # The claim that a pod refers to need not exist for this check.
                     done = self.dry_run(json.dumps(pod))
                     if beyond:
                         self.assertIn('violates PodSecurity "restricted', done.stderr)
@@ -68,7 +69,7 @@ class Renders(unittest.TestCase):
                     else:
                         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_the_server_does_refuse(self):
+    def test_the_server_refuses_an_unknown_field(self):
         text = (SOURCE / "tests/charts/golden/mpijob.yaml").read_text()
         self.assertIn("imagePullPolicy", text)
         done = self.dry_run(text.replace("imagePullPolicy", "imagePulPolicy"))
@@ -77,7 +78,7 @@ class Renders(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    reason = lacking(SOURCE / ".deps/bin", SOURCE / ".deps/kube/crds")
+    reason = missing_parts(SOURCE / ".deps/bin", SOURCE / ".deps/kube/crds")
     if reason:
         print(f"skipped: {reason}")
         sys.exit(SKIPPED)

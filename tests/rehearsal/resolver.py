@@ -1,4 +1,7 @@
-"""The cluster's name service, as far as pods of a headless Service need it: HOSTNAME.SERVICE.NAMESPACE.svc to an address."""
+"""The cluster's name service for pods of a headless Service.
+
+It resolves HOSTNAME.SERVICE.NAMESPACE.svc to an address.
+"""
 
 import socket
 import struct
@@ -9,7 +12,7 @@ DOMAIN = "cluster.local"
 
 class Resolver(threading.Thread):
     def __init__(self, address, lookup):
-        """lookup: from (hostname, service, namespace) to an address, or None where there is none."""
+        """lookup: (hostname, service, namespace) -> address or None."""
         super().__init__(daemon=True)
         self.lookup = lookup
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -35,7 +38,7 @@ class Resolver(threading.Thread):
         kind = struct.unpack(">H", query[at + 1:at + 3])[0]
         address = self.find(labels)
         record = b""
-        if address and kind == 1:  # A; there are no others
+        if address and kind == 1:  # type A, the only one supported
             record = struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton(address)
         code = 0 if address else 3
         head = struct.pack(">HHHHHH", identity, 0x8480 | (flags & 0x0100) | code, 1, bool(record), 0, 0)

@@ -1,7 +1,7 @@
 """A pod's namespaces on this machine, and the processes of its containers in them.
 
-A process that only sleeps holds the pod's network, as with a real runtime. Each container has mount and PID namespaces of its own, so that
-its command is PID 1 there and takes what it has started along when it ends.
+A sleeping process holds the pod's network, as with a real runtime. Each container has its own mount
+and PID namespaces. Its command is PID 1 there, so its child processes end with it.
 """
 
 import json
@@ -22,7 +22,7 @@ def run(*command):
 
 
 class Network:
-    """One bridge, in the namespace of whoever makes it."""
+    """A bridge in the network namespace of this process."""
 
     def __init__(self, bridge="ebb0", prefix="10.244.0."):
         self.bridge, self.prefix, self.last = bridge, prefix, 1
@@ -32,7 +32,7 @@ class Network:
         run("ip", "link", "set", bridge, "up")
 
     def connect(self, process):
-        """Gives the namespace of a process an address, which is returned."""
+        """Connects the namespace of a process to the bridge, and returns its address."""
         self.last += 1
         address, end = f"{self.prefix}{self.last}", f"ebb0p{self.last}"
         inside = ("nsenter", "--target", process, "--net", "--")
@@ -56,7 +56,7 @@ class Sandbox:
         self.subdomain = spec.get("subdomain")
         folder.mkdir(parents=True)
         self.pause = subprocess.Popen(["unshare", "--net", "--ipc", "--uts", "sleep", "infinity"], stdin=subprocess.DEVNULL)
-        self._until_apart()
+        self._wait_for_namespaces()
         run("nsenter", "--target", self.pause.pid, "--uts", "--", "hostname", self.hostname)
         self.address = network.connect(self.pause.pid)
         full = f"{self.hostname}.{self.subdomain}.{self.namespace}.svc.cluster.local\t" if self.subdomain else ""
@@ -64,7 +64,7 @@ class Sandbox:
         (folder / "resolv.conf").write_text(f"search {self.namespace}.svc.cluster.local svc.cluster.local cluster.local\nnameserver {network.gateway}\noptions ndots:5\n")
         (folder / "hostname").write_text(self.hostname + "\n")
 
-    def _until_apart(self):
+    def _wait_for_namespaces(self):
         end = time.monotonic() + 10
         while os.readlink(f"/proc/{self.pause.pid}/ns/uts") == os.readlink("/proc/self/ns/uts"):
             if time.monotonic() > end:
@@ -76,11 +76,11 @@ class Sandbox:
 
     def close(self):
         self.pause.kill()
-        self.pause.wait()  # the last process: its end of the network goes with it
+        self.pause.wait()  # the last process of the namespace, which ends with it
 
 
 def rights(pod_context, context):
-    """setpriv's words for a security context."""
+    """The arguments of setpriv for a security context."""
     user = context.get("runAsUser", pod_context.get("runAsUser", IMAGE_USER))
     group = context.get("runAsGroup", pod_context.get("runAsGroup", user))
     if pod_context.get("runAsNonRoot") and user == 0:
@@ -95,10 +95,10 @@ def rights(pod_context, context):
 
 
 class Container:
-    """One start of a container."""
+    """One run of a container."""
 
     def __init__(self, sandbox, image, folder, command, env, mounts, rights_, readonly, limit=None):
-        """limit: its Limit, which ends with it."""
+        """limit: the Limit of this run, or None."""
         self.folder, self.limit = folder, limit
         folder.mkdir(parents=True)
         self.message, self.log = folder / "message", folder / "log"
@@ -117,12 +117,12 @@ class Container:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def code(self):
-        """How it ended, None while it runs."""
+        """The exit code; None while it runs."""
         code = self.process.poll()
         return code if code is None or code >= 0 else 128 - code
 
     def first(self):
-        """Its PID 1, as this machine numbers it."""
+        """The process number, on this machine, of its PID 1."""
         pid = self.process.pid
         try:
             children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -142,7 +142,7 @@ class Container:
         self.signal(signal.SIGKILL)
 
     def execute(self, command, timeout):
-        """Runs a command in it, as preStop does. What is left of it when the time is over ends with the container."""
+        """Runs a command in the container, as preStop does, for at most `timeout` seconds."""
         first = self.first()
         if first is None:
             return
@@ -154,11 +154,11 @@ class Container:
             process.kill()
             process.wait()
 
-    def text(self):
+    def log_text(self):
         return self.log.read_text(errors="replace")
 
-    def last_words(self, policy):
+    def termination_message(self, policy):
         words = self.message.read_text(errors="replace")[:4096]
         if not words and policy == "FallbackToLogsOnError" and self.code():
-            words = "\n".join(self.text().splitlines()[-80:])[-2048:]
+            words = "\n".join(self.log_text().splitlines()[-80:])[-2048:]
         return words

@@ -1,4 +1,4 @@
-"""What a kubelet tells the API server of a pod."""
+"""The status that a kubelet reports to the API server."""
 
 import datetime
 
@@ -10,7 +10,7 @@ def now():
 
 
 class Status:
-    """The half of a Pod that keeps its status: phase, conditions, and the states of its containers."""
+    """The methods of Pod that keep its status: phase, conditions, states of its containers."""
 
     def _status(self, container, state):
         return {"name": container["name"], "image": container["image"], "imageID": container["image"], "ready": False, "started": False, "restartCount": 0, "state": state, "lastState": {}}
@@ -22,14 +22,14 @@ class Status:
         ended = before["state"].get("terminated") or before["lastState"].get("terminated")
         if ended:
             status["restartCount"], status["lastState"] = before["restartCount"] + 1, {"terminated": ended}
-        status["started"], status["containerID"] = True, f"stand-in://{run.process.pid}"
+        status["started"], status["containerID"] = True, f"rehearsal://{run.process.pid}"
         return status
 
     def _terminated(self, container, run, statuses):
         status, code = statuses[container["name"]], run.code()
         begun = status["state"].get("running", {}).get("startedAt", self.started)
-        ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "startedAt": begun, "finishedAt": now(), "containerID": status.get("containerID", "stand-in://0"),
-                 "message": run.last_words(container.get("terminationMessagePolicy", "File"))}
+        ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "startedAt": begun, "finishedAt": now(), "containerID": status.get("containerID", "rehearsal://0"),
+                 "message": run.termination_message(container.get("terminationMessagePolicy", "File"))}
         status.update(ready=False, started=False, state={"terminated": ended})
         return status
 

@@ -1,4 +1,4 @@
-"""The volumes of a pod as folders of this machine, with the owners and modes that a kubelet gives them."""
+"""The volumes of a pod: folders of this machine with the owners and modes that a kubelet sets."""
 
 import base64
 import os
@@ -8,14 +8,14 @@ from api import Missing
 
 
 class NotYet(Exception):
-    """What a volume is made of is not there yet; a kubelet tries again."""
+    """The source of a volume does not exist yet. A kubelet tries again."""
 
 
 def megabytes(quantity):
     for suffix, factor in (("Ki", 2**-10), ("Mi", 1), ("Gi", 2**10), ("Ti", 2**20)):
         if quantity.endswith(suffix):
             return max(1, int(float(quantity[:-2]) * factor))
-    raise ValueError(f"the stand-in for the kubelet does not know the size {quantity}")
+    raise ValueError(f"the replacement of the kubelet does not know the size {quantity}")
 
 
 class Volumes:
@@ -31,7 +31,7 @@ class Volumes:
             kind = next(key for key in volume if key != "name")
             make = getattr(self, f"_{kind}", None)
             if make is None:
-                raise ValueError(f"the stand-in for the kubelet does not know volumes of the kind {kind}")
+                raise ValueError(f"the replacement of the kubelet does not know volumes of type {kind}")
             if name not in self.paths:
                 self.paths[name] = make(volume[kind] or {}, self.folder / "volumes" / name)
         return self.paths
@@ -47,10 +47,10 @@ class Volumes:
         except Missing:
             if optional:
                 return {}
-            raise NotYet(f"{what} {name} is not there") from None
+            raise NotYet(f"{what} {name} does not exist") from None
 
     def _own(self, path, writable):
-        """What fsGroup does: the group owns all of it, and may read it, or write it too."""
+        """Applies fsGroup: the group owns all files, and may read them or also write them."""
         if self.group is None:
             return
         for place, folders, files in os.walk(path):
@@ -67,7 +67,7 @@ class Volumes:
         items = source.get("items") or [{"key": key, "path": key} for key in content]
         for item in items:
             if item["key"] not in content:
-                raise NotYet(f"there is no key {item['key']}")
+                raise NotYet(f"key {item['key']} does not exist")
             file = path / item["path"]
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content[item["key"]])
@@ -113,7 +113,7 @@ class Volumes:
         if source.get("readOnly"):
             self.readonly.add(path.name)
         folder = volume["spec"]["hostPath"]["path"]
-        # As volumes of the network do it by default: from the top, and only where the top is not right yet.
+        # As network volumes do by default: recursively, only if the top folder has another group.
         if self.group is not None and os.stat(folder).st_gid != self.group:
             self._own(folder, writable=True)
         return folder

@@ -1,4 +1,4 @@
-"""What all rehearsals share: a machine of their own, the control plane on it, the kubelet, and the packed data set."""
+"""The environment of all rehearsals: namespaces, control plane, kubelet and the packed data set."""
 
 import os
 import pathlib
@@ -8,45 +8,48 @@ import sys
 import tempfile
 
 from api import Api
-from control_plane import ControlPlane, lacking
+from control_plane import ControlPlane, missing_parts
 from kubelet import Kubelet
 from sandbox import Network, run
 
 INSIDE = "EBB_REHEARSAL_INSIDE"
 FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
-# Namespaces, a root over a tree that others use too, and a bridge.
+# Checks for the rights that pods need: namespaces, an overlay over a shared tree, and a bridge.
 NEEDED = """mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/usr,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
 ip link add ebb0 type bridge
 ip link add ebb1 type veth peer name ebb2"""
 
-# The first process of a PID namespace has to wait for orphans, or namespaces below that they were in do not end.
+# The first process of a PID namespace must wait for orphans. Otherwise inner namespaces do not end.
 REAPER = '"$@"; exit $?'
 
 
 def reason_to_skip(source):
     if os.geteuid() != 0:
-        return "pods are namespaces, which only root can make here"
+        return "pods need namespaces, which only root can create here"
     for program in ("unshare", "nsenter", "ip", "openssl"):
         if not shutil.which(program):
-            return f"there is no {program}"
+            return f"{program} is missing"
     tried = subprocess.run(["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "sh", "-ec", NEEDED], capture_output=True, text=True)
     if tried.returncode:
-        return f"this machine lets nobody make what a pod is made of: {tried.stderr.strip()}"
-    missing = lacking(source / ".deps/bin", source / ".deps/kube/crds")
+        return f"this machine does not allow the namespaces of a pod: {tried.stderr.strip()}"
+    missing = missing_parts(source / ".deps/bin", source / ".deps/kube/crds")
     if missing:
         return missing
     if not (source / ".deps/kube/root.version").exists():
-        return "there is no .deps/kube/root, the tree of the image (scripts/setup all makes it, as root on Debian 12)"
+        return ".deps/kube/root, the tree of the image, is missing (scripts/setup all makes it, as root on Debian 12)"
     if not FASHION_MNIST.exists():
-        return f"there is no {FASHION_MNIST} (scripts/setup installs it)"
+        return f"{FASHION_MNIST} is missing (scripts/setup installs it)"
     return ""
 
 
 def move_inside():
-    """Starts this program again in namespaces of its own: what it starts cannot outlive it, and its ports and bridge are nobody else's."""
+    """Starts this program again in namespaces of its own.
+
+    Its processes cannot outlive it there, and its ports and bridge are its own.
+    """
     if os.environ.get(INSIDE):
         return
     os.environ[INSIDE] = "1"
@@ -55,14 +58,14 @@ def move_inside():
 
 
 def libraries_of(program):
-    """The folders of Python packages that a program has its libraries from."""
+    """The folders of Python packages that contain the program's libraries."""
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     paths = [line.split("=>")[1].split()[0] for line in listed.splitlines() if "/site-packages/" in line]
     return sorted({path[:path.index("/site-packages/") + len("/site-packages")] for path in paths})
 
 
 class World:
-    """Used as a context manager, within move_inside()."""
+    """A context manager. Call move_inside() first."""
 
     def __init__(self, source, ebb):
         self.source, self.ebb = source, ebb
@@ -71,7 +74,8 @@ class World:
 
     def __enter__(self):
         run("ip", "link", "set", "lo", "up")
-        # In memory: an overlay's upper folder may not lie on another overlay, such as the root of a container.
+        # In memory: an overlay's upper folder may not be on another overlay, such as the root of a
+        # container.
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.folder)
         self._pack()
         self.plane.__enter__()
@@ -96,7 +100,7 @@ class World:
         self.folder.rmdir()
 
     def _pack(self):
-        """As scripts/quickstart does it."""
+        """Packs Fashion-MNIST, as scripts/quickstart does."""
         for split, prefix in (("train", "train"), ("test", "t10k")):
             run(self.ebb, "data", "pack", FASHION_MNIST / f"{prefix}-images-idx3-ubyte.gz", "--labels", FASHION_MNIST / f"{prefix}-labels-idx1-ubyte.gz",
                 "-o", self.folder / "data/fashion-mnist" / split)
