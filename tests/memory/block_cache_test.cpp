@@ -57,12 +57,12 @@ TEST(BlockCache, KeepsNoMoreThanAnEighthAboveWhatWasInUseAtOnce) {
   }
 }
 
-TEST(BlockCache, AVisitLeavesWhatItFound) {
+TEST(BlockCache, TemporaryUseLeavesTheKeptBlocksAsTheyWere) {
   BlockCache cache;
   std::vector<void*> of_steps;
   for (int i = 0; i < 4; ++i) of_steps.push_back(cache.take(2 * kLarge));
   for (void* block : of_steps) cache.give(block, 2 * kLarge);
-  cache.begin_visit();
+  cache.begin_temporary_use();
   void* const same = cache.take(2 * kLarge);
   void* const other = cache.take(5 * kLarge);
   EXPECT_EQ(cache.kept_bytes(), 6 * kLarge);  // nothing had to go for it
@@ -70,7 +70,7 @@ TEST(BlockCache, AVisitLeavesWhatItFound) {
   EXPECT_EQ(cache.take(5 * kLarge), other);  // and within the visit blocks are kept
   cache.give(other, 5 * kLarge);
   cache.give(same, 2 * kLarge);
-  cache.end_visit();
+  cache.end_temporary_use();
   EXPECT_EQ(cache.kept_bytes(), 8 * kLarge);
   EXPECT_FALSE(is_mapped(other));
   for (void* block : of_steps) EXPECT_TRUE(is_mapped(block));
@@ -104,7 +104,7 @@ TEST(BlockCache, WhatNoStepUsesAnyMoreGoesBack) {
   for (int step = 0; step < 96; ++step) {
     void* const block = cache.take(kMiB);
     cache.give(block, kMiB);
-    cache.settle();
+    cache.end_step();
   }
   EXPECT_EQ(cache.kept_bytes(), kMiB);
   EXPECT_FALSE(is_mapped(once));
@@ -129,7 +129,7 @@ TEST(BlockCache, ClassesThatTakeTurnsKeepNoMoreThanAllOfThemTogether) {
   for (std::size_t i = 8; i < 16; ++i) cache.give(blocks[i - 8], i * kLarge);
   for (int step = 0; step < 200; ++step) {
     for (std::size_t i = 8; i < 16; ++i) cache.give(cache.take(i * kLarge), i * kLarge);
-    cache.settle();
+    cache.end_step();
   }
   EXPECT_LE(cache.kept_bytes(), static_cast<std::int64_t>(15 * kLarge * 9 / 8));
 }
@@ -141,7 +141,7 @@ TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {
     std::vector<std::pair<void*, std::size_t>> blocks;
     for (std::size_t i = 1; i <= 9; ++i) blocks.emplace_back(cache.take(i * 100 * kKiB), i * 100 * kKiB);
     for (const auto& [block, bytes] : blocks) cache.give(block, bytes);
-    cache.settle();
+    cache.end_step();
     if (step == 0) kept = cache.kept_bytes();
     EXPECT_EQ(cache.kept_bytes(), kept) << step;
   }

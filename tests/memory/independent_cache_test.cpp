@@ -29,7 +29,7 @@ class IndependentCache : public ::testing::Test {
     live_ = reinterpret_cast<Count>(dlsym(RTLD_DEFAULT, "ebb_shim_live_bytes"));
     mapped_ = reinterpret_cast<Count>(dlsym(RTLD_DEFAULT, "ebb_shim_mapped_bytes"));
     ASSERT_NE(mapped_, nullptr) << "run it through ctest, which preloads libebb_malloc_shim.so";
-    cache_->give_back_all();
+    cache_->release_kept();
     live_before_ = live_();
     mapped_before_ = mapped_();
   }
@@ -60,7 +60,7 @@ TEST_F(IndependentCache, AgreesAfterEveryPartOfEveryStep) {
       expect_same("after backward");
     }
     if (step == 40) const at::Tensor once = large(16);  // an evaluation
-    cache_->settle();
+    cache_->end_step();
     expect_same("after the step");
     EXPECT_EQ(cache_->in_use_bytes(), 3 << 20);
     EXPECT_GT(cache_->kept_bytes(), 0);

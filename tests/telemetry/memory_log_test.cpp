@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "memory/block_cache.h"
 #include "support/folder_test.h"
 
 namespace ebb::telemetry {
 namespace {
 
 using Json = nlohmann::json;
+using memory::BlockCache;
 using memory::Class;
 using memory::Ledger;
 using memory::Stage;
@@ -41,7 +43,7 @@ class MemoryLogTest : public test::FolderTest {
   }
   static const void* block(std::uintptr_t number) { return reinterpret_cast<const void*>(number * 64); }
   [[nodiscard]] MemoryLog log(std::int64_t every = 1, std::int64_t first_step = 0) const {
-    return {folder_, 3, "node-a", ledger_, every, first_step};
+    return {folder_, 3, "node-a", ledger_, &cache_, every, first_step};
   }
   [[nodiscard]] std::vector<Json> lines() const {
     std::vector<Json> out;
@@ -55,6 +57,7 @@ class MemoryLogTest : public test::FolderTest {
     return out;
   }
   Ledger ledger_;
+  BlockCache cache_;
 };
 
 TEST_F(MemoryLogTest, ALineHasTheDocumentedKeys) {
@@ -97,6 +100,12 @@ TEST_F(MemoryLogTest, TellsWhatLiesOutsideTheLedger) {
   EXPECT_GE(line["peak_resident"].get<std::int64_t>(), line["resident"].get<std::int64_t>() / 2);
   EXPECT_EQ(line["outside"].get<std::int64_t>(), line["resident"].get<std::int64_t>() - 1000);
   EXPECT_EQ(keys(line["cgroup"]), (std::set<std::string>{"limit", "used"}));
+}
+
+TEST_F(MemoryLogTest, ReportsWhatTheCacheKeeps) {
+  cache_.give(cache_.take(1 << 20), 1 << 20);
+  log().write(0);
+  EXPECT_EQ(lines().at(0)["kept"], 1 << 20);
 }
 
 TEST_F(MemoryLogTest, DeviceIsNullWhereThereIsNone) {

@@ -24,7 +24,7 @@ ExitCode run(const TrainOptions& options, comm::World& world) {
   auto* cache = new memory::BlockCache;
   if (config.memory.host_cache) cache->set_limit(*config.memory.host_cache);
   memory::install(*ledger, cache);
-  return train::train(config, world, *ledger);
+  return train::train(config, world, *ledger, *cache);
 }
 
 }  // namespace

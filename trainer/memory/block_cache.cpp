@@ -46,7 +46,7 @@ void* BlockCache::take(std::size_t bytes) noexcept {
     unlink(index, of.newest);
   } else {
     const std::int64_t most = std::max({most_used_, most_before_, used_ + size});
-    while (!visited_ && kept_ > 0 && used_ + kept_ + size > with_slack(most)) release_longest_unused();
+    while (!temporary_ && kept_ > 0 && used_ + kept_ + size > with_slack(most)) release_longest_unused();
     block = map(class_bytes(index));
     if (block == nullptr) {
       release_all();
@@ -56,7 +56,7 @@ void* BlockCache::take(std::size_t bytes) noexcept {
   }
   used_ += size;
   ++of.used;
-  if (!visited_) {
+  if (!temporary_) {
     most_used_ = std::max(most_used_, used_);
     of.most_used = std::max(of.most_used, of.used);
   }
@@ -88,9 +88,9 @@ void BlockCache::set_limit(std::int64_t kept_bytes) noexcept {
   while (kept_ > limit_) release_longest_unused();
 }
 
-void BlockCache::settle() noexcept {
+void BlockCache::end_step() noexcept {
   const std::lock_guard lock(mutex_);
-  if (++settled_ % kWindow != 0) return;
+  if (++steps_ % kWindow != 0) return;
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     SizeClass& of = classes_[index];
     while (of.kept > 0 && of.kept + of.used > std::max(of.most_used, of.most_before))
@@ -105,24 +105,24 @@ void BlockCache::settle() noexcept {
   most_used_ = used_;
 }
 
-void BlockCache::give_back_all() noexcept {
+void BlockCache::release_kept() noexcept {
   const std::lock_guard lock(mutex_);
   release_all();
 }
 
-void BlockCache::begin_visit() noexcept {
+void BlockCache::begin_temporary_use() noexcept {
   const std::lock_guard lock(mutex_);
   for (SizeClass& of : classes_) of.of_steps = of.kept + of.used;
-  visited_ = true;
+  temporary_ = true;
 }
 
-void BlockCache::end_visit() noexcept {
+void BlockCache::end_temporary_use() noexcept {
   const std::lock_guard lock(mutex_);
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     SizeClass& of = classes_[index];
     while (of.kept > 0 && of.kept + of.used > of.of_steps) release(index, of.oldest);
   }
-  visited_ = false;
+  temporary_ = false;
 }
 
 std::int64_t BlockCache::kept_bytes() const noexcept {

@@ -20,7 +20,7 @@ class BlockCache {
   static constexpr std::int64_t kNoLimit = std::int64_t{1} << 62;
 
   BlockCache() = default;
-  ~BlockCache() { give_back_all(); }  // what is handed out then stays mapped
+  ~BlockCache() { release_kept(); }  // what is handed out then stays mapped
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
@@ -30,13 +30,13 @@ class BlockCache {
   void give(void* block, std::size_t bytes) noexcept;
 
   void set_limit(std::int64_t kept_bytes) noexcept;  // 0: keeps nothing
-  // At the end of a step: now and then returns what no step of late has used.
-  void settle() noexcept;
-  void give_back_all() noexcept;
-  // Between the two something other than steps runs, an evaluation: what it takes beyond what is kept comes
-  // on top, and goes back at the end, so that the steps after it find what those before it left.
-  void begin_visit() noexcept;
-  void end_visit() noexcept;
+  // Call at the end of every step. Every 32 steps it unmaps the blocks that no recent step has used.
+  void end_step() noexcept;
+  void release_kept() noexcept;  // unmaps every free block
+  // Bracket work that is no step, such as an evaluation. Blocks mapped for it come on top of the kept ones
+  // and are unmapped at its end, so that the next step finds the blocks that the last one left.
+  void begin_temporary_use() noexcept;
+  void end_temporary_use() noexcept;
 
   [[nodiscard]] std::int64_t kept_bytes() const noexcept;    // mapped and free
   [[nodiscard]] std::int64_t in_use_bytes() const noexcept;  // handed out, as rounded
@@ -55,7 +55,7 @@ class BlockCache {
     Free* oldest = nullptr;
     std::int64_t kept = 0, used = 0;              // blocks
     std::int64_t most_used = 0, most_before = 0;  // at once, in this window of steps and in the one before
-    std::int64_t of_steps = 0;                    // blocks, kept and used, when a visit began
+    std::int64_t of_steps = 0;                    // blocks, kept and used, when temporary use began
   };
 
   static std::size_t class_of(std::size_t bytes);
@@ -70,8 +70,20 @@ class BlockCache {
   std::int64_t kept_ = 0, used_ = 0, limit_ = kNoLimit;
   std::int64_t most_used_ = 0, most_before_ = 0;
   std::uint64_t gives_ = 0;
-  std::int64_t settled_ = 0;
-  bool visited_ = false;
+  std::int64_t steps_ = 0;
+  bool temporary_ = false;
+};
+
+// Temporary use of `cache` for as long as it lives (BlockCache::begin_temporary_use).
+class TemporaryUse {
+ public:
+  explicit TemporaryUse(BlockCache& cache) : cache_(cache) { cache_.begin_temporary_use(); }
+  ~TemporaryUse() { cache_.end_temporary_use(); }
+  TemporaryUse(const TemporaryUse&) = delete;
+  TemporaryUse& operator=(const TemporaryUse&) = delete;
+
+ private:
+  BlockCache& cache_;
 };
 
 }  // namespace ebb::memory

@@ -53,7 +53,7 @@ Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, Kind kind) 
     return cuda == nullptr ? allocate_plain(bytes) : allocate_pinned(*cuda, bytes);
   };
   data_ = allocate();
-  if (data_ == nullptr && return_what_is_kept()) data_ = allocate();
+  if (data_ == nullptr && release_kept_blocks()) data_ = allocate();
   Ledger* const ledger = installed();
   if (data_ == nullptr) {
     const Ledger none;

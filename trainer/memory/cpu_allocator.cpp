@@ -55,9 +55,9 @@ class TrackingCpuAllocator final : public c10::Allocator {
       try {
         return upstream_.allocate(bytes);
       } catch (const c10::Error&) {
-        if (!return_what_is_kept()) fail(bytes);
+        if (!release_kept_blocks()) fail(bytes);
       } catch (const std::bad_alloc&) {
-        if (!return_what_is_kept()) fail(bytes);
+        if (!release_kept_blocks()) fail(bytes);
       }
     }
   }
@@ -96,19 +96,9 @@ Ledger* installed() {
   return the_ledger.load(std::memory_order_relaxed);
 }
 
-BlockCache* installed_cache() {
-  return the_cache;
-}
-CacheVisit::CacheVisit() {
-  if (BlockCache* cache = installed_cache()) cache->begin_visit();
-}
-CacheVisit::~CacheVisit() {
-  if (BlockCache* cache = installed_cache()) cache->end_visit();
-}
-
-bool return_what_is_kept() {
+bool release_kept_blocks() {
   if (the_cache == nullptr || the_cache->kept_bytes() == 0) return false;
-  the_cache->give_back_all();
+  the_cache->release_kept();
   return true;
 }
 

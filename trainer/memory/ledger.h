@@ -70,20 +70,10 @@ class Ledger {
 // from it. Both must outlive every tensor; main leaks them on purpose. From then on an allocation that fails
 // on the CPU is an Error(memory) with the text of shortage().
 void install(Ledger& ledger, BlockCache* cache = nullptr);
-Ledger* installed();            // null before install()
-BlockCache* installed_cache();  // null where none was given
-// For as long as it lives the installed cache is visited by something other than steps
-// (BlockCache::begin_visit).
-class CacheVisit {
- public:
-  CacheVisit();
-  ~CacheVisit();
-  CacheVisit(const CacheVisit&) = delete;
-  CacheVisit& operator=(const CacheVisit&) = delete;
-};
-// Gives the kernel what the cache keeps; whether there was anything. For who was refused memory, before
-// giving up.
-bool return_what_is_kept();
+Ledger* installed();  // null before install()
+// Unmaps the blocks that the cache given to install() keeps. False where there were none. Allocators call it
+// before they report a lack of memory.
+bool release_kept_blocks();
 
 // What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts.
 // Carried into autograd's and torch's own threads (c10::ThreadLocalDebugInfo): what backward makes belongs to

@@ -33,7 +33,7 @@ struct Files {
 
 }  // namespace
 
-Outside measure_outside(const Ledger& ledger) {
+Outside measure_outside(const Ledger& ledger, const BlockCache* cache) {
   static const auto* const files = new Files;
   Outside out;
   char buffer[4096];
@@ -44,7 +44,7 @@ Outside measure_outside(const Ledger& ledger) {
     out.peak_resident = kilobytes_after(text, "VmHWM:");
   }
   if (out.resident >= 0) out.outside_host = out.resident - ledger.live_total(Ledger::Place::host);
-  if (const BlockCache* cache = installed_cache()) out.kept = cache->kept_bytes();
+  if (cache != nullptr) out.kept = cache->kept_bytes();
   const CgroupUse use = files->cgroup.read();
   out.cgroup_used = use.used;
   out.cgroup_limit = use.limit;

@@ -18,6 +18,7 @@ struct Outside {
   std::int64_t kept = -1;  // by the cache of host blocks, for the next step; resident, and in outside_host
   std::int64_t largest_free_block = -1;  // of the device's caching allocator
 };
-Outside measure_outside(const Ledger& ledger);
+// `cache`: the one given to install(), for `kept`; null where there is none.
+Outside measure_outside(const Ledger& ledger, const BlockCache* cache = nullptr);
 
 }  // namespace ebb::memory

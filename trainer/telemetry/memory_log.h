@@ -14,14 +14,15 @@ namespace ebb::telemetry {
 class MemoryLog {
  public:
   // `first_step`: steps done before; lines from there on are dropped, since they will be written again.
-  // `every`: steps between lines.
+  // `every`: steps between lines. `cache`: the installed cache of host blocks, null where there is none.
   MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
-            std::int64_t every, std::int64_t first_step);
+            const memory::BlockCache* cache, std::int64_t every, std::int64_t first_step);
   // After step `step` (from 0) and all that followed it. Error(storage) when it cannot be written.
   void write(std::int64_t step);
 
  private:
   const memory::Ledger& ledger_;
+  const memory::BlockCache* cache_;
   int rank_;
   std::string host_;
   std::int64_t every_;

@@ -20,13 +20,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
-                 std::int64_t samples, double mfu_per_sample)
+Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger,
+                 const memory::BlockCache& cache, std::int64_t first_step, std::int64_t samples,
+                 double mfu_per_sample)
     : config_(config),
       ledger_(ledger),
       samples_(samples),
       mfu_per_sample_(mfu_per_sample),
-      memory_log_(config.run.folder(), world.rank(), world.host(), ledger, config.memory.log_every,
+      memory_log_(config.run.folder(), world.rank(), world.host(), ledger, &cache, config.memory.log_every,
                   first_step),
       last_step_(std::chrono::steady_clock::now()) {
   std::vector<std::string> hosts = world.gather_to_all(world.host(), config.parallel.timeout_s);

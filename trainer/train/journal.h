@@ -23,8 +23,8 @@ class Journal {
  public:
   // Collective. `mfu_per_sample`: what one sample a second is of all that the ranks' devices could do; 0: not
   // known.
-  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, std::int64_t first_step,
-          std::int64_t samples, double mfu_per_sample);
+  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache,
+          std::int64_t first_step, std::int64_t samples, double mfu_per_sample);
   void step(const step::StepReport& report);
   void evaluation(std::int64_t step, const Evaluation& result);
   void sampled();  // what that took is not the next step's

@@ -46,12 +46,14 @@ bool due(std::int64_t step, std::int64_t every) {
 
 class Training {
  public:
-  Training(const Config& config, comm::World& world, memory::Ledger& ledger, core::UnitRunner& runner,
-           checkpoint::Store& store, checkpoint::Origin origin, const checkpoint::Lease* lease)
+  Training(const Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache,
+           core::UnitRunner& runner, checkpoint::Store& store, checkpoint::Origin origin,
+           const checkpoint::Lease* lease)
       : lease_(lease),
         config_(config),
         world_(world),
         ledger_(ledger),
+        cache_(cache),
         store_(store),
         origin_(std::move(origin)),
         session_(config, world, ledger, runner),
@@ -72,6 +74,7 @@ class Training {
   const Config& config_;
   comm::World& world_;
   memory::Ledger& ledger_;
+  memory::BlockCache& cache_;
   checkpoint::Store& store_;
   checkpoint::Origin origin_;
   Session session_;
@@ -85,8 +88,8 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   comm::agree(world_, config_.parallel.timeout_s, [&] { session_.begin(store_, found, origin_); });
   std::int64_t& step = session_.cursor.step;
   const double mfu_per_sample = session_.mfu_per_sample();
-  journal_ =
-      std::make_unique<Journal>(config_, world_, ledger_, step, session_.loader->samples(), mfu_per_sample);
+  journal_ = std::make_unique<Journal>(config_, world_, ledger_, cache_, step, session_.loader->samples(),
+                                       mfu_per_sample);
   feed_.begin(step, mfu_per_sample);
   journal_->note(session_.description());
   if (const std::string warning = comm::binding_warning(session_.threads); !warning.empty())
@@ -104,7 +107,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     if (lease_ != nullptr) lease_->check();
     const step::StepReport report = one.run(step);
     ++step;
-    if (memory::BlockCache* cache = memory::installed_cache()) cache->settle();
+    cache_.end_step();
     journal_->step(report);
     feed_.step(report);
     const bool last = step == config_.run.steps;
@@ -140,7 +143,7 @@ void Training::save() {
 
 Evaluation Training::evaluation() {
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-  const memory::CacheVisit visit;
+  const memory::TemporaryUse temporary(cache_);
   const MetricsFeed::Spent spent(feed_, memory::Stage::evaluate);
   const Evaluation result = evaluate(*session_.model->phases().front(), session_.runner, *session_.test,
                                      *session_.communicator, session_.feed);
@@ -152,7 +155,7 @@ Evaluation Training::evaluation() {
 void Training::sample() {
   if (world_.rank() != 0) return;
   const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-  const memory::CacheVisit visit;
+  const memory::TemporaryUse temporary(cache_);
   const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", session_.cursor.step);
   make_folders(folder);
   write_samples(session_, folder);
@@ -199,7 +202,7 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
 
 }  // namespace
 
-ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
+ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache) {
   const config::Section section = described(config);
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
@@ -236,7 +239,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger) {
     }
   }
   core::PlainRunner runner;
-  Training training(config, world, ledger, runner, store, origin, lease.get());
+  Training training(config, world, ledger, cache, runner, store, origin, lease.get());
   if (speaks) write_configuration(run, origin.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }

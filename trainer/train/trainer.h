@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "comm/world.h"
+#include "memory/block_cache.h"
 #include "memory/ledger.h"
 #include "train/config.h"
 
@@ -12,7 +13,8 @@ namespace ebb::train {
 
 // Trains as the configuration says, from the newest whole checkpoint if there is one, to the end or to a
 // stop. Collective: every rank calls it with the same configuration (compared first). Returns ok or stopped;
-// throws Error for all else.
-ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger);
+// throws Error for all else. `ledger` and
+// `cache` are those given to memory::install().
+ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache);
 
 }  // namespace ebb::train
