@@ -1,11 +1,12 @@
-# Configures and builds a preset, and packs the example's data. Sourced after common.sh.
+# Configures and builds a preset, and packs the data of the example. Source it after common.sh.
 
 # build PRESET [TARGET…]
 build() {
   local preset=$1 folder stamp targets=() target
   shift
   folder=$root/build/$preset
-  # CMake configures again by itself when its own files change, but not for other presets, versions or another place.
+  # CMake configures again if its own files change, but not if presets, versions or the checkout's
+  # path do.
   stamp=$({ echo "$root"; cat CMakePresets.json "$versions"; } | cksum)
   if [ ! -f "$folder/build.ninja" ] || [ "$(cat "$folder/configured" 2>/dev/null)" != "$stamp" ]; then
     if [ -f "$folder/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"; then
@@ -22,7 +23,8 @@ build() {
   fi
 }
 
-# pack_fashion_mnist EBB: the distribution's Fashion-MNIST into data/; nothing where it is there already.
+# pack_fashion_mnist EBB: packs the distribution's Fashion-MNIST into data/. Does nothing if it is
+# there.
 pack_fashion_mnist() {
   local source=/usr/share/datasets/fashion-mnist split prefix
   for split in train test; do

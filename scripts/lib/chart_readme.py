@@ -1,9 +1,9 @@
-"""Makes charts/ebb/README.md of README.md.gotmpl, Chart.yaml and the comments of values.yaml.
+"""Makes charts/ebb/README.md from README.md.gotmpl, Chart.yaml and the comments of values.yaml.
 
-  chart_readme.py [CHART_FOLDER]      writes the file (charts/ebb unless another folder is given)
+  chart_readme.py [CHART_FOLDER]      writes the file (default: charts/ebb)
 
-A value's description is the comment `# -- …` above it; `# -- (int) …` says the type where the default is null. The syntax is a
-part of helm-docs', which makes the same file.
+The comment `# -- …` above a value is its description. `# -- (int) …` also gives its type, for a null
+default. The syntax is a subset of that of helm-docs, which makes the same file.
 """
 
 import json
@@ -18,19 +18,19 @@ TYPES = {bool: "bool", int: "int", float: "float", str: "string", list: "list", 
 
 
 def rows(text):
-    """Yields (key, type, default, description) of each value, in the order of the file."""
+    """Yields (key, type, default, description) of each value, in file order."""
     lines = text.splitlines()
 
     def walk(node, value, path):
         for key, child in node.value:
             name, inner = f"{path}{key.value}", value[key.value]
-            said = COMMENT.match(lines[key.start_mark.line - 1]) if key.start_mark.line else None
-            if isinstance(inner, dict) and inner and not said:
+            comment = COMMENT.match(lines[key.start_mark.line - 1]) if key.start_mark.line else None
+            if isinstance(inner, dict) and inner and not comment:
                 yield from walk(child, inner, f"{name}.")
                 continue
-            kind = (said and said["type"]) or TYPES.get(type(inner), "string")
+            type_name = (comment and comment["type"]) or TYPES.get(type(inner), "string")
             default = "nil" if inner is None else json.dumps(inner, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-            yield name, kind, default, said["text"] if said else ""
+            yield name, type_name, default, comment["text"] if comment else ""
 
     yield from walk(yaml.compose(text), yaml.safe_load(text), "")
 
@@ -38,7 +38,7 @@ def rows(text):
 def readme(folder):
     values = rows((folder / "values.yaml").read_text())
     table = "| Key | Type | Default | Description |\n|-----|------|---------|-------------|\n"
-    table += "\n".join(f"| {key} | {kind} | `{default}` | {text} |" for key, kind, default, text in values)
+    table += "\n".join(f"| {key} | {type_name} | `{default}` | {text} |" for key, type_name, default, text in values)
     parts = {"chart.description": yaml.safe_load((folder / "Chart.yaml").read_text())["description"], "chart.valuesTable": table}
     return re.sub(r'{{ template "([\w.]+)" \. }}', lambda found: parts[found[1]], (folder / "README.md.gotmpl").read_text())
 

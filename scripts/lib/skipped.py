@@ -1,7 +1,7 @@
-"""Lists the tests that were skipped and why, from ctest's LastTest.log: `skipped.py LOG`.
+"""Lists skipped tests and their reasons, from ctest's LastTest.log: `skipped.py LOG`.
 
-A GoogleTest program counts as passed for ctest even where single tests of it were skipped, so its output is read.
-A script that skips as a whole says `skipped: REASON` and exits with 77.
+ctest counts a GoogleTest program as passed even if it skipped some of its tests. This script therefore
+reads the program's output. A script that skips completely prints `skipped: REASON` and exits with 77.
 """
 
 import re
@@ -14,7 +14,7 @@ SCRIPT = re.compile(r"^skipped: (.+)$")
 
 
 def read(lines):
-    """Yields (program, test, reason), one for each test however many ranks have skipped it."""
+    """Yields (program, test, reason) once a test, even if several ranks skipped it."""
     program, reason, collecting, seen = "", [], False, set()
     for line in lines:
         line = line.rstrip("\n")
@@ -41,7 +41,7 @@ def main(path):
         with open(path, encoding="utf-8", errors="replace") as log:
             skips = list(read(log))
     except FileNotFoundError:
-        print(f"no log of tests at {path}")
+        print(f"{path} does not exist, so skipped tests are not listed")
         return
     by_reason = {}
     for program, name, reason in skips:

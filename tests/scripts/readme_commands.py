@@ -1,8 +1,10 @@
-"""Runs every command that README.md tells a person to type, each in a new shell, in the order of the page.
+"""Runs every command of README.md, each in a new shell, in the order of the page.
 
-`readme_commands.py SOURCE_DIR [--list]`. A command is a line that begins with `$ ` in a ```console or ```sh block; a
-backslash at its end goes on in the next line. The lines below `Next` that such a command prints are run after it. A
-block below `<!-- not run: REASON -->` is left out and counted, and so is scripts/test, which runs this.
+  readme_commands.py SOURCE_DIR [--list]
+
+A command is a line that begins with `$ ` in a ```console or ```sh block; a backslash at its end
+continues it in the next line. A command may print further commands below a line `Next`, which run after
+it. A block below `<!-- not run: REASON -->` is skipped. So is scripts/test, which runs this program.
 """
 
 import os
@@ -20,32 +22,32 @@ OWN_TEST = "./scripts/test"
 
 def commands(text):
     """Returns [(command, reason why it is not run or None)]."""
-    found, language, reason, going_on = [], None, None, False
+    found, language, reason, continued = [], None, None, False
     for line in text.splitlines():
         if fence := FENCE.match(line):
             if language is None:
                 language = fence.group(1)
             else:
-                language, reason, going_on = None, None, False
+                language, reason, continued = None, None, False
         elif language is None:
             if leave := LEAVE.match(line.strip()):
                 reason = leave.group(1)
             elif line.strip():
                 reason = None
         elif language in ("console", "sh"):
-            if going_on or line.startswith("$ "):
-                part = line if going_on else line[2:]
-                going_on = part.endswith("\\")
-                part = part[:-1] if going_on else part
+            if continued or line.startswith("$ "):
+                part = line if continued else line[2:]
+                continued = part.endswith("\\")
+                part = part[:-1] if continued else part
                 if found and found[-1][2]:
-                    found[-1] = (found[-1][0] + part.lstrip(), found[-1][1], going_on)
+                    found[-1] = (found[-1][0] + part.lstrip(), found[-1][1], continued)
                 else:
-                    found.append((part, reason, going_on))
+                    found.append((part, reason, continued))
     return [(command.strip(), why) for command, why, _ in found]
 
 
 def next_lines(output):
-    """The commands that a run names at its end, below a line `Next`."""
+    """The commands that a program prints at its end, below a line `Next`."""
     lines, below = [], False
     for line in output.splitlines():
         if line.strip() == "Next":
@@ -58,7 +60,7 @@ def next_lines(output):
 
 
 def run(command, folder):
-    """A new login-like shell: nothing of this process's environment but where home and the programs are."""
+    """Runs a command in a new shell with only HOME, PATH and the network settings."""
     environment = {"HOME": os.environ.get("HOME", "/root"), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "TERM": "dumb"}
     for name in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
@@ -80,14 +82,14 @@ def main():
             print(command + (f"    # not run: {why}" if why else ""))
         return 0
     failed, count = [], 0
-    # Finished runs would only print their results again. They are kept, under another name.
+    # A finished run would only print its results again, so existing runs are renamed.
     for name in ("vae-fashion-mnist", "small", "small-gpt"):
         run_folder = folder / "runs" / name
         if run_folder.exists():
             run_folder.rename(f"{run_folder}-before-{int(time.time())}")
     for command, why in todo:
         if command.split()[0] == OWN_TEST:
-            why = "it is what runs this test"
+            why = "it runs this test"
         if why:
             print(f"skipped: `{command}`: {why}")
             continue
@@ -102,7 +104,7 @@ def main():
                 failed.append((line, code))
     for command, code in failed:
         print(f"failed with code {code}: {command}")
-    print(f"{count} commands of README.md and of what it prints were run, {len(failed)} failed")
+    print(f"ran {count} commands of README.md and of their output; {len(failed)} failed")
     return 1 if failed or count == 0 else 0
 
 

@@ -1,4 +1,4 @@
-"""Which lines of a page count as commands."""
+"""Tests which lines of a page readme_commands takes as commands."""
 
 import unittest
 
@@ -28,7 +28,7 @@ class Readme(unittest.TestCase):
     def test_commands_are_found_in_order_and_joined(self):
         self.assertEqual(commands(PAGE), [("./one a b", None), ("./two", None), ("./three", "needs a cluster")])
 
-    def test_the_lines_below_next_are_commands(self):
+    def test_lines_below_next_are_commands(self):
         self.assertEqual(next_lines("a\nNext\n  ./x y\n  ./z\n\n  other\n"), ["./x y", "./z"])
 
 
