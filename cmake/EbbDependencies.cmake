@@ -1,5 +1,6 @@
-# Everything that ebb links but does not own. LibTorch comes as imported targets of our own: the pinned wheel's
-# package file insists on CUDA, and the trainer links only the CPU half (the CUDA half is opened at run time).
+# The external libraries of ebb. FindLibTorch.cmake defines imported targets for LibTorch: the
+# wheel's own package file requires CUDA, and ebb links only LibTorch's CPU libraries. It opens the
+# CUDA libraries at run time.
 find_package(Threads REQUIRED)
 find_package(MPI REQUIRED COMPONENTS CXX)
 find_package(yaml-cpp REQUIRED)
@@ -21,9 +22,9 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # What one build has compiled serves every other one: of another preset, another folder of build/, another clone. So
-  # paths count from this checkout on, and -Werror is no part of what a result depends on. A precompiled header differs in
-  # its time stamp between checkouts; its content is what counts.
+  # All builds share their compiled files: other presets, other folders of build/, other clones.
+  # ccache therefore takes paths relative to this checkout and ignores -Werror. It compares
+  # precompiled headers by content, since their time stamps differ between checkouts.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS=-Werror
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})

@@ -1,15 +1,16 @@
-# Precompiled headers: what files of ours read, and are slow to read. The program's files and its tests have one each for
-# who sees the framework and one for who does not, since even precompiled the framework costs a file 2 s, for the templates
-# that it leaves to be instantiated.
+# Precompiled headers of the headers that are slow to read. Program and tests each have two: one
+# with the framework and one without it. Even precompiled, the framework costs a file 2 s for the
+# templates that the file instantiates.
 #
-# Each file is given the one that fits, by a plain -include: GCC and clang take what is precompiled beside the header, and
-# read the header itself where that does not fit. (CMake's own way is one for all files of a target.)
-set(EBB_TEST_FLAGS "$<$<CONFIG:Release>:-O1>")  # tests are compiled for a quick build, not for speed
+# Each file gets the fitting header by a plain -include. GCC and clang use the precompiled file
+# beside the header, or read the header itself if that file does not fit. (CMake supports only one
+# precompiled header for all files of a target.)
+set(EBB_TEST_FLAGS "$<$<CONFIG:Release>:-O1>")  # a quick build of tests matters more than their speed
 if(EBB_SANITIZE)
-  set(EBB_TEST_FLAGS -O0)  # half the time under clang
+  set(EBB_TEST_FLAGS -O0)  # halves the time of clang
 endif()
 if(EBB_SANITIZE MATCHES "undefined")
-  # What is checked is the program: its tests are half of what there is to compile.
+  # Only the program is checked. The tests are half of the code to compile.
   list(APPEND EBB_TEST_FLAGS -fno-sanitize=undefined)
 endif()
 if(EBB_FUZZ)
@@ -24,8 +25,8 @@ function(ebb_precompile name)
   target_link_libraries(${name} PUBLIC ebb_options ${A_LIBRARIES})
   target_compile_options(${name} PRIVATE ${A_FLAGS})
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-    # Clang refuses a precompiled header whose sources have another time stamp, as they have in another checkout or after a
-    # new set-up, where ccache returns it.
+    # Clang refuses a precompiled header if the time stamps of its sources differ. They differ in
+    # another checkout and after a new set-up, where ccache returns the file.
     target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
   target_precompile_headers(${name} PRIVATE ${A_HEADERS})
@@ -37,19 +38,20 @@ else()
   set(EBB_PCH_SUFFIX gch)
 endif()
 set(_plain <fmt/format.h> <nlohmann/json.hpp> <algorithm> <chrono> <filesystem> <fstream> <functional> <memory> <optional> <string> <vector>)
-# The framework's tensors. Not torch/torch.h: with its modules and optimizers, which we do not use, the templates that
-# every file instantiates anew cost it 9 s instead of 2.
+# The tensors of the framework. torch/torch.h also has modules and optimizers, which ebb does not
+# use. Each file would instantiate their templates again, in 9 s instead of 2.
 set(_torch <ATen/ATen.h>)
 set(_test <gmock/gmock.h> <gtest/gtest.h>)
 ebb_precompile(ebb_pch HEADERS ${_plain})
 ebb_precompile(ebb_torch_pch LIBRARIES LibTorch::CPU HEADERS ${_torch} ${_plain})
 if(EBB_TESTS)
-  # The flags of a precompiled header have to be its users'.
+  # A precompiled header and the files that use it must have the same flags.
   ebb_precompile(ebb_test_pch LIBRARIES GTest::gmock HEADERS ${_test} ${_plain} FLAGS ${EBB_TEST_FLAGS})
   ebb_precompile(ebb_test_torch_pch LIBRARIES GTest::gmock LibTorch::CPU HEADERS ${_torch} ${_test} ${_plain} FLAGS ${EBB_TEST_FLAGS})
 endif()
 
-# Whether a file includes the framework, itself or through our own headers. Each file is read once.
+# Sets `variable` to whether a file includes the framework, directly or through headers of ebb.
+# Reads each file once.
 function(ebb_reads_torch file variable)
   get_property(known GLOBAL PROPERTY "ebb_reads_torch:${file}")
   if("${known}" STREQUAL "")
@@ -79,28 +81,29 @@ function(ebb_reads_torch file variable)
   set(${variable} ${known} PARENT_SCOPE)
 endfunction()
 
-# ebb_use_precompiled(TARGET [TEST]): a file that comes to need the framework is only slower until CMake runs again.
+# ebb_use_precompiled(TARGET [TEST]) selects the header of each file. If a file starts to include
+# the framework, it only compiles slowly until CMake runs again.
 function(ebb_use_precompiled target)
   if("TEST" IN_LIST ARGN)
-    set(kind ebb_test)
+    set(prefix ebb_test)
   else()
-    set(kind ebb)
+    set(prefix ebb)
   endif()
   get_target_property(sources ${target} SOURCES)
   foreach(source IN LISTS sources)
     get_filename_component(file "${source}" REALPATH BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
-    get_source_file_property(apart "${source}" SKIP_PRECOMPILE_HEADERS)
-    get_source_file_property(given "${source}" COMPILE_OPTIONS)
-    if(apart OR "-include" IN_LIST given)  # or given by another target of this folder
+    get_source_file_property(skipped "${source}" SKIP_PRECOMPILE_HEADERS)
+    get_source_file_property(flags "${source}" COMPILE_OPTIONS)
+    if(skipped OR "-include" IN_LIST flags)  # another target of this folder may have set it
       continue()
     endif()
     ebb_reads_torch("${file}" reads)
     if(reads)
-      set(pch ${kind}_torch_pch)
+      set(pch ${prefix}_torch_pch)
       set(options)
     else()
-      set(pch ${kind}_pch)
-      set(options -fno-openmp)  # LibTorch::CPU's, and it would have to be the header's too
+      set(pch ${prefix}_pch)
+      set(options -fno-openmp)  # LibTorch::CPU sets -fopenmp, which this header does not have
     endif()
     set(header "${CMAKE_BINARY_DIR}/CMakeFiles/${pch}.dir/cmake_pch.hxx")
     set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS ${options} -Winvalid-pch -include "${header}")
@@ -109,7 +112,8 @@ function(ebb_use_precompiled target)
   endforeach()
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
-    # CMake compiles executables with -fPIE; a precompiled header is only taken where all such flags are the same.
+    # CMake compiles executables with -fPIE. The compiler uses a precompiled header only if such
+    # flags are the same.
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${target} PRIVATE -fPIC)
   endif()

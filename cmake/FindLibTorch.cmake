@@ -1,5 +1,5 @@
-# LibTorch's CPU half as LibTorch::CPU. Looked for in CMAKE_PREFIX_PATH first (a LibTorch archive of the user's own),
-# then in the wheel that scripts/setup puts into .deps/.
+# Defines LibTorch::CPU, the CPU libraries of LibTorch. Searches CMAKE_PREFIX_PATH first, for a
+# LibTorch of the user's own, then the wheel that scripts/setup installs into .deps/.
 file(GLOB _wheel "${CMAKE_SOURCE_DIR}/.deps/venv/lib/python3*/site-packages/torch")
 find_path(LibTorch_INCLUDE_DIR torch/csrc/api/include/torch/torch.h PATH_SUFFIXES include HINTS ${_wheel})
 find_library(LibTorch_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib HINTS ${_wheel})
@@ -21,20 +21,20 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
     "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
   add_library(LibTorch::CPU SHARED IMPORTED)
   set_target_properties(LibTorch::CPU PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}")
-  # The wheel's libraries name their neighbours by $ORIGIN; the linker must be told to follow them.
+  # The wheel's libraries find each other by $ORIGIN. The linker needs -rpath-link for that.
   target_link_libraries(LibTorch::CPU INTERFACE LibTorch::C10)
   target_link_options(LibTorch::CPU INTERFACE "LINKER:--allow-shlib-undefined" "LINKER:-rpath-link,${LibTorch_LIBRARY_DIR}")
-  # at::parallel_for is a header's template: without OpenMP in the file that calls it, it runs on one thread and says
-  # nothing. It has to be the library that LibTorch itself uses, or there would be two sets of threads. Not under
-  # sanitizers, which do not know it.
+  # at::parallel_for is a template in a header. In a file compiled without OpenMP it silently runs
+  # on one thread. The OpenMP library must be LibTorch's own; otherwise there are two thread pools.
+  # Sanitizers do not support OpenMP.
   file(GLOB _openmp "${LibTorch_LIBRARY_DIR}/libgomp*.so*")
   set(LibTorch_OPENMP_LIBRARY "")
   if(_openmp)
     list(GET _openmp 0 LibTorch_OPENMP_LIBRARY)
   endif()
   if(NOT LibTorch_OPENMP_LIBRARY)
-    message(WARNING "There is no libgomp beside ${LibTorch_CPU_LIBRARY}: the system's is taken, and if LibTorch has another one, "
-      "two sets of threads share the cores")
+    message(WARNING "There is no libgomp beside ${LibTorch_CPU_LIBRARY}, so the build uses the system's. If LibTorch uses another "
+      "one, two thread pools share the cores.")
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT EBB_SANITIZE)
     target_compile_options(LibTorch::CPU INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
