@@ -10,7 +10,7 @@ namespace {
 
 class ImageGridTest : public test::FolderTest {
  protected:
-  // [H, W, C] as another reader sees it.
+  // Decodes the file with libpng; returns [H, W, C].
   at::Tensor read(std::int64_t channels) const {
     png_image png{};
     png.version = PNG_IMAGE_VERSION;
@@ -24,23 +24,23 @@ class ImageGridTest : public test::FolderTest {
   [[nodiscard]] std::filesystem::path path() const { return folder_ / "grid.png"; }
 };
 
-TEST_F(ImageGridTest, GreyImagesStandRowByRowWithTwoPixelsBetween) {
+TEST_F(ImageGridTest, GreyImagesAreInRowMajorOrderWithTwoPixelsBetween) {
   const at::Tensor images = at::randint(1, 256, {5, 1, 4, 6}, at::kByte);
   write_grid(path(), images, 3, 1);
   const at::Tensor pixels = read(1);
   ASSERT_EQ(pixels.sizes(), (at::IntArrayRef{2 + 2 * 6, 2 + 3 * 8, 1}));
   at::Tensor rest = pixels.clone();
   for (std::int64_t i = 0; i < 5; ++i) {
-    const auto place = [&](const at::Tensor& t) {
+    const auto cell = [&](const at::Tensor& t) {
       return t.narrow(0, 2 + i / 3 * 6, 4).narrow(1, 2 + i % 3 * 8, 6);
     };
-    EXPECT_TRUE(at::equal(place(pixels).squeeze(2), images[i][0])) << i;
-    place(rest).zero_();
+    EXPECT_TRUE(at::equal(cell(pixels).squeeze(2), images[i][0])) << i;
+    cell(rest).zero_();
   }
-  EXPECT_EQ(rest.sum().item<std::int64_t>(), 0) << "something stands between the images";
+  EXPECT_EQ(rest.sum().item<std::int64_t>(), 0) << "there are pixels between the images";
 }
 
-TEST_F(ImageGridTest, ColoursAndUpscalingKeepPixels) {
+TEST_F(ImageGridTest, ColourImagesAreUpscaledPixelByPixel) {
   const at::Tensor images = at::randint(0, 256, {2, 3, 4, 5}, at::kByte);
   write_grid(path(), images, 2, 3);
   const at::Tensor pixels = read(3);
@@ -52,7 +52,7 @@ TEST_F(ImageGridTest, ColoursAndUpscalingKeepPixels) {
   }
 }
 
-TEST_F(ImageGridTest, SmallImagesAreDoubledByThemselves) {
+TEST_F(ImageGridTest, SmallImagesAreDoubledByDefault) {
   write_grid(path(), at::zeros({1, 1, 28, 28}, at::kByte), 1);
   EXPECT_EQ(read(1).size(0), 2 + 58);
   write_grid(path(), at::zeros({1, 1, 64, 28}, at::kByte), 1);
@@ -70,7 +70,7 @@ TEST_F(ImageGridTest, AGridIsAboutSquare) {
   EXPECT_EQ(columns_for(1), 1);
 }
 
-TEST_F(ImageGridTest, OtherTensorsAndPlacesAreRefused) {
+TEST_F(ImageGridTest, OtherTensorsAndUnwritablePathsAreRefused) {
   EXPECT_THROW(write_grid(path(), at::zeros({1, 2, 4, 4}, at::kByte), 1), Error);
   EXPECT_THROW(write_grid(path(), at::zeros({1, 1, 4, 4}), 1), Error);
   EXPECT_THROW(write_grid(path(), at::zeros({0, 1, 4, 4}, at::kByte), 1), Error);

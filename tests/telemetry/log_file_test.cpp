@@ -7,7 +7,7 @@ namespace {
 
 using LogFileTest = test::FolderTest;
 
-TEST_F(LogFileTest, StepsThatWillBeWrittenAgainGo) {
+TEST_F(LogFileTest, RemovesTheStepsThatWillBeWrittenAgain) {
   put("log", "{\"step\":0}\n{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
   drop_lines_from(folder_ / "log", 2);
   EXPECT_EQ(contents("log"), "{\"step\":0}\n{\"step\":1}\n");
@@ -15,30 +15,30 @@ TEST_F(LogFileTest, StepsThatWillBeWrittenAgainGo) {
   EXPECT_EQ(contents("log"), "");
 }
 
-TEST_F(LogFileTest, WhatWasMeasuredAfterTheStepsDoneStays) {
+TEST_F(LogFileTest, KeepsTheEvaluationAfterTheStepsDone) {
   put("log", "{\"step\":1}\n{\"step\":2,\"eval\":{}}\n{\"step\":2}\n{\"step\":4,\"eval\":{}}\n");
   drop_lines_from(folder_ / "log", 2);
   EXPECT_EQ(contents("log"), "{\"step\":1}\n{\"step\":2,\"eval\":{}}\n");
 }
 
-TEST_F(LogFileTest, ALineThatWasCutOffGoes) {
+TEST_F(LogFileTest, RemovesATruncatedLastLine) {
   put("log", "{\"step\":0}\n{\"step\":1");
   drop_lines_from(folder_ / "log", 5);
   EXPECT_EQ(contents("log"), "{\"step\":0}\n");
 }
 
-TEST_F(LogFileTest, LinesWithoutAStepStay) {
+TEST_F(LogFileTest, KeepsLinesWithoutAStep) {
   put("log", "{\"schema\":1}\nnot json\n[1]\n{\"step\":\"x\"}\n{\"step\":7}\n");
   drop_lines_from(folder_ / "log", 7);
   EXPECT_EQ(contents("log"), "{\"schema\":1}\nnot json\n[1]\n{\"step\":\"x\"}\n");
 }
 
-TEST_F(LogFileTest, AFileThatNeedsNoChangeIsNotRewritten) {
+TEST_F(LogFileTest, DoesNotRewriteAFileWithoutChanges) {
   put("log", "{\"step\":0}\n");
-  const auto before = std::filesystem::hard_link_count(folder_ / "log");
+  const auto links = std::filesystem::hard_link_count(folder_ / "log");
   std::filesystem::create_hard_link(folder_ / "log", folder_ / "same");
   drop_lines_from(folder_ / "log", 1);
-  EXPECT_EQ(std::filesystem::hard_link_count(folder_ / "log"), before + 1);
+  EXPECT_EQ(std::filesystem::hard_link_count(folder_ / "log"), links + 1);
   drop_lines_from(folder_ / "none", 1);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
 }

@@ -20,7 +20,7 @@ using memory::Class;
 using memory::Ledger;
 using memory::Stage;
 
-// The keys of a line; memory_log_doc_test.cpp holds docs/memory-log.md to them.
+// The keys of a line. memory_log_doc_test.cpp compares docs/memory-log.md with what is written.
 const std::set<std::string> kKeys = {
     "step", "time_s",     "rank",       "host",   "live",     "peak",   "stages",    "outside",      "cgroup",
     "kept", "live_total", "peak_total", "blocks", "resident", "device", "predicted", "peak_resident"};
@@ -73,7 +73,7 @@ TEST_F(MemoryLogTest, ALineHasTheDocumentedKeys) {
   EXPECT_TRUE(line["predicted"].is_null());
 }
 
-TEST_F(MemoryLogTest, HasTheLedgersBytesToTheByte) {
+TEST_F(MemoryLogTest, HasTheExactBytesOfTheLedger) {
   log().write(0);
   const Json line = lines().at(0);
   EXPECT_EQ(line["live"].size(), 8U);
@@ -93,7 +93,7 @@ TEST_F(MemoryLogTest, StagesAndClassesWithoutBytesAreLeftOut) {
   EXPECT_EQ(stages["setup"], Json::parse(R"({"parameters": 1000})"));
 }
 
-TEST_F(MemoryLogTest, TellsWhatLiesOutsideTheLedger) {
+TEST_F(MemoryLogTest, ReportsTheBytesOutsideTheLedger) {
   log().write(0);
   const Json line = lines().at(0);
   EXPECT_GT(line["resident"].get<std::int64_t>(), 0);
@@ -108,18 +108,18 @@ TEST_F(MemoryLogTest, ReportsWhatTheCacheKeeps) {
   EXPECT_EQ(lines().at(0)["kept"], 1 << 20);
 }
 
-TEST_F(MemoryLogTest, DeviceIsNullWhereThereIsNone) {
+TEST_F(MemoryLogTest, DeviceIsNullOnACpu) {
   log().write(0);
   EXPECT_TRUE(lines().at(0)["device"].is_null());
 }
 
-TEST_F(MemoryLogTest, WritesEverySoManySteps) {
+TEST_F(MemoryLogTest, WritesOnlyEveryNthStep) {
   MemoryLog log = this->log(/*every=*/3);
   for (int step = 0; step < 8; ++step) log.write(step);
   EXPECT_EQ(steps(), (std::vector<std::int64_t>{0, 3, 6}));
 }
 
-TEST_F(MemoryLogTest, ARunThatGoesOnDropsTheStepsThatItWritesAgain) {
+TEST_F(MemoryLogTest, AResumedRunDropsTheStepsThatItWritesAgain) {
   {
     MemoryLog first = log();
     for (int step = 0; step < 5; ++step) first.write(step);
@@ -130,7 +130,7 @@ TEST_F(MemoryLogTest, ARunThatGoesOnDropsTheStepsThatItWritesAgain) {
   EXPECT_EQ(steps(), (std::vector<std::int64_t>{0, 1, 2, 3}));
 }
 
-TEST_F(MemoryLogTest, ALineThatAKilledRunLeftHalfIsDropped) {
+TEST_F(MemoryLogTest, ATruncatedLineOfAKilledRunIsDropped) {
   log().write(0);
   put("memory/rank-00003.jsonl", contents("memory/rank-00003.jsonl") + R"({"step": 1, "ti)");
   log(1, 1).write(1);

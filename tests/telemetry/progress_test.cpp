@@ -27,7 +27,7 @@ class ProgressTest : public ::testing::Test {
   Progress::ClockFunction clock() {
     return [this] { return now_s_; };
   }
-  // What a terminal shows: each line after its last carriage return.
+  // The lines that a terminal shows: each line after its last carriage return.
   static std::vector<std::string> shown(const std::string& text) {
     std::vector<std::string> lines(1);
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -50,7 +50,7 @@ class ProgressTest : public ::testing::Test {
   double now_s_ = 0;
 };
 
-TEST_F(ProgressTest, ATerminalHasOneLineThatRenewsItself) {
+TEST_F(ProgressTest, ATerminalShowsOneLineThatIsUpdated) {
   Progress progress(out_, true, 2000, 5, clock(), 120);
   for (int step = 100; step <= 120; ++step, now_s_ += 1) progress.update(at_step(step));
   EXPECT_EQ(shown(written()),
@@ -61,16 +61,16 @@ TEST_F(ProgressTest, ATerminalHasOneLineThatRenewsItself) {
   EXPECT_EQ(written().back(), '\n');
 }
 
-TEST_F(ProgressTest, ATerminalIsNotWrittenToMoreThanTenTimesASecond) {
+TEST_F(ProgressTest, ATerminalIsUpdatedAtMostTenTimesASecond) {
   Progress progress(out_, true, 2000, 5, clock(), 120);
   for (int step = 1; step <= 1000; ++step, now_s_ += 0.001) progress.update(at_step(step));
   const std::string text = written();
   EXPECT_LE(std::count(text.begin(), text.end(), '\r'), 11);
   progress.finish();
-  EXPECT_THAT(shown(written()).back(), HasSubstr("step 1000/2000")) << "the last state is not what stays";
+  EXPECT_THAT(shown(written()).back(), HasSubstr("step 1000/2000")) << "the last state is not shown";
 }
 
-TEST_F(ProgressTest, ALineIsNeverWiderThanTheTerminalAndKeepsTheStep) {
+TEST_F(ProgressTest, ALineFitsTheTerminalAndKeepsTheStep) {
   for (int columns = 2; columns < 120; ++columns) {
     TearDown();
     SetUp();
@@ -93,7 +93,7 @@ TEST_F(ProgressTest, ANarrowTerminalLosesTheScaleFirstAndTheLossLast) {
   EXPECT_EQ(shown(written()).back(), "step 100/2000 | loss 0.4321");
 }
 
-TEST_F(ProgressTest, ANoteStandsAboveTheLine) {
+TEST_F(ProgressTest, ANoteIsPrintedAboveTheLine) {
   Progress progress(out_, true, 2000, 5, clock(), 120);
   progress.note("before");
   progress.update(at_step(1));
@@ -105,7 +105,7 @@ TEST_F(ProgressTest, ANoteStandsAboveTheLine) {
   EXPECT_THAT(lines[2], HasSubstr("step 1/2000"));
 }
 
-TEST_F(ProgressTest, WithoutATerminalALineComesEveryFewSeconds) {
+TEST_F(ProgressTest, WithoutATerminalALineIsPrintedEveryFewSeconds) {
   Progress progress(out_, false, 2000, 5, clock());
   for (int step = 1; step <= 12; ++step, now_s_ += 1) progress.update(at_step(step));
   progress.note("a note");
@@ -122,7 +122,7 @@ TEST_F(ProgressTest, WithoutATerminalALineComesEveryFewSeconds) {
   EXPECT_THAT(lines[4], HasSubstr("step 12/2000"));
 }
 
-TEST_F(ProgressTest, TimeLeftIsReckonedFromThisRunsOwnSteps) {
+TEST_F(ProgressTest, TheTimeLeftIsComputedFromTheStepsOfThisRun) {
   Progress progress(out_, true, 2000, 5, clock(), 120);
   progress.update(at_step(1000));
   EXPECT_EQ(shown(written()).back().find("left"), std::string::npos);

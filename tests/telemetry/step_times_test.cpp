@@ -12,7 +12,7 @@ memory::StageSeconds step(double forward, double backward) {
   return seconds;
 }
 
-TEST(StepTimes, TellsQuantilesAndSharesOfTheStepsSinceTheLastLook) {
+TEST(StepTimes, SummarisesTheStepsSinceTheLastSummary) {
   StepTimes times;
   EXPECT_FALSE(times.take());
   for (int i = 100; i >= 1; --i) times.add(step(0.25 * i, 0.75 * i));
@@ -28,7 +28,7 @@ TEST(StepTimes, TellsQuantilesAndSharesOfTheStepsSinceTheLastLook) {
   EXPECT_DOUBLE_EQ(times.take()->p95_s, 3);
 }
 
-TEST(StepTimes, RemembersTheLastThousand) {
+TEST(StepTimes, KeepsTheLast1000Steps) {
   StepTimes times;
   for (int i = 0; i < 5000; ++i) times.add(step(i < 4000 ? 1000 : 1, 0));
   const auto found = times.take();

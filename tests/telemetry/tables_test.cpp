@@ -32,7 +32,7 @@ std::size_t widest(const std::string& text) {
   return most;
 }
 
-TEST(Tables, ClassesThatNoRankUsedAreLeftOut) {
+TEST(Tables, UnusedClassesAreLeftOut) {
   const std::string text = peak_table({peaks(0, {10 * kMiB, 0, 0, 512}), peaks(1, {9 * kMiB, 0, 0, 1536})});
   EXPECT_EQ(text,
             "rank  host  parameters  activations     total   resident\n"
@@ -62,14 +62,14 @@ TEST(Tables, DevicesHaveRowsOfTheirOwn) {
   EXPECT_THAT(text, HasSubstr("   0  tide  device     5.0 MiB      0 B  5.0 MiB\n"));
 }
 
-TEST(Tables, OutsideStandsWhereItWasMeasured) {
+TEST(Tables, OutsideIsShownIfItWasMeasured) {
   auto one = peaks(0, {kMiB});
   EXPECT_THAT(peak_table({one}), Not(HasSubstr("outside")));
   one.outside = 7 * kMiB;
   EXPECT_THAT(peak_table({one}), HasSubstr("outside"));
 }
 
-TEST(Tables, PeaksPassBetweenRanksUnchanged) {
+TEST(Tables, PeaksSurviveTheTextThatRanksExchange) {
   auto one = peaks(3, {1, 2, 3, 4, 5, 6, 7, 8});
   one.device_bytes = {9, 10};
   one.device_total = 19;

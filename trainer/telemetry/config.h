@@ -5,10 +5,10 @@
 
 namespace ebb::telemetry {
 
-// `telemetry:` of the configuration. Nothing in it changes what is computed.
+// The section `telemetry:` of the configuration. No key of it changes a result.
 struct TelemetryConfig {
-  double progress_every_s = 5;  // between two lines of progress where there is no terminal
-  std::int64_t port = 0;        // of the metrics; 0: none
+  double progress_every_s = 5;  // between two progress lines if the output is no terminal
+  std::int64_t port = 0;        // serves the metrics; 0 serves none
   void describe(config::Section& s);
 };
 

@@ -3,8 +3,9 @@
 
 namespace ebb::telemetry {
 
-// "GPU-0a1b2c3d-..." as nvidia-smi and DCGM name the GPU that is `device` to this process; empty where the
-// driver does not tell. To be called once a device is in use.
+// The UUID of CUDA device `device` of this process, as nvidia-smi and DCGM print it
+// ("GPU-0a1b2c3d-..."). Empty if no CUDA driver is loaded or it does not report a UUID. Call it
+// after the first use of a device.
 std::string gpu_uuid(int device);
 
 }  // namespace ebb::telemetry

@@ -16,11 +16,11 @@
 namespace ebb::telemetry {
 namespace {
 
-constexpr std::int64_t kPadding = 2;
-constexpr std::int64_t kSmall = 64;
+constexpr std::int64_t kPadding = 2;      // pixels
+constexpr std::int64_t kSmallBelow = 64;  // pixels
 
-// [H', W', C] uint8
-at::Tensor lay_out(const at::Tensor& images, std::int64_t columns, std::int64_t upscale) {
+// Returns [H', W', C] uint8.
+at::Tensor make_canvas(const at::Tensor& images, std::int64_t columns, std::int64_t upscale) {
   const std::int64_t count = images.size(0), height = images.size(2) * upscale,
                      width = images.size(3) * upscale;
   const std::int64_t rows = (count + columns - 1) / columns;
@@ -50,13 +50,13 @@ void write_grid(const std::filesystem::path& path, const at::Tensor& images, std
       images.numel() == 0 || (images.size(1) != 1 && images.size(1) != 3) || columns < 1 || upscale < 0) {
     throw Error(
         ExitCode::internal,
-        fmt::format("{}: a grid needs uint8 images [N, 1 or 3, H, W] on the CPU, not {} [{}]", path.string(),
-                    c10::toString(images.scalar_type()), fmt::join(images.sizes(), ", ")));
+        fmt::format("{}: an image grid needs uint8 images [N, 1 or 3, H, W] on the CPU, not {} [{}]",
+                    path.string(), c10::toString(images.scalar_type()), fmt::join(images.sizes(), ", ")));
   }
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "image grid");
-  if (upscale == 0) upscale = std::max(images.size(2), images.size(3)) < kSmall ? 2 : 1;
-  const at::Tensor canvas = lay_out(images, std::min(columns, images.size(0)), upscale);
+  if (upscale == 0) upscale = std::max(images.size(2), images.size(3)) < kSmallBelow ? 2 : 1;
+  const at::Tensor canvas = make_canvas(images, std::min(columns, images.size(0)), upscale);
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(canvas.size(1));
@@ -66,7 +66,7 @@ void write_grid(const std::filesystem::path& path, const at::Tensor& images, std
   const memory::Buffer encoded(bytes, memory::Class::workspace, "image grid");
   if (png_image_write_to_memory(&png, encoded.data(), &bytes, 0, canvas.data_ptr(), 0, nullptr) == 0) {
     throw Error(ExitCode::internal,
-                fmt::format("{}: libpng cannot encode it: {}", path.string(), png.message));
+                fmt::format("{}: libpng cannot encode the image: {}", path.string(), png.message));
   }
   AtomicFile file(path);
   file.append(encoded.bytes().first(bytes));

@@ -6,13 +6,13 @@
 
 namespace ebb::telemetry {
 
-// Columns of a grid of `count` images that is about square.
+// The number of columns that makes a grid of `count` images about square; at least 1.
 std::int64_t columns_for(std::int64_t count);
 
-// A PNG with the images row by row, 2 black pixels around each, written atomically. `images`: [N, C, H, W]
-// uint8 on the CPU, C 1 (grey) or 3 (RGB), N at least 1. `upscale`: each pixel becomes a square of so many; 0
-// is 2 for images below 64 pixels, else 1. Error(storage) where it cannot be written, Error(internal) for
-// other tensors.
+// Writes a PNG of the images in row-major order, with 2 black pixels around each. The file appears
+// atomically. `images`: [N, C, H, W] uint8 on the CPU, with C 1 (grey) or 3 (RGB) and N at least 1.
+// `upscale`: width of the square that each pixel becomes; 0 selects 2 for images below 64 pixels,
+// else 1. Error(storage) if the file cannot be written; Error(internal) for other tensors.
 void write_grid(const std::filesystem::path& path, const at::Tensor& images, std::int64_t columns,
                 std::int64_t upscale = 0);
 

@@ -13,16 +13,16 @@
 namespace ebb::telemetry {
 namespace {
 
-bool stays(const std::string& line, std::int64_t first_step) {
+bool is_kept(const std::string& line, std::int64_t first_step) {
   const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return true;
   const auto step = json["step"].get<std::int64_t>();
   return step < first_step || (step == first_step && json.contains("eval"));
 }
 
-// Calls `use` with each line (without newline) and whether it had its newline.
+// Calls `use` with each line, without its newline, and with whether the newline was there.
 template <class F>
-void for_lines(const std::filesystem::path& path, const F& use) {
+void for_each_line(const std::filesystem::path& path, const F& use) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error(ExitCode::storage, fmt::format("cannot read {}", path.string()));
   std::string line;
@@ -35,11 +35,12 @@ void for_lines(const std::filesystem::path& path, const F& use) {
 void drop_lines_from(const std::filesystem::path& path, std::int64_t first_step) {
   if (!std::filesystem::exists(path)) return;
   bool change = false;
-  for_lines(path, [&](const std::string& line, bool whole) { change |= !whole || !stays(line, first_step); });
+  for_each_line(path,
+                [&](const std::string& line, bool whole) { change |= !whole || !is_kept(line, first_step); });
   if (!change) return;
   AtomicFile file(path);
-  for_lines(path, [&](const std::string& line, bool whole) {
-    if (whole && stays(line, first_step)) file.append(line + "\n");
+  for_each_line(path, [&](const std::string& line, bool whole) {
+    if (whole && is_kept(line, first_step)) file.append(line + "\n");
   });
   file.commit();
 }

@@ -4,12 +4,13 @@
 
 namespace ebb::telemetry {
 
-// Makes a log of JSON lines fit a run that goes on at `first_step` (the number of steps done): removes the
-// lines of steps from there on
-// ("step" >= first_step), since they will be written again. A line with "eval" tells what was measured after
-// that many steps, so that of first_step itself stays. A last line without its newline (its writer was
-// killed) goes too; lines without a step stay. Replaced atomically; a file that needs no change, or is not
-// there, is left alone. One line in memory at a time.
+// Prepares a log of JSON lines for a run that resumes at `first_step`, the number of steps done.
+// It removes the lines that the run will write again, and half a last line:
+// - lines with "step" >= first_step. A line with "eval" holds what was measured after `step` steps,
+//   so such a line of first_step itself stays. Lines without a step stay.
+// - a last line without a newline, which a killed writer left.
+// It replaces the file atomically, and leaves it alone if nothing changes or it does not exist. It
+// holds one line in memory at a time. Error(storage) if the file cannot be read or written.
 void drop_lines_from(const std::filesystem::path& path, std::int64_t first_step);
 
 }  // namespace ebb::telemetry

@@ -9,15 +9,17 @@
 
 namespace ebb::telemetry {
 
-// RUN/memory/rank-NNNNN.jsonl: a line a step with this rank's bytes by class and stage, beside what the
-// kernel and the driver say. Schema: docs/memory-log.md. One thread.
+// Writes RUN/memory/rank-NNNNN.jsonl: one line a step, with this rank's bytes by class and stage,
+// and with the figures of the kernel and the driver. docs/memory-log.md has the schema. One thread.
 class MemoryLog {
  public:
-  // `first_step`: steps done before; lines from there on are dropped, since they will be written again.
-  // `every`: steps between lines. `cache`: the installed cache of host blocks, null where there is none.
+  // `ledger` must outlive the object. `cache`: the installed cache of host blocks, which must also
+  // outlive it; null if there is none. `every`: steps between two lines. `first_step`: steps done
+  // before; later lines are removed (drop_lines_from).
   MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
             const memory::BlockCache* cache, std::int64_t every, std::int64_t first_step);
-  // After step `step` (from 0) and all that followed it. Error(storage) when it cannot be written.
+  // Call it at the end of step `step` (from 0), after saving and evaluation. Error(storage) if the
+  // write fails.
   void write(std::int64_t step);
 
  private:
@@ -29,17 +31,19 @@ class MemoryLog {
   LineFile file_;
 };
 
-// The most bytes of each class that were alive at once since the last reset_peaks().
+// The maximum of live bytes of each class since the last reset_peaks().
 memory::Sums step_peak(const memory::Ledger& ledger, memory::Ledger::Place place);
 
-// One line of it, without its end: what the ledger says since its last reset_peaks(), beside what was
-// measured.
+// Where and when a line of the log was made.
 struct LineOrigin {
   std::int64_t step;
   double time_s;  // since 1970
   int rank;
   std::string host;
 };
+
+// One line of the log, without its newline. The figures of the ledger count from its last
+// reset_peaks().
 std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
                         const memory::Outside& outside);
 

@@ -61,18 +61,18 @@ void Progress::note(const std::string& text) {
 
 void Progress::finish() {
   if (pending_) show();
-  if (standing_) put(out_, "\n");
-  standing_ = false;
+  if (line_open_) put(out_, "\n");
+  line_open_ = false;
   shown_s_.reset();
   std::fflush(out_);
 }
 
 void Progress::show() {
   if (terminal_) {
-    // The last column stays free: some terminals wrap as soon as it is written.
+    // The last column stays empty: some terminals wrap once it is written.
     put(out_, kClear);
     put(out_, line(columns() - 1));
-    standing_ = true;
+    line_open_ = true;
   } else {
     put(out_, line(10'000) + "\n");
   }
@@ -82,8 +82,8 @@ void Progress::show() {
 }
 
 void Progress::erase() {
-  if (standing_) put(out_, kClear);
-  standing_ = false;
+  if (line_open_) put(out_, kClear);
+  line_open_ = false;
 }
 
 int Progress::columns() const {
@@ -96,7 +96,7 @@ int Progress::columns() const {
 std::string Progress::line(int columns) const {
   struct Item {
     std::string text;
-    int rank;  // what is least wanted goes first when the line is too long
+    int rank;  // a line that is too long loses the items of the highest rank first
   };
   const std::int64_t done = state_.step - first_step_.value_or(state_.step);
   std::string left;
@@ -107,11 +107,11 @@ std::string Progress::line(int columns) const {
   }
   std::array<Item, 6> items = {{{fmt::format("step {}/{}", state_.step, total_steps_), 0},
                                 {fmt::format("loss {:.5g}", state_.loss), 1},
-                                {fmt::format("{:.0f} {}/s", state_.per_s, state_.what), 3},
+                                {fmt::format("{:.0f} {}/s", state_.per_s, state_.unit), 3},
                                 {fmt::format("scale {:g}", state_.scale), 5},
                                 {"peak " + format_bytes(state_.peak_bytes), 4},
                                 {left, 2}}};
-  const auto room = static_cast<std::size_t>(std::max(columns, 1));
+  const auto width = static_cast<std::size_t>(std::max(columns, 1));
   std::string text;
   for (int limit = 5; limit >= 0; --limit) {
     text.clear();
@@ -119,9 +119,9 @@ std::string Progress::line(int columns) const {
       if (item.rank > limit || item.text.empty()) continue;
       text += (text.empty() ? "" : " | ") + item.text;
     }
-    if (text.size() <= room) break;
+    if (text.size() <= width) break;
   }
-  return text.substr(0, room);
+  return text.substr(0, width);
 }
 
 }  // namespace ebb::telemetry

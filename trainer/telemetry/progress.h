@@ -10,28 +10,31 @@ namespace ebb::telemetry {
 struct ProgressState {
   std::int64_t step = 0;  // steps done
   double per_s = 0;
-  const char* what = "samples";  // that are counted by the second
+  const char* unit = "samples";  // what `per_s` counts
   double loss = 0;
   double scale = 1;
   std::int64_t peak_bytes = 0;
 };
 
-// What a person sees of a run, on rank 0. On a terminal one line that renews itself, at most ten times a
-// second, never wider than the terminal; elsewhere a line every `every_s` seconds. Plain ASCII. One thread at
-// a time.
+// Shows the progress of a run, on rank 0. On a terminal it updates one line in place, at most ten
+// times a second and never wider than the terminal. Elsewhere it prints a line every `every_s`
+// seconds. Plain ASCII. One thread at a time.
 class Progress {
  public:
-  // Seconds from any fixed point; the default is the steady clock.
+  // Seconds since any fixed point. The default is the steady clock.
   using ClockFunction = std::function<double()>;
-  // `terminal`: isatty of `out`. `columns` 0: asked of the terminal each time.
+  // `out` must outlive the object. `terminal`: whether `out` is a terminal. `columns` 0: reads the
+  // width of the terminal at each update.
   Progress(std::FILE* out, bool terminal, std::int64_t total_steps, double every_s = 5,
            ClockFunction clock = {}, int columns = 0);
   ~Progress();  // finish()
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void update(const ProgressState& state);
-  void note(const std::string& text);  // whole lines above the progress line
-  void finish();  // shows the last state and leaves it standing; what is updated afterwards starts a new line
+  // Prints whole lines above the progress line.
+  void note(const std::string& text);
+  // Shows the last state and ends its line. A later update() starts a new line.
+  void finish();
 
  private:
   void show();
@@ -46,12 +49,12 @@ class Progress {
   ClockFunction clock_;
   int columns_;
   ProgressState state_;
-  std::optional<double> shown_s_;           // when the last line was shown
-  std::optional<std::int64_t> first_step_;  // of the first update: time left is reckoned from there
+  std::optional<double> shown_s_;           // time of the last line
+  std::optional<std::int64_t> first_step_;  // of the first update; the time left is computed from it
   double first_s_ = 0;
   double now_s_ = 0;
-  bool pending_ = false;   // the state is newer than the line
-  bool standing_ = false;  // a line without newline stands on the terminal
+  bool pending_ = false;    // the state is newer than the line
+  bool line_open_ = false;  // the terminal shows a line without newline
 };
 
 }  // namespace ebb::telemetry

@@ -7,13 +7,13 @@
 namespace ebb::telemetry {
 namespace {
 
-constexpr std::size_t kRemembered = 1000;
+constexpr std::size_t kCapacity = 1000;
 
 double total(const memory::StageSeconds& seconds) {
   return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
-// The least value that at least this part of the sorted ones does not exceed.
+// The smallest value that is at least as large as this part of the sorted values.
 double quantile(const std::vector<double>& sorted, double part) {
   const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(sorted.size())));
   return sorted[std::max<std::size_t>(rank, 1) - 1];
@@ -22,12 +22,12 @@ double quantile(const std::vector<double>& sorted, double part) {
 }  // namespace
 
 void StepTimes::add(const memory::StageSeconds& seconds) {
-  if (steps_.size() < kRemembered) {
+  if (steps_.size() < kCapacity) {
     steps_.push_back(seconds);
     return;
   }
   steps_[next_] = seconds;
-  next_ = (next_ + 1) % kRemembered;
+  next_ = (next_ + 1) % kCapacity;
 }
 
 std::optional<StepTimeSummary> StepTimes::take() {

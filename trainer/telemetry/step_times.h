@@ -8,23 +8,23 @@
 
 namespace ebb::telemetry {
 
-// How long steps took.
+// A summary of the durations of steps.
 struct StepTimeSummary {
   std::int64_t steps = 0;
-  double p50_s = 0, p95_s = 0;   // half of the steps, and 95 in 100, took at most that (nearest rank)
-  memory::StageSeconds share{};  // of each stage in all of their time
+  double p50_s = 0, p95_s = 0;   // percentiles of a step's duration (nearest rank)
+  memory::StageSeconds share{};  // part of each stage in the total time, 0 to 1
 };
 
-// Gathers the steps between two looks, of which it remembers the last thousand.
+// Collects the durations of the steps between two summaries, at most of the last 1000. One thread.
 class StepTimes {
  public:
   void add(const memory::StageSeconds& seconds);
-  // Of the steps since the last call; none where there were none.
+  // Summarises the steps since the last call; nullopt if there were none.
   std::optional<StepTimeSummary> take();
 
  private:
   std::vector<memory::StageSeconds> steps_;
-  std::size_t next_ = 0;  // the oldest, once there are a thousand
+  std::size_t next_ = 0;  // index of the oldest step once the buffer is full
 };
 
 }  // namespace ebb::telemetry

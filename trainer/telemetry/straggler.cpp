@@ -12,7 +12,7 @@ using memory::Stage;
 using memory::StageSeconds;
 
 constexpr double kShareOfStep = 0.1;
-constexpr double kLeast_s = 5e-3;  // what a scheduler does to a process is no straggler
+constexpr double kMinimum_s = 5e-3;  // shorter delays come from the operating system's scheduler
 constexpr std::size_t kWindow = 20;
 constexpr std::int64_t kSilentSteps = 500;
 
@@ -20,16 +20,16 @@ double total(const StageSeconds& seconds) {
   return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
-double own(const StageSeconds& seconds) {
+double own_time(const StageSeconds& seconds) {
   return total(seconds) - seconds[static_cast<std::size_t>(Stage::reduce)];
 }
 
-// Of all ranks but one. The lower middle, where there are two: a rank is compared with one that there is.
+// The median over all ranks except `excluded`. Of two middle values it is the lower one.
 template <class Value>
-double median_of_others(const std::vector<StageSeconds>& ranks, std::size_t without, Value value) {
+double median_of_others(const std::vector<StageSeconds>& ranks, std::size_t excluded, Value value) {
   std::vector<double> others;
   for (std::size_t i = 0; i < ranks.size(); ++i)
-    if (i != without) others.push_back(value(ranks[i]));
+    if (i != excluded) others.push_back(value(ranks[i]));
   const auto middle = others.begin() + static_cast<std::ptrdiff_t>((others.size() - 1) / 2);
   std::nth_element(others.begin(), middle, others.end());
   return *middle;
@@ -42,13 +42,13 @@ std::optional<Straggler> straggler(const std::vector<StageSeconds>& ranks) {
   const auto by = [](auto value) {
     return [value](const StageSeconds& a, const StageSeconds& b) { return value(a) < value(b); };
   };
-  const auto slowest = std::max_element(ranks.begin(), ranks.end(), by(own));
+  const auto slowest = std::max_element(ranks.begin(), ranks.end(), by(own_time));
   const auto index = static_cast<std::size_t>(slowest - ranks.begin());
   Straggler found;
   found.rank = static_cast<int>(index);
-  found.costs_s = own(*slowest) - median_of_others(ranks, index, own);
+  found.costs_s = own_time(*slowest) - median_of_others(ranks, index, own_time);
   found.step_s = total(*std::max_element(ranks.begin(), ranks.end(), by(total)));
-  if (found.costs_s <= std::max(kShareOfStep * found.step_s, kLeast_s)) return std::nullopt;
+  if (found.costs_s <= std::max(kShareOfStep * found.step_s, kMinimum_s)) return std::nullopt;
   double most = 0;
   for (std::size_t stage = 0; stage < memory::kStages; ++stage) {
     if (static_cast<Stage>(stage) == Stage::reduce) continue;
@@ -78,9 +78,10 @@ std::optional<std::string> StragglerWatch::observe(std::int64_t step, const std:
     step_s += s->step_s;
   }
   return fmt::format(
-      "rank {} ({}) is slow: in {} of the last {} steps the others waited for it, {:.0f} % of such a step "
-      "({:.0f} of "
-      "{:.0f} ms), most in {}. Does something else run there? metrics.jsonl has every rank's times.",
+      "rank {} ({}) is slow: the others waited for it in {} of the last {} steps, for {:.0f} % of such a "
+      "step "
+      "({:.0f} of {:.0f} ms), mostly in {}. Look for other load on that host. metrics.jsonl has the times of "
+      "every rank.",
       found->rank, hosts_[static_cast<std::size_t>(found->rank)], times, recent_.size(),
       100 * costs_s / step_s, 1e3 * costs_s / static_cast<double>(times),
       1e3 * step_s / static_cast<double>(times), name(found->stage));

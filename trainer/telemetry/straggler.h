@@ -9,29 +9,31 @@
 
 namespace ebb::telemetry {
 
-// The rank that the others of a step waited for.
+// The rank that the other ranks waited for in a step.
 struct Straggler {
   int rank = 0;
-  memory::Stage stage = memory::Stage::setup;  // where most of its excess went
-  double costs_s = 0;  // its own time less the median of the others': what the step would gain without it
-  double step_s = 0;   // the longest rank's, waiting included
+  memory::Stage stage = memory::Stage::setup;  // the stage with most of its excess
+  double costs_s = 0;  // its own time minus the median of the others: the delay of the step
+  double step_s = 0;   // duration of the step on the slowest rank, including waiting
 };
 
-// `ranks`: each rank's seconds of a step. A rank's own time is all but `reduce`, in which it mostly waits.
-// Named is the rank of the most own time, where it costs more than a tenth of the step and 5 ms. Host time:
-// work that a GPU still has to do when the host goes on counts as the wait that it causes.
+// Finds the straggler of a step. `ranks`: the seconds of each rank by stage. A rank's own time
+// excludes `reduce`, in which it mostly waits. The straggler is the rank with the most own time, if
+// it costs more than a tenth of the step and more than 5 ms; nullopt otherwise. All times are the
+// host's: pending GPU work counts where the host waits for it.
 std::optional<Straggler> straggler(const std::vector<memory::StageSeconds>& ranks);
 
-// Tells a person of a rank that stays slow, not of one slow step: when a rank was the straggler in at least
-// half of the last 20 steps; of the same rank again only 500 steps later.
+// Reports a rank that is slow for many steps: the straggler in at least half of the last 20 steps.
+// It reports the same rank again only after 500 more steps. One thread.
 class StragglerWatch {
  public:
+  // `hosts`: host name of each rank.
   explicit StragglerWatch(std::vector<std::string> hosts) : hosts_(std::move(hosts)) {}
-  // Once a step, in order. The text to show, if any.
+  // Call it once a step, in order. Returns the text to show, if any.
   std::optional<std::string> observe(std::int64_t step, const std::optional<Straggler>& found);
 
  private:
-  std::vector<std::string> hosts_;  // by rank
+  std::vector<std::string> hosts_;
   std::deque<std::optional<Straggler>> recent_;
   std::vector<std::int64_t> silent_until_ = std::vector<std::int64_t>(hosts_.size(), 0);
 };

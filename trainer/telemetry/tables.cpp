@@ -39,7 +39,7 @@ std::string compact_bytes(std::int64_t bytes) {
                        : fmt::format("{:.0f}{}", value, kUnits[unit]);
 }
 
-// One row of figures: a rank's host or its device.
+// The figures of one row: of a rank's host or of its device.
 struct Line {
   const RankPeaks* rank;
   bool device;
@@ -75,7 +75,7 @@ std::vector<Row> rows(const std::vector<Line>& lines, bool with_devices, Style s
   return table;
 }
 
-std::string aligned(const std::vector<Row>& table, std::string_view between) {
+std::string align_columns(const std::vector<Row>& table, std::string_view separator) {
   std::vector<std::size_t> widths(table[0].size(), 0);
   for (const Row& row : table) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -84,7 +84,7 @@ std::string aligned(const std::vector<Row>& table, std::string_view between) {
   for (const Row& row : table) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string_view gap = i == 0 ? "" : between;
+      const std::string_view gap = i == 0 ? "" : separator;
       line += i == 1 ? fmt::format("{}{:<{}}", gap, row[i], widths[i])
                      : fmt::format("{}{:>{}}", gap, row[i], widths[i]);
     }
@@ -106,7 +106,7 @@ RankPeaks RankPeaks::parse(const std::string& text) {
   try {
     return nlohmann::json::parse(text).get<RankPeaks>();
   } catch (const nlohmann::json::exception& e) {
-    throw Error(ExitCode::communication, "a rank sent peaks that cannot be read", e);
+    throw Error(ExitCode::communication, "a rank sent memory peaks that cannot be parsed", e);
   }
 }
 
@@ -121,7 +121,7 @@ std::string peak_table(const std::vector<RankPeaks>& ranks) {
   std::string text;
   for (const Style style : {Style{false, false, "  "}, Style{false, true, "  "}, Style{true, true, "  "},
                             Style{true, true, " "}}) {
-    text = aligned(rows(lines, with_devices, style), style.gap);
+    text = align_columns(rows(lines, with_devices, style), style.gap);
     std::size_t widest = 0;
     for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
       widest = std::max(widest, text.find('\n', at) - at);

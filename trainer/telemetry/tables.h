@@ -7,25 +7,26 @@
 
 namespace ebb::telemetry {
 
-// The largest bytes that a rank held over the whole run.
+// The memory peaks of a rank over the whole run, in bytes.
 struct RankPeaks {
   int rank = 0;
   std::string host;
-  memory::Sums host_bytes{};  // by class, each at its own highest
+  memory::Sums host_bytes{};  // peak of each class; the peaks need not coincide
   memory::Sums device_bytes{};
-  std::int64_t host_total = 0;  // highest sum over classes (not the sum of the highest)
+  std::int64_t host_total = 0;  // peak of the sum over classes, at most the sum of the peaks
   std::int64_t device_total = 0;
   std::int64_t resident = 0;  // resident set
-  std::int64_t outside = 0;   // resident, but not the ledger's; 0: not measured
+  std::int64_t outside = 0;   // resident set minus the ledger's bytes; 0 if not measured
 
-  // For World::gather_to_all.
+  // The text that ranks exchange by World::gather_to_all. parse throws Error(communication) for
+  // other text.
   [[nodiscard]] std::string to_text() const;
   [[nodiscard]] static RankPeaks parse(const std::string& text);
 };
 
-// A row a rank (two where devices hold something: its host and its device), a column a class that any rank
-// used, then total, resident and outside. At most 110 columns wide: with short headings and units where the
-// long ones do not fit. Ends with a newline.
+// A table with one row a rank, or two (host and device) if a device held anything. Its columns are
+// the classes that a rank used, then total, resident and outside. It is at most 110 characters
+// wide, and shortens headings and units to fit. Ends with a newline.
 std::string peak_table(const std::vector<RankPeaks>& ranks);
 
 }  // namespace ebb::telemetry
