@@ -9,7 +9,7 @@
 
 namespace ebb::test {
 
-// A test with a folder of its own, which goes with all that is in it.
+// A test with a temporary folder of its own, which TearDown removes with its contents.
 class FolderTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -23,7 +23,7 @@ class FolderTest : public ::testing::Test {
     std::ifstream in(folder_ / name, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  // Writes the file anew, and the folders above it.
+  // Writes the file and makes its parent folders; replaces an existing file.
   void put(const std::filesystem::path& name, const std::string& text) const {
     std::filesystem::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name, std::ios::binary | std::ios::trunc) << text;

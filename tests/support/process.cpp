@@ -45,7 +45,7 @@ std::vector<std::string> environment_of(const ProcessOptions& options) {
     const std::string text = *entry;
     const std::string name = text.substr(0, text.find('='));
     bool kept = !options.environment.contains(name);
-    for (const std::string& gone : options.unset) kept = kept && gone != name;
+    for (const std::string& unset : options.unset) kept = kept && unset != name;
     if (kept) result.push_back(text);
   }
   for (const auto& [name, value] : options.environment) result.push_back(name + "=" + value);
@@ -84,7 +84,8 @@ std::string from_environment(const char* name) {
 
 Process::Process(const std::vector<std::string>& argv, ProcessOptions options)
     : options_(std::move(options)), deadline_(Clock::now() + options_.limit) {
-  // All memory is taken before fork(): the child may call only what is safe in a handler.
+  // Allocate all memory before fork(): the child may call only functions that are safe in a signal
+  // handler.
   std::vector<std::string> arguments = argv, environment = environment_of(options_);
   const std::vector<char*> argument_pointers = pointers(arguments),
                            environment_pointers = pointers(environment);
@@ -106,7 +107,7 @@ Process::Process(const std::vector<std::string>& argv, ProcessOptions options)
     [[maybe_unused]] const ssize_t n = ::write(failure.write, &error, sizeof error);
     ::_exit(127);
   }
-  ::setpgid(pid_, pid_);  // here too, so that it holds when the constructor returns
+  ::setpgid(pid_, pid_);  // here too, so the group exists when the constructor returns
   for (int* fd : {&in.read, &out.write, &err.write, &failure.write}) close_once(*fd);
   in_ = in.write;
   out_ = out.read;
@@ -138,7 +139,7 @@ void Process::signal_group(int number) {
   if (!ended_) ::kill(-pid_, number);
 }
 
-// One round of reading and writing; false when both outputs have ended or the time is over.
+// Reads and writes once. False if both outputs have ended or the time limit has passed.
 bool Process::pump(std::optional<milliseconds> at_most) {
   if (in_ >= 0 && input_sent_ == options_.input.size()) close_once(in_);
   if (out_ < 0 && err_ < 0) return false;
@@ -150,7 +151,7 @@ bool Process::pump(std::optional<milliseconds> at_most) {
   if (fds[0].revents != 0 && !read_some(out_, result_.out)) close_once(out_);
   if (fds[1].revents != 0 && !read_some(err_, result_.err)) close_once(err_);
   if (fds[2].revents != 0) {
-    // A reader that has gone is no fault here; SIGPIPE would end the test.
+    // The program may close its input early; SIGPIPE would end the test.
     struct sigaction ignore{}, before{};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, &before);
@@ -175,7 +176,8 @@ bool Process::wait_for_output(const std::string& text, std::optional<millisecond
   return true;
 }
 
-// The outputs may end before the program does, or long after it where something that it started holds them.
+// The outputs may end before the program does. They may also end long after it, if a child of it
+// has them open.
 void Process::reap() {
   int status = 0;
   for (;;) {
@@ -191,7 +193,7 @@ void Process::reap() {
   }
   ended_ = true;
   result_.exit_code = shell_code(status);
-  deadline_ = Clock::now() + milliseconds(500);  // for what is still in the pipes
+  deadline_ = Clock::now() + milliseconds(500);  // to read what is left in the pipes
   while (pump(milliseconds(100))) {
   }
 }
@@ -227,7 +229,7 @@ bool is_alive(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(file, text);
-  const std::size_t name_end = text.rfind(')');  // the name may hold blanks and brackets
+  const std::size_t name_end = text.rfind(')');  // the name may contain spaces and parentheses
   return name_end != std::string::npos && name_end + 2 < text.size() && text[name_end + 2] != 'Z';
 }
 

@@ -9,23 +9,24 @@
 
 namespace ebb::test {
 
-// How a program ended and all that it wrote.
+// The exit of a program and all of its output.
 struct ProcessResult {
-  int exit_code = -1;      // as a shell has it: 128 + N for one that was ended by signal N
+  int exit_code = -1;      // as in a shell: 128 + N if signal N ended it
   bool timed_out = false;  // the time limit passed and its process group was killed
   std::string out, err;
 };
 
 struct ProcessOptions {
-  std::map<std::string, std::string> environment{};  // added to this process's own
-  std::vector<std::string> unset{};                  // taken out of it
-  std::string folder{};                              // where it starts; empty: here
-  std::string input{};                               // its standard input, which then ends
-  std::chrono::milliseconds limit{60'000};           // counted from the start
+  std::map<std::string, std::string> environment{};  // added to this process's environment
+  std::vector<std::string> unset{};                  // variables removed from it
+  std::string folder{};                              // working directory; empty: the current one
+  std::string input{};                               // all of its standard input
+  std::chrono::milliseconds limit{60'000};           // time limit, from the start
 };
 
-// A program under way, in a process group of its own; both its outputs are collected while this object waits.
-// Nothing of it outlives the object: the destructor kills the group. One thread at a time.
+// A running program in a process group of its own. The object collects both of its outputs while
+// it waits. The destructor kills the group, so no process outlives the object. One thread at a
+// time.
 //
 //   Process run({ebb_binary(), "train", config}, options);
 //   ASSERT_TRUE(run.wait_for_output("step 3"));
@@ -33,23 +34,26 @@ struct ProcessOptions {
 //   EXPECT_EQ(run.wait().exit_code, 75);
 class Process {
  public:
-  // argv[0] is looked for on PATH unless it holds a slash. std::runtime_error when it cannot be started.
+  // Searches PATH for argv[0] unless it contains a slash. std::runtime_error if it cannot be
+  // started.
   explicit Process(const std::vector<std::string>& argv, ProcessOptions options = {});
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  // To the program alone, and to its whole group as a terminal's Ctrl-C would. Nothing once it has ended.
+  // Sends a signal to the program. No effect after its end.
   void signal(int number);
+  // Sends a signal to the whole process group, as Ctrl-C in a terminal does. No effect after its
+  // end.
   void signal_group(int number);
-  // True as soon as either output holds `text`; false when the program or the time limit ended before.
-  // With `at_most` it waits for no longer than that.
+  // Waits until either output contains `text`, at most for `at_most`. False if the program, its
+  // time limit or `at_most` ended first.
   [[nodiscard]] bool wait_for_output(const std::string& text,
                                      std::optional<std::chrono::milliseconds> at_most = std::nullopt);
-  // Waits for the end or the time limit, whichever is first. The same result when called again.
+  // Waits for the end or the time limit, whichever comes first. Later calls return the same result.
   const ProcessResult& wait();
-  // What it has written up to now.
+  // The output up to now.
   [[nodiscard]] const std::string& out() const { return result_.out; }
   [[nodiscard]] const std::string& err() const { return result_.err; }
 
@@ -66,22 +70,23 @@ class Process {
   ProcessResult result_;
 };
 
-// Starts it and waits.
+// Starts the program and waits for its end.
 ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& options = {});
-// The same through `sh -c LINE`, for lines that a person is told to type.
+// Runs `sh -c LINE`, for lines that the documentation asks a person to type.
 ProcessResult run_shell(const std::string& line, const ProcessOptions& options = {});
 
-// The `ebb` that was built with the test, and the source tree ($EBB_BINARY and $EBB_SOURCE_DIR).
+// Path of the `ebb` that was built with the test ($EBB_BINARY).
 std::string ebb_binary();
+// Path of the source tree ($EBB_SOURCE_DIR).
 std::string source_dir();
 
-// mpirun -np RANKS with what a test on any machine needs, then `argv`.
+// The command line of mpirun -np RANKS ARGV, with the options that a test needs on any machine.
 std::vector<std::string> mpirun(int ranks, const std::vector<std::string>& argv);
 
-// True while a process of that number exists and is no zombie.
+// True while a process with this number exists and is no zombie.
 bool is_alive(pid_t pid);
 
-// A folder of the test's own, removed with all that is in it.
+// A temporary folder. The destructor removes it with its contents.
 class TemporaryFolder {
  public:
   TemporaryFolder();

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST(Process, OutputsAndCodeAreThoseOfTheProgram) {
+TEST(Process, ReturnsTheOutputsAndTheExitCode) {
   const ProcessResult result = run({"sh", "-c", "echo out; echo err >&2; exit 7"});
   EXPECT_EQ(result.exit_code, 7);
   EXPECT_EQ(result.out, "out\n");
@@ -21,38 +21,38 @@ TEST(Process, OutputsAndCodeAreThoseOfTheProgram) {
   EXPECT_FALSE(result.timed_out);
 }
 
-TEST(Process, MoreOutputThanAPipeHoldsDoesNotBlockIt) {
+TEST(Process, OutputLargerThanAPipeDoesNotBlock) {
   const ProcessResult result = run({"sh", "-c", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out.size(), 1'000'000U);
   EXPECT_EQ(result.err.size(), 1'000'000U);
 }
 
-TEST(Process, MoreInputThanAPipeHoldsArrivesWhole) {
+TEST(Process, InputLargerThanAPipeArrivesComplete) {
   EXPECT_EQ(run({"wc", "-c"}, {.input = std::string(1'000'000, 'x')}).out, "1000000\n");
 }
 
-TEST(Process, AReaderThatEndsEarlyIsNoFault) {
+TEST(Process, AProgramMayIgnoreItsInput) {
   EXPECT_EQ(run({"true"}, {.input = std::string(1'000'000, 'x')}).exit_code, 0);
 }
 
-TEST(Process, AnEndBySignalIsTheShellsCode) {
+TEST(Process, ASignalGivesTheExitCodeOfAShell) {
   EXPECT_EQ(run({"sh", "-c", "kill -9 $$"}).exit_code, 137);
 }
 
-TEST(Process, PastItsTimeLimitItIsKilledWithItsChildren) {
+TEST(Process, TheTimeLimitKillsTheProgramAndItsChildren) {
   Process process({"sh", "-c", "sleep 1000 & echo $!; wait"}, {.limit = milliseconds(300)});
   const ProcessResult& result = process.wait();
   EXPECT_TRUE(result.timed_out);
   EXPECT_EQ(result.exit_code, 137);
-  // The kernel ends it, but in its own time.
+  // The kernel may end the child a little later.
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (is_alive(std::stoi(result.out)) && std::chrono::steady_clock::now() < limit)
     std::this_thread::sleep_for(milliseconds(5));
   EXPECT_FALSE(is_alive(std::stoi(result.out)));
 }
 
-TEST(Process, ASignalReachesItOnceItHasSaidThatItIsReady) {
+TEST(Process, ASignalReachesTheProgram) {
   Process process({"sh", "-c", "trap 'echo caught; exit 75' USR1; echo ready; while :; do sleep 0.01; done"});
   ASSERT_TRUE(process.wait_for_output("ready"));
   process.signal(SIGUSR1);
@@ -66,23 +66,23 @@ TEST(Process, WaitingForOutputEndsWithTheProgram) {
   EXPECT_EQ(process.wait().exit_code, 0);
 }
 
-TEST(Process, EnvironmentAndFolderAreAsGiven) {
+TEST(Process, SetsTheEnvironmentAndTheFolder) {
   const TemporaryFolder folder;
   ProcessOptions options{.environment = {{"EBB_ONE", "1"}}, .unset = {"HOME"}, .folder = folder.path()};
   EXPECT_EQ(run_shell("echo $EBB_ONE-${HOME-unset}-$(pwd -P)", options).out,
             "1-unset-" + std::filesystem::canonical(folder.path()).string() + "\n");
 }
 
-TEST(Process, AProgramThatIsNotThereIsNamed) {
+TEST(Process, TheErrorNamesAMissingProgram) {
   try {
     run({"no-such-program-of-ebb"});
-    FAIL() << "it was started";
+    FAIL() << "the program was started";
   } catch (const std::runtime_error& error) {
     EXPECT_NE(std::string(error.what()).find("no-such-program-of-ebb"), std::string::npos);
   }
 }
 
-TEST(Process, NothingOutlivesTheObject) {
+TEST(Process, NoProcessOutlivesTheObject) {
   pid_t pid = -1;
   {
     const Process process({"sleep", "1000"});
