@@ -1,13 +1,13 @@
-// Preloaded into a run, it makes one call fail that works everywhere else: the faults that a machine seldom
-// shows.
-//   EBB_FAULT_RANK=1        the rank that it acts in (all others are left alone)
-//   EBB_FAULT_BLOCK=n       the n-th block that LibTorch's CPU allocator or ebb itself takes is refused, and
-//   every
-//                           later one of the same thread, since ebb asks again after it has made room
-//   EBB_FAULT_KILL=1        there, and at EBB_FAULT_WRITE, the process gets SIGKILL instead
-//   EBB_FAULT_WRITE=n       the n-th write, fsync, rename or link below a folder `checkpoints` fails,
-//   EBB_FAULT_ERROR=ENOSPC  … with this: ENOSPC, EIO, or SHORT (half of the bytes are written, then ENOSPC)
-//   EBB_FAULT_COUNT=FILE    at the end, writes how many blocks and how many such calls there were
+// A preloaded library that makes single calls of a run fail, as they rarely do on a real machine.
+//   EBB_FAULT_RANK=1        the rank that it affects; all others are left alone
+//   EBB_FAULT_BLOCK=n       refuses the n-th block that LibTorch's CPU allocator or ebb allocates,
+//                           and every later block of that thread: ebb frees memory and tries again
+//   EBB_FAULT_WRITE=n       fails the n-th write, fsync, rename or link below a folder
+//                           `checkpoints`, and every later one
+//   EBB_FAULT_ERROR=ENOSPC  the error of EBB_FAULT_WRITE: ENOSPC, EIO, or SHORT (half of the bytes
+//                           are written, then ENOSPC)
+//   EBB_FAULT_KILL=1        sends SIGKILL at EBB_FAULT_BLOCK or EBB_FAULT_WRITE, not an error
+//   EBB_FAULT_COUNT=FILE    writes at exit how many blocks and how many such calls there were
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,21 +28,22 @@ namespace {
 std::atomic<long> blocks{0};
 std::atomic<long> calls{0};
 
-long number(const char* name) {
+long environment_number(const char* name) {
   const char* text = getenv(name);
   return text == nullptr ? -1 : atol(text);
 }
 
-bool acts() {
+bool is_affected_rank() {
   static const bool yes = [] {
     const char* rank = getenv("OMPI_COMM_WORLD_RANK");
     return rank != nullptr && strcmp(program_invocation_short_name, "ebb") == 0 &&
-           atol(rank) == number("EBB_FAULT_RANK");
+           atol(rank) == environment_number("EBB_FAULT_RANK");
   }();
   return yes;
 }
 
-bool counts(const void* caller) {
+// Whether the caller is LibTorch's CPU allocator or ebb itself.
+bool is_counted_caller(const void* caller) {
   Dl_info who;
   if (dladdr(caller, &who) == 0 || who.dli_fname == nullptr) return false;
   const char* slash = strrchr(who.dli_fname, '/');
@@ -51,75 +52,77 @@ bool counts(const void* caller) {
 }
 
 template <class F>
-F next(const char* name) {
+F next_symbol(const char* name) {
   return reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
 
-void kill_if_asked() {
+void kill_if_requested() {
   if (getenv("EBB_FAULT_KILL") != nullptr) kill(getpid(), SIGKILL);
 }
 
-bool refused() {
-  static const long at = number("EBB_FAULT_BLOCK");
-  static thread_local bool from_now_on = false;
+bool refuses_block() {
+  static const long at = environment_number("EBB_FAULT_BLOCK");
+  static thread_local bool refuses = false;
   if (++blocks == at) {
-    kill_if_asked();
-    from_now_on = true;
+    kill_if_requested();
+    refuses = true;
   }
-  return from_now_on;
+  return refuses;
 }
 
-// Whether the call about this path is the one to fail. Once the disk is full it stays so.
+// Counts the call, and returns whether it fails. A full disk stays full.
 bool fails(const char* path) {
-  if (!acts() || strstr(path, "/checkpoints") == nullptr) return false;
-  static const long at = number("EBB_FAULT_WRITE");
+  if (!is_affected_rank() || strstr(path, "/checkpoints") == nullptr) return false;
+  static const long at = environment_number("EBB_FAULT_WRITE");
   const long call = ++calls;
-  if (call == at) kill_if_asked();
+  if (call == at) kill_if_requested();
   return at > 0 && call >= at;
 }
 
 bool fails(int fd) {
-  if (!acts()) return false;
+  if (!is_affected_rank()) return false;
   char link[64];
   char path[4096] = {};
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   return readlink(link, path, sizeof path - 1) > 0 && fails(path);
 }
 
-const char* kind() {
+const char* error_name() {
   const char* text = getenv("EBB_FAULT_ERROR");
   return text == nullptr ? "ENOSPC" : text;
 }
 
-int refuse() {
-  errno = strcmp(kind(), "EIO") == 0 ? EIO : ENOSPC;
+int fail_call() {
+  errno = strcmp(error_name(), "EIO") == 0 ? EIO : ENOSPC;
   return -1;
 }
 
-struct Report {
-  ~Report() {
+// Writes the counts at exit.
+struct CountReport {
+  ~CountReport() {
     const char* path = getenv("EBB_FAULT_COUNT");
-    if (path == nullptr || !acts()) return;
+    if (path == nullptr || !is_affected_rank()) return;
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     dprintf(fd, "%ld %ld\n", blocks.load(), calls.load());
     close(fd);
   }
-} report;
+} count_report;
 
 }  // namespace
 
 extern "C" {
 
 int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) noexcept {
-  if (acts() && counts(__builtin_return_address(0)) && refused()) return ENOMEM;
+  if (is_affected_rank() && is_counted_caller(__builtin_return_address(0)) && refuses_block()) return ENOMEM;
   *out = __libc_memalign(alignment, bytes);
   return *out == nullptr ? ENOMEM : 0;
 }
 
-// Large blocks: ebb maps them itself.
+// ebb maps large blocks itself.
 void* mmap(void* at_address, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
-  static const auto real = next<void* (*)(void*, std::size_t, int, int, int, off_t)>("mmap");
-  if ((flags & MAP_ANONYMOUS) != 0 && acts() && counts(__builtin_return_address(0)) && refused()) {
+  static const auto real = next_symbol<void* (*)(void*, std::size_t, int, int, int, off_t)>("mmap");
+  if ((flags & MAP_ANONYMOUS) != 0 && is_affected_rank() && is_counted_caller(__builtin_return_address(0)) &&
+      refuses_block()) {
     errno = ENOMEM;
     return MAP_FAILED;
   }
@@ -127,28 +130,29 @@ void* mmap(void* at_address, std::size_t bytes, int protection, int flags, int f
 }
 
 ssize_t write(int fd, const void* data, std::size_t bytes) {
-  static const auto real = next<ssize_t (*)(int, const void*, std::size_t)>("write");
+  static const auto real = next_symbol<ssize_t (*)(int, const void*, std::size_t)>("write");
   if (fails(fd)) {
-    static std::atomic<bool> once{true};
-    if (strcmp(kind(), "SHORT") == 0 && once.exchange(false) && bytes > 1) return real(fd, data, bytes / 2);
-    return refuse();
+    static std::atomic<bool> first{true};
+    if (strcmp(error_name(), "SHORT") == 0 && first.exchange(false) && bytes > 1)
+      return real(fd, data, bytes / 2);
+    return fail_call();
   }
   return real(fd, data, bytes);
 }
 
 int fsync(int fd) {
-  static const auto real = next<int (*)(int)>("fsync");
-  return fails(fd) ? refuse() : real(fd);
+  static const auto real = next_symbol<int (*)(int)>("fsync");
+  return fails(fd) ? fail_call() : real(fd);
 }
 
 int rename(const char* from, const char* to) noexcept {
-  static const auto real = next<int (*)(const char*, const char*)>("rename");
-  return fails(to) ? refuse() : real(from, to);
+  static const auto real = next_symbol<int (*)(const char*, const char*)>("rename");
+  return fails(to) ? fail_call() : real(from, to);
 }
 
 int link(const char* from, const char* to) noexcept {
-  static const auto real = next<int (*)(const char*, const char*)>("link");
-  return fails(to) ? refuse() : real(from, to);
+  static const auto real = next_symbol<int (*)(const char*, const char*)>("link");
+  return fails(to) ? fail_call() : real(from, to);
 }
 
 }  // extern "C"

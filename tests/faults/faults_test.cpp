@@ -1,6 +1,5 @@
-// What may happen to a run that is nobody's mistake: a rank killed or stopped, memory refused, writes that
-// fail. Each on the real program; EBB_FAULT_ROUNDS says how many moments are tried of each (a few by
-// default).
+// Injects faults of a machine into the real program: a killed or stopped rank, refused memory,
+// failed writes. EBB_FAULT_ROUNDS sets the number of rounds of each fault (a few by default).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/types.h>
@@ -30,9 +29,9 @@ using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 using Clock = std::chrono::steady_clock;
 
-long rounds(long few) {
+long rounds(long by_default) {
   const char* text = std::getenv("EBB_FAULT_ROUNDS");
-  return text == nullptr ? few : std::atol(text);
+  return text == nullptr ? by_default : std::atol(text);
 }
 
 std::vector<pid_t> children(pid_t parent) {
@@ -42,8 +41,8 @@ std::vector<pid_t> children(pid_t parent) {
   return pids;
 }
 
-// `ebb launch` asks mpirun for its version first: that one is no rank.
-bool trains(pid_t pid) {
+// Whether the process is a rank. `ebb launch` first runs mpirun for its version.
+bool is_rank(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
   std::string program, command;
   std::getline(in, program, '\0');
@@ -69,18 +68,18 @@ class Faults : public ::testing::Test {
     more.insert(more.begin(), kKeep.begin(), kKeep.end());
     return tiny_->launch(name, more);
   }
-  // The ranks that a launch has started by now.
+  // The ranks that a launch has started up to now.
   static std::vector<pid_t> ranks_of(const Process& launched) {
     std::vector<pid_t> ranks;
     for (const pid_t mpirun : children(launched.pid()))
       for (const pid_t child : children(mpirun))
-        if (trains(child)) ranks.push_back(child);
+        if (is_rank(child)) ranks.push_back(child);
     return ranks;
   }
   static void expect_gone(const std::vector<pid_t>& ranks) {
     for (const pid_t rank : ranks) EXPECT_FALSE(is_alive(rank)) << rank;
   }
-  // Goes on to the end, and ends with what an undisturbed run has.
+  // Resumes the run to its end, and compares its result with that of the undisturbed run.
   static void expect_resumes(const std::string& name) {
     const ProcessResult resumed = tiny_->train(2, name, kKeep);
     ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
@@ -88,43 +87,44 @@ class Faults : public ::testing::Test {
               checkpoint_tensors(tiny_->run_folder("undisturbed")));
     EXPECT_EQ(losses(tiny_->run_folder(name)), losses(tiny_->run_folder("undisturbed")));
   }
-  // A run on two ranks with the shim in one of them.
-  static ProcessResult with_fault(const std::string& name, const std::map<std::string, std::string>& fault,
-                                  std::vector<std::string> more = {}) {
+  // Runs two ranks with the shim in one of them.
+  static ProcessResult run_with_fault(const std::string& name,
+                                      const std::map<std::string, std::string>& fault,
+                                      std::vector<std::string> more = {}) {
     ProcessOptions options;
     options.environment = fault;
     options.environment["LD_PRELOAD"] = std::getenv("EBB_FAULT_SHIM");
     more.insert(more.begin(), kKeep.begin(), kKeep.end());
     return run(tiny_->command(2, name, std::move(more)), options);
   }
-  // How many blocks and how many calls that write a checkpoint there are in such a run.
+  // Counts the blocks, and the calls that write a checkpoint, in such a run.
   static std::pair<long, long> count(int rank, const std::vector<std::string>& more) {
     const std::string path = tiny_->folder() / "count";
     fs::remove(path);
     fs::remove_all(tiny_->run_folder("counted"));
-    const ProcessResult result =
-        with_fault("counted", {{"EBB_FAULT_RANK", std::to_string(rank)}, {"EBB_FAULT_COUNT", path}}, more);
+    const ProcessResult result = run_with_fault(
+        "counted", {{"EBB_FAULT_RANK", std::to_string(rank)}, {"EBB_FAULT_COUNT", path}}, more);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     std::pair<long, long> counted{0, 0};
     std::ifstream(path) >> counted.first >> counted.second;
     return counted;
   }
 
-  // Long enough that what happens at a random moment of it happens in a step or a save.
+  // Long enough that a random moment lies in a step or a save.
   static inline const std::vector<std::string> kKeep = {"run.steps=400", "checkpoint.every=20",
                                                         "checkpoint.keep=10"};
   static TinyRun* tiny_;
   static ProcessResult undisturbed_;
-  static double seconds_;  // that the undisturbed one trained
+  static double seconds_;  // training time of the undisturbed run
 };
 TinyRun* Faults::tiny_ = nullptr;
 ProcessResult Faults::undisturbed_;
 double Faults::seconds_ = 0;
 
-TEST_F(Faults, KilledAtAnyMomentItResumesToTheSameBits) {
+TEST_F(Faults, ARunKilledAtAnyMomentResumesToTheSameBits) {
   std::mt19937 random(7);
   std::uniform_real_distribution<double> moment(0, seconds_);
-  long in_training = 0, said = 0;
+  long in_training = 0, reported = 0;
   for (long round = 0; round < rounds(6); ++round) {
     const bool all = round % 3 == 2;
     const double wait_s = moment(random);
@@ -140,17 +140,17 @@ TEST_F(Faults, KilledAtAnyMomentItResumesToTheSameBits) {
       if (all || i == one) ::kill(ranks[i], SIGKILL);
     const ProcessResult result = launched.wait();
     EXPECT_FALSE(result.timed_out);
-    // 0 where it was over when the signal came.
+    // 0 if the run ended before the signal.
     const bool finished = fs::exists(tiny_->run_folder(name) + "/results.json");
     EXPECT_THAT(result.exit_code, AnyOf(5, finished ? 0 : 5)) << result.out << result.err;
     if (result.exit_code == 5) {
       ++in_training;
       EXPECT_THAT(result.err, HasSubstr("killed"));
-      EXPECT_THAT(result.err, HasSubstr("process rank "));  // mpirun's: which one, its process and its host
+      EXPECT_THAT(result.err, HasSubstr("process rank "));  // mpirun names the rank, its process and its host
     }
-    // The one that is left says what it waited for, unless mpirun was quicker to end it.
+    // The other rank reports what it waited for, unless mpirun ends it first.
     if (result.err.find("is gone; its last was ") != std::string::npos) {
-      ++said;
+      ++reported;
       for (const char* text : {"cannot end on rank ", "(number ", " bytes)", ", process ", "from stage "})
         EXPECT_THAT(result.err, HasSubstr(text));
     }
@@ -158,10 +158,10 @@ TEST_F(Faults, KilledAtAnyMomentItResumesToTheSameBits) {
     expect_resumes(name);
   }
   EXPECT_GE(in_training, rounds(6) / 2);
-  EXPECT_GE(said, 1);
+  EXPECT_GE(reported, 1);
 }
 
-TEST_F(Faults, AStoppedRankIsFoundWithinTheTimeoutAndNamed) {
+TEST_F(Faults, AStoppedRankIsReportedWithinTheTimeout) {
   Process launched(launch("stopped", {"run.steps=100000", "parallel.timeout=3s"}));
   ASSERT_TRUE(launched.wait_for_output("step 2")) << launched.out() << launched.err();
   const auto ranks = ranks_of(launched);
@@ -173,14 +173,14 @@ TEST_F(Faults, AStoppedRankIsFoundWithinTheTimeoutAndNamed) {
   EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
   for (const char* text : {"rank 1 (", "(number ", " bytes)", "limit of 3 s", "stage "})
     EXPECT_THAT(result.err, HasSubstr(text));
-  // Where the stop met it: before this collective, or within it.
+  // The rank stopped before this collective or in it.
   EXPECT_THAT(result.err,
               AnyOf(HasSubstr("has not started it, its last was"), HasSubstr("started it from stage ")));
-  EXPECT_EQ(result.err.find("gave up"), std::string::npos) << "said twice: " << result.err;
+  EXPECT_EQ(result.err.find("gave up"), std::string::npos) << "reported twice: " << result.err;
   expect_gone(ranks);
 }
 
-TEST_F(Faults, ASlowRankIsNamedOnTheScreenAndInTheMetrics) {
+TEST_F(Faults, ASlowRankIsReportedOnTheScreenAndInTheMetrics) {
   EXPECT_EQ(undisturbed_.out.find("is slow"), std::string::npos) << undisturbed_.out;
   ProcessOptions options;
   options.limit = std::chrono::seconds(120);
@@ -189,17 +189,17 @@ TEST_F(Faults, ASlowRankIsNamedOnTheScreenAndInTheMetrics) {
   ASSERT_TRUE(launched.wait_for_output("step 2")) << launched.out() << launched.err();
   const auto ranks = ranks_of(launched);
   ASSERT_EQ(ranks.size(), 2U);
-  ASSERT_EQ(launched.out().find("is slow"), std::string::npos) << "named before anybody slowed it down";
-  // Held up again and again, as by another program on its cores, so that each of its steps takes some tenths
-  // of a second while the other's take a hundredth of that.
-  bool named = false;
-  for (int stops = 0; stops < 1000 && !named; ++stops) {
+  ASSERT_EQ(launched.out().find("is slow"), std::string::npos) << "reported before it was slow";
+  // Stop and continue rank 1 many times, like another program on its cores. Each of its steps then
+  // takes some tenths of a second, a hundred times as long as a step of rank 0.
+  bool reported = false;
+  for (int stops = 0; stops < 1000 && !reported; ++stops) {
     ::kill(ranks[1], SIGSTOP);
-    named = launched.wait_for_output("is slow", std::chrono::milliseconds(50));
+    reported = launched.wait_for_output("is slow", std::chrono::milliseconds(50));
     ::kill(ranks[1], SIGCONT);
     std::this_thread::sleep_for(std::chrono::microseconds(500));
   }
-  EXPECT_TRUE(named);
+  EXPECT_TRUE(reported);
   launched.signal(SIGTERM);
   const ProcessResult result = launched.wait();
   EXPECT_EQ(result.exit_code, 75) << result.out << result.err;
@@ -215,8 +215,8 @@ TEST_F(Faults, ASlowRankIsNamedOnTheScreenAndInTheMetrics) {
   EXPECT_GE(slow_steps, 5);
 }
 
-TEST_F(Faults, MemoryRefusedAnywhereEndsAllRanksWithTheFacts) {
-  // Large enough that some blocks come from the cache, which maps them itself.
+TEST_F(Faults, RefusedMemoryEndsAllRanksWithAReport) {
+  // Large enough that some blocks come from the block cache, which calls mmap.
   const std::vector<std::string> three = {"run.steps=3", "checkpoint.every=2", "data.batch=512",
                                           "model.width=32"};
   std::set<std::string> stages;
@@ -229,7 +229,7 @@ TEST_F(Faults, MemoryRefusedAnywhereEndsAllRanksWithTheFacts) {
       SCOPED_TRACE("rank " + std::to_string(rank) + ", block " + std::to_string(at) + " of " +
                    std::to_string(blocks));
       fs::remove_all(tiny_->run_folder("refused"));
-      const ProcessResult result = with_fault(
+      const ProcessResult result = run_with_fault(
           "refused", {{"EBB_FAULT_RANK", std::to_string(rank)}, {"EBB_FAULT_BLOCK", std::to_string(at)}},
           three);
       EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
@@ -246,9 +246,9 @@ TEST_F(Faults, MemoryRefusedAnywhereEndsAllRanksWithTheFacts) {
   }
 }
 
-// The long form above finds no block in a save, and rightly: it writes the tensors where they lie. Twice as
-// many saves, not one block more.
-TEST_F(Faults, ASaveTakesNoBlock) {
+// A save writes the tensors without a copy, so faults_long finds no block in it. Twice as many
+// saves allocate no more blocks.
+TEST_F(Faults, ASaveAllocatesNoBlock) {
   const auto blocks = [](int steps, int saves) {
     return count(0, {"run.steps=" + std::to_string(steps),
                      "checkpoint.every=" + std::to_string(steps / saves), "data.batch=512", "model.width=32"})
@@ -259,9 +259,9 @@ TEST_F(Faults, ASaveTakesNoBlock) {
   EXPECT_EQ(four_saves, eight_saves);
 }
 
-// Where a signal from outside cannot be aimed: at single blocks (in setup, forward, backward, reduce) and at
-// each write of a save.
-TEST_F(Faults, KilledAtABlockOrAWriteItResumesToTheSameBits) {
+// A signal from outside cannot hit an exact point. The shim kills the rank at single blocks (in
+// setup, forward, backward and reduce) and at each write of a save.
+TEST_F(Faults, ARunKilledAtABlockOrAWriteResumesToTheSameBits) {
   const std::vector<std::string> six = {"run.steps=6", "checkpoint.every=2"};
   ASSERT_EQ(tiny_->train(2, "six", six).exit_code, 0);
   const auto expected = checkpoint_tensors(tiny_->run_folder("six"));
@@ -276,21 +276,21 @@ TEST_F(Faults, KilledAtABlockOrAWriteItResumesToTheSameBits) {
         const long at = 1 + (2 * i + 1) * (all - 1) / (2 * tries);
         SCOPED_TRACE("rank " + std::to_string(rank) + ", " + variable + " " + std::to_string(at) + " of " +
                      std::to_string(all));
-        fs::remove_all(tiny_->run_folder("aimed"));
-        const ProcessResult result = with_fault("aimed",
-                                                {{"EBB_FAULT_RANK", std::to_string(rank)},
-                                                 {variable, std::to_string(at)},
-                                                 {"EBB_FAULT_KILL", "1"}},
-                                                six);
+        fs::remove_all(tiny_->run_folder("killed-at"));
+        const ProcessResult result = run_with_fault("killed-at",
+                                                    {{"EBB_FAULT_RANK", std::to_string(rank)},
+                                                     {variable, std::to_string(at)},
+                                                     {"EBB_FAULT_KILL", "1"}},
+                                                    six);
         EXPECT_EQ(result.exit_code, 128 + SIGKILL) << result.out << result.err;
-        ASSERT_EQ(tiny_->train(2, "aimed", six).exit_code, 0);
-        EXPECT_EQ(checkpoint_tensors(tiny_->run_folder("aimed")), expected);
+        ASSERT_EQ(tiny_->train(2, "killed-at", six).exit_code, 0);
+        EXPECT_EQ(checkpoint_tensors(tiny_->run_folder("killed-at")), expected);
       }
     }
   }
 }
 
-TEST_F(Faults, AWriteThatFailsLeavesTheCheckpointBeforeWhole) {
+TEST_F(Faults, AFailedWriteLeavesThePreviousCheckpointIntact) {
   const std::vector<std::string> twelve = {"run.steps=12", "checkpoint.every=12", "checkpoint.resume=force"};
   ASSERT_EQ(tiny_->train(2, "base", {"run.steps=10", "checkpoint.keep=10"}).exit_code, 0);
   fs::remove(tiny_->run_folder("base") + "/results.json");
@@ -310,14 +310,14 @@ TEST_F(Faults, AWriteThatFailsLeavesTheCheckpointBeforeWhole) {
         SCOPED_TRACE("rank " + std::to_string(rank) + ", call " + std::to_string(at) + " of " +
                      std::to_string(calls) + ", " + error);
         copy_base("cut");
-        const ProcessResult result = with_fault("cut",
-                                                {{"EBB_FAULT_RANK", std::to_string(rank)},
-                                                 {"EBB_FAULT_WRITE", std::to_string(at)},
-                                                 {"EBB_FAULT_ERROR", error}},
-                                                twelve);
+        const ProcessResult result = run_with_fault("cut",
+                                                    {{"EBB_FAULT_RANK", std::to_string(rank)},
+                                                     {"EBB_FAULT_WRITE", std::to_string(at)},
+                                                     {"EBB_FAULT_ERROR", error}},
+                                                    twelve);
         EXPECT_EQ(result.exit_code, 8) << result.out << result.err;
         EXPECT_THAT(result.err, HasSubstr("checkpoints"));
-        // Either the one before, or a new one that is whole.
+        // The newest checkpoint is the previous one, or a complete new one.
         const auto after = checkpoint_tensors(tiny_->run_folder("cut"));
         if (!fs::exists(tiny_->run_folder("cut") + "/checkpoints/step-00000012/DONE")) {
           EXPECT_EQ(after, before);
@@ -331,12 +331,12 @@ TEST_F(Faults, AWriteThatFailsLeavesTheCheckpointBeforeWhole) {
   }
 }
 
-TEST_F(Faults, TwoSignalsInARowEndItAtOnceAndItResumes) {
+TEST_F(Faults, TwoSignalsEndTheRunAtOnceAndItResumes) {
   Process launched(launch("twice"));
   ASSERT_TRUE(launched.wait_for_output("global batch"));
   const auto ranks = ranks_of(launched);
   ASSERT_EQ(ranks.size(), 2U);
-  ::kill(ranks[1], SIGSTOP);  // so that the step cannot end before the second signal
+  ::kill(ranks[1], SIGSTOP);  // the step cannot end before the second signal
   launched.signal(SIGINT);
   ASSERT_TRUE(launched.wait_for_output("press Ctrl-C again"));
   launched.signal(SIGINT);
@@ -347,7 +347,7 @@ TEST_F(Faults, TwoSignalsInARowEndItAtOnceAndItResumes) {
   expect_resumes("twice");
 }
 
-TEST_F(Faults, ASignalWhileSavingLetsTheSaveEnd) {
+TEST_F(Faults, ASignalDuringASaveLetsItComplete) {
   const std::vector<std::string> often = {"run.steps=400", "checkpoint.every=1", "checkpoint.keep=3"};
   ASSERT_EQ(tiny_->train(2, "often", often).exit_code, 0);
   for (long round = 0; round < rounds(3); ++round) {
@@ -364,7 +364,7 @@ TEST_F(Faults, ASignalWhileSavingLetsTheSaveEnd) {
     };
     const auto limit = Clock::now() + std::chrono::seconds(20);
     while (!saving() && Clock::now() < limit) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    ASSERT_LT(Clock::now(), limit) << "no save was seen under way";
+    ASSERT_LT(Clock::now(), limit) << "no save in progress was seen";
     launched.signal(SIGTERM);
     const ProcessResult result = launched.wait();
     EXPECT_EQ(result.exit_code, 75) << result.out << result.err;
@@ -373,7 +373,7 @@ TEST_F(Faults, ASignalWhileSavingLetsTheSaveEnd) {
   }
 }
 
-TEST_F(Faults, CtrlCToTheWholeGroupOfMpirunSavesAndGoesOn) {
+TEST_F(Faults, CtrlCToTheGroupOfMpirunSavesAndTheRunResumes) {
   Process run(tiny_->command(2, "ctrl-c", {"run.steps=3000", "memory.log_every=100"}));
   ASSERT_TRUE(run.wait_for_output("step 1/"));
   run.signal_group(SIGINT);
