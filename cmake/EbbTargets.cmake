@@ -33,15 +33,44 @@ target_link_libraries(ebb_options INTERFACE fmt::fmt nlohmann_json::nlohmann_jso
 
 include(EbbPrecompiled)
 
+# Each layer with TORCH gets a second target, ebb_<layer>_config. It holds the CONFIG sources, which reach no header of the
+# framework (tests/shape follows their includes), and links the same half of the layers below. A program that needs
+# configurations alone links these and no LibTorch. CONFIG_LIBRARIES are what the CONFIG sources need.
 function(ebb_layer name)
-  cmake_parse_arguments(A "TORCH" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(A "TORCH" "" "SOURCES;LAYERS;LIBRARIES;CONFIG;CONFIG_LIBRARIES" ${ARGN})
+  if(A_TORCH)
+    ebb_config_layer(${name} SOURCES ${A_CONFIG} LAYERS ${A_LAYERS} LIBRARIES ${A_CONFIG_LIBRARIES})
+    list(APPEND A_LIBRARIES ebb_${name}_config LibTorch::CPU)
+  endif()
   list(TRANSFORM A_LAYERS PREPEND ebb_)
+  if(NOT A_SOURCES)
+    add_library(ebb_${name} INTERFACE)
+    target_link_libraries(ebb_${name} INTERFACE ebb_options ${A_LAYERS} ${A_LIBRARIES})
+    return()
+  endif()
   add_library(ebb_${name} STATIC ${A_SOURCES})
   target_link_libraries(ebb_${name} PUBLIC ebb_options ${A_LAYERS} ${A_LIBRARIES})
-  if(A_TORCH)
-    target_link_libraries(ebb_${name} PUBLIC LibTorch::CPU)
-  endif()
   ebb_use_precompiled(ebb_${name})
+endfunction()
+
+# The half of a layer that sees no framework.
+function(ebb_config_layer name)
+  cmake_parse_arguments(A "" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
+  foreach(used IN LISTS A_LAYERS)
+    if(TARGET ebb_${used}_config)
+      list(APPEND A_LIBRARIES ebb_${used}_config)
+    else()
+      list(APPEND A_LIBRARIES ebb_${used})
+    endif()
+  endforeach()
+  if(NOT A_SOURCES)
+    add_library(ebb_${name}_config INTERFACE)
+    target_link_libraries(ebb_${name}_config INTERFACE ebb_options ebb_config ${A_LIBRARIES})
+    return()
+  endif()
+  add_library(ebb_${name}_config STATIC ${A_SOURCES})
+  target_link_libraries(ebb_${name}_config PUBLIC ebb_options ebb_config ${A_LIBRARIES})
+  ebb_use_precompiled(ebb_${name}_config)
 endfunction()
 
 # All test programs, for the presets that build no more than these.

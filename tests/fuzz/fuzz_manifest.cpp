@@ -1,6 +1,7 @@
 // A checkpoint's manifest, under a DONE that agrees with it: else the hash alone would refuse all.
 #include "base/digest.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/verify.h"
 #include "fuzz/input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

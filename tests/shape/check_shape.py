@@ -37,19 +37,24 @@ def check_includes(root, rules):
 
 
 def check_linked_layers(root, rules):
-    for path, text in shape.cmake_lists(root):
-        for call in re.finditer(r"\bebb_layer\(\s*(\w+)([^)]*)\)", text):
-            layer, words = call.group(1), call.group(2).split()
-            where = f"{path.relative_to(root)}: ebb_layer({layer})"
-            if layer not in rules.may_use:
-                yield f"{where}: not a layer of layers.txt"
-                continue
-            names = words[words.index("LAYERS") + 1 :] if "LAYERS" in words else []
-            for used in names:
-                if used.isupper():
+    for path, layer, words in shape.layer_calls(root):
+        where = f"{path.relative_to(root)}: ebb_layer({layer})"
+        if layer not in rules.may_use:
+            yield f"{where}: not a layer of layers.txt"
+            continue
+        for used in shape.words_after(words, "LAYERS"):
+            if used not in rules.may_use[layer]:
+                yield f"{where}: links {used}, which layers.txt does not allow"
+
+
+def check_config_sees_no_framework(root, rules):
+    for path, _, words in shape.layer_calls(root):
+        for name in shape.words_after(words, "CONFIG"):
+            source = path.parent / name
+            for _, _, included, chain in shape.includes_from(root, source) if source.is_file() else []:
+                if included.startswith(tuple(rules.framework)):
+                    yield f"{' -> '.join(chain)}: a CONFIG source reaches <{included}>"
                     break
-                if used not in rules.may_use[layer]:
-                    yield f"{where}: links {used}, which layers.txt does not allow"
 
 
 def check_lines(root, rules):
@@ -94,7 +99,7 @@ def check_mirror(root, rules):
             yield f"{where}: tests/CMakeLists.txt does not name it, so its tests do not run"
 
 
-CHECKS = [check_includes, check_linked_layers, check_lines, check_every_file_is_used, check_mirror]
+CHECKS = [check_includes, check_linked_layers, check_config_sees_no_framework, check_lines, check_every_file_is_used, check_mirror]
 
 
 def problems(root, rules):

@@ -22,6 +22,7 @@ layer comm: memory
 layer step: core comm   # a remark
 only yaml-cpp/: config
 never torch/: base
+framework torch/ ATen/
 tests shape
 lines 20
 """
@@ -112,6 +113,19 @@ class ShapeTest(TreeTest):
         self.expect(
             {"trainer/base/CMakeLists.txt": "ebb_layer(base SOURCES units.cpp\n  LAYERS comm LIBRARIES fmt::fmt)\n"},
             "trainer/base/CMakeLists.txt: ebb_layer(base): links comm, which layers.txt does not allow",
+        )
+
+    def test_configuration_reaches_no_framework_header(self):
+        tree = {
+            "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH CONFIG config.cpp SOURCES mpi.cpp LAYERS memory)\n",
+            "trainer/comm/config.cpp": '#include "comm/config.h"\n',
+            "trainer/comm/config.h": '#include "comm/world.h"\n',
+        }
+        self.expect(tree)
+        self.expect(
+            {**tree, "trainer/comm/world.h": '#include "base/units.h"\n\n#include <ATen/ATen.h>\n'},
+            "trainer/comm/config.cpp -> trainer/comm/config.h -> trainer/comm/world.h: "
+            "a CONFIG source reaches <ATen/ATen.h>",
         )
 
     def test_long_files_are_found(self):

@@ -13,6 +13,7 @@ class Rules:
 
     def __init__(self, text):
         self.may_use, self.only, self.never, self.tests_only = {}, {}, {}, set()
+        self.framework = []
         self.most_lines = None
         for number, line in enumerate(text.splitlines(), 1):
             line = line.split("#")[0].strip()
@@ -35,6 +36,8 @@ class Rules:
             self.only[name] = set(values)
         elif word == "never":
             self.never[name] = set(values)
+        elif word == "framework":
+            self.framework += rest.split()
         elif word == "tests":
             self.tests_only |= set(rest.split())
         elif word == "lines":
@@ -68,3 +71,34 @@ def cmake_lists(root):
     for path in paths:
         if path.is_file():
             yield path, re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+
+
+def layer_calls(root):
+    """(path, layer, words) of each ebb_layer(…)."""
+    for path, text in cmake_lists(root):
+        for call in re.finditer(r"\bebb_layer\(\s*(\w+)([^)]*)\)", text):
+            yield path, call.group(1), call.group(2).split()
+
+
+def words_after(words, keyword):
+    """The words of a CMake call that follow `keyword`, up to the next keyword."""
+    if keyword not in words:
+        return
+    for word in words[words.index(keyword) + 1 :]:
+        if re.fullmatch(r"[A-Z_]+", word):
+            return
+        yield word
+
+
+def includes_from(root, path):
+    """(file, line, name, chain) of each include that `path` reaches; `chain` are the files that lead to `file`."""
+    trainer, seen, waiting = root / "trainer", {path}, [(path, [])]
+    while waiting:
+        file, chain = waiting.pop(0)
+        chain = [*chain, file.relative_to(root).as_posix()]
+        for line, name, _ in includes_of(file):
+            yield file, line, name, chain
+            target = trainer / name
+            if target.is_file() and target not in seen:
+                seen.add(target)
+                waiting.append((target, chain))

@@ -6,6 +6,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "checkpoint/store.h"
+#include "checkpoint/verify.h"
 #include "comm/agree.h"
 
 namespace ebb::checkpoint {

@@ -51,8 +51,5 @@ void write_manifest(const std::filesystem::path& folder, const Manifest& manifes
 // Checks DONE, the manifest's hash and the format's version. Error(checkpoint) says what is wrong with it;
 // NewerFormat as above.
 Manifest read_manifest(const std::filesystem::path& folder);
-// Reads every file whole: its size and XXH3 must be the manifest's. Error(checkpoint) names the first that
-// differs, and how.
-void verify_files(const std::filesystem::path& folder, const Manifest& manifest);
 
 }  // namespace ebb::checkpoint

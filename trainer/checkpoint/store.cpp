@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "checkpoint/partition.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/verify.h"
 #include "comm/agree.h"
 
 namespace ebb::checkpoint {

@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "comm/backend.h"
 #include "comm/communicator.h"
 
 namespace ebb::comm {
-
-enum class Backend { automatic, single, mpi, nccl };
 
 // The process's place among the ranks that mpirun started (or alone). Owns MPI_Init_thread
 // (MPI_THREAD_MULTIPLE) and MPI_Finalize; MPI is not initialised when no launcher is seen (no

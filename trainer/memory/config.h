@@ -3,9 +3,11 @@
 #include <optional>
 
 #include "config/section.h"
-#include "memory/leak_gate.h"
 
 namespace ebb::memory {
+
+// What happens where a step leaves other bytes alive than the step before it: LeakGate.
+enum class LeakPolicy { error, warn, off };
 
 struct MemoryConfig {
   LeakPolicy leak = LeakPolicy::error;

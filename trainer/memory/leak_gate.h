@@ -4,11 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "memory/config.h"
 #include "memory/ledger.h"
 
 namespace ebb::memory {
-
-enum class LeakPolicy { error, warn, off };
 
 // Stands at the end of a step: bytes handed out and alive must equal those at the end of the step before,
 // class by class, on host and device, from the second step on. There is no list of exemptions.

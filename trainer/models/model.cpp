@@ -5,19 +5,6 @@
 
 namespace ebb::models {
 
-void ModelConfig::describe(config::Section& s) {
-  s.choice("kind", kind, {{"vae", Kind::vae}, {"gpt", Kind::gpt}})
-      .doc(
-          "The family of the model. vae: a variational autoencoder of images. gpt: a decoder-only "
-          "transformer of text.");
-  s.only_where(
-      "model.kind is vae", [this] { return kind == Kind::vae; },
-      [this](config::Section& keys) { vae.describe(keys); });
-  s.only_where(
-      "model.kind is gpt", [this] { return kind == Kind::gpt; },
-      [this](config::Section& keys) { gpt.describe(keys); });
-}
-
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleShape& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed) {
   if (config.kind == Kind::gpt) return std::make_unique<Gpt>(config.gpt, sample, dtype, device, seed);

@@ -8,25 +8,14 @@
 #include <variant>
 #include <vector>
 
-#include "config/section.h"
 #include "core/phase.h"
 #include "core/sample.h"
 #include "core/stateful.h"
-#include "models/gpt/config.h"
+#include "models/config.h"
 #include "models/sampler.h"
-#include "models/vae/config.h"
 #include "numerics/precision.h"
 
 namespace ebb::models {
-
-enum class Kind { vae, gpt };
-
-struct ModelConfig {
-  Kind kind = Kind::vae;
-  VaeConfig vae;
-  GptConfig gpt;
-  void describe(config::Section& s);
-};
 
 // A generative model on one device. It knows no ranks: it runs its units through the runner that it is given.
 // Its State holds every parameter by name, and the shape of the samples that it was made for as

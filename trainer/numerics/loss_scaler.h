@@ -1,21 +1,10 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <string>
 
-#include "config/section.h"
+#include "numerics/config.h"
 
 namespace ebb::numerics {
-
-struct LossScaleConfig {
-  double initial = 65536;
-  double floor = 1.0 / 16;  // below it the run has diverged: code 6
-  double ceiling = 16777216;
-  std::int64_t growth_interval = 1000;  // accepted steps in a row before the scale doubles
-  std::int64_t hysteresis = 1;  // overflows since the scale last grew that are forgiven before it halves
-  void describe(config::Section& s);
-  [[nodiscard]] std::string wrong() const;  // what is wrong with the values together; empty: nothing
-};
 
 // Dynamic loss scale with hysteresis. Decides from one flag that all ranks agree on, so that its state is the
 // same everywhere. fp32 and bf16 runs use a fixed scale of 1 (`fixed()`), whose accept(true) still refuses

@@ -1,9 +1,10 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include "numerics/config.h"
+
 namespace ebb::numerics {
 
-enum class Dtype { fp16, bf16, fp32 };
 inline at::ScalarType scalar_type(Dtype d) {
   return d == Dtype::fp16 ? at::kHalf : d == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
 }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "numerics/attention_shape.h"
+
 // The operators of sequence models; what ops.h says of storage, computation and derivatives holds here
 // too.
 namespace ebb::numerics {
@@ -32,10 +34,6 @@ NormOfSum rms_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at:
 // silu(gate) * up, elementwise (Shazeer, "GLU variants improve transformer", 2020).
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
-struct AttentionHeads {
-  std::int64_t query, key;  // key heads are shared by query / key query heads each
-};
-
 // Causal attention softmax(Q K^T / sqrt(D)) V of each head. qkv [B, T, (query + 2 key) D] holds the heads of
 // Q, then those of K, then those of V -> [B, T, query D]. With `rope` [2, T, D / 2] fp32 (cosines, then
 // sines), Q and K are first turned by their positions, in fp32. Never holds [T, T]: rows of scores are made
@@ -57,16 +55,6 @@ void require_documents_on_gpu(std::int64_t head_width, at::ScalarType dtype);
 // The documents of tokens [B, T], for attention() on `device`: one begins at each token `end` (the one that
 // ends a document begins the next) and at each row's first.
 Documents documents_of(const at::Tensor& tokens, std::int64_t end, at::Device device);
-
-// How the angles of `rope` are made smaller than those that a model began with, so that it sees further.
-// linear: all by `factor` (Chen et al., "Extending context window ... via positional interpolation", 2023).
-// llama3: pairs that turn less than `low` times in `original` positions by `factor`, those that turn more
-// than `high` times not at all, and those between by a mixture (Llama 3.1).
-struct RopeScaling {
-  enum class Kind { none, linear, llama3 } kind = Kind::none;
-  double factor = 8, low = 1, high = 4;
-  std::int64_t original = 8192;
-};
 
 // `rope` for attention(): angle t theta^(-2i / D) at position t and pair i (Su et al., "RoFormer", 2021), for
 // `positions` from `first` on. On the CPU.

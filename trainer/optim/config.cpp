@@ -1,4 +1,4 @@
-#include "optim/optimizer.h"
+#include "optim/config.h"
 
 namespace ebb::optim {
 

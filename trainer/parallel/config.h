@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "comm/world.h"
+#include "comm/backend.h"
 #include "config/section.h"
 
 namespace ebb::parallel {

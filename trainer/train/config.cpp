@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "config/document.h"
 #include "data/tokenizer.h"
 
@@ -45,13 +46,6 @@ void RunConfig::describe(config::Section& s) {
       .at_least(3)
       .doc("A run whose sign of life is older than this is taken for dead, and its folder may be taken over.")
       .free_to_change();
-}
-
-void PrecisionConfig::describe(config::Section& s) {
-  using numerics::Dtype;
-  s.choice("dtype", dtype, {{"fp16", Dtype::fp16}, {"bf16", Dtype::bf16}, {"fp32", Dtype::fp32}})
-      .doc("Type of parameters, gradients, activations and inputs. Losses, norms and moments are fp32.");
-  s.section("loss_scale", loss_scale, "Dynamic loss scale; used by fp16 only.");
 }
 
 void Config::describe(config::Section& s) {

@@ -4,15 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/config.h"
 #include "checkpoint/lease.h"
-#include "checkpoint/store.h"
 #include "config/section.h"
 #include "data/config.h"
 #include "memory/config.h"
-#include "models/model.h"
-#include "numerics/loss_scaler.h"
-#include "numerics/precision.h"
-#include "optim/optimizer.h"
+#include "models/config.h"
+#include "numerics/config.h"
+#include "optim/config.h"
 #include "parallel/config.h"
 #include "telemetry/config.h"
 
@@ -36,18 +35,12 @@ struct RunConfig {
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
 };
 
-struct PrecisionConfig {
-  numerics::Dtype dtype = numerics::Dtype::fp16;
-  numerics::LossScaleConfig loss_scale;
-  void describe(config::Section& s);
-};
-
 // The whole configuration of a run: each part belongs to its layer.
 struct Config {
   RunConfig run;
   models::ModelConfig model;
   data::DataConfig data;
-  PrecisionConfig precision;
+  numerics::PrecisionConfig precision;
   optim::OptimizerConfig optimizer;
   parallel::ParallelConfig parallel;
   memory::MemoryConfig memory;

@@ -52,7 +52,7 @@ std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name
   return data::open_windows(split, {config.data.context, config.model.gpt.vocabulary, format});
 }
 
-numerics::LossScaler make_scaler(const PrecisionConfig& precision) {
+numerics::LossScaler make_scaler(const numerics::PrecisionConfig& precision) {
   return precision.dtype == numerics::Dtype::fp16 ? numerics::LossScaler(precision.loss_scale)
                                                   : numerics::LossScaler::fixed();
 }

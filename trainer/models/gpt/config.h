@@ -4,7 +4,7 @@
 #include <string>
 
 #include "config/section.h"
-#include "numerics/sequence.h"
+#include "numerics/attention_shape.h"
 
 namespace ebb::models {
 

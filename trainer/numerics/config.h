@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "config/section.h"
+
+namespace ebb::numerics {
+
+// The number format of parameters, gradients, activations and inputs.
+enum class Dtype { fp16, bf16, fp32 };
+
+struct LossScaleConfig {
+  double initial = 65536;
+  double floor = 1.0 / 16;  // below it the run has diverged: code 6
+  double ceiling = 16777216;
+  std::int64_t growth_interval = 1000;  // accepted steps in a row before the scale doubles
+  std::int64_t hysteresis = 1;          // overflows since the last growth that do not halve the scale
+  void describe(config::Section& s);
+  [[nodiscard]] std::string wrong() const;  // what is wrong with the values together, else empty
+};
+
+// The `precision` section.
+struct PrecisionConfig {
+  Dtype dtype = Dtype::fp16;
+  LossScaleConfig loss_scale;
+  void describe(config::Section& s);
+};
+
+}  // namespace ebb::numerics
