@@ -45,20 +45,17 @@ RENDERS = {
 REFUSALS = {
     # The configuration, and the ranks that it is for
     "config is empty": given(config=None),
-    "config is no YAML": text("a: ["),
-    "config is a map, and has to be the whole configuration as one string": given("config.run.name=x", config=None),
+    "config is not YAML": text("a: ["),
+    "config is a map, but has to be the whole configuration as one string": given("config.run.name=x", config=None),
     "data.batch of the run is 256, which 7 workers x 1 slots": given("workers=7"),
     "data.batch of the run is 9": given("workers=2", "overrides[0]=data.batch=9"),
-    "data.batch of the run is 256 (where nothing says it), which 7 workers x 1 slots": text("run: {name: a}", CLAIM, "workers=7"),
+    "data.batch of the run is 256 (the default), which 7 workers x 1 slots": text("run: {name: a}", CLAIM, "workers=7"),
     "parallel.ranks of the run is 3, and 1 workers x 1 slots are 1": text("parallel: {ranks: 3}"),
-    "memory.budget of the run is 8GiB (8589934592 bytes) for each of slotsPerWorker=2 ranks, and worker.resources.limits.memory=12Gi (12884901888 bytes) is less":
-        text("memory: {budget: 8GiB}", "slotsPerWorker=2,worker.resources.limits.memory=12Gi"),
-    "memory.budget of the run is 1.5 KiB (1536 bytes) for each of slotsPerWorker=1 ranks, and worker.resources.limits.memory=1535 (1535 bytes)":
-        text("memory: {budget: 1.5 KiB}", "worker.resources.limits.memory=1535,shm.size=1Ki"),
-    "worker.resources.limits.memory=8589934592 (8589934592 bytes)": text("memory: {budget: 8589934593}", "worker.resources.limits.memory=8589934592"),
-    "worker.resources.limits.memory=4e9 (4000000000 bytes)": text("memory: {budget: 4GiB}", "worker.resources.limits.memory=4e9"),
-    "Lower memory.budget to 6442450944 bytes": given("slotsPerWorker=2,worker.resources.limits.memory=12Gi", "overrides[0]=memory.budget=8 GB"),
     "shm.size=2Gi counts against worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
+    "shm.size=1Gi counts against worker.resources.limits.memory=1073741823,": given("shm.size=1Gi,worker.resources.limits.memory=1073741823"),
+    "shm.size=4Gi counts against worker.resources.limits.memory=4e9": given("shm.size=4Gi,worker.resources.limits.memory=4e9"),
+    "shm.size=1.5Ki counts against worker.resources.limits.memory=1535": given("shm.size=1.5Ki,worker.resources.limits.memory=1535"),
+    "shm.size=6G counts against worker.resources.limits.memory=5999M": given("shm.size=6G,worker.resources.limits.memory=5999M"),
     "mode job is one pod": given("mode=job,workers=2"),
     # What the schema knows
     "at '/workers': minimum: got 0, want 1": given("workers=0"),
@@ -91,28 +88,28 @@ REFUSALS = {
     # Names
     "cannot be the name of a job": given("fullnameOverride=1st"),
     # 41 + 9 of the digest + 14 of -worker-10000 less one
-    "is too long a name: it has 64 characters, and Kubernetes allows 63. Set fullnameOverride to at most 45 characters":
+    " is too long: it has 64 characters, and Kubernetes allows 63. Set fullnameOverride to at most 45 characters":
         given("fullnameOverride=a123456789b123456789c123456789d123456789e12345"),
     "Set fullnameOverride to at most 44 characters": given("fullnameOverride=a123456789b123456789c123456789d123456789e1234", "workers=16"),
     # Volumes
-    "checkpoints have no place": given(checkpoints=None),
-    "checkpoints are given more than one place (existingClaim, claim.size)": given("checkpoints.existingClaim=x"),
-    "checkpoints are given more than one place (claim.size, emptyDir)": given("checkpoints.emptyDir=true"),
-    "data is given more than one place (existingClaim, claim.size)": given("data.existingClaim=x,data.claim.size=1Gi"),
-    "data is given more than one place (ephemeral.size, emptyDir)": given("data.emptyDir=true,data.ephemeral.size=1Gi"),
-    "checkpoints.emptyDir loses them with the pod, and job.backoffLimit=20": given("checkpoints.emptyDir=true", checkpoints=None),
-    "checkpoints.ephemeral.size loses them with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
-    "job.restarts=5 starts the run again when the worker's pod is another": given("checkpoints.emptyDir=true,job.backoffLimit=0", checkpoints=None),
-    "is another folder in each of 2 workers": given("checkpoints.emptyDir=true,job.backoffLimit=0,job.restarts=0,workers=2", checkpoints=None),
-    "checkpoints.claim.accessModes is ReadWriteOnce, and 2 pods mount that claim, maybe on as many nodes (the launcher and workers=1): let it hold ReadWriteMany":
+    "checkpoints has no source": given(checkpoints=None),
+    "checkpoints has more than one source (existingClaim, claim.size)": given("checkpoints.existingClaim=x"),
+    "checkpoints has more than one source (claim.size, emptyDir)": given("checkpoints.emptyDir=true"),
+    "data has more than one source (existingClaim, claim.size)": given("data.existingClaim=x,data.claim.size=1Gi"),
+    "data has more than one source (ephemeral.size, emptyDir)": given("data.emptyDir=true,data.ephemeral.size=1Gi"),
+    "checkpoints.emptyDir loses checkpoints with the pod, and job.backoffLimit=20": given("checkpoints.emptyDir=true", checkpoints=None),
+    "checkpoints.ephemeral.size loses checkpoints with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
+    "job.restarts=5 would restart the run from the beginning in a new worker's pod": given("checkpoints.emptyDir=true,job.backoffLimit=0", checkpoints=None),
+    "is a separate folder in each of 2 workers": given("checkpoints.emptyDir=true,job.backoffLimit=0,job.restarts=0,workers=2", checkpoints=None),
+    "checkpoints.claim.accessModes is ReadWriteOnce, but 2 pods mount that claim, maybe on as many nodes (the launcher and workers=1): add ReadWriteMany":
         given("checkpoints.claim.accessModes={ReadWriteOnce}"),
-    "checkpoints.claim.accessModes is ReadWriteOnce, ReadOnlyMany, and 3 pods mount that claim": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce,ReadOnlyMany}"),
-    "data.claim.accessModes is ReadWriteOnce, and 2 pods read that claim, maybe on as many nodes: let it hold ReadWriteMany or ReadOnlyMany":
+    "checkpoints.claim.accessModes is ReadWriteOnce, ReadOnlyMany, but 3 pods mount that claim": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce,ReadOnlyMany}"),
+    "data.claim.accessModes is ReadWriteOnce, but 2 pods read that claim, maybe on as many nodes: add ReadWriteMany or ReadOnlyMany":
         given("workers=2,data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOnce}"),
     # The launcher reads the tokenizer beside one worker.
-    "data.claim.accessModes is ReadWriteOncePod, and 2 pods read that claim":
+    "data.claim.accessModes is ReadWriteOncePod, but 2 pods read that claim":
         given("data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOncePod}", "overrides[0]=data.tokenizer=${EBB_DATA:-data}/tokenizer.model"),
-    "data.emptyDir is a folder of each pod alone, and the launcher looks for the tokenizer": given("data.emptyDir=true", "overrides[0]=data.tokenizer=/data/tokenizer.model"),
+    "data.emptyDir is a separate folder of each pod, and the launcher looks for the tokenizer": given("data.emptyDir=true", "overrides[0]=data.tokenizer=/data/tokenizer.model"),
     "the run's folder would be /other/vae-fashion-mnist, which is not on the checkpoint volume (checkpoints.mountPath=/runs)": given("overrides[0]=run.dir=/other"),
     "the run's folder would be /runs2/vae-fashion-mnist": given("overrides[0]=run.dir=/runs2"),
     "the run's folder would be runs/vae-fashion-mnist": given("overrides[0]=run.dir=runs"),
@@ -142,11 +139,11 @@ REFUSALS = {
         given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].hostPath.path=/srv"),
     "launcher.extraVolumes holds x, a volume of the kind nfs, which the Pod Security Standard `restricted` does not allow: use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `baseline`)":
         given("launcher.extraVolumes[0].name=x,launcher.extraVolumes[0].nfs.server=s,launcher.extraVolumes[0].nfs.path=/"),
-    "launcher: a volume called data is mounted at /data, and the pod has none (it has config, tmp, shm, checkpoints, ssh-auth, mpi-job-config)":
+    "launcher: a volume called data is mounted at /data, but the pod has none (it has config, tmp, shm, checkpoints, ssh-auth, mpi-job-config)":
         given("data.existingClaim=sets", "launcher.initContainers[0].name=a,launcher.initContainers[0].volumeMounts[0].name=data,launcher.initContainers[0].volumeMounts[0].mountPath=/data"),
     "worker: a volume called scrach is mounted at /scratch": given("worker.extraVolumes[0].name=scratch,worker.extraVolumeMounts[0].name=scrach,worker.extraVolumeMounts[0].mountPath=/scratch"),
-    "worker: a volume called mpi-job-config is mounted at /a, and the pod has none": given("worker.extraVolumeMounts[0].name=mpi-job-config,worker.extraVolumeMounts[0].mountPath=/a"),
-    "worker: a volume called ssh-auth is mounted at /a, and the pod has none (it has config, tmp, shm, checkpoints)":
+    "worker: a volume called mpi-job-config is mounted at /a, but the pod has none": given("worker.extraVolumeMounts[0].name=mpi-job-config,worker.extraVolumeMounts[0].mountPath=/a"),
+    "worker: a volume called ssh-auth is mounted at /a, but the pod has none (it has config, tmp, shm, checkpoints)":
         given("mode=job", "worker.extraVolumeMounts[0].name=ssh-auth,worker.extraVolumeMounts[0].mountPath=/a"),
     "worker.extraVolumeMounts mounts tmp at /runs/, where something else is mounted already": given("worker.extraVolumeMounts[0].name=tmp,worker.extraVolumeMounts[0].mountPath=/runs/"),
     "launcher.extraVolumeMounts mounts shm at /a, where":
@@ -171,8 +168,8 @@ REFUSALS = {
     "metrics.port=2222 is sshd's port": given(METRICS, "metrics.port=2222"),
     "overrides holds telemetry.port=1": given(METRICS, "overrides[0]=telemetry.port=1"),
     "telemetry.port of the run is 2222, which is sshd's port in every worker": given("overrides[0]=telemetry.port=2222"),
-    "telemetry.port of the run is 9464, and with metrics.enabled=false no pod names that port and the network policy lets nobody reach it: set metrics.enabled=true and metrics.port":
+    "telemetry.port of the run is 9464, but with metrics.enabled=false no pod names that port and the network policy blocks it: set metrics.enabled=true and metrics.port":
         given("overrides[0]=telemetry.port=9464"),
-    "telemetry.port of the run is 8080, and with metrics.enabled=false": text("telemetry: {port: 8080}", CLAIM),
-    "metrics.podMonitor.enabled is set, and no rank serves metrics": given("metrics.podMonitor.enabled=true"),
+    "telemetry.port of the run is 8080, but with metrics.enabled=false": text("telemetry: {port: 8080}", CLAIM),
+    "metrics.podMonitor.enabled is set, but no rank serves metrics": given("metrics.podMonitor.enabled=true"),
 }

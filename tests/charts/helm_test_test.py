@@ -87,7 +87,7 @@ class HelmTest(unittest.TestCase):
 
     def test_workers_that_are_as_they_should_be(self):
         self.sshd()
-        said = self.ends(0, "r-ebb-0: 2 workers are found and reached, one version, and checkpoints can be written.", "127.0.1.1 (127.0.1.1): reached by ssh, the same version")
+        said = self.ends(0, "r-ebb-0: 2 workers are found and reached, with one version, and checkpoints can be written.", "127.0.1.1 (127.0.1.1): reached by ssh, the same version")
         self.assertEqual(said.count("can be written"), 4)  # this pod, both workers, the last line
         self.assertNotIn("FAILED", said)
 
@@ -104,7 +104,7 @@ class HelmTest(unittest.TestCase):
         (self.workers / "ebb").write_text("#!/bin/sh\necho ebb 9.9.9\n")
         (self.workers / "ebb").chmod(0o755)
         self.sshd()
-        self.ends(1, "FAILED  127.0.1.0 (127.0.1.0): another version than in this pod: ebb 9.9.9")
+        self.ends(1, "FAILED  127.0.1.0 (127.0.1.0): a different version from this pod's: ebb 9.9.9")
 
     def test_a_volume_that_cannot_be_written(self):
         self.sshd()
@@ -119,12 +119,12 @@ class HelmTest(unittest.TestCase):
     def test_a_finished_job_whose_workers_are_gone(self):
         self.results(100)
         start = time.monotonic()
-        self.ends(0, "r-ebb-0 has finished: ", "results.json is of 100 steps, and its workers are gone", EBB_HOSTS="worker-%d.invalid", EBB_WAIT="30")
+        self.ends(0, "r-ebb-0 has finished: ", "results.json covers 100 steps, and its workers are gone", EBB_HOSTS="worker-%d.invalid", EBB_WAIT="30")
         self.assertLess(time.monotonic() - start, 20, "it waited although the run is over")
 
     def test_workers_that_are_gone_before_the_end(self):
         self.results(99)
-        self.ends(1, "worker-1.invalid: no such name in DNS", "Nor has the run finished: there is no", "kubectl describe mpijob r-ebb-0", EBB_HOSTS="worker-%d.invalid")
+        self.ends(1, "worker-1.invalid: no such name in DNS", "The run has not finished: no ", "kubectl describe mpijob r-ebb-0", EBB_HOSTS="worker-%d.invalid")
 
     def test_workers_that_are_gone_and_a_volume_that_is_not_here(self):
         self.results(100)

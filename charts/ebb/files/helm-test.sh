@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `helm test` runs, as user 1000, in a pod of the release: are the workers found, do they let themselves be reached, is one
-# version everywhere, can checkpoints be written. Code 0 where all of it holds, or where the run is over and its workers are gone.
+# `helm test` runs this as user 1000 in a pod of the release. It checks that workers are found and reached, that all have one
+# version, and that checkpoints can be written. Code 0: all is well, or the run is over and its workers are gone.
 #   EBB_JOB, EBB_WORKERS (0: mode job), EBB_HOSTS (a printf format of a worker's name), EBB_PORT, EBB_WAIT (seconds)
 #   EBB_CHECKPOINTS (path), EBB_VOLUME (how it is given; empty: not mounted here), EBB_RUN (the run's folder), EBB_STEPS
 set -uo pipefail
@@ -10,7 +10,7 @@ good() { echo "ok      $*"; }
 remote() { ssh -n -p "$EBB_PORT" -o BatchMode=yes -o ConnectTimeout=10 "$@"; }
 address() { getent ahosts "$1" | awk 'NR == 1 { print $1 }'; }
 
-# Ends with 0 where the run's results are those of all its steps.
+# Succeeds if the run's results cover all its steps.
 finished() {
   local steps
   [ -n "$EBB_VOLUME" ] && steps=$(sed -n 's/.*"steps": *\([0-9]*\).*/\1/p' "$EBB_RUN/results.json" 2>/dev/null | head -n 1) &&
@@ -24,12 +24,12 @@ writable() {
   if said=$("$@" "echo x >'$file' && rm '$file'" 2>&1); then
     good "$where: $EBB_CHECKPOINTS can be written"
   else
-    bad "$where: $EBB_CHECKPOINTS cannot be written by user $(id -u): $said. Let its group be 1000, or its folder be writable by user 1000"
+    bad "$where: $EBB_CHECKPOINTS cannot be written by user $(id -u): $said. Set its group to 1000, or make its folder writable by user 1000"
   fi
 }
 
 done_with() {
-  if [ $failed = 0 ]; then echo "$1"; else echo "$EBB_JOB: not all is as it should be; see FAILED above"; fi
+  if [ $failed = 0 ]; then echo "$1"; else echo "$EBB_JOB: a check failed; see FAILED above"; fi
   exit $failed
 }
 
@@ -39,15 +39,15 @@ if ! mine=$(ebb --version 2>&1); then
 fi
 echo "$mine"
 [ -z "$EBB_VOLUME" ] || writable "this pod" bash -c
-[ -n "$EBB_VOLUME" ] || echo "        the checkpoint volume belongs to the pods that train, and is not tried from here"
+[ -n "$EBB_VOLUME" ] || echo "        only pods that train mount the checkpoint volume, so it is not tested from here"
 
 if [ "$EBB_WORKERS" = 0 ]; then
-  if finished; then done_with "$EBB_JOB has finished: $EBB_RUN/results.json is of $EBB_STEPS steps."; fi
+  if finished; then done_with "$EBB_JOB has finished: $EBB_RUN/results.json covers $EBB_STEPS steps."; fi
   done_with "$EBB_JOB is one pod (mode job): there are no workers to reach."
 fi
 
 hosts=() missing=()
-# The list is made by the format, which is the chart's.
+# The chart provides the format of the names.
 # shellcheck disable=SC2059
 for ((i = 0; i < EBB_WORKERS; ++i)); do hosts+=("$(printf "$EBB_HOSTS" "$i")"); done
 end=$((SECONDS + EBB_WAIT))
@@ -60,16 +60,16 @@ while :; do
 done
 
 if [ ${#missing[@]} = "$EBB_WORKERS" ] && finished; then
-  done_with "$EBB_JOB has finished: $EBB_RUN/results.json is of $EBB_STEPS steps, and its workers are gone. Nothing is left to reach."
+  done_with "$EBB_JOB has finished: $EBB_RUN/results.json covers $EBB_STEPS steps, and its workers are gone. Nothing is left to check."
 fi
 for host in "${missing[@]}"; do bad "$host: no such name in DNS after $EBB_WAIT s"; done
 if [ ${#missing[@]} = "$EBB_WORKERS" ]; then
   if [ -n "$EBB_VOLUME" ]; then
-    echo "        Nor has the run finished: there is no $EBB_RUN/results.json of $EBB_STEPS steps."
+    echo "        The run has not finished: no $EBB_RUN/results.json covers $EBB_STEPS steps."
   else
-    echo "        Whether the run has finished cannot be seen from this pod."
+    echo "        This pod cannot see whether the run has finished."
   fi
-  echo "        The job waits (suspended, queued, no room), or it has ended and its workers were taken away:"
+  echo "        The job waits (suspended, queued, no room), or it has ended and its workers were removed:"
   echo "        kubectl describe mpijob $EBB_JOB"
   done_with ""
 fi
@@ -79,10 +79,10 @@ for host in "${hosts[@]}"; do
   if ! theirs=$(remote "$host" ebb --version 2>&1); then
     bad "$host ($(address "$host")): ssh on port $EBB_PORT: $theirs"
   elif [ "$theirs" != "$mine" ]; then
-    bad "$host ($(address "$host")): another version than in this pod: ${theirs//$'\n'/, }"
+    bad "$host ($(address "$host")): a different version from this pod's: ${theirs//$'\n'/, }"
   else
     good "$host ($(address "$host")): reached by ssh, the same version"
     writable "$host" remote "$host"
   fi
 done
-done_with "$EBB_JOB: $EBB_WORKERS workers are found and reached, one version, and checkpoints can be written."
+done_with "$EBB_JOB: $EBB_WORKERS workers are found and reached, with one version, and checkpoints can be written."

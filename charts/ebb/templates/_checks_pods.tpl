@@ -4,7 +4,7 @@
 {{- fail (printf "gpu.count=%d and slotsPerWorker=%d: a rank takes one GPU, so make them the same" (int $v.gpu.count) (int $v.slotsPerWorker)) -}}
 {{- end -}}
 {{- if and $v.rdma.ipcLock (not $v.rdma.resource) -}}
-{{- fail "rdma.ipcLock is set and rdma.resource is empty: name what the device plugin calls the adapter, such as rdma/hca_shared_devices_a" -}}
+{{- fail "rdma.ipcLock is set, but rdma.resource is empty: set it to the device plugin's name of the adapter, such as rdma/hca_shared_devices_a" -}}
 {{- end -}}
 {{- if and $v.security.restricted $v.rdma.ipcLock -}}
 {{- fail "rdma.ipcLock adds the capability IPC_LOCK, which the Pod Security Standard `restricted` does not allow: set security.restricted=false (the namespace needs the level `privileged`), or let the nodes' container runtime lift the limit of locked memory" -}}
@@ -12,7 +12,7 @@
 {{- range $name, $_ := $v.env -}}
 {{- include "ebb.checkVariable" (dict "name" $name "at" (printf "env.%s" $name)) -}}
 {{- if regexMatch "(?i)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)$" $name -}}
-{{- fail (printf "env.%s looks like a secret, and env stands in the job and in command lines on every node: put it into a Secret, list that under secrets, and give ranks the path of its file" $name) -}}
+{{- fail (printf "env.%s looks like a secret, and env appears in the job and in command lines on every node: put it into a Secret, list that under secrets, and give ranks the path of its file" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- range $role := include "ebb.roles" . | splitList " " -}}
@@ -20,13 +20,13 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Names that are the chart's, or that the operator writes over without a word: name, at. */}}
+{{/* Refuses names that the chart sets, or that the operator silently overwrites: name, at. */}}
 {{- define "ebb.checkVariable" -}}
 {{- if has .name (list "HOME" "EBB_DATA" "EBB_ATTEMPT" "EBB_KILLED_FOR_MEMORY") -}}
 {{- fail (printf "%s: the chart sets %s itself%s" .at .name (ternary ", from data.mountPath" "" (eq .name "EBB_DATA"))) -}}
 {{- end -}}
 {{- if has .name (list "K_MPI_JOB_ROLE" "OMPI_MCA_orte_keep_fqdn_hostnames" "OMPI_MCA_orte_default_hostfile" "OMPI_MCA_plm_rsh_args" "OMPI_MCA_orte_set_default_slots") -}}
-{{- fail (printf "%s: the MPI operator sets %s after this and would win; leave it out" .at .name) -}}
+{{- fail (printf "%s: the MPI operator sets %s later and overrides it: leave it out" .at .name) -}}
 {{- end -}}
 {{- end -}}
 
@@ -42,11 +42,11 @@
 {{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "sidecar.istio.io/inject" -}}
 {{- range $key, $_ := .role.labels -}}
 {{- if or (has $key $labels) (hasPrefix "training.kubeflow.org/" $key) -}}
-{{- fail (printf "%s.labels holds %s, by which the job's pods are found or kept from a sidecar: give it another name" $name $key) -}}
+{{- fail (printf "%s.labels holds %s, which selects the job's pods or keeps a sidecar out: use another name" $name $key) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .role.annotations "sidecar.istio.io/inject" -}}
-{{- fail (printf "%s.annotations holds sidecar.istio.io/inject: a sidecar would cut the ranks' connections and outlive the job; leave it out" $name) -}}
+{{- fail (printf "%s.annotations holds sidecar.istio.io/inject: a sidecar would break the ranks' connections and outlive the job; leave it out" $name) -}}
 {{- end -}}
 {{- range $volume := .role.extraVolumes -}}
 {{- if or (has $volume.name (list "config" "tmp" "shm" "data" "checkpoints" "ssh-auth" "mpi-job-config")) (hasPrefix "secret-" $volume.name) -}}
@@ -59,7 +59,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Kubernetes would refuse such a pod only after the install, where nobody looks: root, name, role. */}}
+{{/* Kubernetes would refuse such a pod only after the install, when nobody looks: root, name, role. */}}
 {{- define "ebb.checkMounts" -}}
 {{- $v := .root.Values -}}
 {{- $name := .name -}}
@@ -82,21 +82,21 @@
 {{- $mounts := .role.extraVolumeMounts -}}
 {{- range $mounts -}}
 {{- if has (trimSuffix "/" .mountPath) $taken -}}
-{{- fail (printf "%s.extraVolumeMounts mounts %s at %s, where something else is mounted already: take another path" $name .name .mountPath) -}}
+{{- fail (printf "%s.extraVolumeMounts mounts %s at %s, where something else is mounted already: use another path" $name .name .mountPath) -}}
 {{- end -}}
 {{- $taken = append $taken (trimSuffix "/" .mountPath) -}}
 {{- end -}}
 {{- $names := list "ebb" -}}
 {{- range .role.initContainers -}}
 {{- if has .name $names -}}
-{{- fail (printf "%s.initContainers: %s is the name of another container of the pod: give it one of its own" $name .name) -}}
+{{- fail (printf "%s.initContainers: %s is the name of another container of the pod: use another name" $name .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- $mounts = concat $mounts (default list .volumeMounts) -}}
 {{- end -}}
 {{- range $mounts -}}
 {{- if not (has .name $there) -}}
-{{- fail (printf "%s: a volume called %s is mounted at %s, and the pod has none (it has %s): name it in %s.extraVolumes too, or leave the mount out" $name .name .mountPath (join ", " $there) $name) -}}
+{{- fail (printf "%s: a volume called %s is mounted at %s, but the pod has none (it has %s): add it to %s.extraVolumes, or leave the mount out" $name .name .mountPath (join ", " $there) $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

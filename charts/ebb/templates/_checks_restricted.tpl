@@ -1,4 +1,4 @@
-{{/* What the Pod Security Standard `restricted` has no place for, in the values of a role: root, name, role. */}}
+{{/* Refuses values of a role that the Pod Security Standard `restricted` does not allow: root, name, role. */}}
 {{- define "ebb.checkRestrictedRole" -}}
 {{- $name := .name -}}
 {{- $kinds := list "configMap" "csi" "downwardAPI" "emptyDir" "ephemeral" "image" "persistentVolumeClaim" "projected" "secret" -}}
@@ -33,7 +33,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What is laid over the chart's own securityContext may not undo it: at, context. */}}
+{{/* Overrides of the chart's own securityContext may not break the standard: at, context. */}}
 {{- define "ebb.checkRestricted" -}}
 {{- $c := .context -}}
 {{- $asked := list -}}

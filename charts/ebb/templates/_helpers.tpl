@@ -1,10 +1,10 @@
-{{/* The release's part of every name. It is never cut: two releases would come to the same name. */}}
+{{/* The release's part of every name. It is never truncated, since two releases could then have the same name. */}}
 {{- define "ebb.fullname" -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
 {{- default $name .Values.fullnameOverride -}}
 {{- end -}}
 
-{{/* What selects all jobs of a release, whatever their digest. */}}
+{{/* Labels that select all jobs of a release, with any digest. */}}
 {{- define "ebb.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -25,8 +25,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- mul .Values.workers .Values.slotsPerWorker -}}
 {{- end -}}
 
-{{/* The job's name carries a digest of all that its spec says, suspension apart, of the attempt and of the configuration: the same
-     job is left alone by an upgrade, another one is another job. */}}
+{{/* The job's name carries a digest of its spec (except for suspension), of the attempt and of the configuration. An upgrade
+     leaves the same job alone; a changed one is another job. */}}
 {{- define "ebb.digest" -}}
 {{- $spec := include "ebb.spec" (dict "root" . "job" "J" "config" "C" "suspend" false) -}}
 {{- printf "%s\n%d\n%s\n%s" .Values.mode (int .Values.job.attempt) $spec .Values.config | sha256sum | trunc 8 -}}
@@ -49,12 +49,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- default (ternary (include "ebb.fullname" .) "" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
 {{- end -}}
 
-{{/* The roles whose values are used, apart by spaces. */}}
+{{/* The roles whose values are used, separated by spaces. */}}
 {{- define "ebb.roles" -}}
 {{- ternary "launcher worker" "worker" (eq .Values.mode "mpijob") -}}
 {{- end -}}
 
-{{/* What the run will see at a key such as data.batch: the file, and overrides over it (in quotes they are YAML). root, config (parsed), key. */}}
+{{/* The run's value of a key such as data.batch: of the file, or of an override (YAML if quoted). root, config (parsed), key. */}}
 {{- define "ebb.setting" -}}
 {{- $seen := .config -}}
 {{- range splitList "." .key -}}
@@ -68,24 +68,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $text -}}
 {{- end -}}
 
-{{/* What the program takes where nothing says it: tests/charts holds these against its source. */}}
+{{/* Defaults of the program: tests/charts compares them with its source. */}}
 {{- define "ebb.ownDefaults" -}}
 data.batch: "256"
 run.steps: "2000"
 {{- end -}}
 
-{{/* The run's folder. run.dir is the chart's, so that only an override can name another; an absolute run.name is a path of its own. */}}
+{{/* The run's folder. The chart sets run.dir, so only an override can change it; an absolute run.name is a path of its own. */}}
 {{- define "ebb.runFolder" -}}
 {{- $dir := default .Values.checkpoints.mountPath (include "ebb.setting" (dict "root" . "config" dict "key" "run.dir")) -}}
 {{- $name := include "ebb.setting" (dict "root" . "config" (fromYaml (toString .Values.config)) "key" "run.name") -}}
 {{- ternary $name (printf "%s/%s" $dir $name) (hasPrefix "/" $name) | clean -}}
 {{- end -}}
 
-{{/* A size as a number of bytes, of Kubernetes' units (64Gi) and of the configuration's (25MiB, 8 GB); nothing for what is none. */}}
+{{/* A size in Kubernetes' units (64Gi) as a number of bytes; nothing if it is no size. */}}
 {{- define "ebb.bytes" -}}
 {{- $text := ternary (printf "%.0f" (float64 (ternary . 0 (kindIs "float64" .)))) (toString .) (kindIs "float64" .) -}}
 {{- $number := regexFind "^[0-9]+(\\.[0-9]+)?([eE][0-9]+)?" $text -}}
-{{- $unit := trimPrefix $number $text | trim | trimSuffix "B" -}}
+{{- $unit := trimPrefix $number $text -}}
 {{- $power := dict "k" 1 "K" 1 "M" 2 "G" 3 "T" 4 "P" 5 "E" 6 -}}
 {{- $letter := trimSuffix "i" $unit -}}
 {{- if and $number (or (not $unit) (hasKey $power $letter)) -}}

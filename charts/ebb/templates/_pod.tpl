@@ -1,4 +1,4 @@
-{{/* The Pod Security Standard `restricted` asks for all of these; a host path or RDMA is no reason to leave any out. */}}
+{{/* The Pod Security Standard `restricted` requires all of these. A host path or RDMA does not change them. */}}
 {{- define "ebb.podSecurity" -}}
 {{- $own := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "seccompProfile" (dict "type" "RuntimeDefault") -}}
 {{- toYaml (mergeOverwrite $own (deepCopy .)) -}}
@@ -29,7 +29,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if .role.topologySpreadConstraints }}
-{{- /* One without a selector would count no pod and spread none. */}}
+{{- /* Without a selector an entry counts no pod and spreads none. */}}
 {{- $labels := merge (dict "app.kubernetes.io/component" .name) (fromYaml (include "ebb.selectorLabels" .root)) }}
 topologySpreadConstraints:
   {{- range .role.topologySpreadConstraints }}
@@ -58,7 +58,7 @@ schedulerName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* root, role (its values), name (of the role): GPUs and adapters are where ranks are. */}}
+{{/* root, role (its values), name (of the role). GPUs and adapters go to the pods with ranks. */}}
 {{- define "ebb.resources" -}}
 {{- $v := .root.Values -}}
 {{- $resources := deepCopy .role.resources -}}
@@ -113,7 +113,7 @@ spec:
     {{- toYaml (list (merge (dict "securityContext" $context) (deepCopy .))) | nindent 4 }}
     {{- end }}
   {{- end }}
-  {{- /* The operator gives its hostfile and keys to the first container alone. */}}
+  {{- /* The operator gives its hostfile and keys only to the first container. */}}
   containers:
     - name: ebb
       image: {{ include "ebb.image" .root | quote }}
@@ -127,7 +127,7 @@ spec:
       env:
         {{- include "ebb.environment" .root | nindent 8 }}
         {{- if .attempt }}
-        {{- /* A failure that another try cannot mend is one of this job. The operator's label has its name, and so the digest, which cannot hold itself. */}}
+        {{- /* A stored verdict holds for this job. The operator's label has the job's name and digest; the spec cannot contain its own digest. */}}
         - name: EBB_ATTEMPT
           valueFrom:
             fieldRef:

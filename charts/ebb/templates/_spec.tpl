@@ -1,4 +1,4 @@
-{{/* What `ebb launch` is called with. */}}
+{{/* The arguments of `ebb launch`. */}}
 {{- define "ebb.launchArguments" -}}
 {{- $v := .Values -}}
 - launch
@@ -86,8 +86,8 @@ activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
 {{- if not (kindIs "invalid" $v.job.ttlSecondsAfterFinished) }}
 ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
 {{- end }}
-# 2 configuration, 3 data, 4 memory, 6 diverged, 7 checkpoint: another try ends the same. 75, a stop on request with a checkpoint
-# saved, goes on in another pod and is no failure.
+# 2 configuration, 3 data, 4 memory, 6 diverged, 7 checkpoint: another try would end the same. 75 is a stop on request with a
+# checkpoint saved: another pod resumes, and it is no failure.
 podFailurePolicy:
   rules:
     - action: FailJob

@@ -1,4 +1,4 @@
-{{/* The places that a volume (data, checkpoints) is given, apart by spaces. */}}
+{{/* The sources set for a volume (data, checkpoints), separated by spaces. */}}
 {{- define "ebb.places" -}}
 {{- $places := list -}}
 {{- if .existingClaim }}{{ $places = append $places "existingClaim" }}{{ end -}}
@@ -20,7 +20,7 @@ resources:
     storage: {{ .size | quote }}
 {{- end -}}
 
-{{/* Where a volume comes from: values (of it), claimName. */}}
+{{/* The source of a volume: values (of it), claimName. */}}
 {{- define "ebb.volumeSource" -}}
 {{- if .values.emptyDir -}}
 emptyDir: {}
@@ -38,8 +38,8 @@ persistentVolumeClaim:
 {{- end -}}
 {{- end -}}
 
-{{/* Not empty for a pod that sees the data volume: each that trains. The launcher reads no data, but holds the configuration against
-     the tokenizer that it names, which lies there where it is files. root, name (of the role). */}}
+{{/* Not empty for a pod that mounts the data volume: each that trains. The launcher reads no data, but checks the configuration
+     against its tokenizer, whose files are there. root, name (of the role). */}}
 {{- define "ebb.hasData" -}}
 {{- $tokenizer := include "ebb.setting" (dict "root" .root "config" (fromYaml (toString .root.Values.config)) "key" "data.tokenizer") -}}
 {{- if and (include "ebb.places" .root.Values.data) (or (ne .name "launcher") (not (has $tokenizer (list "" "none" "bytes")))) -}}
@@ -47,7 +47,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* What a pod sees: root, config (the ConfigMap's name), name (of the role). */}}
+{{/* The volumes of a pod: root, config (the ConfigMap's name), name (of the role). */}}
 {{- define "ebb.volumes" -}}
 {{- $v := .root.Values -}}
 - name: config
@@ -70,7 +70,7 @@ true
 - name: secret-{{ $i }}
   secret:
     secretName: {{ $secret.name | quote }}
-    {{- /* To the group of the pod, of which user 1000 is. */}}
+    {{- /* Readable by the pod's group, which user 1000 belongs to. */}}
     defaultMode: 0440
 {{- end }}
 {{- end }}
