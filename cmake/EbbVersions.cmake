@@ -1,6 +1,6 @@
 # ebb_pinned(clang-format variable): the version of a wheel in versions.txt.
 function(ebb_pinned name variable)
-  file(STRINGS "${CMAKE_SOURCE_DIR}/cmake/versions.txt" lines REGEX "^(small|full) +${name}==")
+  file(STRINGS "${CMAKE_SOURCE_DIR}/cmake/versions.txt" lines REGEX "^(small|lint|full) +${name}==")
   if(NOT lines)
     message(FATAL_ERROR "cmake/versions.txt names no ${name}")
   endif()

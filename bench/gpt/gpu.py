@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import ranks
+
 from gpt.gpt import write_tokens
 
 MODEL = {"layers": 12, "heads": 12, "dim": 768, "context": 1024, "vocabulary": 50304}

@@ -18,10 +18,10 @@ esac
 listed() { awk -v kinds=" $* " '!/^#/ && NF && index(kinds, " " $1 " ") { print $2, $3 }' "$versions"; }
 packages() {
   local kinds=(apt data)
-  case "$1" in full) kinds+=(test) ;; all) kinds+=(test check) ;; image) kinds+=(test image) ;; esac
+  case "$1" in lint) echo python3-venv; return ;; full) kinds+=(test) ;; all) kinds+=(test check) ;; image) kinds+=(test image) ;; esac
   listed "${kinds[@]}" | awk '{ print $1 }'
 }
-wheels() { if [ "$1" = small ]; then listed small; else listed small full; fi; }
+wheels() { case "$1" in small | lint) listed "$1" ;; *) listed small lint full ;; esac; }
 
 # A driver is a loaded kernel module and its library. No pipe: under pipefail grep -q may fail its writer.
 has_gpu() {

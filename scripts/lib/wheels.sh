@@ -1,8 +1,8 @@
-# Installs the wheels of a set (small or full) into .deps/venv. Sourced after common.sh.
+# Installs the wheels of a set (small, lint or full) into .deps/venv. Sourced after common.sh.
 
 install_wheels() {
   local set=$1 list total big=() rest=() name kb done=0
-  rm -f "$deps"/wheels-*.stamp
+  if [ "$set" = lint ]; then rm -f "$deps/wheels-lint.stamp"; else rm -f "$deps"/wheels-*.stamp; fi
   prepare_venv
   list=$(missing_wheels "$set")
   total=$(megabytes <<<"$list")
@@ -22,7 +22,8 @@ install_wheels() {
     link_cuda_toolkit
     stamp_of full >"$deps/wheels-full.stamp"
   fi
-  stamp_of small >"$deps/wheels-small.stamp"
+  [ "$set" = small ] || stamp_of lint >"$deps/wheels-lint.stamp"
+  [ "$set" = lint ] || stamp_of small >"$deps/wheels-small.stamp"
 }
 
 # A virtual environment that is broken, or that came with a checkout from another place, is made anew.

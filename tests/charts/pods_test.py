@@ -5,7 +5,6 @@
 Exit code 0 where all of it holds, 1 where not, 77 (skipped) where a tool is not here.
 """
 
-import pathlib
 import re
 import subprocess
 import sys

@@ -10,7 +10,6 @@ import sys
 
 from skipping import yaml_or_skip
 
-
 # Empty in values.yaml, as Kubernetes has the keys.
 KUBERNETES = ("resources", "affinity", "schedulingPolicy", "podSecurityContext", "securityContext")
 

@@ -19,7 +19,6 @@ import pathlib
 import numpy as np
 import torch
 import torch.nn.functional as F
-
 from reference import INITIALISATION, decay_groups, learning_rate, normals
 
 HEADER_BYTES = 1024

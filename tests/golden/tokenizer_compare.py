@@ -20,6 +20,7 @@ import shutil
 import struct
 import sys
 import tempfile
+from functools import partial
 
 from running import SKIPPED, run
 
@@ -35,6 +36,10 @@ def read_tokens(path):
     width = {20240520: "H", 20240801: "I"}[magic]
     assert version == {"H": 1, "I": 7}[width]
     return list(struct.unpack(f"<{count}{width}", data[1024:]))
+
+
+def encode(tokenizer, end, text):
+    return tokenizer.encode(text).ids + [end]
 
 
 def train_tokenizer(text, folder, pattern):
@@ -71,7 +76,8 @@ class Comparison:
             same = ours == theirs
             self.failed |= not same
             at = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]), min(len(ours), len(theirs)))
-            print(f"{what}, {name}: {len(ours)} tokens" + ("" if same else f", reference {len(theirs)}; first difference at {at}: {ours[at:at + 5]}, {theirs[at:at + 5]}"))
+            difference = f", reference {len(theirs)}; first difference at {at}: {ours[at:at + 5]}, {theirs[at:at + 5]}"
+            print(f"{what}, {name}: {len(ours)} tokens" + ("" if same else difference))
 
 
 def main():
@@ -92,14 +98,15 @@ def main():
         comparison = Comparison(a.ebb, work)
         for what, pattern in (("gpt2", None), ("llama3", LLAMA3)):
             tokenizer, end = train_tokenizer(text[:400_000], work / what, pattern)
-            comparison.check(what, work / what, files, lambda t: tokenizer.encode(t).ids + [end])
+            reference = partial(encode, tokenizer, end)
+            comparison.check(what, work / what, files, reference)
             if pattern is None:
                 (work / "two").mkdir()
                 tokenizer.model.save(str(work / "two"))
                 vocabulary = json.loads((work / "two/vocab.json").read_text())
                 vocabulary["<|endoftext|>"] = end  # as in GPT-2's own file
                 (work / "two/vocab.json").write_text(json.dumps(vocabulary))
-                comparison.check("gpt2 in two files", work / "two", files, lambda t: tokenizer.encode(t).ids + [end])
+                comparison.check("gpt2 in two files", work / "two", files, reference)
         model = work / "ours.model"
         print(run(a.ebb, "data", "tokenizer", work / "text.txt", "--vocabulary", 2000, "-o", model), end="")
         if importlib.util.find_spec("sentencepiece") is None:

@@ -17,7 +17,6 @@ import pathlib
 import numpy as np
 import torch
 import torch.nn.functional as F
-
 from reference import INITIALISATION, LATENT_NOISE, decay_groups, learning_rate, normals, philox, unit_interval
 
 LATENT, WIDTH, HIDDEN = 32, 64, 256

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from functools import partial
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "mpi-operator", "helm")
 CRDS = ("kubeflow.org_mpijobs.yaml", "monitoring.coreos.com_podmonitors.yaml", "monitoring.coreos.com_prometheusrules.yaml")
@@ -59,7 +60,7 @@ class ControlPlane:
 
     def __exit__(self, *_):
         # In reverse order: the server ends before its store.
-        for name, process, log in reversed(self.processes):
+        for _, process, log in reversed(self.processes):
             process.terminate()
             try:
                 process.wait(10)
@@ -91,6 +92,10 @@ class ControlPlane:
             if time.monotonic() > end:
                 raise RuntimeError(f"{what}: not ready within {seconds} s\n" + "\n".join(f"--- {name}\n{self.tail(name, 10)}" for name, _, _ in self.processes))
             time.sleep(0.2)
+
+    def _established(self, definition):
+        line = ("wait", "--for=condition=Established", "--timeout=5s", "-f", self.crds / definition)
+        return self.kubectl(*line, check=False).returncode == 0
 
     def _start(self):
         store, peer, self.port, manager = free_ports(4)

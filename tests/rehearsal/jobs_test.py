@@ -20,7 +20,7 @@ import sys
 import time
 import unittest
 
-from jobs_memory import Memory  # noqa: F401: unittest finds them here
+from jobs_memory import Memory  # noqa: F401 - unittest finds them here
 from jobs_verdicts import Verdicts  # noqa: F401
 from jobs_watched import Watched  # noqa: F401
 from jobs_workers import Workers  # noqa: F401
