@@ -123,7 +123,7 @@ class ControlPlane:
         for name in CRDS:
             self.kubectl("apply", "--server-side", "-f", self.crds / name)
             # kubectl wait fails for a definition that has no conditions yet.
-            self._until(name, lambda: self.kubectl("wait", "--for=condition=Established", "--timeout=5s", "-f", self.crds / name, check=False).returncode == 0, 60)
+            self._until(name, partial(self._established, name), 60)
         self.kubectl("create", "namespace", "mpi-operator")
         self._run("mpi-operator", "--kubeConfig", self.kubeconfig, "--lock-namespace", "mpi-operator", "--monitoring-port", "0")
         self._until("the default service account", lambda: self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0, 60)
