@@ -46,8 +46,9 @@ def prose_lines(text):
 
 
 def plain(text):
-    """Inline code counts as one word that may begin a sentence, a link as its text."""
+    """Inline code counts as one word that may begin a sentence, a link as its text, and a link to a page as one word."""
     text = re.sub(r"``.+?``|`[^`]*`", "Code", text)
+    text = re.sub(r"\[[\w-]+\.md\]\([^)]*\)", "Page", text)
     return re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
 
 
