@@ -1,4 +1,4 @@
-# ebb_pinned(clang-format variable): the version of a wheel in versions.txt.
+# ebb_pinned(clang-format variable) sets the variable to the version of a wheel in versions.txt.
 function(ebb_pinned name variable)
   file(STRINGS "${CMAKE_SOURCE_DIR}/cmake/versions.txt" lines REGEX "^(small|lint|full) +${name}==")
   if(NOT lines)

@@ -1,4 +1,4 @@
-# Shared by the scripts: where things are, what to install, and how to say so. Sourced, not run.
+# Common functions of the scripts: paths, lists of packages, messages. Source it; it is no program.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -11,10 +11,10 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 case "$root" in
   *[!A-Za-z0-9/._+~@%=-]*)
-    die "this checkout lies in '$root'. Some of the tools that build it take no spaces or special characters in a path: move it to one of letters, digits and -_.+ only." ;;
+    die "this checkout is in '$root'. Some build tools do not support spaces or special characters in a path. Move it to a path of letters, digits and -_.+ only." ;;
 esac
 
-# Lines of versions.txt of the kinds asked for: third field (kB) is empty for packages.
+# listed KIND…: names and sizes (kB) of these kinds in versions.txt. Packages have no size.
 listed() { awk -v kinds=" $* " '!/^#/ && NF && index(kinds, " " $1 " ") { print $2, $3 }' "$versions"; }
 packages() {
   local kinds=(apt data)
@@ -23,7 +23,8 @@ packages() {
 }
 wheels() { case "$1" in small | lint) listed "$1" ;; *) listed small lint full ;; esac; }
 
-# A driver is a loaded kernel module and its library. No pipe: under pipefail grep -q may fail its writer.
+# A driver is a loaded kernel module and its library. No pipe here: with pipefail, grep -q may fail
+# the program before it.
 has_gpu() {
   local cache
   [ -e /proc/driver/nvidia/version ] || return 1
@@ -33,14 +34,14 @@ has_gpu() {
 
 missing_packages() {
   local there name
-  command -v dpkg-query >/dev/null || die "dpkg is not here: the scripts know Debian 12 and 13, and Ubuntu 24.04 has the same names. Elsewhere, install by hand what cmake/versions.txt names."
+  command -v dpkg-query >/dev/null || die "dpkg is missing. The scripts support Debian 12 and 13, and Ubuntu 24.04 has the same package names. On other systems, install the packages of cmake/versions.txt by hand."
   there=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $(packages "$1") 2>/dev/null || true)
   for name in $(packages "$1"); do
     [[ $'\n'$there$'\n' == *$'\nii '"$name"$'\n'* ]] || printf '%s\n' "$name"
   done
 }
 
-# The set-up of wheels is whole when the stamp names these very lines.
+# A set of wheels is complete if the stamp has the checksum of its lines and of wheels.sh.
 stamp_of() { { wheels "$1"; cat "$root/scripts/lib/wheels.sh"; } | cksum | tr ' ' '-'; }
 wheels_ready() {
   [ -x "$venv/bin/python" ] && [ "$(cat "$deps/wheels-$1.stamp" 2>/dev/null)" = "$(stamp_of "$1")" ]
@@ -50,7 +51,7 @@ megabytes() { awk '{ kb += $2 } END { printf "%d", kb / 1000 }'; }
 free_megabytes() { df -Pk "$1" | awk 'NR == 2 { printf "%d", $4 * 1.024 / 1000 }'; }
 megabytes_in() { du -s --block-size=1000000 "$1" 2>/dev/null | cut -f1; }
 
-# need_room FOLDER MEGABYTES WHAT: refuses, with the figures, where the disk has less.
+# need_room FOLDER MEGABYTES WHAT: fails with the figures if the disk has less free space.
 need_room() {
   local free
   free=$(free_megabytes "$1")
@@ -58,7 +59,8 @@ need_room() {
     die "the disk under $1 has $free MB free, and $3 needs $2 MB. Free $(($2 - free)) MB there, or move the checkout to another disk."
 }
 
-# Build jobs: one for each core, at most one for each 2 GiB of memory that is free, to this container as well.
+# Build jobs: one for each core, and at most one for each 2 GiB of free memory of machine and
+# container.
 jobs() {
   local cores memory limit used
   cores=$(nproc)
@@ -73,8 +75,8 @@ jobs() {
   if [ "$cores" -le "$memory" ]; then echo "$cores"; else echo "$memory"; fi
 }
 
-# What a running step has reached: megabytes in the folder that it fills, or the last [n/m] of the build.
-reached() {
+# progress LOG: how far a command is, as megabytes in its folder or as the last [n/m] of the build.
+progress() {
   local line=
   if [ -n "${filling:-}" ]; then
     line=$(megabytes_in "$filling")
@@ -85,26 +87,28 @@ reached() {
   fi
 }
 
-# Runs a command whose output only matters when it fails, and shows that it goes on: one line that renews itself on a
-# terminal, else a line every 10 s. Ctrl-C ends the command too. With filling=FOLDER it shows how much is there.
+# quietly TITLE COMMAND…: runs a command and shows its output only if it fails. Meanwhile it shows
+# the progress: on a terminal in one line, else in a line every 10 s. Ctrl-C ends the command too.
+# With filling=FOLDER it shows the size of that folder.
 quietly() {
   local title=$1 log start pid second=0
   shift
   mkdir -p "$deps/log"
   log=$(mktemp "$deps/log/XXXXXX")
   start=$SECONDS
-  # A group of its own can be stopped as a whole. Not for sudo: it must stay in the terminal's group, and half a
-  # package installation is better finished than broken.
+  # Ctrl-C stops the command's whole process group. sudo has none of its own: it must stay in the
+  # terminal's group, and an interrupted installation of packages would be worse than a finished
+  # one.
   [ "$1" = sudo ] || set -m
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
   set +m
-  trap 'kill -TERM -- "-$pid" 2>/dev/null || true; say; die "interrupted; run the same again to go on"' INT TERM HUP
+  trap 'kill -TERM -- "-$pid" 2>/dev/null || true; say; die "interrupted; run the same command again to continue"' INT TERM HUP
   while kill -0 "$pid" 2>/dev/null; do
     if [ -t 1 ]; then
-      printf '\r\033[K  %s … %d s%s' "$title" $((SECONDS - start)) "$(reached "$log")"
+      printf '\r\033[K  %s … %d s%s' "$title" $((SECONDS - start)) "$(progress "$log")"
     elif [ $((second % 10)) = 9 ]; then
-      say "  $title … $((SECONDS - start)) s$(reached "$log")"
+      say "  $title … $((SECONDS - start)) s$(progress "$log")"
     fi
     second=$((second + 1))
     if [ $second -le 2 ]; then sleep 0.2; else sleep 1; fi

@@ -1,4 +1,4 @@
-# Installs the wheels of a set (small, lint or full) into .deps/venv. Sourced after common.sh.
+# Installs the wheels of a set (small, lint or full) into .deps/venv. Source it after common.sh.
 
 install_wheels() {
   local set=$1 list total big=() rest=() name kb done=0
@@ -11,13 +11,14 @@ install_wheels() {
     [ -n "$name" ] || continue
     if [ "$kb" -ge 100000 ]; then big+=("$name $kb"); else rest+=("$name"); fi
   done <<<"$list"
-  # Big ones one by one, so that a set-up which was cut off goes on where it was; the others in one go.
+  # Large wheels are installed one by one, so an interrupted set-up continues where it stopped. The
+  # others are installed together.
   for name in "${big[@]}"; do
     kb=${name#* }
-    install_some "${name% *} ($((kb / 1000)) MB; $done of $total MB are there)" "${name% *}"
+    install_some "${name% *} ($((kb / 1000)) MB; $done of $total MB are done)" "${name% *}"
     done=$((done + kb / 1000))
   done
-  [ ${#rest[@]} = 0 ] || install_some "${#rest[@]} smaller ones ($((total - done)) MB)" "${rest[@]}"
+  [ ${#rest[@]} = 0 ] || install_some "${#rest[@]} smaller wheels ($((total - done)) MB)" "${rest[@]}"
   if [ "$set" = full ]; then
     link_cuda_toolkit
     stamp_of full >"$deps/wheels-full.stamp"
@@ -26,17 +27,17 @@ install_wheels() {
   [ "$set" = lint ] || stamp_of small >"$deps/wheels-small.stamp"
 }
 
-# A virtual environment that is broken, or that came with a checkout from another place, is made anew.
+# Makes the virtual environment. Replaces one that is broken or was copied from another path.
 prepare_venv() {
   local info
   mkdir -p "$deps"
   if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$venv"
-    # The distribution's own Python: its version is known to have all these wheels.
+    # All these wheels exist for the distribution's own Python.
     quietly "virtual environment" /usr/bin/python3 -m venv "$venv"
   fi
-  # pip names itself in a wheel's folder after all of its files: where that is lacking, an installation was cut off,
-  # and pip would take it for whole.
+  # pip writes INSTALLER last. A folder without it is an interrupted installation, which pip would
+  # accept.
   for info in "$venv"/lib/python3*/site-packages/*.dist-info; do
     [ -e "$info/INSTALLER" ] || rm -rf "$info"
   done
@@ -50,8 +51,8 @@ missing_wheels() {
   done
 }
 
-# install_some TITLE WHEEL…: what is on the way lies in .deps/tmp, and nothing stays outside the checkout unless the
-# user has named a cache for pip.
+# install_some TITLE WHEEL…: downloads into .deps/tmp. Nothing stays outside the checkout, unless
+# the user has set a cache for pip.
 install_some() {
   local title=$1 cache=(--no-cache-dir)
   shift
@@ -63,7 +64,8 @@ install_some() {
   rm -rf "$deps/tmp"
 }
 
-# The wheels put CUDA into one folder that becomes a toolkit with the names that build systems look for.
+# The wheels install CUDA into one folder. Links with the names that build systems expect make it a
+# toolkit.
 link_cuda_toolkit() {
   local toolkit library plain
   toolkit=$(echo "$venv"/lib/python3*/site-packages/nvidia/cu13)

