@@ -86,7 +86,7 @@ class World:
             if kernels.exists():
                 over.append((str(kernels), "/usr/local/bin/libebb_cuda.so"))
             over += [(path, path) for path in libraries_of(self.ebb)]
-            images = {"ebb:0.1.0": (self.source / ".deps/kube/root", over)}
+            images = {"ebb:0.2.0": (self.source / ".deps/kube/root", over)}
             self.kubelet = Kubelet(self.api, Network(), images, self.folder).__enter__()
         except BaseException:
             self.plane.__exit__()
