@@ -14,7 +14,8 @@ import sys
 
 WIDTH = 100
 WORDS = 30
-SKIPPED_FOLDERS = {".deps", ".git", "build", "data", "runs", "install", "node_modules"}
+# Folders of the root that the scripts make.
+SKIPPED_FOLDERS = {".deps", ".git", "build", "data", "runs", "install"}
 FENCE = re.compile(r"^\s*(```|~~~)")
 ITEM = re.compile(r"^\s*(?:[-*+]|\d+\.|\[[^\]]+\]:)\s+")
 ENDS_A_PARAGRAPH = re.compile(r"^\s*(?:$|#|\||<!--|<)")
@@ -24,7 +25,7 @@ END = re.compile(r"(?<=[.!?])[\"'*)\]]*\s+(?=[\"'*(\[`]*[A-Z0-9`])")
 
 def pages(root):
     for path in sorted(root.rglob("*.md")):
-        if not SKIPPED_FOLDERS & set(path.relative_to(root).parts[:-1]):
+        if path.relative_to(root).parts[0] not in SKIPPED_FOLDERS:
             yield path
 
 

@@ -57,15 +57,15 @@ class Prose(unittest.TestCase):
     def test_a_tree_is_read_with_names_and_lines(self):
         with tempfile.TemporaryDirectory(prefix="ebb-prose-") as folder:
             root = pathlib.Path(folder)
-            (root / "docs").mkdir()
-            (root / "docs" / "page.md").write_text(f"\n{LONG_LINE}\n", encoding="utf-8")
+            (root / "docs/data").mkdir(parents=True)
+            (root / "docs/data/page.md").write_text(f"\n{LONG_LINE}\n", encoding="utf-8")
             (root / "build").mkdir()
             (root / "build" / "page.md").write_text(LONG_LINE, encoding="utf-8")
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
                 code = check_prose.main([str(root)])
         self.assertEqual(code, 1)
-        self.assertEqual(out.getvalue().splitlines(), ["docs/page.md:2: has 110 characters, allowed are 100", "1 problems"])
+        self.assertEqual(out.getvalue().splitlines(), ["docs/data/page.md:2: has 110 characters, allowed are 100", "1 problems"])
 
     def test_a_link_to_a_file_that_is_not_there_is_found(self):
         with tempfile.TemporaryDirectory(prefix="ebb-prose-") as folder:
