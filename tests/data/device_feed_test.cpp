@@ -12,7 +12,7 @@ namespace {
 
 core::Batch batch_of(const at::Tensor& samples) {
   core::Batch batch;
-  batch.samples = samples;
+  batch.fields = {{"image", samples}};
   return batch;
 }
 
@@ -22,7 +22,7 @@ TEST(DeviceFeed, LeavesABatchOfTheCpuAsItIs) {
   core::Batch batch = batch_of(samples);
   feed.settle();
   feed.bring(batch);
-  EXPECT_EQ(batch.samples.data_ptr(), samples.data_ptr());
+  EXPECT_EQ(batch.field("image").data_ptr(), samples.data_ptr());
   EXPECT_EQ(samples.use_count(), 2);  // nothing is held
 }
 
@@ -43,7 +43,7 @@ TEST(DeviceFeed, TakesWhatWasInTheSlotAndHoldsItNoLongerThanTheCopyLasts) {
     feed.bring(batch);
     feed.settle();
     slot.fill_(-1);
-    EXPECT_TRUE(batch.samples.eq(step).all().item<bool>()) << step;
+    EXPECT_TRUE(batch.field("image").eq(step).all().item<bool>()) << step;
   }
 }
 

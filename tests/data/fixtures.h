@@ -124,19 +124,27 @@ inline void expect_pixels(std::span<const std::byte> image, std::int64_t i) {
   }
 }
 
+// A sample of a dataset that has one field.
+inline void read_only_field(Dataset& dataset, std::int64_t index, std::span<std::byte> out) {
+  dataset.read(index, {&out, 1});
+}
+
+inline const core::SampleSpec kSmallImages{{core::image_field(1, 2, 3)}};
+
 // Samples that are their own index, with room for a fault.
 class FakeDataset : public Dataset {
  public:
   explicit FakeDataset(std::int64_t samples, std::int64_t fails_at = -1)
       : samples_(samples), fails_at_(fails_at) {}
   [[nodiscard]] std::int64_t size() const override { return samples_; }
-  [[nodiscard]] core::SampleShape shape() const override { return core::SampleShape::image(1, 2, 3); }
-  void read(std::int64_t index, std::span<std::byte> out) override {
+  [[nodiscard]] const core::SampleSpec& spec() const override { return spec_; }
+  void read(std::int64_t index, SampleBytes out) override {
     if (index == fails_at_) throw Error(ExitCode::data, "sample " + std::to_string(index) + " is damaged");
-    for (std::size_t p = 0; p < out.size(); ++p) out[p] = pixel(index, static_cast<std::int64_t>(p));
+    for (std::size_t p = 0; p < out[0].size(); ++p) out[0][p] = pixel(index, static_cast<std::int64_t>(p));
   }
 
  private:
+  core::SampleSpec spec_{{core::image_field(1, 2, 3)}};
   std::int64_t samples_, fails_at_;
 };
 

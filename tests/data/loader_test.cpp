@@ -1,5 +1,6 @@
 #include "data/loader.h"
 
+#include <cstring>
 #include <map>
 #include <set>
 #include <thread>
@@ -20,7 +21,7 @@ std::vector<std::int64_t> ids_of(const core::Batch& batch) {
 
 void expect_images_fit_ids(const core::Batch& batch) {
   const auto ids = ids_of(batch);
-  const auto* bytes = static_cast<const std::byte*>(batch.samples.const_data_ptr());
+  const auto* bytes = static_cast<const std::byte*>(batch.field(core::kImageField).const_data_ptr());
   for (std::size_t i = 0; i < ids.size(); ++i) expect_pixels({bytes + 6 * i, 6}, ids[i]);
 }
 
@@ -42,8 +43,8 @@ TEST(Loader, ABatchIsWhatItSays) {
   auto loader = make(100, plan_of(12, 3), 4);
   for (std::int64_t k = 0; k < 6; ++k) {
     const core::Batch batch = loader->next();
-    EXPECT_EQ(batch.samples.sizes(), (at::IntArrayRef{4, 1, 2, 3}));
-    EXPECT_EQ(batch.samples.scalar_type(), at::kByte);
+    EXPECT_EQ(batch.field(core::kImageField).sizes(), (at::IntArrayRef{4, 1, 2, 3}));
+    EXPECT_EQ(batch.field(core::kImageField).scalar_type(), at::kByte);
     EXPECT_EQ(batch.ids.sizes(), at::IntArrayRef{4});
     EXPECT_EQ(batch.ids.scalar_type(), at::kLong);
     EXPECT_EQ(batch.step, 4 + k / 3);
@@ -53,7 +54,7 @@ TEST(Loader, ABatchIsWhatItSays) {
     expect_images_fit_ids(batch);
   }
   EXPECT_EQ(loader->samples(), 100);
-  EXPECT_EQ(loader->shape(), core::SampleShape::image(1, 2, 3));
+  EXPECT_EQ(loader->spec(), kSmallImages);
   EXPECT_GE(loader->waited_seconds(), 0.0);
 }
 
@@ -107,7 +108,7 @@ TEST(Loader, StartingAtAStepIsTheSameAsHavingReadToIt) {
     EXPECT_EQ(ids_of(a), ids_of(b));
     EXPECT_EQ(a.step, b.step);
     EXPECT_EQ(a.position, b.position);
-    EXPECT_TRUE(a.samples.equal(b.samples));
+    EXPECT_TRUE(a.field(core::kImageField).equal(b.field(core::kImageField)));
   }
 }
 
@@ -169,7 +170,7 @@ TEST(Loader, ABatchOutlivesTheLoader) {
   core::Batch batch = loader->next();
   loader.reset();
   expect_images_fit_ids(batch);
-  batch.samples.reset();
+  batch.fields.clear();
   EXPECT_GT(ledger.live_total(memory::Ledger::Place::host), before);  // the ids still view the slot
   batch.ids.reset();
   EXPECT_EQ(ledger.live_total(memory::Ledger::Place::host), before);
@@ -236,6 +237,38 @@ TEST(Loader, MayBeDestroyedAtAnyMoment) {
   held.push_back(loader->next());
   loader.reset();
   expect_images_fit_ids(held[1]);
+}
+
+// An image and the sample's index as its label.
+class LabelledDataset final : public FakeDataset {
+ public:
+  using FakeDataset::FakeDataset;
+  [[nodiscard]] const core::SampleSpec& spec() const override { return spec_; }
+  void read(std::int64_t index, SampleBytes out) override {
+    FakeDataset::read(index, out.first(1));
+    ASSERT_EQ(out[1].size(), sizeof index);
+    std::memcpy(out[1].data(), &index, sizeof index);
+  }
+
+ private:
+  core::SampleSpec spec_{{core::image_field(1, 2, 3), core::label_field()}};
+};
+
+TEST(Loader, EachFieldIsATensorOfItsOwnShapeAndType) {
+  Loader loader(std::make_unique<LabelledDataset>(100), plan_of(5), 0);
+  EXPECT_EQ(loader.slot_bytes(), 5 * (64 + 64 + 5 * 8));  // 30 and 40 bytes in multiples of 64, and the ids
+  for (int k = 0; k < 40; ++k) {
+    const core::Batch batch = loader.next();
+    ASSERT_EQ(batch.fields.size(), 2U);
+    const at::Tensor& label = batch.field(core::kLabelField);
+    EXPECT_EQ(label.sizes(), at::IntArrayRef{5});
+    EXPECT_EQ(label.scalar_type(), at::kLong);
+    EXPECT_TRUE(label.equal(batch.ids));
+    EXPECT_TRUE(batch.field(core::kImageField).is_contiguous());
+    expect_images_fit_ids(batch);
+  }
+  expect_error(ExitCode::internal, {"no field tokens", "image, label"},
+               [&] { (void)loader.next().field(core::kTokensField); });
 }
 
 TEST(LoaderPlan, RefusesWhatDoesNotDivide) {

@@ -42,7 +42,7 @@ TEST_F(Pack, ThePackedImagesAreTheInputs) {
     ASSERT_EQ(dataset->size(), 100);
     std::vector<std::byte> image(6);
     for (std::int64_t i = 0; i < 100; ++i) {
-      dataset->read(i, image);
+      read_only_field(*dataset, i, image);
       expect_pixels(image, i);
     }
     std::int64_t on_disk = 0;
@@ -247,7 +247,7 @@ TEST(PackFashionMnist, TheTestSplitIsTenThousandGarments) {
   EXPECT_EQ(pack_idx(options, {}).samples, 10000);
   const auto dataset = open_mds(dir / "test");
   EXPECT_EQ(dataset->size(), 10000);
-  EXPECT_EQ(dataset->shape(), core::SampleShape::image(1, 28, 28));
+  EXPECT_EQ(dataset->spec(), (core::SampleSpec{{core::image_field(1, 28, 28)}}));
   // The first of its labels is 9, an ankle boot.
   const std::string text = inspect(dir / "test");
   EXPECT_NE(text.find(" 9\n"), std::string::npos) << text;

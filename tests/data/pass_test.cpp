@@ -24,11 +24,12 @@ TEST(Pass, AllRanksTogetherReadEverySampleOnceInOrder) {
         while (const auto batch = pass->next()) {
           EXPECT_EQ(batch->step, mine);
           EXPECT_EQ(batch->global_batch, std::min<std::int64_t>(16, samples - 16 * mine));
-          EXPECT_EQ(batch->samples.size(0), batch->ids.size(0));
+          EXPECT_EQ(batch->field(core::kImageField).size(0), batch->ids.size(0));
           for (std::int64_t i = 0; i < batch->size(); ++i) {
             const std::int64_t id = batch->ids.const_data_ptr<std::int64_t>()[i];
             EXPECT_EQ(id, batch->position + i);
-            const auto* bytes = static_cast<const std::byte*>(batch->samples.const_data_ptr());
+            const auto* bytes =
+                static_cast<const std::byte*>(batch->field(core::kImageField).const_data_ptr());
             expect_pixels({bytes + 6 * i, 6}, id);
             ++times[static_cast<std::size_t>(id)];
           }
@@ -48,7 +49,7 @@ TEST(Pass, ARankMayHaveAnEmptyPart) {
   (void)pass->next();
   const auto last = pass->next();
   ASSERT_TRUE(last.has_value());
-  EXPECT_EQ(last->samples.sizes(), (at::IntArrayRef{0, 1, 2, 3}));
+  EXPECT_EQ(last->field(core::kImageField).sizes(), (at::IntArrayRef{0, 1, 2, 3}));
   EXPECT_EQ(last->ids.numel(), 0);
   EXPECT_EQ(last->global_batch, 1);
   EXPECT_FALSE(pass->next().has_value());

@@ -31,8 +31,8 @@ class WindowsTest : public ::testing::Test {
     return open_windows(dir_ / split, {tokens, vocabulary, TokenFormat::raw_u16});
   }
   static std::vector<std::int32_t> read(Dataset& dataset, std::int64_t window) {
-    std::vector<std::int32_t> tokens(static_cast<std::size_t>(dataset.shape().tokens() + 1));
-    dataset.read(window, std::as_writable_bytes(std::span(tokens)));
+    std::vector<std::int32_t> tokens(static_cast<std::size_t>(dataset.spec().at(core::kTokensField).dims[0]));
+    testing::read_only_field(dataset, window, std::as_writable_bytes(std::span(tokens)));
     return tokens;
   }
   Scratch dir_;
@@ -42,7 +42,7 @@ TEST_F(WindowsTest, EveryTokenButTheFirstIsPredictedOnce) {
   write("train.bin", 0, 13);  // 12 to predict: 3 windows of 4
   const auto dataset = open("train", 4);
   ASSERT_EQ(dataset->size(), 3);
-  EXPECT_EQ(dataset->shape(), core::SampleShape::window(4));
+  EXPECT_EQ(dataset->spec(), (core::SampleSpec{{core::tokens_field(4)}}));
   EXPECT_EQ(read(*dataset, 0), (std::vector<std::int32_t>{0, 1, 2, 3, 4}));
   EXPECT_EQ(read(*dataset, 2), (std::vector<std::int32_t>{8, 9, 10, 11, 12}));
   EXPECT_EQ(open("train", 5)->size(), 2);

@@ -25,7 +25,7 @@ class Trained {
   explicit Trained(numerics::Dtype dtype) {
     models::ModelConfig config;
     config.vae = {8, 8, 16, 1.0};
-    model_ = models::make_model(config, core::SampleShape::image(1, 12, 8), dtype, at::kCPU, 7);
+    model_ = models::make_model(config, core::SampleSpec{{core::image_field(1, 12, 8)}}, dtype, at::kCPU, 7);
     for (core::Unit* unit : phase().units())
       for (core::Parameter& p : unit->parameters) add(p);
   }
@@ -84,7 +84,7 @@ TEST_P(IndependentModelCount, AgreesAfterEveryStageOfEveryStep) {
     {
       core::Batch batch;
       const Tag load(Class::data, "batch");
-      batch.samples = at::randint(0, 256, {6, 1, 12, 8}, at::kByte);
+      batch.fields = {{"image", at::randint(0, 256, {6, 1, 12, 8}, at::kByte)}};
       batch.step = step;
       batch.position = 6 * step;
       batch.global_batch = 6;

@@ -54,7 +54,8 @@ TEST_P(GptOfParts, LossAndEveryGradientAreTheFrameworks) {
 
 TEST_P(GptOfParts, SoTheyAreWithinDocumentsAndWithTheZLoss) {
   GptConfig config = tiny(GetParam());
-  config.document_end = batch_of(0, 6, 6).samples[0][4].item<std::int64_t>();  // it is there at least once
+  config.document_end =
+      batch_of(0, 6, 6).field(core::kTokensField)[0][4].item<std::int64_t>();  // it is there at least once
   config.z_loss = 0.01;
   expect_as_framework(config);
   // Not where nothing is learned: a test loss is without it.
@@ -93,7 +94,8 @@ TEST_P(GptOfParts, StartsAsItsPaperSays) {
   ModelConfig config;
   config.kind = Kind::gpt;
   config.gpt = tiny(GetParam());
-  const auto model = make_model(config, core::SampleShape::window(10), numerics::Dtype::fp32, at::kCPU, 7);
+  const auto model =
+      make_model(config, core::SampleSpec{{core::tokens_field(10)}}, numerics::Dtype::fp32, at::kCPU, 7);
   for (core::Phase* phase : model->phases())
     for (core::Unit* unit : phase->units())
       for (const core::Parameter& p : unit->parameters) {
@@ -120,7 +122,7 @@ TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
   ModelConfig config;
   config.kind = Kind::gpt;
   config.gpt = tiny(GptParts::gpt2);
-  const auto refusal = [&](const core::SampleShape& sample) -> std::string {
+  const auto refusal = [&](const core::SampleSpec& sample) -> std::string {
     try {
       make_model(config, sample, numerics::Dtype::fp32, at::kCPU, 7);
     } catch (const Error& error) {
@@ -129,11 +131,12 @@ TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
     }
     return "";
   };
-  EXPECT_THAT(refusal(core::SampleShape::image(1, 28, 28)), ::testing::HasSubstr("data.format=tokens"));
+  EXPECT_THAT(refusal(core::SampleSpec{{core::image_field(1, 28, 28)}}),
+              ::testing::HasSubstr("data.format=tokens"));
   EXPECT_THAT(
-      refusal(core::SampleShape::window(17)),
+      refusal(core::SampleSpec{{core::tokens_field(17)}}),
       ::testing::AllOf(::testing::HasSubstr("model.context is 16"), ::testing::HasSubstr("17 tokens")));
-  EXPECT_EQ(refusal(core::SampleShape::window(16)), "");
+  EXPECT_EQ(refusal(core::SampleSpec{{core::tokens_field(16)}}), "");
 }
 
 TEST(Gpt, AHiddenWidthThatIsNotGivenFollowsTheFamily) {

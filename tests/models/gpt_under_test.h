@@ -36,7 +36,7 @@ inline std::unique_ptr<Model> make(const GptConfig& gpt, numerics::Dtype dtype =
   ModelConfig config;
   config.kind = Kind::gpt;
   config.gpt = gpt;
-  auto model = make_model(config, core::SampleShape::window(kTokens), dtype, at::kCPU, 7);
+  auto model = make_model(config, core::SampleSpec{{core::tokens_field(kTokens)}}, dtype, at::kCPU, 7);
   const at::NoGradGuard no_grad;
   at::manual_seed(5);
   for (core::Phase* phase : model->phases())
@@ -52,7 +52,8 @@ inline std::unique_ptr<Model> make(const GptConfig& gpt, numerics::Dtype dtype =
 inline core::Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t global) {
   at::manual_seed(3);
   core::Batch batch;
-  batch.samples = at::randint(0, 37, {global, kTokens + 1}, at::kInt).narrow(0, first, count);
+  batch.fields = {{std::string(core::kTokensField),
+                   at::randint(0, 37, {global, kTokens + 1}, at::kInt).narrow(0, first, count)}};
   batch.position = first;
   batch.global_batch = global;
   return batch;
@@ -86,7 +87,7 @@ class Reference {
   }
 
   [[nodiscard]] at::Tensor loss(const core::Batch& batch) const {
-    const at::Tensor all = batch.samples.to(at::kLong);
+    const at::Tensor all = batch.field(core::kTokensField).to(at::kLong);
     const at::Tensor out = logits(all.narrow(1, 0, kTokens)).flatten(0, 1);
     const at::Tensor sum =
         at::cross_entropy_loss(out, all.narrow(1, 1, kTokens).flatten(), {}, at::Reduction::Sum) +

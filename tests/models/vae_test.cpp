@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kSeed = 7;
 
 std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0},
-                            const core::SampleShape& size = core::SampleShape::image(1, 12, 8)) {
+                            const core::SampleSpec& size = core::SampleSpec{{core::image_field(1, 12, 8)}}) {
   ModelConfig config;
   config.vae = vae;
   auto model = make_model(config, size, dtype, at::kCPU, kSeed);
@@ -29,7 +29,7 @@ core::Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t global
   at::manual_seed(3);
   const at::Tensor all = at::randint(0, 256, {global, 1, 12, 8}, at::kByte);
   core::Batch batch;
-  batch.samples = all.narrow(0, first, count);
+  batch.fields = {{std::string(core::kImageField), all.narrow(0, first, count)}};
   batch.position = first;
   batch.global_batch = global;
   return batch;
@@ -103,7 +103,7 @@ TEST(Vae, SamplesAreImagesAndDependOnTheSeedAlone) {
 
 TEST(Vae, RefusesImagesThatDoNotHalveTwice) {
   try {
-    make(numerics::Dtype::fp32, {}, core::SampleShape::image(1, 30, 28));
+    make(numerics::Dtype::fp32, {}, core::SampleSpec{{core::image_field(1, 30, 28)}});
     FAIL() << "30 is no multiple of 4";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
@@ -113,7 +113,7 @@ TEST(Vae, RefusesImagesThatDoNotHalveTwice) {
 
 TEST(Vae, RefusesTokens) {
   try {
-    make(numerics::Dtype::fp32, {}, core::SampleShape::window(16));
+    make(numerics::Dtype::fp32, {}, core::SampleSpec{{core::tokens_field(16)}});
     FAIL() << "tokens are no images";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);

@@ -1,21 +1,35 @@
 #pragma once
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/sample.h"
 
 namespace ebb::core {
 
-// This rank's part of one micro-batch. Tensors belong to the batch; the loader's slot is free again once the
-// batch is gone.
+at::ScalarType scalar_type(ElementType type);
+
+// This rank's part of one micro-batch. The tensors view memory of a loader's slot. The slot is free again
+// when the last of them is gone.
 struct Batch {
-  at::Tensor samples;     // [B, ...], each of the dataset's SampleShape, on the run's device
-  at::Tensor ids;         // [B] int64 on the CPU: global sample ids, what the order drew
-  std::int64_t step = 0;  // optimizer step that the batch belongs to, from 0
-  std::int64_t position =
-      0;  // place of its first sample in the endless stream of samples: random numbers are keyed by it
-  std::int64_t global_batch =
-      0;  // samples of the whole step over all ranks and micro-batches: losses divide by it
-  [[nodiscard]] std::int64_t size() const { return samples.size(0); }
+  struct Field {
+    std::string name;
+    at::Tensor tensor;  // [B, ...], each sample of its FieldSpec's shape and type, on the run's device
+  };
+  std::vector<Field> fields;  // at least one
+  at::Tensor ids;             // [B] int64 on the CPU: index of each sample in its dataset
+  std::int64_t step = 0;      // optimizer step that the batch belongs to, from 0
+  // Place of the first sample in the endless stream of samples. Random numbers are keyed by it.
+  std::int64_t position = 0;
+  // Samples of the whole step over all ranks and micro-batches. Losses divide by it.
+  std::int64_t global_batch = 0;
+
+  // Error(internal) names the fields that are there.
+  [[nodiscard]] const at::Tensor& field(std::string_view name) const;
+  [[nodiscard]] std::int64_t size() const { return fields.front().tensor.size(0); }  // B
 };
 
 }  // namespace ebb::core

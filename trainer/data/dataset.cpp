@@ -21,7 +21,10 @@ constexpr std::size_t kOpenFiles = 64;
 class MdsDataset final : public Dataset {
  public:
   MdsDataset(const std::filesystem::path& folder, const MdsOptions& options)
-      : index_(read_mds_index(folder)), column_(find_image_column(index_)), checked_(index_.shards.size()) {
+      : index_(read_mds_index(folder)),
+        column_(find_image_column(index_)),
+        spec_{{column_.field}},
+        checked_(index_.shards.size()) {
     check_shard_files(index_);
     std::int64_t largest = 0;
     std::int64_t compressed = 0;
@@ -40,18 +43,14 @@ class MdsDataset final : public Dataset {
   }
 
   [[nodiscard]] std::int64_t size() const override { return index_.samples; }
-  [[nodiscard]] core::SampleShape shape() const override { return column_.shape; }
+  [[nodiscard]] const core::SampleSpec& spec() const override { return spec_; }
 
-  void read(std::int64_t index, std::span<std::byte> out) override {
-    if (index < 0 || index >= index_.samples ||
-        static_cast<std::int64_t>(out.size()) != column_.shape.bytes()) {
-      throw Error(ExitCode::internal, fmt::format("sample {} of {} asked for with room for {} bytes", index,
-                                                  index_.samples, out.size()));
-    }
+  void read(std::int64_t index, SampleBytes out) override {
+    require_readable(index_.folder.string(), index, index_.samples, spec_, out);
     const std::size_t number = index_.shard_of(index);
     const MdsShard& shard = open(number);
     const auto extent = shard.find(index - index_.shards[number].first, column_.index);
-    shard.read_at(extent.begin, out);
+    shard.read_at(extent.begin, out[0]);
   }
 
  private:
@@ -98,12 +97,25 @@ class MdsDataset final : public Dataset {
 
   MdsIndex index_;
   ImageColumn column_;
+  core::SampleSpec spec_;
   std::vector<bool> checked_, packed_;
   std::vector<Room> rooms_, files_;  // for compressed shards, for raw ones
   std::uint64_t clock_ = 0;
 };
 
 }  // namespace
+
+void require_readable(const std::string& what, std::int64_t index, std::int64_t size,
+                      const core::SampleSpec& spec, SampleBytes out) {
+  if (index < 0 || index >= size)
+    throw Error(ExitCode::internal, fmt::format("{} has no sample {}, only {}", what, index, size));
+  bool fits = out.size() == spec.fields.size();
+  for (std::size_t i = 0; fits && i < out.size(); ++i) fits = std::ssize(out[i]) == spec.fields[i].bytes();
+  if (!fits)
+    throw Error(
+        ExitCode::internal,
+        fmt::format("{}: sample {} was asked for with memory that does not fit its fields", what, index));
+}
 
 std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options) {
   return std::make_unique<MdsDataset>(folder, options);

@@ -4,21 +4,30 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "core/sample.h"
 
 namespace ebb::data {
 
-// Samples by index. One thread at a time uses it; the loader has one of its own.
+// Memory for one sample: a span for each field, in the order of SampleSpec::fields, each FieldSpec::bytes()
+// long.
+using SampleBytes = std::span<const std::span<std::byte>>;
+
+// Samples by index. One thread at a time uses it. The loader owns the one that it reads.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;
-  [[nodiscard]] virtual core::SampleShape shape() const = 0;
-  // Writes sample `index` into `out` (shape().bytes() long). Error(data) names file,
-  // sample, offset and what is wrong.
-  virtual void read(std::int64_t index, std::span<std::byte> out) = 0;
+  [[nodiscard]] virtual const core::SampleSpec& spec() const = 0;  // the same for every sample
+  // Writes sample `index` into `out`. Error(data) names file, sample, offset and what is wrong.
+  // Error(internal) for an index that is not there, or spans of other lengths.
+  virtual void read(std::int64_t index, SampleBytes out) = 0;
 };
+
+// Error(internal) unless `index` is in [0, size) and `out` fits the spec. `what` names the dataset.
+void require_readable(const std::string& what, std::int64_t index, std::int64_t size,
+                      const core::SampleSpec& spec, SampleBytes out);
 
 struct MdsOptions {
   // What unpacked shards may take (class data, owner "shard cache"), all of it allocated by open_mds; one

@@ -22,16 +22,17 @@ void DeviceFeed::bring(core::Batch& batch) {
   if (!stream_) return;
   settle();
   const c10::Stream computing = c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
-  copy_.emplace(Copy{batch.samples, c10::Event(device_.type())});
+  copy_.emplace(Copy{batch.fields, c10::Event(device_.type())});
   {
     // Under the guard the block is one that this stream has freed, which no kernel still reads.
     const c10::StreamGuard guard(*stream_);
     const memory::Tag tag(memory::Class::data, "batch");
-    batch.samples = batch.samples.to(device_, /*non_blocking=*/true);
+    for (core::Batch::Field& field : batch.fields)
+      field.tensor = field.tensor.to(device_, /*non_blocking=*/true);
     copy_->made.record(*stream_);
   }
   copy_->made.block(computing);
-  batch.samples.record_stream(computing);
+  for (const core::Batch::Field& field : batch.fields) field.tensor.record_stream(computing);
 }
 
 }  // namespace ebb::data

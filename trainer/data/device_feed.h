@@ -4,6 +4,7 @@
 #include <c10/core/Stream.h>
 
 #include <optional>
+#include <vector>
 
 #include "core/batch.h"
 
@@ -18,13 +19,13 @@ class DeviceFeed {
   // Waits until the last copy is made and lets go of its slot. Call before another batch is asked for: the
   // loader counts the slots in its caller's hands.
   void settle();
-  // The batch with its samples on the device (class data, owner "batch"); what the current stream does next
+  // The batch with its fields on the device (class data, owner "batch"); what the current stream does next
   // comes after the copy.
   void bring(core::Batch& batch);
 
  private:
   struct Copy {
-    at::Tensor source;
+    std::vector<core::Batch::Field> source;
     c10::Event made;
   };
   at::Device device_;

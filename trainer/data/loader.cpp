@@ -49,7 +49,7 @@ struct Loader::Impl {
   std::unique_ptr<Dataset> dataset;
   LoaderPlan plan;
   std::int64_t count;  // samples of a rank's micro-batch
-  core::SampleShape shape;
+  core::SampleSpec spec;
   std::int64_t samples;
   Order order;
   std::shared_ptr<SlotPool> pool;
@@ -60,17 +60,17 @@ struct Loader::Impl {
   std::exception_ptr failure;
   std::atomic<bool> stop{false};
   double waited = 0;
-  std::vector<std::int64_t> scratch;  // of the thread
-  std::thread thread;                 // last: it uses all that stands above
+  FillScratch scratch;  // of the thread
+  std::thread thread;   // last: it uses all that stands above
 
   Impl(std::unique_ptr<Dataset> d, const LoaderPlan& p, std::int64_t first_step)
       : dataset(std::move(d)),
         plan(p),
         count(p.rank_micro_batch()),
-        shape(dataset->shape()),
+        spec(dataset->spec()),
         samples(dataset->size()),
         order(samples, p.seed, p.shuffle),
-        pool(SlotPool::make(p.prefetch + 1, shape, count, p.pinned, "prefetch")),
+        pool(SlotPool::make(p.prefetch + 1, spec, count, p.pinned, "prefetch")),
         thread([this, first_step] { run(first_step); }) {}
 
   ~Impl() {
@@ -142,8 +142,8 @@ core::Batch Loader::next() {
 std::int64_t Loader::samples() const {
   return impl_->samples;
 }
-core::SampleShape Loader::shape() const {
-  return impl_->shape;
+const core::SampleSpec& Loader::spec() const {
+  return impl_->spec;
 }
 std::int64_t Loader::slot_bytes() const {
   return impl_->pool->bytes();

@@ -45,7 +45,7 @@ class Loader {
   [[nodiscard]] core::Batch next();
 
   [[nodiscard]] std::int64_t samples() const;  // of the dataset
-  [[nodiscard]] core::SampleShape shape() const;
+  [[nodiscard]] const core::SampleSpec& spec() const;
   [[nodiscard]] std::int64_t slot_bytes() const;  // of all slots together
   [[nodiscard]] double waited_seconds() const;    // that next() has waited in all
 

@@ -21,8 +21,7 @@ ImageColumn find_image_column(const MdsIndex& index) {
     }
     const bool grey = array->dims.size() == 2;
     const auto dim = [&](std::size_t d) { return array->dims[d]; };
-    using core::SampleShape;
-    return {i, grey ? SampleShape::image(1, dim(0), dim(1)) : SampleShape::image(dim(0), dim(1), dim(2))};
+    return {i, grey ? core::image_field(1, dim(0), dim(1)) : core::image_field(dim(0), dim(1), dim(2))};
   }
   throw Error(ExitCode::data,
               fmt::format("{} has no column 'image'; its columns are {}", index.folder.string(), names));

@@ -8,7 +8,7 @@ namespace ebb::data {
 
 struct ImageColumn {
   std::size_t index = 0;  // within MdsIndex::columns
-  core::SampleShape shape;
+  core::FieldSpec field;
 };
 
 // The column "image" of a dataset. Error(data) names the columns that are there, or the encoding that cannot

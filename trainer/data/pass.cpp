@@ -30,14 +30,14 @@ struct Pass::Impl {
   std::int64_t part;
   std::shared_ptr<SlotPool> pool;
   std::int64_t step = 0;
-  std::vector<std::int64_t> scratch;
+  FillScratch scratch;
   const std::atomic<bool> never{false};
 
   Impl(std::unique_ptr<Dataset> d, const PassPlan& p)
       : dataset(std::move(d)),
         plan(p),
         part(part_of(p)),
-        pool(SlotPool::make(2, dataset->shape(), part, p.pinned, "evaluation")) {}
+        pool(SlotPool::make(2, dataset->spec(), part, p.pinned, "evaluation")) {}
 
   std::optional<core::Batch> next() {
     const std::int64_t begin = step * plan.global_batch;
@@ -80,8 +80,8 @@ std::int64_t Pass::batches() const {
 std::int64_t Pass::samples() const {
   return impl_->dataset->size();
 }
-core::SampleShape Pass::shape() const {
-  return impl_->dataset->shape();
+const core::SampleSpec& Pass::spec() const {
+  return impl_->dataset->spec();
 }
 
 }  // namespace ebb::data

@@ -26,7 +26,7 @@ class Pass {
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
-  // The next part: samples [n, ...], n >= 0; ids are sample indices; position is the index of the first;
+  // The next part: fields [n, ...], n >= 0; ids are sample indices; position is the index of the first;
   // step counts the batches; global_batch is the number of samples of this global batch over all ranks, so
   // that the mean of a loss over the split is sum(loss * global_batch) / samples(). Nothing after the last.
   // At most one batch may be held when it is called, else Error(internal).
@@ -35,7 +35,7 @@ class Pass {
 
   [[nodiscard]] std::int64_t batches() const;  // that next() gives in a whole pass
   [[nodiscard]] std::int64_t samples() const;  // of the split
-  [[nodiscard]] core::SampleShape shape() const;
+  [[nodiscard]] const core::SampleSpec& spec() const;
 
  private:
   struct Impl;

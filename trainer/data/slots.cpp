@@ -16,16 +16,19 @@ std::int64_t round_up(std::int64_t bytes) {
 
 }  // namespace
 
-std::shared_ptr<SlotPool> SlotPool::make(std::int64_t count, const core::SampleShape& shape,
-                                         std::int64_t batch, bool pinned, const char* owner) {
-  return std::shared_ptr<SlotPool>(new SlotPool(count, shape, batch, pinned, owner));
+std::shared_ptr<SlotPool> SlotPool::make(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch,
+                                         bool pinned, const char* owner) {
+  return std::shared_ptr<SlotPool>(new SlotPool(count, spec, batch, pinned, owner));
 }
 
-SlotPool::SlotPool(std::int64_t count, const core::SampleShape& shape, std::int64_t batch, bool pinned,
+SlotPool::SlotPool(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch, bool pinned,
                    const char* owner)
-    : shape_(shape), batch_(batch) {
-  ids_at_ = static_cast<std::size_t>(round_up(batch * shape.bytes()));
-  const std::size_t bytes = ids_at_ + static_cast<std::size_t>(batch) * sizeof(std::int64_t);
+    : spec_(spec), batch_(batch) {
+  for (const core::FieldSpec& field : spec.fields) {
+    field_offsets_.push_back(ids_offset_);
+    ids_offset_ += static_cast<std::size_t>(round_up(batch * field.bytes()));
+  }
+  const std::size_t bytes = ids_offset_ + static_cast<std::size_t>(batch) * sizeof(std::int64_t);
   const auto kind = pinned ? memory::Buffer::Kind::pinned : memory::Buffer::Kind::plain;
   for (std::int64_t i = 0; i < count; ++i) {
     slots_.emplace_back(bytes, memory::Class::data, owner, kind);
@@ -78,13 +81,18 @@ bool SlotPool::all_lent() const {
   return lent_ == slots_.size();
 }
 
-std::span<std::byte> SlotPool::sample(std::size_t slot, std::int64_t i) const {
-  const auto bytes = static_cast<std::size_t>(shape_.bytes());
-  return slots_[slot].bytes().subspan(static_cast<std::size_t>(i) * bytes, bytes);
+void SlotPool::sample(std::size_t slot, std::int64_t i, std::vector<std::span<std::byte>>& out) const {
+  out.clear();
+  for (std::size_t f = 0; f < spec_.fields.size(); ++f) {
+    const auto bytes = static_cast<std::size_t>(spec_.fields[f].bytes());
+    out.push_back(
+        slots_[slot].bytes().subspan(field_offsets_[f] + static_cast<std::size_t>(i) * bytes, bytes));
+  }
 }
 
 std::span<std::int64_t> SlotPool::ids(std::size_t slot) const {
-  return {reinterpret_cast<std::int64_t*>(slots_[slot].data() + ids_at_), static_cast<std::size_t>(batch_)};
+  return {reinterpret_cast<std::int64_t*>(slots_[slot].data() + ids_offset_),
+          static_cast<std::size_t>(batch_)};
 }
 
 core::Batch SlotPool::lend(std::size_t slot, std::int64_t count) {
@@ -92,25 +100,34 @@ core::Batch SlotPool::lend(std::size_t slot, std::int64_t count) {
     const std::lock_guard lock(mutex_);
     ++lent_;
   }
-  // Both tensors share the loan: the slot is free when the last of them is gone. The loan keeps the pool
+  // All tensors share the loan: the slot is free when the last of them is gone. The loan keeps the pool
   // alive.
   std::shared_ptr<void> loan(this, [pool = shared_from_this(), slot](void*) { pool->give_back(slot); });
   core::Batch batch;
-  batch.samples = at::from_blob(slots_[slot].data(), shape_.batch(count), [loan](void*) {}, shape_.dtype);
+  for (std::size_t f = 0; f < spec_.fields.size(); ++f) {
+    const core::FieldSpec& field = spec_.fields[f];
+    std::vector<std::int64_t> sizes = {count};
+    sizes.insert(sizes.end(), field.dims.begin(), field.dims.end());
+    batch.fields.push_back({field.name, at::from_blob(
+                                            slots_[slot].data() + field_offsets_[f], sizes, [loan](void*) {},
+                                            core::scalar_type(field.type))});
+  }
   batch.ids = at::from_blob(ids(slot).data(), {count}, [loan](void*) {}, at::kLong);
   return batch;
 }
 
 void fill_slot(Dataset& dataset, const SlotPool& pool, std::size_t slot, std::int64_t count,
-               std::vector<std::int64_t>& scratch, const std::atomic<bool>& stop) {
+               FillScratch& scratch, const std::atomic<bool>& stop) {
   const auto ids = pool.ids(slot);
-  scratch.resize(static_cast<std::size_t>(count));
-  std::iota(scratch.begin(), scratch.end(), 0);
+  std::vector<std::int64_t>& order = scratch.order;
+  order.resize(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
   const auto id = [&ids](std::int64_t i) { return ids[static_cast<std::size_t>(i)]; };
-  std::sort(scratch.begin(), scratch.end(), [&](std::int64_t a, std::int64_t b) { return id(a) < id(b); });
-  for (const std::int64_t i : scratch) {
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return id(a) < id(b); });
+  for (const std::int64_t i : order) {
     if (stop) return;
-    dataset.read(id(i), pool.sample(slot, i));
+    pool.sample(slot, i, scratch.sample);
+    dataset.read(id(i), scratch.sample);
   }
 }
 

@@ -21,31 +21,33 @@ namespace ebb::data {
 class SlotPool : public std::enable_shared_from_this<SlotPool> {
  public:
   // `count` slots of `batch` samples each. `owner` must outlive the pool (a literal).
-  static std::shared_ptr<SlotPool> make(std::int64_t count, const core::SampleShape& shape,
-                                        std::int64_t batch, bool pinned, const char* owner);
+  static std::shared_ptr<SlotPool> make(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch,
+                                        bool pinned, const char* owner);
 
   std::optional<std::size_t> acquire();      // waits for a free slot; nothing once the pool is closed
   std::optional<std::size_t> try_acquire();  // nothing where none is free
   void release(std::size_t slot);            // one that was acquired and not lent
   void close();                              // wakes acquire()
 
-  [[nodiscard]] std::span<std::byte> sample(std::size_t slot, std::int64_t i) const;
+  // Sets `out` to the memory of sample `i`, a span a field.
+  void sample(std::size_t slot, std::int64_t i, std::vector<std::span<std::byte>>& out) const;
   [[nodiscard]] std::span<std::int64_t> ids(std::size_t slot) const;
-  // The first `count` samples and ids of an acquired slot as a batch: samples [count, ...], ids [count]
+  // The first `count` samples and ids of an acquired slot as a batch: fields [count, ...], ids [count]
   // int64.
   core::Batch lend(std::size_t slot, std::int64_t count);
   [[nodiscard]] std::int64_t bytes() const;
   [[nodiscard]] bool all_lent() const;  // every slot is in the hands of a caller of lend()
 
  private:
-  SlotPool(std::int64_t count, const core::SampleShape& shape, std::int64_t batch, bool pinned,
+  SlotPool(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch, bool pinned,
            const char* owner);
   void give_back(std::size_t slot);
 
-  const core::SampleShape shape_;
+  const core::SampleSpec spec_;
   const std::int64_t batch_;
   std::vector<memory::Buffer> slots_;
-  std::size_t ids_at_ = 0;  // byte offset of the ids within a slot
+  std::vector<std::size_t> field_offsets_;  // byte of each field's [batch, ...] within a slot
+  std::size_t ids_offset_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<std::size_t> free_;
@@ -53,10 +55,15 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
   bool closed_ = false;
 };
 
+// What fill_slot() needs beside the slot. Kept between calls, so that they allocate nothing.
+struct FillScratch {
+  std::vector<std::int64_t> order;
+  std::vector<std::span<std::byte>> sample;
+};
+
 // Reads samples ids(slot)[0, count) into the slot, by ascending id, so that each shard is visited once for a
-// batch whatever the order of its samples. `scratch` is reused between calls. Returns early once `stop` is
-// true.
+// batch whatever the order of its samples. Returns early once `stop` is true.
 void fill_slot(Dataset& dataset, const SlotPool& pool, std::size_t slot, std::int64_t count,
-               std::vector<std::int64_t>& scratch, const std::atomic<bool>& stop);
+               FillScratch& scratch, const std::atomic<bool>& stop);
 
 }  // namespace ebb::data

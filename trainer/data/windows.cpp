@@ -37,7 +37,7 @@ std::vector<fs::path> files_of(const fs::path& split) {
 class Windows final : public Dataset {
  public:
   Windows(const fs::path& split, const WindowOptions& options)
-      : shape_(core::SampleShape::window(options.tokens)), options_(options) {
+      : spec_{{core::tokens_field(options.tokens)}}, split_(split), options_(options) {
     if (options.tokens < 1)
       throw Error(ExitCode::internal, fmt::format("a window of {} tokens was asked for", options.tokens));
     std::int64_t longest = 0;
@@ -61,16 +61,14 @@ class Windows final : public Dataset {
   }
 
   [[nodiscard]] std::int64_t size() const override { return size_; }
-  [[nodiscard]] core::SampleShape shape() const override { return shape_; }
+  [[nodiscard]] const core::SampleSpec& spec() const override { return spec_; }
 
-  void read(std::int64_t index, std::span<std::byte> out) override {
-    if (index < 0 || index >= size_ || static_cast<std::int64_t>(out.size()) != shape_.bytes())
-      throw Error(ExitCode::internal,
-                  fmt::format("window {} of {} asked for with room for {} bytes", index, size_, out.size()));
+  void read(std::int64_t index, SampleBytes out) override {
+    require_readable(split_.string(), index, size_, spec_, out);
     const auto after = std::ranges::upper_bound(parts_, index, {}, &Part::first);
     const Part& part = *std::prev(after);
     part.file.read((index - part.first) * options_.tokens,
-                   {reinterpret_cast<std::int32_t*>(out.data()), out.size() / sizeof(std::int32_t)},
+                   {reinterpret_cast<std::int32_t*>(out[0].data()), out[0].size() / sizeof(std::int32_t)},
                    options_.vocabulary);
   }
 
@@ -79,7 +77,8 @@ class Windows final : public Dataset {
     TokenFile file;
     std::int64_t first;  // window
   };
-  core::SampleShape shape_;
+  core::SampleSpec spec_;
+  fs::path split_;
   WindowOptions options_;
   std::vector<Part> parts_;
   std::int64_t size_ = 0;

@@ -5,7 +5,7 @@
 
 namespace ebb::models {
 
-std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleShape& sample,
+std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed) {
   if (config.kind == Kind::gpt) return std::make_unique<Gpt>(config.gpt, sample, dtype, device, seed);
   return std::make_unique<Vae>(config.vae, sample, dtype, device, seed);
@@ -13,7 +13,7 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
 
 core::State Model::state() {
   core::State state;
-  state.values["sample"] = {{"dtype", sample_.is_window() ? "int32" : "uint8"}, {"dims", sample_.dims}};
+  state.values["sample"] = sample_;
   for (const core::Parameter& parameter : all_parameters(*this))
     state.tensors.emplace(parameter.name, parameter.tensor);
   return state;
@@ -31,11 +31,6 @@ std::int64_t parameter_count(Model& model) {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : model.state().tensors) count += tensor.numel();
   return count;
-}
-
-core::SampleShape sample_from_json(const nlohmann::json& json) {
-  return {json.at("dtype") == "int32" ? at::kInt : at::kByte,
-          json.at("dims").get<std::vector<std::int64_t>>()};
 }
 
 }  // namespace ebb::models

@@ -18,11 +18,10 @@
 namespace ebb::models {
 
 // A generative model on one device. It knows no ranks: it runs its units through the runner that it is given.
-// Its State holds every parameter by name, and the shape of the samples that it was made for as
-// values.sample.
+// Its State holds every parameter by name, and the samples that it was made for as values.sample.
 class Model : public core::Stateful {
  public:
-  explicit Model(core::SampleShape sample) : sample_(std::move(sample)) {}
+  explicit Model(core::SampleSpec sample) : sample_(std::move(sample)) {}
   core::State state() override;
   void restore(const nlohmann::json&) override {}
   virtual std::vector<core::Phase*> phases() = 0;
@@ -33,20 +32,17 @@ class Model : public core::Stateful {
   virtual std::variant<ImageSampler*, TextSampler*> sampler() = 0;
 
  protected:
-  const core::SampleShape sample_;
+  const core::SampleSpec sample_;
 };
 
 // Makes the parameters on `device` in `dtype`, class parameters, without values. Sizes that the family cannot
 // take: Error(usage).
-std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleShape& sample,
+std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 
 // Those of all units of all phases, in their order.
 std::vector<core::Parameter> all_parameters(Model& model);
 // Elements of all parameters of a model.
 std::int64_t parameter_count(Model& model);
-
-// What a State's values.sample says.
-core::SampleShape sample_from_json(const nlohmann::json& json);
 
 }  // namespace ebb::models

@@ -9,12 +9,11 @@ namespace ebb::train {
 
 namespace {
 
-core::SampleShape sample_shape(const nlohmann::json& values, const std::filesystem::path& path) {
+core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem::path& path) {
   try {
-    // Before there were texts, an image's sides stood alone.
-    if (!values.contains("sample") && values.contains("image"))
-      return {at::kByte, values.at("image").get<std::vector<std::int64_t>>()};
-    return models::sample_from_json(values.at("sample"));
+    if (!values.contains("sample") || values.at("sample").is_object())
+      return core::sample_spec_of_version_1(values);
+    return values.at("sample").get<core::SampleSpec>();
   } catch (const nlohmann::json::exception&) {
     throw Error(ExitCode::checkpoint,
                 path.string() + " does not say what samples its model was made for: its values.sample is " +
@@ -29,7 +28,7 @@ LoadedModel load_model(const std::filesystem::path& path) {
   Config config;
   config::Section section = described(config);
   config::load_text(part.resolved_config, path.string(), {}, section);
-  LoadedModel loaded{models::make_model(config.model, sample_shape(part.values, path), config.precision.dtype,
+  LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
                      config, part.step};
   const at::NoGradGuard no_grad;

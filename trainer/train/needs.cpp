@@ -28,16 +28,16 @@ constexpr std::int64_t kMiB = 1 << 20;
 // Of a tensor: its line in a shard's header and in the manifest.
 constexpr std::int64_t kBytesOfAnEntry = 288;
 
-core::SampleShape sample_shape(const Config& config, const std::vector<std::int64_t>& image) {
-  if (config.data.is_text()) return core::SampleShape::window(config.data.context);
+core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_t>& image) {
+  if (config.data.is_text()) return {{core::tokens_field(config.data.context)}};
   if (!image.empty()) {
     if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
       throw Error(ExitCode::usage, fmt::format("plan: --image takes three sides, such as 1x28x28, not {}",
                                                fmt::join(image, "x")));
-    return core::SampleShape::image(image[0], image[1], image[2]);
+    return {{core::image_field(image[0], image[1], image[2])}};
   }
   try {
-    return data::open_mds(fs::path(config.data.source) / "train")->shape();
+    return data::open_mds(fs::path(config.data.source) / "train")->spec();
   } catch (const Error& error) {
     throw Error(ExitCode::usage,
                 "plan: the size of an image decides that of the model, and the dataset does not tell: give "
@@ -54,7 +54,7 @@ std::int64_t bytes_of(const core::State& state) {
 
 // Of the model, and a checkpoint of it.
 void look_at_model(const Config& config, const std::vector<std::int64_t>& image, Needs& result) {
-  const auto model = models::make_model(config.model, sample_shape(config, image), config.precision.dtype,
+  const auto model = models::make_model(config.model, sample_spec(config, image), config.precision.dtype,
                                         at::kMeta, static_cast<std::uint64_t>(config.run.seed));
   const std::vector<core::Parameter> parameters = models::all_parameters(*model);
   optim::Optimizer optimizer(config.optimizer, parameters);

@@ -19,20 +19,25 @@ void write_pictures(Session& session, models::ImageSampler& sampler, const std::
   telemetry::write_grid(folder / "samples.png", sampler.sample(kSamples, 0, session.runner), kColumns);
 
   const auto dataset = session.open_split("test");
-  const core::SampleShape shape = dataset->shape();
+  const core::FieldSpec& image = dataset->spec().at(core::kImageField);
+  const auto images_of = [&](std::int64_t count) {
+    return at::zeros({count, image.dims[0], image.dims[1], image.dims[2]}, at::kByte);
+  };
   const std::int64_t count = std::min(kColumns * kRows, dataset->size());
   const memory::Tag tag(memory::Class::data, "pictures");
-  const at::Tensor originals = at::empty(shape.batch(count), at::kByte);
-  for (std::int64_t i = 0; i < count; ++i)
-    dataset->read(
-        i, {static_cast<std::byte*>(originals[i].data_ptr()), static_cast<std::size_t>(shape.bytes())});
+  const at::Tensor originals = images_of(count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::span bytes(static_cast<std::byte*>(originals[i].data_ptr()),
+                          static_cast<std::size_t>(image.bytes()));
+    dataset->read(i, {&bytes, 1});
+  }
   const at::Tensor images = sampler.reconstruct(originals, session.runner);
   std::vector<at::Tensor> rows;  // originals above their reconstructions
   for (std::int64_t first = 0; first < count; first += kColumns) {
     const std::int64_t n = std::min(kColumns, count - first);
     for (const at::Tensor& source : {originals, images}) {
       rows.push_back(source.narrow(0, first, n));
-      if (n < kColumns) rows.push_back(at::zeros(shape.batch(kColumns - n), at::kByte));
+      if (n < kColumns) rows.push_back(images_of(kColumns - n));
     }
   }
   telemetry::write_grid(folder / "reconstructions.png", at::cat(rows), kColumns);
@@ -40,8 +45,9 @@ void write_pictures(Session& session, models::ImageSampler& sampler, const std::
 
 // `tokens` of a window of the test split.
 std::vector<std::int64_t> beginning(data::Dataset& split, std::int64_t window, std::int64_t tokens) {
-  std::vector<std::int32_t> whole(static_cast<std::size_t>(split.shape().tokens() + 1));
-  split.read(window, std::as_writable_bytes(std::span(whole)));
+  std::vector<std::int32_t> whole(static_cast<std::size_t>(split.spec().at(core::kTokensField).dims[0]));
+  const std::span bytes = std::as_writable_bytes(std::span(whole));
+  split.read(window, {&bytes, 1});
   return {whole.begin(), whole.begin() + tokens};
 }
 
@@ -55,8 +61,8 @@ void write_texts(Session& session, models::TextSampler& sampler, const std::file
   const std::int64_t texts = std::min(kTexts, split->size());
   std::string page;
   for (std::int64_t i = 0; i < texts; ++i) {
-    const auto prompt =
-        beginning(*split, i * (split->size() / texts), std::min(kGiven, split->shape().tokens()));
+    const auto prompt = beginning(*split, i * (split->size() / texts),
+                                  std::min(kGiven, split->spec().at(core::kTokensField).dims[0] - 1));
     page += std::string(i > 0 ? "\n\n" : "") + "--- given: " + tokenizer->decode(prompt) + "\n--- goes on: ";
     models::TextOptions options;
     options.draw = {.temperature = 0.8, .seed = static_cast<std::uint64_t>(i)};

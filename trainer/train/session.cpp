@@ -104,7 +104,7 @@ Session::Session(const Config& configuration, comm::World& all, memory::Ledger& 
       threads(choose_threads(config.parallel, world, pinned)),
       communicator(
           comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, device)),
-      model(models::make_model(config.model, open_split("train")->shape(), config.precision.dtype, device,
+      model(models::make_model(config.model, open_split("train")->spec(), config.precision.dtype, device,
                                static_cast<std::uint64_t>(config.run.seed))),
       parameters(models::all_parameters(*model)),
       optimizer(std::make_unique<optim::Optimizer>(config.optimizer, parameters)),

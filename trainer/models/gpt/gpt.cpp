@@ -31,32 +31,36 @@ void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
   if (config.document_end) numerics::require_documents_on_gpu(config.head_width(), dtype);
 }
 
+// T, the tokens of a window.
+std::int64_t tokens_of(const core::SampleSpec& sample) {
+  if (const core::FieldSpec* const tokens = sample.find(core::kTokensField)) return tokens->dims[0] - 1;
+  throw Error(ExitCode::usage,
+              "model.kind=gpt trains on text, and the dataset holds images: set model.kind=vae, or "
+              "data.format=tokens and data.source to token files");
+}
+
 }  // namespace
 
-Gpt::Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+Gpt::Gpt(const GptConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
          std::uint64_t seed)
     : Model(sample),
       config_(config),
-      context_(config.context_for(sample.tokens())),
+      tokens_(tokens_of(sample)),
+      context_(config.context_for(tokens_)),
       dtype_(numerics::scalar_type(dtype)),
       device_(device),
       seed_(seed) {
-  if (!sample.is_window())
-    throw Error(ExitCode::usage,
-                "model.kind=gpt trains on text, and the dataset holds images: set model.kind=vae, or "
-                "data.format=tokens and data.source to token files");
-  if (sample.tokens() > context_)
+  if (tokens_ > context_)
     throw Error(
         ExitCode::usage,
         fmt::format("model.context is {}, and windows of data.context={} tokens do not fit in it: set "
                     "model.context=auto, or data.context to at most {}",
-                    context_, sample.tokens(), context_));
+                    context_, tokens_, context_));
   if (device.is_cuda()) require_on_gpu(config, dtype_);
   add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Draw::normal);
   if (config.is_llama()) {
     const memory::Tag tag(memory::Class::parameters, "rope");
-    rope_ =
-        numerics::rope_table(sample.tokens(), config.head_width(), config.rope_theta, config.rope).to(device);
+    rope_ = numerics::rope_table(tokens_, config.head_width(), config.rope_theta, config.rope).to(device);
   } else {
     add(embedding_, "position.weight", {context_, config.dim}, Draw::normal);
   }
@@ -121,7 +125,7 @@ std::vector<core::Unit*> Gpt::units() {
 }
 
 double Gpt::flops_per_sample() {
-  const auto tokens = static_cast<double>(sample_.tokens());
+  const auto tokens = static_cast<double>(tokens_);
   return tokens * (6 * static_cast<double>(parameter_count(*this)) +
                    12 * static_cast<double>(config_.layers) * tokens * static_cast<double>(config_.dim));
 }
@@ -181,10 +185,11 @@ Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& atte
 
 core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const memory::Tag tag(memory::Class::activations, "gpt");
-  const std::int64_t tokens = sample_.tokens();
-  const at::Tensor targets = batch.samples.narrow(1, 1, tokens).to(at::kLong).flatten();
-  Residual x{embed(batch.samples.narrow(1, 0, tokens), 0, runner), {}};
-  const numerics::Documents documents = documents_of(batch.samples.narrow(1, 0, tokens));
+  const std::int64_t tokens = tokens_;
+  const at::Tensor& window = batch.field(core::kTokensField);
+  const at::Tensor targets = window.narrow(1, 1, tokens).to(at::kLong).flatten();
+  Residual x{embed(window.narrow(1, 0, tokens), 0, runner), {}};
+  const numerics::Documents documents = documents_of(window.narrow(1, 0, tokens));
   const Attend attend = [&, this](const at::Tensor& qkv) {
     return numerics::attention(qkv, config_.attention_heads(), rope_, documents);
   };

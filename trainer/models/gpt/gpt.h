@@ -18,7 +18,7 @@ namespace ebb::models {
 // The loss is the mean over tokens, in nats. On the CPU, logits are never whole in training.
 class Gpt final : public Model, private core::Phase, private TextSampler {
  public:
-  Gpt(const GptConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+  Gpt(const GptConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
       std::uint64_t seed);
 
   std::vector<core::Phase*> phases() override { return {this}; }
@@ -65,7 +65,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   const std::string name_ = "gpt";
   GptConfig config_;
-  std::int64_t context_;
+  std::int64_t tokens_, context_;
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;

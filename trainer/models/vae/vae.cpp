@@ -34,14 +34,15 @@ at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::ui
 
 }  // namespace
 
-Vae::Vae(const VaeConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+Vae::Vae(const VaeConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
          std::uint64_t seed)
     : Model(sample), config_(config), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
-  if (sample.is_window())
+  const core::FieldSpec* const image = sample.find(core::kImageField);
+  if (image == nullptr)
     throw Error(ExitCode::usage,
                 "model.kind=vae trains on images, and the dataset holds tokens: set model.kind=gpt, or "
                 "data.format=mds and data.source to images");
-  const std::int64_t channels = sample.dims[0], height = sample.dims[1], width = sample.dims[2];
+  const std::int64_t channels = image->dims[0], height = image->dims[1], width = image->dims[2];
   if (height % 4 != 0 || width % 4 != 0 || height < 4 || width < 4)
     throw Error(ExitCode::usage, fmt::format("model.kind=vae halves images twice, so their sides must be "
                                              "multiples of 4; the dataset's are {} x {}. "
@@ -98,7 +99,8 @@ at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
         const auto& p = decoder_.parameters;
         at::Tensor h = numerics::linear(code, p[0].tensor, p[1].tensor, Activation::relu);
         h = numerics::linear(h, p[2].tensor, p[3].tensor, Activation::relu);
-        h = h.view({code.size(0), config_.width, sample_.dims[1] / 4, sample_.dims[2] / 4});
+        h = h.view({code.size(0), config_.width, sample_.at(core::kImageField).dims[1] / 4,
+                    sample_.at(core::kImageField).dims[2] / 4});
         h = numerics::conv_transpose2d(h, p[4].tensor, p[5].tensor, kStride, kPadding, Activation::relu);
         return numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kStride, kPadding);
       },
@@ -107,12 +109,13 @@ at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
 
 core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const memory::Tag tag(memory::Class::activations, "vae");
-  const at::Tensor code = encode(numerics::to_unit_range(batch.samples, dtype_), runner);
+  const at::Tensor code = encode(numerics::to_unit_range(batch.field(core::kImageField), dtype_), runner);
   const at::Tensor mu = code.narrow(1, 0, config_.latent).contiguous();
   const at::Tensor logvar = code.narrow(1, config_.latent, config_.latent).contiguous();
   const at::Tensor z = numerics::reparameterize(mu, logvar, seed_, batch.position);
   const double share = 1.0 / static_cast<double>(batch.global_batch);
-  const at::Tensor reconstruction = numerics::bernoulli_nll_sum(decode(z, runner), batch.samples) * share;
+  const at::Tensor reconstruction =
+      numerics::bernoulli_nll_sum(decode(z, runner), batch.field(core::kImageField)) * share;
   const at::Tensor kl = numerics::gaussian_kl_sum(mu, logvar) * share;
   return {reconstruction + kl * config_.kl_weight,
           {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};

@@ -13,7 +13,7 @@ namespace ebb::models {
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
 class Vae final : public Model, private core::Phase, private ImageSampler {
  public:
-  Vae(const VaeConfig& config, const core::SampleShape& sample, numerics::Dtype dtype, at::Device device,
+  Vae(const VaeConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
       std::uint64_t seed);
 
   std::vector<core::Phase*> phases() override { return {this}; }
