@@ -227,6 +227,32 @@ class Clients(Checkout):
         self.assertFalse((self.root / ".deps/bin/clients.version").exists())
 
 
+class ControlPlane(Checkout):
+    """All parts are there but the control plane, and its Go cannot be fetched."""
+
+    def setUp(self):
+        super().setUp()
+        self.tool("dpkg-query", ALL_PACKAGES_INSTALLED)
+        self.tool("id", "#!/bin/sh\necho 0\n")
+        self.tool("unshare", EMPTY_PROGRAM)
+        self.fake_venv()
+        self.bash('stamp_of full >"$deps/wheels-full.stamp"; . scripts/lib/clients.sh; . scripts/lib/unpacked.sh; mkdir -p "$deps/bin"; client_wheel >"$deps/bin/clients.version"; '
+                  'for p in $(unpacked); do mkdir -p "$deps/unpacked/$p"; touch "$deps/unpacked/$p/.complete"; done')
+        if self.bash(". scripts/lib/kube.sh; kube_possible").returncode:
+            print("skipped: the control plane needs Debian 12", flush=True)
+            self.skipTest("the control plane needs Debian 12")
+
+    def test_it_is_left_for_later_on_request(self):
+        answer = self.run_script("scripts/setup", "all", EBB_CONTROL_PLANE="later")
+        self.assertEqual((answer.returncode, answer.stdout), (0, ""))
+
+    def test_a_failure_is_reported(self):
+        answer = self.run_script("scripts/setup", "all")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("a Kubernetes control plane", answer.stdout)
+        self.assertIn("the wheel of Go contains no go/bin/go", answer.stdout)
+
+
 class Jobs(Checkout):
     def test_is_at_least_one_and_at_most_the_number_of_cores(self):
         self.tool("nproc", "#!/bin/sh\necho 3\n")
