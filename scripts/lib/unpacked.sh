@@ -2,7 +2,10 @@
 # but an installation would start a daemon. Source it after common.sh.
 unpacked_disk_mb=200
 
-unpacked() { listed unpack | awk '{ print $1 }'; }
+# A package with a codename is one that only this release has.
+unpacked() {
+  listed unpack | awk -v release="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" '$2 == "" || $2 == release { print $1 }'
+}
 # The stamp is written last. A folder without one is incomplete.
 missing_unpacked() {
   local name
