@@ -33,6 +33,8 @@ struct OptimizerConfig {
   void describe(Section& s) {
     s.number("lr", lr).above(0).doc("Peak learning rate.");
     s.number("weight_decay", decay).at_least(0).below(1);
+    s.renamed("decay", "weight_decay");
+    s.removed("amsgrad", "leave it out");
     s.section("schedule", schedule, "How the learning rate changes.");
   }
 };

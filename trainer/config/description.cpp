@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 
 namespace ebb::config {
@@ -46,16 +48,22 @@ void for_each_rule(const Section& section, const std::function<void(const Sectio
     if (entry.section) for_each_rule(*entry.section, visit, join_path(path, entry.key));
 }
 
-std::string suggestion(const Section& root, const Section& section, std::string_view path,
+std::string refusal_of(const Section& root, const Section& section, std::string_view path,
                        std::string_view key) {
+  const auto old = std::ranges::find(section.impl().old_keys, key, &Section::Impl::OldKey::key);
+  if (old != section.impl().old_keys.end()) {
+    return old->new_key.empty() ? fmt::format("removed; {}", old->advice)
+                                : fmt::format("renamed; write `{}`", join_path(path, old->new_key));
+  }
   const std::vector<std::string> neighbours = section.impl().keys();
   if (const std::string near = nearest_name(key, neighbours); !near.empty()) {
-    return fmt::format("; did you mean `{}`?", join_path(path, near));
+    return fmt::format("unknown; did you mean `{}`?", join_path(path, near));
   }
   if (const std::string elsewhere = find_anywhere(root, {}, key); !elsewhere.empty()) {
-    return fmt::format("; did you mean `{}`?", elsewhere);
+    return fmt::format("unknown; did you mean `{}`?", elsewhere);
   }
-  return fmt::format("; known keys {}: {}", path.empty() ? "are" : "here are", fmt::join(neighbours, ", "));
+  return fmt::format("unknown; known keys {}: {}", path.empty() ? "are" : "here are",
+                     fmt::join(neighbours, ", "));
 }
 
 const Section::Impl::Entry* find_path(const Section& root, std::string_view path, std::string& unknown) {
@@ -67,7 +75,7 @@ const Section::Impl::Entry* find_path(const Section& root, std::string_view path
     const auto* entry = section->impl().find(key);
     const bool last = dot == std::string_view::npos;
     if (entry == nullptr) {
-      unknown = "unknown" + suggestion(root, *section, here, key);
+      unknown = refusal_of(root, *section, here, key);
       // Where only this part is misspelt, the whole path is more use than the part.
       const std::string near = nearest_name(key, section->impl().keys());
       std::string ignored;

@@ -13,14 +13,14 @@
 
 namespace ebb::config {
 
-enum class Kind { text, integer, number, flag, bytes, duration, bytes_or_auto, integer_or_auto, choice };
+enum class ValueKind { text, integer, number, flag, bytes, duration, bytes_or_auto, integer_or_auto, choice };
 
 // std::monostate is "auto". A choice is its word, a size its bytes, a duration its seconds.
 using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
 
 struct Field::Impl {
   std::string key;
-  Kind kind = Kind::text;
+  ValueKind kind = ValueKind::text;
   std::function<Value()> get;
   std::function<void(const Value&)> set;
   Value initial;  // the default
@@ -48,14 +48,19 @@ struct Section::Impl {
     std::vector<std::string> keys;  // paths below this section
     std::function<std::string()> wrong;
   };
+  // A key of an earlier version: removed, or renamed to `new_key`.
+  struct OldKey {
+    std::string key, advice, new_key;
+  };
   std::string doc;
   std::vector<Entry> entries;  // as described
+  std::vector<OldKey> old_keys;
   std::vector<Rule> rules;
   std::optional<Field::Impl::Condition> condition;  // of what is being described
 
   // False where none of its keys counts.
   [[nodiscard]] bool counts() const;
-  Field add(std::string_view key, Kind kind, std::function<Value()> get,
+  Field add(std::string_view key, ValueKind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
   [[nodiscard]] const Entry* find(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> keys() const;
@@ -77,9 +82,10 @@ void for_each_field(const Section& section,
 void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,
                    std::string_view path = {});
 
-// "; did you mean `optimizer.lr`?" for a key that is not in `section` (whose path is `path`), or a list of
-// those that are. Looks among its neighbours first, then for the same name anywhere.
-std::string suggestion(const Section& root, const Section& section, std::string_view path,
+// Why a key that is not in `section` (whose path is `path`) is refused. For a key of an earlier version: what
+// became of it. Else "unknown; did you mean `optimizer.lr`?", from the keys of the section first and then
+// from the same name anywhere, or a list of the section's keys.
+std::string refusal_of(const Section& root, const Section& section, std::string_view path,
                        std::string_view key);
 
 // The entry at "optimizer.lr", or none and in `unknown` why not, with what was probably meant.

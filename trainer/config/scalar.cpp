@@ -80,28 +80,28 @@ std::string parse_word(const Field::Impl& field, const std::string& text) {
 
 Value parse_by_kind(const Field::Impl& field, const std::string& text) {
   switch (field.kind) {
-    case Kind::text:
+    case ValueKind::text:
       return text;
-    case Kind::integer_or_auto:
+    case ValueKind::integer_or_auto:
       if (text == "auto") return std::monostate();
       [[fallthrough]];
-    case Kind::integer:
+    case ValueKind::integer:
       return parse_integer(field, text);
-    case Kind::number:
+    case ValueKind::number:
       return parse_number(field, text);
-    case Kind::flag:
+    case ValueKind::flag:
       if (text == "true" || text == "false") return text == "true";
       refuse(field, fmt::format("`{}` is neither true nor false", text));
-    case Kind::bytes_or_auto:
+    case ValueKind::bytes_or_auto:
       if (text == "auto") return std::monostate();
       [[fallthrough]];
-    case Kind::bytes:
+    case ValueKind::bytes:
       if (const auto bytes = parse_bytes(text)) return *bytes;
       refuse(field, fmt::format("`{}` is not a size in bytes", text));
-    case Kind::duration:
+    case ValueKind::duration:
       if (const auto seconds = parse_duration(text)) return *seconds;
       refuse(field, fmt::format("`{}` is not a duration", text));
-    case Kind::choice:
+    case ValueKind::choice:
       return parse_word(field, text);
   }
   refuse(field, "of no known kind");
@@ -128,7 +128,8 @@ Value parse_value(const Field::Impl& field, const Scalar& scalar) {
   if (is_null(scalar))
     refuse(field, scalar.text.empty() ? "has no value" : fmt::format("`{}` is no value", scalar.text));
   const std::string text = expand_environment(scalar.text);
-  const bool typed = field.kind == Kind::integer || field.kind == Kind::number || field.kind == Kind::flag;
+  const bool typed =
+      field.kind == ValueKind::integer || field.kind == ValueKind::number || field.kind == ValueKind::flag;
   // A reference in quotes is the way to write it inside {}; what it stands for is typed like a plain value.
   if (typed && scalar.quoted && text == scalar.text) {
     refuse(field, fmt::format("\"{}\" is text, because of its quotes", text));

@@ -47,13 +47,13 @@ std::string render_text(std::string_view text) {
 
 std::string render_bound(const Field::Impl& field, double bound) {
   switch (field.kind) {
-    case Kind::bytes:
-    case Kind::bytes_or_auto:
+    case ValueKind::bytes:
+    case ValueKind::bytes_or_auto:
       return exact_bytes(static_cast<std::int64_t>(bound));
-    case Kind::duration:
+    case ValueKind::duration:
       return fmt::format("{}s", bound);
-    case Kind::integer:
-    case Kind::integer_or_auto:
+    case ValueKind::integer:
+    case ValueKind::integer_or_auto:
       return fmt::format("{}", static_cast<std::int64_t>(bound));
     default:
       return fmt::format("{}", bound);
@@ -62,23 +62,23 @@ std::string render_bound(const Field::Impl& field, double bound) {
 
 std::string kind_text(const Field::Impl& field) {
   switch (field.kind) {
-    case Kind::text:
+    case ValueKind::text:
       return "text";
-    case Kind::integer:
+    case ValueKind::integer:
       return "an integer";
-    case Kind::number:
+    case ValueKind::number:
       return "a number";
-    case Kind::flag:
+    case ValueKind::flag:
       return "true or false";
-    case Kind::bytes:
+    case ValueKind::bytes:
       return "a size such as 25MiB";
-    case Kind::duration:
+    case ValueKind::duration:
       return "a duration such as 300s";
-    case Kind::bytes_or_auto:
+    case ValueKind::bytes_or_auto:
       return "auto or a size such as 25MiB";
-    case Kind::integer_or_auto:
+    case ValueKind::integer_or_auto:
       return "auto or an integer";
-    case Kind::choice:
+    case ValueKind::choice:
       return fmt::format("{}", fmt::join(field.words, ", "));
   }
   return "";
@@ -103,10 +103,10 @@ std::string render_value(const Field::Impl& field, const Value& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* text = std::get_if<std::string>(&value)) return render_text(*text);
   if (const auto* number = std::get_if<double>(&value)) {
-    return fmt::format("{}{}", *number, field.kind == Kind::duration ? "s" : "");
+    return fmt::format("{}{}", *number, field.kind == ValueKind::duration ? "s" : "");
   }
   const std::int64_t integer = std::get<std::int64_t>(value);
-  const bool size = field.kind == Kind::bytes || field.kind == Kind::bytes_or_auto;
+  const bool size = field.kind == ValueKind::bytes || field.kind == ValueKind::bytes_or_auto;
   return size ? exact_bytes(integer) : fmt::format("{}", integer);
 }
 

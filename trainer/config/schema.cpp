@@ -17,35 +17,35 @@ constexpr const char* kDurationPattern = "^[0-9]+(\\.[0-9]+)?([eE][-+]?[0-9]+)? 
 
 void add_type(const Field::Impl& field, Json& json) {
   switch (field.kind) {
-    case Kind::text:
+    case ValueKind::text:
       json["type"] = "string";
       break;
-    case Kind::integer:
+    case ValueKind::integer:
       json["type"] = "integer";
       break;
-    case Kind::number:
+    case ValueKind::number:
       json["type"] = "number";
       break;
-    case Kind::flag:
+    case ValueKind::flag:
       json["type"] = "boolean";
       break;
-    case Kind::bytes:
+    case ValueKind::bytes:
       json["type"] = {"integer", "string"};
       json["pattern"] = kBytesPattern;
       break;
-    case Kind::duration:
+    case ValueKind::duration:
       json["type"] = {"number", "string"};
       json["pattern"] = kDurationPattern;
       break;
-    case Kind::bytes_or_auto:
+    case ValueKind::bytes_or_auto:
       json["type"] = {"integer", "string"};
       json["pattern"] = fmt::format("^auto$|{}", kBytesPattern);
       break;
-    case Kind::integer_or_auto:
+    case ValueKind::integer_or_auto:
       json["type"] = {"integer", "string"};
       json["pattern"] = "^auto$";
       break;
-    case Kind::choice:
+    case ValueKind::choice:
       json["enum"] = field.words;
       break;
   }
@@ -64,18 +64,18 @@ void add_bound(const char* name, const std::optional<double>& bound, Json& json)
 Json default_of(const Field::Impl& field) {
   if (const auto* flag = std::get_if<bool>(&field.initial)) return *flag;
   if (const auto* text = std::get_if<std::string>(&field.initial)) return *text;
-  if (field.kind == Kind::number) return std::get<double>(field.initial);
+  if (field.kind == ValueKind::number) return std::get<double>(field.initial);
   const auto* integer = std::get_if<std::int64_t>(&field.initial);
-  if (integer != nullptr && (field.kind == Kind::integer || field.kind == Kind::integer_or_auto))
+  if (integer != nullptr && (field.kind == ValueKind::integer || field.kind == ValueKind::integer_or_auto))
     return *integer;
   return render_value(field, field.initial);
 }
 
 std::string describe(const Field::Impl& field) {
-  const bool bytes = field.kind == Kind::bytes || field.kind == Kind::bytes_or_auto;
+  const bool bytes = field.kind == ValueKind::bytes || field.kind == ValueKind::bytes_or_auto;
   std::string unit = field.unit;
   if (unit.empty() && bytes) unit = "bytes";
-  if (unit.empty() && field.kind == Kind::duration) unit = "seconds";
+  if (unit.empty() && field.kind == ValueKind::duration) unit = "seconds";
   std::string text = field.doc;
   if (!unit.empty()) text += fmt::format("{}Unit: {}.", text.empty() ? "" : " ", unit);
   if (field.only_where)

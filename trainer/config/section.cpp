@@ -51,6 +51,16 @@ void Section::rule(std::vector<std::string> keys, std::function<std::string()> w
   impl_->rules.push_back({std::move(keys), std::move(wrong)});
 }
 
+void Section::removed(std::string_view key, std::string_view advice) {
+  impl_->old_keys.push_back({std::string(key), std::string(advice), {}});
+}
+
+void Section::renamed(std::string_view key, std::string_view new_key) {
+  if (impl_->find(new_key) == nullptr)
+    throw Error(ExitCode::internal, fmt::format("`{}` is renamed to `{}`, which is no key", key, new_key));
+  impl_->old_keys.push_back({std::string(key), {}, std::string(new_key)});
+}
+
 void Section::only_where(std::string_view words, const std::function<bool()>& holds,
                          const std::function<void(Section&)>& describe) {
   const auto outer = impl_->condition;
@@ -82,7 +92,7 @@ Section::Impl::Entry& Section::Impl::new_entry(std::string_view key) {
   return entries.back();
 }
 
-Field Section::Impl::add(std::string_view key, Kind kind, std::function<Value()> get,
+Field Section::Impl::add(std::string_view key, ValueKind kind, std::function<Value()> get,
                          std::function<void(const Value&)> set) {
   Entry& entry = new_entry(key);
   entry.field = std::make_unique<Field::Impl>();
@@ -109,13 +119,13 @@ std::vector<std::string> Section::Impl::keys() const {
 namespace {
 
 template <class T>
-Field add_plain(Section::Impl& section, std::string_view key, Kind kind, T& member) {
+Field add_plain(Section::Impl& section, std::string_view key, ValueKind kind, T& member) {
   return section.add(
       key, kind, [&member] { return Value(member); },
       [&member](const Value& value) { member = std::get<T>(value); });
 }
 
-Field add_optional(Section::Impl& section, std::string_view key, Kind kind,
+Field add_optional(Section::Impl& section, std::string_view key, ValueKind kind,
                    std::optional<std::int64_t>& member) {
   return section.add(
       key, kind, [&member] { return member ? Value(*member) : Value(std::monostate()); },
@@ -128,28 +138,28 @@ Field add_optional(Section::Impl& section, std::string_view key, Kind kind,
 }  // namespace
 
 Field Section::text(std::string_view key, std::string& value) {
-  return add_plain(*impl_, key, Kind::text, value);
+  return add_plain(*impl_, key, ValueKind::text, value);
 }
 Field Section::integer(std::string_view key, std::int64_t& value) {
-  return add_plain(*impl_, key, Kind::integer, value);
+  return add_plain(*impl_, key, ValueKind::integer, value);
 }
 Field Section::number(std::string_view key, double& value) {
-  return add_plain(*impl_, key, Kind::number, value);
+  return add_plain(*impl_, key, ValueKind::number, value);
 }
 Field Section::flag(std::string_view key, bool& value) {
-  return add_plain(*impl_, key, Kind::flag, value);
+  return add_plain(*impl_, key, ValueKind::flag, value);
 }
 Field Section::bytes(std::string_view key, std::int64_t& value) {
-  return add_plain(*impl_, key, Kind::bytes, value);
+  return add_plain(*impl_, key, ValueKind::bytes, value);
 }
 Field Section::duration(std::string_view key, double& seconds) {
-  return add_plain(*impl_, key, Kind::duration, seconds);
+  return add_plain(*impl_, key, ValueKind::duration, seconds);
 }
 Field Section::bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value) {
-  return add_optional(*impl_, key, Kind::bytes_or_auto, value);
+  return add_optional(*impl_, key, ValueKind::bytes_or_auto, value);
 }
 Field Section::integer_or_auto(std::string_view key, std::optional<std::int64_t>& value) {
-  return add_optional(*impl_, key, Kind::integer_or_auto, value);
+  return add_optional(*impl_, key, ValueKind::integer_or_auto, value);
 }
 
 Field Section::choice_of(std::string_view key, std::function<void(int)> set, std::function<int()> get,
@@ -165,7 +175,7 @@ Field Section::choice_of(std::string_view key, std::function<void(int)> set, std
     const auto found = std::ranges::find(names, std::get<std::string>(value));
     set(values[static_cast<std::size_t>(found - names.begin())]);
   };
-  Field field = impl_->add(key, Kind::choice, word_of, set_word);
+  Field field = impl_->add(key, ValueKind::choice, word_of, set_word);
   impl_->entries.back().field->words = std::move(names);
   return field;
 }

@@ -14,11 +14,11 @@ namespace ebb::config {
 // write the resolved configuration, to print the JSON Schema and to explain a key:
 //
 //   struct OptimizerConfig {
-//     Kind kind = Kind::adamw;
+//     OptimizerKind kind = OptimizerKind::adamw;
 //     double lr = 1e-3;
 //     void describe(config::Section& s) {
-//       s.choice("kind", kind, {{"adamw", Kind::adamw}, {"sgd", Kind::sgd}}).doc("What steps the weights.");
-//       s.number("lr", lr).above(0).doc("Peak learning rate.");
+//       s.choice("kind", kind, {{"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}}).doc("What
+//       steps the weights."); s.number("lr", lr).above(0).doc("Peak learning rate.");
 //     }
 //   };
 //
@@ -88,6 +88,11 @@ class Section {
   // wrong with them and what to do, or nothing. Asked when every single value has been taken; a refusal names
   // the keys and the place of the one that was given last.
   void rule(std::vector<std::string> keys, std::function<std::string()> wrong);
+
+  // Keys of earlier versions. A file or an override that has one is refused, and the message says what to do:
+  // `advice`, such as "leave it out", or the new name of the key in this section.
+  void removed(std::string_view key, std::string_view advice);
+  void renamed(std::string_view key, std::string_view new_key);
 
   struct Impl;
   [[nodiscard]] Impl& impl() const { return *impl_; }

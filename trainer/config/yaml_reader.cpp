@@ -41,7 +41,7 @@ class Reader {
       if (const auto* entry = section.impl().find(key)) {
         read_entry(pair.second, *entry, here, line);
       } else {
-        refuse(line, here, "unknown" + suggestion(root_, section, path, key));
+        refuse(line, here, refusal_of(root_, section, path, key));
       }
     }
   }
