@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "data/order.h"
+#include "data/sampler.h"
 #include "memory/leak_gate.h"
 #include "memory/ledger.h"
 #include "memory/outside.h"
@@ -39,12 +39,12 @@ double seconds_each(int calls, const F& call) {
   return rounds[kRounds / 2];
 }
 
-// Resident bytes after the order has computed 100,000 of its samples.
+// Resident bytes after the sampler has computed 100,000 of its samples.
 std::int64_t resident_with_order(std::int64_t samples, const Ledger& ledger) {
-  const ebb::data::Order order(samples, 1, true);
+  const ebb::data::Sampler sampler(samples, 1, true);
   std::int64_t sum = 0;
   for (std::int64_t position = 0; position < 100'000; ++position)
-    sum ^= order.sample_at(position * (samples / 100'000));
+    sum ^= sampler.sample_at(position * (samples / 100'000));
   std::printf("%s", sum == -1 ? " " : "");  // keeps the compiler from removing the loop
   return ebb::memory::measure_outside(ledger).resident;
 }

@@ -14,7 +14,7 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 using testing::expect_error;
 using testing::Scratch;
-using testing::spit;
+using testing::write_bytes;
 
 const std::string kSnags = "It's  Größe\n\n 漢字 👩‍👧 12345\t\x01\xff\xc3 end ";
 
@@ -45,7 +45,7 @@ class BytePairs : public ::testing::Test {
  protected:
   std::unique_ptr<Tokenizer> opened(const json& document) {
     std::filesystem::create_directories(dir_ / "t");
-    spit(dir_ / "t/tokenizer.json", document.dump());
+    write_bytes(dir_ / "t/tokenizer.json", document.dump());
     return make_tokenizer(dir_ / "t");
   }
   Scratch dir_;
@@ -62,7 +62,7 @@ TEST_F(BytePairs, MergesWithinWordsAndGivesTheTextBack) {
   EXPECT_TRUE(made->encode("").empty());
 }
 
-// However long a word is, and however a text is cut where it is settled.
+// However long a word is, and however a text is cut at its stable prefix.
 TEST_F(BytePairs, LongWordsAndPartsOfTextsGiveTheSameTokens) {
   const auto made = opened(tokenizer());
   std::string word;
@@ -71,11 +71,11 @@ TEST_F(BytePairs, LongWordsAndPartsOfTextsGiveTheSameTokens) {
   const std::string text = kSnags + " the he  \n\n he 漢字";
   const auto whole = made->encode(text);
   for (std::size_t end = 1; end < text.size(); ++end) {
-    const std::size_t settled = made->settled(std::string_view(text).substr(0, end));
-    auto parts = made->encode(std::string_view(text).substr(0, settled));
-    const auto rest = made->encode(std::string_view(text).substr(settled));
+    const std::size_t stable = made->stable_prefix(std::string_view(text).substr(0, end));
+    auto parts = made->encode(std::string_view(text).substr(0, stable));
+    const auto rest = made->encode(std::string_view(text).substr(stable));
     parts.insert(parts.end(), rest.begin(), rest.end());
-    EXPECT_EQ(parts, whole) << "cut at " << settled << " of " << end;
+    EXPECT_EQ(parts, whole) << "cut at " << stable << " of " << end;
   }
 }
 
@@ -90,16 +90,16 @@ TEST_F(BytePairs, TwoFilesSayTheSame) {
   std::filesystem::create_directories(dir_ / "two");
   json vocabulary = document["model"]["vocab"];
   vocabulary["<|endoftext|>"] = 259;
-  spit(dir_ / "two/vocab.json", vocabulary.dump());
-  spit(dir_ / "two/merges.txt", "#version: 0.2\nh e\n\u0120 he\n");
+  write_bytes(dir_ / "two/vocab.json", vocabulary.dump());
+  write_bytes(dir_ / "two/merges.txt", "#version: 0.2\nh e\n\u0120 he\n");
   const auto made = make_tokenizer(dir_ / "two");
   EXPECT_THAT(made->encode("the he"), ElementsAre('t', 256, 257));
   EXPECT_EQ(made->end_of_document(), 259);
   EXPECT_EQ(made->vocabulary(), 260);
   EXPECT_EQ(made->decode({{259}}), "");
-  spit(dir_ / "two/merges.txt", "h e\nhe\n");
+  write_bytes(dir_ / "two/merges.txt", "h e\nhe\n");
   expect_error(ExitCode::data, {"merges.txt", "merge 1", "\"he\""}, [&] { make_tokenizer(dir_ / "two"); });
-  spit(dir_ / "two/merges.txt", "h z\n");
+  write_bytes(dir_ / "two/merges.txt", "h z\n");
   expect_error(ExitCode::data, {"merge 0", "\"h\" and \"z\""}, [&] { make_tokenizer(dir_ / "two"); });
 }
 
@@ -127,7 +127,7 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
   refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
   refused({"\"he\"", "no whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
-  spit(dir_ / "t/tokenizer.json", "not JSON");
+  write_bytes(dir_ / "t/tokenizer.json", "not JSON");
   expect_error(ExitCode::data, {"tokenizer.json", "no JSON object"}, [&] { make_tokenizer(dir_ / "t"); });
   expect_error(ExitCode::usage, {"nowhere", "merges.txt"}, [] { make_tokenizer("nowhere"); });
 }
@@ -136,8 +136,8 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   const Scratch dir;
   std::string text;
   for (int i = 0; i < 200; ++i) text += "the cat sat on the mat, and number " + std::to_string(i) + " came\n";
-  spit(dir / "a.txt", text);
-  spit(dir / "b.jsonl", json{{"text", "the dog\nsat there"}}.dump() + "\n");
+  write_bytes(dir / "a.txt", text);
+  write_bytes(dir / "b.jsonl", json{{"text", "the dog\nsat there"}}.dump() + "\n");
   TrainTokenizerOptions options;
   options.inputs = {dir / "a.txt", dir / "b.jsonl"};
   options.out = dir / "sub/t.model";
@@ -149,8 +149,8 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   EXPECT_LT(made->encode("the cat sat").size(), 11U);
   EXPECT_EQ(made->decode(made->encode(kSnags.substr(0, 30))), kSnags.substr(0, 30));
   EXPECT_EQ(made->decode({{*made->end_of_document(), -1, 320}}), "");
-  EXPECT_EQ(made->settled("the cat  sat"), 7U);
-  EXPECT_EQ(made->settled("cat"), 0U);
+  EXPECT_EQ(made->stable_prefix("the cat  sat"), 7U);
+  EXPECT_EQ(made->stable_prefix("cat"), 0U);
   expect_error(ExitCode::usage, {"t.model is there"}, [&] { train_tokenizer(options); });
   options.out = dir / "t.txt";
   expect_error(ExitCode::usage, {"end in .model"}, [&] { train_tokenizer(options); });
@@ -160,7 +160,7 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   options.inputs = {dir / "nowhere.txt"};
   expect_error(ExitCode::data, {"nowhere.txt"}, [&] { train_tokenizer(options); });
   EXPECT_FALSE(std::filesystem::exists(options.out));
-  spit(dir / "bad.model", "no model");
+  write_bytes(dir / "bad.model", "no model");
   expect_error(ExitCode::data, {"bad.model", "no sentencepiece model"},
                [&] { make_tokenizer(dir / "bad.model"); });
 }

@@ -10,7 +10,7 @@ using namespace testing;
 
 DataConfig load(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
   Scratch dir;
-  spit(dir / "run.yaml", yaml);
+  write_bytes(dir / "run.yaml", yaml);
   DataConfig data;
   config::Section root;
   root.section("data", data, "What the run reads.");

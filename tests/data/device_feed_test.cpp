@@ -20,8 +20,8 @@ TEST(DeviceFeed, LeavesABatchOfTheCpuAsItIs) {
   DeviceFeed feed(at::kCPU);
   const at::Tensor samples = at::arange(10);
   core::Batch batch = batch_of(samples);
-  feed.settle();
-  feed.bring(batch);
+  feed.finish_copy();
+  feed.start_copy(batch);
   EXPECT_EQ(batch.field("image").data_ptr(), samples.data_ptr());
   EXPECT_EQ(samples.use_count(), 2);  // nothing is held
 }
@@ -35,13 +35,13 @@ TEST(DeviceFeed, TakesWhatWasInTheSlotAndHoldsItNoLongerThanTheCopyLasts) {
   const at::Tensor slot = at::empty({1 << 20}, at::TensorOptions().dtype(at::kInt).pinned_memory(true));
   at::Tensor work = at::ones({4096, 4096}, at::TensorOptions().device(at::kCUDA));
   for (int step = 0; step < 5; ++step) {
-    feed.settle();
+    feed.finish_copy();
     EXPECT_EQ(slot.use_count(), 1);
     slot.fill_(step);
     for (int i = 0; i < 20; ++i) work = work.mm(work) * 1e-4;
     core::Batch batch = batch_of(slot);
-    feed.bring(batch);
-    feed.settle();
+    feed.start_copy(batch);
+    feed.finish_copy();
     slot.fill_(-1);
     EXPECT_TRUE(batch.field("image").eq(step).all().item<bool>()) << step;
   }

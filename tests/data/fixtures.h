@@ -19,7 +19,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/dataset.h"
-#include "data/mds_writer.h"
+#include "data/format.h"
+#include "data/mds/dataset.h"
+#include "data/mds/writer.h"
 
 namespace ebb::data::testing {
 namespace fs = std::filesystem;
@@ -45,15 +47,15 @@ class Scratch {
   fs::path path_;
 };
 
-inline std::string slurp(const fs::path& path) {
+inline std::string read_bytes(const fs::path& path) {
   return read_file(path, ExitCode::internal);
 }
-inline void spit(const fs::path& path, const std::string& bytes) {
+inline void write_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   ASSERT_TRUE(out.good());
 }
-inline void spit_gzip(const fs::path& path, const std::string& bytes) {
+inline void write_gzip(const fs::path& path, const std::string& bytes) {
   gzFile gz = gzopen(path.c_str(), "wb");
   ASSERT_EQ(gzwrite(gz, bytes.data(), static_cast<unsigned>(bytes.size())), static_cast<int>(bytes.size()));
   gzclose(gz);

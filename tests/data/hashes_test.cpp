@@ -1,4 +1,4 @@
-#include "data/hashes.h"
+#include "data/mds/hashes.h"
 
 #include <gtest/gtest.h>
 

@@ -20,8 +20,8 @@ class Idx : public ::testing::Test {
 };
 
 TEST_F(Idx, ReadsPlainAndGzippedAlike) {
-  spit(dir_ / "plain", idx_images(50, 4, 5));
-  spit_gzip(dir_ / "packed.gz", idx_images(50, 4, 5));
+  write_bytes(dir_ / "plain", idx_images(50, 4, 5));
+  write_gzip(dir_ / "packed.gz", idx_images(50, 4, 5));
   for (const char* name : {"plain", "packed.gz"}) {
     IdxReader reader(dir_ / name);
     EXPECT_EQ(reader.dims(), (std::vector<std::int64_t>{50, 4, 5}));
@@ -36,15 +36,15 @@ TEST_F(Idx, ReadsPlainAndGzippedAlike) {
 }
 
 TEST_F(Idx, RefusesWhatIsNoIdx) {
-  spit(dir_ / "a", "GIF89a and so on");
+  write_bytes(dir_ / "a", "GIF89a and so on");
   expect_error(ExitCode::data, {"a is no IDX file", "47 49 46 38"}, [&] { read_all(dir_ / "a"); });
-  spit(dir_ / "b", std::string{'\0', '\0', '\x0d', '\x01', 0, 0, 0, 1, 0, 0, 0, 0});
+  write_bytes(dir_ / "b", std::string{'\0', '\0', '\x0d', '\x01', 0, 0, 0, 1, 0, 0, 0, 0});
   expect_error(ExitCode::data, {"byte 2", "0x0d", "unsigned bytes"}, [&] { read_all(dir_ / "b"); });
-  spit(dir_ / "c", std::string{'\0', '\0', '\x08', '\0'});
+  write_bytes(dir_ / "c", std::string{'\0', '\0', '\x08', '\0'});
   expect_error(ExitCode::data, {"byte 3", "0 dimensions"}, [&] { read_all(dir_ / "c"); });
-  spit(dir_ / "d", idx_header({3, 0xffffffff, 0xffffffff}));
+  write_bytes(dir_ / "d", idx_header({3, 0xffffffff, 0xffffffff}));
   expect_error(ExitCode::data, {"dimension 1 at byte 8", "4294967295"}, [&] { read_all(dir_ / "d"); });
-  spit(dir_ / "e", idx_header({0, 2, 2}));
+  write_bytes(dir_ / "e", idx_header({0, 2, 2}));
   expect_error(ExitCode::data, {"dimension 0 at byte 4 is 0"}, [&] { read_all(dir_ / "e"); });
   expect_error(ExitCode::data, {"cannot open", "missing"}, [&] { read_all(dir_ / "missing"); });
   expect_error(ExitCode::data, {"is a folder"}, [&] { read_all(dir_.path()); });
@@ -52,30 +52,30 @@ TEST_F(Idx, RefusesWhatIsNoIdx) {
 
 TEST_F(Idx, NoticesAFileCutShort) {
   const std::string whole = idx_images(200, 8, 8);
-  spit(dir_ / "plain", whole.substr(0, whole.size() - 1));
+  write_bytes(dir_ / "plain", whole.substr(0, whole.size() - 1));
   expect_error(ExitCode::data, {"ends too early", "byte 12815", "1 more bytes"},
                [&] { read_all(dir_ / "plain"); });
-  spit(dir_ / "header", whole.substr(0, 10));
+  write_bytes(dir_ / "header", whole.substr(0, 10));
   expect_error(ExitCode::data, {"ends too early", "header"}, [&] { read_all(dir_ / "header"); });
 
-  spit_gzip(dir_ / "whole.gz", whole);
-  const std::string packed = slurp(dir_ / "whole.gz");
+  write_gzip(dir_ / "whole.gz", whole);
+  const std::string packed = read_bytes(dir_ / "whole.gz");
   for (const std::size_t cut : {packed.size() / 2, packed.size() - 9, packed.size() - 4, packed.size() - 1}) {
-    spit(dir_ / "cut.gz", packed.substr(0, cut));
+    write_bytes(dir_ / "cut.gz", packed.substr(0, cut));
     expect_error(ExitCode::data, {"cut.gz"}, [&] { read_all(dir_ / "cut.gz"); });
   }
 }
 
 TEST_F(Idx, NoticesAFlippedByteInAGzipFile) {
-  spit_gzip(dir_ / "whole.gz", idx_images(200, 8, 8));
-  std::string packed = slurp(dir_ / "whole.gz");
+  write_gzip(dir_ / "whole.gz", idx_images(200, 8, 8));
+  std::string packed = read_bytes(dir_ / "whole.gz");
   packed[packed.size() - 6] ^= 1;  // in the checksum
-  spit(dir_ / "flipped.gz", packed);
+  write_bytes(dir_ / "flipped.gz", packed);
   expect_error(ExitCode::data, {"flipped.gz"}, [&] { read_all(dir_ / "flipped.gz"); });
 }
 
 TEST_F(Idx, NoticesBytesAfterTheLastItem) {
-  spit(dir_ / "long", idx_images(3, 2, 2) + "x");
+  write_bytes(dir_ / "long", idx_images(3, 2, 2) + "x");
   expect_error(ExitCode::data, {"bytes follow the last of 3 items", "byte 28"},
                [&] { read_all(dir_ / "long"); });
 }

@@ -5,8 +5,10 @@
 #include <set>
 #include <thread>
 
+#include "data/counting_format.h"
 #include "data/fixtures.h"
-#include "data/order.h"
+#include "data/open.h"
+#include "data/sampler.h"
 #include "memory/ledger.h"
 
 namespace ebb::data {
@@ -64,7 +66,7 @@ TEST(Loader, EveryWorldReadsTheSameSamplesInTheSameOrder) {
   constexpr std::int64_t kSamples = 50;  // epochs end inside of steps
   constexpr std::int64_t kGlobal = 24;
   constexpr std::int64_t kSteps = 7;
-  const Order order(kSamples, 11, true);
+  const Sampler sampler(kSamples, 11, true);
   for (const int ranks : {1, 2, 4}) {
     for (const std::int64_t micro : {1, 2, 3}) {
       std::map<std::int64_t, std::int64_t> id_at;  // position -> id
@@ -84,7 +86,8 @@ TEST(Loader, EveryWorldReadsTheSameSamplesInTheSameOrder) {
         }
       }
       ASSERT_EQ(static_cast<std::int64_t>(id_at.size()), kSteps * kGlobal);
-      for (const auto& [position, id] : id_at) EXPECT_EQ(id, order.sample_at(position)) << ranks << " ranks";
+      for (const auto& [position, id] : id_at)
+        EXPECT_EQ(id, sampler.sample_at(position)) << ranks << " ranks";
     }
   }
 }
@@ -279,6 +282,37 @@ TEST(LoaderPlan, RefusesWhatDoesNotDivide) {
   expect_error(ExitCode::usage, {"cannot be"}, [] { (void)plan_of(8, 0).rank_micro_batch(); });
   expect_error(ExitCode::usage, {"rank 2 of 2"}, [] { (void)plan_of(8, 1, 2, 2).rank_micro_batch(); });
   EXPECT_EQ(plan_of(24, 2, 3, 4).rank_micro_batch(), 3);
+}
+
+// From a registry of the test's own to batches.
+TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
+  const Formats formats = {counting_format()};
+  DataConfig data = config_with(formats);
+  data.context = 30;
+  Loader loader(open(data, "train", {"tokens", "label"}), plan_of(20), 0);
+  EXPECT_EQ(loader.samples(), 100);
+  for (int k = 0; k < 12; ++k) {
+    const core::Batch batch = loader.next();
+    EXPECT_TRUE(batch.field(core::kLabelField).equal(batch.ids + 30));
+    EXPECT_TRUE(batch.field(core::kTokensField).narrow(1, 1, 1).flatten().equal(batch.ids.to(at::kInt) + 30));
+  }
+  expect_error(ExitCode::usage, {"counting brings no image"}, [&] { (void)open(data, "train", {"image"}); });
+}
+
+// What was not asked for takes no memory.
+TEST(Loader, SlotsHoldTheFieldsThatWereAskedFor) {
+  Scratch dir;
+  write_split(dir / "train", 500, "zstd", 1500);
+  DataConfig data;
+  data.source = dir.path().string();
+  memory::Ledger& ledger = *memory::installed();
+  const std::int64_t before = ledger.live_total(memory::Ledger::Place::host);
+  Loader images(open(data, "train", {"image"}), plan_of(32), 0);
+  EXPECT_EQ(images.slot_bytes(), 5 * (192 + 256));
+  EXPECT_GT(ledger.live_total(memory::Ledger::Place::host) - before,
+            images.slot_bytes());  // the cache as well
+  Loader both(open(data, "train", {"image", "label"}), plan_of(32), 0);
+  EXPECT_EQ(both.slot_bytes(), 5 * (192 + 256 + 256));
 }
 
 TEST(Loader, ReadsAnMdsFolder) {

@@ -16,16 +16,16 @@ class MdsDamage : public ::testing::Test {
   [[nodiscard]] fs::path packed() const { return split() / "shard.00000.mds.zstd"; }
 
   void change_index(const std::function<void(json&)>& change) const {
-    json index = json::parse(slurp(split() / "index.json"));
+    json index = json::parse(read_bytes(split() / "index.json"));
     change(index);
-    spit(split() / "index.json", index.dump());
+    write_bytes(split() / "index.json", index.dump());
   }
   // Changes the shard and makes length and hash in the index fit, so that only the checks of the content are
   // left.
   void change_shard(const std::function<void(std::string&)>& change) const {
-    std::string bytes = slurp(shard());
+    std::string bytes = read_bytes(shard());
     change(bytes);
-    spit(shard(), bytes);
+    write_bytes(shard(), bytes);
     change_index([&](json& index) {
       index["shards"][0]["raw_data"]["bytes"] = bytes.size();
       index["shards"][0]["raw_data"]["hashes"]["xxh3_64"] = digest_hex(bytes);
@@ -39,7 +39,7 @@ class MdsDamage : public ::testing::Test {
   // Both ways in see it.
   void expect_refused(const std::vector<std::string>& words) const {
     expect_error(ExitCode::data, words, [this] { read_all(); });
-    expect_error(ExitCode::data, words, [this] { (void)verify(split(), {}); });
+    expect_error(ExitCode::data, words, [this] { (void)verify(builtin_formats(), split(), {}); });
   }
   Scratch dir_;
 };
@@ -68,19 +68,19 @@ TEST_F(MdsDamage, AShardThatIsNotThere) {
 
 TEST_F(MdsDamage, AFlippedByte) {
   write();
-  std::string bytes = slurp(shard());
+  std::string bytes = read_bytes(shard());
   bytes[bytes.size() - 5] ^= 0x10;
-  spit(shard(), bytes);
+  write_bytes(shard(), bytes);
   expect_refused({"shard.00000.mds", "damaged", "xxh3_64", "the index says"});
 }
 
 TEST_F(MdsDamage, AFlippedByteInACompressedShard) {
   write("zstd");
-  const std::string whole = slurp(packed());
+  const std::string whole = read_bytes(packed());
   for (std::size_t at = 0; at < whole.size(); at += 17) {
     std::string bytes = whole;
     bytes[at] ^= 0x04;
-    spit(packed(), bytes);
+    write_bytes(packed(), bytes);
     expect_refused({"shard.00000.mds.zstd", "damaged"});
   }
 }
@@ -149,10 +149,10 @@ TEST_F(MdsDamage, NoIndex) {
 
 TEST_F(MdsDamage, AnIndexThatIsNoJson) {
   write();
-  const std::string text = slurp(split() / "index.json");
-  spit(split() / "index.json", text.substr(0, text.size() / 2));
+  const std::string text = read_bytes(split() / "index.json");
+  write_bytes(split() / "index.json", text.substr(0, text.size() / 2));
   expect_refused({"index.json", "no JSON"});
-  spit(split() / "index.json", "[]");
+  write_bytes(split() / "index.json", "[]");
   expect_refused({"index.json", "no object"});
 }
 
@@ -221,9 +221,9 @@ TEST_F(MdsDamage, ARefusedShardStaysRefused) {
     fs::remove_all(split());
     write(compression);
     const fs::path file = std::string(compression) == "none" ? shard() : packed();
-    std::string bytes = slurp(file);
+    std::string bytes = read_bytes(file);
     bytes[bytes.size() / 2] ^= 0x10;
-    spit(file, bytes);
+    write_bytes(file, bytes);
     const auto dataset = open_mds(split());
     std::vector<std::byte> image(6);
     for (int k = 0; k < 3; ++k) EXPECT_THROW(read_only_field(*dataset, 0, image), Error);

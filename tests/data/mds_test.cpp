@@ -1,7 +1,7 @@
 #include <zstd.h>
 
 #include "data/fixtures.h"
-#include "data/mds_index.h"
+#include "data/mds/index.h"
 #include "memory/ledger.h"
 
 namespace ebb::data {
@@ -46,7 +46,7 @@ TEST_P(Mds, ShardsStayWithinTheirLimit) {
   EXPECT_EQ(index.shard_of(index.shards[1].first - 1), 0U);
 }
 
-TEST(MdsCache, OneRoomIsEnoughForAnyOrder) {
+TEST(MdsCache, OneCachedShardIsEnoughForAnyOrder) {
   Scratch dir;
   write_split(dir / "train", 200, "zstd", 1000);
   const auto dataset = open_mds(dir / "train", {.cache_bytes = 1});
@@ -85,9 +85,9 @@ TEST(MdsBytes, AShardIsWhatTheFormatSays) {
   const std::size_t begin = 4 * 4 + config.size();
   const std::string expected = word(2) + word(begin) + word(begin + 8) + word(begin + 15) + config + word(2) +
                                "\x01\x02" + "ab" + word(1) + "\x01\x02" + "c";
-  EXPECT_EQ(slurp(dir / "train/shard.00000.mds"), expected);
+  EXPECT_EQ(read_bytes(dir / "train/shard.00000.mds"), expected);
 
-  const auto index = nlohmann::json::parse(slurp(dir / "train/index.json"));
+  const auto index = nlohmann::json::parse(read_bytes(dir / "train/index.json"));
   EXPECT_EQ(index["version"], 2);
   ASSERT_EQ(index["shards"].size(), 1U);
   const auto& shard = index["shards"][0];
@@ -130,15 +130,56 @@ TEST(MdsForeign, TakesTheUnpackedFileWhereTheCompressedOneIsGone) {
   Scratch dir;
   write_split(dir / "train", 10, "zstd");
   const fs::path packed = dir / "train/shard.00000.mds.zstd";
-  const std::string bytes = slurp(packed);
+  const std::string bytes = read_bytes(packed);
   std::string raw(1 << 16, '\0');
   raw.resize(ZSTD_decompress(raw.data(), raw.size(), bytes.data(), bytes.size()));
-  spit(dir / "train/shard.00000.mds", raw);
+  write_bytes(dir / "train/shard.00000.mds", raw);
   fs::remove(packed);
   const auto dataset = open_mds(dir / "train");
   std::vector<std::byte> image(6);
   read_only_field(*dataset, 7, image);
   expect_pixels(image, 7);
+}
+
+std::int64_t label_in(const fs::path& folder, const std::string& encoding, const std::string& value) {
+  fs::create_directories(folder);
+  MdsWriter writer(folder, {{"label", encoding, {}}}, {1 << 16, "none"});
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(value));
+  writer.write({&bytes, 1});
+  writer.finish();
+  const auto dataset = open_mds(folder, {.fields = {"label"}});
+  EXPECT_EQ(dataset->spec(), core::SampleSpec{{core::label_field()}});
+  std::int64_t label = 0x5555555555555555;
+  read_only_field(*dataset, 0, std::as_writable_bytes(std::span(&label, 1)));
+  return label;
+}
+
+TEST(MdsFields, LabelsAreWidenedToInt64) {
+  Scratch dir;
+  EXPECT_EQ(label_in(dir / "a", "int", std::string("\xfe\xff\xff\xff\xff\xff\xff\xff", 8)), -2);
+  EXPECT_EQ(label_in(dir / "b", "int32", std::string("\xfe\xff\xff\xff", 4)), -2);
+  EXPECT_EQ(label_in(dir / "c", "uint16", "\xfe\xff"), 0xfffe);
+  EXPECT_EQ(label_in(dir / "d", "uint8", "\x07"), 7);
+  expect_error(ExitCode::data, {"'label'", "float32", "int"},
+               [&] { (void)label_in(dir / "e", "float32", std::string(4, '\0')); });
+}
+
+TEST_P(Mds, BringsTheFieldsThatAreAskedFor) {
+  write_split(dir_ / "train", 300, GetParam(), 1000);
+  const auto dataset = open_mds(dir_ / "train", {.fields = {"label", "image"}});
+  EXPECT_EQ(dataset->spec(), (core::SampleSpec{{core::label_field(), core::image_field(1, 2, 3)}}));
+  std::int64_t label = 0;
+  std::vector<std::byte> image(6);
+  const std::vector<std::span<std::byte>> sample = {std::as_writable_bytes(std::span(&label, 1)), image};
+  for (std::int64_t i = 0; i < 300; ++i) {
+    dataset->read(i, sample);
+    EXPECT_EQ(label, i % 10);
+    expect_pixels(image, i);
+  }
+  expect_error(ExitCode::internal, {"does not fit"}, [&] { dataset->read(0, std::span(sample).first(1)); });
+  expect_error(ExitCode::internal, {"no sample 300"}, [&] { dataset->read(300, sample); });
+  expect_error(ExitCode::data, {"no column 'weight'", "image, label"},
+               [this] { (void)open_mds(dir_ / "train", {.fields = {"weight"}}); });
 }
 
 TEST(MdsEncodings, ArraysAreParsedStrictly) {

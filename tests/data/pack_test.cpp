@@ -16,8 +16,8 @@ using namespace testing;
 class Pack : public ::testing::Test {
  protected:
   void SetUp() override {
-    spit_gzip(dir_ / "images.gz", idx_images(100, 2, 3));
-    spit(dir_ / "labels", idx_labels(100));
+    write_gzip(dir_ / "images.gz", idx_images(100, 2, 3));
+    write_bytes(dir_ / "labels", idx_labels(100));
   }
   [[nodiscard]] PackOptions options(const std::string& compression = "none") const {
     return {dir_ / "images.gz", dir_ / "labels", dir_ / "data/train", 1500, compression};
@@ -59,7 +59,7 @@ TEST_F(Pack, LabelsMayBeLeftOut) {
   PackOptions without = options();
   without.labels.clear();
   EXPECT_EQ(pack_idx(without, {}).samples, 100);
-  EXPECT_EQ(inspect(without.out).find("label "), std::string::npos);
+  EXPECT_EQ(inspect(builtin_formats(), without.out).find("label "), std::string::npos);
 }
 
 TEST_F(Pack, ASecondRunSaysThatItIsThere) {
@@ -81,7 +81,7 @@ TEST_F(Pack, OtherInputsOrOptionsAreNotTakenForTheSame) {
   (void)pack_idx(options(), {});
   expect_error(ExitCode::usage, {"compression", "none", "zstd"},
                [this] { (void)pack_idx(options("zstd"), {}); });
-  spit_gzip(dir_ / "images.gz", idx_images(101, 2, 3));
+  write_gzip(dir_ / "images.gz", idx_images(101, 2, 3));
   expect_error(ExitCode::usage, {"other inputs", "images"}, [this] { (void)pack_idx(options(), {}); });
 }
 
@@ -94,21 +94,21 @@ TEST_F(Pack, AResultThatWasDamagedIsNotTakenForWhole) {
 
 TEST_F(Pack, AFolderThatHoldsSomethingElseIsLeftAlone) {
   fs::create_directories(dir_ / "data/train");
-  spit(dir_ / "data/train/thesis.tex", "years of work");
+  write_bytes(dir_ / "data/train/thesis.tex", "years of work");
   expect_error(ExitCode::usage, {"thesis.tex", "another folder"}, [this] { (void)pack_idx(options(), {}); });
-  EXPECT_EQ(slurp(dir_ / "data/train/thesis.tex"), "years of work");
+  EXPECT_EQ(read_bytes(dir_ / "data/train/thesis.tex"), "years of work");
   fs::remove(dir_ / "data/train/thesis.tex");
   EXPECT_FALSE(pack_idx(options(), {}).already_there);  // an empty folder is as good as none
 }
 
 TEST_F(Pack, AnOutThatIsAFileIsLeftAlone) {
   fs::create_directories(dir_ / "data");
-  spit(dir_ / "data/train", "x");
+  write_bytes(dir_ / "data/train", "x");
   expect_error(ExitCode::usage, {"no folder"}, [this] { (void)pack_idx(options(), {}); });
 }
 
 TEST_F(Pack, AFolderThatCannotBeMadeIsAStorageError) {
-  spit(dir_ / "data", "a file where a folder is wanted");
+  write_bytes(dir_ / "data", "a file where a folder is wanted");
   expect_error(ExitCode::storage, {"data"}, [this] { (void)pack_idx(options(), {}); });
 }
 
@@ -136,20 +136,20 @@ TEST_F(Pack, AWriteThatFailsIsAStorageErrorAndLeavesNothingBehind) {
 }
 
 TEST_F(Pack, InputsThatDoNotFitTogether) {
-  spit(dir_ / "labels", idx_labels(99));
+  write_bytes(dir_ / "labels", idx_labels(99));
   expect_error(ExitCode::data, {"labels", "99 items", "100 images"},
                [this] { (void)pack_idx(options(), {}); });
-  spit(dir_ / "labels", idx_images(100, 2, 3));
+  write_bytes(dir_ / "labels", idx_images(100, 2, 3));
   expect_error(ExitCode::data, {"labels", "3 dimensions"}, [this] { (void)pack_idx(options(), {}); });
   PackOptions swapped = options();
   std::swap(swapped.images, swapped.labels);
-  spit(dir_ / "labels", idx_labels(100));
+  write_bytes(dir_ / "labels", idx_labels(100));
   expect_error(ExitCode::data, {"1 dimensions"}, [&] { (void)pack_idx(swapped, {}); });
 }
 
 TEST_F(Pack, ADamagedInputLeavesNothingBehind) {
-  const std::string whole = slurp(dir_ / "images.gz");
-  spit(dir_ / "images.gz", whole.substr(0, whole.size() - 20));
+  const std::string whole = read_bytes(dir_ / "images.gz");
+  write_bytes(dir_ / "images.gz", whole.substr(0, whole.size() - 20));
   expect_error(ExitCode::data, {"images.gz"}, [this] { (void)pack_idx(options(), {}); });
   EXPECT_EQ(beside(), std::vector<std::string>{});
 }
@@ -162,8 +162,8 @@ TEST_F(Pack, OptionsThatCannotBe) {
 }
 
 TEST_F(Pack, AKilledPackLeavesNothingThatOpensAndTheNextCleansUp) {
-  spit_gzip(dir_ / "images.gz", idx_images(5000, 2, 3));
-  spit(dir_ / "labels", idx_labels(5000));
+  write_gzip(dir_ / "images.gz", idx_images(5000, 2, 3));
+  write_bytes(dir_ / "labels", idx_labels(5000));
   const pid_t child = ::fork();
   if (child == 0) {
     try {
@@ -213,7 +213,7 @@ TEST_F(Pack, InspectTellsAPersonWhatIsThere) {
   for (const char* compression : {"none", "zstd"}) {
     fs::remove_all(dir_ / "data");
     (void)pack_idx(options(compression), {});
-    const std::string text = inspect(dir_ / "data/train");
+    const std::string text = inspect(builtin_formats(), dir_ / "data/train");
     for (const char* part : {"samples      100", "mds, version 2", "image", "ndarray:uint8:1,2,3", "label",
                              "xxh3_64", "images.gz, labels", compression}) {
       EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
@@ -226,8 +226,8 @@ TEST_F(Pack, VerifyReadsEverything) {
     fs::remove_all(dir_ / "data");
     (void)pack_idx(options(compression), {});
     std::int64_t last = -1;
-    const std::string line =
-        verify(dir_ / "data/train", [&last](std::int64_t done, std::int64_t) { last = done; });
+    const std::string line = verify(builtin_formats(), dir_ / "data/train",
+                                    [&last](std::int64_t done, std::int64_t) { last = done; });
     EXPECT_NE(line.find("is whole: 100 samples"), std::string::npos) << line;
     EXPECT_EQ(line.find('\n'), std::string::npos);
     EXPECT_EQ(last, 100);
@@ -249,7 +249,7 @@ TEST(PackFashionMnist, TheTestSplitIsTenThousandGarments) {
   EXPECT_EQ(dataset->size(), 10000);
   EXPECT_EQ(dataset->spec(), (core::SampleSpec{{core::image_field(1, 28, 28)}}));
   // The first of its labels is 9, an ankle boot.
-  const std::string text = inspect(dir / "test");
+  const std::string text = inspect(builtin_formats(), dir / "test");
   EXPECT_NE(text.find(" 9\n"), std::string::npos) << text;
 }
 

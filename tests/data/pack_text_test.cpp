@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "data/fixtures.h"
-#include "data/token_file.h"
+#include "data/tokens/token_file.h"
 
 namespace ebb::data {
 namespace {
 
 using testing::expect_error;
 using testing::Scratch;
-using testing::spit;
+using testing::write_bytes;
 
 class PackText : public ::testing::Test {
  protected:
@@ -35,8 +35,8 @@ class PackText : public ::testing::Test {
 };
 
 TEST_F(PackText, ABytesNumberIsItselfAndEachFileADocument) {
-  spit(dir_ / "a.txt", "Ab\n");
-  spit(dir_ / "b.txt", "\xc3\xa9");
+  write_bytes(dir_ / "a.txt", "Ab\n");
+  write_bytes(dir_ / "b.txt", "\xc3\xa9");
   const PackTextResult result = pack({"a.txt", "b.txt"});
   EXPECT_EQ(result.documents, 2);
   EXPECT_EQ(result.tokens, 7);
@@ -45,8 +45,8 @@ TEST_F(PackText, ABytesNumberIsItselfAndEachFileADocument) {
 }
 
 TEST_F(PackText, TheLastShareIsForTheTest) {
-  spit(dir_ / "a.txt", "abcdefg");
-  spit(dir_ / "b.txt", "h");
+  write_bytes(dir_ / "a.txt", "abcdefg");
+  write_bytes(dir_ / "b.txt", "h");
   PackTextOptions options;
   options.inputs = {dir_ / "a.txt", dir_ / "b.txt"};
   options.out = dir_ / "text";
@@ -71,7 +71,7 @@ TEST_F(PackText, TheLastShareIsForTheTest) {
 }
 
 TEST_F(PackText, EachLineOfJsonIsADocument) {
-  spit(dir_ / "a.jsonl", "{\"text\": \"x\\ny\", \"id\": 1}\n\n{\"text\": \"\"}\n");
+  write_bytes(dir_ / "a.jsonl", "{\"text\": \"x\\ny\", \"id\": 1}\n\n{\"text\": \"\"}\n");
   EXPECT_EQ(pack({"a.jsonl"}).documents, 2);
   EXPECT_EQ(packed(), (std::vector<std::int32_t>{120, 10, 121, 256, 256}));
 }
@@ -79,7 +79,7 @@ TEST_F(PackText, EachLineOfJsonIsADocument) {
 TEST_F(PackText, LongTextsPassInBlocks) {
   std::string text((std::size_t{5} << 20) + 3, 'q');
   text.back() = 'z';
-  spit(dir_ / "a.txt", text);
+  write_bytes(dir_ / "a.txt", text);
   EXPECT_EQ(pack({"a.txt"}).tokens, std::ssize(text) + 1);
   const auto tokens = packed();
   EXPECT_EQ(tokens[tokens.size() - 2], 'z');
@@ -87,9 +87,9 @@ TEST_F(PackText, LongTextsPassInBlocks) {
 }
 
 TEST_F(PackText, InputsThatCannotBeAreNamedAndLeaveNothingBehind) {
-  spit(dir_ / "bad.jsonl", "{\"text\": \"x\"}\n{\"txt\": \"y\"}\n");
-  spit(dir_ / "none.jsonl", "\n");
-  spit(dir_ / "empty.txt", "");
+  write_bytes(dir_ / "bad.jsonl", "{\"text\": \"x\"}\n{\"txt\": \"y\"}\n");
+  write_bytes(dir_ / "none.jsonl", "\n");
+  write_bytes(dir_ / "empty.txt", "");
   expect_error(ExitCode::data, {"bad.jsonl:2", "\"text\""}, [&] { pack({"bad.jsonl"}); });
   expect_error(ExitCode::data, {"no document"}, [&] { pack({"none.jsonl"}); });
   expect_error(ExitCode::data, {"empty.txt", "empty"}, [&] { pack({"empty.txt"}); });
@@ -99,16 +99,16 @@ TEST_F(PackText, InputsThatCannotBeAreNamedAndLeaveNothingBehind) {
 }
 
 TEST_F(PackText, AnOutThatIsThereIsLeftAlone) {
-  spit(dir_ / "a.txt", "x");
+  write_bytes(dir_ / "a.txt", "x");
   pack({"a.txt"});
   EXPECT_TRUE(pack({"a.txt"}).already_there);
   const auto before = packed();
-  spit(dir_ / "a.txt", "y");
+  write_bytes(dir_ / "a.txt", "y");
   expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
   EXPECT_EQ(packed(), before);
-  spit(dir_ / "sub/out.bin", "no tokens at all");
+  write_bytes(dir_ / "sub/out.bin", "no tokens at all");
   expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
-  EXPECT_EQ(testing::slurp(dir_ / "sub/out.bin"), "no tokens at all");
+  EXPECT_EQ(testing::read_bytes(dir_ / "sub/out.bin"), "no tokens at all");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "data/token_file.h"
+#include "data/tokens/token_file.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 using testing::expect_error;
 using testing::Scratch;
-using testing::spit;
+using testing::write_bytes;
 
 template <class T>
 std::string packed(const std::vector<T>& values) {
@@ -58,12 +58,12 @@ class TokenFileTest : public ::testing::Test {
 };
 
 TEST_F(TokenFileTest, ReadsBothWidthsOfLlmC) {
-  spit(dir_ / "gpt2.bin", llmc<std::uint16_t>(20240520, 1, {1, 50256, 65535}));
+  write_bytes(dir_ / "gpt2.bin", llmc<std::uint16_t>(20240520, 1, {1, 50256, 65535}));
   const TokenFile narrow(dir_ / "gpt2.bin");
-  EXPECT_EQ(narrow.format(), TokenFormat::llmc);
+  EXPECT_EQ(narrow.format(), TokenFileFormat::llmc);
   EXPECT_EQ(narrow.token_bytes(), 2);
   EXPECT_EQ(all(narrow), (std::vector<std::int32_t>{1, 50256, 65535}));
-  spit(dir_ / "llama.bin", llmc<std::uint32_t>(20240801, 7, {128000, 0, 7}));
+  write_bytes(dir_ / "llama.bin", llmc<std::uint32_t>(20240801, 7, {128000, 0, 7}));
   const TokenFile wide(dir_ / "llama.bin");
   EXPECT_EQ(wide.token_bytes(), 4);
   EXPECT_EQ(all(wide), (std::vector<std::int32_t>{128000, 0, 7}));
@@ -72,7 +72,7 @@ TEST_F(TokenFileTest, ReadsBothWidthsOfLlmC) {
 TEST_F(TokenFileTest, ReadsAnyRange) {
   std::vector<std::uint16_t> tokens(20000);
   std::iota(tokens.begin(), tokens.end(), std::uint16_t{0});
-  spit(dir_ / "t.bin", llmc(20240520, 1, tokens));
+  write_bytes(dir_ / "t.bin", llmc(20240520, 1, tokens));
   const TokenFile file(dir_ / "t.bin");
   std::vector<std::int32_t> part(10001);
   file.read(9999, part);
@@ -83,45 +83,46 @@ TEST_F(TokenFileTest, ReadsAnyRange) {
 }
 
 TEST_F(TokenFileTest, ReadsTokensWithoutAHeaderWhereAsked) {
-  spit(dir_ / "train.bin", packed<std::uint16_t>({5, 6, 7}));
+  write_bytes(dir_ / "train.bin", packed<std::uint16_t>({5, 6, 7}));
   expect_refused("train.bin", {"train.bin", "6 bytes", "without a header"});
-  const TokenFile file(dir_ / "train.bin", TokenFormat::raw_u16);
+  const TokenFile file(dir_ / "train.bin", TokenFileFormat::raw_u16);
   EXPECT_EQ(all(file), (std::vector<std::int32_t>{5, 6, 7}));
-  spit(dir_ / "odd.bin", "123");
+  write_bytes(dir_ / "odd.bin", "123");
   expect_error(ExitCode::data, {"odd.bin", "cut short"},
-               [&] { TokenFile(dir_ / "odd.bin", TokenFormat::raw_u16); });
+               [&] { TokenFile(dir_ / "odd.bin", TokenFileFormat::raw_u16); });
 }
 
 TEST_F(TokenFileTest, ReadsMegatronByEitherOfItsFiles) {
-  spit(dir_ / "m.bin", packed<std::int32_t>({10, 11, 12, 13, 14}));
-  spit(dir_ / "m.idx", index_of(4, 4, {2, 3}, {0, 1, 2}));
+  write_bytes(dir_ / "m.bin", packed<std::int32_t>({10, 11, 12, 13, 14}));
+  write_bytes(dir_ / "m.idx", index_of(4, 4, {2, 3}, {0, 1, 2}));
   for (const char* name : {"m.bin", "m.idx"}) {
     const TokenFile file(dir_ / name);
-    EXPECT_EQ(file.format(), TokenFormat::megatron);
+    EXPECT_EQ(file.format(), TokenFileFormat::megatron);
     EXPECT_EQ(file.documents(), 2);
     EXPECT_EQ(all(file), (std::vector<std::int32_t>{10, 11, 12, 13, 14}));
   }
-  spit(dir_ / "m.idx", index_of(4, 4, {2, 3}, {0, 1, 2}) + std::string(2, '\0'));  // a mode for each sequence
+  write_bytes(dir_ / "m.idx",
+              index_of(4, 4, {2, 3}, {0, 1, 2}) + std::string(2, '\0'));  // a mode for each sequence
   EXPECT_EQ(TokenFile(dir_ / "m.bin").size(), 5);
 }
 
 TEST_F(TokenFileTest, RefusesWhatIsNoTokenFileOrWasCutShort) {
-  spit(dir_ / "magic.bin", llmc<std::uint16_t>(7, 1, {1}));
+  write_bytes(dir_ / "magic.bin", llmc<std::uint16_t>(7, 1, {1}));
   expect_refused("magic.bin", {"magic.bin, byte 0", "begins with 7", "20240520"});
-  spit(dir_ / "version.bin", llmc<std::uint16_t>(20240520, 2, {1}));
+  write_bytes(dir_ / "version.bin", llmc<std::uint16_t>(20240520, 2, {1}));
   expect_refused("version.bin", {"byte 4", "version is 2", "version 1"});
   const std::string whole = llmc<std::uint16_t>(20240520, 1, {1, 2, 3, 4});
-  spit(dir_ / "cut.bin", whole.substr(0, whole.size() - 2));
+  write_bytes(dir_ / "cut.bin", whole.substr(0, whole.size() - 2));
   expect_refused("cut.bin", {"byte 8", "counts 4 tokens", "6 bytes follow", "cut short"});
-  spit(dir_ / "odd.bin", whole.substr(0, whole.size() - 1));
+  write_bytes(dir_ / "odd.bin", whole.substr(0, whole.size() - 1));
   expect_refused("odd.bin", {"7 bytes follow", "cut short"});
   expect_refused("nowhere.bin", {"nowhere.bin"});
 }
 
 TEST_F(TokenFileTest, RefusesAMegatronIndexThatDoesNotFit) {
-  spit(dir_ / "m.bin", packed<std::int32_t>({10, 11, 12, 13, 14}));
+  write_bytes(dir_ / "m.bin", packed<std::int32_t>({10, 11, 12, 13, 14}));
   const auto refused = [&](const std::string& index, const std::vector<std::string>& words) {
-    spit(dir_ / "m.idx", index);
+    write_bytes(dir_ / "m.idx", index);
     expect_refused("m.bin", words);
   };
   const std::string good = index_of(4, 4, {2, 3}, {0, 1, 2});
@@ -139,22 +140,22 @@ TEST_F(TokenFileTest, RefusesAMegatronIndexThatDoesNotFit) {
 }
 
 TEST_F(TokenFileTest, NamesATokenOutsideOfTheVocabulary) {
-  spit(dir_ / "t.bin", llmc<std::uint16_t>(20240520, 1, {1, 2, 300}));
+  write_bytes(dir_ / "t.bin", llmc<std::uint16_t>(20240520, 1, {1, 2, 300}));
   const TokenFile file(dir_ / "t.bin");
   std::vector<std::int32_t> two(2);
   file.read(0, two, 256);
   expect_error(ExitCode::data, {"t.bin, byte 1028", "token 2 is 300", "0 to 255"},
                [&] { file.read(1, two, 256); });
-  spit(dir_ / "m.bin", packed<std::int64_t>({std::int64_t{1} << 40}));
-  spit(dir_ / "m.idx", index_of(5, 8, {1}, {0, 1}));
+  write_bytes(dir_ / "m.bin", packed<std::int64_t>({std::int64_t{1} << 40}));
+  write_bytes(dir_ / "m.idx", index_of(5, 8, {1}, {0, 1}));
   std::vector<std::int32_t> one(1);
   expect_error(ExitCode::data, {"m.bin, byte 0", "1099511627776"},
                [&] { TokenFile(dir_ / "m.bin").read(0, one); });
 }
 
 TEST_F(TokenFileTest, InspectTellsAPersonWhatIsThere) {
-  spit(dir_ / "t.bin", llmc<std::uint16_t>(20240520, 1, {464, 2, 50256}));
-  const std::string text = inspect(dir_ / "t.bin");
+  write_bytes(dir_ / "t.bin", llmc<std::uint16_t>(20240520, 1, {464, 2, 50256}));
+  const std::string text = inspect(builtin_formats(), dir_ / "t.bin");
   for (const char* part : {"t.bin", "llm.c, 2 bytes a token", "tokens       3", "2 to 50256", "464 2 50256"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in:\n" << text;
 }

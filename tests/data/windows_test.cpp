@@ -1,4 +1,4 @@
-#include "data/windows.h"
+#include "data/tokens/windows.h"
 
 #include <gtest/gtest.h>
 
@@ -24,11 +24,11 @@ class WindowsTest : public ::testing::Test {
       bytes += static_cast<char>(token & 0xff);
       bytes += static_cast<char>(token >> 8);
     }
-    testing::spit(dir_ / name, bytes);
+    testing::write_bytes(dir_ / name, bytes);
   }
   [[nodiscard]] std::unique_ptr<Dataset> open(const std::string& split, std::int64_t tokens,
                                               std::int64_t vocabulary = 65536) const {
-    return open_windows(dir_ / split, {tokens, vocabulary, TokenFormat::raw_u16});
+    return open_windows(dir_ / split, {tokens, vocabulary, TokenFileFormat::raw_u16});
   }
   static std::vector<std::int32_t> read(Dataset& dataset, std::int64_t window) {
     std::vector<std::int32_t> tokens(static_cast<std::size_t>(dataset.spec().at(core::kTokensField).dims[0]));
@@ -65,11 +65,11 @@ TEST_F(WindowsTest, RefusesWhatCannotBe) {
   expect_error(ExitCode::data, {"train.bin", "ebb data pack"}, [&] { (void)open("train", 4); });
   write("train.bin", 0, 4);
   expect_error(ExitCode::data, {"4 tokens", "data.context 4", "at most 3"}, [&] { (void)open("train", 4); });
-  testing::spit(dir_ / "empty.bin", "");
+  testing::write_bytes(dir_ / "empty.bin", "");
   expect_error(ExitCode::data, {"0 tokens", "): give more text"}, [&] { (void)open("empty", 4); });
   std::string header(1024, '\0');
   header.replace(0, 4, "\x88\xd8\x34\x01");  // 20240520
-  testing::spit(dir_ / "header.bin", header);
+  testing::write_bytes(dir_ / "header.bin", header);
   expect_error(ExitCode::data, {"header of llm.c", "data.format=tokens"}, [&] { (void)open("header", 4); });
   const auto dataset = open("train", 3, 3);
   expect_error(ExitCode::data, {"train.bin", "byte 6", "3"}, [&] { read(*dataset, 0); });

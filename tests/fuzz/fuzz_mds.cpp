@@ -2,8 +2,8 @@
 // run does: the index, each sample.
 #include <vector>
 
-#include "data/dataset.h"
-#include "data/mds_index.h"
+#include "data/mds/dataset.h"
+#include "data/mds/index.h"
 #include "fuzz/input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

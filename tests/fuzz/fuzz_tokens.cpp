@@ -2,7 +2,7 @@
 // data.
 #include <vector>
 
-#include "data/token_file.h"
+#include "data/tokens/token_file.h"
 #include "fuzz/input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   folder.put("t.bin", rest.substr(index));
   fuzz::refused_or_read(ExitCode::data, [&] {
     const data::TokenFile file(folder.path() / "t.bin",
-                               index > 0 ? data::TokenFormat::megatron : data::TokenFormat::llmc);
+                               index > 0 ? data::TokenFileFormat::megatron : data::TokenFileFormat::llmc);
     std::vector<std::int32_t> tokens(static_cast<std::size_t>(file.size()));
     file.read(0, tokens);
     for (const std::int32_t id : tokens) fuzz::require(id >= 0);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "config/document.h"
+#include "models/model.h"
 
 namespace ebb::train {
 namespace {
@@ -35,8 +36,9 @@ TEST(TrainConfig, ExamplesOfPublishedModelsHaveTheirSizes) {
                                                                             {"llama-8b", 8'030'261'248}}) {
     Config config;
     load(config, std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs/" + name + ".yaml", {});
-    const auto model = models::make_model(config.model, core::SampleSpec{{core::tokens_field(config.data.context)}},
-                                          config.precision.dtype, at::kMeta, 1);
+    const auto model =
+        models::make_model(config.model, core::SampleSpec{{core::tokens_field(config.data.context)}},
+                           config.precision.dtype, at::kMeta, 1);
     EXPECT_EQ(models::parameter_count(*model), parameters) << name;
   }
 }

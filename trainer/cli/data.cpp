@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/progress_line.h"
+#include "data/format.h"
 #include "data/pack.h"
 #include "data/pack_text.h"
 #include "data/sentence_pieces.h"
@@ -86,7 +87,8 @@ ExitCode pack(PackArguments arguments) {
 ExitCode verify(const std::string& folder) {
   ProgressLine line("verifying", "samples");
   const std::string summary =
-      data::verify(folder, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
+      data::verify(data::builtin_formats(), folder,
+                   [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
   print(summary);
   return ExitCode::ok;
@@ -162,7 +164,7 @@ void add_data(CLI::App& app, Invocation& invocation) {
       ->required();
   inspecting->callback([folder, &invocation] {
     invocation.run = [folder] {
-      print(data::inspect(*folder));
+      print(data::inspect(data::builtin_formats(), *folder));
       return ExitCode::ok;
     };
   });

@@ -56,7 +56,8 @@ ExitCode run_import(const std::string& folder, const std::string& out) {
   config.model.gpt.weights = std::filesystem::absolute(folder).lexically_normal().string();
   config.run.name = std::filesystem::path(out).stem().string();
   config.data.source = "data/tokens";
-  config.data.format = data::Format::tokens;
+  for (const data::Format& format : *config.data.formats)
+    if (format.brings(core::kTokensField) && format.recognizes) config.data.format = format.name;
   config.data.context = std::min<std::int64_t>(*weights.config().context, 1024);
   config.data.batch = 8;
   config.optimizer.lr = 2e-5;

@@ -1,7 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,6 +72,15 @@ class Section {
     return choice_of(
         key, [&value](int v) { value = static_cast<E>(v); }, [&value] { return static_cast<int>(value); },
         std::move(names), std::move(values));
+  }
+  // The same for a member that holds the word itself.
+  Field choice(std::string_view key, std::string& value, const std::vector<std::string>& words) {
+    std::vector<int> values(words.size());
+    std::iota(values.begin(), values.end(), 0);
+    return choice_of(
+        key, [&value, words](int v) { value = words.at(static_cast<std::size_t>(v)); },
+        [&value, words] { return static_cast<int>(std::ranges::find(words, value) - words.begin()); }, words,
+        std::move(values));
   }
   // A mapping below this one. `sub` describes its own keys.
   template <class S>

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-// What the files of a byte-pair tokenizer say; see byte_pairs.h for what is taken and what is refused.
+// The contents of a byte-pair tokenizer's files. byte_pairs.h says what is accepted and what is refused.
 namespace ebb::data {
 
 constexpr std::string_view kGpt2Words =
@@ -16,24 +16,24 @@ constexpr std::string_view kGpt2Words =
 
 struct BytePairFiles {
   std::filesystem::path from;
-  std::unordered_map<std::string, std::int64_t> vocabulary;  // as written, special tokens not among them
-  std::vector<std::pair<std::string, std::string>> merges;   // the first come first
+  std::unordered_map<std::string, std::int64_t> vocabulary;  // as written, without special tokens
+  std::vector<std::pair<std::string, std::string>> merges;   // by rank, from 0
   std::unordered_map<std::string, std::int64_t> special;
   std::string words = std::string(kGpt2Words);  // the regular expression of a word
-  bool space_first = false;                     // before the first word
-  bool whole_words = false;                     // that are tokens themselves, whatever the merges
+  bool space_first = false;                     // add a space before the first word
+  bool whole_words = false;                     // a word in the vocabulary is one token, without merges
 };
 BytePairFiles read_tokenizer_json(const std::filesystem::path& path);
 BytePairFiles read_vocabulary_and_merges(const std::filesystem::path& vocab_json,
                                          const std::filesystem::path& merges_txt);
 
-// How the files write each byte: as a character that can be seen, those that are printable in Latin-1 as
-// themselves, the others as U+0100 and on, in their order.
+// The visible character that the files write for each byte. Bytes that are printable in Latin-1 are written
+// as themselves, the others as U+0100 and following, in their order.
 std::array<std::string, 256> visible_bytes();
-// The bytes of a token; what is no such character stays as it is.
+// The bytes of a token. Other characters stay as they are.
 std::string bytes_of_token(std::string_view token);
 
-// Error(data) that begins with the file's name.
+// Throws Error(data) whose text begins with the file's name.
 [[noreturn]] void refuse_tokenizer(const std::filesystem::path& path, const std::string& what);
 
 }  // namespace ebb::data

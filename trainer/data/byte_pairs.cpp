@@ -159,7 +159,7 @@ class BytePairs final : public Tokenizer {
   }
   // Up to the last word that can be seen, which may go on. What stands before it does not change any more:
   // spaces end where it begins.
-  [[nodiscard]] std::size_t settled(std::string_view text) const override {
+  [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
     if (space_first_) return 0;  // each part would get one
     text.remove_suffix(unfinished(text));
     std::vector<std::string_view> words;

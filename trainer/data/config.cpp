@@ -1,6 +1,29 @@
 #include "data/config.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
 namespace ebb::data {
+namespace {
+
+// Formats with the same function share its keys.
+void describe_format_keys(config::Section& s, DataConfig& config) {
+  for (auto entry = config.formats->begin(); entry != config.formats->end(); ++entry) {
+    const auto describe = entry->describe_keys;
+    const auto shares = [describe](const Format& other) { return other.describe_keys == describe; };
+    if (describe == nullptr || std::any_of(config.formats->begin(), entry, shares)) continue;
+    std::string words;
+    for (const Format& other : *config.formats)
+      if (shares(other)) words += (words.empty() ? "data.format is " : " or ") + other.name;
+    s.only_where(
+        words, [&config, shares] { return shares(config.entry()); },
+        [&config, describe](config::Section& keys) { describe(keys, config); });
+  }
+}
+
+}  // namespace
 
 void CacheConfig::describe(config::Section& s) {
   s.bytes("ram", ram)
@@ -19,26 +42,14 @@ void DataConfig::describe(config::Section& s) {
       .doc(
           "Folder of the dataset. Of images: with a subfolder a split, train and test. Of tokens: with "
           "train.bin and test.bin, or subfolders train and test of such files. `ebb data pack` makes both.");
-  s.choice("format", format, {{"mds", Format::mds}, {"tokens", Format::tokens}, {"raw_u16", Format::raw_u16}})
-      .doc(
-          "What the dataset is written as. mds: images in MDS shards. tokens: token files of llm.c or "
-          "Megatron. raw_u16: tokens of two bytes without any header (nanoGPT).");
-  s.only_where(
-      "data.format is tokens or raw_u16", [this] { return is_text(); },
-      [this](config::Section& text) {
-        text.integer("context", context)
-            .at_least(1)
-            .at_most(1 << 24)
-            .unit("tokens")
-            .doc("Tokens of a window, the sample that a model of text is trained on.");
-        text.text("tokenizer", tokenizer)
-            .doc(
-                "What made the tokens, so that samples can be shown as text: what `ebb data pack "
-                "--tokenizer` "
-                "was given. bytes, a sentencepiece model FILE.model, or a folder with tokenizer.json or with "
-                "vocab.json and merges.txt. none: tokens are shown as numbers.")
-            .free_to_change();
-      });
+  std::vector<std::string> names;
+  std::string doc = "What the dataset is written as.";
+  for (const Format& entry : *formats) {
+    names.push_back(entry.name);
+    doc += fmt::format(" {}: {}.", entry.name, entry.doc);
+  }
+  s.choice("format", format, names).doc(doc);
+  describe_format_keys(s, *this);
   s.integer("batch", batch)
       .at_least(1)
       .unit("samples")

@@ -1,22 +1,24 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "config/section.h"
+#include "data/format.h"
 
 namespace ebb::data {
 
-enum class Format { mds, tokens, raw_u16 };
-
 struct CacheConfig {
-  std::int64_t ram = std::int64_t{256} << 20;  // bytes of unpacked shards kept; only compressed ones need it
+  std::int64_t ram = std::int64_t{256} << 20;  // bytes for unpacked shards; used where shards are compressed
   void describe(config::Section& s);
 };
 
 // The `data` section.
 struct DataConfig {
-  std::string source;  // folder with a subfolder a split: train, test; or train.bin and test.bin of tokens
-  Format format = Format::mds;
+  const Formats* formats = &builtin_formats();  // that `format` may name; they outlive the configuration
+
+  std::string source;  // folder of the dataset; each format says what lies in it
+  std::string format = formats->front().name;
   std::int64_t context = 256;      // tokens of a window
   std::string tokenizer = "none";  // see tokenizer.h
   std::int64_t batch = 256;        // global batch, over all ranks and micro-batches
@@ -24,8 +26,10 @@ struct DataConfig {
   bool shuffle = true;
   std::int64_t prefetch = 4;  // micro-batches read ahead
   CacheConfig cache;
+
   void describe(config::Section& s);
-  [[nodiscard]] bool is_text() const { return format != Format::mds; }
+  [[nodiscard]] const Format& entry() const { return find_format(*formats, format); }
+  [[nodiscard]] bool brings(std::string_view field) const { return entry().brings(field); }
 };
 
 }  // namespace ebb::data

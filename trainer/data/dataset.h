@@ -1,7 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,7 +18,7 @@ using SampleBytes = std::span<const std::span<std::byte>>;
 class Dataset {
  public:
   virtual ~Dataset() = default;
-  [[nodiscard]] virtual std::int64_t size() const = 0;
+  [[nodiscard]] virtual std::int64_t size() const = 0;             // samples
   [[nodiscard]] virtual const core::SampleSpec& spec() const = 0;  // the same for every sample
   // Writes sample `index` into `out`. Error(data) names file, sample, offset and what is wrong.
   // Error(internal) for an index that is not there, or spans of other lengths.
@@ -29,19 +29,13 @@ class Dataset {
 void require_readable(const std::string& what, std::int64_t index, std::int64_t size,
                       const core::SampleSpec& spec, SampleBytes out);
 
-struct MdsOptions {
-  // What unpacked shards may take (class data, owner "shard cache"), all of it allocated by open_mds; one
-  // shard is always kept. Nothing is taken where no shard is compressed. A shuffled run over a compressed
-  // dataset larger than this unpacks a shard nearly for every sample: pack without compression, or make it
-  // larger.
-  std::int64_t cache_bytes = std::int64_t{256} << 20;
+// Memory that a dataset keeps for its life, such as a cache. `bytes` are valid until `owner` is gone.
+struct Block {
+  std::span<std::byte> bytes;
+  std::shared_ptr<void> owner;
 };
-
-// The images of an MDS folder (index.json and shards, raw or zstd): its column "image", an ndarray of uint8
-// with the shape C,H,W or H,W. At the start it checks the index and that every shard is there with its
-// length; when a shard is first opened, its hashes and its offsets (it is read whole then, once in the life
-// of the object); at every read, that sample's bounds. Memory beside the cache: the index; at most 64 files
-// are open.
-std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options = {});
+// Where datasets get such memory: `purpose` is a literal that names it in the ledger. Error(memory).
+using BlockAllocator = std::function<Block(std::size_t bytes, const char* purpose)>;
+Block allocate_on_heap(std::size_t bytes, const char* purpose);  // outside of any ledger
 
 }  // namespace ebb::data

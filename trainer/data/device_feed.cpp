@@ -12,26 +12,26 @@ DeviceFeed::DeviceFeed(at::Device device) : device_(device) {
   stream_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
 }
 
-void DeviceFeed::settle() {
+void DeviceFeed::finish_copy() {
   if (!copy_) return;
-  copy_->made.synchronize();
+  copy_->finished.synchronize();
   copy_.reset();
 }
 
-void DeviceFeed::bring(core::Batch& batch) {
+void DeviceFeed::start_copy(core::Batch& batch) {
   if (!stream_) return;
-  settle();
+  finish_copy();
   const c10::Stream computing = c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
   copy_.emplace(Copy{batch.fields, c10::Event(device_.type())});
   {
-    // Under the guard the block is one that this stream has freed, which no kernel still reads.
+    // Under the guard the allocator returns a block that this stream has freed, so no kernel still reads it.
     const c10::StreamGuard guard(*stream_);
     const memory::Tag tag(memory::Class::data, "batch");
     for (core::Batch::Field& field : batch.fields)
       field.tensor = field.tensor.to(device_, /*non_blocking=*/true);
-    copy_->made.record(*stream_);
+    copy_->finished.record(*stream_);
   }
-  copy_->made.block(computing);
+  copy_->finished.block(computing);
   for (const core::Batch::Field& field : batch.fields) field.tensor.record_stream(computing);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/Event.h>
 #include <c10/core/Stream.h>
 
@@ -10,23 +10,23 @@
 
 namespace ebb::data {
 
-// Brings batches to the device on a stream of its own, so that a copy waits for nothing that is computed and
-// nothing waits for it but what reads it. Holds the slot that is copied from until the copy is made. On the
-// CPU it does nothing.
+// Copies batches to the device on a stream of its own. A copy waits for no kernel, and only readers of the
+// batch wait for the copy. Holds the slot that it copies from until the copy is finished. On the CPU it does
+// nothing. For one thread.
 class DeviceFeed {
  public:
   explicit DeviceFeed(at::Device device);
-  // Waits until the last copy is made and lets go of its slot. Call before another batch is asked for: the
-  // loader counts the slots in its caller's hands.
-  void settle();
-  // The batch with its fields on the device (class data, owner "batch"); what the current stream does next
-  // comes after the copy.
-  void bring(core::Batch& batch);
+  // Waits until the last copy is finished and releases its slot. Call it before the loader's next(): the
+  // loader counts the slots that its caller holds.
+  void finish_copy();
+  // Replaces the batch's fields by tensors on the device (class data, owner "batch"). The current stream's
+  // later work comes after the copy.
+  void start_copy(core::Batch& batch);
 
  private:
   struct Copy {
     std::vector<core::Batch::Field> source;
-    c10::Event made;
+    c10::Event finished;
   };
   at::Device device_;
   std::optional<c10::Stream> stream_;

@@ -8,9 +8,9 @@
 
 namespace ebb::data {
 
-// A file of the MNIST family (IDX: u8 values, big-endian header), plain or gzipped, read once from front to
-// back in bounded memory. Errors are Error(data) with file, byte offset (of the unpacked bytes) and what was
-// expected; a file that cannot be opened too. Not for two threads.
+// Reads an IDX file (the MNIST family: u8 values, big-endian header), plain or gzipped, once from front to
+// back in bounded memory. Error(data) gives the file, the offset in the unpacked bytes and what was expected.
+// A file that does not open is an Error(data) too. For one thread.
 class IdxReader {
  public:
   explicit IdxReader(const std::filesystem::path& path);
@@ -20,9 +20,9 @@ class IdxReader {
   [[nodiscard]] const std::vector<std::int64_t>& dims() const { return dims_; }  // dims()[0] items
   [[nodiscard]] std::int64_t items() const { return dims_.front(); }
   [[nodiscard]] std::int64_t item_bytes() const { return item_bytes_; }  // product of the other dims
-  // The next item; item_bytes() long. A file cut short, here or by its gzip checksum, is refused.
+  // Reads the next item, item_bytes() long. Error(data) for a file that is cut short.
   void read(std::span<std::byte> item);
-  // After the last item: refuses bytes that follow it and a wrong gzip checksum.
+  // Call it after the last item. Error(data) for bytes that follow it, and for a wrong gzip checksum.
   void finish();
 
  private:

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "data/order.h"
+#include "data/sampler.h"
 #include "data/slots.h"
 
 namespace ebb::data {
@@ -51,7 +51,7 @@ struct Loader::Impl {
   std::int64_t count;  // samples of a rank's micro-batch
   core::SampleSpec spec;
   std::int64_t samples;
-  Order order;
+  Sampler sampler;
   std::shared_ptr<SlotPool> pool;
 
   std::mutex mutex;
@@ -69,7 +69,7 @@ struct Loader::Impl {
         count(p.rank_micro_batch()),
         spec(dataset->spec()),
         samples(dataset->size()),
-        order(samples, p.seed, p.shuffle),
+        sampler(samples, p.seed, p.shuffle),
         pool(SlotPool::make(p.prefetch + 1, spec, count, p.pinned, "prefetch")),
         thread([this, first_step] { run(first_step); }) {}
 
@@ -99,7 +99,8 @@ struct Loader::Impl {
     if (!slot) return false;
     const std::int64_t position = step * plan.global_batch + (micro * plan.ranks + plan.rank) * count;
     const auto ids = pool->ids(*slot);
-    for (std::int64_t i = 0; i < count; ++i) ids[static_cast<std::size_t>(i)] = order.sample_at(position + i);
+    for (std::int64_t i = 0; i < count; ++i)
+      ids[static_cast<std::size_t>(i)] = sampler.sample_at(position + i);
     fill_slot(*dataset, *pool, *slot, count, scratch, stop);
     const std::lock_guard lock(mutex);
     ready.push_back({*slot, step, position});

@@ -8,10 +8,10 @@
 
 namespace ebb::data {
 
-// Which part of the stream a rank reads. Step s is stream[s*G, (s+1)*G) on every world size; each of its M
-// micro-batches is G/M consecutive samples of that, and rank r of R takes the r-th R-th of every micro-batch.
-// So what a rank reads is a pure function of (seed, step, rank, ranks): nothing is agreed between ranks, none
-// can run out before another, and resuming is starting at another step.
+// Which part of the stream a rank reads. Step s is stream[s*G, (s+1)*G) on any number of ranks. Each of its M
+// micro-batches is G/M consecutive samples of that. Rank r of R takes the r-th R-th of every micro-batch. So
+// the samples are a pure function of (seed, step, rank, ranks): ranks exchange no message, none ends before
+// another, and a resumed run starts at another step.
 struct LoaderPlan {
   std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
   std::int64_t micro_batches = 1;  // M
@@ -21,33 +21,33 @@ struct LoaderPlan {
   std::int64_t prefetch = 4;  // micro-batches read ahead
   bool pinned = false;        // slots are page-locked, for copies to a GPU
 
-  // Samples of one rank's micro-batch. Error(usage) for a plan that cannot be, with the figures and what can.
+  // Samples of one rank's micro-batch. Error(usage) for an impossible plan, with its figures and the nearest
+  // possible ones.
   [[nodiscard]] std::int64_t rank_micro_batch() const;
 };
 
-// This rank's micro-batches, read ahead by a background thread. Memory: prefetch + 1 slots (one in the
-// caller's hands) of one micro-batch each, class data, owner "prefetch", allocated before the constructor
-// returns and constant from then on. One thread calls next(); a batch may be dropped by any thread, also
-// after the loader is gone.
+// This rank's micro-batches, read ahead by a background thread. Memory: prefetch + 1 slots of one micro-batch
+// each (the caller holds one), class data, owner "prefetch". The constructor allocates all of it, and it
+// stays constant. One thread calls next(). Any thread may drop a batch, also after the loader is gone.
 class Loader {
  public:
   // Starts reading at micro-batch 0 of step `first_step`.
   Loader(std::unique_ptr<Dataset> dataset, const LoaderPlan& plan, std::int64_t first_step);
-  // Joins the thread, at any moment: it stops after the sample that it is reading.
+  // Joins the thread. The thread stops after the sample that it is reading.
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  // The next micro-batch, on the CPU: its tensors view a slot that is given back when the last of them is
-  // gone; position is that of its first sample in the stream, the others follow without a gap. An error of
-  // the background thread is thrown where its batch would have come, and again at every later call.
-  // Error(internal) when the caller holds all the prefetch + 1 batches, for then none could ever come.
+  // The next micro-batch, on the CPU. Its tensors view a slot, which is free again when the last of them is
+  // gone. `position` is the place of its first sample in the stream; the others follow without a gap. An
+  // error of the background thread is thrown in place of its batch, and again at every later call.
+  // Error(internal) when the caller holds all prefetch + 1 batches, since the next one could never be read.
   [[nodiscard]] core::Batch next();
 
   [[nodiscard]] std::int64_t samples() const;  // of the dataset
   [[nodiscard]] const core::SampleSpec& spec() const;
   [[nodiscard]] std::int64_t slot_bytes() const;  // of all slots together
-  [[nodiscard]] double waited_seconds() const;    // that next() has waited in all
+  [[nodiscard]] double waited_seconds() const;    // spent waiting in next(), in all
 
  private:
   struct Impl;

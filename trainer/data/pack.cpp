@@ -19,8 +19,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "data/idx.h"
-#include "data/mds_index.h"
-#include "data/mds_writer.h"
+#include "data/mds/index.h"
+#include "data/mds/writer.h"
 
 namespace ebb::data {
 namespace fs = std::filesystem;

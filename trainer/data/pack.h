@@ -1,13 +1,11 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 
-namespace ebb::data {
+#include "data/progress.h"
 
-// Called now and then with samples done and samples in all; may be empty.
-using Progress = std::function<void(std::int64_t done, std::int64_t total)>;
+namespace ebb::data {
 
 struct PackOptions {
   std::filesystem::path images, labels;  // IDX, plain or gzipped; labels may be empty
@@ -18,25 +16,18 @@ struct PackOptions {
 
 struct PackResult {
   std::int64_t samples = 0, shards = 0;
-  std::int64_t bytes = 0;      // of the shards, as they lie on the disk
-  bool already_there = false;  // a run before this one had made it
+  std::int64_t bytes = 0;      // of the shard files
+  bool already_there = false;  // an earlier run made it
 };
 
-// IDX -> MDS with the columns image (ndarray:uint8:C,H,W) and label (int). Written into
-// OUT.partial.<host>.<pid> and renamed when whole: a killed pack leaves no folder that opens, and what it
-// leaves is removed by the next one here. Beside index.json lies pack.json, which says from what it was made:
-// a second run over the same inputs with the same options finds the result whole and says so. An OUT that
-// holds anything else is left alone: Error(usage) says what is in it. Inputs that are no IDX, cut short or do
-// not fit together: Error(data). Disk full: Error(storage).
+// Packs IDX files into MDS shards with the columns image (ndarray:uint8:C,H,W) and label (int).
+//
+// The shards are written into OUT.partial.<host>.<pid>, which is renamed when it is whole. So a killed pack
+// leaves no folder that opens, and the next pack on this host removes its remains. pack.json records the
+// inputs and options. A second run with the same ones finds the result and changes nothing.
+//
+// Error(usage) for an OUT that holds anything else, and names it. Error(data) for inputs that are not IDX,
+// are cut short or do not fit together. Error(storage) when the disk is full.
 PackResult pack_idx(const PackOptions& options, const Progress& progress);
-
-// Text for a person: samples, shards, bytes, columns, hashes, the first sample, what it was packed from.
-// Reads the index and one sample. A file instead of a folder: what inspect_tokens() says of it. Error(data)
-// if it does not open.
-std::string inspect(const std::filesystem::path& folder);
-
-// Reads every shard whole: lengths, hashes, offsets, every sample's parts. A summary of one line; the first
-// fault is an Error(data) with file, sample and byte.
-std::string verify(const std::filesystem::path& folder, const Progress& progress);
 
 }  // namespace ebb::data

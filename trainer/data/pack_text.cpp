@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/text_source.h"
-#include "data/token_file.h"
+#include "data/tokens/token_file.h"
 
 namespace ebb::data {
 namespace {
@@ -32,9 +32,9 @@ class Tokens {
   void add(std::string_view text, const Put& put) {
     kept_ += text;
     if (kept_.size() < next_look_) return;
-    const std::size_t settled = tokenizer_.settled(kept_);
-    if (settled > 0) put(tokenizer_.encode(std::string_view(kept_).substr(0, settled)));
-    kept_.erase(0, settled);
+    const std::size_t stable = tokenizer_.stable_prefix(kept_);
+    if (stable > 0) put(tokenizer_.encode(std::string_view(kept_).substr(0, stable)));
+    kept_.erase(0, stable);
     next_look_ =
         std::max(kBlock, 2 * kept_.size());  // what could not be cut is not looked through again and again
   }

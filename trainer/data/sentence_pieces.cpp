@@ -60,7 +60,7 @@ class SentencePieces final : public Tokenizer {
 
   // Before the last space that follows something else: pieces begin with spaces, and none goes across one.
   // Where the model puts a space before each text, or has other pieces, a text has to be taken as a whole.
-  [[nodiscard]] std::size_t settled(std::string_view text) const override {
+  [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
     if (!cuts_) return 0;
     for (std::size_t i = text.size(); i-- > 1;)
       if (text[i] == ' ' && text[i - 1] != ' ') return i;

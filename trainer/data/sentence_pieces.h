@@ -18,10 +18,10 @@ struct TrainTokenizerOptions {
   bool byte_pairs = true;  // else unigrams
 };
 
-// Trains such a model on the lines of the inputs, with a fallback to bytes, so that every text has tokens.
-// The library holds the text in memory (of more than ten million lines, that many drawn). The file appears
-// whole or not at all. Error(usage) where `out` is there or does not end in .model; Error(data) for an input
-// that cannot be read, and for a vocabulary that the text cannot fill, with the library's own words.
+// Trains a model on the lines of the inputs. Bytes are a fallback, so every text has tokens. The library
+// holds the text in memory: at most ten million lines, drawn from all. The file appears whole or not at all.
+// Error(usage) where `out` exists or does not end in .model. Error(data) for an input that cannot be read,
+// and for a vocabulary that the text cannot fill, with the library's message.
 void train_tokenizer(const TrainTokenizerOptions& options);
 
 }  // namespace ebb::data

@@ -15,8 +15,8 @@
 
 namespace ebb::data {
 
-// Memory for micro-batches, all of it allocated by make() (class data), and lent out as core::Batch: a slot
-// comes back when the last tensor that views it is gone, on whichever thread that is, also after the owner of
+// Memory for micro-batches, all of it allocated by make() (class data) and lent as core::Batch. A slot is
+// free again when the last tensor that views it is gone. That may be on any thread, and after the owner of
 // the pool is gone. Safe from any thread.
 class SlotPool : public std::enable_shared_from_this<SlotPool> {
  public:
@@ -26,7 +26,7 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
 
   std::optional<std::size_t> acquire();      // waits for a free slot; nothing once the pool is closed
   std::optional<std::size_t> try_acquire();  // nothing where none is free
-  void release(std::size_t slot);            // one that was acquired and not lent
+  void release(std::size_t slot);            // frees a slot that was acquired and not lent
   void close();                              // wakes acquire()
 
   // Sets `out` to the memory of sample `i`, a span a field.
@@ -36,7 +36,7 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
   // int64.
   core::Batch lend(std::size_t slot, std::int64_t count);
   [[nodiscard]] std::int64_t bytes() const;
-  [[nodiscard]] bool all_lent() const;  // every slot is in the hands of a caller of lend()
+  [[nodiscard]] bool all_lent() const;  // callers of lend() hold every slot
 
  private:
   SlotPool(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch, bool pinned,

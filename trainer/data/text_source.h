@@ -8,20 +8,21 @@
 #include <string_view>
 #include <vector>
 
-// Text as it comes: a text file is one document, and so is the string "text" of the object in each line of a
-// .jsonl file. Error(data) with file and line for one that cannot be read, is empty or no such object.
+// Documents of text. A text file is one document. So is the string "text" of the object in each line of a
+// .jsonl file. Error(data), with file and line, for an input that cannot be read, is empty or is not such an
+// object.
 namespace ebb::data {
 
-// Called with pieces of text in their order, and with the end of each document.
+// Receives pieces of text in their order, and the end of each document.
 struct TextSink {
   std::function<void(std::string_view)> text;
   std::function<void()> end_of_document;
 };
 
-// In blocks of a MiB, or a line of JSON at a time.
+// Reads blocks of 1 MiB, or a line of JSON at a time.
 void read_texts(const std::vector<std::filesystem::path>& inputs, const TextSink& sink);
 
-// The same text line by line, for who asks for it. Without the line ends.
+// The same text line by line, without the line ends.
 class TextLines {
  public:
   explicit TextLines(std::vector<std::filesystem::path> inputs) : inputs_(std::move(inputs)) {}
@@ -32,7 +33,7 @@ class TextLines {
   std::size_t file_ = 0;
   std::int64_t number_ = 0;
   std::ifstream in_;
-  std::deque<std::string> ready_;  // of one line of JSON
+  std::deque<std::string> ready_;  // lines of text within one line of JSON
 };
 
 }  // namespace ebb::data

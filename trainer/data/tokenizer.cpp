@@ -30,7 +30,7 @@ class Bytes final : public Tokenizer {
       if (token >= 0 && token < 256) text += static_cast<char>(token);
     return text;
   }
-  [[nodiscard]] std::size_t settled(std::string_view text) const override { return text.size(); }
+  [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override { return text.size(); }
 };
 
 class Numbers final : public Tokenizer {
@@ -58,7 +58,9 @@ class Numbers final : public Tokenizer {
     for (const std::int64_t token : tokens) text += fmt::format("{} ", token);
     return text;
   }
-  [[nodiscard]] std::size_t settled(std::string_view text) const override { return text.rfind(' ') + 1; }
+  [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
+    return text.rfind(' ') + 1;
+  }
 };
 
 }  // namespace

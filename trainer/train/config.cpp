@@ -60,7 +60,7 @@ void Config::describe(config::Section& s) {
   s.section("telemetry", telemetry, "What the run tells.");
   s.rule({"model.kind", "data.format"}, [this]() -> std::string {
     const bool text = model.kind == models::Kind::gpt;
-    if (text == data.is_text()) return "";
+    if (text == data.brings(core::kTokensField)) return "";
     return text ? "gpt trains on tokens, and mds holds images: set data.format=tokens and data.source to a "
                   "folder with train.bin and test.bin"
                 : "vae trains on images, and these are tokens: set data.format=mds, or model.kind=gpt";

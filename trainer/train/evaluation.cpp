@@ -11,19 +11,19 @@ namespace {
 constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
 }
 
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& split,
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
                     comm::Communicator& communicator, data::DeviceFeed& feed) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
   split.restart();
   step::LossSums sums;
   for (;;) {
-    feed.settle();
+    feed.finish_copy();
     auto part = split.next();
     if (!part) break;
     part->position += kFirstPosition;
     part->global_batch = 1;  // sums; divided by the split's size below
-    feed.bring(*part);
+    feed.start_copy(*part);
     sums.add(phase.forward(*part, runner));
   }
   at::Tensor totals = sums.values();

@@ -7,7 +7,7 @@
 #include "comm/communicator.h"
 #include "core/phase.h"
 #include "data/device_feed.h"
-#include "data/pass.h"
+#include "data/evaluation_loader.h"
 
 namespace ebb::train {
 
@@ -21,7 +21,7 @@ struct Evaluation {
 // Runs the phase's loss without gradients over the split once, from its first sample, in order, shared among
 // the ranks. Latents are drawn with numbers that training never uses and that are the same at every
 // evaluation. Everything it makes is freed. Collective.
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Pass& split,
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
                     comm::Communicator& communicator, data::DeviceFeed& feed);
 
 }  // namespace ebb::train

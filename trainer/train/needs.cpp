@@ -14,7 +14,7 @@
 #include "base/round_up.h"
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
-#include "data/dataset.h"
+#include "data/open.h"
 #include "models/model.h"
 #include "optim/optimizer.h"
 
@@ -29,7 +29,7 @@ constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kBytesOfAnEntry = 288;
 
 core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_t>& image) {
-  if (config.data.is_text()) return {{core::tokens_field(config.data.context)}};
+  if (const auto& spec = config.data.entry().spec) return spec(config.data);
   if (!image.empty()) {
     if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
       throw Error(ExitCode::usage, fmt::format("plan: --image takes three sides, such as 1x28x28, not {}",
@@ -37,7 +37,7 @@ core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_
     return {{core::image_field(image[0], image[1], image[2])}};
   }
   try {
-    return data::open_mds(fs::path(config.data.source) / "train")->spec();
+    return data::open(config.data, "train", {std::string(core::kImageField)})->spec();
   } catch (const Error& error) {
     throw Error(ExitCode::usage,
                 "plan: the size of an image decides that of the model, and the dataset does not tell: give "

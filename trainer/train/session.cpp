@@ -8,8 +8,7 @@
 
 #include "base/units.h"
 #include "comm/affinity.h"
-#include "data/dataset.h"
-#include "data/windows.h"
+#include "data/open.h"
 #include "memory/cgroup.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
@@ -45,11 +44,9 @@ data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
 }
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
-  const std::filesystem::path split = std::filesystem::path(config.data.source) / name;
-  if (!config.data.is_text()) return data::open_mds(split, {.cache_bytes = config.data.cache.ram});
-  std::optional<data::TokenFormat> format;
-  if (config.data.format == data::Format::raw_u16) format = data::TokenFormat::raw_u16;
-  return data::open_windows(split, {config.data.context, config.model.gpt.vocabulary, format});
+  if (config.model.kind == models::Kind::gpt)
+    return data::open(config.data, name, {std::string(core::kTokensField)}, config.model.gpt.vocabulary);
+  return data::open(config.data, name, {std::string(core::kImageField)});
 }
 
 numerics::LossScaler make_scaler(const numerics::PrecisionConfig& precision) {
@@ -127,9 +124,9 @@ void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Fo
   plan.pinned = device.is_cuda();
   loader = std::make_unique<data::Loader>(open_split("train"), plan, cursor.step);
   // As many samples at once as in training: what fits there fits here.
-  test = std::make_unique<data::Pass>(
-      open_split("test"), data::PassPlan{config.data.batch / config.data.micro_batches, world.rank(),
-                                         world.size(), device.is_cuda()});
+  test = std::make_unique<data::EvaluationLoader>(
+      open_split("test"), data::EvaluationPlan{config.data.batch / config.data.micro_batches, world.rank(),
+                                               world.size(), device.is_cuda()});
 }
 
 // One parameter at a time, so that what is held beside them is as large as the largest.
@@ -156,9 +153,9 @@ step::Step Session::make_step(step::StepControl& control, memory::LeakGate& gate
     bound.push_back({*phase, parameters, *optimizer, scaler, *reducer});
   step::StepSources sources;
   sources.next_batch = [this] {
-    feed.settle();
+    feed.finish_copy();
     core::Batch batch = loader->next();
-    feed.bring(batch);
+    feed.start_copy(batch);
     return batch;
   };
   sources.learning_rate = [this](std::int64_t step) {
@@ -205,9 +202,7 @@ std::string Session::description() const {
       static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(),
       world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU",
       pinned == 0 ? "" : fmt::format(" (pinned to {} core{} each)", pinned, pinned == 1 ? "" : "s"),
-      communicator->backend(), loader->samples(),
-      config.data.is_text() ? fmt::format("windows of {} tokens", config.data.context) : "samples",
-      config.data.batch);
+      communicator->backend(), loader->samples(), config.data.entry().unit(config.data), config.data.batch);
 }
 
 namespace {

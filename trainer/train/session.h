@@ -11,8 +11,8 @@
 #include "comm/world.h"
 #include "core/unit.h"
 #include "data/device_feed.h"
+#include "data/evaluation_loader.h"
 #include "data/loader.h"
-#include "data/pass.h"
 #include "memory/leak_gate.h"
 #include "memory/ledger.h"
 #include "models/model.h"
@@ -67,7 +67,7 @@ struct Session {
   Cursor cursor;
   data::DeviceFeed feed;
   std::unique_ptr<data::Loader> loader;
-  std::unique_ptr<data::Pass> test;  // the split that evaluation runs over
+  std::unique_ptr<data::EvaluationLoader> test;  // the split that evaluation runs over
 };
 
 // Where a rank's tensors will live. `auto` is a GPU for each rank or none for any: all ranks take the same,

@@ -65,7 +65,7 @@ namespace {
 
 // "test loss 1.4612 nats a token (…), mean of 3417 windows of 128 tokens"
 std::string result_line(const Config& config, const Evaluation& result) {
-  if (config.data.is_text())
+  if (config.data.brings(core::kTokensField))
     return fmt::format(
         "test loss {:.4f} nats a token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
         result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
@@ -79,7 +79,7 @@ std::string result_line(const Config& config, const Evaluation& result) {
 
 std::string samples_lines(const Config& config, const std::string& run) {
   if (!config.run.samples) return "";
-  if (config.data.is_text())
+  if (config.data.brings(core::kTokensField))
     return fmt::format("  {}/samples.txt            beginnings of test windows, and how the model goes on\n",
                        run);
   return fmt::format(
@@ -89,7 +89,7 @@ std::string samples_lines(const Config& config, const std::string& run) {
 }
 
 std::string sample_command(const Config& config) {
-  if (!config.data.is_text()) return "-o more.png --count 100";
+  if (!config.data.brings(core::kTokensField)) return "-o more.png --count 100";
   return config.data.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";
 }
 

@@ -1,0 +1,78 @@
+#include "data/format.h"
+
+#include "config/document.h"
+#include "data/config.h"
+#include "data/counting_format.h"
+#include "data/fixtures.h"
+
+namespace ebb::data {
+namespace {
+
+using namespace testing;
+
+void load(DataConfig& data, const std::string& yaml) {
+  Scratch dir;
+  write_bytes(dir / "run.yaml", yaml);
+  config::Section root;
+  root.section("data", data, "What the run reads.");
+  config::load(dir / "run.yaml", {}, root);
+}
+
+TEST(Formats, EachBuiltinOneIsComplete) {
+  for (const Format& format : builtin_formats()) {
+    EXPECT_FALSE(format.doc.empty()) << format.name;
+    EXPECT_FALSE(format.fields.empty()) << format.name;
+    EXPECT_NE(format.unit, nullptr) << format.name;
+    EXPECT_NE(format.open, nullptr) << format.name;
+    EXPECT_EQ(format.recognizes == nullptr, format.inspect == nullptr) << format.name;
+    EXPECT_EQ(&find_format(builtin_formats(), format.name), &format) << "the name stands twice";
+  }
+  EXPECT_EQ(formats_that_bring(builtin_formats(), core::kTokensField), "tokens, raw_u16");
+  expect_error(ExitCode::usage, {"no format tar", "mds, tokens, raw_u16"},
+               [] { (void)find_format(builtin_formats(), "tar"); });
+}
+
+TEST(Formats, AFormatOwnsItsKeys) {
+  DataConfig data;
+  load(data, "data: {source: a, format: raw_u16, context: 7}\n");
+  EXPECT_EQ(data.context, 7);
+  EXPECT_TRUE(data.brings(core::kTokensField));
+  EXPECT_EQ(data.entry().unit(data), "windows of 7 tokens");
+  expect_error(ExitCode::usage, {"data.context", "data.format is tokens or raw_u16"}, [] {
+    DataConfig other;
+    load(other, "data: {source: a, format: mds, context: 7}\n");
+  });
+}
+
+TEST(Formats, AnotherRegistryBringsItsOwnFormatsAndKeys) {
+  const Formats formats = {counting_format(), builtin_formats().front()};
+  DataConfig data = config_with(formats);
+  EXPECT_EQ(data.format, "counting");
+  load(data, "data: {source: none, count_from: 30}\n");
+  const auto dataset = data.entry().open(data, {"test", {"label"}});
+  ASSERT_EQ(dataset->size(), 10);
+  std::int64_t number = 0;
+  read_only_field(*dataset, 4, std::as_writable_bytes(std::span(&number, 1)));
+  EXPECT_EQ(number, 34);
+  expect_error(ExitCode::usage, {"tokens"}, [&formats] {
+    DataConfig other = config_with(formats);
+    load(other, "data: {source: none, format: tokens}\n");
+  });
+  expect_error(ExitCode::usage, {"count_from", "data.format is counting"}, [&formats] {
+    DataConfig other = config_with(formats);
+    load(other, "data: {source: none, format: mds, count_from: 3}\n");
+  });
+}
+
+TEST(Formats, APathIsInspectedByTheFormatThatRecognizesIt) {
+  Scratch dir;
+  write_split(dir / "train", 20);
+  EXPECT_NE(inspect(builtin_formats(), dir / "train").find("samples      20"), std::string::npos);
+  write_bytes(dir / "t.bin", std::string(2000, 'x'));
+  expect_error(ExitCode::data, {"t.bin", "inspect"},
+               [&] { (void)verify(builtin_formats(), dir / "t.bin", {}); });
+  expect_error(ExitCode::data, {"no format"}, [&] { (void)inspect({counting_format()}, dir / "t.bin"); });
+}
+
+}  // namespace
+}  // namespace ebb::data

@@ -1,0 +1,62 @@
+#include "data/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "data/mds/format.h"
+#include "data/tokens/format.h"
+
+namespace ebb::data {
+
+namespace fs = std::filesystem;
+
+const Formats& builtin_formats() {
+  static const Formats formats = {mds_format(), token_format(), raw_u16_format()};
+  return formats;
+}
+
+bool Format::brings(std::string_view field) const {
+  return std::ranges::find(fields, field) != fields.end();
+}
+
+const Format& find_format(const Formats& formats, std::string_view name) {
+  const auto found = std::ranges::find(formats, name, &Format::name);
+  if (found != formats.end()) return *found;
+  std::string names;
+  for (const Format& format : formats) names += (names.empty() ? "" : ", ") + format.name;
+  throw Error(ExitCode::usage, fmt::format("there is no format {} of data, only {}", name, names));
+}
+
+std::string formats_that_bring(const Formats& formats, std::string_view field) {
+  std::string names;
+  for (const Format& format : formats)
+    if (format.brings(field)) names += (names.empty() ? "" : ", ") + format.name;
+  return names;
+}
+
+namespace {
+
+const Format& recognize(const Formats& formats, const fs::path& path) {
+  for (const Format& format : formats)
+    if (format.recognizes && format.recognizes(path)) return format;
+  throw Error(ExitCode::data, fmt::format("{} has no format that can be recognized", path.string()));
+}
+
+}  // namespace
+
+std::string inspect(const Formats& formats, const fs::path& path) {
+  return recognize(formats, path).inspect(path);
+}
+
+std::string verify(const Formats& formats, const fs::path& path, const Progress& progress) {
+  const Format& format = recognize(formats, path);
+  if (format.verify) return format.verify(path, progress);
+  throw Error(ExitCode::data,
+              fmt::format("{} has the format {}, which carries no hashes to verify; `ebb data "
+                          "inspect` says what it holds",
+                          path.string(), format.name));
+}
+
+}  // namespace ebb::data

@@ -1,0 +1,29 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/sample.h"
+#include "data/mds/index.h"
+#include "data/mds/reader.h"
+
+namespace ebb::data {
+
+// A column as a field of samples.
+struct MdsFieldColumn {
+  std::size_t column = 0;  // within MdsIndex::columns
+  core::FieldSpec field;
+  std::int64_t stored_bytes = 0;
+  bool is_signed = false;
+
+  // Writes the column's value at `offset` of the shard into `out`, field.bytes() long. Integers that are
+  // stored in fewer bytes are widened.
+  void read(const MdsShard& shard, std::int64_t offset, std::span<std::byte> out) const;
+};
+
+// The column of this name: image is an ndarray of uint8 with the shape C,H,W or H,W; label is an integer.
+// Error(data) names the columns that are there, or the encoding that cannot be read as this field.
+MdsFieldColumn find_column(const MdsIndex& index, const std::string& field);
+
+}  // namespace ebb::data

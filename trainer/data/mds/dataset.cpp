@@ -1,0 +1,110 @@
+#include "data/mds/dataset.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "base/file.h"
+#include "data/mds/columns.h"
+#include "data/mds/index.h"
+#include "data/mds/reader.h"
+
+namespace ebb::data {
+namespace {
+
+constexpr std::size_t kOpenFiles = 64;
+
+class MdsDataset final : public Dataset {
+ public:
+  MdsDataset(const std::filesystem::path& folder, const MdsOptions& options)
+      : index_(read_mds_index(folder)), checked_(index_.shards.size()) {
+    for (const std::string& field : options.fields) {
+      columns_.push_back(find_column(index_, field));
+      spec_.fields.push_back(columns_.back().field);
+    }
+    check_shard_files(index_);
+    std::int64_t largest = 0;
+    std::int64_t compressed = 0;
+    for (std::size_t i = 0; i < index_.shards.size(); ++i) {
+      packed_.push_back(index_.reads_packed(i));
+      if (!packed_.back()) continue;
+      ++compressed;
+      largest = std::max(largest, index_.shards[i].raw.bytes);
+    }
+    if (compressed == 0) return;
+    const std::int64_t blocks = std::clamp<std::int64_t>(options.cache_bytes / largest, 1, compressed);
+    for (std::int64_t i = 0; i < blocks; ++i)
+      unpacked_.push_back({options.allocate(static_cast<std::size_t>(largest), "shard cache"), {}, 0});
+  }
+
+  [[nodiscard]] std::int64_t size() const override { return index_.samples; }
+  [[nodiscard]] const core::SampleSpec& spec() const override { return spec_; }
+
+  void read(std::int64_t index, SampleBytes out) override {
+    require_readable(index_.folder.string(), index, index_.samples, spec_, out);
+    const std::size_t number = index_.shard_of(index);
+    const MdsShard& shard = open(number);
+    const std::int64_t sample = index - index_.shards[number].first;
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+      columns_[i].read(shard, shard.find(sample, columns_[i].column).begin, out[i]);
+  }
+
+ private:
+  // An open shard. `memory` holds the bytes of an unpacked one.
+  struct OpenShard {
+    Block memory;
+    std::optional<MdsShard> shard;
+    std::uint64_t last_use = 0;
+  };
+
+  // The shard, opened in place of the one that was not used for longest.
+  const MdsShard& open(std::size_t number) {
+    std::vector<OpenShard>& shards = packed_[number] ? unpacked_ : files_;
+    OpenShard* oldest = nullptr;
+    for (OpenShard& open : shards) {
+      if (open.shard && open.shard->number() == number) {
+        open.last_use = ++clock_;
+        return *open.shard;
+      }
+      if (oldest == nullptr || open.last_use < oldest->last_use) oldest = &open;
+    }
+    if (!packed_[number] && files_.size() < kOpenFiles) oldest = &files_.emplace_back();
+    // It counts as open only after all checks have passed.
+    oldest->shard.reset();
+    oldest->last_use = 0;
+    const bool first = !checked_[number];
+    if (packed_[number]) {
+      const auto bytes =
+          oldest->memory.bytes.first(static_cast<std::size_t>(index_.shards[number].raw.bytes));
+      unpack_shard(index_, number, bytes, first);
+      keep(*oldest, MdsShard(index_, number, bytes), first);
+    } else {
+      ReadFile file(index_.raw_path(number), ExitCode::data);
+      if (first) check_hashes(index_.raw_path(number), file, index_.shards[number].raw);
+      keep(*oldest, MdsShard(index_, number, std::move(file)), first);
+    }
+    checked_[number] = true;
+    return *oldest->shard;
+  }
+
+  void keep(OpenShard& open, MdsShard shard, bool first) {
+    if (first) shard.check_offsets();
+    open.shard.emplace(std::move(shard));
+    open.last_use = ++clock_;
+  }
+
+  MdsIndex index_;
+  std::vector<MdsFieldColumn> columns_;
+  core::SampleSpec spec_;
+  std::vector<bool> checked_, packed_;       // by shard
+  std::vector<OpenShard> unpacked_, files_;  // compressed shards in the cache; raw ones
+  std::uint64_t clock_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options) {
+  return std::make_unique<MdsDataset>(folder, options);
+}
+
+}  // namespace ebb::data

@@ -1,0 +1,13 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ebb::data {
+
+// Bytes of one value of an MDS encoding; nothing where the length varies. Error(data), with `where` and the
+// column, for an unknown encoding and for pickle.
+std::optional<std::int64_t> fixed_bytes(const std::string& column, const std::string& encoding,
+                                        const std::string& where);
+
+}  // namespace ebb::data

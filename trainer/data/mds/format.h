@@ -1,0 +1,9 @@
+#pragma once
+#include "data/format.h"
+
+namespace ebb::data {
+
+// Folders of MDS shards, a subfolder a split. Brings image, and label where the dataset has such a column.
+Format mds_format();
+
+}  // namespace ebb::data
