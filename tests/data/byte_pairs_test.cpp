@@ -151,7 +151,7 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   EXPECT_EQ(made->decode({{*made->end_of_document(), -1, 320}}), "");
   EXPECT_EQ(made->stable_prefix("the cat  sat"), 7U);
   EXPECT_EQ(made->stable_prefix("cat"), 0U);
-  expect_error(ExitCode::usage, {"t.model is there"}, [&] { train_tokenizer(options); });
+  expect_error(ExitCode::usage, {"t.model exists"}, [&] { train_tokenizer(options); });
   options.out = dir / "t.txt";
   expect_error(ExitCode::usage, {"end in .model"}, [&] { train_tokenizer(options); });
   options.out = dir / "u.model";

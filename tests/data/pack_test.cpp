@@ -104,7 +104,7 @@ TEST_F(Pack, AFolderThatHoldsSomethingElseIsLeftAlone) {
 TEST_F(Pack, AnOutThatIsAFileIsLeftAlone) {
   fs::create_directories(dir_ / "data");
   write_bytes(dir_ / "data/train", "x");
-  expect_error(ExitCode::usage, {"no folder"}, [this] { (void)pack_idx(options(), {}); });
+  expect_error(ExitCode::usage, {"not a folder"}, [this] { (void)pack_idx(options(), {}); });
 }
 
 TEST_F(Pack, AFolderThatCannotBeMadeIsAStorageError) {

@@ -61,7 +61,7 @@ TEST_F(PackText, TheLastShareIsForTheTest) {
   EXPECT_EQ(tokens, (std::vector<std::int32_t>{'g', 256, 'h', 256}));
   EXPECT_TRUE(pack_text(options, *make_tokenizer("bytes"), nullptr).already_there);
   options.test_share = 0.3;
-  expect_error(ExitCode::usage, {"train.bin is there"},
+  expect_error(ExitCode::usage, {"train.bin exists"},
                [&] { pack_text(options, *make_tokenizer("bytes"), nullptr); });
   options.out = dir_ / "other";
   options.test_share = 0.1;
@@ -104,10 +104,10 @@ TEST_F(PackText, AnOutThatIsThereIsLeftAlone) {
   EXPECT_TRUE(pack({"a.txt"}).already_there);
   const auto before = packed();
   write_bytes(dir_ / "a.txt", "y");
-  expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
+  expect_error(ExitCode::usage, {"out.bin exists"}, [&] { pack({"a.txt"}); });
   EXPECT_EQ(packed(), before);
   write_bytes(dir_ / "sub/out.bin", "no tokens at all");
-  expect_error(ExitCode::usage, {"out.bin is there"}, [&] { pack({"a.txt"}); });
+  expect_error(ExitCode::usage, {"out.bin exists"}, [&] { pack({"a.txt"}); });
   EXPECT_EQ(testing::read_bytes(dir_ / "sub/out.bin"), "no tokens at all");
 }
 

@@ -19,10 +19,10 @@ namespace fs = std::filesystem;
 
 constexpr std::array kEnds = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
 
-// Cuts text into words by a regular expression; what lies between two matches is a word too.
-class Words {
+// Splits text into words by a regular expression. Text between two matches is a word too.
+class WordSplitter {
  public:
-  Words(std::string_view pattern, const fs::path& from) : from_(from) {
+  WordSplitter(std::string_view pattern, const fs::path& from) : from_(from) {
     int error = 0;
     std::size_t at = 0;
     code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
@@ -33,7 +33,7 @@ class Words {
       refuse_tokenizer(from, fmt::format("its regular expression cannot be used: {} at character {} of {}",
                                          reinterpret_cast<const char*>(text.data()), at, pattern));
     }
-    pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // without it the matching is only slower
+    pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // if this fails, matching is only slower
     match_.reset(pcre2_match_data_create_from_pattern(code_.get(), nullptr));
   }
   [[nodiscard]] bool is_in(std::string_view text) const {
@@ -71,8 +71,8 @@ class Words {
 
 using Token = std::int64_t;
 
-// Bytes at the end of a text that begin a character and do not end it.
-std::size_t unfinished(std::string_view text) {
+// Bytes at the end of a text that are an incomplete character.
+std::size_t incomplete_bytes(std::string_view text) {
   constexpr std::size_t kLongest = 4;
   for (std::size_t n = 1; n <= std::min(kLongest - 1, text.size()); ++n) {
     const auto byte = static_cast<unsigned char>(text[text.size() - n]);
@@ -152,16 +152,16 @@ class BytePairs final : public Tokenizer {
       text = with_space;
     }
     words_.cut(text, [&](std::string_view word) {
-      const std::vector<Token> found = of_word(word);
+      const std::vector<Token> found = tokens_of_word(word);
       tokens.insert(tokens.end(), found.begin(), found.end());
     });
     return tokens;
   }
-  // Up to the last word that can be seen, which may go on. What stands before it does not change any more:
-  // spaces end where it begins.
+  // Ends before the last visible word, which may continue. Nothing that follows changes the text before it,
+  // since spaces end where it begins.
   [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
-    if (space_first_) return 0;  // each part would get one
-    text.remove_suffix(unfinished(text));
+    if (space_first_) return 0;  // each part would get a space
+    text.remove_suffix(incomplete_bytes(text));
     std::vector<std::string_view> words;
     words_.cut(text, [&](std::string_view word) { words.push_back(word); });
     while (!words.empty() && !visible_.is_in(words.back())) words.pop_back();
@@ -186,24 +186,24 @@ class BytePairs final : public Tokenizer {
     count_ = std::max(count_, id + 1);
   }
 
-  // Texts repeat their words: the short ones of late are remembered.
-  [[nodiscard]] std::vector<Token> of_word(std::string_view word) const {
-    constexpr std::size_t kRemembered = std::size_t{1} << 16, kShort = 32;
+  // Texts repeat their words, so the tokens of short ones are cached.
+  [[nodiscard]] std::vector<Token> tokens_of_word(std::string_view word) const {
+    constexpr std::size_t kCachedWords = std::size_t{1} << 16, kCachedWordBytes = 32;
     const std::string key(word);
-    if (word.size() > kShort) return merged(key);
-    if (const auto found = known_.find(key); found != known_.end()) return found->second;
-    if (known_.size() == kRemembered) known_.clear();
-    return known_[key] = merged(key);
+    if (word.size() > kCachedWordBytes) return merge(key);
+    if (const auto found = cache_.find(key); found != cache_.end()) return found->second;
+    if (cache_.size() == kCachedWords) cache_.clear();
+    return cache_[key] = merge(key);
   }
 
-  // The neighbours of the lowest rank become one, first from the left, until none can. What might be merged
-  // waits in a queue, so that a word of n bytes takes n log n.
-  [[nodiscard]] std::vector<Token> merged(const std::string& word) const {
+  // Merges the neighbours of the lowest rank, leftmost first, until no merge applies. Candidates stand in a
+  // priority queue, so a word of n bytes takes n log n.
+  [[nodiscard]] std::vector<Token> merge(const std::string& word) const {
     if (const auto found = whole_.find(word); found != whole_.end()) return {found->second};
     constexpr std::size_t kNone = SIZE_MAX;
     struct Node {
       Token token;
-      std::size_t before, behind;
+      std::size_t previous, next;
       bool gone = false;
     };
     struct Candidate {
@@ -220,27 +220,26 @@ class BytePairs final : public Tokenizer {
                        i + 1 == word.size() ? kNone : i + 1});
     std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> waiting;
     const auto consider = [&](std::size_t at) {
-      if (at == kNone || nodes[at].behind == kNone) return;
-      const Pair pair{nodes[at].token, nodes[nodes[at].behind].token};
+      if (at == kNone || nodes[at].next == kNone) return;
+      const Pair pair{nodes[at].token, nodes[nodes[at].next].token};
       if (const auto found = merges_.find(pair); found != merges_.end())
         waiting.push({found->second.rank, at, pair.left, pair.right, found->second.into});
     };
     for (std::size_t i = 0; i < nodes.size(); ++i) consider(i);
     while (!waiting.empty()) {
-      const Candidate next = waiting.top();
+      const Candidate best = waiting.top();
       waiting.pop();
-      Node& left = nodes[next.at];
-      // One of the two may have been merged meanwhile.
-      if (left.gone || left.token != next.left || left.behind == kNone ||
-          nodes[left.behind].token != next.right)
+      Node& left = nodes[best.at];
+      // Either of the two may have been merged before.
+      if (left.gone || left.token != best.left || left.next == kNone || nodes[left.next].token != best.right)
         continue;
-      Node& right = nodes[left.behind];
-      left.token = next.into;
+      Node& right = nodes[left.next];
+      left.token = best.into;
       right.gone = true;
-      left.behind = right.behind;
-      if (right.behind != kNone) nodes[right.behind].before = next.at;
-      consider(left.before);
-      consider(next.at);
+      left.next = right.next;
+      if (right.next != kNone) nodes[right.next].previous = best.at;
+      consider(left.previous);
+      consider(best.at);
     }
     std::vector<Token> tokens;
     for (const Node& node : nodes)
@@ -248,7 +247,7 @@ class BytePairs final : public Tokenizer {
     return tokens;
   }
 
-  Words words_, visible_;
+  WordSplitter words_, visible_;
   bool space_first_, whole_words_;
   std::int64_t count_ = 0;
   std::array<Token, 256> bytes_{};
@@ -256,7 +255,7 @@ class BytePairs final : public Tokenizer {
   std::unordered_map<Pair, Merge, PairHash> merges_;
   std::unordered_map<std::string, Token> whole_;
   std::optional<Token> end_;
-  mutable std::unordered_map<std::string, std::vector<Token>> known_;
+  mutable std::unordered_map<std::string, std::vector<Token>> cache_;
 };
 
 }  // namespace

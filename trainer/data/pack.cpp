@@ -36,7 +36,7 @@ fs::path without_slash(const fs::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
 
-// What a file is, in few bytes: enough to know it again.
+// Name, length and digest of a file, by which it is recognized.
 json fingerprint(const fs::path& path) {
   const ReadFile file(path, ExitCode::data);
   Digest digest;
@@ -75,8 +75,8 @@ class PartialFolder {
   bool kept_ = false;
 };
 
-// What packs that were killed on this machine have left beside `out`. Those of other machines are left alone:
-// whether their process lives cannot be known from here.
+// Removes what killed packs of this host left beside `out`. The folders of other hosts stay: this host cannot
+// know whether their process is alive.
 void remove_leftovers(const fs::path& out) {
   const std::string prefix = fmt::format("{}.partial.{}.", out.filename().string(), host_name());
   std::error_code error;
@@ -102,13 +102,13 @@ std::string differences(const json& here, const json& wanted) {
   return text;
 }
 
-// The result of an earlier run in `out`; nothing where there is no such folder or an empty one.
+// The result of an earlier run in `out`; nothing where the folder does not exist or is empty.
 std::optional<PackResult> find_existing(const fs::path& out, const json& wanted) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(out, error))) return std::nullopt;
   if (!fs::is_directory(out, error)) {
     throw Error(ExitCode::usage,
-                fmt::format("{} is there and is no folder; give another --out", out.string()));
+                fmt::format("{} exists and is not a folder; give another --out", out.string()));
   }
   const fs::path record = out / kRecord;
   if (!fs::exists(record, error)) {
@@ -117,7 +117,7 @@ std::optional<PackResult> find_existing(const fs::path& out, const json& wanted)
     throw Error(
         ExitCode::usage,
         fmt::format(
-            "{} is there and holds what this command has not made, such as {}; give another folder, or "
+            "{} exists and holds files that this command did not write, such as {}; give another folder, or "
             "move it away",
             out.string(), first->path().filename().string()));
   }
@@ -225,7 +225,7 @@ PackResult pack_idx(const PackOptions& given, const Progress& progress) {
   sync_folder(partial);
   if (::rename(partial.c_str(), options.out.c_str()) != 0) {
     const int error = errno;
-    // Another pack may have been faster: then its result is as good as ours.
+    // Another pack may have been faster. Then its result is used.
     if (const auto existing = find_existing(options.out, wanted)) return *existing;
     throw Error(ExitCode::storage, fmt::format("cannot rename {} to {}: {}", partial.string(),
                                                options.out.string(), std::generic_category().message(error)));

@@ -21,40 +21,40 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBlock = std::size_t{1} << 20;
-constexpr std::int64_t kWidest = 65536;  // ids that two bytes can tell apart
+constexpr std::int64_t kWidest = 65536;  // ids that fit in two bytes
 
-// Text as it comes, to tokens: a MiB or so at a time, as much of it as nothing behind it changes.
-class Tokens {
+// Converts a stream of text to tokens, about 1 MiB at a time. Only a stable prefix is converted early.
+class TokenStream {
  public:
-  explicit Tokens(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  explicit TokenStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
   // put(tokens of a piece)
   template <class Put>
   void add(std::string_view text, const Put& put) {
-    kept_ += text;
-    if (kept_.size() < next_look_) return;
-    const std::size_t stable = tokenizer_.stable_prefix(kept_);
-    if (stable > 0) put(tokenizer_.encode(std::string_view(kept_).substr(0, stable)));
-    kept_.erase(0, stable);
-    next_look_ =
-        std::max(kBlock, 2 * kept_.size());  // what could not be cut is not looked through again and again
+    pending_ += text;
+    if (pending_.size() < next_cut_) return;
+    const std::size_t stable = tokenizer_.stable_prefix(pending_);
+    if (stable > 0) put(tokenizer_.encode(std::string_view(pending_).substr(0, stable)));
+    pending_.erase(0, stable);
+    next_cut_ =
+        std::max(kBlock, 2 * pending_.size());  // twice as much, so that text without a cut costs linear time
   }
   template <class Put>
   void end(const Put& put) {
-    if (!kept_.empty()) put(tokenizer_.encode(kept_));
-    kept_.clear();
-    next_look_ = kBlock;
+    if (!pending_.empty()) put(tokenizer_.encode(pending_));
+    pending_.clear();
+    next_cut_ = kBlock;
     put(std::vector<std::int64_t>{*tokenizer_.end_of_document()});
   }
 
  private:
   const Tokenizer& tokenizer_;
-  std::string kept_;
-  std::size_t next_look_ = kBlock;
+  std::string pending_;
+  std::size_t next_cut_ = kBlock;
 };
 
 PackTextResult count(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer) {
   PackTextResult result;
-  Tokens tokens(tokenizer);
+  TokenStream tokens(tokenizer);
   const auto add = [&](const std::vector<std::int64_t>& more) { result.tokens += std::ssize(more); };
   read_texts(inputs, {[&](std::string_view text) { tokens.add(text, add); },
                       [&] {
@@ -64,7 +64,7 @@ PackTextResult count(const std::vector<fs::path>& inputs, const Tokenizer& token
   return result;
 }
 
-// A token file that is being written: it knows beforehand how many tokens it will hold.
+// Writes a token file whose number of tokens is known beforehand.
 class Writer {
  public:
   Writer(const fs::path& path, std::int64_t tokens, bool wide) : file_(path), left_(tokens), wide_(wide) {
@@ -112,7 +112,7 @@ bool is_there(const Part& part) {
   return fs::exists(fs::symlink_status(part.path, ignored));
 }
 
-// Holds a token file against tokens that are given to it one after another.
+// Compares a token file with tokens that come one after another.
 class Comparison {
  public:
   explicit Comparison(const Part& part) : file_(part.path), same_(file_.size() == part.tokens) {}
@@ -136,39 +136,38 @@ class Comparison {
   std::vector<std::int32_t> block_;
 };
 
-// Gives every token of the inputs to the targets, to each as many as it has left. Returns how many there
-// were.
+// Passes every token of the inputs to the targets, to each as many as it has left. Returns their number.
 template <class Target>
-std::int64_t pour(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer, std::list<Target>& targets,
-                  const std::function<void(std::int64_t)>& progress) {
+std::int64_t distribute(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer,
+                        std::list<Target>& targets, const std::function<void(std::int64_t)>& progress) {
   auto target = targets.begin();
-  std::int64_t poured = 0;
-  Tokens tokens(tokenizer);
+  std::int64_t passed = 0;
+  TokenStream tokens(tokenizer);
   const auto put = [&](const std::vector<std::int64_t>& more) {
     for (const std::int64_t token : more) {
       while (target != targets.end() && target->left() == 0) ++target;
       if (target != targets.end()) target->put(static_cast<std::int32_t>(token));
-      ++poured;
+      ++passed;
     }
   };
   read_texts(inputs, {[&](std::string_view text) {
                         tokens.add(text, put);
-                        progress(poured);
+                        progress(passed);
                       },
                       [&] { tokens.end(put); }});
-  return poured;
+  return passed;
 }
 
-bool hold_the_same(const std::vector<Part>& parts, const std::vector<fs::path>& inputs,
-                   const Tokenizer& tokenizer) {
+bool files_match(const std::vector<Part>& parts, const std::vector<fs::path>& inputs,
+                 const Tokenizer& tokenizer) {
   if (!std::ranges::all_of(parts, is_there)) return false;
   try {
     std::list<Comparison> files(parts.begin(), parts.end());
-    pour(inputs, tokenizer, files, [](std::int64_t) {});
+    distribute(inputs, tokenizer, files, [](std::int64_t) {});
     return std::ranges::all_of(files, &Comparison::same);
   } catch (const Error& error) {
     if (error.code() != ExitCode::data) throw;
-    return false;  // it is no such file at all
+    return false;  // not a token file
   }
 }
 
@@ -183,27 +182,26 @@ PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokeni
         "token files need one between documents");
   PackTextResult counted = count(options.inputs, tokenizer);
   if (counted.documents == 0)
-    throw Error(ExitCode::data, "the inputs hold no document: there is nothing to pack");
+    throw Error(ExitCode::data, "the inputs hold no document, so there is nothing to pack");
   counted.test_tokens = std::llround(options.test_share * static_cast<double>(counted.tokens));
   if (options.test_share > 0 && (counted.test_tokens < 2 || counted.tokens - counted.test_tokens < 2))
     throw Error(ExitCode::data,
-                fmt::format("a share of {:g} for the test leaves {} of {} tokens there: give another one, or "
-                            "more text",
+                fmt::format("a test share of {:g} gives the test split {} of {} tokens: give another share, "
+                            "or more text",
                             options.test_share, counted.test_tokens, counted.tokens));
   const std::vector<Part> parts = parts_of(options, counted);
-  counted.already_there = hold_the_same(parts, options.inputs, tokenizer);
+  counted.already_there = files_match(parts, options.inputs, tokenizer);
   if (counted.already_there) return counted;
   if (const auto there = std::ranges::find_if(parts, is_there); there != parts.end())
     throw Error(
         ExitCode::usage,
-        fmt::format("{} is there, and not with all that would be packed; give another --out, or remove it",
-                    there->path.string()));
+        fmt::format("{} exists with other contents; give another --out, or remove it", there->path.string()));
   std::list<Writer> writers;
   for (const Part& part : parts) {
     if (part.path.has_parent_path()) make_folders(part.path.parent_path());
     writers.emplace_back(part.path, part.tokens, tokenizer.vocabulary() > kWidest);
   }
-  const std::int64_t written = pour(options.inputs, tokenizer, writers, [&](std::int64_t done) {
+  const std::int64_t written = distribute(options.inputs, tokenizer, writers, [&](std::int64_t done) {
     if (progress) progress(std::min(done, counted.tokens), counted.tokens);
   });
   if (written != counted.tokens)

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSpace = "\xe2\x96\x81";  // how pieces write a space
+constexpr std::string_view kSpace = "\xe2\x96\x81";  // a space, as pieces write it
 
 class SentencePieces final : public Tokenizer {
  public:
@@ -25,7 +25,7 @@ class SentencePieces final : public Tokenizer {
         !status.ok())
       throw Error(ExitCode::data,
                   fmt::format("{} is no sentencepiece model: {}", model.string(), status.ToString()));
-    cuts_ = no_piece_crosses_a_space();
+    may_cut_ = no_piece_crosses_a_space();
   }
   [[nodiscard]] std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
   [[nodiscard]] std::optional<std::int64_t> end_of_document() const override {
@@ -38,7 +38,7 @@ class SentencePieces final : public Tokenizer {
       throw Error(ExitCode::data, fmt::format("sentencepiece cannot take this text: {}", status.ToString()));
     return {ids.begin(), ids.end()};
   }
-  // Piece by piece, not by the library: it would take the space off what begins a text.
+  // Piece by piece, since the library would remove a space at the beginning of a text.
   [[nodiscard]] std::string decode(std::span<const std::int64_t> tokens) const override {
     std::string text;
     for (const std::int64_t token : tokens) {
@@ -58,10 +58,10 @@ class SentencePieces final : public Tokenizer {
     return text;
   }
 
-  // Before the last space that follows something else: pieces begin with spaces, and none goes across one.
-  // Where the model puts a space before each text, or has other pieces, a text has to be taken as a whole.
+  // Ends before the last space that follows another character: pieces begin with spaces, and no piece crosses
+  // one. A model that adds a space before each text, or has other pieces, allows no cut.
   [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
-    if (!cuts_) return 0;
+    if (!may_cut_) return 0;
     for (std::size_t i = text.size(); i-- > 1;)
       if (text[i] == ' ' && text[i - 1] != ' ') return i;
     return 0;
@@ -82,10 +82,10 @@ class SentencePieces final : public Tokenizer {
   }
 
   sentencepiece::SentencePieceProcessor processor_;
-  bool cuts_ = false;
+  bool may_cut_ = false;
 };
 
-// The library must not see an exception: it is kept for afterwards.
+// The library must not see an exception, so the iterator keeps it for rethrow().
 class Lines final : public sentencepiece::SentenceIterator {
  public:
   explicit Lines(const std::vector<fs::path>& inputs) : lines_(inputs) { Next(); }
@@ -121,17 +121,17 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
   constexpr int kMostLines = 10'000'000, kLongestLine = 1 << 30;
   if (options.out.extension() != ".model")
     throw Error(ExitCode::usage,
-                fmt::format("{} has to end in .model, which is how a tokenizer of this kind is known",
+                fmt::format("{} has to end in .model, by which a sentencepiece tokenizer is recognized",
                             options.out.string()));
   if (fs::exists(options.out))
     throw Error(ExitCode::usage,
-                fmt::format("{} is there; give another --out, or remove it", options.out.string()));
+                fmt::format("{} exists; give another --out, or remove it", options.out.string()));
   Lines lines(options.inputs);
   lines.rethrow();
   if (lines.done()) throw Error(ExitCode::data, "the inputs hold no line of text");
   std::string model;
-  // Nothing of the text is lost: no normalisation, every space kept, and bytes for what has no piece. Its
-  // own log is kept quiet but for errors, which come back as the status.
+  // Nothing of the text is lost: no normalisation, every space kept, and bytes for text without a piece. The
+  // library's log is off; errors come back as the status.
   const auto status = sentencepiece::SentencePieceTrainer::Train(
       {{"model_type", options.byte_pairs ? "bpe" : "unigram"},
        {"vocab_size", std::to_string(options.vocabulary)},
@@ -143,7 +143,7 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
        {"character_coverage", "0.9995"},
        {"input_sentence_size", std::to_string(kMostLines)},
        {"shuffle_input_sentence", "true"},
-       {"max_sentence_length", std::to_string(kLongestLine)},  // longer ones would be left out, silently
+       {"max_sentence_length", std::to_string(kLongestLine)},  // the library drops longer ones without a word
        {"num_threads", "1"},  // so that the same text gives the same tokenizer
        {"minloglevel", "2"}},
       &lines, &model);

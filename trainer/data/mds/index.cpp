@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-// A value of the index with the place that errors name.
+// A value of the index with the place that errors report.
 class Node {
  public:
   Node(const json& value, std::string where) : value_(value), where_(std::move(where)) {}
