@@ -236,7 +236,8 @@ class ControlPlane(Checkout):
         self.tool("id", "#!/bin/sh\necho 0\n")
         self.tool("unshare", EMPTY_PROGRAM)
         self.fake_venv()
-        self.bash('stamp_of full >"$deps/wheels-full.stamp"; . scripts/lib/clients.sh; . scripts/lib/unpacked.sh; mkdir -p "$deps/bin"; client_wheel >"$deps/bin/clients.version"; '
+        self.bash('stamp_of full >"$deps/wheels-full.stamp"; . scripts/lib/clients.sh; . scripts/lib/unpacked.sh; '
+                  'mkdir -p "$deps/bin"; client_wheel >"$deps/bin/clients.version"; '
                   'for p in $(unpacked); do mkdir -p "$deps/unpacked/$p"; touch "$deps/unpacked/$p/.complete"; done')
         if self.bash(". scripts/lib/kube.sh; kube_possible").returncode:
             print("skipped: the control plane needs Debian 12", flush=True)
