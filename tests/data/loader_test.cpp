@@ -41,7 +41,7 @@ std::unique_ptr<Loader> make(std::int64_t samples, const LoaderPlan& plan, std::
   return std::make_unique<Loader>(std::make_unique<FakeDataset>(samples), plan, first_step);
 }
 
-TEST(Loader, ABatchIsWhatItSays) {
+TEST(Loader, ABatchHasThePlannedShapesAndPositions) {
   auto loader = make(100, plan_of(12, 3), 4);
   for (std::int64_t k = 0; k < 6; ++k) {
     const core::Batch batch = loader->next();
@@ -60,9 +60,8 @@ TEST(Loader, ABatchIsWhatItSays) {
   EXPECT_GE(loader->waited_seconds(), 0.0);
 }
 
-// The promise of the stream: whatever the world, step s is stream[s*G, (s+1)*G), and a rank's samples are
-// consecutive.
-TEST(Loader, EveryWorldReadsTheSameSamplesInTheSameOrder) {
+// On any number of ranks, step s is stream[s*G, (s+1)*G), and a rank's samples are consecutive.
+TEST(Loader, AnyNumberOfRanksReadsTheSameSamplesInTheSameOrder) {
   constexpr std::int64_t kSamples = 50;  // epochs end inside of steps
   constexpr std::int64_t kGlobal = 24;
   constexpr std::int64_t kSteps = 7;
@@ -101,7 +100,7 @@ TEST(Loader, AMicroBatchIsConsecutiveOverTheRanks) {
   }
 }
 
-TEST(Loader, StartingAtAStepIsTheSameAsHavingReadToIt) {
+TEST(Loader, StartingAtAStepGivesWhatReadingToItGives) {
   auto whole = make(70, plan_of(16, 2, 1, 2));
   for (int k = 0; k < 2 * 9; ++k) (void)whole->next();
   auto resumed = make(70, plan_of(16, 2, 1, 2), 9);
@@ -124,7 +123,7 @@ TEST(Loader, AnEpochIsEverySampleOnce) {
   EXPECT_EQ(seen.size(), 60U);
 }
 
-TEST(Loader, ADatasetSmallerThanABatchGoesOnIntoTheNextEpochs) {
+TEST(Loader, ADatasetSmallerThanABatchContinuesWithTheNextEpochs) {
   auto loader = make(3, plan_of(8));
   const core::Batch batch = loader->next();
   const auto ids = ids_of(batch);
@@ -213,7 +212,7 @@ TEST(Loader, ABatchMayBeDroppedByAnotherThread) {
   }
 }
 
-TEST(Loader, AReadErrorComesWhereItsBatchWouldHave) {
+TEST(Loader, AReadErrorIsThrownInPlaceOfItsBatch) {
   LoaderPlan plan = plan_of(4);
   plan.shuffle = false;
   Loader loader(std::make_unique<FakeDataset>(100, 9), plan, 0);
@@ -231,7 +230,7 @@ TEST(Loader, MayBeDestroyedAtAnyMoment) {
     auto loader = make(100, plan);
     for (int k = 0; k < taken; ++k) (void)loader->next();
   }
-  // While it waits for a slot: none comes back while these are held.
+  // It waits for a slot here, since none is freed while these are held.
   LoaderPlan plan = plan_of(8);
   plan.prefetch = 1;
   auto loader = make(100, plan);
@@ -284,7 +283,7 @@ TEST(LoaderPlan, RefusesWhatDoesNotDivide) {
   EXPECT_EQ(plan_of(24, 2, 3, 4).rank_micro_batch(), 3);
 }
 
-// From a registry of the test's own to batches.
+// Through a registry of the test's own.
 TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
   const Formats formats = {counting_format()};
   DataConfig data = config_with(formats);
@@ -299,8 +298,8 @@ TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
   expect_error(ExitCode::usage, {"counting brings no image"}, [&] { (void)open(data, "train", {"image"}); });
 }
 
-// What was not asked for takes no memory.
-TEST(Loader, SlotsHoldTheFieldsThatWereAskedFor) {
+// A field that was not requested takes no memory.
+TEST(Loader, SlotsHoldTheRequestedFieldsAlone) {
   Scratch dir;
   write_split(dir / "train", 500, "zstd", 1500);
   DataConfig data;

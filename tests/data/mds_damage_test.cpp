@@ -20,8 +20,7 @@ class MdsDamage : public ::testing::Test {
     change(index);
     write_bytes(split() / "index.json", index.dump());
   }
-  // Changes the shard and makes length and hash in the index fit, so that only the checks of the content are
-  // left.
+  // Changes the shard and corrects length and hash in the index, so that only checks of the content remain.
   void change_shard(const std::function<void(std::string&)>& change) const {
     std::string bytes = read_bytes(shard());
     change(bytes);
@@ -36,7 +35,7 @@ class MdsDamage : public ::testing::Test {
     std::vector<std::byte> image(static_cast<std::size_t>(dataset->spec().bytes()));
     for (std::int64_t i = 0; i < dataset->size(); ++i) read_only_field(*dataset, i, image);
   }
-  // Both ways in see it.
+  // Both reading and verifying find it.
   void expect_refused(const std::vector<std::string>& words) const {
     expect_error(ExitCode::data, words, [this] { read_all(); });
     expect_error(ExitCode::data, words, [this] { (void)verify(builtin_formats(), split(), {}); });
@@ -99,7 +98,7 @@ TEST_F(MdsDamage, ACompressedShardThatIsMoreThanTheIndexSays) {
   expect_refused({"shard.00000.mds.zstd", "the index says"});
 }
 
-TEST_F(MdsDamage, TheHashOfWhatACompressedShardHolds) {
+TEST_F(MdsDamage, TheHashOfTheContentsOfACompressedShard) {
   write("zstd");
   change_index([](json& index) { index["shards"][0]["raw_data"]["hashes"]["xxh3_64"] = "0123456789abcdef"; });
   expect_refused({"unpacked bytes", "0123456789abcdef"});
@@ -123,7 +122,7 @@ TEST_F(MdsDamage, OffsetsThatDoNotEndWithTheShard) {
   expect_refused({"the last sample ends at", "the shard at"});
 }
 
-TEST_F(MdsDamage, AShardThatCountsOtherwiseThanTheIndex) {
+TEST_F(MdsDamage, AShardWhoseCountDiffersFromTheIndex) {
   write();
   change_shard([](std::string& bytes) { put_word(bytes, 0, 11); });
   expect_refused({"the shard counts 11 samples, the index 12"});
@@ -147,7 +146,7 @@ TEST_F(MdsDamage, NoIndex) {
   expect_error(ExitCode::data, {"not there"}, [this] { (void)open_mds(dir_ / "nowhere"); });
 }
 
-TEST_F(MdsDamage, AnIndexThatIsNoJson) {
+TEST_F(MdsDamage, AnIndexThatIsNotJson) {
   write();
   const std::string text = read_bytes(split() / "index.json");
   write_bytes(split() / "index.json", text.substr(0, text.size() / 2));
@@ -203,7 +202,7 @@ TEST_F(MdsDamage, APickledColumnIsRefusedByName) {
   expect_refused({"'label'", "pkl", "refused"});
 }
 
-TEST_F(MdsDamage, ACompressionThatIsNotRead) {
+TEST_F(MdsDamage, ACompressionThatIsNotSupported) {
   write("zstd");
   change_index([](json& index) { index["shards"][0]["compression"] = "snappy"; });
   expect_refused({"snappy", "only zstd"});
@@ -215,7 +214,7 @@ TEST_F(MdsDamage, ShardsWithDifferentColumns) {
   expect_refused({"shard 1", "other columns than shard 0"});
 }
 
-// A damaged shard stays refused: the second read does not trust what the first did not.
+// The second read of a damaged shard checks it again.
 TEST_F(MdsDamage, ARefusedShardStaysRefused) {
   for (const char* compression : {"none", "zstd"}) {
     fs::remove_all(split());

@@ -62,7 +62,7 @@ TEST_F(Pack, LabelsMayBeLeftOut) {
   EXPECT_EQ(inspect(builtin_formats(), without.out).find("label "), std::string::npos);
 }
 
-TEST_F(Pack, ASecondRunSaysThatItIsThere) {
+TEST_F(Pack, ASecondRunReportsTheExistingResult) {
   const PackResult first = pack_idx(options(), {});
   const auto written = fs::last_write_time(dir_ / "data/train/index.json");
   PackOptions with_slash = options();
@@ -77,7 +77,7 @@ TEST_F(Pack, ASecondRunSaysThatItIsThere) {
   EXPECT_EQ(fs::last_write_time(dir_ / "data/train/index.json"), written);
 }
 
-TEST_F(Pack, OtherInputsOrOptionsAreNotTakenForTheSame) {
+TEST_F(Pack, OtherInputsOrOptionsAreRefused) {
   (void)pack_idx(options(), {});
   expect_error(ExitCode::usage, {"compression", "none", "zstd"},
                [this] { (void)pack_idx(options("zstd"), {}); });
@@ -85,7 +85,7 @@ TEST_F(Pack, OtherInputsOrOptionsAreNotTakenForTheSame) {
   expect_error(ExitCode::usage, {"other inputs", "images"}, [this] { (void)pack_idx(options(), {}); });
 }
 
-TEST_F(Pack, AResultThatWasDamagedIsNotTakenForWhole) {
+TEST_F(Pack, ADamagedResultIsRefused) {
   (void)pack_idx(options(), {});
   fs::remove(dir_ / "data/train/shard.00001.mds");
   expect_error(ExitCode::data, {"damaged now", "shard.00001.mds", "remove the folder"},
@@ -101,7 +101,7 @@ TEST_F(Pack, AFolderThatHoldsSomethingElseIsLeftAlone) {
   EXPECT_FALSE(pack_idx(options(), {}).already_there);  // an empty folder is as good as none
 }
 
-TEST_F(Pack, AnOutThatIsAFileIsLeftAlone) {
+TEST_F(Pack, AnOutThatIsAFileIsRefused) {
   fs::create_directories(dir_ / "data");
   write_bytes(dir_ / "data/train", "x");
   expect_error(ExitCode::usage, {"not a folder"}, [this] { (void)pack_idx(options(), {}); });
@@ -154,7 +154,7 @@ TEST_F(Pack, ADamagedInputLeavesNothingBehind) {
   EXPECT_EQ(beside(), std::vector<std::string>{});
 }
 
-TEST_F(Pack, OptionsThatCannotBe) {
+TEST_F(Pack, RefusesImpossibleOptions) {
   expect_error(ExitCode::usage, {"'lz4'", "none or zstd"}, [this] { (void)pack_idx(options("lz4"), {}); });
   PackOptions huge = options();
   huge.shard_bytes = std::int64_t{5} << 30;
@@ -209,7 +209,7 @@ TEST_F(Pack, ProgressEndsAtTheTotal) {
   EXPECT_EQ(total, 100);
 }
 
-TEST_F(Pack, InspectTellsAPersonWhatIsThere) {
+TEST_F(Pack, InspectDescribesTheSplit) {
   for (const char* compression : {"none", "zstd"}) {
     fs::remove_all(dir_ / "data");
     (void)pack_idx(options(compression), {});
@@ -234,8 +234,8 @@ TEST_F(Pack, VerifyReadsEverything) {
   }
 }
 
-// The real thing, where Debian's package is installed.
-TEST(PackFashionMnist, TheTestSplitIsTenThousandGarments) {
+// The published files, where Debian's package is installed.
+TEST(PackFashionMnist, TheTestSplitHasTenThousandImages) {
   const fs::path source = "/usr/share/datasets/fashion-mnist";
   if (!fs::exists(source)) GTEST_SKIP() << "dataset-fashion-mnist is not installed";
   Scratch dir;

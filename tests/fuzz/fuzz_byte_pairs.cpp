@@ -1,4 +1,4 @@
-// tokenizer.json: refused by name, or a tokenizer that gives every text back.
+// tokenizer.json: it is refused by name, or decoding gives every encoded text back.
 #include "data/byte_pairs.h"
 #include "fuzz/input.h"
 

@@ -1,5 +1,5 @@
-// The strict YAML reader with the configuration of a run and overrides: "KEY=VALUE\n…\n---\nYAML". What it
-// takes, it writes so that it reads the same again.
+// The strict YAML reader with the configuration of a run and overrides: "KEY=VALUE\n…\n---\nYAML". An
+// accepted configuration is written and read again with the same result.
 #include "config/document.h"
 #include "fuzz/input.h"
 #include "train/config.h"

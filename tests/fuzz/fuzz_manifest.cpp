@@ -1,4 +1,4 @@
-// A checkpoint's manifest, under a DONE that agrees with it: else the hash alone would refuse all.
+// A checkpoint's manifest, with a DONE that agrees with it, since the hash alone would refuse nearly all.
 #include "base/digest.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/verify.h"

@@ -1,5 +1,5 @@
-// A folder in MDS: "index.json\0shard", where the shard is every file that the index may name here. Read as a
-// run does: the index, each sample.
+// An MDS folder: "index.json\0shard". The shard is the content of every file that the index may name. It is
+// read as a run reads it: the index, then each sample.
 #include <vector>
 
 #include "data/mds/dataset.h"

@@ -15,9 +15,9 @@
 
 namespace ebb::fuzz {
 
-// The readers take paths; these give them one without a disk.
+// Readers take paths. These classes give them paths in memory.
 
-// A file in memory that holds what was last put into it.
+// A file in memory with the last contents that were put into it.
 class InputFile {
  public:
   InputFile() : fd_(memfd_create("ebb-fuzz", 0)), path_("/proc/self/fd/" + std::to_string(fd_)) {
@@ -63,12 +63,12 @@ inline std::string_view text(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
-// What a fuzzer holds to be right beside not crashing: else it stops here, with the input kept.
+// Checks a property. Where it does not hold, the fuzzer stops and keeps the input.
 inline void require(bool holds) {
   if (!holds) std::abort();
 }
 
-// Runs the reader. Refusing is right, with one of the codes that it documents.
+// Runs the reader, which may refuse the input with one of its documented codes.
 template <class Read>
 void refused_or_read(ExitCode refusal, const Read& read) {
   try {
