@@ -32,7 +32,6 @@ void add_launch(CLI::App& app, Invocation& invocation);
 void add_plan(CLI::App& app, Invocation& invocation);
 void add_preflight(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
-std::string version_text();  // ebb, LibTorch, CUDA, NCCL and MPI, a line each
 
 // Makes the World, runs `body` on this rank and ends all ranks with one code when it throws: the rank that
 // failed prints the message with its rank and host, the others are silent.

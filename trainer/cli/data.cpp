@@ -7,11 +7,11 @@
 
 #include "base/units.h"
 #include "cli/commands.h"
-#include "cli/progress_line.h"
 #include "data/format.h"
 #include "data/pack.h"
 #include "data/pack_text.h"
 #include "data/sentence_pieces.h"
+#include "telemetry/progress_line.h"
 
 namespace ebb::cli {
 namespace {
@@ -39,7 +39,7 @@ ExitCode pack_text(const PackArguments& arguments) {
   options.out = arguments.options.out;
   options.test_share = arguments.test_share;
   const auto tokenizer = data::make_tokenizer(arguments.tokenizer);
-  ProgressLine line("packing", "tokens");
+  telemetry::ProgressLine line("packing", "tokens");
   const data::PackTextResult result = data::pack_text(
       options, *tokenizer, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
@@ -73,7 +73,7 @@ ExitCode pack(PackArguments arguments) {
                     arguments.shard_size));
   }
   arguments.options.shard_bytes = *bytes;
-  ProgressLine line("packing", "samples");
+  telemetry::ProgressLine line("packing", "samples");
   const data::PackResult result = data::pack_idx(
       arguments.options, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
@@ -85,7 +85,7 @@ ExitCode pack(PackArguments arguments) {
 }
 
 ExitCode verify(const std::string& folder) {
-  ProgressLine line("verifying", "samples");
+  telemetry::ProgressLine line("verifying", "samples");
   const std::string summary =
       data::verify(data::builtin_formats(), folder,
                    [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });

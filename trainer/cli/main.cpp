@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "cli/commands.h"
+#include "doctor/versions.h"
 
 namespace {
 
@@ -20,7 +21,7 @@ int main(int argc, char** argv) {
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
   app.set_version_flag(
-      "--version", [] { return cli::version_text(); },
+      "--version", [] { return doctor::version_text(); },
       "Print the versions of ebb and of what it is linked to");
   cli::Invocation invocation{argc, argv, {}};
   cli::add_train(app, invocation);

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "base/version.h"
+
 namespace ebb::telemetry {
 namespace {
 
@@ -148,7 +150,7 @@ void add_run(const RunNumbers& run, Families& all) {
   if (run.utilization > 0)
     gauge("ebb_model_flops_utilization_ratio", "Model FLOPs utilisation of the last step", run.utilization);
   gauge("ebb_ranks", "Ranks of the run", run.ranks);
-  Families::add(all.gauge("ebb_build_info", "1; the version of ebb"), 1, {{"version", EBB_VERSION}});
+  Families::add(all.gauge("ebb_build_info", "1; the version of ebb"), 1, {{"version", version()}});
 }
 
 }  // namespace

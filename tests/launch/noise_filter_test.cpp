@@ -1,0 +1,97 @@
+#include "launch/noise_filter.h"
+
+#include <gtest/gtest.h>
+
+#include "launch/recorded.h"
+
+namespace ebb::launch {
+namespace {
+
+const std::string kRule = std::string(74, '-') + "\n";
+
+std::string paragraph(const std::string& text) {
+  return kRule + text + "\n" + kRule;
+}
+
+std::string filtered(const std::string& text) {
+  NoiseFilter filter;
+  std::string out = filter.feed(text);
+  return out + filter.flush();
+}
+
+TEST(NoiseFilter, ARanksOwnMessageIsWhatIsLeft) {
+  const std::string own = "ebb: rank 1 of 2 on vm: the loss is not finite\n";
+  EXPECT_EQ(
+      filtered(own +
+               paragraph("Primary job  terminated normally, but 1 process returned\na non-zero exit code.") +
+               paragraph("mpirun detected that one or more processes exited with non-zero status, thus "
+                         "causing\nthe job")),
+      own);
+  EXPECT_EQ(
+      filtered(
+          own +
+          paragraph("MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD\nwith errorcode 6.")),
+      own);
+  EXPECT_EQ(filtered("mpirun: Forwarding signal 10 to job\n" + own), own);
+}
+
+TEST(NoiseFilter, WhatOnlyMpirunKnowsPasses) {
+  const std::string killed =
+      paragraph("mpirun noticed that process rank 1 with PID 7 on node vm exited on signal 9 (Killed).");
+  EXPECT_EQ(filtered(killed), killed);
+  const std::string slots = paragraph("There are not enough slots available in the system");
+  EXPECT_EQ(filtered("before\n" + slots + "after\n"), "before\n" + slots + "after\n");
+}
+
+TEST(NoiseFilter, HalfALineIsNotHeldBack) {
+  NoiseFilter filter;
+  EXPECT_EQ(filter.feed("\rstep 3 of 10"), "\rstep 3 of 10");
+  EXPECT_FALSE(filter.holding());
+  EXPECT_EQ(filter.feed("\rstep 4 of 10\n"), "\rstep 4 of 10\n");
+}
+
+TEST(NoiseFilter, TheResultDoesNotDependOnHowTheTextArrives) {
+  const std::string text = "one\n" + paragraph("MPI_ABORT was invoked on rank 0") +
+                           "--- two ---\n[vm:1] three\nmpirun: four\n" + paragraph("something else") + "five";
+  const std::string whole = filtered(text);
+  NoiseFilter filter;
+  std::string by_bytes;
+  for (const char c : text) by_bytes += filter.feed({&c, 1});
+  by_bytes += filter.flush();
+  EXPECT_EQ(by_bytes, whole);
+  EXPECT_EQ(whole, "one\n--- two ---\n[vm:1] three\nmpirun: four\n" + paragraph("something else") + "five");
+}
+
+// What mpirun of both versions wrote where a rank ended with 6 or aborted, and where both ended with 75.
+TEST(NoiseFilter, OfBothVersionsNothingIsLeftOfAnEndThatARankExplains) {
+  const std::string own = "ebb: rank 1 of 2 on vm: stopped\n";
+  for (const char* version : test::kOpenMpiVersions) {
+    for (const char* name : {"stop", "exit", "abort"}) {
+      EXPECT_EQ(filtered(own + test::recorded(version, name)), own) << version << " " << name;
+    }
+  }
+}
+
+TEST(NoiseFilter, OfBothVersionsWhatOnlyMpirunKnowsPasses) {
+  for (const char* version : test::kOpenMpiVersions) {
+    const std::string killed = filtered(test::recorded(version, "kill"));
+    EXPECT_NE(killed.find("signal 9 (Killed)"), std::string::npos) << killed;
+    EXPECT_EQ(killed.find("reachable pairing"), std::string::npos) << killed;
+    EXPECT_EQ(killed.find("terminated normally"), std::string::npos) << killed;
+    for (const char* name : {"slots", "missing", "refused"}) {
+      std::string text = test::recorded(version, name);
+      std::erase(text, '\0');
+      EXPECT_EQ(filtered(text), text) << version << " " << name;
+    }
+  }
+}
+
+TEST(NoiseFilter, AnOpenParagraphIsNotLost) {
+  EXPECT_EQ(filtered(kRule + "half"), kRule + "half");
+  const std::string table = kRule + std::string(20'000, 'x') + "\n";
+  NoiseFilter filter;
+  EXPECT_GE(filter.feed(table).size(), 8000U);
+}
+
+}  // namespace
+}  // namespace ebb::launch

@@ -1,0 +1,117 @@
+#include "launch/restarts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <vector>
+
+namespace ebb::launch {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Restarts, AreGrantedForWhatAnotherTryMayMendAlone) {
+  for (const int code : {5, 8, 75})
+    EXPECT_TRUE(Restarts(1, 1, -1).pause(static_cast<ExitCode>(code), -1)) << code;
+  for (const int code : {0, 1, 2, 3, 4, 6, 7})
+    EXPECT_FALSE(Restarts(1, 1, -1).pause(static_cast<ExitCode>(code), -1)) << code;
+}
+
+TEST(Restarts, WaitLongerEachTimeUpToFiveMinutes) {
+  Restarts restarts(10, 20, -1);
+  std::vector<double> pauses;
+  while (const auto pause = restarts.pause(ExitCode::communication, -1)) pauses.push_back(*pause);
+  EXPECT_THAT(pauses, ElementsAre(20, 40, 80, 160, 300, 300, 300, 300, 300, 300));
+}
+
+TEST(Restarts, ANewerCheckpointBringsTheLimitBack) {
+  Restarts restarts(2, 1, 100);
+  EXPECT_EQ(restarts.pause(ExitCode::communication, 100), 1);
+  EXPECT_EQ(restarts.pause(ExitCode::communication, 100), 2);
+  EXPECT_EQ(restarts.pause(ExitCode::communication, 110), 1);
+  EXPECT_EQ(restarts.pause(ExitCode::communication, 110), 2);
+  // Storage that does not say is no progress, nor is what was there already.
+  EXPECT_FALSE(restarts.pause(ExitCode::communication, -1));
+  EXPECT_FALSE(restarts.pause(ExitCode::communication, 110));
+}
+
+TEST(Restarts, NoneWhereNoneAreAllowed) {
+  EXPECT_FALSE(Restarts(0, 1, -1).pause(ExitCode::communication, -1));
+}
+
+// A run whose ends are given one by one.
+struct Story {
+  std::deque<RunEnd> ends;
+  std::int64_t step = -1;
+  bool stop_in_pause = false;
+  int waits = 0;
+  std::vector<double> pauses;
+  std::vector<std::string> said;
+  Ending play(int restarts) {
+    return keep_going({[this] {
+                         const RunEnd end = ends.front();
+                         ends.pop_front();
+                         return end;
+                       },
+                       [this] { ++waits; }, [this] { return step; },
+                       [this](double seconds) {
+                         pauses.push_back(seconds);
+                         return stop_in_pause;
+                       },
+                       [this](const std::string& text) { said.push_back(text); }},
+                      restarts, 1);
+  }
+};
+
+TEST(KeepGoing, RunsAgainUntilItIsDone) {
+  Story story;
+  story.ends = {{205, 0, false}, {137, 0, false}, {143, 0, false},
+                {8, 0, false},   {75, 0, false},  {0, 0, false}};
+  EXPECT_EQ(story.play(5).verdict.code, ExitCode::ok);
+  EXPECT_EQ(story.waits, 5) << "each start waits for the hosts";
+  EXPECT_THAT(story.pauses, ElementsAre(1, 2, 4, 8, 16));
+  EXPECT_THAT(story.said.at(0), HasSubstr("205"));
+  EXPECT_THAT(story.said.at(0), HasSubstr("1 of 5"));
+}
+
+TEST(KeepGoing, EndsWithTheLastCodeWhenTheLimitIsReached) {
+  Story story;
+  story.ends = {{5, 0, false}, {5, 0, false}, {8, 0, false}};
+  const Ending ending = story.play(2);
+  EXPECT_EQ(ending.verdict.code, ExitCode::storage);
+  EXPECT_THAT(ending.verdict.message, HasSubstr("2 restarts in a row"));
+}
+
+TEST(KeepGoing, AKillForMemoryIsFinal) {
+  Story story;
+  story.ends = {{137, 0, true}};
+  EXPECT_EQ(story.play(5).verdict.code, ExitCode::memory);
+  EXPECT_EQ(story.waits, 0);
+}
+
+TEST(KeepGoing, AStopThatWasAskedForIsNotUndone) {
+  Story story;
+  story.ends = {{75, 1, false}};
+  EXPECT_EQ(story.play(5).verdict.code, ExitCode::stopped);
+  EXPECT_TRUE(story.pauses.empty());
+  // Nor is one whose run was lost on the way out.
+  story.ends = {{5, 1, false}};
+  EXPECT_EQ(story.play(5).verdict.code, ExitCode::communication);
+  EXPECT_TRUE(story.pauses.empty());
+}
+
+TEST(KeepGoing, AStopInThePauseEndsWith75AndTheStepToGoOnFrom) {
+  Story story;
+  story.ends = {{5, 0, false}};
+  story.step = 40;
+  story.stop_in_pause = true;
+  const Ending ending = story.play(5);
+  EXPECT_EQ(ending.verdict.code, ExitCode::stopped);
+  EXPECT_THAT(ending.verdict.message, HasSubstr("step 40"));
+  EXPECT_EQ(story.waits, 0);
+}
+
+}  // namespace
+}  // namespace ebb::launch

@@ -1,0 +1,156 @@
+#include "launch/supervise.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "launch/recorded.h"
+
+namespace ebb::launch {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Verdict, ACodeOfEbbIsPassedOnAndNothingIsAdded) {
+  for (const int code : {0, 1, 2, 3, 4, 5, 6, 7, 8, 75}) {
+    EXPECT_EQ(static_cast<int>(verdict({code, 0, false}).code), code);
+    EXPECT_EQ(verdict({code, 0, false}).message, "");
+  }
+}
+
+TEST(Verdict, AKilledRankIsLackOfMemoryOnlyWhereTheKernelSaysSo) {
+  EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
+  EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
+  // Also where mpirun ended with the code of a rank that missed it, or lost its host by it; not where a rank
+  // diverged beside it.
+  EXPECT_EQ(verdict({5, 0, true}).code, ExitCode::memory);
+  EXPECT_EQ(verdict({205, 0, true}).code, ExitCode::memory);
+  EXPECT_EQ(verdict({6, 0, true}).code, ExitCode::numerics);
+}
+
+TEST(Verdict, AnMpirunThatHadToBeEndedIsALostHost) {
+  RunEnd end{137, 0, false, true};
+  end.words.rank_has_spoken = true;
+  end.words.text = "all_reduce did not end within its limit";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
+}
+
+TEST(Verdict, AnMpirunThatHangsAfterItToldOfAKilledRankIsThatRanksEnd) {
+  RunEnd end{137, 0, false, true};
+  end.words.rank = 0;
+  end.words.text = "mpirun noticed that process rank 0 with PID 0 on node a exited on signal 9 (Killed).";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("a rank was killed or crashed"));
+  end.out_of_memory = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::memory);
+}
+
+TEST(Verdict, ALostHostIsCommunication) {
+  const Verdict lost = verdict({205, 0, false});
+  EXPECT_EQ(lost.code, ExitCode::communication);
+  EXPECT_THAT(lost.message, HasSubstr("205"));
+}
+
+// Version 5 of Open MPI ends with 0 after the daemon of a host was killed, and with 1 where ssh refused.
+TEST(Verdict, ALostHostIsCommunicationWhateverCodeVersionFiveGives) {
+  for (const auto& [name, code] : {std::pair{"lost", 0}, std::pair{"refused", 1}}) {
+    LastWordsFinder finder;
+    finder.feed(test::recorded("5.0.7", name));
+    RunEnd end{code, 0, false};
+    end.words = finder.found();
+    EXPECT_EQ(verdict(end).code, ExitCode::communication) << name;
+    EXPECT_THAT(verdict(end).message, HasSubstr("connection to host ")) << name;
+    end.out_of_memory = true;
+    EXPECT_EQ(verdict(end).code, ExitCode::memory) << name;
+  }
+  // An error that a rank explains keeps its code.
+  LastWordsFinder finder;
+  finder.feed("ebb: rank 0 of 2 on vm: a fault\n" + test::recorded("5.0.7", "lost"));
+  RunEnd end{1, 0, false};
+  end.words = finder.found();
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+}
+
+// The ranks beside the lost ones may be heard before or after mpirun's daemon is.
+TEST(Verdict, ALostHostIsNamedThoughARankSpokeToo) {
+  const std::string lost = "  Remote daemon: [[1,0],2] on node host-1\n",
+                    rank = "ebb: rank 0 of 2 on vm: it is gone\n";
+  for (const std::string& text : {lost + rank, rank + lost}) {
+    LastWordsFinder finder;
+    finder.feed(text);
+    RunEnd end{205, 0, false};
+    end.words = finder.found();
+    EXPECT_EQ(end.words.text, "it is gone");
+    EXPECT_THAT(verdict(end).message, HasSubstr("connection to host host-1 was lost"));
+  }
+}
+
+TEST(Verdict, AnMpirunThatDidNotEndAfterALossIsThatLoss) {
+  RunEnd end{137, 0, false};
+  end.words.host_lost = true;
+  end.words.text = "the connection to host node-7 was lost";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("node-7"));
+  EXPECT_THAT(verdict(end).message, ::testing::Not(HasSubstr("SIGKILL")));
+}
+
+TEST(Verdict, ACrashIsOurFault) {
+  EXPECT_EQ(verdict({128 + SIGSEGV, 0, false}).code, ExitCode::internal);
+  EXPECT_THAT(verdict({128 + SIGSEGV, 0, false}).message, HasSubstr("signal 11"));
+}
+
+TEST(Verdict, AStopBeforeTheRanksListenIsAStop) {
+  EXPECT_EQ(verdict({128 + SIGUSR1, 1, false}).code, ExitCode::stopped);
+  EXPECT_EQ(verdict({128 + SIGUSR1, 0, false}).code, ExitCode::communication);
+}
+
+TEST(Verdict, AnEndAtOnceSaysWhatIsLost) {
+  EXPECT_EQ(verdict({1, 2, false}).code, ExitCode::communication);
+  EXPECT_THAT(verdict({1, 2, false}).message, HasSubstr("last checkpoint"));
+  EXPECT_EQ(verdict({75, 2, false}).code, ExitCode::stopped);
+}
+
+TEST(Verdict, AStartThatFailedIsNoFaultOfEbb) {
+  RunEnd end{1, 0, false};
+  end.words.start = LastWords::Start::not_made;
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  end.words.start = LastWords::Start::no_slots;
+  EXPECT_EQ(verdict(end).code, ExitCode::usage);
+  // Where a rank has spoken it did start.
+  end.words.rank_has_spoken = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+}
+
+// Open MPI's own does so now and then; a shell that says the same stands for it here.
+RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
+  LaunchHost host;
+  host.mpirun = "/bin/sh";
+  const LaunchLine line{{},
+                        {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
+  const SignalsHeld signals;
+  return run_supervised(host, line, signals, Attendance::scheduler,
+                        [&](const std::string& text) { said += text; });
+}
+
+TEST(RunSupervised, AnMpirunThatHasLostAHostAndDoesNotEndIsEnded) {
+  std::string said;
+  const RunEnd end = of_one_that_hangs("ORTE has lost communication with a remote daemon.", said);
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
+// As was seen of ranks that were killed in MPI_Finalize.
+TEST(RunSupervised, AnMpirunThatHasToldOfAKilledRankAndDoesNotEndIsEnded) {
+  std::string said;
+  const RunEnd end = of_one_that_hangs(
+      "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 9 (Killed).", said);
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_TRUE(end.forced);
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
+}  // namespace
+}  // namespace ebb::launch

@@ -1,0 +1,135 @@
+// `ebb launch --supervise` where ranks lie on other hosts, and where the kernel ends them.
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "launch/supervised.h"
+
+namespace ebb::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string program_of(pid_t pid) {
+  std::string name;
+  std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), name);
+  return name;
+}
+
+// Two hosts, of which each is a shell here that stands for ssh and its sshd: Open MPI's own daemons run as
+// they do on hosts of a cluster.
+class SupervisedHosts : public Supervised {
+ protected:
+  SupervisedHosts() {
+    std::ofstream(tiny_.folder() / "remote-shell")
+        << "#!/bin/sh\n"
+        << "export TMPDIR=" << tiny_.folder() / "$1" << "; mkdir -p $TMPDIR\n"  // as hosts have one each
+        << "shift\nexec setsid sh -c \"$*\"\n";
+    fs::permissions(fs::path(tiny_.folder() / "remote-shell"), fs::perms::owner_all);
+    std::ofstream(hosts_) << "host-0 slots=1\nhost-1 slots=1\n";
+    options_.environment["OMPI_MCA_plm_rsh_agent"] = tiny_.folder() / "remote-shell";
+  }
+  [[nodiscard]] std::vector<std::string> on_hosts(const std::string& name,
+                                                  const std::vector<std::string>& overrides) const {
+    return launch(name, overrides, {"--hostfile", hosts_, "--forward", "OMP_NUM_THREADS"});
+  }
+  static std::vector<pid_t> daemons(pid_t parent) {
+    std::vector<pid_t> found;
+    for (const pid_t child : children(parent)) {
+      if (program_of(child) == "orted") found.push_back(child);
+      for (const pid_t below : daemons(child)) found.push_back(below);
+    }
+    return found;
+  }
+  const std::string hosts_ = tiny_.folder() / "hosts";
+  ProcessOptions options_;
+};
+
+TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunGoesOn) {
+  Process launched(
+      on_hosts("lost-host", {"run.steps=400", "checkpoint.every=20", "telemetry.progress_every=200ms"}),
+      options_);
+  (void)ranks_after_checkpoint(launched, "lost-host", 20);
+  const std::vector<pid_t> there = daemons(launched.pid());
+  ASSERT_EQ(there.size(), 2U) << launched.out() << launched.err();
+  for (const pid_t rank : children(there[1])) ::kill(rank, SIGKILL);
+  ::kill(there[1], SIGKILL);  // what a pod's end does, without a word
+  const ProcessResult& result = launched.wait();
+  ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.err, ContainsRegex("mpirun ended with code [0-9]+, .*host-[01].* was lost"));
+  EXPECT_THAT(result.err, HasSubstr("starting again in "));
+  EXPECT_THAT(result.out, HasSubstr("goes on from step "));
+}
+
+TEST_F(SupervisedHosts, AStopReachesTheRanksOfOtherHosts) {
+  Process launched(on_hosts("stopped-hosts", kForever), options_);
+  ASSERT_TRUE(launched.wait_for_output("step ")) << launched.out() << launched.err();
+  launched.signal(SIGTERM);
+  EXPECT_EQ(launched.wait().exit_code, 75) << launched.out() << launched.err();
+  EXPECT_THAT(launched.out(), HasSubstr("checkpoint saved"));
+}
+
+TEST_F(SupervisedHosts, AHostThatRefusesIsTriedAgainAndIsNoFaultOfEbb) {
+  std::ofstream(tiny_.folder() / "remote-shell") << "#!/bin/sh\nexit 1\n";
+  auto argv = on_hosts("refused", kForever);
+  argv.insert(argv.begin() + 2, {"--restarts", "1"});
+  const ProcessResult result = run(argv, options_);
+  EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("could not start ranks on every host"), HasSubstr("not started again")));
+}
+
+// A control group of our own with so much memory, as a container is one. Empty where we may not make any.
+class MemoryGroup {
+ public:
+  explicit MemoryGroup(std::int64_t bytes) {
+    std::ifstream lines("/proc/self/cgroup");
+    for (std::string line; std::getline(lines, line);) {
+      const bool v1 = line.find(":memory:") != std::string::npos, v2 = line.starts_with("0::");
+      if (!v1 && !v2) continue;
+      const fs::path group = fs::path(line.substr(line.find(':', line.find(':') + 1) + 1)).relative_path() /
+                             ("ebb-test-" + std::to_string(::getpid()));
+      const fs::path path = fs::path(v1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup") / group;
+      std::error_code none;
+      if (!fs::create_directory(path, none)) continue;
+      path_ = path;
+      std::ofstream(path / (v1 ? "memory.limit_in_bytes" : "memory.max")) << bytes;
+      if (fs::exists(path / (v1 ? "memory.limit_in_bytes" : "memory.max"))) return;
+      leave();
+    }
+  }
+  ~MemoryGroup() { leave(); }
+  MemoryGroup(const MemoryGroup&) = delete;
+  MemoryGroup& operator=(const MemoryGroup&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  void leave() {
+    std::error_code none;
+    for (int i = 0; i < 100 && !path_.empty() && !fs::remove(path_, none); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    path_.clear();
+  }
+  fs::path path_;
+};
+
+TEST_F(Supervised, AKillForMemoryIsCode4AndFinal) {
+  const MemoryGroup group(std::int64_t{600} << 20);
+  if (group.path().empty())
+    GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
+  std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
+  // Two ranks of more than the group has, once they hold their moments.
+  for (const std::string& word : launch("large", {"model.hidden=400000", "run.steps=5"}))
+    line += " '" + word + "'";
+  const ProcessResult result = run_shell(line);
+  EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("lack of memory"));
+  EXPECT_THAT(result.err, Not(HasSubstr("starting again")));
+  EXPECT_THAT(text_of(message_), HasSubstr("code 4 (memory), rank "));
+  EXPECT_EQ(nlohmann::json::parse(text_of(tiny_.run_folder("large") + "/verdict.json")).at("code"), 4);
+}
+
+}  // namespace
+}  // namespace ebb::test

@@ -1,0 +1,9 @@
+#include "base/version.h"
+
+namespace ebb {
+
+const char* version() {
+  return EBB_VERSION;
+}
+
+}  // namespace ebb

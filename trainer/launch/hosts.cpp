@@ -1,0 +1,142 @@
+#include "launch/hosts.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace ebb::launch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {}
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// 0, or errno of the failure.
+int connect_within(const addrinfo& address, int milliseconds) {
+  const Socket socket(::socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.fd() < 0) return errno;
+  if (::connect(socket.fd(), address.ai_addr, address.ai_addrlen) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  pollfd waiting{socket.fd(), POLLOUT, 0};
+  if (::poll(&waiting, 1, milliseconds) <= 0) return ETIMEDOUT;
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  if (::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0) return errno;
+  return failure;
+}
+
+// Why the host does not answer; empty: it does.
+std::string silence(const std::string& host, int port) {
+  constexpr int kTryMilliseconds = 2000;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); code != 0)
+    return ::gai_strerror(code);
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
+  int failure = 0;
+  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    failure = connect_within(*address, kTryMilliseconds);
+    if (failure == 0) return {};
+  }
+  return std::strerror(failure);
+}
+
+}  // namespace
+
+std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
+  std::istringstream lines(read_file(path, ExitCode::usage));
+  std::vector<std::string> hosts;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string host;
+    if (words >> host && std::ranges::find(hosts, host) == hosts.end()) hosts.push_back(host);
+  }
+  if (hosts.empty())
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{} names no host: a line of it is a name and, if you like, slots=N", path.string()));
+  return hosts;
+}
+
+std::string pod_advice(const std::string& host) {
+  std::vector<std::string> parts;
+  std::istringstream name(host);
+  for (std::string part; std::getline(name, part, '.');) parts.push_back(part);
+  if (parts.size() < 4 || parts[3] != "svc") return {};
+  return fmt::format(
+      "\n  why: kubectl -n {1} describe pod {0}"
+      "\n  one that is Failed (evicted) is made again once it is gone: kubectl -n {1} delete pod {0}"
+      "\n  one whose node is gone stays Terminating: kubectl -n {1} delete pod {0} --force --grace-period=0",
+      parts[0], parts[2]);
+}
+
+void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seconds,
+                    const std::function<void(const std::string&)>& say,
+                    const std::function<bool(double)>& stop_within) {
+  constexpr double kBetween_s = 0.5;
+  constexpr auto kSayEvery = std::chrono::seconds(15);
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  auto next_word = Clock::now() + kSayEvery;
+  struct Missing {
+    std::string host, why;
+  };
+  std::vector<Missing> missing;
+  for (const std::string& host : hosts) missing.push_back({host, "not tried yet"});
+  for (;;) {
+    std::erase_if(missing, [&](Missing& one) {
+      // Each try takes a while: the time may be over before all had one more.
+      if (Clock::now() < end) one.why = silence(one.host, port);
+      return one.why.empty();
+    });
+    std::vector<std::string> reasons;
+    for (const Missing& one : missing) reasons.push_back(fmt::format("{} ({})", one.host, one.why));
+    if (missing.empty()) return;
+    if (Clock::now() >= end) {
+      std::string advice;
+      for (const Missing& one : missing) advice += pod_advice(one.host);
+      throw Error(
+          ExitCode::communication,
+          fmt::format("{} of {} hosts did not answer on port {} within {:g} s: {}. Are they started, and "
+                      "does sshd run there?{}",
+                      missing.size(), hosts.size(), port, seconds, fmt::join(reasons, ", "), advice));
+    }
+    if (Clock::now() >= next_word) {
+      say(fmt::format("waiting for {} of {} hosts: {}", missing.size(), hosts.size(),
+                      fmt::join(reasons, ", ")));
+      next_word += kSayEvery;
+    }
+    if (stop_within(kBetween_s))
+      throw Error(ExitCode::stopped,
+                  fmt::format("stopped while waiting for {} of {} hosts: nothing was begun", missing.size(),
+                              hosts.size()));
+  }
+}
+
+}  // namespace ebb::launch

@@ -1,0 +1,115 @@
+#include "launch/last_words.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace ebb::launch {
+namespace {
+
+constexpr std::size_t kLongestLine = 65536;
+
+bool take(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+bool take_number(std::string_view& text, int& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+// "rank 1 of 2 on HOST: what happened"; else all of it is what happened.
+void of_rank(std::string_view text, LastWords& words) {
+  std::string_view rest = text;
+  int rank = 0, ranks = 0;
+  if (take(rest, "rank ") && take_number(rest, rank) && take(rest, " of ") && take_number(rest, ranks) &&
+      take(rest, " on ")) {
+    const std::size_t end = rest.find(": ");
+    if (end != std::string_view::npos) {
+      words.rank = rank;
+      words.host = rest.substr(0, end);
+      text = rest.substr(end + 2);
+    }
+  }
+  words.text = text;
+  words.rank_has_spoken = true;
+}
+
+// "  Remote daemon: [[1644,0],1] on node HOST", of a paragraph on a connection that was lost.
+void of_daemon(std::string_view text, LastWords& words) {
+  constexpr std::string_view kOn = " on node ";
+  const std::size_t begin = text.find_first_not_of(' ');
+  const std::size_t at = text.find(kOn);
+  if (begin == std::string_view::npos || at == std::string_view::npos ||
+      !text.substr(begin).starts_with("Remote daemon:"))
+    return;
+  const std::string_view host = text.substr(at + kOn.size());
+  words.loss = fmt::format("the connection to host {} was lost: it, its pod or its sshd has ended", host);
+  if (words.rank_has_spoken || !words.text.empty()) return;
+  words.host = host;
+  words.text = words.loss;
+}
+
+constexpr std::string_view kNoticed = " noticed that process rank ";
+
+// Version 5 of Open MPI calls its mpirun "prterun".
+bool begins_notice(std::string_view text) {
+  return (take(text, "mpirun") || take(text, "prterun")) && text.starts_with(kNoticed);
+}
+
+// "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
+void of_mpirun(std::string_view text, LastWords& words) {
+  if (!begins_notice(text)) return;
+  std::string_view rest = text.substr(text.find(' '));
+  int rank = 0, pid = 0;
+  if (!take(rest, kNoticed) || !take_number(rest, rank) || !take(rest, " with PID ") ||
+      !take_number(rest, pid) || !take(rest, " on node "))
+    return;
+  words.rank = rank;
+  words.host = rest.substr(0, rest.find(' '));
+  words.text = text;
+}
+
+}  // namespace
+
+void LastWordsFinder::feed(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    begun_ += text.substr(at, end == std::string_view::npos ? end : end - at);
+    if (begun_.size() > kLongestLine) begun_.resize(kLongestLine);
+    if (end == std::string_view::npos) return;
+    while (!begun_.empty() && begun_.back() == '\r') begun_.pop_back();
+    at = end + 1;
+    // Version 5 breaks this line before "signal".
+    if (begins_notice(begun_) && begun_.ends_with(" exited on")) {
+      begun_ += ' ';
+      continue;
+    }
+    line(begun_);
+    begun_.clear();
+  }
+}
+
+void LastWordsFinder::line(std::string_view line) {
+  if (line.find("not enough slots available") != std::string_view::npos) {
+    found_.start = LastWords::Start::no_slots;
+    if (found_.text.empty()) found_.text = line;
+  } else if (line.find("unable to reliably start one or more daemons") != std::string_view::npos ||
+             line.find("unable to launch the specified application") != std::string_view::npos) {
+    found_.start = LastWords::Start::not_made;
+    if (found_.text.empty()) found_.text = line;
+  } else if (line.find("lost communication with a remote daemon") != std::string_view::npos) {
+    found_.host_lost = true;
+  } else if (!found_.rank_has_spoken && take(line, "ebb: ")) {
+    of_rank(line, found_);
+  } else {
+    if (!found_.rank_has_spoken) of_mpirun(line, found_);
+    of_daemon(line, found_);
+  }
+}
+
+}  // namespace ebb::launch

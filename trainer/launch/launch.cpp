@@ -1,0 +1,173 @@
+#include "launch/launch.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/process.h"
+#include "base/units.h"
+#include "base/version.h"
+#include "checkpoint/folders.h"
+#include "checkpoint/manifest.h"
+#include "config/document.h"
+#include "launch/hosts.h"
+#include "launch/restarts.h"
+#include "launch/stored_verdict.h"
+#include "launch/supervise.h"
+#include "train/config.h"
+
+namespace ebb::launch {
+namespace {
+
+using Report = std::function<void(const std::string&)>;
+
+constexpr int kStoppedEarly = 128 + SIGUSR1;  // a rank that SIGUSR1 met before it listened
+
+double seconds_of(const char* option, const std::string& text) {
+  const auto seconds = parse_duration(text);
+  if (seconds) return *seconds;
+  throw Error(ExitCode::usage,
+              fmt::format("launch: {} {} is no time: give a number with a unit, such as 600s", option, text));
+}
+
+std::vector<std::string> hosts_of(const LaunchOptions& options) {
+  if (options.plan.ranks < 1) {
+    throw Error(ExitCode::usage,
+                fmt::format("launch: -n {}: at least one rank is needed, -n 1 or more", options.plan.ranks));
+  }
+  if (!options.plan.hostfile.empty()) return read_hostfile(options.plan.hostfile);
+  if (!options.wait.empty())
+    throw Error(ExitCode::usage, "launch: --wait waits for the hosts of a host file: give --hostfile too");
+  return {};
+}
+
+void require_ranks(const LaunchOptions& options, const train::Config& config) {
+  if (config.parallel.ranks == 0 || config.parallel.ranks == options.plan.ranks) return;
+  throw Error(ExitCode::usage,
+              fmt::format("launch: -n {} ranks, but parallel.ranks of {} says {}: make them the same, or set "
+                          "parallel.ranks=0 to take any number",
+                          options.plan.ranks, options.config, config.parallel.ranks));
+}
+
+// Of the newest whole checkpoint; -1 where there is none, or storage does not say.
+std::int64_t saved_step(const std::filesystem::path& run) {
+  try {
+    for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints"))
+      if (std::filesystem::exists(found.folder / checkpoint::kDoneName)) return found.step;
+  } catch (const std::exception&) {
+  }
+  return -1;
+}
+
+Ending repeated(const StoredVerdict& stored) {
+  return {{stored.code,
+           fmt::format("attempt {} ended on {} with code {} and would again: {}\n  another attempt "
+                       "(--attempt, in the chart job.attempt) or a changed configuration is tried anew",
+                       stored.job.attempt, stored.time, static_cast<int>(stored.code), stored.message)},
+          {stored.rank, stored.host, stored.message}};
+}
+
+// What was found out is kept for who starts the same job again.
+void store_final_verdict(const std::filesystem::path& run, const JobIdentity& job, const Ending& ending,
+                         const Report& report) {
+  if (ending.verdict.code == ExitCode::ok) return remove_verdict(run);
+  if (!is_final(ending.verdict.code)) return;
+  const std::string& message = ending.words.text.empty() ? ending.verdict.message : ending.words.text;
+  try {
+    store_verdict(run, {ending.verdict.code, join_lines(message), ending.words.rank, ending.words.host,
+                        utc_now(), job});
+  } catch (const Error& error) {
+    report(fmt::format("warning: the end of this attempt is not stored, and it may be tried again: {}",
+                       error.what()));
+  }
+}
+
+// mpirun with a command of this program on the run's configuration.
+LaunchLine line_for(const LaunchHost& host, const LaunchOptions& options, std::vector<std::string> command) {
+  command.insert(command.begin(), own_binary());
+  command.push_back(options.config);
+  command.insert(command.end(), options.overrides.begin(), options.overrides.end());
+  return mpirun_line(host, options.plan, command);
+}
+
+// All of `ebb launch`, up to what is done about its end.
+Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals, const Report& report) {
+  const std::vector<std::string> hosts = hosts_of(options);
+  const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
+  const double pause_s = seconds_of("--restart-pause", options.restart_pause);
+  // Once, here, instead of a message from every rank.
+  train::Config config;
+  train::load(config, options.config, options.overrides);
+  require_ranks(options, config);
+  const std::filesystem::path run = config.run.folder();
+  const JobIdentity job{
+      options.attempt,
+      fmt::format("{} on {} ranks", config::digest(train::described(config)), options.plan.ranks), version()};
+  if (options.supervise && !options.print_only) {
+    if (const auto stored = read_verdict(run); stored && stored->job == job) return repeated(*stored);
+  }
+  const LaunchHost host = inspect_launch_host();
+  const std::string ranks = std::to_string(options.plan.ranks);
+  const LaunchLine line = line_for(host, options, {"train", "--ranks", ranks});
+  std::printf("%s\n", shell_line(line).c_str());
+  std::fflush(stdout);
+  if (options.print_only) return {};
+
+  const auto stop_within = [&](double seconds) { return signals.stop_within(seconds); };
+  const auto wait = [&] {
+    if (!options.wait.empty()) wait_for_hosts(hosts, options.port, wait_s, report, stop_within);
+  };
+  const Attendance attendance = options.supervise ? Attendance::scheduler : Attendance::person;
+  const auto once = [&] {
+    if (options.preflight) {
+      RunEnd end = run_supervised(host, line_for(host, options, {"preflight", "--ranks", ranks}), signals,
+                                  attendance, report);
+      if (end.code == 0 && end.stop_requests > 0) end.code = kStoppedEarly;
+      if (end.code != 0) return end;
+    }
+    return run_supervised(host, line, signals, attendance, report);
+  };
+  wait();
+  if (!options.supervise) {
+    const RunEnd end = once();
+    return {verdict(end), end.words};
+  }
+  Ending ending = keep_going({once, wait, [&] { return saved_step(run); }, stop_within, report},
+                             options.restarts, pause_s);
+  store_final_verdict(run, job, ending, report);
+  return ending;
+}
+
+}  // namespace
+
+ExitCode launch(LaunchOptions options, const Report& report) {
+  // From here on to the message that it leaves: another request to stop on the way changes nothing.
+  const SignalsHeld signals;
+  // Another launcher of the same run is one to wait for, and its folder none to leave a verdict in.
+  if (options.supervise) options.overrides.emplace_back("run.when_held=wait");
+  const auto leave_message = [&](ExitCode code, const LastWords& words) {
+    if (options.termination_message.empty()) return;
+    if (!write_termination_message(options.termination_message, describe_end(code, words)))
+      report("warning: cannot write " + options.termination_message);
+  };
+  try {
+    const Ending ending = run_to_end(options, signals, report);
+    LastWords words = ending.words;
+    // Of a kill for lack of memory mpirun tells no more than the signal.
+    if (words.text.empty() || (ending.verdict.code == ExitCode::memory && !words.rank_has_spoken))
+      words.text = ending.verdict.message;
+    if (!options.print_only) leave_message(ending.verdict.code, words);
+    if (!ending.verdict.message.empty()) report(ending.verdict.message);
+    return ending.verdict.code;
+  } catch (const Error& error) {
+    leave_message(error.code(), {-1, host_name(), error.what()});
+    throw;
+  }
+}
+
+}  // namespace ebb::launch

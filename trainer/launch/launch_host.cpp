@@ -1,0 +1,123 @@
+#include "launch/launch_host.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/shell.h"
+
+namespace ebb::launch {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+constexpr const char* kInstall =
+    "\n  install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin libopenmpi-dev), or put its mpirun "
+    "first on PATH";
+
+int major_of(const std::string& version) {
+  const std::size_t mark = version.find("(Open MPI)");
+  if (mark == std::string::npos) return 0;
+  return std::atoi(version.c_str() + mark + std::string("(Open MPI)").size());
+}
+
+}  // namespace
+
+bool may_read_process_memory() {
+  int from = 42, to = 0;
+  const iovec local{&to, sizeof to}, remote{&from, sizeof from};
+  return ::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(sizeof from) &&
+         to == from;
+}
+
+std::string find_on_path(const std::string& program) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const fs::path candidate = fs::path(folder.empty() ? "." : folder) / program;
+    std::error_code error;
+    if (fs::is_regular_file(candidate, error) && ::access(candidate.c_str(), X_OK) == 0)
+      return candidate.string();
+  }
+  return {};
+}
+
+std::string mpirun_version(const std::string& mpirun) {
+  const std::string line = shell_quoted(mpirun) + " --version 2>/dev/null </dev/null";
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(line.c_str(), "r"), ::pclose);
+  std::array<char, 256> text{};
+  if (!pipe || std::fgets(text.data(), text.size(), pipe.get()) == nullptr) return {};
+  std::string first(text.data());
+  // Read to the end, so that the program is not ended by a broken pipe.
+  while (std::fgets(text.data(), text.size(), pipe.get()) != nullptr) {
+  }
+  while (!first.empty() && first.back() == '\n') first.pop_back();
+  return first;
+}
+
+int usable_cores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (::sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
+  std::set<std::string> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &mask)) continue;
+    // All hardware threads of a core give the same list.
+    std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
+    std::string siblings;
+    cores.insert(std::getline(file, siblings) ? siblings : fmt::format("cpu {}", cpu));
+  }
+  return std::max<int>(1, static_cast<int>(cores.size()));
+}
+
+std::string own_binary() {
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  if (error || !fs::exists(path)) {
+    throw Error(
+        ExitCode::internal,
+        fmt::format("the program's own file is gone ({}): was it rebuilt or removed just now? Start it again",
+                    error ? error.message() : path.string()));
+  }
+  return path.string();
+}
+
+LaunchHost inspect_launch_host() {
+  LaunchHost host;
+  host.mpirun = find_on_path("mpirun");
+  if (host.mpirun.empty())
+    throw Error(ExitCode::usage, fmt::format("there is no mpirun on PATH{}", kInstall));
+  const std::string version = mpirun_version(host.mpirun);
+  host.major = major_of(version);
+  if (host.major == 0) {
+    throw Error(ExitCode::usage, fmt::format("{} is not Open MPI's mpirun: it calls itself \"{}\"{}",
+                                             host.mpirun, version, kInstall));
+  }
+  host.slots = usable_cores();
+  host.root = ::geteuid() == 0;
+  host.remote_shell = !find_on_path("ssh").empty() || !find_on_path("rsh").empty();
+  for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "OMPI_MCA_orte_default_hostfile",
+                           "OMPI_MCA_hostfile", "PRTE_MCA_prte_default_hostfile"}) {
+    host.placed = host.placed || is_set(name);
+  }
+  host.cross_memory = may_read_process_memory();
+  return host;
+}
+
+}  // namespace ebb::launch

@@ -1,0 +1,42 @@
+#include "launch/mpirun_line.h"
+
+#include "base/shell.h"
+
+namespace ebb::launch {
+
+LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
+                       const std::vector<std::string>& program) {
+  const bool placed = host.placed || !plan.hostfile.empty();
+  LaunchLine line;
+  if (host.root)
+    line.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
+  line.argv = {"mpirun", "--bind-to", "none"};
+  const auto add = [&line](std::initializer_list<const char*> words) {
+    line.argv.insert(line.argv.end(), words.begin(), words.end());
+  };
+  // The spelling that versions 4 and 5 both take.
+  if (!placed && plan.ranks > host.slots) add({"--map-by", "slot:OVERSUBSCRIBE"});
+  if (host.major < 5) {
+    // Version 4 looks for ssh even where all ranks are on this host; 5 does not, and has no such component.
+    if (!placed && !host.remote_shell) add({"--mca", "plm", "isolated"});
+    if (!host.cross_memory) add({"--mca", "btl_vader_single_copy_mechanism", "none"});
+  }
+  // Named again where its own variable says so: version 5 reads the variables of 4 no more, and would put all
+  // ranks here.
+  if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
+  for (const std::string& name : plan.forward) add({"-x", name.c_str()});
+  add({"-n"});
+  line.argv.push_back(std::to_string(plan.ranks));
+  line.argv.insert(line.argv.end(), program.begin(), program.end());
+  return line;
+}
+
+std::string shell_line(const LaunchLine& line) {
+  std::string text;
+  for (const auto& [name, value] : line.environment) text += name + "=" + shell_quoted(value) + " ";
+  for (const std::string& word : line.argv) text += shell_quoted(word) + " ";
+  text.pop_back();
+  return text;
+}
+
+}  // namespace ebb::launch

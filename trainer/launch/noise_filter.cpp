@@ -1,0 +1,82 @@
+#include "launch/noise_filter.h"
+
+#include <array>
+#include <utility>
+
+namespace ebb::launch {
+namespace {
+
+constexpr std::size_t kLargestBlock = 8192;  // mpirun's longest paragraph is a fourth of this
+
+// Of Open MPI 4 and 5. Version 5 calls its mpirun "prterun" and breaks lines elsewhere.
+constexpr std::array<std::string_view, 5> kNoisyParagraphs = {
+    "terminated normally, but", "MPI_ABORT was invoked on", "exited with non-zero status,",
+    "mpirun has exited due to process rank", "prterun has exited due to process rank"};
+
+// Of whole lines outside paragraphs.
+bool is_noise(std::string_view line) {
+  return line.starts_with("mpirun: Forwarding signal ") ||
+         line.find(" has sent help message help-") != std::string_view::npos ||
+         line.find(" have sent help message help-") != std::string_view::npos ||
+         line.find("Set MCA parameter \"orte_base_help_aggregate\" to 0") != std::string_view::npos ||
+         // Version 5 says so of ranks on one host without a network, which need none.
+         line.find("] Unable to find reachable pairing between local and remote interfaces") !=
+             std::string_view::npos;
+}
+
+// Whether a line that begins so can turn out to be mpirun's.
+bool may_be_noise(std::string_view begin) {
+  constexpr std::string_view kForwarding = "mpirun: Forwarding signal ";
+  return begin.empty() || begin.starts_with('-') || begin.starts_with('[') ||
+         begin.substr(0, kForwarding.size()) == kForwarding.substr(0, begin.size());
+}
+
+bool is_rule(std::string_view line) {
+  return line.size() >= 70 && line.find_first_not_of('-') == std::string_view::npos;
+}
+
+}  // namespace
+
+std::string NoiseFilter::feed(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\0') continue;  // version 5 writes one after some paragraphs
+    if (middle_) {            // of a line that is not mpirun's
+      out += c;
+      if (c == '\n') middle_ = false;
+      continue;
+    }
+    line_ += c;
+    if (c == '\n') {
+      out += end_line();
+    } else if (block_.empty() && !may_be_noise(line_)) {
+      out += std::exchange(line_, {});
+      middle_ = true;
+    }
+    if (block_.size() + line_.size() > kLargestBlock) out += flush();
+  }
+  return out;
+}
+
+std::string NoiseFilter::end_line() {
+  const std::string whole = std::exchange(line_, {});
+  const std::string_view line = std::string_view(whole).substr(0, whole.size() - 1);
+  if (block_.empty()) {
+    if (is_rule(line)) block_ = whole;
+    return is_rule(line) || is_noise(line) ? std::string() : whole;
+  }
+  block_ += whole;
+  if (!is_rule(line)) return {};
+  const std::string paragraph = std::exchange(block_, {});
+  for (const std::string_view noisy : kNoisyParagraphs) {
+    if (paragraph.find(noisy) != std::string::npos) return {};
+  }
+  return paragraph;
+}
+
+std::string NoiseFilter::flush() {
+  middle_ = !line_.empty();
+  return std::exchange(block_, {}) + std::exchange(line_, {});
+}
+
+}  // namespace ebb::launch

@@ -1,0 +1,136 @@
+#include "launch/stored_verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+
+#include "base/file.h"
+
+namespace ebb::launch {
+namespace {
+
+constexpr std::array kFinal = {ExitCode::usage, ExitCode::data, ExitCode::memory, ExitCode::numerics,
+                               ExitCode::checkpoint};
+
+std::filesystem::path path_in(const std::filesystem::path& run_folder) {
+  return run_folder / "verdict.json";
+}
+
+std::string_view name(ExitCode code) {
+  switch (code) {
+    case ExitCode::ok:
+      return "done";
+    case ExitCode::usage:
+      return "configuration";
+    case ExitCode::data:
+      return "data";
+    case ExitCode::memory:
+      return "memory";
+    case ExitCode::communication:
+      return "communication";
+    case ExitCode::numerics:
+      return "numerics";
+    case ExitCode::checkpoint:
+      return "checkpoint";
+    case ExitCode::storage:
+      return "storage";
+    case ExitCode::stopped:
+      return "stopped, checkpoint saved";
+    default:
+      return "a fault of ebb";
+  }
+}
+
+}  // namespace
+
+bool is_final(ExitCode code) {
+  return std::ranges::find(kFinal, code) != kFinal.end();
+}
+
+std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folder) {
+  std::ifstream in(path_in(run_folder));
+  if (!in) return std::nullopt;
+  try {
+    const auto json = nlohmann::json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
+    StoredVerdict verdict;
+    verdict.code = static_cast<ExitCode>(json.at("code").get<int>());
+    if (!is_final(verdict.code)) return std::nullopt;
+    verdict.message = json.at("message");
+    verdict.rank = json.at("rank").is_null() ? -1 : json.at("rank").get<int>();
+    verdict.host = json.at("host");
+    verdict.time = json.at("time");
+    verdict.job = {json.at("attempt"), json.at("configuration"), json.at("version")};
+    return verdict;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+void store_verdict(const std::filesystem::path& run_folder, const StoredVerdict& verdict) {
+  const nlohmann::ordered_json json = {
+      {"code", static_cast<int>(verdict.code)},
+      {"message", verdict.message},
+      {"rank", verdict.rank < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(verdict.rank)},
+      {"host", verdict.host},
+      {"time", verdict.time},
+      {"attempt", verdict.job.attempt},
+      {"configuration", verdict.job.configuration},
+      {"version", verdict.job.version}};
+  make_folders(run_folder);
+  // What a rank printed need not be UTF-8.
+  write_file_atomically(path_in(run_folder),
+                        json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+void remove_verdict(const std::filesystem::path& run_folder) {
+  std::error_code error;
+  std::filesystem::remove(path_in(run_folder), error);
+}
+
+std::string join_lines(const std::string& text) {
+  std::string line;
+  std::istringstream lines(text);
+  for (std::string part; std::getline(lines, part);) {
+    const std::size_t begin = part.find_first_not_of(' ');
+    if (begin == std::string::npos) continue;
+    line += (line.empty() ? "" : "; ") + part.substr(begin);
+  }
+  return line;
+}
+
+std::string describe_end(ExitCode code, const LastWords& words) {
+  std::string text = fmt::format("code {} ({})", static_cast<int>(code), name(code));
+  if (words.rank >= 0) text += fmt::format(", rank {}", words.rank);
+  if (!words.host.empty()) text += " on " + words.host;
+  return words.text.empty() ? text : text + ": " + join_lines(words.text);
+}
+
+bool write_termination_message(const std::filesystem::path& file, const std::string& text) {
+  constexpr std::size_t kMost = 4096;
+  std::size_t size = std::min(text.size(), kMost - 1);
+  // Not in the middle of a character: those bytes are 10xxxxxx.
+  if (size < text.size())
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << std::string_view(text).substr(0, size) << '\n';
+  return static_cast<bool>(out.flush());
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+}  // namespace ebb::launch

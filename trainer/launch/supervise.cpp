@@ -1,0 +1,221 @@
+#include "launch/supervise.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <system_error>
+
+#include "launch/noise_filter.h"
+#include "memory/kills.h"
+
+extern char** environ;
+
+namespace ebb::launch {
+namespace {
+
+constexpr int kPatienceMs = 200;  // silence after which the begin of a paragraph is printed as it is
+// A request to stop that meets mpirun before it has started its ranks is lost: it is made again.
+constexpr int kAskAgainMs = 5000;
+constexpr int kLostLookMs = 1000;
+constexpr int kKillLookMs = 10'000;  // by how much a kill for lack of memory may be seen late
+// After mpirun has said that it lost a host it has to end; now and then it does not.
+constexpr auto kEndOfALostRun = std::chrono::seconds(15);
+// Nor does it where a host is gone without a word: it waits for the answer of its daemon there, though the
+// ranks that are left have given up. This long they may take for what they leave behind. Nor, rarely, where
+// all ranks were killed while they ended: it has said so, and hangs.
+constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  void close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(const char* what) {
+  throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
+}
+
+std::vector<std::string> environment_of(const LaunchLine& line) {
+  std::vector<std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    bool ours = false;
+    for (const auto& [name, value] : line.environment)
+      ours = ours || std::string_view(*entry).starts_with(name + "=");
+    if (!ours) result.emplace_back(*entry);
+  }
+  for (const auto& [name, value] : line.environment) result.push_back(name + "=" + value);
+  return result;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (std::string& s : strings) result.push_back(s.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+pid_t start(const LaunchHost& host, const LaunchLine& line, int error_pipe, const sigset_t& mask) {
+  std::vector<std::string> arguments = line.argv, environment = environment_of(line);
+  const std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) fail("fork");
+  if (child > 0) {
+    ::setpgid(child, child);
+    return child;
+  }
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(127);
+  // In the background of a terminal, reading and (with `stty tostop`) writing would stop it.
+  ::signal(SIGTTIN, SIG_IGN);
+  ::signal(SIGTTOU, SIG_IGN);
+  const int nothing = ::open("/dev/null", O_RDONLY);
+  if (nothing > 0) ::dup2(nothing, STDIN_FILENO);
+  ::dup2(error_pipe, STDERR_FILENO);
+  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+  ::execve(host.mpirun.c_str(), argv.data(), envp.data());
+  ::dprintf(STDERR_FILENO, "cannot run %s: %s\n", host.mpirun.c_str(), std::strerror(errno));
+  ::_exit(127);
+}
+
+void print(const std::string& text) {
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t n = ::write(STDERR_FILENO, text.data() + done, text.size() - done);
+    if (n < 0 && errno != EINTR && errno != EAGAIN)
+      return;  // nobody reads any more; the run is worth more than the text
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+}
+
+// Ranks whose mpirun was killed; they became our children by PR_SET_CHILD_SUBREAPER.
+void kill_orphans() {
+  const std::string path = fmt::format("/proc/self/task/{}/children", ::getpid());
+  for (int round = 0; round < 100; ++round) {
+    std::ifstream file(path);
+    bool any = false;
+    for (pid_t orphan = 0; file >> orphan;) {
+      ::kill(orphan, SIGKILL);
+      ::waitpid(orphan, nullptr, 0);
+      any = true;
+    }
+    if (!any) return;
+  }
+}
+
+void act_on(int signal, pid_t mpirun, Attendance attendance, RunEnd& end, int& urgent,
+            const std::function<void(const std::string&)>& say) {
+  const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && attendance == Attendance::person);
+  if (may_be_urgent) ++urgent;
+  if (end.stop_requests == 0) {
+    end.stop_requests = 1;
+    say(attendance == Attendance::person
+            ? "stopping after this step and saving a checkpoint; press Ctrl-C again to end at once"
+            : "stopping after this step and saving a checkpoint");
+    ::kill(mpirun, SIGUSR1);
+  } else if (may_be_urgent && urgent > 1) {
+    ++end.stop_requests;
+    if (end.stop_requests == 2) {
+      say("ending all ranks at once; what the last checkpoint holds is kept");
+      ::kill(mpirun, SIGTERM);
+    } else {
+      say("killing all ranks");
+      ::kill(-mpirun, SIGKILL);
+    }
+  }
+}
+
+}  // namespace
+
+RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const SignalsHeld& signals,
+                      Attendance attendance, const std::function<void(const std::string&)>& say) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
+  Descriptor read_end(ends[0]), write_end(ends[1]);
+  ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  memory::KillWatch kills;
+  const pid_t mpirun = start(host, line, write_end.get(), signals.before());
+  write_end.close();
+
+  RunEnd end;
+  std::optional<std::chrono::steady_clock::time_point> give_up;  // on an mpirun that has lost a host
+  int urgent = 0;  // requests to stop that may not be the same one again
+  NoiseFilter filter;
+  LastWordsFinder finder;
+  std::array<char, 16384> block{};
+  const auto pass_on = [&] {
+    ssize_t n = 0;
+    while ((n = ::read(read_end.get(), block.data(), block.size())) > 0) {
+      const std::string_view text(block.data(), static_cast<std::size_t>(n));
+      finder.feed(text);
+      print(filter.feed(text));
+    }
+    if (n == 0) read_end.close();
+  };
+  for (bool ended = false; !ended;) {
+    std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
+    const bool lost = finder.found().host_lost, failed = finder.found().a_rank_ended();
+    const int patience = filter.holding()         ? kPatienceMs
+                         : end.stop_requests == 1 ? kAskAgainMs
+                         : lost || failed         ? kLostLookMs
+                                                  : kKillLookMs;
+    if ((lost || failed) && !give_up)
+      give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
+    if (give_up && std::chrono::steady_clock::now() > *give_up) {
+      say(lost ? "mpirun has lost a host and does not end: ending it"
+               : "a rank has ended early, and mpirun does not end: a host may be gone. Ending it");
+      end.forced = true;
+      ::kill(-mpirun, SIGKILL);
+      give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
+    }
+    kills.look();
+    const int ready = ::poll(fds.data(), fds.size(), patience);
+    if (ready == 0 && patience == kAskAgainMs) ::kill(mpirun, SIGUSR1);
+    if (ready == 0) print(filter.flush());
+    if (fds[1].revents != 0) pass_on();
+    for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+      if (signal != SIGCHLD) {
+        act_on(signal, mpirun, attendance, end, urgent, say);
+        continue;
+      }
+      int status = 0;
+      if (::waitpid(mpirun, &status, WNOHANG) != mpirun) continue;
+      end.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+      ended = true;
+    }
+  }
+  if (read_end.get() >= 0) pass_on();
+  print(filter.flush());
+  kill_orphans();
+  end.words = finder.found();
+  // Of this host, or as a neighbour of the killed rank has told of another.
+  end.out_of_memory =
+      kills.killed_lately() || end.words.text.find(memory::kKilledForMemory) != std::string::npos;
+  return end;
+}
+
+}  // namespace ebb::launch

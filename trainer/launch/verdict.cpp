@@ -1,0 +1,96 @@
+#include "launch/verdict.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cstring>
+
+namespace ebb::launch {
+
+Verdict verdict(const RunEnd& end) {
+  constexpr int kBySignal = 128;
+  constexpr int kHostLost = 205;  // mpirun's: the connection to a daemon of it was lost
+  if (end.code == kBySignal + SIGUSR1 && end.stop_requests > 0) {
+    return {ExitCode::stopped,
+            "stopped before training had begun: nothing was to be saved; run it again to go on"};
+  }
+  if (end.stop_requests >= 2 && end.code != 0 && end.code != static_cast<int>(ExitCode::stopped)) {
+    return {
+        ExitCode::communication,
+        "ended at once on request: steps since the last checkpoint are lost; run it again to go on from it"};
+  }
+  // mpirun's own failures share the numbers of ours: its 1 is no fault of ebb.
+  if (end.words.start == LastWords::Start::no_slots && !end.words.rank_has_spoken) {
+    return {
+        ExitCode::usage,
+        "mpirun has fewer slots than ranks: lower -n, or raise slots=N in the host file (the chart: workers "
+        "x slotsPerWorker)"};
+  }
+  if (end.words.start == LastWords::Start::not_made && !end.words.rank_has_spoken) {
+    return {
+        ExitCode::communication,
+        fmt::format("mpirun could not start ranks on every host (its code {}): a host is gone, refuses ssh, "
+                    "or has no ebb at the same path",
+                    end.code)};
+  }
+  // Whichever rank mpirun gives the code of: the one that was killed, or one that missed it.
+  // Version 5 gives 0 or 1 after it has lost a host, or has not reached it.
+  const bool host_lost =
+      end.words.host_lost && (end.code == 0 || (end.code == 1 && !end.words.rank_has_spoken));
+  const bool lost = host_lost || end.code == kBySignal + SIGKILL || end.code == kHostLost ||
+                    end.code == static_cast<int>(ExitCode::communication);
+  if (lost && end.out_of_memory) {
+    return {
+        ExitCode::memory,
+        "the kernel killed a process for lack of memory: lower data.batch or raise data.micro_batches, start "
+        "fewer ranks (-n), or give the machine or container more memory"};
+  }
+  if (host_lost) {
+    return {ExitCode::communication,
+            fmt::format("mpirun ended with code {} after it lost a host: {}", end.code,
+                        end.words.loss.empty() ? "it does not say which" : end.words.loss)};
+  }
+  switch (end.code) {
+    case kBySignal + SIGKILL:
+      if (end.words.host_lost) break;
+      if (end.forced && end.words.rank_has_spoken) {
+        return {ExitCode::communication,
+                "a rank gave up and mpirun, which waited for a host that no longer answers, was ended"};
+      }
+      if (end.forced) {
+        return {ExitCode::communication,
+                "a rank was killed or crashed, and mpirun, which told of it and did not end, was ended"};
+      }
+      return {ExitCode::communication,
+              "a rank was killed (SIGKILL), by a person, a scheduler, or a container's memory limit: `ebb "
+              "doctor` shows that limit"};
+    case kBySignal + SIGSEGV:
+    case kBySignal + SIGABRT:
+    case kBySignal + SIGBUS:
+    case kBySignal + SIGFPE:
+    case kBySignal + SIGILL:
+      return {
+          ExitCode::internal,
+          fmt::format(
+              "a rank crashed (signal {}, {}): this is a fault of ebb or of a library below it; run it again "
+              "to go on from the last checkpoint",
+              end.code - kBySignal, ::strsignal(end.code - kBySignal))};
+    default:
+      break;
+  }
+  // What a rank ended with, and has explained itself.
+  if ((end.code >= 0 && end.code <= static_cast<int>(ExitCode::storage)) ||
+      end.code == static_cast<int>(ExitCode::stopped)) {
+    return {static_cast<ExitCode>(end.code), {}};
+  }
+  const bool mpirun_told = !end.words.text.empty() && !end.words.rank_has_spoken;
+  return {ExitCode::communication,
+          fmt::format(
+              "mpirun ended with code {}, which no rank of ebb gives: {}; `ebb doctor` checks this machine",
+              end.code,
+              mpirun_told               ? end.words.text
+              : !end.words.loss.empty() ? end.words.loss
+                                        : "a rank, or the connection to its host, was lost")};
+}
+
+}  // namespace ebb::launch

@@ -1,0 +1,29 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace ebb::telemetry {
+
+// Progress of a command that counts, on standard error: one line that renews itself on a terminal, else a
+// plain line every few seconds. done() ends the line, so that what is printed next begins on a new one.
+class ProgressLine {
+ public:
+  // `what` is a participle: "packing"; `unit` a plural: "samples", or "bytes".
+  ProgressLine(std::string what, std::string unit);
+  ~ProgressLine() { done(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  void show(std::int64_t done, std::int64_t total);
+  void done();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const std::string what_, unit_;
+  const bool terminal_;
+  const Clock::time_point start_;
+  Clock::time_point next_;
+  bool open_ = false;  // the renewed line stands
+};
+
+}  // namespace ebb::telemetry
