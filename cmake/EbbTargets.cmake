@@ -41,7 +41,7 @@ function(ebb_layer name)
     list(APPEND A_LIBRARIES ebb_${name}_config LibTorch::CPU)
   endif()
   list(TRANSFORM A_LAYERS PREPEND ebb_)
-  if(NOT A_SOURCES)
+  if(NOT A_SOURCES)  # headers alone
     add_library(ebb_${name} INTERFACE)
     target_link_libraries(ebb_${name} INTERFACE ebb_options ${A_LAYERS} ${A_LIBRARIES})
     return()

@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 
+import layer_table
 import shape
 
 
@@ -36,15 +37,40 @@ def check_includes(root, rules):
                     yield f"{where}: <{name}> may not be included in {layer}"
 
 
-def check_linked_layers(root, rules):
-    for path, layer, words in shape.layer_calls(root):
-        where = f"{path.relative_to(root)}: ebb_layer({layer})"
-        if layer not in rules.may_use:
-            yield f"{where}: not a layer of layers.txt"
+def check_edges_are_used(root, rules):
+    """An edge of layers.txt that no #include uses. (CMake's edges are the same: check_linked_layers.)"""
+    trainer = root / "trainer"
+    used = {layer: set() for layer in rules.edges}
+    for path in shape.files_below(trainer, shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
+        layer = path.relative_to(trainer).parts[0]
+        used.setdefault(layer, set()).update(name.split("/")[0] for _, name, _ in shape.includes_of(path))
+    for layer, edges in rules.edges.items():
+        if not (trainer / layer).is_dir():
+            yield f"layers.txt: there is no folder trainer/{layer}"
             continue
-        for used in shape.words_after(words, "LAYERS"):
-            if used not in rules.may_use[layer]:
-                yield f"{where}: links {used}, which layers.txt does not allow"
+        for edge in edges:
+            if edge not in used[layer]:
+                yield f"layers.txt: {layer} may use {edge}, but no file of trainer/{layer} includes it; remove the edge"
+
+
+def check_linked_layers(root, rules):
+    """CMake links what layers.txt says, no more and no less."""
+    for layer, edges in rules.edges.items():
+        path = root / "trainer" / layer / "CMakeLists.txt"
+        if not path.is_file():
+            continue
+        linked = shape.linked_layers(path, layer, rules.edges)
+        where = path.relative_to(root)
+        for used in sorted(linked - set(edges)):
+            yield f"{where}: {layer} links {used}, which is no edge of layers.txt"
+        for used in edges:
+            if used not in linked:
+                yield f"{where}: {layer} does not link {used}, an edge of layers.txt"
+
+
+def check_layer_table(root, rules):
+    if not layer_table.is_current(root, rules):
+        yield f"{layer_table.PAGE}: its table of layers is stale: python3 tests/shape/layer_table.py . --write"
 
 
 def check_config_sees_no_framework(root, rules):
@@ -99,7 +125,16 @@ def check_mirror(root, rules):
             yield f"{where}: tests/CMakeLists.txt does not name it, so its tests do not run"
 
 
-CHECKS = [check_includes, check_linked_layers, check_config_sees_no_framework, check_lines, check_every_file_is_used, check_mirror]
+CHECKS = [
+    check_includes,
+    check_edges_are_used,
+    check_linked_layers,
+    check_layer_table,
+    check_config_sees_no_framework,
+    check_lines,
+    check_every_file_is_used,
+    check_mirror,
+]
 
 
 def problems(root, rules):

@@ -11,20 +11,22 @@ import unittest
 
 import check_format
 import check_shape
+import layer_table
 import shape
 
 RULES = """
 layer base:
-layer config: base
-layer memory: base
-layer core: memory
-layer comm: memory
-layer step: core comm   # a remark
+  errors, and
+  units
+layer comm: base
+layer core:
+layer step: base comm   # a remark
+  one step
 only yaml-cpp/: config
 never torch/: base
 framework torch/ ATen/
 tests shape
-lines 20
+lines 25
 """
 
 TREE = {
@@ -32,15 +34,29 @@ TREE = {
     "trainer/base/CMakeLists.txt": "ebb_layer(base SOURCES units.cpp)\n",
     "trainer/base/units.h": "#pragma once\n",
     "trainer/base/units.cpp": '#include "base/units.h"\n',
-    "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH SOURCES mpi.cpp LAYERS memory LIBRARIES MPI::MPI_CXX)\n",
+    "trainer/core/CMakeLists.txt": "ebb_layer(core)",
+    "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH SOURCES mpi.cpp LAYERS base LIBRARIES MPI::MPI_CXX)\n",
     "trainer/comm/world.h": '#include "base/units.h"\n',
     "trainer/comm/mpi.cpp": '#include <torch/torch.h>\n\n#include "comm/world.h"\n',
-    "trainer/step/CMakeLists.txt": "ebb_layer(step SOURCES step.cpp LAYERS core comm)\n",
+    "trainer/step/CMakeLists.txt": "ebb_layer(step SOURCES step.cpp LAYERS base comm)\n",
     "trainer/step/step.cpp": '#include "comm/world.h"\n#include "base/units.h"\n',
     "tests/CMakeLists.txt": "foreach(layer base shape)\nendforeach()\n",
     "tests/base/CMakeLists.txt": "ebb_test(base SOURCES units_test.cpp)\n",
     "tests/base/units_test.cpp": '#include "base/units.h"\n',
     "tests/shape/CMakeLists.txt": "",
+    "docs/architecture.md": f"""text before
+{layer_table.BEGIN}
+
+| folder | holds | may use |
+| --- | --- | --- |
+| `base` | errors, and units | – |
+| `comm` |  | base |
+| `core` |  | – |
+| `step` | one step | base, comm |
+
+{layer_table.END}
+text after
+""",
 }
 
 
@@ -73,7 +89,7 @@ class ShapeTest(TreeTest):
     def test_peers_may_not_include_each_other(self):
         self.expect(
             {"trainer/core/batch.h": "", "trainer/comm/world.h": '#include "base/units.h"\n  #  include "core/batch.h"\n'},
-            'trainer/comm/world.h:2: comm includes "core/batch.h", but may use only: base, config, memory',
+            'trainer/comm/world.h:2: comm includes "core/batch.h", but may use only: base',
         )
 
     def test_angle_brackets_hide_nothing(self):
@@ -109,15 +125,44 @@ class ShapeTest(TreeTest):
             "trainer/base/units.cpp:2: <torch/torch.h> may not be included in base",
         )
 
-    def test_links_between_layers_follow_the_table(self):
+    def test_cmake_links_exactly_the_edges_of_the_table(self):
         self.expect(
             {"trainer/base/CMakeLists.txt": "ebb_layer(base SOURCES units.cpp\n  LAYERS comm LIBRARIES fmt::fmt)\n"},
-            "trainer/base/CMakeLists.txt: ebb_layer(base): links comm, which layers.txt does not allow",
+            "trainer/base/CMakeLists.txt: base links comm, which is no edge of layers.txt",
+        )
+        self.expect(
+            {"trainer/step/CMakeLists.txt": "ebb_layer(step SOURCES step.cpp LAYERS comm)\n"},
+            "trainer/step/CMakeLists.txt: step does not link base, an edge of layers.txt",
+        )
+
+    def test_what_an_executable_links_counts_as_well(self):
+        listed = "add_executable(ebb step.cpp)\ntarget_link_libraries(ebb PRIVATE ebb_options {} fmt::fmt)\n"
+        self.expect({"trainer/step/CMakeLists.txt": listed.format("ebb_base ebb_comm")})
+        self.expect(
+            {"trainer/step/CMakeLists.txt": listed.format("ebb_base ebb_comm ebb_core")},
+            "trainer/step/CMakeLists.txt: step links core, which is no edge of layers.txt",
+        )
+
+    def test_an_edge_that_no_include_uses_is_found(self):
+        self.expect(
+            {"trainer/step/step.cpp": '#include "comm/world.h"\n'},
+            "layers.txt: step may use base, but no file of trainer/step includes it; remove the edge",
+        )
+
+    def test_a_layer_without_a_folder_is_found(self):
+        rules = shape.Rules(RULES + "layer plan: step\n")
+        self.assertIn("layers.txt: there is no folder trainer/plan", check_shape.problems(self.tree(), rules))
+
+    def test_a_stale_table_on_the_page_is_found(self):
+        stale = TREE["docs/architecture.md"].replace("one step", "two steps")
+        self.expect(
+            {"docs/architecture.md": stale},
+            "docs/architecture.md: its table of layers is stale: python3 tests/shape/layer_table.py . --write",
         )
 
     def test_configuration_reaches_no_framework_header(self):
         tree = {
-            "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH CONFIG config.cpp SOURCES mpi.cpp LAYERS memory)\n",
+            "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH CONFIG config.cpp SOURCES mpi.cpp LAYERS base)\n",
             "trainer/comm/config.cpp": '#include "comm/config.h"\n',
             "trainer/comm/config.h": '#include "comm/world.h"\n',
         }
@@ -129,10 +174,10 @@ class ShapeTest(TreeTest):
         )
 
     def test_long_files_are_found(self):
-        self.expect({"trainer/base/units.h": "#pragma once\n" * 20})
+        self.expect({"trainer/base/units.h": "#pragma once\n" * 25})
         self.expect(
-            {"trainer/base/units.h": "#pragma once\n" * 21},
-            "trainer/base/units.h: has 21 lines, allowed are 20; split it",
+            {"trainer/base/units.h": "#pragma once\n" * 26},
+            "trainer/base/units.h: has 26 lines, allowed are 25; split it",
         )
 
     def test_sources_that_nothing_builds_are_found(self):
@@ -179,11 +224,15 @@ class ShapeTest(TreeTest):
 
 class RulesTest(unittest.TestCase):
     def test_use_is_transitive_and_base_and_config_are_for_all(self):
-        rules = shape.Rules(RULES)
-        self.assertEqual(rules.may_use["step"], {"core", "comm", "memory", "base", "config"})
+        rules = shape.Rules("layer base:\nlayer config: base\nlayer memory: base\nlayer core: memory\nlayer step: core\n")
+        self.assertEqual(rules.may_use["step"], {"core", "memory", "base", "config"})
         self.assertEqual(rules.may_use["memory"], {"base", "config"})
         self.assertEqual(rules.may_use["config"], {"base"})
         self.assertEqual(rules.may_use["base"], set())
+        self.assertEqual(rules.edges["step"], ["core"])
+
+    def test_indented_lines_describe_the_layer_above_them(self):
+        self.assertEqual(shape.Rules(RULES).holds, {"base": "errors, and units", "step": "one step"})
 
     def test_a_layer_uses_only_layers_above_its_line(self):
         with self.assertRaisesRegex(ValueError, "layers.txt:1: base uses config"):
@@ -205,6 +254,17 @@ class CommandTest(TreeTest):
         self.assertEqual(code, 1)
         self.assertEqual(text, "trainer/base/unused.h: nobody includes it\n1 problems\n")
         (root / "trainer/base/unused.h").unlink()
+        self.assertEqual(self.run_main(check_shape.main, root), (0, "the shape holds\n"))
+
+    def test_the_table_is_written_into_the_page(self):
+        root = self.tree({"tests/shape/layers.txt": RULES})
+        page = root / "docs/architecture.md"
+        page.write_text(f"before\n{layer_table.BEGIN}\nold\n{layer_table.END}\nafter\n", encoding="utf-8")
+        self.assertEqual(self.run_main(check_shape.main, root)[0], 1)
+        self.assertEqual(self.run_main(layer_table.main, root, "--write"), (0, ""))
+        text = page.read_text(encoding="utf-8")
+        self.assertTrue(text.startswith("before\n") and text.endswith("after\n"), text)
+        self.assertIn("| `step` | one step | base, comm |", text)
         self.assertEqual(self.run_main(check_shape.main, root), (0, "the shape holds\n"))
 
     def test_format_is_skipped_without_the_pinned_tool(self):

@@ -9,16 +9,21 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
 
 class Rules:
-    """layers.txt, read. `may_use` is already transitive."""
+    """layers.txt, read. `edges` is as written, `may_use` is transitive, `holds` describes a layer."""
 
     def __init__(self, text):
-        self.may_use, self.only, self.never, self.tests_only = {}, {}, {}, set()
+        self.edges, self.may_use, self.holds = {}, {}, {}
+        self.only, self.never, self.tests_only = {}, {}, set()
         self.framework = []
         self.most_lines = None
+        layer = None
         for number, line in enumerate(text.splitlines(), 1):
-            line = line.split("#")[0].strip()
-            if line:
+            line = line.split("#")[0].rstrip()
+            if line.startswith(" ") and layer is not None:
+                self.holds[layer] = f"{self.holds.get(layer, '')} {line.strip()}".strip()
+            elif line:
                 self._read(line, number)
+                layer = line.split(":")[0].split()[-1] if line.startswith("layer ") else None
 
     def _read(self, line, number):
         word, _, rest = line.partition(" ")
@@ -31,6 +36,7 @@ class Rules:
             allowed = {"base"} if name == "config" else {"base", "config"}
             for used in values:
                 allowed |= {used} | self.may_use[used]
+            self.edges[name] = values
             self.may_use[name] = allowed - {name} if name != "base" else set()
         elif word == "only":
             self.only[name] = set(values)
@@ -102,3 +108,15 @@ def includes_from(root, path):
             if target.is_file() and target not in seen:
                 seen.add(target)
                 waiting.append((target, chain))
+
+
+def linked_layers(path, layer, layers):
+    """The layers that a layer's CMakeLists.txt links: LAYERS of ebb_layer(), and ebb_NAME in target_link_libraries()."""
+    text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+    linked = set()
+    for call in re.finditer(r"\bebb_layer\(([^)]*)\)", text):
+        linked |= set(words_after(call.group(1).split(), "LAYERS"))
+    for call in re.finditer(r"\btarget_link_libraries\(([^)]*)\)", text):
+        names = {name.removesuffix("_config") for name in re.findall(r"\bebb_(\w+)", call.group(1))}
+        linked |= {name for name in names if name in layers}
+    return linked - {layer}
