@@ -43,7 +43,7 @@ TEST(Plan, AModelOfEightBillionParametersIsPlannedAnywhere) {
   const ProcessResult text =
       run_shell("ulimit -v 8000000; " + ebb_binary() + " plan " + config + " data.source=/nowhere");
   ASSERT_EQ(text.exit_code, 0) << text.err;
-  EXPECT_THAT(text.out, AllOf(HasSubstr("8.03 billion"), HasSubstr("not known before a run")));
+  EXPECT_THAT(text.out, AllOf(HasSubstr("8.03 billion"), HasSubstr("unknown before a run")));
   const ProcessResult values = plan({"--helm-values", "--slots", "8", "--write-rate", "1GiB", config});
   ASSERT_EQ(values.exit_code, 0) << values.err;
   // Two bytes of weight, two of residual, and two moments of four.

@@ -135,6 +135,7 @@ class Image(unittest.TestCase):
     def test_trains_on_two_ranks_as_the_user(self):
         ebb = self.tree / "usr/local/bin/ebb"
         self.assertTrue(ebb.exists())
+        self.assertTrue(ebb.with_name("ebb-core").exists())
         for prefix in ("train", "t10k"):
             (self.data() / "raw").mkdir(exist_ok=True)
             for kind in ("images-idx3", "labels-idx1"):

@@ -21,18 +21,18 @@ TEST(Outcomes, TravelAsText) {
 }
 
 TEST(Outcomes, AreWellWhereAllAre) {
-  const Check check = judge("data", {{0, "a", 0, "", "", 1}, {1, "b", 0, "", "", 1}}, "it opens");
+  const Check check = summarize("data", {{0, "a", 0, "", "", 1}, {1, "b", 0, "", "", 1}}, "it opens");
   EXPECT_EQ(check.health, Health::ok);
   EXPECT_EQ(check.found, "it opens");
 }
 
 TEST(Outcomes, NameTheFirstRankThatFailedAndHowManyMore) {
-  const Check check = judge("data",
-                            {{0, "a", 0, "", "", 1},
-                             {1, "b", 3, "damaged\n  pack it anew", "", 1},
-                             {2, "c", 8, "gone", "", 1},
-                             {3, "c", 8, "gone", "", 1}},
-                            "it opens");
+  const Check check = summarize("data",
+                                {{0, "a", 0, "", "", 1},
+                                 {1, "b", 3, "damaged\n  pack it anew", "", 1},
+                                 {2, "c", 8, "gone", "", 1},
+                                 {3, "c", 8, "gone", "", 1}},
+                                "it opens");
   EXPECT_EQ(check.health, Health::fail);
   EXPECT_EQ(check.code, ExitCode::data);
   EXPECT_EQ(check.found, "rank 1 on b: damaged (and 2 other ranks)");
@@ -47,8 +47,8 @@ TEST_F(SharedFolder, IsOneWhereEachSeesTheOthersFiles) {
     zero.write(3 << 20);
     one.write(10);
     EXPECT_EQ(std::filesystem::file_size(folder_ / "run" / ".preflight-word-00000"), 3U << 20);
-    EXPECT_NO_THROW(zero.look_for(2, 0));
-    EXPECT_NO_THROW(one.look_for(2, 0));
+    EXPECT_NO_THROW(zero.wait_for_all(2, 0));
+    EXPECT_NO_THROW(one.wait_for_all(2, 0));
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder_ / "run"));
 }
@@ -58,7 +58,7 @@ TEST_F(SharedFolder, IsNoneWhereOneDoesNot) {
   zero.write(1);
   one.write(1);
   try {
-    zero.look_for(2, 0.1);
+    zero.wait_for_all(2, 0.1);
     ADD_FAILURE() << "rank 1 wrote elsewhere";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::storage);

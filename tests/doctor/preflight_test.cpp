@@ -47,7 +47,7 @@ TEST_F(Preflight, TellsWhatTwoRanksHaveAndLeavesNothing) {
 TEST_F(Preflight, AnotherNumberOfRanksIsCode5) {
   const ProcessResult result = look(2, {"--ranks", "4"});
   EXPECT_EQ(result.exit_code, 5) << result.out;
-  EXPECT_THAT(result.out, HasSubstr("ranks that are here: 2; expected: 4"));
+  EXPECT_THAT(result.out, HasSubstr("ranks present: 2; expected: 4"));
   EXPECT_EQ(look(2, {"parallel.ranks=4"}).exit_code, 5);
 }
 

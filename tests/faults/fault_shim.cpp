@@ -36,7 +36,7 @@ long environment_number(const char* name) {
 bool is_affected_rank() {
   static const bool yes = [] {
     const char* rank = getenv("OMPI_COMM_WORLD_RANK");
-    return rank != nullptr && strcmp(program_invocation_short_name, "ebb") == 0 &&
+    return rank != nullptr && strcmp(program_invocation_short_name, "ebb-core") == 0 &&
            atol(rank) == environment_number("EBB_FAULT_RANK");
   }();
   return yes;
@@ -48,7 +48,7 @@ bool is_counted_caller(const void* caller) {
   if (dladdr(caller, &who) == 0 || who.dli_fname == nullptr) return false;
   const char* slash = strrchr(who.dli_fname, '/');
   const char* name = slash == nullptr ? who.dli_fname : slash + 1;
-  return strcmp(name, "libc10.so") == 0 || strcmp(name, "ebb") == 0;
+  return strcmp(name, "libc10.so") == 0 || strcmp(name, "ebb-core") == 0;
 }
 
 template <class F>

@@ -24,7 +24,7 @@ TEST(LastWords, AreTheFirstErrorOfARank) {
   EXPECT_EQ(words.rank, 1);
   EXPECT_EQ(words.host, "node-b");
   EXPECT_EQ(words.text, "no room for 4096 bytes");
-  EXPECT_TRUE(words.rank_has_spoken);
+  EXPECT_TRUE(words.rank_reported);
 }
 
 TEST(LastWords, OfARankAloneHaveNoNumber) {
@@ -40,7 +40,7 @@ TEST(LastWords, OfMpirunCountOnlyWhereNoRankSpoke) {
   EXPECT_EQ(words.rank, 3);
   EXPECT_EQ(words.host, "node-b");
   EXPECT_THAT(words.text, HasSubstr("signal 9 (Killed)"));
-  EXPECT_FALSE(words.rank_has_spoken);
+  EXPECT_FALSE(words.rank_reported);
   EXPECT_EQ(of(killed + "ebb: rank 0 of 4 on node-a: lost rank 3\n").rank, 0);
   EXPECT_EQ(of("ebb: rank 0 of 4 on node-a: lost rank 3\n" + killed).rank, 0);
 }
@@ -55,10 +55,10 @@ TEST(LastWords, NameAHostThatWasLost) {
 }
 
 TEST(LastWords, KnowAStartThatWasNone) {
-  EXPECT_EQ(of("ORTE was unable to reliably start one or more daemons.\n").start, LastWords::Start::not_made);
+  EXPECT_EQ(of("ORTE was unable to reliably start one or more daemons.\n").start, LastWords::Start::failed);
   EXPECT_EQ(of("There are not enough slots available in the system to satisfy the 64\n").start,
             LastWords::Start::no_slots);
-  EXPECT_EQ(of("all is well\n").start, LastWords::Start::made);
+  EXPECT_EQ(of("all is well\n").start, LastWords::Start::succeeded);
 }
 
 TEST(LastWords, OfBothVersionsNameTheRankThatWasKilled) {
@@ -67,7 +67,7 @@ TEST(LastWords, OfBothVersionsNameTheRankThatWasKilled) {
     EXPECT_EQ(words.rank, 1) << version;
     EXPECT_EQ(words.host, "vm") << version;
     EXPECT_THAT(words.text, HasSubstr("exited on signal 9 (Killed).")) << version;
-    EXPECT_FALSE(words.rank_has_spoken);
+    EXPECT_FALSE(words.rank_reported);
     EXPECT_EQ(of(test::recorded(version, "exit")).rank, -1) << version;
   }
 }
@@ -75,10 +75,10 @@ TEST(LastWords, OfBothVersionsNameTheRankThatWasKilled) {
 TEST(LastWords, OfBothVersionsKnowAStartThatWasNone) {
   for (const char* version : test::kOpenMpiVersions) {
     EXPECT_EQ(of(test::recorded(version, "slots")).start, LastWords::Start::no_slots) << version;
-    EXPECT_EQ(of(test::recorded(version, "missing")).start, LastWords::Start::not_made) << version;
-    EXPECT_EQ(of(test::recorded(version, "kill")).start, LastWords::Start::made) << version;
+    EXPECT_EQ(of(test::recorded(version, "missing")).start, LastWords::Start::failed) << version;
+    EXPECT_EQ(of(test::recorded(version, "kill")).start, LastWords::Start::succeeded) << version;
   }
-  EXPECT_EQ(of(test::recorded("4.1.4", "refused")).start, LastWords::Start::not_made);
+  EXPECT_EQ(of(test::recorded("4.1.4", "refused")).start, LastWords::Start::failed);
   // Version 5 does not tell a host that it could not reach from one that it lost.
   for (const char* name : {"refused", "lost"}) {
     const LastWords words = of(test::recorded("5.0.7", name));

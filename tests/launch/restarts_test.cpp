@@ -50,18 +50,18 @@ struct Story {
   std::vector<double> pauses;
   std::vector<std::string> said;
   Ending play(int restarts) {
-    return keep_going({[this] {
-                         const RunEnd end = ends.front();
-                         ends.pop_front();
-                         return end;
-                       },
-                       [this] { ++waits; }, [this] { return step; },
-                       [this](double seconds) {
-                         pauses.push_back(seconds);
-                         return stop_in_pause;
-                       },
-                       [this](const std::string& text) { said.push_back(text); }},
-                      restarts, 1);
+    return run_with_restarts({[this] {
+                                const RunEnd end = ends.front();
+                                ends.pop_front();
+                                return end;
+                              },
+                              [this] { ++waits; }, [this] { return step; },
+                              [this](double seconds) {
+                                pauses.push_back(seconds);
+                                return stop_in_pause;
+                              },
+                              [this](const std::string& text) { said.push_back(text); }},
+                             restarts, 1);
   }
 };
 

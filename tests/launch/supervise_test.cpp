@@ -30,7 +30,7 @@ TEST(Verdict, AKilledRankIsLackOfMemoryOnlyWhereTheKernelSaysSo) {
 
 TEST(Verdict, AnMpirunThatHadToBeEndedIsALostHost) {
   RunEnd end{137, 0, false, true};
-  end.words.rank_has_spoken = true;
+  end.words.rank_reported = true;
   end.words.text = "all_reduce did not end within its limit";
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
   EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
@@ -113,12 +113,12 @@ TEST(Verdict, AnEndAtOnceSaysWhatIsLost) {
 
 TEST(Verdict, AStartThatFailedIsNoFaultOfEbb) {
   RunEnd end{1, 0, false};
-  end.words.start = LastWords::Start::not_made;
+  end.words.start = LastWords::Start::failed;
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
   end.words.start = LastWords::Start::no_slots;
   EXPECT_EQ(verdict(end).code, ExitCode::usage);
   // Where a rank has spoken it did start.
-  end.words.rank_has_spoken = true;
+  end.words.rank_reported = true;
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
 }
 

@@ -155,6 +155,6 @@ class Workers(Rehearsal):
         wait_for("its end", lambda: launcher.phase == "Failed", 60)
         self.assertEqual(launcher.code(), LOST)
         self.assert_logged(launcher, "UNPROTECTED PRIVATE KEY FILE")
-        self.assert_logged(launcher, "could not start ranks on every host .*: a host is gone, refuses ssh, or.*\n.*not started again: 1 restart in a row brought no newer checkpoint")
+        self.assert_logged(launcher, "could not start ranks on every host .*: a host is down, refuses ssh, or.*\n.*not started again: 1 restart in a row brought no newer checkpoint")
         self.assertRegex(launcher.message(), r"^code 5 \(communication\): .*unable to reliably start")
         wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)

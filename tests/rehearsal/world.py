@@ -81,11 +81,12 @@ class World:
         self.plane.__enter__()
         try:
             self.api = Api(self.plane.server, self.plane.token, self.plane.certificate)
-            over = [(str(self.ebb), "/usr/local/bin/ebb")]
+            core = self.ebb.with_name("ebb-core")
+            over = [(str(self.ebb), "/usr/local/bin/ebb"), (str(core), "/usr/local/bin/ebb-core")]
             kernels = self.ebb.parent / "libebb_cuda.so"
             if kernels.exists():
                 over.append((str(kernels), "/usr/local/bin/libebb_cuda.so"))
-            over += [(path, path) for path in libraries_of(self.ebb)]
+            over += [(path, path) for path in libraries_of(core)]
             images = {"ebb:0.2.0": (self.source / ".deps/kube/root", over)}
             self.kubelet = Kubelet(self.api, Network(), images, self.folder).__enter__()
         except BaseException:

@@ -1,48 +1,43 @@
 #pragma once
-#include <functional>
-#include <string>
-#include <vector>
+#include <array>
+#include <string_view>
 
-#include "base/error.h"
-#include "comm/world.h"
-
-namespace CLI {
-class App;
-}
-namespace ebb::train {
-struct Config;
-}
+#include "cli/program.h"
 
 namespace ebb::cli {
 
-// What the parsed command line asks for. Each subcommand sets `run`; main calls it and turns an Error into
-// the exit code.
-struct Invocation {
-  int argc = 0;
-  char** argv = nullptr;
-  std::function<ExitCode()> run;
+// The commands of ebb, in the order of its help. `ebb` runs those of `Runner::ebb` itself, without the
+// framework, and hands the others to `ebb-core`.
+enum class Runner { ebb, core };
+struct Command {
+  std::string_view name, help;
+  Runner runner;
 };
+inline constexpr std::array<Command, 10> kCommands = {{
+    {"train", "Train a model; mpirun starts one process per rank", Runner::core},
+    {"launch", "Train on several ranks: run mpirun with flags that fit, and supervise it", Runner::ebb},
+    {"sample", "Draw new images (a PNG grid) or text from a checkpoint", Runner::core},
+    {"export", "Write a language model's weights as a folder that transformers loads", Runner::core},
+    {"import", "Check a weights folder of transformers, and write a configuration that trains from it",
+     Runner::core},
+    {"data", "Make, inspect and verify datasets", Runner::core},
+    {"config", "Explain the keys, print their schema, or check a file", Runner::ebb},
+    {"plan", "Compute what a configuration needs: bytes of ranks and checkpoint, time to stop", Runner::core},
+    {"preflight", "Check on all hosts what a run needs, before it starts", Runner::core},
+    {"doctor", "Report what this machine offers to a run, and what to fix; works under mpirun", Runner::core},
+}};
 
+// Of ebb.
+void add_config(CLI::App& app, Invocation& invocation);
+void add_launch(CLI::App& app, Invocation& invocation);
+
+// Of ebb-core.
 void add_train(CLI::App& app, Invocation& invocation);
 void add_sample(CLI::App& app, Invocation& invocation);
 void add_weights(CLI::App& app, Invocation& invocation);  // export, import
 void add_data(CLI::App& app, Invocation& invocation);
-void add_config(CLI::App& app, Invocation& invocation);
-void add_launch(CLI::App& app, Invocation& invocation);
 void add_plan(CLI::App& app, Invocation& invocation);
 void add_preflight(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
-
-// Makes the World, runs `body` on this rank and ends all ranks with one code when it throws: the rank that
-// failed prints the message with its rank and host, the others are silent.
-ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode(comm::World&)>& body);
-
-// The configuration, read by every rank, and CUDA's library opened where the run may use a GPU: ATen asks
-// once, at its first use, whether CUDA is there. Before anything touches a tensor. Collective.
-train::Config load_on_ranks(comm::World& world, const std::string& file,
-                            const std::vector<std::string>& overrides);
-
-// "ebb: MESSAGE" on standard error.
-void report(const std::string& message);
 
 }  // namespace ebb::cli

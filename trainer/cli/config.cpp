@@ -49,7 +49,7 @@ ExitCode show(const ConfigOptions& options) {
 
 void add_config(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ConfigOptions>();
-  CLI::App* command = app.add_subcommand("config", "Explain the keys, print their schema, or check a file");
+  CLI::App* command = add_command(app, "config");
   command->add_flag("--schema", options->schema, "Print the JSON Schema of a configuration file");
   CLI::Option* explain = command->add_option(
       "--explain", options->key, "Say what a key, or every key, means: type, default, unit, bounds");

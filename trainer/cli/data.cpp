@@ -153,7 +153,7 @@ void add_tokenizer(CLI::App& data, Invocation& invocation) {
 }  // namespace
 
 void add_data(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("data", "Make, look into and check datasets");
+  CLI::App* command = add_command(app, "data");
   command->require_subcommand(1);
   add_pack(*command, invocation);
   add_tokenizer(*command, invocation);

@@ -2,21 +2,43 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/commands.h"
+#include "cli/ranks.h"
+#include "memory/ledger.h"
+#include "train/config.h"
 
 namespace ebb::cli {
+namespace {
+
+struct DoctorOptions {
+  bool json = false;
+  std::string config;
+  std::vector<std::string> overrides;
+};
+
+ExitCode run(const DoctorOptions& options, comm::World& world) {
+  const doctor::OutputForm form = options.json ? doctor::OutputForm::json : doctor::OutputForm::table;
+  if (options.config.empty()) return doctor::doctor(world, form, nullptr);
+  const train::Config config = load_on_ranks(world, options.config, options.overrides);
+  memory::install(*new memory::Ledger);  // outlives all tensors
+  return doctor::doctor(world, form, &config);
+}
+
+}  // namespace
 
 void add_doctor(CLI::App& app, Invocation& invocation) {
-  auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand(
-      "doctor", "Say what this machine gives to a run, and what to do about it; under mpirun too");
-  command->add_flag("--json", *json, "Print facts and checks as JSON");
-  command->callback([json, &invocation] {
-    invocation.run = [json, &invocation] {
-      return run_on_ranks(invocation, [json](comm::World& world) {
-        return doctor::doctor(world, *json ? doctor::OutputForm::json : doctor::OutputForm::table);
-      });
+  auto options = std::make_shared<DoctorOptions>();
+  CLI::App* command = add_command(app, "doctor");
+  command->add_flag("--json", options->json, "Print facts and checks as JSON");
+  command->add_option("CONFIG", options->config,
+                      "The YAML file of a run: check also whether the machines have what it needs");
+  command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation] {
+      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, world); });
     };
   });
 }

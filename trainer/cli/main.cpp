@@ -1,53 +1,66 @@
+// `ebb`: the small program, which links no framework. It runs `config` and `launch` itself, lists every
+// command in its help, and replaces itself by `ebb-core` for the others.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <exception>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
 
 #include "cli/commands.h"
-#include "doctor/versions.h"
+#include "launch/core_program.h"
 
 namespace {
 
-int usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  // CLI11 gives --help and --version as errors of code 0; all else is a wrong command line.
-  if (error.get_exit_code() == 0) return app.exit(error);
-  ebb::cli::report(std::string(error.what()) + "\n  see: ebb --help");
-  return static_cast<int>(ebb::ExitCode::usage);
+using ebb::cli::Runner;
+
+bool runs_in_core(std::string_view argument) {
+  // ebb-core knows the versions of all that it links.
+  if (argument == "--version") return true;
+  const auto is_it = [&](const ebb::cli::Command& command) {
+    return command.runner == Runner::core && command.name == argument;
+  };
+  return std::ranges::any_of(ebb::cli::kCommands, is_it);
+}
+
+// Replaces this process: the same arguments, the same process number, and the exit code of ebb-core.
+int exec_core(char** argv) {
+  try {
+    std::string core = ebb::launch::core_program();
+    argv[0] = core.data();
+    ::execv(core.c_str(), argv);
+    throw ebb::Error(ebb::ExitCode::internal, fmt::format("cannot run {}: {}", core, std::strerror(errno)));
+  } catch (const ebb::Error& error) {
+    ebb::cli::report(error.what());
+    return static_cast<int>(error.code());
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace ebb;
+  if (argc > 1 && runs_in_core(argv[1])) return exec_core(argv);
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
-  app.set_version_flag(
-      "--version", [] { return doctor::version_text(); },
-      "Print the versions of ebb and of what it is linked to");
+  app.add_flag("--version")->description("Print the versions of ebb and of what it links");
   cli::Invocation invocation{argc, argv, {}};
-  cli::add_train(app, invocation);
-  cli::add_launch(app, invocation);
-  cli::add_sample(app, invocation);
-  cli::add_weights(app, invocation);
-  cli::add_data(app, invocation);
-  cli::add_config(app, invocation);
-  cli::add_plan(app, invocation);
-  cli::add_preflight(app, invocation);
-  cli::add_doctor(app, invocation);
-  const auto is_asked_for = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked_for).empty()) {
-    cli::report(std::string("there is no command \"") + argv[1] + "\"\n  see: ebb --help");
-    return static_cast<int>(ExitCode::usage);
+  for (const cli::Command& command : cli::kCommands) {
+    if (command.name == "launch") {
+      cli::add_launch(app, invocation);
+    } else if (command.name == "config") {
+      cli::add_config(app, invocation);
+    } else {
+      // Listed by the help. A command line whose first word is not the command ends here.
+      const std::string name(command.name);
+      cli::add_command(app, name)->callback([name, &invocation] {
+        invocation.run = [name]() -> ExitCode {
+          throw Error(ExitCode::usage, fmt::format("write the command first: ebb {} …", name));
+        };
+      });
+    }
   }
-  try {
-    app.parse(argc, argv);
-    return static_cast<int>(invocation.run());
-  } catch (const CLI::ParseError& error) {
-    return usage_error(app, error);
-  } catch (const Error& error) {
-    cli::report(error.what());
-    return static_cast<int>(error.code());
-  } catch (const std::exception& error) {
-    cli::report(std::string("internal error: ") + error.what());
-    return static_cast<int>(ExitCode::internal);
-  }
+  return cli::run_program(app, invocation);
 }

@@ -27,12 +27,12 @@ std::int64_t rate_of(const PlanOptions& options) {
   const auto rate = parse_bytes(options.write_rate);
   if (rate && *rate > 0) return *rate;
   throw Error(ExitCode::usage,
-              fmt::format("plan: --write-rate {} is no size: give the bytes that the checkpoint "
-                          "volume takes in a second, such as 100MiB",
+              fmt::format("plan: --write-rate {} is not a size: give the bytes that the checkpoint "
+                          "volume accepts in a second, such as 100MiB",
                           options.write_rate));
 }
 
-// "1x28x28"; what is no number becomes 0, which needs() refuses.
+// Parses "1x28x28"; a part that is not a number becomes 0, which needs() refuses.
 std::vector<std::int64_t> sides_of(const std::string& image) {
   std::vector<std::int64_t> sides;
   std::istringstream parts(image);
@@ -50,7 +50,7 @@ std::string count_text(std::int64_t n) {
                             : fmt::format("{:.2f} million", count / 1e6);
 }
 
-// What every rank holds as far as the model tells.
+// The bytes that every rank holds for the model.
 std::string held_text(const train::Needs& needs) {
   const std::int64_t all = needs.parameter_bytes + needs.gradient_bytes + needs.optimizer_bytes;
   return fmt::format("{}: parameters {}, gradients {}, residuals and moments {}", format_bytes(all),
@@ -73,8 +73,7 @@ std::string checkpoint_text(const train::Needs& needs) {
 std::string as_text(const train::Needs& needs, const train::ClusterNeeds& cluster,
                     const PlanOptions& options) {
   std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(needs.parameters));
-  text +=
-      fmt::format("{:<12} {}; activations and communication come to it\n", "every rank", held_text(needs));
+  text += fmt::format("{:<12} {}; activations and communication add to it\n", "every rank", held_text(needs));
   if (needs.seen) text += fmt::format("{:<12} {}\n", "", seen_text(*needs.seen));
   text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(needs.checkpoint_bytes),
                       needs.checkpoint_bytes, checkpoint_text(needs));
@@ -86,11 +85,11 @@ std::string as_text(const train::Needs& needs, const train::ClusterNeeds& cluste
       "{:<12} {}\n", "memory limit",
       cluster.memory_bytes > 0
           ? format_bytes(cluster.memory_bytes) + " of a worker: a fifth above what was logged, and /dev/shm"
-          : "not known before a run: train a few steps (run.steps=20) and ask again");
+          : "unknown before a run: train a few steps (run.steps=20) and plan again");
   return text;
 }
 
-// Of what Kubernetes reads: a whole number of Mi.
+// For Kubernetes: a whole number of Mi.
 std::string mebibytes(std::int64_t bytes) {
   return fmt::format("{}Mi", (bytes + (1 << 20) - 1) >> 20);
 }
@@ -111,7 +110,7 @@ std::string as_values(const train::Needs& needs, const train::ClusterNeeds& clus
   } else {
     text += fmt::format(
         "# worker.resources.limits.memory is known after a run of a few steps. Every rank holds {}\n"
-        "# (where it trains on a GPU, there), and activations with it.\n",
+        "# (in GPU memory where it trains on a GPU), and activations as well.\n",
         held_text(needs));
   }
   return text;
@@ -137,11 +136,11 @@ ExitCode plan(const PlanOptions& options) {
 
 void add_plan(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand(
-      "plan", "Say what a configuration needs: bytes of ranks and checkpoint, grace of a stop");
+  CLI::App* command = add_command(app, "plan");
   command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
   command
-      ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume takes in a second")
+      ->add_option("--write-rate", options->write_rate,
+                   "Bytes that the checkpoint volume accepts in a second")
       ->capture_default_str();
   command->add_option("--slots", options->slots, "Ranks of one worker (slotsPerWorker)")
       ->capture_default_str();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/ranks.h"
 #include "memory/ledger.h"
 
 namespace ebb::cli {
@@ -27,10 +28,8 @@ ExitCode run(const PreflightOptions& options, comm::World& world) {
 
 void add_preflight(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PreflightOptions>();
-  CLI::App* command = app.add_subcommand(
-      "preflight",
-      "Try under mpirun what a run will need of its hosts, before it starts: a table and one code");
-  command->add_option("--ranks", options->ranks, "Ranks that have to be there; 0: as parallel.ranks says")
+  CLI::App* command = add_command(app, "preflight");
+  command->add_option("--ranks", options->ranks, "Number of ranks to expect; 0: as parallel.ranks says")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();

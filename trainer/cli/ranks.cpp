@@ -1,40 +1,33 @@
+#include "cli/ranks.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <new>
 #include <thread>
 
-#include "cli/commands.h"
 #include "comm/agree.h"
 #include "memory/cuda_library.h"
 #include "train/config.h"
 
 namespace ebb::cli {
 
-void report(const std::string& message) {
-  std::fflush(stdout);
-  const std::string text = "ebb: " + message + "\n";
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
-}
-
 namespace {
 
-// Ranks may meet one fault at the same moment (a damaged shard, a full disk). Each waits for its turn; the
-// lowest speaks and ends all, which ends the others in their wait: the message is printed once.
+// Ranks may find the same fault at the same moment (a damaged shard, a full disk). Each waits for its turn.
+// The lowest prints its message and ends all ranks while the others still wait, so it is printed once.
 void wait_for_turn(int rank) {
   constexpr auto kTurn = std::chrono::milliseconds(300);  // longer than end_all() takes
-  constexpr int kMostTurns = 20;
-  std::this_thread::sleep_for(std::min(rank, kMostTurns) * kTurn);
+  constexpr int kMaxTurns = 20;
+  std::this_thread::sleep_for(std::min(rank, kMaxTurns) * kTurn);
 }
 
 }  // namespace
 
 train::Config load_on_ranks(comm::World& world, const std::string& file,
                             const std::vector<std::string>& overrides) {
-  constexpr double kTimeout_s = 300;  // before the configuration is read, and with it the run's own limit
+  constexpr double kTimeout_s = 300;  // used until the configuration with its own timeout is read
   train::Config config;
   comm::agree(world, kTimeout_s, [&] {
     train::load(config, file, overrides);
@@ -58,12 +51,12 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
   try {
     return body(world);
   } catch (const comm::ReportedElsewhere& error) {
-    return error.code();  // every rank is on its way out with this code
+    return error.code();  // every rank ends with this code
   } catch (const Error& error) {
     return end_with(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return end_with(ExitCode::memory,
-                    "the system refuses memory for something small; look at what else runs on this machine");
+                    "the system refuses a small allocation; check which other programs use its memory");
   } catch (const std::exception& error) {
     return end_with(ExitCode::internal, std::string("internal error: ") + error.what());
   }

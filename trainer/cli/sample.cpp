@@ -100,7 +100,7 @@ ExitCode run(const SampleOptions& options) {
 }  // namespace
 
 void add_sample(CLI::App& app, Invocation& invocation) {
-  auto* command = app.add_subcommand("sample", "Draw new images (a PNG grid) or text from a checkpoint");
+  auto* command = add_command(app, "sample");
   auto options = std::make_shared<SampleOptions>();
   command
       ->add_option("checkpoint", options->checkpoint,

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/ranks.h"
 #include "comm/agree.h"
 #include "memory/block_cache.h"
 #include "memory/ledger.h"
@@ -19,7 +20,7 @@ struct TrainOptions {
 ExitCode run(const TrainOptions& options, comm::World& world) {
   train::Config config = load_on_ranks(world, options.config, options.overrides);
   comm::agree(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
-  // Tensors may outlive main's end in libraries' own static objects: the account has to outlive them.
+  // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.
   auto* ledger = new memory::Ledger;
   auto* cache = new memory::BlockCache;
   if (config.memory.host_cache) cache->set_limit(*config.memory.host_cache);
@@ -30,12 +31,11 @@ ExitCode run(const TrainOptions& options, comm::World& world) {
 }  // namespace
 
 void add_train(CLI::App& app, Invocation& invocation) {
-  auto* command =
-      app.add_subcommand("train", "Train as CONFIG says; start it by mpirun for more than one rank");
+  auto* command = add_command(app, "train");
   auto options = std::make_shared<TrainOptions>();
   command
       ->add_option("--ranks", options->ranks,
-                   "Ranks that have to be there (ebb launch gives its -n); 0: as parallel.ranks says")
+                   "Number of ranks to expect (ebb launch passes its -n); 0: as parallel.ranks says")
       ->check(CLI::NonNegativeNumber);
   command->add_option("config", options->config, "Configuration file (YAML)")->required();
   command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");

@@ -84,8 +84,7 @@ ExitCode run_import(const std::string& folder, const std::string& out) {
 
 void add_weights(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* exporting = app.add_subcommand(
-      "export", "Write a language model's weights as the folder that the library transformers loads");
+  CLI::App* exporting = add_command(app, "export");
   exporting
       ->add_option("checkpoint", options->checkpoint,
                    "A run's folder (its newest whole checkpoint) or a checkpoint's")
@@ -99,9 +98,7 @@ void add_weights(CLI::App& app, Invocation& invocation) {
 
   auto folder = std::make_shared<std::string>();
   auto out = std::make_shared<std::string>();
-  CLI::App* importing = app.add_subcommand(
-      "import",
-      "Check a folder of weights of the library transformers, and write a configuration that trains from it");
+  CLI::App* importing = add_command(app, "import");
   importing->add_option("folder", *folder, "Folder with config.json and model.safetensors (GPT-2, Llama)")
       ->required();
   importing->add_option("-o,--out", *out, "Configuration to write (YAML)")->required();

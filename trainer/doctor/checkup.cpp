@@ -13,10 +13,10 @@ namespace ebb::doctor {
 namespace {
 
 constexpr std::int64_t kMiB = 1 << 20, kGiB = 1 << 30;
-// A rank that does nothing holds about 120 MiB: LibTorch's code and Open MPI.
-constexpr std::int64_t kLeastMemory = 256 * kMiB, kGoodMemory = kGiB;
+// An idle rank holds about 120 MiB: the code of LibTorch and Open MPI.
+constexpr std::int64_t kMinMemory = 256 * kMiB, kGoodMemory = kGiB;
 constexpr std::int64_t kShmPerRank = 64 * kMiB;
-constexpr std::int64_t kLeastDisk = 200 * kMiB, kGoodDisk = 2 * kGiB;
+constexpr std::int64_t kMinDisk = 200 * kMiB, kGoodDisk = 2 * kGiB;
 constexpr double kClockSkew_s = 5;
 
 using Ranks = std::vector<const RankFacts*>;
@@ -40,7 +40,7 @@ std::string plural(std::int64_t n, const char* noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
-// The CPUs that the ranks of a host can have together.
+// The number of CPUs that the ranks of a host share.
 double usable_cpus(const RankFacts& host) {
   return host.quota > 0 ? std::min<double>(host.cpus, host.quota) : host.cpus;
 }
@@ -74,7 +74,7 @@ void examine_ranks(const std::vector<RankFacts>& ranks, const std::map<std::stri
   }
   if (latest - earliest > kClockSkew_s) {
     e.warn("clock", fmt::format("the ranks' clocks differ by {}", format_duration(latest - earliest)),
-           "let every host take its time from the same server (NTP): leases of run folders compare clocks");
+           "synchronise the hosts with one time server (NTP): leases of run folders compare clocks");
   } else if (hosts.size() > 1) {
     e.ok("clock", fmt::format("the ranks' clocks agree within {}", format_duration(kClockSkew_s)));
   }
@@ -106,7 +106,7 @@ void examine_cpus(const Ranks& there, const std::string& name, Examination& e) {
   if (threads * count > static_cast<int>(std::ceil(cpus))) {
     e.warn(name, each,
            count > static_cast<int>(cpus)
-               ? "more ranks than CPUs: they will wait for each other; start fewer"
+               ? "more ranks than CPUs: they will wait for each other; start fewer ranks"
                : fmt::format("more threads than CPUs: set OMP_NUM_THREADS={}", share));
   } else if (!host.f16c) {
     e.warn(name, each, "fp16 is slow on this CPU: precision.dtype=fp32 is faster");
@@ -129,15 +129,14 @@ void examine_memory(const Ranks& there, const std::string& name, Examination& e)
   } else {
     found += "; no control group limit";
   }
-  if (free < 0)
-    return e.warn(name, "the system does not say how much is free", "look whether /proc is mounted");
+  if (free < 0) return e.warn(name, "the system does not report free memory", "check that /proc is mounted");
   const std::int64_t each = std::max<std::int64_t>(0, free) / count;
   found += fmt::format("; {} for each of {}", format_bytes(each), plural(count, "rank"));
-  if (each < kLeastMemory) {
+  if (each < kMinMemory) {
     e.fail(name, ExitCode::memory, found,
            fmt::format("a rank needs {} before it holds any model: end other programs, raise the container's "
                        "limit, or start fewer ranks",
-                       format_bytes(kLeastMemory)));
+                       format_bytes(kMinMemory)));
   } else if (each < kGoodMemory) {
     e.warn(name, found,
            fmt::format("less than {} a rank: small models only; keep data.batch / data.micro_batches low",
@@ -158,8 +157,8 @@ void examine_shm(const Ranks& there, const std::string& name, Examination& e) {
       fmt::format("{} free of {}", format_bytes(host.shm_free), format_bytes(host.shm_total));
   if (host.shm_free < wanted) {
     e.warn(name, found,
-           fmt::format("{} are wanted for {}: docker run --shm-size, or an emptyDir of medium Memory at "
-                       "/dev/shm; clear what dead runs left",
+           fmt::format("{} are needed for {}: docker run --shm-size, or an emptyDir of medium Memory at "
+                       "/dev/shm; remove the files of dead runs",
                        format_bytes(wanted), plural(static_cast<std::int64_t>(there.size()), "rank")));
   } else {
     e.ok(name, found);
@@ -170,11 +169,11 @@ void examine_disk(const Ranks& there, const std::string& name, Examination& e) {
   const RankFacts& host = *there.front();
   const std::string found = fmt::format(
       "{} free in {}", host.disk_free < 0 ? "unknown" : format_bytes(host.disk_free), host.folder);
-  if (host.disk_free >= 0 && host.disk_free < kLeastDisk) {
+  if (host.disk_free >= 0 && host.disk_free < kMinDisk) {
     e.fail(name, ExitCode::storage, found,
            "make room, or point run.dir at another disk: checkpoints would not fit");
   } else if (!host.folder_writable) {
-    e.warn(name, found + ", not writable by us", "start in another folder, or set run.dir");
+    e.warn(name, found + ", not writable by this user", "start in another folder, or set run.dir");
   } else if (host.disk_free >= 0 && host.disk_free < kGoodDisk) {
     e.warn(name, found, "keep checkpoint.keep low, or point run.dir at another disk");
   } else {
@@ -196,7 +195,7 @@ void examine_devices(const Ranks& there, const std::string& name, Examination& e
   if (!host.driver.empty()) found += fmt::format("; driver for CUDA up to {}", host.driver);
   if (host.devices.size() < there.size()) {
     e.warn(name, found,
-           fmt::format("{} would share them: one rank a device is what NCCL takes",
+           fmt::format("{} would share them: NCCL takes one rank per device",
                        plural(static_cast<std::int64_t>(there.size()), "rank")));
   } else {
     e.ok(name, found);
@@ -221,20 +220,20 @@ void examine_mpi(const Ranks& there, const std::string& name, Examination& e) {
   if (of_mpirun == 0 || (of_library != 0 && of_mpirun != of_library)) {
     return e.fail(name, ExitCode::communication,
                   fmt::format("{}, but ebb is linked to another MPI ({})", found, host.versions),
-                  "put the mpirun of that MPI first on PATH: each rank would think that it is alone");
+                  "put the mpirun of that MPI first on PATH: with this one each rank would run alone");
   }
   if (host.root && !host.root_allowed) {
-    return e.warn(name, found + "; we are root, whom mpirun refuses",
+    return e.warn(name, found + "; mpirun refuses to run as root",
                   "use ebb launch, or: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
   }
   if (!host.remote_shell && of_mpirun < 5) {
-    return e.warn(name, found + "; no ssh, which this version wants even on one host",
+    return e.warn(name, found + "; ssh is missing, and this version needs it even on one host",
                   "use ebb launch, or mpirun --mca plm isolated");
   }
   if (!host.cross_memory && of_mpirun < 5) {
     return e.warn(
         name,
-        found + "; ranks may not read each other's memory (a container's rule), messages are copied twice",
+        found + "; the container forbids ranks to read each other's memory, so messages are copied twice",
         "use ebb launch, or mpirun --mca btl_vader_single_copy_mechanism none; allow SYS_PTRACE for full "
         "speed");
   }

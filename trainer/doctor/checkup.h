@@ -13,16 +13,16 @@ enum class Health { ok, warn, fail };
 struct Check {
   std::string name;  // "memory"
   Health health = Health::ok;
-  std::string found;             // what there is, with figures
-  std::string to_do;             // empty where all is well
-  ExitCode code = ExitCode::ok;  // what a run would end with; only of `fail`
+  std::string found;             // what was found, with figures
+  std::string to_do;             // how to fix it; empty where the check passes
+  ExitCode code = ExitCode::ok;  // with which a run would end; set for `fail` only
 };
 
-// Judges what the ranks saw, in rank order. A pure function of the facts: every rank comes to the same list.
+// Checks the facts of all ranks, given in rank order. A pure function, so every rank gets the same list.
 std::vector<Check> examine(const std::vector<RankFacts>& ranks);
 
-// What `ebb doctor` ends with: the code of the first failed check of the gravest kind (communication, memory,
-// storage, then others).
+// The exit code of `ebb doctor`: that of the gravest failed check, in the order communication, memory,
+// storage, others. ok where none failed.
 ExitCode exit_code(const std::vector<Check>& checks);
 
 std::string as_text(const std::vector<Check>& checks);

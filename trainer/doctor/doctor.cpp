@@ -2,18 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <vector>
 
 #include "doctor/checkup.h"
 #include "doctor/facts.h"
+#include "doctor/outcomes.h"
+#include "doctor/requirements.h"
+#include "doctor/try_on_ranks.h"
+#include "train/session.h"
 
 namespace ebb::doctor {
 namespace {
 
-constexpr auto kReplace = nlohmann::json::error_handler_t::replace;  // a folder's name need not be UTF-8
+constexpr auto kReplace = nlohmann::json::error_handler_t::replace;  // the name of a folder may not be UTF-8
 
 nlohmann::json as_json(const std::vector<RankFacts>& ranks, const std::vector<Check>& checks) {
   nlohmann::json list = nlohmann::json::array();
@@ -36,11 +43,41 @@ std::string time_now() {
   return text;
 }
 
+// What the run of `config` needs of these machines, and whether it is there.
+std::vector<Check> check_run(const comm::World& world, const train::Config& config,
+                             const std::vector<RankFacts>& ranks) {
+  const double timeout_s = config.parallel.timeout_s;
+  const std::vector<Outcome> opened = try_on_ranks(world, timeout_s, [&] {
+    train::check_inputs(config, world);
+    return std::string();
+  });
+  std::vector<Check> checks = {
+      summarize("data", opened, fmt::format("{}: train and test open on every rank", config.data.source))};
+  if (checks.front().health == Health::fail) return checks;
+  train::Needs needs;
+  CheckpointRoom room;
+  const std::vector<Outcome> computed = try_on_ranks(world, timeout_s, [&] {
+    needs = train::sizes(config, {});
+    room = checkpoint_room(config, needs);
+    // Every rank judges what rank 0 sees.
+    return fmt::format("{} {}", room.present, room.available);
+  });
+  if (Check failed = summarize("state", computed, ""); failed.health == Health::fail) {
+    checks.push_back(std::move(failed));
+    return checks;
+  }
+  std::istringstream(computed.front().found) >> room.present >> room.available;
+  std::ranges::move(check_requirements(config, needs, ranks), std::back_inserter(checks));
+  checks.push_back(check_room(room));
+  return checks;
+}
+
 }  // namespace
 
-ExitCode doctor(const comm::World& world, OutputForm form) {
-  const std::vector<RankFacts> ranks = facts_of_all(world, ".");
-  const std::vector<Check> checks = examine(ranks);
+ExitCode doctor(const comm::World& world, OutputForm form, const train::Config* config) {
+  const std::vector<RankFacts> ranks = facts_of_all(world, config != nullptr ? config->run.dir : ".");
+  std::vector<Check> checks = examine(ranks);
+  if (config != nullptr) std::ranges::move(check_run(world, *config, ranks), std::back_inserter(checks));
   if (world.rank() == 0) {
     const std::string text = form == OutputForm::json
                                  ? as_json(ranks, checks).dump(2, ' ', false, kReplace) + "\n"

@@ -1,13 +1,15 @@
 #pragma once
 #include "base/error.h"
 #include "comm/world.h"
+#include "train/config.h"
 
 namespace ebb::doctor {
 
 enum class OutputForm { table, json };
 
-// Examines the machines of all ranks. Rank 0 prints facts and checks to standard output. The code of the
-// gravest failed check, the same on every rank. Collective.
-ExitCode doctor(const comm::World& world, OutputForm form);
+// Examines the machines of all ranks and, with `config`, whether they have what its run needs. Rank 0 prints
+// facts and checks to standard output. Returns the code of the gravest failed check, the same on every rank.
+// Nothing is written to disk. With `config` the ledger has to be installed. Collective.
+ExitCode doctor(const comm::World& world, OutputForm form, const train::Config* config);
 
 }  // namespace ebb::doctor

@@ -23,7 +23,7 @@ std::string version_line() {
 }  // namespace
 
 std::vector<RankFacts> facts_of_all(const comm::World& world, const std::string& folder) {
-  // After the ranks have met, so that their clocks are read at one moment.
+  // A barrier first, so that all ranks read their clocks at the same moment.
   static_cast<void>(world.max_of_all(0, kGatherTimeout_s));
   RankFacts mine = inspect_machine(folder);
   mine.rank = world.rank();
@@ -40,12 +40,11 @@ std::vector<RankFacts> facts_of_all(const comm::World& world, const std::string&
     try {
       all.push_back(nlohmann::json::parse(text).get<RankFacts>());
     } catch (const nlohmann::json::exception& error) {
-      throw Error(
-          ExitCode::communication,
-          fmt::format("rank {} tells other facts than rank {}: they are not the same ebb; install the "
-                      "same one on every host",
-                      all.size(), world.rank()),
-          error);
+      throw Error(ExitCode::communication,
+                  fmt::format("rank {} reports other facts than rank {}: they run different versions of ebb; "
+                              "install the same one on every host",
+                              all.size(), world.rank()),
+                  error);
     }
   }
   return all;

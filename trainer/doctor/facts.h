@@ -7,8 +7,8 @@
 
 namespace ebb::doctor {
 
-// What each rank sees of its machine, in rank order; `folder`: whose disk counts. Collective.
-// Error(communication) where a rank is another version of ebb that tells other facts.
+// The facts that each rank reports about its machine, in rank order. `folder` selects the disk to examine.
+// Error(communication) where a rank runs another version of ebb with other facts. Collective.
 std::vector<RankFacts> facts_of_all(const comm::World& world, const std::string& folder);
 
 }  // namespace ebb::doctor

@@ -72,7 +72,7 @@ void inspect_memory(RankFacts& facts) {
   const memory::CgroupUse use = memory::Cgroup().read();
   facts.group_limit = use.limit;
   facts.group_used = use.used;
-  // Version 1 says "no limit" by a number that no machine has.
+  // Control groups of version 1 report "no limit" as a huge number.
   if (facts.memory_total > 0 && facts.group_limit > facts.memory_total) facts.group_limit = -1;
 }
 

@@ -6,32 +6,32 @@
 
 namespace ebb::doctor {
 
-// What one rank sees of its machine. Bytes; -1 where the system does not tell.
+// The facts that one rank finds about its machine. Sizes in bytes; -1 where the system does not report one.
 struct RankFacts {
   int rank = 0, size = 1, local_rank = 0, local_size = 1;
   bool launched = false;  // by mpirun or a scheduler
   std::string host;
-  std::string versions;  // of ebb and all it is linked to, in one line: has to be the same on every rank
+  std::string versions;  // of ebb and its libraries, in one line; has to be equal on every rank
 
   int cpus = 1;         // hardware threads of the machine
-  int bound_cpus = 1;   // of these, those that this rank may run on
+  int bound_cpus = 1;   // those of them that this rank may run on
   std::string mask;     // "0-3,8"
-  double quota = -1;    // CPUs that the control group grants; -1: no limit
-  int threads = 0;      // OMP_NUM_THREADS; 0: not set, ebb divides the CPUs among the ranks of a host
+  double quota = -1;    // CPUs that the control group allows; -1: no limit
+  int threads = 0;      // OMP_NUM_THREADS; 0: unset, ebb divides the CPUs of a host among its ranks
   std::string vectors;  // "AVX-512", "AVX2", "none"
   bool f16c = false;    // converts fp16 in hardware
 
   std::int64_t memory_total = -1, memory_available = -1;
   std::int64_t group_limit = -1, group_used = -1;  // of the control group
   std::int64_t shm_total = -1, shm_free = -1;      // /dev/shm
-  std::string folder;                              // whose disk is looked at
+  std::string folder;                              // on the disk that is examined
   std::int64_t disk_free = -1;
   bool folder_writable = false;
 
   std::string no_device;             // why there is no GPU; empty where there is one
-  std::string device_error;          // why the CUDA half of ebb does not open
+  std::string device_error;          // why libebb_cuda.so does not open
   std::vector<std::string> devices;  // their names
-  std::string driver;                // "13.0": the newest CUDA that it runs
+  std::string driver;                // "13.0": the newest CUDA version that it supports
 
   std::string mpirun, mpirun_version;
   bool root = false, root_allowed = false;
@@ -39,11 +39,11 @@ struct RankFacts {
   double time = 0;  // seconds since 1970, taken by all ranks at about the same moment
 };
 
-// Asks the system; `rank`, `host` and the like are the caller's to fill in. `folder`: whose disk counts;
-// where it is not there, what is there above it.
+// Examines this machine. The caller fills in `rank`, `host` and the like. `folder` selects the disk; where it
+// does not exist, its nearest existing parent does.
 RankFacts inspect_machine(const std::string& folder = ".");
 
-// A rank's facts on their way to the others, and for --json.
+// For sending facts to the other ranks, and for --json.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, rank, size, local_rank, local_size, launched, host, versions,
                                    cpus, bound_cpus, mask, quota, threads, vectors, f16c, memory_total,
                                    memory_available, group_limit, group_used, shm_total, shm_free, folder,

@@ -18,12 +18,12 @@ Outcome Outcome::parse(const std::string& text) {
   return nlohmann::json::parse(text).get<Outcome>();
 }
 
-Check judge(const std::string& name, const std::vector<Outcome>& outcomes, const std::string& found) {
+Check summarize(const std::string& name, const std::vector<Outcome>& outcomes, const std::string& found) {
   const auto failed = [](const Outcome& outcome) { return outcome.code != 0; };
   const auto first = std::ranges::find_if(outcomes, failed);
   if (first == outcomes.end()) return {name, Health::ok, found, {}, ExitCode::ok};
   const auto more = std::ranges::count_if(outcomes, failed) - 1;
-  // The message's first line is what happened, the rest what to do about it.
+  // The first line of the message says what happened, the rest how to fix it.
   const std::size_t end = first->message.find('\n');
   std::string to_do = end == std::string::npos ? "" : first->message.substr(end + 1);
   to_do.erase(0, to_do.find_first_not_of(' '));

@@ -26,7 +26,7 @@ std::filesystem::path SharedFolderProbe::file_of(int rank) const {
   return folder_ / fmt::format(".preflight-{}-{:05}", word_, rank);
 }
 
-// What a preflight that was killed has left.
+// Removes the files that a killed preflight left.
 void SharedFolderProbe::remove_old() const {
   constexpr auto kOld = std::chrono::minutes(10);
   std::error_code error;
@@ -49,18 +49,19 @@ void SharedFolderProbe::write(std::int64_t bytes) {
   file.commit();
 }
 
-void SharedFolderProbe::look_for(int ranks, double seconds) const {
+void SharedFolderProbe::wait_for_all(int ranks, double seconds) const {
   constexpr auto kBetween = std::chrono::milliseconds(100);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   for (int rank = 0; rank < ranks; ++rank) {
-    // Opening a file asks an NFS server anew, where looking into a folder may not.
+    // Opening a file asks the NFS server again; listing the folder may not.
     while (!std::ifstream(file_of(rank))) {
       if (std::chrono::steady_clock::now() >= end) {
         throw Error(
             ExitCode::storage,
-            fmt::format("what rank {} has written into {} is not seen here\n  run.dir has to be one folder "
-                        "that all hosts share (a claim with ReadWriteMany, NFS)",
-                        rank, folder_.string()));
+            fmt::format(
+                "this host does not see what rank {} has written into {}\n  run.dir has to be a folder "
+                "that all hosts share (a claim with ReadWriteMany, NFS)",
+                rank, folder_.string()));
       }
       std::this_thread::sleep_for(kBetween);
     }

@@ -5,18 +5,21 @@
 
 namespace ebb::doctor {
 
-// A rank's part of the question whether all ranks write into one folder. Each makes its file, which holds a
-// word that all know; when all are there, each looks for everybody's; then each removes its own.
+// Finds out whether all ranks write into the same folder; each rank has one. Each rank writes a file whose
+// name holds a word that all ranks share. Then each rank waits for the files of all ranks, and removes its
+// own.
 class SharedFolderProbe {
  public:
   SharedFolderProbe(std::filesystem::path folder, std::string word, int rank);
   ~SharedFolderProbe();
   SharedFolderProbe(const SharedFolderProbe&) = delete;
   SharedFolderProbe& operator=(const SharedFolderProbe&) = delete;
-  // The folder is made where it is not there; durable when it returns. Error(storage) names path and reason.
+  // Creates the folder where it is missing, and writes this rank's file durably. Error(storage) names path
+  // and reason.
   void write(std::int64_t bytes);
-  // Error(storage) names the first rank whose file is not seen within so long (NFS shows a new one late).
-  void look_for(int ranks, double seconds) const;
+  // Waits until the files of all ranks are visible; NFS shows a new file late. Error(storage) names the first
+  // rank whose file is missing after `seconds`.
+  void wait_for_all(int ranks, double seconds) const;
 
  private:
   void remove_old() const;

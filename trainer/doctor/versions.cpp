@@ -13,8 +13,8 @@
 namespace ebb::doctor {
 
 std::string mpi_library() {
-  // One of the few calls that MPI allows before MPI_Init. Open MPI's answer is one long line; what counts
-  // ends at the first comma.
+  // MPI allows this call before MPI_Init. Open MPI returns one long line; the version ends at the first
+  // comma.
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
   if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) return "unknown";

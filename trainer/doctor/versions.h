@@ -3,8 +3,8 @@
 
 namespace ebb::doctor {
 
-// Of what this program was built with; cuda and nccl are empty where it was built without CUDA. Neither
-// starts MPI nor opens a library.
+// The versions of this build; cuda and nccl are empty where it was built without CUDA. Does not initialise
+// MPI or open a library.
 struct Versions {
   std::string ebb, torch, cuda, nccl, mpi;
 };

@@ -37,7 +37,7 @@ class Socket {
   int fd_;
 };
 
-// 0, or errno of the failure.
+// Returns 0, or the errno of the failure.
 int connect_within(const addrinfo& address, int milliseconds) {
   const Socket socket(::socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.fd() < 0) return errno;
@@ -51,8 +51,8 @@ int connect_within(const addrinfo& address, int milliseconds) {
   return failure;
 }
 
-// Why the host does not answer; empty: it does.
-std::string silence(const std::string& host, int port) {
+// Returns why the host does not answer; empty where it answers.
+std::string connection_failure(const std::string& host, int port) {
   constexpr int kTryMilliseconds = 2000;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -81,7 +81,7 @@ std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
   if (hosts.empty())
     throw Error(
         ExitCode::usage,
-        fmt::format("{} names no host: a line of it is a name and, if you like, slots=N", path.string()));
+        fmt::format("{} names no host: each line is a host name, with slots=N if you like", path.string()));
   return hosts;
 }
 
@@ -101,9 +101,9 @@ void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seco
                     const std::function<void(const std::string&)>& say,
                     const std::function<bool(double)>& stop_within) {
   constexpr double kBetween_s = 0.5;
-  constexpr auto kSayEvery = std::chrono::seconds(15);
+  constexpr auto kReportEvery = std::chrono::seconds(15);
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-  auto next_word = Clock::now() + kSayEvery;
+  auto next_report = Clock::now() + kReportEvery;
   struct Missing {
     std::string host, why;
   };
@@ -111,8 +111,8 @@ void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seco
   for (const std::string& host : hosts) missing.push_back({host, "not tried yet"});
   for (;;) {
     std::erase_if(missing, [&](Missing& one) {
-      // Each try takes a while: the time may be over before all had one more.
-      if (Clock::now() < end) one.why = silence(one.host, port);
+      // A try takes up to 2 s: the time may be over before each host has had another one.
+      if (Clock::now() < end) one.why = connection_failure(one.host, port);
       return one.why.empty();
     });
     std::vector<std::string> reasons;
@@ -123,18 +123,18 @@ void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seco
       for (const Missing& one : missing) advice += pod_advice(one.host);
       throw Error(
           ExitCode::communication,
-          fmt::format("{} of {} hosts did not answer on port {} within {:g} s: {}. Are they started, and "
-                      "does sshd run there?{}",
+          fmt::format("{} of {} hosts did not answer on port {} within {:g} s: {}. Check that they are "
+                      "started and run sshd.{}",
                       missing.size(), hosts.size(), port, seconds, fmt::join(reasons, ", "), advice));
     }
-    if (Clock::now() >= next_word) {
+    if (Clock::now() >= next_report) {
       say(fmt::format("waiting for {} of {} hosts: {}", missing.size(), hosts.size(),
                       fmt::join(reasons, ", ")));
-      next_word += kSayEvery;
+      next_report += kReportEvery;
     }
     if (stop_within(kBetween_s))
       throw Error(ExitCode::stopped,
-                  fmt::format("stopped while waiting for {} of {} hosts: nothing was begun", missing.size(),
+                  fmt::format("stopped while waiting for {} of {} hosts: no rank was started", missing.size(),
                               hosts.size()));
   }
 }

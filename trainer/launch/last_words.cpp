@@ -22,8 +22,8 @@ bool take_number(std::string_view& text, int& value) {
   return true;
 }
 
-// "rank 1 of 2 on HOST: what happened"; else all of it is what happened.
-void of_rank(std::string_view text, LastWords& words) {
+// Parses "rank 1 of 2 on HOST: MESSAGE"; other text is the message as a whole.
+void parse_rank_error(std::string_view text, LastWords& words) {
   std::string_view rest = text;
   int rank = 0, ranks = 0;
   if (take(rest, "rank ") && take_number(rest, rank) && take(rest, " of ") && take_number(rest, ranks) &&
@@ -36,11 +36,11 @@ void of_rank(std::string_view text, LastWords& words) {
     }
   }
   words.text = text;
-  words.rank_has_spoken = true;
+  words.rank_reported = true;
 }
 
-// "  Remote daemon: [[1644,0],1] on node HOST", of a paragraph on a connection that was lost.
-void of_daemon(std::string_view text, LastWords& words) {
+// Parses "  Remote daemon: [[1644,0],1] on node HOST", from mpirun's paragraph on a lost connection.
+void parse_lost_daemon(std::string_view text, LastWords& words) {
   constexpr std::string_view kOn = " on node ";
   const std::size_t begin = text.find_first_not_of(' ');
   const std::size_t at = text.find(kOn);
@@ -49,7 +49,7 @@ void of_daemon(std::string_view text, LastWords& words) {
     return;
   const std::string_view host = text.substr(at + kOn.size());
   words.loss = fmt::format("the connection to host {} was lost: it, its pod or its sshd has ended", host);
-  if (words.rank_has_spoken || !words.text.empty()) return;
+  if (words.rank_reported || !words.text.empty()) return;
   words.host = host;
   words.text = words.loss;
 }
@@ -61,8 +61,8 @@ bool begins_notice(std::string_view text) {
   return (take(text, "mpirun") || take(text, "prterun")) && text.starts_with(kNoticed);
 }
 
-// "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
-void of_mpirun(std::string_view text, LastWords& words) {
+// Parses "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
+void parse_mpirun_notice(std::string_view text, LastWords& words) {
   if (!begins_notice(text)) return;
   std::string_view rest = text.substr(text.find(' '));
   int rank = 0, pid = 0;
@@ -79,18 +79,18 @@ void of_mpirun(std::string_view text, LastWords& words) {
 void LastWordsFinder::feed(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);
-    begun_ += text.substr(at, end == std::string_view::npos ? end : end - at);
-    if (begun_.size() > kLongestLine) begun_.resize(kLongestLine);
+    partial_line_ += text.substr(at, end == std::string_view::npos ? end : end - at);
+    if (partial_line_.size() > kLongestLine) partial_line_.resize(kLongestLine);
     if (end == std::string_view::npos) return;
-    while (!begun_.empty() && begun_.back() == '\r') begun_.pop_back();
+    while (!partial_line_.empty() && partial_line_.back() == '\r') partial_line_.pop_back();
     at = end + 1;
     // Version 5 breaks this line before "signal".
-    if (begins_notice(begun_) && begun_.ends_with(" exited on")) {
-      begun_ += ' ';
+    if (begins_notice(partial_line_) && partial_line_.ends_with(" exited on")) {
+      partial_line_ += ' ';
       continue;
     }
-    line(begun_);
-    begun_.clear();
+    line(partial_line_);
+    partial_line_.clear();
   }
 }
 
@@ -100,15 +100,15 @@ void LastWordsFinder::line(std::string_view line) {
     if (found_.text.empty()) found_.text = line;
   } else if (line.find("unable to reliably start one or more daemons") != std::string_view::npos ||
              line.find("unable to launch the specified application") != std::string_view::npos) {
-    found_.start = LastWords::Start::not_made;
+    found_.start = LastWords::Start::failed;
     if (found_.text.empty()) found_.text = line;
   } else if (line.find("lost communication with a remote daemon") != std::string_view::npos) {
     found_.host_lost = true;
-  } else if (!found_.rank_has_spoken && take(line, "ebb: ")) {
-    of_rank(line, found_);
+  } else if (!found_.rank_reported && take(line, "ebb: ")) {
+    parse_rank_error(line, found_);
   } else {
-    if (!found_.rank_has_spoken) of_mpirun(line, found_);
-    of_daemon(line, found_);
+    if (!found_.rank_reported) parse_mpirun_notice(line, found_);
+    parse_lost_daemon(line, found_);
   }
 }
 

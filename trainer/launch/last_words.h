@@ -4,22 +4,22 @@
 
 namespace ebb::launch {
 
-// What a run said of its end: the first error of a rank, or what mpirun said where no rank could.
+// How a run explained its end: the first error of a rank, or mpirun's message where no rank printed one.
 struct LastWords {
-  int rank = -1;     // -1: not of one rank
-  std::string host;  // empty: not known
-  std::string text;  // one line, without "ebb: rank 1 of 2 on HOST: "; empty: nothing was said
-  enum class Start { made, not_made, no_slots };
-  Start start = Start::made;     // whether mpirun could start the ranks
-  bool host_lost = false;        // mpirun says that it lost a host
-  std::string loss{};            // and which one; kept where a rank speaks, before or after
-  bool rank_has_spoken = false;  // else `text` is mpirun's
+  int rank = -1;     // -1: the error belongs to no single rank
+  std::string host;  // empty: unknown
+  std::string text;  // one line, without "ebb: rank 1 of 2 on HOST: "; empty: no message
+  enum class Start { succeeded, failed, no_slots };
+  Start start = Start::succeeded;  // of the ranks, by mpirun
+  bool host_lost = false;          // mpirun reports a lost host
+  std::string loss{};              // which host; kept even if a rank prints an error too
+  bool rank_reported = false;      // `text` is a rank's; else it is mpirun's
 
-  // With an error of its own, or as mpirun has noticed.
-  [[nodiscard]] bool a_rank_ended() const { return rank_has_spoken || rank >= 0; }
+  // A rank printed an error, or mpirun reported that a rank ended.
+  [[nodiscard]] bool a_rank_ended() const { return rank_reported || rank >= 0; }
 };
 
-// Finds them in what mpirun and the ranks write to standard error.
+// Extracts the last words from what mpirun and the ranks write to standard error.
 class LastWordsFinder {
  public:
   void feed(std::string_view text);
@@ -28,7 +28,7 @@ class LastWordsFinder {
  private:
   void line(std::string_view line);
   LastWords found_;
-  std::string begun_;  // a line without its end yet
+  std::string partial_line_;
 };
 
 }  // namespace ebb::launch

@@ -15,6 +15,7 @@
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
 #include "config/document.h"
+#include "launch/core_program.h"
 #include "launch/hosts.h"
 #include "launch/restarts.h"
 #include "launch/stored_verdict.h"
@@ -31,8 +32,9 @@ constexpr int kStoppedEarly = 128 + SIGUSR1;  // a rank that SIGUSR1 met before 
 double seconds_of(const char* option, const std::string& text) {
   const auto seconds = parse_duration(text);
   if (seconds) return *seconds;
-  throw Error(ExitCode::usage,
-              fmt::format("launch: {} {} is no time: give a number with a unit, such as 600s", option, text));
+  throw Error(
+      ExitCode::usage,
+      fmt::format("launch: {} {} is not a duration: give a number with a unit, such as 600s", option, text));
 }
 
 std::vector<std::string> hosts_of(const LaunchOptions& options) {
@@ -54,7 +56,7 @@ void require_ranks(const LaunchOptions& options, const train::Config& config) {
                           options.plan.ranks, options.config, config.parallel.ranks));
 }
 
-// Of the newest whole checkpoint; -1 where there is none, or storage does not say.
+// The step of the newest whole checkpoint; -1 where there is none or storage does not answer.
 std::int64_t saved_step(const std::filesystem::path& run) {
   try {
     for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints"))
@@ -66,13 +68,13 @@ std::int64_t saved_step(const std::filesystem::path& run) {
 
 Ending repeated(const StoredVerdict& stored) {
   return {{stored.code,
-           fmt::format("attempt {} ended on {} with code {} and would again: {}\n  another attempt "
-                       "(--attempt, in the chart job.attempt) or a changed configuration is tried anew",
+           fmt::format("attempt {} ended on {} with code {} and would do so again: {}\n  another attempt "
+                       "(--attempt; job.attempt in the chart) or a changed configuration is tried again",
                        stored.job.attempt, stored.time, static_cast<int>(stored.code), stored.message)},
           {stored.rank, stored.host, stored.message}};
 }
 
-// What was found out is kept for who starts the same job again.
+// Keeps a final failure for the next start of the same job.
 void store_final_verdict(const std::filesystem::path& run, const JobIdentity& job, const Ending& ending,
                          const Report& report) {
   if (ending.verdict.code == ExitCode::ok) return remove_verdict(run);
@@ -82,25 +84,25 @@ void store_final_verdict(const std::filesystem::path& run, const JobIdentity& jo
     store_verdict(run, {ending.verdict.code, join_lines(message), ending.words.rank, ending.words.host,
                         utc_now(), job});
   } catch (const Error& error) {
-    report(fmt::format("warning: the end of this attempt is not stored, and it may be tried again: {}",
+    report(fmt::format("warning: cannot store the result of this attempt, so it may be tried again: {}",
                        error.what()));
   }
 }
 
-// mpirun with a command of this program on the run's configuration.
+// mpirun with a command of ebb-core on the run's configuration.
 LaunchLine line_for(const LaunchHost& host, const LaunchOptions& options, std::vector<std::string> command) {
-  command.insert(command.begin(), own_binary());
+  command.insert(command.begin(), core_program());
   command.push_back(options.config);
   command.insert(command.end(), options.overrides.begin(), options.overrides.end());
   return mpirun_line(host, options.plan, command);
 }
 
-// All of `ebb launch`, up to what is done about its end.
+// All of `ebb launch` except for reporting its end.
 Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals, const Report& report) {
   const std::vector<std::string> hosts = hosts_of(options);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
-  // Once, here, instead of a message from every rank.
+  // Reported once here instead of by every rank.
   train::Config config;
   train::load(config, options.config, options.overrides);
   require_ranks(options, config);
@@ -137,8 +139,8 @@ Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals, cons
     const RunEnd end = once();
     return {verdict(end), end.words};
   }
-  Ending ending = keep_going({once, wait, [&] { return saved_step(run); }, stop_within, report},
-                             options.restarts, pause_s);
+  Ending ending = run_with_restarts({once, wait, [&] { return saved_step(run); }, stop_within, report},
+                                    options.restarts, pause_s);
   store_final_verdict(run, job, ending, report);
   return ending;
 }
@@ -146,9 +148,9 @@ Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals, cons
 }  // namespace
 
 ExitCode launch(LaunchOptions options, const Report& report) {
-  // From here on to the message that it leaves: another request to stop on the way changes nothing.
+  // Held until the final message is written, so that another request to stop does not interrupt it.
   const SignalsHeld signals;
-  // Another launcher of the same run is one to wait for, and its folder none to leave a verdict in.
+  // Wait for another launcher of the same run; leave no verdict in its folder.
   if (options.supervise) options.overrides.emplace_back("run.when_held=wait");
   const auto leave_message = [&](ExitCode code, const LastWords& words) {
     if (options.termination_message.empty()) return;
@@ -158,8 +160,8 @@ ExitCode launch(LaunchOptions options, const Report& report) {
   try {
     const Ending ending = run_to_end(options, signals, report);
     LastWords words = ending.words;
-    // Of a kill for lack of memory mpirun tells no more than the signal.
-    if (words.text.empty() || (ending.verdict.code == ExitCode::memory && !words.rank_has_spoken))
+    // For a kill for lack of memory, mpirun reports only the signal.
+    if (words.text.empty() || (ending.verdict.code == ExitCode::memory && !words.rank_reported))
       words.text = ending.verdict.message;
     if (!options.print_only) leave_message(ending.verdict.code, words);
     if (!ending.verdict.message.empty()) report(ending.verdict.message);

@@ -64,7 +64,7 @@ std::string mpirun_version(const std::string& mpirun) {
   std::array<char, 256> text{};
   if (!pipe || std::fgets(text.data(), text.size(), pipe.get()) == nullptr) return {};
   std::string first(text.data());
-  // Read to the end, so that the program is not ended by a broken pipe.
+  // Read to the end: a closed pipe would kill the program.
   while (std::fgets(text.data(), text.size(), pipe.get()) != nullptr) {
   }
   while (!first.empty() && first.back() == '\n') first.pop_back();
@@ -78,24 +78,12 @@ int usable_cores() {
   std::set<std::string> cores;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &mask)) continue;
-    // All hardware threads of a core give the same list.
+    // All hardware threads of a core report the same list.
     std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
     std::string siblings;
     cores.insert(std::getline(file, siblings) ? siblings : fmt::format("cpu {}", cpu));
   }
   return std::max<int>(1, static_cast<int>(cores.size()));
-}
-
-std::string own_binary() {
-  std::error_code error;
-  const fs::path path = fs::read_symlink("/proc/self/exe", error);
-  if (error || !fs::exists(path)) {
-    throw Error(
-        ExitCode::internal,
-        fmt::format("the program's own file is gone ({}): was it rebuilt or removed just now? Start it again",
-                    error ? error.message() : path.string()));
-  }
-  return path.string();
 }
 
 LaunchHost inspect_launch_host() {
@@ -106,8 +94,8 @@ LaunchHost inspect_launch_host() {
   const std::string version = mpirun_version(host.mpirun);
   host.major = major_of(version);
   if (host.major == 0) {
-    throw Error(ExitCode::usage, fmt::format("{} is not Open MPI's mpirun: it calls itself \"{}\"{}",
-                                             host.mpirun, version, kInstall));
+    throw Error(ExitCode::usage, fmt::format("{} is not Open MPI's mpirun: it reports \"{}\"{}", host.mpirun,
+                                             version, kInstall));
   }
   host.slots = usable_cores();
   host.root = ::geteuid() == 0;

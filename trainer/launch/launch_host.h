@@ -3,31 +3,28 @@
 
 namespace ebb::launch {
 
-// What decides how mpirun is called on this host.
+// The properties of this host that decide mpirun's arguments.
 struct LaunchHost {
   std::string mpirun;  // full path
   int major = 4;       // of Open MPI
-  int slots = 1;       // what Open MPI counts as slots: the cores (not hardware threads) that we may use
-  bool root = false;   // Open MPI starts nothing for root without being told so
+  int slots = 1;       // as Open MPI counts them: cores, not hardware threads, that this process may use
+  bool root = false;   // Open MPI refuses root unless two variables allow it
   bool remote_shell = true;  // ssh or rsh is on PATH
-  bool placed = false;       // a scheduler or a host file says where ranks go
-  bool cross_memory = true;  // a process may read another's memory (forbidden in some containers)
+  bool placed = false;       // a scheduler or a host file places the ranks
+  bool cross_memory = true;  // a process may read the memory of another (some containers forbid it)
 };
 
-// Finds mpirun and asks the system. Error(usage), saying what to install, where there is no mpirun or it is
-// another MPI's.
+// Finds mpirun on PATH and examines the host. Error(usage) where mpirun is missing or belongs to another MPI;
+// the message says what to install.
 LaunchHost inspect_launch_host();
 
-// Full path of a program on PATH, empty when there is none.
+// Full path of a program on PATH; empty where it is missing.
 std::string find_on_path(const std::string& program);
 // "mpirun (Open MPI) 4.1.4", the first line of `mpirun --version`; empty when it cannot be run.
 std::string mpirun_version(const std::string& mpirun);
-// Cores, hardware threads of one core counted once, that this process may run on; at least 1.
+// Number of cores that this process may run on, at least 1. The hardware threads of a core count once.
 int usable_cores();
-// Whether a process may read another's memory, as Open MPI does for large messages: some containers forbid
-// it.
+// Whether a process may read the memory of another, as Open MPI does for large messages.
 bool may_read_process_memory();
-// Full path of the running program. Error(internal) when its file was removed or replaced meanwhile.
-std::string own_binary();
 
 }  // namespace ebb::launch

@@ -14,15 +14,16 @@ LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
   const auto add = [&line](std::initializer_list<const char*> words) {
     line.argv.insert(line.argv.end(), words.begin(), words.end());
   };
-  // The spelling that versions 4 and 5 both take.
+  // Open MPI 4 and 5 both accept this spelling.
   if (!placed && plan.ranks > host.slots) add({"--map-by", "slot:OVERSUBSCRIBE"});
   if (host.major < 5) {
-    // Version 4 looks for ssh even where all ranks are on this host; 5 does not, and has no such component.
+    // Version 4 looks for ssh even where all ranks are on this host. Version 5 does not, and lacks the
+    // component.
     if (!placed && !host.remote_shell) add({"--mca", "plm", "isolated"});
     if (!host.cross_memory) add({"--mca", "btl_vader_single_copy_mechanism", "none"});
   }
-  // Named again where its own variable says so: version 5 reads the variables of 4 no more, and would put all
-  // ranks here.
+  // Given even where a variable of version 4 names it: version 5 ignores that variable and would start all
+  // ranks on this host.
   if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
   for (const std::string& name : plan.forward) add({"-x", name.c_str()});
   add({"-n"});

@@ -13,19 +13,19 @@ struct LaunchLine {
   std::vector<std::string> argv;
 };
 
-// Where ranks go beyond this host, and what goes with them.
+// How many ranks to start, on which hosts, and with which variables.
 struct LaunchPlan {
   int ranks = 1;
-  std::string hostfile;              // Open MPI's; empty: this host alone, or where its own variables say
-  std::vector<std::string> forward;  // names of variables that ranks on other hosts get too
+  std::string hostfile;              // Open MPI's; empty: this host, or as Open MPI's own variables say
+  std::vector<std::string> forward;  // names of variables to pass on to ranks on other hosts
 };
 
-// The plan's ranks of `program`: they are bound to no core (each has threads of its own), root is allowed,
-// more ranks than cores are allowed, and no remote shell is needed on a host alone.
+// The mpirun command that starts `program` as the plan says. Ranks are bound to no core, since each has
+// several threads. Root and more ranks than cores are allowed. A single host needs no remote shell.
 LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
                        const std::vector<std::string>& program);
 
-// The line as a person can type it into a shell: quoted, the environment in front.
+// The command as a person can type it into a shell: the environment first, each word quoted.
 std::string shell_line(const LaunchLine& line);
 
 }  // namespace ebb::launch

@@ -6,25 +6,25 @@
 namespace ebb::launch {
 namespace {
 
-constexpr std::size_t kLargestBlock = 8192;  // mpirun's longest paragraph is a fourth of this
+constexpr std::size_t kMaxBlock = 8192;  // four times mpirun's longest paragraph
 
 // Of Open MPI 4 and 5. Version 5 calls its mpirun "prterun" and breaks lines elsewhere.
 constexpr std::array<std::string_view, 5> kNoisyParagraphs = {
     "terminated normally, but", "MPI_ABORT was invoked on", "exited with non-zero status,",
     "mpirun has exited due to process rank", "prterun has exited due to process rank"};
 
-// Of whole lines outside paragraphs.
+// For whole lines outside of paragraphs.
 bool is_noise(std::string_view line) {
   return line.starts_with("mpirun: Forwarding signal ") ||
          line.find(" has sent help message help-") != std::string_view::npos ||
          line.find(" have sent help message help-") != std::string_view::npos ||
          line.find("Set MCA parameter \"orte_base_help_aggregate\" to 0") != std::string_view::npos ||
-         // Version 5 says so of ranks on one host without a network, which need none.
+         // Version 5 prints this for ranks on one host without a network; they need none.
          line.find("] Unable to find reachable pairing between local and remote interfaces") !=
              std::string_view::npos;
 }
 
-// Whether a line that begins so can turn out to be mpirun's.
+// Whether a line with this beginning may be mpirun's.
 bool may_be_noise(std::string_view begin) {
   constexpr std::string_view kForwarding = "mpirun: Forwarding signal ";
   return begin.empty() || begin.starts_with('-') || begin.starts_with('[') ||
@@ -41,7 +41,7 @@ std::string NoiseFilter::feed(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '\0') continue;  // version 5 writes one after some paragraphs
-    if (middle_) {            // of a line that is not mpirun's
+    if (middle_) {            // in a line that is not mpirun's
       out += c;
       if (c == '\n') middle_ = false;
       continue;
@@ -53,7 +53,7 @@ std::string NoiseFilter::feed(std::string_view text) {
       out += std::exchange(line_, {});
       middle_ = true;
     }
-    if (block_.size() + line_.size() > kLargestBlock) out += flush();
+    if (block_.size() + line_.size() > kMaxBlock) out += flush();
   }
   return out;
 }

@@ -9,18 +9,18 @@
 namespace ebb::launch {
 namespace {
 
-constexpr double kLongestPause_s = 300;
+constexpr double kMaxPause_s = 300;
 
 std::string checkpoint_text(std::int64_t step) {
   return step < 0 ? "from the beginning: there is no checkpoint yet"
                   : fmt::format("from the checkpoint of step {}", step);
 }
 
-// Why the run is not at its end, for the line that says that it is started again.
+// Why the run ended, for the message that announces the restart.
 std::string reason(const Verdict& verdict, const LastWords& words) {
   if (!verdict.message.empty()) return verdict.message;
   if (verdict.code == ExitCode::stopped)
-    return "a rank was asked to stop, as when its pod or host is taken away; the step's work was saved";
+    return "a rank was asked to stop, for example because its pod or host is removed; its step was saved";
   return fmt::format("ended with code {}{}{}", static_cast<int>(verdict.code), words.text.empty() ? "" : ": ",
                      words.text);
 }
@@ -37,12 +37,12 @@ std::optional<double> Restarts::pause(ExitCode code, std::int64_t saved_step) {
   step_ = std::max(step_, saved_step);
   if (spent_ >= limit_) return std::nullopt;
   double pause_s = pause_s_;
-  for (int i = 0; i < spent_ && pause_s < kLongestPause_s; ++i) pause_s *= 2;
+  for (int i = 0; i < spent_ && pause_s < kMaxPause_s; ++i) pause_s *= 2;
   ++spent_;
-  return std::min(pause_s, std::max(kLongestPause_s, pause_s_));
+  return std::min(pause_s, std::max(kMaxPause_s, pause_s_));
 }
 
-Ending keep_going(const Supervised& supervised, int restarts, double pause_s) {
+Ending run_with_restarts(const Supervised& supervised, int restarts, double pause_s) {
   Restarts granted(restarts, pause_s, supervised.saved_step());
   for (;;) {
     const RunEnd end = supervised.run();

@@ -9,16 +9,20 @@
 
 namespace ebb::launch {
 
-// Whether a run that has ended is started again, and after how long: after what another try may mend (a lost
-// rank or host, storage, a stop that one rank was asked for), so many times without a newer checkpoint.
+// Decides whether a run that has ended is started again, and after which pause. Retryable ends are a lost
+// rank or host, unreachable storage, and a stop that one rank was asked for. `limit` restarts are granted
+// without a newer checkpoint between them.
 class Restarts {
  public:
-  // `pause_s`: before the first; each further one without progress waits twice as long, at most five minutes.
+  // `pause_s`: before the first restart; it doubles with each restart without progress, up to five minutes.
   Restarts(int limit, double pause_s, std::int64_t saved_step)
       : limit_(limit), pause_s_(pause_s), step_(saved_step) {}
-  // Of a run that ended with `code`, when the newest checkpoint is of `saved_step`. nullopt: not again.
+  // The pause after a run that ended with `code`; `saved_step` is the step of the newest checkpoint. nullopt:
+  // the run is not started again.
   std::optional<double> pause(ExitCode code, std::int64_t saved_step);
-  [[nodiscard]] int spent() const { return spent_; }  // since the last progress, the one granted included
+  [[nodiscard]] int spent() const {
+    return spent_;
+  }  // since the last progress, including the last one granted
   [[nodiscard]] int limit() const { return limit_; }
   static bool is_retryable(ExitCode code);
 
@@ -29,22 +33,22 @@ class Restarts {
   int spent_ = 0;
 };
 
-// What keep_going works with; all of it is called on the calling thread.
+// The callbacks of run_with_restarts(), all called on its own thread.
 struct Supervised {
-  std::function<RunEnd()> run;                  // mpirun, once, to its end
-  std::function<void()> wait_for_hosts;         // before it is run again; an Error ends all
-  std::function<std::int64_t()> saved_step;     // of the newest checkpoint, -1: none
-  std::function<bool(double)> stop_within;      // waits; true: asked to stop meanwhile
-  std::function<void(const std::string&)> say;  // for a person
+  std::function<RunEnd()> run;                  // runs mpirun once, to its end
+  std::function<void()> wait_for_hosts;         // before each restart; may throw Error
+  std::function<std::int64_t()> saved_step;     // of the newest checkpoint; -1: none
+  std::function<bool(double)> stop_within;      // waits for seconds; true: a signal asked to stop
+  std::function<void(const std::string&)> say;  // prints a message
 };
 
-// How it all ended: what the command ends with, and what the last run said.
+// The verdict on the last run, and its last words.
 struct Ending {
   Verdict verdict;
   LastWords words;
 };
 
-// Runs it, and again as long as Restarts grants it and nobody asks to stop.
-Ending keep_going(const Supervised& supervised, int restarts, double pause_s);
+// Runs `supervised.run` until it succeeds, ends for good, uses up its restarts, or is asked to stop.
+Ending run_with_restarts(const Supervised& supervised, int restarts, double pause_s);
 
 }  // namespace ebb::launch

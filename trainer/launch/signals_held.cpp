@@ -35,7 +35,7 @@ SignalsHeld::SignalsHeld() {
 
 SignalsHeld::~SignalsHeld() {
   while (next() != 0) {
-  }  // what came meanwhile has been answered
+  }  // pending signals have been handled
   ::close(fd_);
   ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }

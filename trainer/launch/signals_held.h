@@ -3,9 +3,9 @@
 
 namespace ebb::launch {
 
-// For as long as it lives, SIGINT, SIGTERM, SIGUSR1, SIGCHLD and SIGHUP (if not ignored, as nohup does) are
-// read from a descriptor instead of ending the process. Made while the process has one thread; a program that
-// is started meanwhile has to be given back `before()` as its mask.
+// While it lives, SIGINT, SIGTERM, SIGUSR1, SIGCHLD and SIGHUP (unless ignored, as under nohup) do not end
+// the process: they are read from a descriptor. Construct it while the process has one thread. A program
+// started meanwhile needs `before()` as its signal mask.
 class SignalsHeld {
  public:
   SignalsHeld();
@@ -14,9 +14,9 @@ class SignalsHeld {
   SignalsHeld& operator=(const SignalsHeld&) = delete;
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] const sigset_t& before() const { return before_; }
-  // The next signal that came, 0 when there is none.
+  // The next pending signal; 0 where there is none.
   [[nodiscard]] int next() const;
-  // Waits for so long, or until one of them asks to stop: whether one did.
+  // Waits for a number of seconds or for a signal that asks to stop. True: there was one.
   [[nodiscard]] bool stop_within(double seconds) const;
 
  private:

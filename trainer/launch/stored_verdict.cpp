@@ -17,8 +17,8 @@
 namespace ebb::launch {
 namespace {
 
-constexpr std::array kFinal = {ExitCode::usage, ExitCode::data, ExitCode::memory, ExitCode::numerics,
-                               ExitCode::checkpoint};
+constexpr std::array kFinalCodes = {ExitCode::usage, ExitCode::data, ExitCode::memory, ExitCode::numerics,
+                                    ExitCode::checkpoint};
 
 std::filesystem::path path_in(const std::filesystem::path& run_folder) {
   return run_folder / "verdict.json";
@@ -52,7 +52,7 @@ std::string_view name(ExitCode code) {
 }  // namespace
 
 bool is_final(ExitCode code) {
-  return std::ranges::find(kFinal, code) != kFinal.end();
+  return std::ranges::find(kFinalCodes, code) != kFinalCodes.end();
 }
 
 std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folder) {
@@ -85,7 +85,7 @@ void store_verdict(const std::filesystem::path& run_folder, const StoredVerdict&
       {"configuration", verdict.job.configuration},
       {"version", verdict.job.version}};
   make_folders(run_folder);
-  // What a rank printed need not be UTF-8.
+  // A rank may print text that is not UTF-8.
   write_file_atomically(path_in(run_folder),
                         json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
@@ -114,9 +114,9 @@ std::string describe_end(ExitCode code, const LastWords& words) {
 }
 
 bool write_termination_message(const std::filesystem::path& file, const std::string& text) {
-  constexpr std::size_t kMost = 4096;
-  std::size_t size = std::min(text.size(), kMost - 1);
-  // Not in the middle of a character: those bytes are 10xxxxxx.
+  constexpr std::size_t kMaxBytes = 4096;
+  std::size_t size = std::min(text.size(), kMaxBytes - 1);
+  // Cut between characters: continuation bytes of UTF-8 are 10xxxxxx.
   if (size < text.size())
     while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
   std::ofstream out(file, std::ios::binary | std::ios::trunc);

@@ -8,20 +8,19 @@
 
 namespace ebb::launch {
 
-// What a job is to be told apart by from one that was changed since: what failed for good fails again only if
-// all of it is the same.
+// What identifies a job. A job that failed for good is refused only if all of this is unchanged.
 struct JobIdentity {
-  std::string attempt;        // a number or name that whoever starts it changes to have it tried anew
+  std::string attempt;        // a number or name; another one has the job tried again
   std::string configuration;  // digest of all keys, and the number of ranks
   std::string version;        // of ebb
   friend bool operator==(const JobIdentity&, const JobIdentity&) = default;
 };
 
-// A failure that another try cannot mend, kept in RUN/verdict.json for whatever starts the same job again.
+// A failure that a retry cannot fix. RUN/verdict.json keeps it for the next start of the same job.
 struct StoredVerdict {
   ExitCode code = ExitCode::internal;
   std::string message;  // one line
-  int rank = -1;        // -1: not of one rank
+  int rank = -1;        // -1: the failure belongs to no single rank
   std::string host;
   std::string time;  // UTC, ISO 8601
   JobIdentity job;
@@ -29,19 +28,19 @@ struct StoredVerdict {
 
 bool is_final(ExitCode code);  // 2, 3, 4, 6, 7
 
-// nullopt: there is none, or it cannot be read (a half file of another version is no reason not to train).
+// nullopt: there is none, or it cannot be read. A file of another version must not prevent training.
 std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folder);
 void store_verdict(const std::filesystem::path& run_folder, const StoredVerdict& verdict);
 void remove_verdict(const std::filesystem::path& run_folder);
 
-// Several lines as one, with semicolons.
+// Joins the lines of a text with semicolons.
 std::string join_lines(const std::string& text);
 
 // "code 4 (memory), rank 1 on HOST: what happened"
 std::string describe_end(ExitCode code, const LastWords& words);
 
-// Writes it into a file that Kubernetes reads (terminationMessagePath), at most 4096 bytes, in place: that
-// file is a mount. False where it cannot be written.
+// Writes a message for Kubernetes (terminationMessagePath), at most 4096 bytes. The file is a mount, so it is
+// written in place. False where it cannot be written.
 bool write_termination_message(const std::filesystem::path& file, const std::string& text);
 
 std::string utc_now();  // "2026-01-31T12:00:00Z"

@@ -25,16 +25,16 @@ extern char** environ;
 namespace ebb::launch {
 namespace {
 
-constexpr int kPatienceMs = 200;  // silence after which the begin of a paragraph is printed as it is
-// A request to stop that meets mpirun before it has started its ranks is lost: it is made again.
+constexpr int kHoldMs = 200;  // silence after which the beginning of a paragraph is printed as it is
+// A request to stop is lost if mpirun has not started its ranks yet, so it is repeated.
 constexpr int kAskAgainMs = 5000;
-constexpr int kLostLookMs = 1000;
-constexpr int kKillLookMs = 10'000;  // by how much a kill for lack of memory may be seen late
-// After mpirun has said that it lost a host it has to end; now and then it does not.
+constexpr int kLostPollMs = 1000;
+constexpr int kKillPollMs = 10'000;  // the delay with which a kill for lack of memory may be noticed
+// mpirun has to end after it reports a lost host; sometimes it does not.
 constexpr auto kEndOfALostRun = std::chrono::seconds(15);
-// Nor does it where a host is gone without a word: it waits for the answer of its daemon there, though the
-// ranks that are left have given up. This long they may take for what they leave behind. Nor, rarely, where
-// all ranks were killed while they ended: it has said so, and hangs.
+// Neither does it where a host disappears silently: it waits for its daemon there although the other ranks
+// have given up. They may take this long to clean up. In rare cases mpirun also hangs after it reports that
+// all ranks were killed while they ended.
 constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
 
 // A file descriptor that closes itself.
@@ -105,8 +105,7 @@ pid_t start(const LaunchHost& host, const LaunchLine& line, int error_pipe, cons
 void print(const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(STDERR_FILENO, text.data() + done, text.size() - done);
-    if (n < 0 && errno != EINTR && errno != EAGAIN)
-      return;  // nobody reads any more; the run is worth more than the text
+    if (n < 0 && errno != EINTR && errno != EAGAIN) return;  // the reader is gone; the run goes on without it
     if (n > 0) done += static_cast<std::size_t>(n);
   }
 }
@@ -126,8 +125,8 @@ void kill_orphans() {
   }
 }
 
-void act_on(int signal, pid_t mpirun, Attendance attendance, RunEnd& end, int& urgent,
-            const std::function<void(const std::string&)>& say) {
+void handle_signal(int signal, pid_t mpirun, Attendance attendance, RunEnd& end, int& urgent,
+                   const std::function<void(const std::string&)>& say) {
   const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && attendance == Attendance::person);
   if (may_be_urgent) ++urgent;
   if (end.stop_requests == 0) {
@@ -162,12 +161,12 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   write_end.close();
 
   RunEnd end;
-  std::optional<std::chrono::steady_clock::time_point> give_up;  // on an mpirun that has lost a host
-  int urgent = 0;  // requests to stop that may not be the same one again
+  std::optional<std::chrono::steady_clock::time_point> give_up;  // when mpirun is killed after a loss
+  int urgent = 0;                                                // SIGINT, and SIGTERM where a person attends
   NoiseFilter filter;
   LastWordsFinder finder;
   std::array<char, 16384> block{};
-  const auto pass_on = [&] {
+  const auto forward_output = [&] {
     ssize_t n = 0;
     while ((n = ::read(read_end.get(), block.data(), block.size())) > 0) {
       const std::string_view text(block.data(), static_cast<std::size_t>(n));
@@ -179,27 +178,27 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
     const bool lost = finder.found().host_lost, failed = finder.found().a_rank_ended();
-    const int patience = filter.holding()         ? kPatienceMs
-                         : end.stop_requests == 1 ? kAskAgainMs
-                         : lost || failed         ? kLostLookMs
-                                                  : kKillLookMs;
+    const int timeout_ms = filter.holding()         ? kHoldMs
+                           : end.stop_requests == 1 ? kAskAgainMs
+                           : lost || failed         ? kLostPollMs
+                                                    : kKillPollMs;
     if ((lost || failed) && !give_up)
       give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
     if (give_up && std::chrono::steady_clock::now() > *give_up) {
-      say(lost ? "mpirun has lost a host and does not end: ending it"
-               : "a rank has ended early, and mpirun does not end: a host may be gone. Ending it");
+      say(lost ? "mpirun has lost a host and does not end: ending mpirun"
+               : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
       give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
     }
     kills.look();
-    const int ready = ::poll(fds.data(), fds.size(), patience);
-    if (ready == 0 && patience == kAskAgainMs) ::kill(mpirun, SIGUSR1);
+    const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
+    if (ready == 0 && timeout_ms == kAskAgainMs) ::kill(mpirun, SIGUSR1);
     if (ready == 0) print(filter.flush());
-    if (fds[1].revents != 0) pass_on();
+    if (fds[1].revents != 0) forward_output();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
       if (signal != SIGCHLD) {
-        act_on(signal, mpirun, attendance, end, urgent, say);
+        handle_signal(signal, mpirun, attendance, end, urgent, say);
         continue;
       }
       int status = 0;
@@ -208,11 +207,11 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
       ended = true;
     }
   }
-  if (read_end.get() >= 0) pass_on();
+  if (read_end.get() >= 0) forward_output();
   print(filter.flush());
   kill_orphans();
   end.words = finder.found();
-  // Of this host, or as a neighbour of the killed rank has told of another.
+  // On this host, or on another one as a neighbour of the killed rank reported.
   end.out_of_memory =
       kills.killed_lately() || end.words.text.find(memory::kKilledForMemory) != std::string::npos;
   return end;

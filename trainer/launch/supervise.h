@@ -8,18 +8,19 @@
 
 namespace ebb::launch {
 
-// How a second request to stop is taken.
+// How a second request to stop is treated.
 enum class Attendance {
-  person,    // who presses Ctrl-C again wants the end at once
-  scheduler  // which sends SIGTERM as often as it likes, and kills when its patience is over
+  person,    // a second Ctrl-C or SIGTERM ends the run at once
+  scheduler  // sends SIGTERM repeatedly, and SIGKILL after its grace period
 };
 
-// Runs the line and waits for its end. mpirun gets a process group of its own, no standard input, our
-// standard output, and standard error by way of NoiseFilter; it is ended with SIGTERM should we die. While it
-// runs, SIGINT, SIGTERM, SIGHUP (if not ignored) and SIGUSR1 to us become SIGUSR1 to mpirun, which hands it
-// to every rank; after a SIGINT or SIGTERM a second one becomes SIGTERM to mpirun, each further one kills all
-// (SIGTERM only where a person attends). `say` is called with what is being done about a signal. The calling
-// thread has to be the only one of the process.
+// Runs mpirun and waits for its end. mpirun gets its own process group, no standard input and our standard
+// output; its standard error passes through NoiseFilter. It receives SIGTERM when this process dies.
+//
+// Signals: SIGINT, SIGTERM, SIGHUP (unless ignored) and SIGUSR1 to this process become SIGUSR1 to mpirun,
+// which passes it on to every rank. After a SIGINT or SIGTERM, a second one becomes SIGTERM to mpirun, and
+// each further one kills all ranks; SIGTERM counts only where a person attends. `say` gets a message about
+// each action. The calling thread has to be the only one of the process.
 RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const SignalsHeld& signals,
                       Attendance attendance, const std::function<void(const std::string&)>& say);
 

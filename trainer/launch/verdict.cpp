@@ -12,31 +12,31 @@ Verdict verdict(const RunEnd& end) {
   constexpr int kHostLost = 205;  // mpirun's: the connection to a daemon of it was lost
   if (end.code == kBySignal + SIGUSR1 && end.stop_requests > 0) {
     return {ExitCode::stopped,
-            "stopped before training had begun: nothing was to be saved; run it again to go on"};
+            "stopped before training began: there is nothing to save; run it again to continue"};
   }
   if (end.stop_requests >= 2 && end.code != 0 && end.code != static_cast<int>(ExitCode::stopped)) {
     return {
         ExitCode::communication,
-        "ended at once on request: steps since the last checkpoint are lost; run it again to go on from it"};
+        "ended at once on request: steps since the last checkpoint are lost; run it again to resume from it"};
   }
-  // mpirun's own failures share the numbers of ours: its 1 is no fault of ebb.
-  if (end.words.start == LastWords::Start::no_slots && !end.words.rank_has_spoken) {
+  // mpirun's own failures have codes that ebb uses too: its 1 is not a fault of ebb.
+  if (end.words.start == LastWords::Start::no_slots && !end.words.rank_reported) {
     return {
         ExitCode::usage,
         "mpirun has fewer slots than ranks: lower -n, or raise slots=N in the host file (the chart: workers "
         "x slotsPerWorker)"};
   }
-  if (end.words.start == LastWords::Start::not_made && !end.words.rank_has_spoken) {
+  if (end.words.start == LastWords::Start::failed && !end.words.rank_reported) {
     return {
         ExitCode::communication,
-        fmt::format("mpirun could not start ranks on every host (its code {}): a host is gone, refuses ssh, "
+        fmt::format("mpirun could not start ranks on every host (its code {}): a host is down, refuses ssh, "
                     "or has no ebb at the same path",
                     end.code)};
   }
-  // Whichever rank mpirun gives the code of: the one that was killed, or one that missed it.
-  // Version 5 gives 0 or 1 after it has lost a host, or has not reached it.
+  // mpirun returns the code of the killed rank, or of a rank that lost its connection to it.
+  // Version 5 returns 0 or 1 after it has lost a host or could not reach it.
   const bool host_lost =
-      end.words.host_lost && (end.code == 0 || (end.code == 1 && !end.words.rank_has_spoken));
+      end.words.host_lost && (end.code == 0 || (end.code == 1 && !end.words.rank_reported));
   const bool lost = host_lost || end.code == kBySignal + SIGKILL || end.code == kHostLost ||
                     end.code == static_cast<int>(ExitCode::communication);
   if (lost && end.out_of_memory) {
@@ -53,16 +53,16 @@ Verdict verdict(const RunEnd& end) {
   switch (end.code) {
     case kBySignal + SIGKILL:
       if (end.words.host_lost) break;
-      if (end.forced && end.words.rank_has_spoken) {
+      if (end.forced && end.words.rank_reported) {
         return {ExitCode::communication,
-                "a rank gave up and mpirun, which waited for a host that no longer answers, was ended"};
+                "a rank gave up; mpirun still waited for a host that no longer answers, and was ended"};
       }
       if (end.forced) {
         return {ExitCode::communication,
-                "a rank was killed or crashed, and mpirun, which told of it and did not end, was ended"};
+                "a rank was killed or crashed; mpirun reported it, did not end, and was ended"};
       }
       return {ExitCode::communication,
-              "a rank was killed (SIGKILL), by a person, a scheduler, or a container's memory limit: `ebb "
+              "a rank was killed (SIGKILL) by a person, a scheduler or a container's memory limit: `ebb "
               "doctor` shows that limit"};
     case kBySignal + SIGSEGV:
     case kBySignal + SIGABRT:
@@ -72,23 +72,23 @@ Verdict verdict(const RunEnd& end) {
       return {
           ExitCode::internal,
           fmt::format(
-              "a rank crashed (signal {}, {}): this is a fault of ebb or of a library below it; run it again "
-              "to go on from the last checkpoint",
+              "a rank crashed (signal {}, {}): this is a fault of ebb or of a library that it uses; run it "
+              "again to resume from the last checkpoint",
               end.code - kBySignal, ::strsignal(end.code - kBySignal))};
     default:
       break;
   }
-  // What a rank ended with, and has explained itself.
+  // The code of a rank, which has printed its own message.
   if ((end.code >= 0 && end.code <= static_cast<int>(ExitCode::storage)) ||
       end.code == static_cast<int>(ExitCode::stopped)) {
     return {static_cast<ExitCode>(end.code), {}};
   }
-  const bool mpirun_told = !end.words.text.empty() && !end.words.rank_has_spoken;
+  const bool has_mpirun_text = !end.words.text.empty() && !end.words.rank_reported;
   return {ExitCode::communication,
           fmt::format(
               "mpirun ended with code {}, which no rank of ebb gives: {}; `ebb doctor` checks this machine",
               end.code,
-              mpirun_told               ? end.words.text
+              has_mpirun_text           ? end.words.text
               : !end.words.loss.empty() ? end.words.loss
                                         : "a rank, or the connection to its host, was lost")};
 }

@@ -1,0 +1,87 @@
+#include "doctor/requirements.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace ebb::doctor {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kGiB = 1 << 30;
+
+RankFacts rank_on(const std::string& host, std::int64_t free) {
+  RankFacts facts;
+  facts.host = host;
+  facts.memory_available = free;
+  facts.no_device = "no NVIDIA driver";
+  return facts;
+}
+
+train::Needs needs_of(std::int64_t bytes) {
+  train::Needs needs;
+  needs.parameter_bytes = bytes / 4;
+  needs.gradient_bytes = bytes / 4;
+  needs.optimizer_bytes = bytes / 2;
+  return needs;
+}
+
+Check check_of(const train::Config& config, const train::Needs& needs, const std::vector<RankFacts>& ranks,
+               const std::string& name) {
+  const std::vector<Check> checks = check_requirements(config, needs, ranks);
+  const auto found = std::ranges::find(checks, name, &Check::name);
+  EXPECT_NE(found, checks.end()) << name;
+  return found == checks.end() ? Check{} : *found;
+}
+
+TEST(Requirements, TheStateOfAllRanksOfAHostHasToFitItsMemory) {
+  const train::Config config;
+  const std::vector<RankFacts> ranks = {rank_on("a", 4 * kGiB), rank_on("a", 4 * kGiB)};
+  EXPECT_EQ(check_of(config, needs_of(2 * kGiB), ranks, "state").health, Health::ok);
+  const Check fail = check_of(config, needs_of(3 * kGiB), ranks, "state");
+  EXPECT_EQ(fail.health, Health::fail);
+  EXPECT_EQ(fail.code, ExitCode::memory);
+  EXPECT_THAT(fail.found, HasSubstr("a has 4.00 GiB free for 2 of them"));
+  EXPECT_EQ(
+      check_of(config, needs_of(3 * kGiB), {rank_on("a", 4 * kGiB), rank_on("b", 4 * kGiB)}, "state").health,
+      Health::ok);
+}
+
+TEST(Requirements, TheLimitOfTheControlGroupCounts) {
+  RankFacts facts = rank_on("a", 8 * kGiB);
+  facts.group_limit = 2 * kGiB;
+  facts.group_used = kGiB;
+  EXPECT_EQ(check_of({}, needs_of(2 * kGiB), {facts}, "state").health, Health::fail);
+  EXPECT_EQ(check_of({}, needs_of(kGiB), {facts}, "state").health, Health::ok);
+}
+
+TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
+  train::Config config;
+  const std::vector<RankFacts> ranks = {rank_on("a", kGiB)};
+  EXPECT_EQ(check_of(config, {}, ranks, "device").health, Health::ok);
+  config.run.device = train::DeviceKind::cuda;
+  const Check fail = check_of(config, {}, ranks, "device");
+  EXPECT_EQ(fail.health, Health::fail);
+  EXPECT_EQ(fail.code, ExitCode::usage);
+  EXPECT_THAT(fail.found, HasSubstr("no NVIDIA driver"));
+}
+
+TEST(Requirements, AnotherNumberOfRanksIsAWarning) {
+  train::Config config;
+  EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::ok);
+  config.parallel.ranks = 4;
+  EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::warn);
+}
+
+TEST(Requirements, RoomIsForOneCheckpointMoreThanAreKept) {
+  EXPECT_EQ(check_room({kGiB, 3, 0, 4 * kGiB}).health, Health::ok);
+  EXPECT_EQ(check_room({kGiB, 3, 0, 4 * kGiB - 1}).code, ExitCode::storage);
+  EXPECT_EQ(check_room({kGiB, 3, 2, 2 * kGiB}).health, Health::ok) << "two are there already";
+  EXPECT_EQ(check_room({kGiB, 3, 9, kGiB - 1}).health, Health::fail) << "one is written in any case";
+  EXPECT_EQ(check_room({kGiB, 3, 0, -1}).health, Health::ok) << "the volume does not tell";
+}
+
+}  // namespace
+}  // namespace ebb::doctor

@@ -1,0 +1,57 @@
+#include "cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+
+namespace ebb::cli {
+namespace {
+
+int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+  // CLI11 throws --help and --version as errors of code 0. Everything else is a wrong command line.
+  if (error.get_exit_code() == 0) return app.exit(error);
+  report(std::string(error.what()) + "\n  see: ebb --help");
+  return static_cast<int>(ExitCode::usage);
+}
+
+}  // namespace
+
+CLI::App* add_command(CLI::App& app, std::string_view name) {
+  const auto command = std::ranges::find(kCommands, name, &Command::name);
+  if (command == kCommands.end())
+    throw Error(ExitCode::internal, "commands.h does not list the command " + std::string(name));
+  return app.add_subcommand(std::string(name), std::string(command->help));
+}
+
+void report(const std::string& message) {
+  std::fflush(stdout);
+  const std::string text = "ebb: " + message + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+int run_program(CLI::App& app, Invocation& invocation) {
+  const char* const first = invocation.argc > 1 ? invocation.argv[1] : "-";
+  const auto is_first = [&](const CLI::App* command) { return command->get_name() == first; };
+  if (first[0] != '-' && app.get_subcommands(is_first).empty()) {
+    report(std::string("there is no command \"") + first + "\"\n  see: ebb --help");
+    return static_cast<int>(ExitCode::usage);
+  }
+  try {
+    app.parse(invocation.argc, invocation.argv);
+    return static_cast<int>(invocation.run());
+  } catch (const CLI::ParseError& error) {
+    return report_usage(app, error);
+  } catch (const Error& error) {
+    report(error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    report(std::string("internal error: ") + error.what());
+    return static_cast<int>(ExitCode::internal);
+  }
+}
+
+}  // namespace ebb::cli

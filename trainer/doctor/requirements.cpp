@@ -1,0 +1,97 @@
+#include "doctor/requirements.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <system_error>
+
+#include "base/units.h"
+#include "checkpoint/folders.h"
+
+namespace ebb::doctor {
+namespace {
+
+Check check_ranks(const train::Config& config, const std::vector<RankFacts>& ranks) {
+  const auto here = static_cast<std::int64_t>(ranks.size());
+  const std::string found = fmt::format("{} here, parallel.ranks is {}", here, config.parallel.ranks);
+  if (config.parallel.ranks == 0 || config.parallel.ranks == here)
+    return {"world", Health::ok, found, {}, ExitCode::ok};
+  return {"world", Health::warn, found,
+          fmt::format("to examine them all: mpirun -n {} ebb doctor CONFIG", config.parallel.ranks),
+          ExitCode::ok};
+}
+
+Check check_device(const train::Config& config, const std::vector<RankFacts>& ranks) {
+  const auto has_none = [](const RankFacts& rank) { return rank.devices.empty(); };
+  const auto without = std::ranges::find_if(ranks, has_none);
+  if (config.run.device == train::DeviceKind::cpu)
+    return {"device", Health::ok, "the CPU, as run.device says", {}, ExitCode::ok};
+  if (without == ranks.end()) return {"device", Health::ok, "a GPU on every rank's host", {}, ExitCode::ok};
+  const std::string why = without->no_device.empty() ? without->device_error : without->no_device;
+  const std::string found = fmt::format("rank {} on {} has no GPU ({})", without->rank, without->host, why);
+  if (config.run.device == train::DeviceKind::automatic)
+    return {"device", Health::ok, found + ": all ranks train on the CPU", {}, ExitCode::ok};
+  return {"device", Health::fail, found, "set run.device=auto, or choose a host with a GPU", ExitCode::usage};
+}
+
+std::int64_t free_memory(const RankFacts& host) {
+  std::int64_t free = host.memory_available;
+  if (host.group_limit > 0) {
+    const std::int64_t in_group = host.group_limit - std::max<std::int64_t>(0, host.group_used);
+    free = free < 0 ? in_group : std::min(free, in_group);
+  }
+  return free;
+}
+
+// On a CPU a rank holds its training state in host memory. A GPU's memory is not among the facts.
+Check check_memory(const train::Needs& needs, const std::vector<RankFacts>& ranks, bool on_gpu) {
+  const std::int64_t each = needs.parameter_bytes + needs.gradient_bytes + needs.optimizer_bytes;
+  const std::string state =
+      fmt::format("{} of parameters, gradients and optimizer state on every rank", format_bytes(each));
+  if (on_gpu) return {"state", Health::ok, state + ", in GPU memory", {}, ExitCode::ok};
+  std::map<std::string, std::int64_t> ranks_of;
+  for (const RankFacts& rank : ranks) ++ranks_of[rank.host];
+  for (const RankFacts& rank : ranks) {
+    const std::int64_t free = free_memory(rank), wanted = each * ranks_of[rank.host];
+    if (free < 0 || wanted <= free) continue;
+    return {"state", Health::fail,
+            fmt::format("{}; {} has {} free for {} of them", state, rank.host, format_bytes(free),
+                        ranks_of[rank.host]),
+            "start fewer ranks on the host, choose a smaller model, or give it more memory",
+            ExitCode::memory};
+  }
+  return {"state", Health::ok, state + "; activations and communication add to it", {}, ExitCode::ok};
+}
+
+}  // namespace
+
+Check check_room(const CheckpointRoom& room) {
+  const std::int64_t more = room.checkpoint_bytes * std::max<std::int64_t>(room.keep + 1 - room.present, 1);
+  const std::string found = fmt::format("{} of a checkpoint, {} kept: {} more",
+                                        format_bytes(room.checkpoint_bytes), room.keep, format_bytes(more));
+  if (room.available < 0 || room.available >= more) return {"room", Health::ok, found, {}, ExitCode::ok};
+  return {"room", Health::fail, found + ", for which its volume has no room",
+          "make it larger, or lower checkpoint.keep", ExitCode::storage};
+}
+
+CheckpointRoom checkpoint_room(const train::Config& config, const train::Needs& needs) {
+  std::filesystem::path folder = config.run.folder();
+  CheckpointRoom room{needs.checkpoint_bytes, config.checkpoint.keep,
+                      std::ssize(checkpoint::list_checkpoints(folder / "checkpoints")), -1};
+  std::error_code error;
+  folder = std::filesystem::absolute(folder, error);
+  while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  const auto space = std::filesystem::space(folder, error);
+  if (!error) room.available = static_cast<std::int64_t>(space.available);
+  return room;
+}
+
+std::vector<Check> check_requirements(const train::Config& config, const train::Needs& needs,
+                                      const std::vector<RankFacts>& ranks) {
+  const bool gpus = std::ranges::none_of(ranks, [](const RankFacts& rank) { return rank.devices.empty(); });
+  return {check_ranks(config, ranks), check_device(config, ranks),
+          check_memory(needs, ranks, gpus && config.run.device != train::DeviceKind::cpu)};
+}
+
+}  // namespace ebb::doctor

@@ -1,0 +1,32 @@
+#include "launch/core_program.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+
+namespace ebb::launch {
+namespace fs = std::filesystem;
+
+std::string core_program() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (error || !fs::exists(self)) {
+    throw Error(
+        ExitCode::internal,
+        fmt::format("the program's own file is gone ({}): it was rebuilt or removed just now; start it again",
+                    error ? error.message() : self.string()));
+  }
+  const fs::path core = self.parent_path() / "ebb-core";
+  if (::access(core.c_str(), X_OK) != 0) {
+    throw Error(ExitCode::usage,
+                fmt::format("{} is missing or not executable\n  ebb runs it for training and most commands: "
+                            "build it (target ebb), or install both programs into one folder",
+                            core.string()));
+  }
+  return core.string();
+}
+
+}  // namespace ebb::launch
