@@ -13,7 +13,7 @@ TEST(Digest, IsXxh3OfTheBytes) {
   EXPECT_EQ(digest_hex(std::string_view("abc")), "78af5f94892f3950");
 }
 
-TEST(Digest, PieceByPieceIsTheSameAsAtOnce) {
+TEST(Digest, IncrementalAndWholeDigestsAreEqual) {
   std::string text(100000, 'x');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 31 % 251);
   const auto bytes = std::as_bytes(std::span<const char>(text));

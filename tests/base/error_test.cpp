@@ -11,7 +11,7 @@ TEST(Error, KeepsItsCodeAndMessage) {
   EXPECT_STREQ(error.what(), "shard 3 is damaged");
 }
 
-TEST(Error, NamesItsCausesBelowIt) {
+TEST(Error, ListsItsCauses) {
   const Error disk(ExitCode::storage, "cannot write a.bin: No space left on device");
   const Error save(ExitCode::checkpoint, "cannot save step 500", disk);
   const Error run(ExitCode::checkpoint, "the run ends", save);

@@ -46,7 +46,7 @@ Error error_of(const std::function<void()>& action) {
   return {ExitCode::ok, ""};
 }
 
-TEST_F(FileTest, AtomicFileIsThereAfterItsCommit) {
+TEST_F(FileTest, AtomicFileExistsAfterCommit) {
   const fs::path path = folder_ / "manifest.json";
   AtomicFile file(path);
   file.append(std::string_view("one "));
@@ -66,7 +66,7 @@ TEST_F(FileTest, AtomicFileLeavesNothingWithoutCommit) {
   EXPECT_EQ(files(), 0U);
 }
 
-TEST_F(FileTest, AtomicFileWithoutCommitKeepsTheOldOne) {
+TEST_F(FileTest, AtomicFileWithoutCommitKeepsTheOldFile) {
   const fs::path path = folder_ / "manifest.json";
   write_file_atomically(path, "old");
   {
@@ -78,7 +78,7 @@ TEST_F(FileTest, AtomicFileWithoutCommitKeepsTheOldOne) {
   EXPECT_EQ(read_file(path, ExitCode::data), "new");
 }
 
-TEST_F(FileTest, AtomicFileRefusesUseAfterItsCommit) {
+TEST_F(FileTest, AtomicFileRefusesUseAfterCommit) {
   AtomicFile file(folder_ / "a");
   file.commit();
   EXPECT_EQ(error_of([&] { file.append(std::string_view("x")); }).code(), ExitCode::internal);
@@ -121,7 +121,7 @@ int write_into_full_disk(const fs::path& folder) {
   return 5;
 }
 
-TEST_F(FileTest, AtomicFileOnAFullDiskSaysSoAndLeavesNothing) {
+TEST_F(FileTest, AtomicFileOnAFullDiskReportsItAndLeavesNothing) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) ::_exit(write_into_full_disk(folder_));
@@ -158,7 +158,7 @@ TEST_F(FileTest, ReadFileReadsAtOffsets) {
   EXPECT_EQ(std::memcmp(out.data(), "0123", 4), 0);
 }
 
-TEST_F(FileTest, ReadFileBeyondTheEndIsADataErrorWithTheFigures) {
+TEST_F(FileTest, ReadingBeyondTheEndIsADataErrorWithSizes) {
   write_file_atomically(folder_ / "a", "0123456789");
   const ReadFile file(folder_ / "a", ExitCode::usage);
   std::array<std::byte, 4> out{};
@@ -168,13 +168,13 @@ TEST_F(FileTest, ReadFileBeyondTheEndIsADataErrorWithTheFigures) {
   EXPECT_THAT(error.what(), HasSubstr("4 bytes were to be read at byte 8, the file had 10 bytes"));
 }
 
-TEST_F(FileTest, MakeFoldersMakesAllAndMayBeRepeated) {
+TEST_F(FileTest, MakeFoldersCreatesAllAndIsIdempotent) {
   make_folders(folder_ / "a" / "b" / "c");
   make_folders(folder_ / "a" / "b" / "c");
   EXPECT_TRUE(fs::is_directory(folder_ / "a" / "b" / "c"));
 }
 
-TEST_F(FileTest, MakeFoldersWhereAFileIsIsAStorageError) {
+TEST_F(FileTest, MakeFoldersOverAFileIsAStorageError) {
   write_file_atomically(folder_ / "a", "");
   for (const fs::path& path : {folder_ / "a", folder_ / "a" / "b"}) {
     const Error error = error_of([&] { make_folders(path); });
@@ -183,7 +183,7 @@ TEST_F(FileTest, MakeFoldersWhereAFileIsIsAStorageError) {
   }
 }
 
-TEST_F(FileTest, LineFileAppendsWholeLinesAndMakesItsFolder) {
+TEST_F(FileTest, LineFileAppendsWholeLinesAndCreatesItsFolder) {
   const fs::path path = folder_ / "memory" / "rank-00000.jsonl";
   LineFile(path).line("{\"step\":1}");
   LineFile file(path);

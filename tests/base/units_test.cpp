@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::Optional;
 
-TEST(ParseBytes, TakesBinaryAndDecimalUnits) {
+TEST(ParseBytes, AcceptsBinaryAndDecimalUnits) {
   EXPECT_THAT(parse_bytes("25MiB"), Optional(26214400));
   EXPECT_THAT(parse_bytes("4 GiB"), Optional(4294967296));
   EXPECT_THAT(parse_bytes("1.5KiB"), Optional(1536));
@@ -27,7 +27,7 @@ TEST(ParseBytes, KeepsEveryByteOfALargeInteger) {
   EXPECT_THAT(parse_bytes("9223372036854775807"), Optional(std::numeric_limits<std::int64_t>::max()));
 }
 
-TEST(ParseBytes, RefusesWhatIsNoSize) {
+TEST(ParseBytes, RefusesInvalidSizes) {
   for (const char* text : {"", "MiB", "-1", "+1", "25 potatoes", "25Mb", "25mib", "1.5", "0.5B", "nan", "inf",
                            ".5KiB", "1_000", "9223372036854775808", "9000000TiB", "9e30", "1 2"}) {
     EXPECT_EQ(parse_bytes(text), std::nullopt) << text;
@@ -44,7 +44,7 @@ TEST(FormatBytes, ShowsOneDigitOfTheLargestUnit) {
   EXPECT_EQ(format_bytes(1048575), "1.0 MiB") << "never 1024.0 of a unit";
 }
 
-TEST(ExactBytes, IsReadBackToTheSameFigure) {
+TEST(ExactBytes, IsReadBackExactly) {
   EXPECT_EQ(exact_bytes(26214400), "25MiB");
   EXPECT_EQ(exact_bytes(26214401), "26214401B");
   EXPECT_EQ(exact_bytes(0), "0B");
@@ -54,7 +54,7 @@ TEST(ExactBytes, IsReadBackToTheSameFigure) {
   }
 }
 
-TEST(ParseDuration, TakesUnitsAndBareSeconds) {
+TEST(ParseDuration, AcceptsUnitsAndBareSeconds) {
   EXPECT_THAT(parse_duration("300s"), Optional(300.0));
   EXPECT_THAT(parse_duration("5m"), Optional(300.0));
   EXPECT_THAT(parse_duration("1.5h"), Optional(5400.0));
@@ -64,7 +64,7 @@ TEST(ParseDuration, TakesUnitsAndBareSeconds) {
   EXPECT_THAT(parse_duration("1e-05s"), Optional(1e-05));
 }
 
-TEST(ParseDuration, RefusesWhatIsNoDuration) {
+TEST(ParseDuration, RefusesInvalidDurations) {
   for (const char* text : {"", "s", "-5s", "5 weeks", "5min", "nan", "inf", "1e999s", "1e308d", "5s5"}) {
     EXPECT_EQ(parse_duration(text), std::nullopt) << text;
   }
@@ -83,7 +83,7 @@ TEST(FormatDuration, ShowsTwoUnitsOrOneDigit) {
   EXPECT_EQ(format_duration(std::numeric_limits<double>::infinity()), "unknown");
 }
 
-TEST(NearestName, FindsWhatWasMeant) {
+TEST(NearestName, FindsTheIntendedName) {
   const std::vector<std::string> names{"optimizer", "model", "warmup_steps", "lr"};
   EXPECT_EQ(nearest_name("optimzer", names), "optimizer");
   EXPECT_EQ(nearest_name("Optimizer", names), "optimizer");
@@ -92,7 +92,7 @@ TEST(NearestName, FindsWhatWasMeant) {
   EXPECT_EQ(nearest_name("rl", names), "lr");
 }
 
-TEST(NearestName, IsEmptyWhenNoneIsNear) {
+TEST(NearestName, IsEmptyIfNoNameIsNear) {
   const std::vector<std::string> names{"optimizer", "lr"};
   EXPECT_EQ(nearest_name("telemetry", names), "");
   EXPECT_EQ(nearest_name("x", names), "");

@@ -23,7 +23,7 @@ std::string shipped_config() {
   return source_dir() + "/configs/vae-fashion-mnist.yaml";
 }
 
-TEST(Version, NamesWhatItIsLinkedTo) {
+TEST(Version, NamesTheLinkedLibraries) {
   const ProcessResult result = ebb({"--version"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
@@ -34,7 +34,7 @@ TEST(Version, NamesWhatItIsLinkedTo) {
   EXPECT_THAT(result.out, ::testing::ContainsRegex("MPI +Open MPI v[0-9]+"));
 }
 
-TEST(Usage, WhatIsWrongIsSaidWithCodeTwo) {
+TEST(Usage, AWrongCommandLineIsReportedWithCode2) {
   for (const std::vector<std::string>& wrong :
        std::vector<std::vector<std::string>>{{"trian"},
                                              {},
@@ -51,7 +51,7 @@ TEST(Usage, WhatIsWrongIsSaidWithCodeTwo) {
   }
 }
 
-TEST(Usage, HelpNamesEveryCommand) {
+TEST(Usage, HelpListsTheCommands) {
   const ProcessResult result = ebb({"--help"});
   EXPECT_EQ(result.exit_code, 0);
   for (const char* command : {"train", "launch", "sample", "data", "config", "doctor"})
@@ -68,7 +68,7 @@ TEST(Config, TheSchemaIsJsonAndHasEverySection) {
   }
 }
 
-TEST(Config, TheSchemaTakesTheShippedFilesAndRefusesAnUnknownKey) {
+TEST(Config, TheSchemaAcceptsTheShippedFilesAndRefusesAnUnknownKey) {
   if (run({"python3", "-c", "import jsonschema, yaml"}).exit_code != 0)
     GTEST_SKIP() << "needs python3 with jsonschema and yaml";
   const std::string check =
@@ -97,7 +97,7 @@ TEST(Config, ExplainsAKeyASectionAndAll) {
   EXPECT_THAT(ebb({"config", "--explain", "run"}).out, Not(HasSubstr("optimizer.lr")));
 }
 
-TEST(Config, AnUnknownKeyIsAnsweredWithTheNearest) {
+TEST(Config, AnUnknownKeyGetsTheNearestAsSuggestion) {
   const ProcessResult result = ebb({"config", "--explain", "optimizer.lrr"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("optimizer.lr"));
@@ -138,7 +138,7 @@ class DataCommands : public ::testing::Test {
   std::string out_ = folder_ / "packed";
 };
 
-TEST_F(DataCommands, WhatIsPackedIsFoundWholeAndNotPackedAgain) {
+TEST_F(DataCommands, PackedDataIsCompleteAndNotPackedAgain) {
   const ProcessResult first = pack();
   ASSERT_EQ(first.exit_code, 0) << first.err;
   EXPECT_THAT(first.out, HasSubstr("packed: 50 samples in "));
@@ -166,7 +166,7 @@ TEST_F(DataCommands, TextBecomesATokenFileThatInspectShows) {
   EXPECT_EQ(ebb({"data", "pack", folder_ / "a.txt", folder_ / "a.txt", "-o", out_}).exit_code, 2);
 }
 
-TEST_F(DataCommands, WithoutATerminalNothingRenewsItself) {
+TEST_F(DataCommands, WithoutATerminalNothingIsRedrawn) {
   const ProcessResult result = pack();
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\r")));
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\033")));

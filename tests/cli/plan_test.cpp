@@ -38,7 +38,7 @@ std::int64_t bytes_in(const fs::path& folder) {
 }
 
 // Neither its data nor its weights are there, nor memory for a hundredth of it.
-TEST(Plan, AModelOfEightBillionParametersIsPlannedAnywhere) {
+TEST(Plan, AModelOfEightBillionParametersIsPlannedOnAnyMachine) {
   const std::string config = source_dir() + "/configs/llama-8b.yaml";
   const ProcessResult text =
       run_shell("ulimit -v 8000000; " + ebb_binary() + " plan " + config + " data.source=/nowhere");
@@ -54,7 +54,7 @@ TEST(Plan, AModelOfEightBillionParametersIsPlannedAnywhere) {
   EXPECT_THAT(values.out, AllOf(HasSubstr("\nshm:\n  size: 512Mi\n"), Not(HasSubstr("\nworker:"))));
 }
 
-TEST(Plan, WhatTheModelSaysIsWhatIsWritten) {
+TEST(Plan, PredictedAndWrittenBytesAreEqual) {
   const TinyRun tiny;
   const std::string config = tiny.folder() / "tiny.yaml";
   const ProcessResult before = plan({"--helm-values", config, "run.name=measured"});
@@ -95,7 +95,7 @@ TEST(Plan, WhatTheModelSaysIsWhatIsWritten) {
   EXPECT_THAT(other.out, HasSubstr("by the model"));
 }
 
-TEST(Plan, WithoutADatasetARunOfImagesAsksForTheirSize) {
+TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {
   const TinyRun tiny;
   const std::string config = tiny.folder() / "tiny.yaml";
   const ProcessResult with = plan({config});
@@ -112,7 +112,7 @@ TEST(Plan, WithoutADatasetARunOfImagesAsksForTheirSize) {
   }
 }
 
-TEST(Plan, ARateThatIsNoneIsRefused) {
+TEST(Plan, AnInvalidRateIsRefused) {
   const std::string config = source_dir() + "/configs/llama-8b.yaml";
   for (const char* rate : {"0", "fast", "-1MiB"})
     EXPECT_EQ(plan({config, std::string("--write-rate=") + rate}).exit_code, 2) << rate;
@@ -120,7 +120,7 @@ TEST(Plan, ARateThatIsNoneIsRefused) {
 }
 
 // The chart itself holds the grace against the bytes.
-TEST(Plan, TheChartTakesItsValues) {
+TEST(Plan, TheChartAcceptsItsValues) {
   const std::string helm = source_dir() + "/.deps/bin/helm";
   if (!fs::exists(helm)) GTEST_SKIP() << "there is no helm in .deps/bin (./scripts/test all builds it)";
   const TemporaryFolder folder;

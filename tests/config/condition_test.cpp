@@ -48,7 +48,7 @@ class Condition : public ConfigTest {
   ModelConfig config_;
 };
 
-TEST_F(Condition, KeysOfAnotherKindAreRefusedWhereverTheyStand) {
+TEST_F(Condition, KeysOfAnotherKindAreRefusedEverywhere) {
   EXPECT_EQ(load_or_refusal("context: 5\nkind: image\n"),
             "a.yaml:1: key `context`: means something only where kind is text: leave it out");
   EXPECT_THAT(load_or_refusal("kind: text\n", {"width=3"}), HasSubstr("only where kind is image"));
@@ -65,7 +65,7 @@ TEST_F(Condition, OnlyKeysThatCountAreResolved) {
   EXPECT_EQ(load_or_refusal(wide), wide);
 }
 
-TEST_F(Condition, IsTold) {
+TEST_F(Condition, IsExplained) {
   Section root;
   config_.describe(root);
   EXPECT_THAT(explain(root, "width"), HasSubstr("only where kind is image"));

@@ -32,7 +32,7 @@ memory: {bucket: 2MiB, budget: 1.5GiB, micro_batch: 8, timeout: 5m}
   EXPECT_EQ(config.memory.timeout, 300);
 }
 
-TEST_F(ConfigTest, KeepsDefaultsOfWhatIsNotGiven) {
+TEST_F(ConfigTest, KeepsDefaultsOfMissingKeys) {
   const ExampleConfig config = load_text("run: {name: vae}\nmemory: {budget: auto}\n");
   EXPECT_EQ(config.run.dir, "runs");
   EXPECT_EQ(config.optimizer.lr, 1e-3);
@@ -40,13 +40,13 @@ TEST_F(ConfigTest, KeepsDefaultsOfWhatIsNotGiven) {
   EXPECT_EQ(config.memory.budget, std::nullopt);
 }
 
-TEST_F(ConfigTest, TakesAnEmptyFileAndAliases) {
+TEST_F(ConfigTest, AcceptsAnEmptyFileAndAliases) {
   EXPECT_EQ(load_text("", {"run.name=x"}).run.name, "x");
   EXPECT_EQ(load_text("# nothing\n", {"run.name=x"}).run.steps, 2000);
   EXPECT_EQ(load_text("run: {name: &n vae, dir: *n}").run.dir, "vae");
 }
 
-TEST_F(ConfigTest, RefusesUnknownKeysWithTheNearest) {
+TEST_F(ConfigTest, RefusesUnknownKeysAndSuggestsTheNearest) {
   EXPECT_EQ(refusal("run: {name: x}\n\noptimzer: {lr: 1}\n"),
             "a.yaml:3: key `optimzer`: unknown; did you mean `optimizer`?");
   EXPECT_EQ(
@@ -94,7 +94,7 @@ TEST_F(ConfigTest, RefusesListsAndSectionsWhereOneValueIsExpected) {
       "a.yaml:1: key `run`: is a single value; allowed: a section with the keys name, dir, steps, shuffle");
 }
 
-TEST_F(ConfigTest, RefusesIntegersThatAreWrittenOtherwise) {
+TEST_F(ConfigTest, RefusesIntegersInOtherNotations) {
   const std::string allowed = "; allowed: an integer at least 1 and at most 1000000";
   const auto of = [&](const std::string& value) { return refusal("run: {name: x, steps: " + value + "}"); };
   const std::string key = "a.yaml:1: key `run.steps`: ";
@@ -142,7 +142,7 @@ TEST_F(ConfigTest, RefusesFlagsOtherThanTrueAndFalse) {
   }
 }
 
-TEST_F(ConfigTest, RefusesUnknownWordsWithTheNearest) {
+TEST_F(ConfigTest, RefusesUnknownWordsAndSuggestsTheNearest) {
   EXPECT_EQ(refusal("run: {name: x}\noptimizer: {schedule: {kind: cosin}}"),
             "a.yaml:2: key `optimizer.schedule.kind`: `cosin` is not known, did you mean `cosine`?; allowed: "
             "constant, cosine");
@@ -150,7 +150,7 @@ TEST_F(ConfigTest, RefusesUnknownWordsWithTheNearest) {
             "a.yaml:2: key `optimizer.schedule.kind`: `7` is not known; allowed: constant, cosine");
 }
 
-TEST_F(ConfigTest, RefusesSizesAndDurationsThatAreNone) {
+TEST_F(ConfigTest, RefusesInvalidSizesAndDurations) {
   const auto of = [&](const std::string& entry) {
     return refusal("run: {name: x}\nmemory: {" + entry + "}");
   };
@@ -174,7 +174,7 @@ TEST_F(ConfigTest, RefusesSizesAndDurationsThatAreNone) {
       "a.yaml:2: key `memory.timeout`: `0s` is out of range; allowed: a duration such as 300s above 0s");
 }
 
-TEST_F(ConfigTest, ReportsTheProblemsOfAFileTogetherInTheOrderOfItsLines) {
+TEST_F(ConfigTest, ReportsAllProblemsOfAFileInLineOrder) {
   EXPECT_EQ(
       refusal("run: {name: x, steps: 0}\noptimzer: {}\nmemory: {timeout: soon}\n"),
       "the configuration has 3 problems:\n"
@@ -194,7 +194,7 @@ TEST_F(ConfigTest, StopsListingAfterTenProblems) {
   EXPECT_THAT(text, HasSubstr("\n  and 3 more"));
 }
 
-TEST_F(ConfigTest, RefusesWhatIsNoYamlOrNotOneMapping) {
+TEST_F(ConfigTest, RefusesInvalidYamlAndOtherThanOneMapping) {
   EXPECT_THAT(refusal("run: {name: x\nmemory: 3\n"), HasSubstr("a.yaml:"));
   EXPECT_THAT(refusal("run: [\n"), HasSubstr("this is not valid YAML"));
   EXPECT_EQ(refusal("- a\n- b\n"),
@@ -209,14 +209,14 @@ TEST_F(ConfigTest, RefusesWhatIsNoYamlOrNotOneMapping) {
 }
 
 // yaml-cpp gives such a file without end as one empty document after another.
-TEST_F(ConfigTest, RefusesAFileThatTheLibraryNeverComesToTheEndOf) {
+TEST_F(ConfigTest, RefusesAFileOnWhichTheLibraryLoopsForever) {
   EXPECT_EQ(refusal(",run: {name: x}\n"),
             "a.yaml:1:1: this is not valid YAML: `,run: {name: x}` is not expected here");
   EXPECT_EQ(refusal("run: {name: x}\n", {"run.dir='a', b"}),
             "override `run.dir='a', b`:1:4: this is not valid YAML: `, b` is not expected here");
 }
 
-TEST_F(ConfigTest, RefusesAFileThatIsNotThere) {
+TEST_F(ConfigTest, RefusesAMissingFile) {
   Section root;
   try {
     load("absent.yaml", {}, root);
@@ -290,19 +290,19 @@ class Rules : public ::testing::Test {
   }
 };
 
-TEST_F(Rules, AreAskedOfTheValuesTogether) {
+TEST_F(Rules, AreCheckedOnAllValuesTogether) {
   EXPECT_EQ(refusal("range: {least: 5}"), "");
   EXPECT_EQ(refusal("range:\n  most: 20\n  least: 15"), "");
   EXPECT_EQ(refusal("range:\n  least: 15\n  most: 12"),
             "rules.yaml:3: keys `range.least` and `range.most`: 15 is above 12");
 }
 
-TEST_F(Rules, NameTheValueThatWasGivenLast) {
+TEST_F(Rules, NameTheValueGivenLast) {
   EXPECT_THAT(refusal("range:\n\n  least: 11"), HasSubstr("rules.yaml:3: "));
   EXPECT_THAT(refusal("range: {most: 3}", {"range.least=4"}), HasSubstr("override `range.least=4`: "));
 }
 
-TEST_F(Rules, WaitUntilEveryValueIsOne) {
+TEST_F(Rules, AreCheckedOnlyIfEveryValueIsValid) {
   const std::string text = refusal("range: {least: 15, most: many}");
   EXPECT_THAT(text, HasSubstr("range.most"));
   EXPECT_EQ(text.find("above"), std::string::npos) << text;

@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(Environment, PutsInValuesAndDefaults) {
+TEST(Environment, SubstitutesValuesAndDefaults) {
   const ScopedVariable data("EBB_TEST_DATA", "/data");
   const ScopedVariable unset("EBB_TEST_UNSET", nullptr);
   const ScopedVariable empty("EBB_TEST_EMPTY", "");
@@ -27,12 +27,12 @@ TEST(Environment, LeavesOtherDollarsAlone) {
   EXPECT_EQ(expand_environment("$${NAME}"), "${NAME}");
 }
 
-TEST(Environment, DoesNotLookAgainAtWhatItPutIn) {
+TEST(Environment, DoesNotExpandSubstitutedText) {
   const ScopedVariable data("EBB_TEST_DATA", "${HOME}");
   EXPECT_EQ(expand_environment("${EBB_TEST_DATA}"), "${HOME}");
 }
 
-TEST(Environment, EscapedTextComesBack) {
+TEST(Environment, EscapedTextIsRestored) {
   for (const char* text : {"${A}", "$${A}", "$$${A}${", "$", "$$", "a{b}"}) {
     EXPECT_EQ(expand_environment(escape_environment(text)), text);
   }
@@ -58,7 +58,7 @@ TEST_F(ConfigTest, TakesValuesFromTheEnvironment) {
   EXPECT_EQ(config.memory.timeout, 300);
 }
 
-TEST_F(ConfigTest, RefusesAVariableThatIsNotSet) {
+TEST_F(ConfigTest, RefusesAnUnsetVariable) {
   const ScopedVariable unset("EBB_TEST_UNSET", nullptr);
   EXPECT_EQ(refusal("run: {name: \"${EBB_TEST_UNSET}\"}"),
             "a.yaml:1: key `run.name`: the environment variable EBB_TEST_UNSET is not set; set it, or write "

@@ -24,7 +24,7 @@ class ExplainTest : public ::testing::Test {
   Section root_;
 };
 
-TEST_F(ExplainTest, TellsAllOfOneKey) {
+TEST_F(ExplainTest, ExplainsAKey) {
   EXPECT_EQ(explain(root_, "optimizer.schedule.warmup_steps"),
             "optimizer.schedule.warmup_steps\n"
             "  Steps until the peak rate.\n"
@@ -41,7 +41,7 @@ TEST_F(ExplainTest, TellsAllOfOneKey) {
   EXPECT_THAT(explain(root_, "optimizer.schedule.kind"), HasSubstr("allowed: constant, cosine"));
 }
 
-TEST_F(ExplainTest, TellsAllKeysOfASection) {
+TEST_F(ExplainTest, ExplainsAllKeysOfASection) {
   const std::string text = explain(root_, "optimizer");
   EXPECT_THAT(text, StartsWith("optimizer\n  Steps the weights.\n\noptimizer.lr\n"));
   EXPECT_THAT(text, HasSubstr("\noptimizer.schedule\n  How the learning rate changes.\n"));
@@ -49,18 +49,18 @@ TEST_F(ExplainTest, TellsAllKeysOfASection) {
   EXPECT_THAT(text, Not(HasSubstr("run.name")));
 }
 
-TEST_F(ExplainTest, AnEmptyKeyTellsEverything) {
+TEST_F(ExplainTest, AnEmptyKeyExplainsEverything) {
   const std::string text = explain(root_, "");
   EXPECT_THAT(text, StartsWith("run\n"));
   EXPECT_THAT(text, HasSubstr("\nmemory.timeout\n"));
 }
 
-TEST_F(ExplainTest, TheDefaultIsTheOneFromBeforeLoading) {
+TEST_F(ExplainTest, TheDefaultIsTheValueBeforeLoading) {
   config_.optimizer.lr = 5;
   EXPECT_THAT(explain(root_, "optimizer.lr"), HasSubstr("default: 0.001"));
 }
 
-TEST_F(ExplainTest, RefusesUnknownKeysWithTheNearest) {
+TEST_F(ExplainTest, RefusesUnknownKeysAndSuggestsTheNearest) {
   EXPECT_EQ(refusal("optimizer.rl"), "key `optimizer.rl`: unknown; did you mean `optimizer.lr`?");
   EXPECT_EQ(refusal("warmup_steps"),
             "key `warmup_steps`: unknown; did you mean `optimizer.schedule.warmup_steps`?");

@@ -18,12 +18,12 @@ TEST_F(ConfigTest, OverridesAreAppliedAfterTheFileAndTheLastOneWins) {
   EXPECT_EQ(config.optimizer.schedule.kind, ScheduleConfig::Kind::constant);
 }
 
-TEST_F(ConfigTest, AnOverrideReplacesAValueThatWouldBeRefused) {
+TEST_F(ConfigTest, AnOverrideReplacesAnInvalidValue) {
   EXPECT_EQ(load_text("run: {name: x, steps: 0}", {"run.steps=5"}).run.steps, 5);
   EXPECT_EQ(load_text("", {"run.name=given"}).run.name, "given") << "and counts for a required key";
 }
 
-TEST_F(ConfigTest, OverriddenTextIsTakenAsItStands) {
+TEST_F(ConfigTest, OverriddenTextIsTakenLiterally) {
   EXPECT_EQ(load_text(kFile, {"run.name=a: b #c = d"}).run.name, "a: b #c = d");
   EXPECT_EQ(load_text(kFile, {"run.name=[x]"}).run.name, "[x]");
   EXPECT_EQ(load_text(kFile, {"run.name=\"a\\tb\""}).run.name, "a\tb") << "quotes are YAML's";

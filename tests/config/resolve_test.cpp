@@ -61,7 +61,7 @@ TEST_F(ConfigTest, ResolvedNumbersAreReadBackToTheBit) {
   }
 }
 
-TEST_F(ConfigTest, ResolvedTextIsReadBackWhateverItHolds) {
+TEST_F(ConfigTest, ResolvedTextIsReadBackForAnyContent) {
   for (const std::string& text : {std::string("vae"),
                                   std::string(""),
                                   std::string("null"),
@@ -89,7 +89,7 @@ TEST_F(ConfigTest, ResolvedTextIsReadBackWhateverItHolds) {
   }
 }
 
-TEST_F(ConfigTest, DigestIsOfTheValuesAndNotOfTheirSpelling) {
+TEST_F(ConfigTest, TheDigestDependsOnValuesNotOnSpelling) {
   ExampleConfig plain = load_text("run: {name: x, steps: 5}\nmemory: {bucket: 1MiB, timeout: 60s}");
   ExampleConfig other =
       load_text("memory: {timeout: 1m, bucket: 1048576}\nrun:\n  steps: 5\n  name: \"x\"\n");
@@ -99,13 +99,13 @@ TEST_F(ConfigTest, DigestIsOfTheValuesAndNotOfTheirSpelling) {
   EXPECT_NE(digest_of(plain), digest_of(other)) << "the last bit of a number counts";
 }
 
-TEST_F(ConfigTest, DigestTellsKeysApart) {
+TEST_F(ConfigTest, TheDigestDistinguishesKeys) {
   ExampleConfig first = load_text("run: {name: a, dir: b}");
   ExampleConfig second = load_text("run: {name: b, dir: a}");
   EXPECT_NE(digest_of(first), digest_of(second));
 }
 
-TEST_F(ConfigTest, MathematicalValuesLeaveOutWhatIsFreeToChange) {
+TEST_F(ConfigTest, MathematicalValuesExcludeKeysThatAreFreeToChange) {
   ExampleConfig config = load_text("run: {name: vae}");
   Section root;
   config.describe(root);

@@ -70,14 +70,14 @@ TEST_F(SchemaTest, HasTypesDefaultsBoundsAndDescriptions) {
   EXPECT_EQ(field("optimizer", "schedule").at("description"), "How the learning rate changes.");
 }
 
-TEST_F(SchemaTest, RequiresWhatIsRequiredAndTheSectionsAboveIt) {
+TEST_F(SchemaTest, RequiresRequiredKeysAndTheirSections) {
   EXPECT_EQ(schema_.at("required"), Json::array({"run"}));
   EXPECT_EQ(schema_.at("properties").at("run").at("required"), Json::array({"name"}));
   EXPECT_FALSE(field("run", "name").contains("default"));
   EXPECT_FALSE(schema_.at("properties").at("memory").contains("required"));
 }
 
-TEST_F(SchemaTest, PatternsTakeWhatTheReaderTakes) {
+TEST_F(SchemaTest, PatternsAcceptWhatTheReaderAccepts) {
   const auto matches = [&](const std::string& key, const char* text) {
     return matches_pattern(field("memory", key).at("pattern").get<std::string>(), text);
   };

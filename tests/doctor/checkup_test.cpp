@@ -44,13 +44,13 @@ Check check_of(const std::vector<RankFacts>& ranks, const std::string& name) {
   return found == checks.end() ? Check{} : *found;
 }
 
-TEST(Checkup, AHealthyMachineHasNothingToDo) {
+TEST(Checkup, AHealthyMachinePassesAllChecks) {
   const std::vector<Check> checks = examine({healthy(0), healthy(1)});
   for (const Check& check : checks) EXPECT_EQ(check.health, Health::ok) << check.name << ": " << check.found;
   EXPECT_EQ(exit_code(checks), ExitCode::ok);
 }
 
-TEST(Checkup, LittleMemoryForAllRanksOfAHostFails) {
+TEST(Checkup, TooLittleMemoryForTheRanksOfAHostFails) {
   RankFacts facts = healthy();
   facts.group_limit = 600 * kMiB;
   facts.group_used = 100 * kMiB;
@@ -63,7 +63,7 @@ TEST(Checkup, LittleMemoryForAllRanksOfAHostFails) {
   EXPECT_EQ(exit_code(examine({facts, second})), ExitCode::memory);
 }
 
-TEST(Checkup, TheControlGroupCountsOnlyWhereItIsTighter) {
+TEST(Checkup, TheControlGroupCountsOnlyIfItsLimitIsLower) {
   RankFacts facts = healthy();
   facts.group_limit = 15 * kGiB;
   facts.group_used = 0;
@@ -97,13 +97,13 @@ TEST(Checkup, SharedMemoryIsCountedByRank) {
   EXPECT_EQ(check_of({facts, healthy(1)}, "shm").health, Health::warn);
 }
 
-TEST(Checkup, AFullDiskIsStorage) {
+TEST(Checkup, AFullDiskIsAStorageError) {
   RankFacts facts = healthy();
   facts.disk_free = 50 * kMiB;
   EXPECT_EQ(exit_code(examine({facts})), ExitCode::storage);
 }
 
-TEST(Checkup, AnotherVersionOnARankFailsAndIsGravest) {
+TEST(Checkup, AnotherVersionOnARankFailsAndDecidesTheCode) {
   RankFacts full = healthy(0), other = healthy(1, "two");
   full.disk_free = 0;
   other.versions = "ebb 0.0.9";
@@ -111,7 +111,7 @@ TEST(Checkup, AnotherVersionOnARankFailsAndIsGravest) {
   EXPECT_THAT(check_of({full, other}, "versions").found, HasSubstr("rank 1 on two runs ebb 0.0.9"));
 }
 
-TEST(Checkup, AnotherMpisMpirunFails) {
+TEST(Checkup, TheMpirunOfAnotherMpiFails) {
   RankFacts facts = healthy();
   facts.mpirun_version = "mpirun (Open MPI) 5.0.3";
   EXPECT_EQ(check_of({facts}, "mpirun").health, Health::fail);
@@ -119,7 +119,7 @@ TEST(Checkup, AnotherMpisMpirunFails) {
   EXPECT_EQ(check_of({facts}, "mpirun").health, Health::fail);
 }
 
-TEST(Checkup, RootIsToldHowToStart) {
+TEST(Checkup, RootGetsAdviceOnStarting) {
   RankFacts facts = healthy();
   facts.root = true;
   EXPECT_THAT(check_of({facts}, "mpirun").to_do, HasSubstr("OMPI_ALLOW_RUN_AS_ROOT=1"));
@@ -127,7 +127,7 @@ TEST(Checkup, RootIsToldHowToStart) {
   EXPECT_EQ(check_of({facts}, "mpirun").health, Health::ok);
 }
 
-TEST(Checkup, HostsAreNamedWhereThereAreSeveral) {
+TEST(Checkup, SeveralHostsAreNamed) {
   EXPECT_THAT(check_of({healthy(0), healthy(1, "two")}, "memory").found, HasSubstr("one: "));
   EXPECT_THAT(check_of({healthy(0), healthy(1)}, "memory").found, ::testing::Not(HasSubstr("one: ")));
   RankFacts late = healthy(1, "two");
@@ -135,7 +135,7 @@ TEST(Checkup, HostsAreNamedWhereThereAreSeveral) {
   EXPECT_EQ(check_of({healthy(0), late}, "clock").health, Health::warn);
 }
 
-TEST(Checkup, EveryWarningSaysWhatToDo) {
+TEST(Checkup, EveryWarningHasAFix) {
   RankFacts poor;
   poor.host = "poor";
   for (const Check& check : examine({poor, poor})) {
@@ -143,14 +143,14 @@ TEST(Checkup, EveryWarningSaysWhatToDo) {
   }
 }
 
-TEST(Facts, ComeBackFromJson) {
+TEST(Facts, SurviveJson) {
   const RankFacts facts = healthy(3, "four");
   const nlohmann::json json = facts;
   EXPECT_EQ(nlohmann::json(json.get<RankFacts>()), json);
   EXPECT_EQ(json.at("host"), "four");
 }
 
-TEST(Facts, OfThisMachineArePlausible) {
+TEST(Facts, AreSetForThisMachine) {
   const RankFacts facts = inspect_machine();
   EXPECT_GE(facts.bound_cpus, 1);
   EXPECT_LE(facts.bound_cpus, facts.cpus);

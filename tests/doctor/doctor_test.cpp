@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "support/process.h"
+#include "train/support.h"
 
 namespace ebb::test {
 namespace {
@@ -15,14 +17,14 @@ ProcessResult doctor(int ranks, std::vector<std::string> arguments = {}) {
   return run(ranks == 0 ? arguments : mpirun(ranks, arguments));
 }
 
-TEST(Doctor, SaysALineAboutEachThing) {
+TEST(Doctor, PrintsALinePerCheck) {
   const ProcessResult result = doctor(0);
   for (const char* name : {"ranks", "versions", "mpirun", "cpu", "memory", "shm", "disk", "gpu", "time"}) {
     EXPECT_THAT(result.out, ::testing::ContainsRegex(std::string(" ") + name + " ")) << result.out;
   }
 }
 
-TEST(Doctor, TheCodeFollowsTheGravestFailure) {
+TEST(Doctor, ReturnsTheCodeOfTheGravestFailure) {
   const ProcessResult result = doctor(0, {"--json"});
   const nlohmann::json report = nlohmann::json::parse(result.out);
   EXPECT_EQ(result.exit_code, report.at("exit_code").get<int>());
@@ -32,7 +34,7 @@ TEST(Doctor, TheCodeFollowsTheGravestFailure) {
   ASSERT_EQ(report.at("ranks").size(), 1U);
 }
 
-TEST(Doctor, UnderMpirunSpeaksOnceForAllRanks) {
+TEST(Doctor, PrintsOnceForAllRanksUnderMpirun) {
   const ProcessResult result = doctor(2, {"--json"});
   const nlohmann::json report = nlohmann::json::parse(result.out);
   ASSERT_EQ(report.at("ranks").size(), 2U);
@@ -42,8 +44,38 @@ TEST(Doctor, UnderMpirunSpeaksOnceForAllRanks) {
   EXPECT_EQ(result.exit_code, report.at("exit_code").get<int>());
 }
 
-TEST(Doctor, AnOrdinaryMpirunOfTwoRanksIsTold) {
+TEST(Doctor, ReportsTheRanksOfAnOrdinaryMpirun) {
   EXPECT_THAT(doctor(2).out, HasSubstr("2 on 1 host"));
+}
+
+TEST(DoctorOfAConfiguration, ChecksWhatItsRunNeedsAndWritesNothing) {
+  const TinyRun tiny;
+  const ProcessResult result =
+      doctor(0, {tiny.folder() / "tiny.yaml", "run.name=examined", "parallel.ranks=2"});
+  for (const char* name : {"cpu", "data", "world", "device", "state", "room"})
+    EXPECT_THAT(result.out, ::testing::ContainsRegex(std::string("(ok  |warn)  ") + name + " "))
+        << result.out;
+  EXPECT_THAT(result.out, HasSubstr("1 here, parallel.ranks is 2"));
+  EXPECT_THAT(result.out, HasSubstr("of a checkpoint"));
+  EXPECT_FALSE(std::filesystem::exists(tiny.run_folder("examined")));
+}
+
+TEST(DoctorOfAConfiguration, MissingDataFailsWithTheCodeOfTraining) {
+  const TinyRun tiny;
+  const int code = tiny.train(1, "alone", {"data.source=/nowhere"}).exit_code;
+  const ProcessResult result = doctor(0, {"--json", tiny.folder() / "tiny.yaml", "data.source=/nowhere"});
+  const nlohmann::json report = nlohmann::json::parse(result.out);
+  const nlohmann::json& last = report.at("checks").back();
+  EXPECT_EQ(last.at("name"), "data");
+  EXPECT_EQ(last.at("health"), "fail");
+  EXPECT_THAT(last.at("found").get<std::string>(), HasSubstr("/nowhere"));
+  EXPECT_NE(code, 0);
+  EXPECT_EQ(result.exit_code, code);
+}
+
+TEST(DoctorOfAConfiguration, AWrongConfigurationIsCode2) {
+  const TinyRun tiny;
+  EXPECT_EQ(doctor(0, {tiny.folder() / "tiny.yaml", "optimizer.lrr=1"}).exit_code, 2);
 }
 
 }  // namespace

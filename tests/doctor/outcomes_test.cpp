@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(Outcomes, TravelAsText) {
+TEST(Outcomes, SurviveText) {
   const Outcome sent{3, "node-b", 8, "cannot write \xff", "x", 0.25};
   const Outcome got = Outcome::parse(sent.to_text());
   EXPECT_EQ(got.rank, 3);
@@ -20,13 +20,13 @@ TEST(Outcomes, TravelAsText) {
   EXPECT_THAT(got.message, HasSubstr("cannot write"));
 }
 
-TEST(Outcomes, AreWellWhereAllAre) {
+TEST(Outcomes, SummarizeToOkIfAllSucceeded) {
   const Check check = summarize("data", {{0, "a", 0, "", "", 1}, {1, "b", 0, "", "", 1}}, "it opens");
   EXPECT_EQ(check.health, Health::ok);
   EXPECT_EQ(check.found, "it opens");
 }
 
-TEST(Outcomes, NameTheFirstRankThatFailedAndHowManyMore) {
+TEST(Outcomes, SummarizeToTheFirstFailureAndACount) {
   const Check check = summarize("data",
                                 {{0, "a", 0, "", "", 1},
                                  {1, "b", 3, "damaged\n  pack it anew", "", 1},
@@ -41,7 +41,7 @@ TEST(Outcomes, NameTheFirstRankThatFailedAndHowManyMore) {
 
 class SharedFolder : public test::FolderTest {};
 
-TEST_F(SharedFolder, IsOneWhereEachSeesTheOthersFiles) {
+TEST_F(SharedFolder, IsSharedIfEachRankSeesAllFiles) {
   {
     SharedFolderProbe zero(folder_ / "run", "word", 0), one(folder_ / "run", "word", 1);
     zero.write(3 << 20);
@@ -53,7 +53,7 @@ TEST_F(SharedFolder, IsOneWhereEachSeesTheOthersFiles) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_ / "run"));
 }
 
-TEST_F(SharedFolder, IsNoneWhereOneDoesNot) {
+TEST_F(SharedFolder, IsNotSharedIfOneFileIsMissing) {
   SharedFolderProbe zero(folder_ / "a", "word", 0), one(folder_ / "b", "word", 1);
   zero.write(1);
   one.write(1);

@@ -32,7 +32,7 @@ class Preflight : public ::testing::Test {
   TinyRun tiny_;
 };
 
-TEST_F(Preflight, TellsWhatTwoRanksHaveAndLeavesNothing) {
+TEST_F(Preflight, ReportsOnTwoRanksAndLeavesNoFiles) {
   const ProcessResult result = look(2, {"--ranks", "2"});
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   for (const char* name :
@@ -56,7 +56,7 @@ TEST_F(Preflight, RanksThatDoNotSeeEachOtherAreCode5) {
   EXPECT_EQ(run(line({"--ranks", "2"})).exit_code, 5);
 }
 
-TEST_F(Preflight, DataThatIsNotThereIsNamedWithItsRank) {
+TEST_F(Preflight, MissingDataIsNamedWithItsRank) {
   const int code = tiny_.train(1, "alone", {"data.source=/nowhere"}).exit_code;
   const ProcessResult result = look(2, {"data.source=/nowhere"});
   EXPECT_EQ(result.exit_code, code) << result.out;
@@ -70,7 +70,7 @@ TEST_F(Preflight, AFolderThatCannotBeWrittenIsCode8) {
   EXPECT_THAT(result.out, ContainsRegex("FAIL  folder +rank 0 on .*/proc/no/such"));
 }
 
-TEST_F(Preflight, TwoFoldersOfOneNameAreNotTakenForOne) {
+TEST_F(Preflight, TwoFoldersOfTheSameNameAreNotShared) {
   // As on hosts whose run.dir is a disk of their own.
   std::vector<std::string> argv = mpirun(1, line({"run.dir=" + (tiny_.folder() / "one")}));
   const std::vector<std::string> second = line({"run.dir=" + (tiny_.folder() / "two")});
@@ -81,14 +81,14 @@ TEST_F(Preflight, TwoFoldersOfOneNameAreNotTakenForOne) {
   EXPECT_THAT(result.out, HasSubstr("what rank 1 has written into "));
 }
 
-TEST_F(Preflight, AGpuThatIsAskedForAndNotThereIsCode2) {
+TEST_F(Preflight, ARequiredButMissingGpuIsCode2) {
   if (fs::exists("/proc/driver/nvidia/version")) GTEST_SKIP() << "this machine has a GPU";
   const ProcessResult result = look(2, {"run.device=cuda"});
   EXPECT_EQ(result.exit_code, 2) << result.out;
   EXPECT_THAT(result.out, ContainsRegex("FAIL  device +rank 0 on .*run.device=cuda"));
 }
 
-TEST_F(Preflight, AWrongConfigurationIsToldOnce) {
+TEST_F(Preflight, AWrongConfigurationIsReportedOnce) {
   const ProcessResult result = look(2, {"optimizer.lrr=1"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("did you mean"));
@@ -96,7 +96,7 @@ TEST_F(Preflight, AWrongConfigurationIsToldOnce) {
 }
 
 // `ebb launch --preflight`: before the run, on the same ranks.
-TEST_F(Preflight, GoesBeforeARunThatIsLaunched) {
+TEST_F(Preflight, RunsBeforeALaunchedRun) {
   std::vector<std::string> argv = tiny_.launch("looked-at", {"run.steps=3"});
   argv.insert(argv.begin() + 2, "--preflight");
   const ProcessResult well = run(argv);

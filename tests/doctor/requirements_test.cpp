@@ -43,7 +43,7 @@ TEST(Requirements, TheStateOfAllRanksOfAHostHasToFitItsMemory) {
   const Check fail = check_of(config, needs_of(3 * kGiB), ranks, "state");
   EXPECT_EQ(fail.health, Health::fail);
   EXPECT_EQ(fail.code, ExitCode::memory);
-  EXPECT_THAT(fail.found, HasSubstr("a has 4.00 GiB free for 2 of them"));
+  EXPECT_THAT(fail.found, HasSubstr("a has 4.0 GiB free for 2 of them"));
   EXPECT_EQ(
       check_of(config, needs_of(3 * kGiB), {rank_on("a", 4 * kGiB), rank_on("b", 4 * kGiB)}, "state").health,
       Health::ok);

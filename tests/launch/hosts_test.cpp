@@ -47,7 +47,7 @@ bool pause(double seconds) {
 
 class Hosts : public test::FolderTest {};
 
-TEST_F(Hosts, OfAFileAreReadInTheirOrderAndOnce) {
+TEST_F(Hosts, AreReadInFileOrderWithoutDuplicates) {
   std::ofstream(folder_ / "hosts")
       << "# two of them\nb.example slots=2\n\n  a.example slots=4 # and a note\nb.example\n";
   EXPECT_THAT(read_hostfile(folder_ / "hosts"), ElementsAre("b.example", "a.example"));
@@ -63,7 +63,7 @@ TEST_F(Hosts, OfAFileAreReadInTheirOrderAndOnce) {
   }
 }
 
-TEST_F(Hosts, AreWaitedForUntilTheyAnswer) {
+TEST_F(Hosts, WaitReturnsWhenAllAnswer) {
   const Listener late;
   std::thread starts([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(700));
@@ -75,7 +75,7 @@ TEST_F(Hosts, AreWaitedForUntilTheyAnswer) {
   starts.join();
 }
 
-TEST_F(Hosts, ThatDoNotAnswerAreNamedEachWithItsReason) {
+TEST_F(Hosts, UnreachableOnesAreListedWithReasons) {
   const Listener silent;  // bound, but nobody listens
   try {
     wait_for_hosts(
@@ -88,7 +88,7 @@ TEST_F(Hosts, ThatDoNotAnswerAreNamedEachWithItsReason) {
   }
 }
 
-TEST_F(Hosts, AStopEndsTheWait) {
+TEST_F(Hosts, AStopRequestEndsTheWait) {
   const Listener silent;
   try {
     wait_for_hosts({"127.0.0.1"}, silent.port(), 60, [](const std::string&) {}, [](double) { return true; });
@@ -99,7 +99,7 @@ TEST_F(Hosts, AStopEndsTheWait) {
   }
 }
 
-TEST_F(Hosts, ThatArePodsComeWithWhatToType) {
+TEST_F(Hosts, PodNamesGetKubectlAdvice) {
   EXPECT_THAT(pod_advice("vae-1a2b-worker-1.vae-1a2b.team.svc"),
               HasSubstr("kubectl -n team delete pod vae-1a2b-worker-1"));
   EXPECT_THAT(pod_advice("vae-worker-0.vae.team.svc.cluster.local"),

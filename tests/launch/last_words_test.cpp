@@ -17,7 +17,7 @@ LastWords of(std::string_view text) {
   return finder.found();
 }
 
-TEST(LastWords, AreTheFirstErrorOfARank) {
+TEST(LastWords, TakeTheFirstErrorOfARank) {
   const LastWords words =
       of("some warning\nebb: rank 1 of 4 on node-b: no room for 4096 bytes\n  because: so\n"
          "ebb: rank 2 of 4 on node-c: lost rank 1\n");
@@ -27,13 +27,13 @@ TEST(LastWords, AreTheFirstErrorOfARank) {
   EXPECT_TRUE(words.rank_reported);
 }
 
-TEST(LastWords, OfARankAloneHaveNoNumber) {
+TEST(LastWords, OfASingleRankHaveNoRankNumber) {
   const LastWords words = of("ebb: tiny.yaml:3: there is no key rank 1 of them\n");
   EXPECT_EQ(words.rank, -1);
   EXPECT_EQ(words.text, "tiny.yaml:3: there is no key rank 1 of them");
 }
 
-TEST(LastWords, OfMpirunCountOnlyWhereNoRankSpoke) {
+TEST(LastWords, UseMpirunsTextOnlyWithoutARanksError) {
   const std::string killed =
       "mpirun noticed that process rank 3 with PID 71 on node node-b exited on signal 9 (Killed).\r\n";
   const LastWords words = of(killed);
@@ -45,7 +45,7 @@ TEST(LastWords, OfMpirunCountOnlyWhereNoRankSpoke) {
   EXPECT_EQ(of("ebb: rank 0 of 4 on node-a: lost rank 3\n" + killed).rank, 0);
 }
 
-TEST(LastWords, NameAHostThatWasLost) {
+TEST(LastWords, NameALostHost) {
   const LastWords words =
       of("ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[1644,0],0] on node here\n"
          "  Remote daemon: [[1644,0],1] on node vae-worker-1.vae.team.svc\n");
@@ -54,14 +54,14 @@ TEST(LastWords, NameAHostThatWasLost) {
   EXPECT_THAT(words.text, HasSubstr("connection to host vae-worker-1.vae.team.svc was lost"));
 }
 
-TEST(LastWords, KnowAStartThatWasNone) {
+TEST(LastWords, DetectAFailedStart) {
   EXPECT_EQ(of("ORTE was unable to reliably start one or more daemons.\n").start, LastWords::Start::failed);
   EXPECT_EQ(of("There are not enough slots available in the system to satisfy the 64\n").start,
             LastWords::Start::no_slots);
   EXPECT_EQ(of("all is well\n").start, LastWords::Start::succeeded);
 }
 
-TEST(LastWords, OfBothVersionsNameTheRankThatWasKilled) {
+TEST(LastWords, NameTheKilledRankInBothVersions) {
   for (const char* version : test::kOpenMpiVersions) {
     const LastWords words = of(test::recorded(version, "kill"));
     EXPECT_EQ(words.rank, 1) << version;
@@ -72,7 +72,7 @@ TEST(LastWords, OfBothVersionsNameTheRankThatWasKilled) {
   }
 }
 
-TEST(LastWords, OfBothVersionsKnowAStartThatWasNone) {
+TEST(LastWords, DetectAFailedStartInBothVersions) {
   for (const char* version : test::kOpenMpiVersions) {
     EXPECT_EQ(of(test::recorded(version, "slots")).start, LastWords::Start::no_slots) << version;
     EXPECT_EQ(of(test::recorded(version, "missing")).start, LastWords::Start::failed) << version;
@@ -87,7 +87,7 @@ TEST(LastWords, OfBothVersionsKnowAStartThatWasNone) {
   }
 }
 
-TEST(LastWords, AHugeLineIsCut) {
+TEST(LastWords, TruncateAHugeLine) {
   EXPECT_LE(of("ebb: " + std::string(1'000'000, 'x') + "\n").text.size(), 65536U);
 }
 

@@ -38,7 +38,7 @@ ProcessOptions plain() {
   return options;
 }
 
-TEST(Launch, TrainsOnTheRanksAskedForAndPrintsTheLine) {
+TEST(Launch, TrainsOnTheRequestedRanksAndPrintsTheLine) {
   const TinyRun tiny;
   const ProcessResult result = run(launch(tiny, 2, "two", {"run.steps=3"}), plain());
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
@@ -48,14 +48,14 @@ TEST(Launch, TrainsOnTheRanksAskedForAndPrintsTheLine) {
 }
 
 // mpirun gives every rank a pseudo-terminal of its own, wherever its own output goes.
-TEST(Launch, WithoutATerminalNoLineRenewsItself) {
+TEST(Launch, WithoutATerminalNoLineIsRedrawn) {
   const TinyRun tiny;
   const ProcessResult result = run(launch(tiny, 2, "plain", {"run.steps=3"}), plain());
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\033")));
 }
 
 // As the chart calls it: a host file, variables to hand on, and what comes behind them is the configuration.
-TEST(Launch, GoesByAHostFile) {
+TEST(Launch, UsesAHostFile) {
   const TinyRun tiny;
   const std::string hosts = tiny.folder() / "hosts";
   std::ofstream(hosts) << "localhost slots=2\n";
@@ -85,7 +85,7 @@ TEST(Launch, MoreRanksThanCoresRun) {
   EXPECT_EQ(run(launch(tiny, 4, "four", {"run.steps=2"}), plain()).exit_code, 0);
 }
 
-TEST(Launch, ARanksErrorIsToldOnceAndItsCodeIsOurs) {
+TEST(Launch, ARanksErrorIsPrintedOnceAndItsCodeReturned) {
   const TinyRun tiny;
   const std::vector<std::string> wrong = {"data.source=/nowhere/at/all"};
   const ProcessResult alone = tiny.train(1, "wrong", wrong);
@@ -104,7 +104,7 @@ TEST(Launch, AWrongConfigurationStartsNoRank) {
   EXPECT_THAT(result.err, HasSubstr("optimizer.lr"));
 }
 
-TEST(Launch, RanksThatTheConfigurationForbidsAreRefused) {
+TEST(Launch, ARankCountThatTheConfigurationForbidsIsRefused) {
   const TinyRun tiny;
   const ProcessResult result = run(launch(tiny, 2, "x", {"parallel.ranks=4"}), plain());
   EXPECT_EQ(result.exit_code, 2);
@@ -121,7 +121,7 @@ TEST(Launch, RanksThatDoNotSeeEachOtherTrainNothing) {
   EXPECT_THAT(result.err, AllOf(HasSubstr("2 ranks are expected"), HasSubstr("do not see each other")));
 }
 
-TEST(Launch, WithoutMpirunItSaysWhatToInstall) {
+TEST(Launch, WithoutMpirunTheErrorSaysWhatToInstall) {
   const TinyRun tiny;
   ProcessOptions options = plain();
   options.environment["PATH"] = "/nowhere";
@@ -145,7 +145,7 @@ TEST_P(StoppedLaunch, EndsAfterTheStepWithACheckpointAndCode75) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, StoppedLaunch, ::testing::Values(SIGINT, SIGTERM, SIGUSR1));
 
-TEST(Launch, KilledItselfItLeavesNoRankBehind) {
+TEST(Launch, AKilledLauncherLeavesNoRankBehind) {
   const TinyRun tiny;
   // A word in every rank's command line that no other process has.
   const std::string mark = "orphans-of-" + std::to_string(::getpid());

@@ -23,11 +23,11 @@ std::string line_for(const LaunchHost& host, int ranks) {
   return shell_line(mpirun_line(host, {ranks, {}, {}}, {"ebb", "train"}));
 }
 
-TEST(MpirunLine, APlainHostNeedsNothingButNoBinding) {
+TEST(MpirunLine, APlainHostOnlyTurnsBindingOff) {
   EXPECT_EQ(line_for(plain_host(), 4), "mpirun --bind-to none -n 4 ebb train");
 }
 
-TEST(MpirunLine, MoreRanksThanCoresAreAllowedAndOnlyThen) {
+TEST(MpirunLine, OversubscriptionIsAllowedOnlyForMoreRanksThanCores) {
   EXPECT_THAT(line_for(plain_host(), 5), HasSubstr("OVERSUBSCRIBE"));
   EXPECT_THAT(line_for(plain_host(), 4), Not(HasSubstr("OVERSUBSCRIBE")));
 }
@@ -39,7 +39,7 @@ TEST(MpirunLine, RootIsAllowedByTheEnvironment) {
               ::testing::StartsWith("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun "));
 }
 
-TEST(MpirunLine, WithoutARemoteShellVersionFourIsToldThatItIsAlone) {
+TEST(MpirunLine, WithoutARemoteShellVersionFourRunsIsolated) {
   LaunchHost host = plain_host();
   host.remote_shell = false;
   EXPECT_THAT(line_for(host, 2), HasSubstr("--mca plm isolated"));
@@ -47,27 +47,27 @@ TEST(MpirunLine, WithoutARemoteShellVersionFourIsToldThatItIsAlone) {
   EXPECT_THAT(line_for(host, 2), Not(HasSubstr("--mca")));
 }
 
-TEST(MpirunLine, WhereAnotherProcessMayNotBeReadMessagesGoAnotherWay) {
+TEST(MpirunLine, WithoutCrossMemoryAccessSingleCopyIsOff) {
   LaunchHost host = plain_host();
   host.cross_memory = false;
   EXPECT_THAT(line_for(host, 2), HasSubstr("--mca btl_vader_single_copy_mechanism none"));
 }
 
-TEST(MpirunLine, AHostFileSaysWhereRanksGoAndWhatGoesWithThem) {
+TEST(MpirunLine, AHostFileAndForwardedVariablesArePassedOn) {
   LaunchHost host = plain_host();
   host.remote_shell = false;
   EXPECT_EQ(shell_line(mpirun_line(host, {99, "/etc/mpi/hostfile", {"NCCL_DEBUG", "A_B"}}, {"ebb", "train"})),
             "mpirun --bind-to none --hostfile /etc/mpi/hostfile -x NCCL_DEBUG -x A_B -n 99 ebb train");
 }
 
-TEST(MpirunLine, APlacementThatIsGivenIsLeftAlone) {
+TEST(MpirunLine, AGivenPlacementIsKept) {
   LaunchHost host = plain_host();
   host.placed = true;
   host.remote_shell = false;
   EXPECT_EQ(line_for(host, 99), "mpirun --bind-to none -n 99 ebb train");
 }
 
-TEST(ShellLine, EveryWordComesBackFromAShell) {
+TEST(ShellLine, AShellReadsEveryWordBack) {
   const std::vector<std::string> words = {"plain", "with blank", "it's",      "$HOME", "a\"b",
                                           "",      "*",          "new\nline", "~",     "key=[1, 2]"};
   std::string line = "printf '%s|'", expected;

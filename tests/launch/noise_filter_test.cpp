@@ -19,7 +19,7 @@ std::string filtered(const std::string& text) {
   return out + filter.flush();
 }
 
-TEST(NoiseFilter, ARanksOwnMessageIsWhatIsLeft) {
+TEST(NoiseFilter, OnlyTheRanksOwnMessageRemains) {
   const std::string own = "ebb: rank 1 of 2 on vm: the loss is not finite\n";
   EXPECT_EQ(
       filtered(own +
@@ -35,7 +35,7 @@ TEST(NoiseFilter, ARanksOwnMessageIsWhatIsLeft) {
   EXPECT_EQ(filtered("mpirun: Forwarding signal 10 to job\n" + own), own);
 }
 
-TEST(NoiseFilter, WhatOnlyMpirunKnowsPasses) {
+TEST(NoiseFilter, InformationOfMpirunAlonePasses) {
   const std::string killed =
       paragraph("mpirun noticed that process rank 1 with PID 7 on node vm exited on signal 9 (Killed).");
   EXPECT_EQ(filtered(killed), killed);
@@ -43,14 +43,14 @@ TEST(NoiseFilter, WhatOnlyMpirunKnowsPasses) {
   EXPECT_EQ(filtered("before\n" + slots + "after\n"), "before\n" + slots + "after\n");
 }
 
-TEST(NoiseFilter, HalfALineIsNotHeldBack) {
+TEST(NoiseFilter, AnIncompleteLineIsNotHeldBack) {
   NoiseFilter filter;
   EXPECT_EQ(filter.feed("\rstep 3 of 10"), "\rstep 3 of 10");
   EXPECT_FALSE(filter.holding());
   EXPECT_EQ(filter.feed("\rstep 4 of 10\n"), "\rstep 4 of 10\n");
 }
 
-TEST(NoiseFilter, TheResultDoesNotDependOnHowTheTextArrives) {
+TEST(NoiseFilter, TheResultDoesNotDependOnHowTheTextIsSplit) {
   const std::string text = "one\n" + paragraph("MPI_ABORT was invoked on rank 0") +
                            "--- two ---\n[vm:1] three\nmpirun: four\n" + paragraph("something else") + "five";
   const std::string whole = filtered(text);
@@ -63,7 +63,7 @@ TEST(NoiseFilter, TheResultDoesNotDependOnHowTheTextArrives) {
 }
 
 // What mpirun of both versions wrote where a rank ended with 6 or aborted, and where both ended with 75.
-TEST(NoiseFilter, OfBothVersionsNothingIsLeftOfAnEndThatARankExplains) {
+TEST(NoiseFilter, NothingRemainsOfAnExplainedEndInBothVersions) {
   const std::string own = "ebb: rank 1 of 2 on vm: stopped\n";
   for (const char* version : test::kOpenMpiVersions) {
     for (const char* name : {"stop", "exit", "abort"}) {
@@ -72,7 +72,7 @@ TEST(NoiseFilter, OfBothVersionsNothingIsLeftOfAnEndThatARankExplains) {
   }
 }
 
-TEST(NoiseFilter, OfBothVersionsWhatOnlyMpirunKnowsPasses) {
+TEST(NoiseFilter, InformationOfMpirunAlonePassesInBothVersions) {
   for (const char* version : test::kOpenMpiVersions) {
     const std::string killed = filtered(test::recorded(version, "kill"));
     EXPECT_NE(killed.find("signal 9 (Killed)"), std::string::npos) << killed;

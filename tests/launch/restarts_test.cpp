@@ -12,21 +12,21 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST(Restarts, AreGrantedForWhatAnotherTryMayMendAlone) {
+TEST(Restarts, AreGrantedForRetryableCodesOnly) {
   for (const int code : {5, 8, 75})
     EXPECT_TRUE(Restarts(1, 1, -1).pause(static_cast<ExitCode>(code), -1)) << code;
   for (const int code : {0, 1, 2, 3, 4, 6, 7})
     EXPECT_FALSE(Restarts(1, 1, -1).pause(static_cast<ExitCode>(code), -1)) << code;
 }
 
-TEST(Restarts, WaitLongerEachTimeUpToFiveMinutes) {
+TEST(Restarts, DoubleThePauseUpToFiveMinutes) {
   Restarts restarts(10, 20, -1);
   std::vector<double> pauses;
   while (const auto pause = restarts.pause(ExitCode::communication, -1)) pauses.push_back(*pause);
   EXPECT_THAT(pauses, ElementsAre(20, 40, 80, 160, 300, 300, 300, 300, 300, 300));
 }
 
-TEST(Restarts, ANewerCheckpointBringsTheLimitBack) {
+TEST(Restarts, ANewerCheckpointResetsTheLimit) {
   Restarts restarts(2, 1, 100);
   EXPECT_EQ(restarts.pause(ExitCode::communication, 100), 1);
   EXPECT_EQ(restarts.pause(ExitCode::communication, 100), 2);
@@ -37,7 +37,7 @@ TEST(Restarts, ANewerCheckpointBringsTheLimitBack) {
   EXPECT_FALSE(restarts.pause(ExitCode::communication, 110));
 }
 
-TEST(Restarts, NoneWhereNoneAreAllowed) {
+TEST(Restarts, AreNotGrantedWithALimitOfZero) {
   EXPECT_FALSE(Restarts(0, 1, -1).pause(ExitCode::communication, -1));
 }
 
@@ -65,7 +65,7 @@ struct Story {
   }
 };
 
-TEST(KeepGoing, RunsAgainUntilItIsDone) {
+TEST(RunWithRestarts, RepeatsUntilSuccess) {
   Story story;
   story.ends = {{205, 0, false}, {137, 0, false}, {143, 0, false},
                 {8, 0, false},   {75, 0, false},  {0, 0, false}};
@@ -76,7 +76,7 @@ TEST(KeepGoing, RunsAgainUntilItIsDone) {
   EXPECT_THAT(story.said.at(0), HasSubstr("1 of 5"));
 }
 
-TEST(KeepGoing, EndsWithTheLastCodeWhenTheLimitIsReached) {
+TEST(RunWithRestarts, ReturnsTheLastCodeAtTheLimit) {
   Story story;
   story.ends = {{5, 0, false}, {5, 0, false}, {8, 0, false}};
   const Ending ending = story.play(2);
@@ -84,14 +84,14 @@ TEST(KeepGoing, EndsWithTheLastCodeWhenTheLimitIsReached) {
   EXPECT_THAT(ending.verdict.message, HasSubstr("2 restarts in a row"));
 }
 
-TEST(KeepGoing, AKillForMemoryIsFinal) {
+TEST(RunWithRestarts, AKillForLackOfMemoryIsFinal) {
   Story story;
   story.ends = {{137, 0, true}};
   EXPECT_EQ(story.play(5).verdict.code, ExitCode::memory);
   EXPECT_EQ(story.waits, 0);
 }
 
-TEST(KeepGoing, AStopThatWasAskedForIsNotUndone) {
+TEST(RunWithRestarts, ARequestedStopIsFinal) {
   Story story;
   story.ends = {{75, 1, false}};
   EXPECT_EQ(story.play(5).verdict.code, ExitCode::stopped);
@@ -102,7 +102,7 @@ TEST(KeepGoing, AStopThatWasAskedForIsNotUndone) {
   EXPECT_TRUE(story.pauses.empty());
 }
 
-TEST(KeepGoing, AStopInThePauseEndsWith75AndTheStepToGoOnFrom) {
+TEST(RunWithRestarts, AStopInThePauseReturns75AndNamesTheCheckpoint) {
   Story story;
   story.ends = {{5, 0, false}};
   story.step = 40;

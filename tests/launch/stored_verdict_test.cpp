@@ -12,7 +12,7 @@ namespace {
 
 class StoredVerdicts : public test::FolderTest {};
 
-TEST_F(StoredVerdicts, AreReadAsTheyWereStored) {
+TEST_F(StoredVerdicts, AreReadBackUnchanged) {
   const StoredVerdict stored{ExitCode::memory,     "no room", 3, "node-b", "2026-01-31T12:00:00Z",
                              {"7", "abc", "0.1.0"}};
   store_verdict(folder_ / "run", stored);
@@ -28,7 +28,7 @@ TEST_F(StoredVerdicts, AreReadAsTheyWereStored) {
   EXPECT_FALSE(read_verdict(folder_ / "run"));
 }
 
-TEST_F(StoredVerdicts, ThatCannotBeReadAreNone) {
+TEST_F(StoredVerdicts, UnreadableFilesCountAsNone) {
   EXPECT_FALSE(read_verdict(folder_));
   for (const char* text : {"", "{", "[]", "{\"code\": \"x\"}", "{\"code\": 4}"}) {
     std::ofstream(folder_ / "verdict.json", std::ios::trunc) << text;
@@ -36,19 +36,19 @@ TEST_F(StoredVerdicts, ThatCannotBeReadAreNone) {
   }
 }
 
-TEST_F(StoredVerdicts, OfWhatAnotherTryMayMendAreNone) {
+TEST_F(StoredVerdicts, RetryableCodesCountAsNone) {
   store_verdict(folder_, {ExitCode::communication, "lost", -1, "", "", {}});
   EXPECT_FALSE(read_verdict(folder_));
   for (const int code : {2, 3, 4, 6, 7}) EXPECT_TRUE(is_final(static_cast<ExitCode>(code))) << code;
   for (const int code : {0, 1, 5, 8, 75}) EXPECT_FALSE(is_final(static_cast<ExitCode>(code))) << code;
 }
 
-TEST_F(StoredVerdicts, HoldWhatIsNoUtf8) {
+TEST_F(StoredVerdicts, HoldTextThatIsNotUtf8) {
   store_verdict(folder_, {ExitCode::data, "folder \xff", -1, "", "", {}});
   EXPECT_TRUE(read_verdict(folder_));
 }
 
-TEST_F(StoredVerdicts, TheTerminationMessageFitsAndKeepsItsFile) {
+TEST_F(StoredVerdicts, TheTerminationMessageFitsAndIsWrittenInPlace) {
   const auto path = folder_ / "message";
   std::ofstream(path) << "what was there before";
   std::filesystem::create_hard_link(path, folder_ / "same");

@@ -11,14 +11,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(Verdict, ACodeOfEbbIsPassedOnAndNothingIsAdded) {
+TEST(Verdict, ACodeOfEbbIsReturnedWithoutAMessage) {
   for (const int code : {0, 1, 2, 3, 4, 5, 6, 7, 8, 75}) {
     EXPECT_EQ(static_cast<int>(verdict({code, 0, false}).code), code);
     EXPECT_EQ(verdict({code, 0, false}).message, "");
   }
 }
 
-TEST(Verdict, AKilledRankIsLackOfMemoryOnlyWhereTheKernelSaysSo) {
+TEST(Verdict, AKilledRankLackedMemoryOnlyIfTheKernelReportsIt) {
   EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
   // Also where mpirun ended with the code of a rank that missed it, or lost its host by it; not where a rank
@@ -28,7 +28,7 @@ TEST(Verdict, AKilledRankIsLackOfMemoryOnlyWhereTheKernelSaysSo) {
   EXPECT_EQ(verdict({6, 0, true}).code, ExitCode::numerics);
 }
 
-TEST(Verdict, AnMpirunThatHadToBeEndedIsALostHost) {
+TEST(Verdict, AForciblyEndedMpirunMeansALostHost) {
   RunEnd end{137, 0, false, true};
   end.words.rank_reported = true;
   end.words.text = "all_reduce did not end within its limit";
@@ -36,7 +36,7 @@ TEST(Verdict, AnMpirunThatHadToBeEndedIsALostHost) {
   EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
 }
 
-TEST(Verdict, AnMpirunThatHangsAfterItToldOfAKilledRankIsThatRanksEnd) {
+TEST(Verdict, AnMpirunThatHangsAfterAKilledRankGetsThatRanksVerdict) {
   RunEnd end{137, 0, false, true};
   end.words.rank = 0;
   end.words.text = "mpirun noticed that process rank 0 with PID 0 on node a exited on signal 9 (Killed).";
@@ -53,7 +53,7 @@ TEST(Verdict, ALostHostIsCommunication) {
 }
 
 // Version 5 of Open MPI ends with 0 after the daemon of a host was killed, and with 1 where ssh refused.
-TEST(Verdict, ALostHostIsCommunicationWhateverCodeVersionFiveGives) {
+TEST(Verdict, ALostHostIsCommunicationForEachCodeOfVersionFive) {
   for (const auto& [name, code] : {std::pair{"lost", 0}, std::pair{"refused", 1}}) {
     LastWordsFinder finder;
     finder.feed(test::recorded("5.0.7", name));
@@ -73,7 +73,7 @@ TEST(Verdict, ALostHostIsCommunicationWhateverCodeVersionFiveGives) {
 }
 
 // The ranks beside the lost ones may be heard before or after mpirun's daemon is.
-TEST(Verdict, ALostHostIsNamedThoughARankSpokeToo) {
+TEST(Verdict, ALostHostIsNamedEvenWithARanksError) {
   const std::string lost = "  Remote daemon: [[1,0],2] on node host-1\n",
                     rank = "ebb: rank 0 of 2 on vm: it is gone\n";
   for (const std::string& text : {lost + rank, rank + lost}) {
@@ -86,7 +86,7 @@ TEST(Verdict, ALostHostIsNamedThoughARankSpokeToo) {
   }
 }
 
-TEST(Verdict, AnMpirunThatDidNotEndAfterALossIsThatLoss) {
+TEST(Verdict, AnMpirunThatHangsAfterALossNamesTheLoss) {
   RunEnd end{137, 0, false};
   end.words.host_lost = true;
   end.words.text = "the connection to host node-7 was lost";
@@ -95,23 +95,23 @@ TEST(Verdict, AnMpirunThatDidNotEndAfterALossIsThatLoss) {
   EXPECT_THAT(verdict(end).message, ::testing::Not(HasSubstr("SIGKILL")));
 }
 
-TEST(Verdict, ACrashIsOurFault) {
+TEST(Verdict, ACrashIsAnInternalError) {
   EXPECT_EQ(verdict({128 + SIGSEGV, 0, false}).code, ExitCode::internal);
   EXPECT_THAT(verdict({128 + SIGSEGV, 0, false}).message, HasSubstr("signal 11"));
 }
 
-TEST(Verdict, AStopBeforeTheRanksListenIsAStop) {
+TEST(Verdict, AStopBeforeTheRanksListenReturns75) {
   EXPECT_EQ(verdict({128 + SIGUSR1, 1, false}).code, ExitCode::stopped);
   EXPECT_EQ(verdict({128 + SIGUSR1, 0, false}).code, ExitCode::communication);
 }
 
-TEST(Verdict, AnEndAtOnceSaysWhatIsLost) {
+TEST(Verdict, AnImmediateEndSaysWhatIsLost) {
   EXPECT_EQ(verdict({1, 2, false}).code, ExitCode::communication);
   EXPECT_THAT(verdict({1, 2, false}).message, HasSubstr("last checkpoint"));
   EXPECT_EQ(verdict({75, 2, false}).code, ExitCode::stopped);
 }
 
-TEST(Verdict, AStartThatFailedIsNoFaultOfEbb) {
+TEST(Verdict, AFailedStartIsNotAnInternalError) {
   RunEnd end{1, 0, false};
   end.words.start = LastWords::Start::failed;
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
@@ -133,7 +133,7 @@ RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
                         [&](const std::string& text) { said += text; });
 }
 
-TEST(RunSupervised, AnMpirunThatHasLostAHostAndDoesNotEndIsEnded) {
+TEST(RunSupervised, KillsAnMpirunThatHangsAfterALostHost) {
   std::string said;
   const RunEnd end = of_one_that_hangs("ORTE has lost communication with a remote daemon.", said);
   EXPECT_EQ(end.code, 128 + SIGKILL);
@@ -142,7 +142,7 @@ TEST(RunSupervised, AnMpirunThatHasLostAHostAndDoesNotEndIsEnded) {
 }
 
 // As was seen of ranks that were killed in MPI_Finalize.
-TEST(RunSupervised, AnMpirunThatHasToldOfAKilledRankAndDoesNotEndIsEnded) {
+TEST(RunSupervised, KillsAnMpirunThatHangsAfterAKilledRank) {
   std::string said;
   const RunEnd end = of_one_that_hangs(
       "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 9 (Killed).", said);

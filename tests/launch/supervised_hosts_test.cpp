@@ -47,7 +47,7 @@ class SupervisedHosts : public Supervised {
   ProcessOptions options_;
 };
 
-TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunGoesOn) {
+TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunContinues) {
   Process launched(
       on_hosts("lost-host", {"run.steps=400", "checkpoint.every=20", "telemetry.progress_every=200ms"}),
       options_);
@@ -71,7 +71,7 @@ TEST_F(SupervisedHosts, AStopReachesTheRanksOfOtherHosts) {
   EXPECT_THAT(launched.out(), HasSubstr("checkpoint saved"));
 }
 
-TEST_F(SupervisedHosts, AHostThatRefusesIsTriedAgainAndIsNoFaultOfEbb) {
+TEST_F(SupervisedHosts, AHostThatRefusesIsRetriedAndNotAnInternalError) {
   std::ofstream(tiny_.folder() / "remote-shell") << "#!/bin/sh\nexit 1\n";
   auto argv = on_hosts("refused", kForever);
   argv.insert(argv.begin() + 2, {"--restarts", "1"});
@@ -115,7 +115,7 @@ class MemoryGroup {
   fs::path path_;
 };
 
-TEST_F(Supervised, AKillForMemoryIsCode4AndFinal) {
+TEST_F(Supervised, AKillForLackOfMemoryIsCode4AndFinal) {
   const MemoryGroup group(std::int64_t{600} << 20);
   if (group.path().empty())
     GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";

@@ -13,7 +13,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST_F(Supervised, AKilledRankIsStartedAgainFromTheCheckpointToTheSameBits) {
+TEST_F(Supervised, AKilledRankIsRestartedFromTheCheckpointWithEqualBits) {
   const std::vector<std::string> steps = {"run.steps=300", "checkpoint.every=20",
                                           "telemetry.progress_every=200ms"};
   ASSERT_EQ(tiny_.train(2, "undisturbed", steps).exit_code, 0);
@@ -32,7 +32,7 @@ TEST_F(Supervised, AKilledRankIsStartedAgainFromTheCheckpointToTheSameBits) {
   EXPECT_EQ(text_of(message_), "code 0 (done)\n");
 }
 
-TEST_F(Supervised, ALimitOfRestartsWithoutProgressIsKept) {
+TEST_F(Supervised, TheLimitOfRestartsWithoutProgressHolds) {
   auto overrides = kForever;
   overrides.emplace_back("checkpoint.every=0");
   Process launched(launch("lost", overrides, {"--restarts", "1"}));
@@ -57,7 +57,7 @@ TEST_F(Supervised, ALimitOfRestartsWithoutProgressIsKept) {
   EXPECT_FALSE(fs::exists(tiny_.run_folder("lost") + "/verdict.json")) << "another try may mend it";
 }
 
-TEST_F(Supervised, AStopOfOneRankAloneIsNoEnd) {
+TEST_F(Supervised, AStopOfOneRankIsRestarted) {
   Process launched(
       launch("preempted", {"run.steps=400", "checkpoint.every=0", "telemetry.progress_every=200ms"}));
   ASSERT_TRUE(launched.wait_for_output("step ")) << launched.out() << launched.err();
@@ -72,7 +72,7 @@ TEST_F(Supervised, AStopOfOneRankAloneIsNoEnd) {
 
 class SupervisedStop : public Supervised, public ::testing::WithParamInterface<int> {};
 
-TEST_P(SupervisedStop, IsHandedToTheRanksAndIsTheEnd) {
+TEST_P(SupervisedStop, ReachesTheRanksAndIsFinal) {
   Process launched(launch("stopped", kForever));
   ASSERT_TRUE(launched.wait_for_output("step ")) << launched.out() << launched.err();
   // A scheduler may ask twice.
@@ -100,7 +100,7 @@ TEST_F(Supervised, AStopInThePauseEndsAtOnce) {
   EXPECT_THAT(launched.err(), HasSubstr("stopped while no rank was running"));
 }
 
-TEST_F(Supervised, AFinalFailureIsToldAgainUntilTheAttemptOrTheConfigurationChanges) {
+TEST_F(Supervised, AFinalFailureIsReportedAgainUntilAttemptOrConfigurationChange) {
   const std::vector<std::string> damaged = {"data.source=" + (tiny_.folder() / "broken")};
   fs::copy(fs::path(tiny_.folder() / "data"), fs::path(tiny_.folder() / "broken"),
            fs::copy_options::recursive);
@@ -150,7 +150,7 @@ TEST_F(Supervised, AnotherAttemptIsTried) {
 }
 
 // A new launcher appears while the old one is still saving.
-TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndGoesOnFromIt) {
+TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndResumesFromIt) {
   const std::vector<std::string> steps = {"run.steps=1000000", "checkpoint.every=0",
                                           "telemetry.progress_every=200ms"};
   Process first(launch("one-writer", steps));
@@ -169,7 +169,7 @@ TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndGoesOnFromIt) {
 }
 
 // The old launcher is killed with a save half done, as when its pod's grace is over.
-TEST_F(Supervised, ALauncherKilledInASaveIsFollowedFromAWholeCheckpoint) {
+TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromAWholeCheckpoint) {
   const std::vector<std::string> steps = {"run.steps=100000", "checkpoint.every=3",
                                           "telemetry.progress_every=200ms", "model.hidden=60000"};
   Process first(launch("half-saved", steps));
