@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "models/families.h"
+
 namespace ebb::doctor {
 namespace {
 
@@ -37,7 +39,7 @@ Check check_of(const train::Config& config, const train::Needs& needs, const std
 }
 
 TEST(Requirements, TheStateOfAllRanksOfAHostHasToFitItsMemory) {
-  const train::Config config;
+  const train::Config config(models::described_families());
   const std::vector<RankFacts> ranks = {rank_on("a", 4 * kGiB), rank_on("a", 4 * kGiB)};
   EXPECT_EQ(check_of(config, needs_of(2 * kGiB), ranks, "state").health, Health::ok);
   const Check fail = check_of(config, needs_of(3 * kGiB), ranks, "state");
@@ -53,12 +55,13 @@ TEST(Requirements, TheLimitOfTheControlGroupCounts) {
   RankFacts facts = rank_on("a", 8 * kGiB);
   facts.group_limit = 2 * kGiB;
   facts.group_used = kGiB;
-  EXPECT_EQ(check_of({}, needs_of(2 * kGiB), {facts}, "state").health, Health::fail);
-  EXPECT_EQ(check_of({}, needs_of(kGiB), {facts}, "state").health, Health::ok);
+  const train::Config config(models::described_families());
+  EXPECT_EQ(check_of(config, needs_of(2 * kGiB), {facts}, "state").health, Health::fail);
+  EXPECT_EQ(check_of(config, needs_of(kGiB), {facts}, "state").health, Health::ok);
 }
 
 TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
-  train::Config config;
+  train::Config config(models::described_families());
   const std::vector<RankFacts> ranks = {rank_on("a", kGiB)};
   EXPECT_EQ(check_of(config, {}, ranks, "device").health, Health::ok);
   config.run.device = train::DeviceKind::cuda;
@@ -69,7 +72,7 @@ TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
 }
 
 TEST(Requirements, AnotherNumberOfRanksIsAWarning) {
-  train::Config config;
+  train::Config config(models::described_families());
   EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::ok);
   config.parallel.ranks = 4;
   EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::warn);

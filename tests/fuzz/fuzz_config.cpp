@@ -2,6 +2,7 @@
 // accepted configuration is written and read again with the same result.
 #include "config/document.h"
 #include "fuzz/input.h"
+#include "models/families.h"
 #include "train/config.h"
 
 namespace ebb::fuzz {
@@ -19,7 +20,7 @@ void read(std::string_view input) {
       head.remove_prefix(std::min(head.size(), line.size() + 1));
     }
   }
-  train::Config once, again;
+  train::Config once(models::described_families()), again(models::described_families());
   config::Section first = train::described(once), second = train::described(again);
   config::load_text(std::string(yaml), "fuzz", overrides, first);
   const std::string written = config::resolved_yaml(first);

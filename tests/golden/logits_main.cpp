@@ -9,14 +9,15 @@
 #include <string>
 
 #include "memory/ledger.h"
+#include "models/built_in.h"
 #include "train/load_model.h"
 
 int main(int argc, char** argv) try {
   using namespace ebb;
   auto* ledger = new memory::Ledger;  // outlives every tensor
   memory::install(*ledger);
-  const auto loaded = train::load_model(argv[1]);
-  auto& sampler = *std::get<models::TextSampler*>(loaded.model->sampler());
+  const auto loaded = train::load_model(argv[1], models::built_in_families());
+  auto& sampler = *loaded.model->text_sampler();
   core::PlainRunner runner;
   models::KeyValues cache = sampler.begin(argc);
   nlohmann::json rows = nlohmann::json::array();

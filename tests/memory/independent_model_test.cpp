@@ -13,7 +13,9 @@
 
 #include "memory/buffer.h"
 #include "memory/installed_ledger.h"
+#include "models/built_in.h"
 #include "models/model.h"
+#include "models/vae/config.h"
 #include "numerics/update.h"
 
 namespace ebb::memory {
@@ -23,8 +25,9 @@ namespace {
 class Trained {
  public:
   explicit Trained(numerics::Dtype dtype) {
-    models::ModelConfig config;
-    config.vae = {8, 8, 16, 1.0};
+    models::ModelConfig config(models::built_in_families());
+    config.choose(
+        "vae", std::make_unique<models::FamilyConfigOf<models::VaeConfig>>(models::VaeConfig{8, 8, 16, 1.0}));
     model_ = models::make_model(config, core::SampleSpec{{core::image_field(1, 12, 8)}}, dtype, at::kCPU, 7);
     for (core::Unit* unit : phase().units())
       for (core::Parameter& p : unit->parameters) add(p);

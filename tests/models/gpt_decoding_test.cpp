@@ -15,7 +15,7 @@ class Decoding : public ::testing::TestWithParam<GptParts> {};
 // Each token after the first few is given alone, over the cache of those before.
 void expect_as_a_whole_pass(const GptConfig& config, const at::Tensor& text) {
   const auto model = make(config);
-  TextSampler& sampler = *std::get<TextSampler*>(model->sampler());
+  TextSampler& sampler = *model->text_sampler();
   core::PlainRunner runner;
   const at::NoGradGuard no_grad;
   const at::Tensor expected = Reference(*model, config).logits(text.unsqueeze(0))[0];
@@ -56,7 +56,7 @@ TEST_P(Decoding, SixteenBitsComeClose) {
   const at::Tensor text = at::arange(8, at::kLong);
   const auto logits = [&](numerics::Dtype dtype) {
     const auto model = make(config, dtype);
-    TextSampler& sampler = *std::get<TextSampler*>(model->sampler());
+    TextSampler& sampler = *model->text_sampler();
     KeyValues seen = sampler.begin(16);
     (void)sampler.next(text.narrow(0, 0, 7), seen, runner);
     return sampler.next(text.narrow(0, 7, 1), seen, runner);

@@ -91,9 +91,7 @@ TEST_P(GptOfParts, SixteenBitsAgreeWithinTheirRounding) {
 }
 
 TEST_P(GptOfParts, StartsAsItsPaperSays) {
-  ModelConfig config;
-  config.kind = Kind::gpt;
-  config.gpt = tiny(GetParam());
+  const ModelConfig config = testing::model_config(tiny(GetParam()));
   const auto model =
       make_model(config, core::SampleSpec{{core::tokens_field(10)}}, numerics::Dtype::fp32, at::kCPU, 7);
   for (core::Phase* phase : model->phases())
@@ -119,9 +117,7 @@ INSTANTIATE_TEST_SUITE_P(Parts, GptOfParts, ::testing::Values(GptParts::gpt2, Gp
                          [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
 
 TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
-  ModelConfig config;
-  config.kind = Kind::gpt;
-  config.gpt = tiny(GptParts::gpt2);
+  const ModelConfig config = testing::model_config(tiny(GptParts::gpt2));
   const auto refusal = [&](const core::SampleSpec& sample) -> std::string {
     try {
       make_model(config, sample, numerics::Dtype::fp32, at::kCPU, 7);
@@ -132,7 +128,7 @@ TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
     return "";
   };
   EXPECT_THAT(refusal(core::SampleSpec{{core::image_field(1, 28, 28)}}),
-              ::testing::HasSubstr("data.format=tokens"));
+              ::testing::HasSubstr("gpt trains on the field tokens, and the data brings image"));
   EXPECT_THAT(
       refusal(core::SampleSpec{{core::tokens_field(17)}}),
       ::testing::AllOf(::testing::HasSubstr("model.context is 16"), ::testing::HasSubstr("17 tokens")));

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "models/built_in.h"
+#include "models/gpt/config.h"
 #include "models/model.h"
 
 namespace ebb::models::testing {
@@ -31,11 +33,15 @@ inline GptConfig tiny(GptParts parts) {
   return config;
 }
 
+inline ModelConfig model_config(const GptConfig& gpt) {
+  ModelConfig config(built_in_families());
+  config.choose("gpt", std::make_unique<FamilyConfigOf<GptConfig>>(gpt));
+  return config;
+}
+
 // With parameters of a size at which every part of the model matters, biases included.
 inline std::unique_ptr<Model> make(const GptConfig& gpt, numerics::Dtype dtype = numerics::Dtype::fp32) {
-  ModelConfig config;
-  config.kind = Kind::gpt;
-  config.gpt = gpt;
+  const ModelConfig config = model_config(gpt);
   auto model = make_model(config, core::SampleSpec{{core::tokens_field(kTokens)}}, dtype, at::kCPU, 7);
   const at::NoGradGuard no_grad;
   at::manual_seed(5);

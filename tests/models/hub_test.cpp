@@ -33,9 +33,10 @@ TEST_P(HubOfParts, NamesEveryParameterOnce) {
     const auto model = testing::make(config);
     std::map<std::string, std::int64_t> numbers;
     std::set<std::string> names;
-    for (const HubTensor& theirs : hub_tensors(config, *config.context)) {
+    const HubLayout layout = gpt_hub_format()->layout(FamilyConfigOf<GptConfig>(config), *config.context);
+    for (const HubTensor& theirs : layout.tensors) {
       EXPECT_TRUE(names.insert(theirs.name).second) << theirs.name;
-      EXPECT_FALSE(hub_may_hold(config, theirs.name)) << theirs.name;
+      EXPECT_FALSE(layout.may_hold(theirs.name)) << theirs.name;
       std::int64_t count = 1;
       for (const std::int64_t n : theirs.shape) count *= n;
       numbers[theirs.ours] += count;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "models/built_in.h"
 #include "models/model.h"
 
 namespace ebb::models {
@@ -15,8 +16,8 @@ constexpr std::uint64_t kSeed = 7;
 
 std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0},
                             const core::SampleSpec& size = core::SampleSpec{{core::image_field(1, 12, 8)}}) {
-  ModelConfig config;
-  config.vae = vae;
+  ModelConfig config(built_in_families());
+  config.choose("vae", std::make_unique<FamilyConfigOf<VaeConfig>>(vae));
   auto model = make_model(config, size, dtype, at::kCPU, kSeed);
   const at::NoGradGuard no_grad;
   for (core::Phase* phase : model->phases())
@@ -91,7 +92,7 @@ TEST(Vae, InitialValuesArePureAndWithinTheBound) {
 
 TEST(Vae, SamplesAreImagesAndDependOnTheSeedAlone) {
   const auto model = make(numerics::Dtype::fp16);
-  ImageSampler& sampler = *std::get<ImageSampler*>(model->sampler());
+  ImageSampler& sampler = *model->image_sampler();
   core::PlainRunner runner;
   const at::Tensor images = sampler.sample(5, 1, runner);
   EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{5, 1, 12, 8}));
@@ -117,7 +118,8 @@ TEST(Vae, RefusesTokens) {
     FAIL() << "tokens are no images";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
-    EXPECT_THAT(error.what(), testing::HasSubstr("model.kind=gpt"));
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("vae trains on the field image, and the data brings tokens"));
   }
 }
 

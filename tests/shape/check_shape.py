@@ -74,13 +74,18 @@ def check_layer_table(root, rules):
 
 
 def check_config_sees_no_framework(root, rules):
-    for path, _, words in shape.layer_calls(root):
-        for name in shape.words_after(words, "CONFIG"):
-            source = path.parent / name
-            for _, _, included, chain in shape.includes_from(root, source) if source.is_file() else []:
-                if included.startswith(tuple(rules.framework)):
-                    yield f"{' -> '.join(chain)}: a CONFIG source reaches <{included}>"
-                    break
+    for path, text in shape.cmake_lists(root):
+        for call in re.finditer(r"\bebb_(?:layer|family)\(([^)]*)\)", text):
+            yield from framework_of_config(root, rules, path.parent, call.group(1).split())
+
+
+def framework_of_config(root, rules, folder, words):
+    for name in shape.words_after(words, "CONFIG"):
+        source = folder / name
+        for _, _, included, chain in shape.includes_from(root, source) if source.is_file() else []:
+            if included.startswith(tuple(rules.framework)):
+                yield f"{' -> '.join(chain)}: a CONFIG source reaches <{included}>"
+                break
 
 
 def check_lines(root, rules):

@@ -172,6 +172,13 @@ class ShapeTest(TreeTest):
             "trainer/comm/config.cpp -> trainer/comm/config.h -> trainer/comm/world.h: "
             "a CONFIG source reaches <ATen/ATen.h>",
         )
+        self.expect(
+            {
+                "trainer/step/gan/CMakeLists.txt": "ebb_family(CONFIG config.cpp)\n",
+                "trainer/step/gan/config.cpp": "#include <torch/torch.h>\n",
+            },
+            "trainer/step/gan/config.cpp: a CONFIG source reaches <torch/torch.h>",
+        )
 
     def test_long_files_are_found(self):
         self.expect({"trainer/base/units.h": "#pragma once\n" * 25})

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "config/document.h"
+#include "models/built_in.h"
 #include "models/model.h"
 
 namespace ebb::train {
@@ -16,7 +17,7 @@ TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
   int files = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs")) {
-    Config config, again;
+    Config config(models::built_in_families()), again(models::built_in_families());
     load(config, entry.path(), {});
     const std::string resolved = config::resolved_yaml(described(config));
     config::Section section = described(again);
@@ -34,7 +35,7 @@ TEST(TrainConfig, ExamplesOfPublishedModelsHaveTheirSizes) {
                                                                             {"gpt2-1558m", 1'557'611'200},
                                                                             {"llama-1b", 1'235'814'400},
                                                                             {"llama-8b", 8'030'261'248}}) {
-    Config config;
+    Config config(models::built_in_families());
     load(config, std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs/" + name + ".yaml", {});
     const auto model =
         models::make_model(config.model, core::SampleSpec{{core::tokens_field(config.data.context)}},

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "models/built_in.h"
+#include "models/gpt/hub.h"
 
 namespace ebb::train {
 namespace {
@@ -29,6 +31,8 @@ models::GptConfig tiny(models::GptParts parts) {
   if (config.is_llama()) config.key_heads = 1;
   return config;
 }
+
+using Gpt = models::FamilyConfigOf<models::GptConfig>;
 
 class WeightsTest : public ::testing::Test {
  protected:
@@ -54,7 +58,7 @@ class WeightsTest : public ::testing::Test {
   }
   std::string refusal(const models::GptConfig& config) {
     try {
-      WeightFolder(folder_).require(config, 8);
+      WeightFolder(folder_, families_).require(Gpt(config), 8);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::usage);
       return error.what();
@@ -62,13 +66,14 @@ class WeightsTest : public ::testing::Test {
     return "";
   }
   fs::path folder_;
+  const models::Families families_ = models::built_in_families();
 };
 
 TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
   const auto llama = tiny(models::GptParts::llama);
   write(llama);
-  WeightFolder weights(folder_);
-  weights.require(llama, 8);
+  WeightFolder weights(folder_, families_);
+  weights.require(Gpt(llama), 8);
   const at::Tensor qkv = at::empty({16, 8});
   weights.read("block.0.attention.qkv.weight", qkv);
   EXPECT_TRUE(at::equal(qkv.narrow(0, 0, 8), at::arange(64, at::kFloat).view({8, 8})));
@@ -77,8 +82,8 @@ TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
   const auto gpt2 = tiny(models::GptParts::gpt2);
   write(gpt2);
   const at::Tensor up = at::empty({32, 8});
-  WeightFolder other(folder_);
-  other.require(gpt2, 8);
+  WeightFolder other(folder_, families_);
+  other.require(Gpt(gpt2), 8);
   other.read("block.0.mlp.up.weight", up);
   EXPECT_TRUE(at::equal(up, at::arange(256, at::kFloat).view({8, 32}).t()));
 }
@@ -92,8 +97,8 @@ TEST_F(WeightsTest, TakesTheFirstGpt2sNamesAndWhatItHoldsBeside) {
   });
   EXPECT_EQ(refusal(config), "");
   const at::Tensor table = at::empty({11, 8});
-  WeightFolder weights(folder_);
-  weights.require(config, 8);
+  WeightFolder weights(folder_, families_);
+  weights.require(Gpt(config), 8);
   weights.read("embedding.weight", table);
   EXPECT_EQ(table[10][7].item<float>(), 87);
 }
@@ -116,7 +121,7 @@ TEST_F(WeightsTest, NamesAllThatDoesNotFit) {
             HasSubstr("model.layers.1.mlp.up_proj.weight [3, 8] is in the folder, but not in the model"),
             Not(HasSubstr("down_proj"))));
   auto other = tiny(models::GptParts::gpt2);
-  EXPECT_THAT(refusal(other), HasSubstr("it is a llama, and model.parts is gpt2"));
+  EXPECT_THAT(refusal(other), HasSubstr("it is a llama, and the configuration is of a gpt2"));
 }
 
 TEST_F(WeightsTest, AnIndexMayNotLeadOutOfItsFolder) {

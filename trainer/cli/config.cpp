@@ -23,7 +23,7 @@ void print(std::string text) {
   std::fputs(text.c_str(), stdout);
 }
 
-ExitCode show(const ConfigOptions& options) {
+ExitCode show(const ConfigOptions& options, const models::Families& families) {
   const int asked = (options.schema ? 1 : 0) + (options.explain ? 1 : 0) + (options.file.empty() ? 0 : 1);
   if (asked != 1) {
     throw Error(
@@ -33,7 +33,7 @@ ExitCode show(const ConfigOptions& options) {
         "  ebb config --schema                      the JSON Schema of all keys\n"
         "  ebb config FILE.yaml [key.path=value …]  check a file and print it with all defaults filled in");
   }
-  train::Config config;
+  train::Config config(families);
   if (!options.file.empty()) {
     config::Section section = train::described(config);
     config::load(options.file, options.overrides, section);
@@ -58,7 +58,7 @@ void add_config(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, explain, &invocation] {
     options->explain = explain->count() > 0;
-    invocation.run = [options] { return show(*options); };
+    invocation.run = [options, &invocation] { return show(*options, invocation.families); };
   });
 }
 

@@ -19,10 +19,10 @@ struct DoctorOptions {
   std::vector<std::string> overrides;
 };
 
-ExitCode run(const DoctorOptions& options, comm::World& world) {
+ExitCode run(const DoctorOptions& options, const models::Families& families, comm::World& world) {
   const doctor::OutputForm form = options.json ? doctor::OutputForm::json : doctor::OutputForm::table;
   if (options.config.empty()) return doctor::doctor(world, form, nullptr);
-  const train::Config config = load_on_ranks(world, options.config, options.overrides);
+  const train::Config config = load_on_ranks(world, families, options.config, options.overrides);
   memory::install(*new memory::Ledger);  // outlives all tensors
   return doctor::doctor(world, form, &config);
 }
@@ -38,7 +38,8 @@ void add_doctor(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {
     invocation.run = [options, &invocation] {
-      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, world); });
+      return run_on_ranks(invocation,
+                          [&](comm::World& world) { return run(*options, invocation.families, world); });
     };
   });
 }

@@ -56,8 +56,9 @@ void add_launch(CLI::App& app, Invocation& invocation) {
   command->add_flag("--print", options->print_only, "Print the mpirun line and run nothing");
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
-  command->callback(
-      [options, &invocation] { invocation.run = [options] { return launch::launch(*options, report); }; });
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation] { return launch::launch(*options, invocation.families, report); };
+  });
 }
 
 }  // namespace ebb::cli

@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "launch/core_program.h"
+#include "models/families.h"
 
 namespace {
 
@@ -46,7 +47,7 @@ int main(int argc, char** argv) {
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
   app.add_flag("--version")->description("Print the versions of ebb and of what it links");
-  cli::Invocation invocation{argc, argv, {}};
+  cli::Invocation invocation{argc, argv, models::described_families(), {}};
   for (const cli::Command& command : cli::kCommands) {
     if (command.name == "launch") {
       cli::add_launch(app, invocation);

@@ -116,12 +116,12 @@ std::string as_values(const train::Needs& needs, const train::ClusterNeeds& clus
   return text;
 }
 
-ExitCode plan(const PlanOptions& options) {
+ExitCode plan(const PlanOptions& options, const models::Families& families) {
   if (options.slots < 1)
     throw Error(ExitCode::usage,
                 fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
   const std::int64_t rate = rate_of(options);
-  train::Config config;
+  train::Config config(families);
   train::load(config, options.config, options.overrides);
   const train::Needs needs = train::needs(config, sides_of(options.image));
   const train::ClusterNeeds cluster = train::cluster_needs(needs, rate, options.slots);
@@ -148,7 +148,9 @@ void add_plan(CLI::App& app, Invocation& invocation) {
                       "CxHxW of a sample, where a run of images has no dataset at hand");
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
-  command->callback([options, &invocation] { invocation.run = [options] { return plan(*options); }; });
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation] { return plan(*options, invocation.families); };
+  });
 }
 
 }  // namespace ebb::cli

@@ -18,8 +18,8 @@ struct PreflightOptions {
   std::vector<std::string> overrides;
 };
 
-ExitCode run(const PreflightOptions& options, comm::World& world) {
-  train::Config config = load_on_ranks(world, options.config, options.overrides);
+ExitCode run(const PreflightOptions& options, const models::Families& families, comm::World& world) {
+  train::Config config = load_on_ranks(world, families, options.config, options.overrides);
   memory::install(*new memory::Ledger);  // outlives all tensors
   return doctor::preflight(config, world, options.ranks, report);
 }
@@ -36,7 +36,8 @@ void add_preflight(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {
     invocation.run = [options, &invocation] {
-      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, world); });
+      return run_on_ranks(invocation,
+                          [&](comm::World& world) { return run(*options, invocation.families, world); });
     };
   });
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "models/family.h"
 
 namespace CLI {
 class App;
@@ -15,6 +16,7 @@ namespace ebb::cli {
 struct Invocation {
   int argc = 0;
   char** argv = nullptr;
+  models::Families families;  // of which a configuration may name one
   std::function<ExitCode()> run;
 };
 

@@ -25,10 +25,10 @@ void wait_for_turn(int rank) {
 
 }  // namespace
 
-train::Config load_on_ranks(comm::World& world, const std::string& file,
+train::Config load_on_ranks(comm::World& world, const models::Families& families, const std::string& file,
                             const std::vector<std::string>& overrides) {
   constexpr double kTimeout_s = 300;  // used until the configuration with its own timeout is read
-  train::Config config;
+  train::Config config(families);
   comm::agree(world, kTimeout_s, [&] {
     train::load(config, file, overrides);
     if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())

@@ -19,7 +19,7 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
 
 // Every rank reads the configuration, and opens the CUDA library where the run may use a GPU. Call it before
 // anything touches a tensor: ATen asks for CUDA once, at its first use. Collective.
-train::Config load_on_ranks(comm::World& world, const std::string& file,
+train::Config load_on_ranks(comm::World& world, const models::Families& families, const std::string& file,
                             const std::vector<std::string>& overrides);
 
 }  // namespace ebb::cli

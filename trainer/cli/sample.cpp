@@ -11,6 +11,7 @@
 #include "data/tokenizer.h"
 #include "memory/ledger.h"
 #include "models/generate.h"
+#include "models/model.h"
 #include "telemetry/image_grid.h"
 #include "train/load_model.h"
 
@@ -87,14 +88,13 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
   return ExitCode::ok;
 }
 
-ExitCode run(const SampleOptions& options) {
-  auto* ledger = new memory::Ledger;  // outlives every tensor
-  memory::install(*ledger);
-  const train::LoadedModel loaded = train::load_model(options.checkpoint);
-  const auto sampler = loaded.model->sampler();
-  if (const auto* images = std::get_if<models::ImageSampler*>(&sampler))
-    return draw_images(options, loaded, **images);
-  return write_text(options, loaded, *std::get<models::TextSampler*>(sampler));
+ExitCode run(const SampleOptions& options, const models::Families& families) {
+  memory::install(*new memory::Ledger);  // outlives all tensors
+  const train::LoadedModel loaded = train::load_model(options.checkpoint, families);
+  if (auto* images = loaded.model->image_sampler()) return draw_images(options, loaded, *images);
+  if (auto* texts = loaded.model->text_sampler()) return write_text(options, loaded, *texts);
+  throw Error(ExitCode::usage, fmt::format("sample: a model of the family {} makes neither images nor text",
+                                           loaded.config.model.family().name));
 }
 
 }  // namespace
@@ -133,7 +133,9 @@ void add_sample(CLI::App& app, Invocation& invocation) {
                    "Of text: draw of the fewest tokens that have this probability together")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
-  command->callback([options, &invocation] { invocation.run = [options] { return run(*options); }; });
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation] { return run(*options, invocation.families); };
+  });
 }
 
 }  // namespace ebb::cli

@@ -17,8 +17,8 @@ struct TrainOptions {
   std::vector<std::string> overrides;
 };
 
-ExitCode run(const TrainOptions& options, comm::World& world) {
-  train::Config config = load_on_ranks(world, options.config, options.overrides);
+ExitCode run(const TrainOptions& options, const models::Families& families, comm::World& world) {
+  train::Config config = load_on_ranks(world, families, options.config, options.overrides);
   comm::agree(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.
   auto* ledger = new memory::Ledger;
@@ -41,7 +41,8 @@ void add_train(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");
   command->callback([options, &invocation] {
     invocation.run = [options, &invocation] {
-      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, world); });
+      return run_on_ranks(invocation,
+                          [&](comm::World& world) { return run(*options, invocation.families, world); });
     };
   });
 }

@@ -18,25 +18,19 @@ namespace ebb::cli {
 
 namespace {
 
-memory::Ledger& install_ledger() {
-  auto* ledger = new memory::Ledger;  // outlives every tensor
-  memory::install(*ledger);
-  return *ledger;
-}
-
 struct ExportOptions {
   std::string checkpoint, out, max_file = "5GB";
 };
 
-ExitCode run_export(const ExportOptions& options) {
+ExitCode run_export(const ExportOptions& options, const models::Families& families) {
   const auto most = parse_bytes(options.max_file);
   if (!most || *most < 1)
     throw Error(
         ExitCode::usage,
-        fmt::format("export: --max-file {} is no size: give a number of bytes with a unit, such as 5GB",
+        fmt::format("export: --max-file {} is not a size: give a number of bytes with a unit, such as 5GB",
                     options.max_file));
-  install_ledger();
-  const train::LoadedModel loaded = train::load_model(options.checkpoint);
+  memory::install(*new memory::Ledger);  // outlives all tensors
+  const train::LoadedModel loaded = train::load_model(options.checkpoint, families);
   const auto result = train::export_weights(loaded, options.out, *most);
   std::cout << fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n", result.tensors,
                            loaded.step, loaded.config.run.name, format_bytes(result.bytes), result.files,
@@ -44,37 +38,38 @@ ExitCode run_export(const ExportOptions& options) {
   return ExitCode::ok;
 }
 
-ExitCode run_import(const std::string& folder, const std::string& out) {
+ExitCode run_import(const std::string& folder, const std::string& out, const models::Families& families) {
   std::error_code ignored;
   if (std::filesystem::exists(out, ignored))
-    throw Error(ExitCode::usage, fmt::format("{} is there: give another -o, or remove it", out));
-  install_ledger();
-  train::WeightFolder weights(folder);
-  train::Config config;
-  config.model.kind = models::Kind::gpt;
-  config.model.gpt = weights.config();
-  config.model.gpt.weights = std::filesystem::absolute(folder).lexically_normal().string();
+    throw Error(ExitCode::usage, fmt::format("{} exists: give another -o, or remove it", out));
+  memory::install(*new memory::Ledger);       // outlives all tensors
+  constexpr std::int64_t kMaxContext = 1024;  // tokens of a window, unless a person asks for more
+  train::WeightFolder weights(folder, families);
+  train::Config config(families);
+  config.model.choose(weights.family().name, weights.config().clone());
   config.run.name = std::filesystem::path(out).stem().string();
   config.data.source = "data/tokens";
   for (const data::Format& format : *config.data.formats)
-    if (format.brings(core::kTokensField) && format.recognizes) config.data.format = format.name;
-  config.data.context = std::min<std::int64_t>(*weights.config().context, 1024);
+    if (std::ranges::all_of(weights.family().reads, [&](const auto& f) { return format.brings(f); }) &&
+        format.recognizes)
+      config.data.format = format.name;
+  config.data.context = std::min<std::int64_t>(weights.config().context().value_or(kMaxContext), kMaxContext);
   config.data.batch = 8;
   config.optimizer.lr = 2e-5;
   config.precision.dtype = weights.is_bf16() ? numerics::Dtype::bf16 : numerics::Dtype::fp16;
   const std::string text = fmt::format(
-      "# Goes on training the weights in {}.\n"
+      "# Continues the training of the weights in {}.\n"
       "# To do: data.source, a folder with train.bin and test.bin in that model's own tokens.\n{}",
-      config.model.gpt.weights, config::resolved_yaml(train::described(config)));
-  // What cannot be (heads that do not divide the width) is refused here and not at the start of a run.
-  train::Config checked;
+      config.model.chosen().initial_weights(), config::resolved_yaml(train::described(config)));
+  // Refuses an impossible model (heads that do not divide the width) here, not at the start of a run.
+  train::Config checked(families);
   config::Section section = train::described(checked);
   config::load_text(text, "the configuration of " + folder, {}, section);
-  weights.require(weights.config(), *weights.config().context);
+  weights.require(weights.config(), config.data.context);
   if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
   write_file_atomically(out, text);
   std::cout << fmt::format(
-      "imported: every tensor of {} is there and fits. {} trains from it once its data.source is set:\n"
+      "imported: {} has every tensor that the model needs. Set data.source, and {} trains from it:\n"
       "  {} train {} data.source=FOLDER\n",
       folder, out, shell_quoted(train::program_name()), shell_quoted(out));
   return ExitCode::ok;
@@ -93,8 +88,9 @@ void add_weights(CLI::App& app, Invocation& invocation) {
   exporting
       ->add_option("--max-file", options->max_file, "Size above which weights are split into several files")
       ->capture_default_str();
-  exporting->callback(
-      [options, &invocation] { invocation.run = [options] { return run_export(*options); }; });
+  exporting->callback([options, &invocation] {
+    invocation.run = [options, &invocation] { return run_export(*options, invocation.families); };
+  });
 
   auto folder = std::make_shared<std::string>();
   auto out = std::make_shared<std::string>();
@@ -102,8 +98,9 @@ void add_weights(CLI::App& app, Invocation& invocation) {
   importing->add_option("folder", *folder, "Folder with config.json and model.safetensors (GPT-2, Llama)")
       ->required();
   importing->add_option("-o,--out", *out, "Configuration to write (YAML)")->required();
-  importing->callback(
-      [folder, out, &invocation] { invocation.run = [folder, out] { return run_import(*folder, *out); }; });
+  importing->callback([folder, out, &invocation] {
+    invocation.run = [folder, out, &invocation] { return run_import(*folder, *out, invocation.families); };
+  });
 }
 
 }  // namespace ebb::cli

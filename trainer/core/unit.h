@@ -23,10 +23,12 @@ struct Parameter {
 struct Unit {
   std::string name;
   std::vector<Parameter> parameters;
+  std::vector<Unit*> ties = {};  // units whose parameters its runs read as well: a tied head the embedding
 };
 
-// Runs a unit's computation, of some tensors to some tensors. The plain one calls it; others gather
-// parameters before and release them after, or recompute.
+// Runs a unit's computation, of some tensors to some tensors. `body` reads no parameters but those of the
+// unit and of its ties. The plain runner calls it; others gather parameters before and release them after, or
+// recompute.
 class UnitRunner {
  public:
   using Tensors = std::vector<at::Tensor>;

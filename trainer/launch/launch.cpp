@@ -98,12 +98,13 @@ LaunchLine line_for(const LaunchHost& host, const LaunchOptions& options, std::v
 }
 
 // All of `ebb launch` except for reporting its end.
-Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals, const Report& report) {
+Ending run_to_end(const LaunchOptions& options, const models::Families& families, const SignalsHeld& signals,
+                  const Report& report) {
   const std::vector<std::string> hosts = hosts_of(options);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
   // Reported once here instead of by every rank.
-  train::Config config;
+  train::Config config(families);
   train::load(config, options.config, options.overrides);
   require_ranks(options, config);
   const std::filesystem::path run = config.run.folder();
@@ -147,7 +148,7 @@ Ending run_to_end(const LaunchOptions& options, const SignalsHeld& signals, cons
 
 }  // namespace
 
-ExitCode launch(LaunchOptions options, const Report& report) {
+ExitCode launch(LaunchOptions options, const models::Families& families, const Report& report) {
   // Held until the final message is written, so that another request to stop does not interrupt it.
   const SignalsHeld signals;
   // Wait for another launcher of the same run; leave no verdict in its folder.
@@ -158,7 +159,7 @@ ExitCode launch(LaunchOptions options, const Report& report) {
       report("warning: cannot write " + options.termination_message);
   };
   try {
-    const Ending ending = run_to_end(options, signals, report);
+    const Ending ending = run_to_end(options, families, signals, report);
     LastWords words = ending.words;
     // For a kill for lack of memory, mpirun reports only the signal.
     if (words.text.empty() || (ending.verdict.code == ExitCode::memory && !words.rank_reported))

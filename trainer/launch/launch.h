@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "launch/mpirun_line.h"
+#include "models/family.h"
 
 namespace ebb::launch {
 
@@ -28,6 +29,7 @@ struct LaunchOptions {
 // run. `report` gets each message for a person, warnings included. Error(usage) where the options or the
 // configuration are wrong, Error(communication) where hosts do not answer, Error(stopped) where a signal
 // asked for the end before mpirun was started. The calling thread has to be the only one of the process.
-ExitCode launch(LaunchOptions options, const std::function<void(const std::string&)>& report);
+ExitCode launch(LaunchOptions options, const models::Families& families,
+                const std::function<void(const std::string&)>& report);
 
 }  // namespace ebb::launch

@@ -1,18 +1,86 @@
 #include "models/config.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 namespace ebb::models {
 
+bool Family::reads_field(std::string_view field) const {
+  return std::ranges::find(reads, field) != reads.end();
+}
+
+bool HubLayout::may_hold(std::string_view name) const {
+  return std::ranges::find(ignored_names, name) != ignored_names.end() ||
+         std::ranges::any_of(ignored_suffixes, [&](const std::string& end) { return name.ends_with(end); });
+}
+
+ModelConfig::ModelConfig(const Families& families) : families_(families) {
+  if (families_.empty()) throw Error(ExitCode::internal, "there is no family of models");
+  for (const Family& family : families_) configs_.push_back(family.new_config());
+}
+
+ModelConfig::ModelConfig(const ModelConfig& other) : families_(other.families_), chosen_(other.chosen_) {
+  for (const auto& config : other.configs_) configs_.push_back(config->clone());
+}
+
+ModelConfig& ModelConfig::operator=(const ModelConfig& other) {
+  return *this = ModelConfig(other);
+}
+
 void ModelConfig::describe(config::Section& s) {
-  s.choice("kind", kind, {{"vae", Kind::vae}, {"gpt", Kind::gpt}})
-      .doc(
-          "The family of the model. vae: a variational autoencoder of images. gpt: a decoder-only "
-          "transformer of text.");
-  s.only_where(
-      "model.kind is vae", [this] { return kind == Kind::vae; },
-      [this](config::Section& keys) { vae.describe(keys); });
-  s.only_where(
-      "model.kind is gpt", [this] { return kind == Kind::gpt; },
-      [this](config::Section& keys) { gpt.describe(keys); });
+  std::vector<std::pair<std::string, std::size_t>> words;
+  std::string doc = "The family of the model.";
+  for (std::size_t i = 0; i < families_.size(); ++i) {
+    words.emplace_back(families_[i].name, i);
+    doc += fmt::format(" {}: {}.", families_[i].name, families_[i].doc);
+  }
+  s.choice("kind", chosen_, std::move(words)).doc(doc);
+  for (std::size_t i = 0; i < families_.size(); ++i)
+    s.only_where(
+        "model.kind is " + families_[i].name, [this, i] { return chosen_ == i; },
+        [this, i](config::Section& keys) { configs_[i]->describe(keys); });
+}
+
+std::vector<FamilyRule> ModelConfig::rules() const {
+  std::vector<FamilyRule> all;
+  for (std::size_t i = 0; i < families_.size(); ++i)
+    for (FamilyRule& rule : configs_[i]->rules())
+      all.push_back({std::move(rule.keys),
+                     [this, i, wrong = std::move(rule.wrong)](const RunFacts& facts) -> std::string {
+                       return chosen_ == i ? wrong(facts) : "";
+                     }});
+  return all;
+}
+
+std::string ModelConfig::missing_fields(const std::vector<std::string>& brought) const {
+  const auto is_there = [&](const std::string& field) {
+    return std::ranges::find(brought, field) != brought.end();
+  };
+  const auto fits = [&](const Family& one) { return std::ranges::all_of(one.reads, is_there); };
+  if (fits(family())) return "";
+  std::vector<std::string> others;
+  for (const Family& one : families_)
+    if (fits(one)) others.push_back("model.kind=" + one.name);
+  return fmt::format(
+      "{} trains on the field {}, and the data brings {}: set data.format and data.source to "
+      "data that has it{}{}",
+      family().name, fmt::join(family().reads, " and "), fmt::join(brought, ", "),
+      others.empty() ? "" : ", or ", fmt::join(others, " or "));
+}
+
+FamilyConfig& ModelConfig::choose(std::string_view name) {
+  const auto found = std::ranges::find(families_, name, &Family::name);
+  if (found == families_.end())
+    throw Error(ExitCode::usage, fmt::format("there is no family of models named {}", name));
+  chosen_ = static_cast<std::size_t>(found - families_.begin());
+  return chosen();
+}
+
+void ModelConfig::choose(std::string_view name, std::unique_ptr<FamilyConfig> config) {
+  (void)choose(name);
+  configs_[chosen_] = std::move(config);
 }
 
 }  // namespace ebb::models

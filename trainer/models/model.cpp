@@ -1,14 +1,19 @@
 #include "models/model.h"
 
-#include "models/gpt/gpt.h"
-#include "models/vae/vae.h"
+#include "base/error.h"
 
 namespace ebb::models {
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed) {
-  if (config.kind == Kind::gpt) return std::make_unique<Gpt>(config.gpt, sample, dtype, device, seed);
-  return std::make_unique<Vae>(config.vae, sample, dtype, device, seed);
+  const Family& family = config.family();
+  if (!family.make_model)
+    throw Error(ExitCode::internal, "this program describes models and cannot make them");
+  std::vector<std::string> fields;
+  for (const core::FieldSpec& field : sample.fields) fields.push_back(field.name);
+  if (const std::string wrong = config.missing_fields(fields); !wrong.empty())
+    throw Error(ExitCode::usage, wrong);
+  return family.make_model(config.chosen(), {sample, dtype, device, seed});
 }
 
 core::State Model::state() {

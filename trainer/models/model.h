@@ -5,20 +5,29 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "core/phase.h"
 #include "core/sample.h"
 #include "core/stateful.h"
 #include "models/config.h"
+#include "models/sample_writer.h"
 #include "models/sampler.h"
 #include "numerics/precision.h"
 
 namespace ebb::models {
 
-// A generative model on one device. It knows no ranks: it runs its units through the runner that it is given.
-// Its State holds every parameter by name, and the samples that it was made for as values.sample.
+// What a model is made for.
+struct ModelInputs {
+  core::SampleSpec sample;  // has every field that the family reads
+  numerics::Dtype dtype = numerics::Dtype::fp16;
+  at::Device device = at::kCPU;
+  std::uint64_t seed = 0;
+};
+
+// A generative model on one device. It knows no ranks, and runs its units through the runner that it is
+// given: a unit's parameters, and those of its ties, are read in its run alone. Its State holds every
+// parameter by name, and the samples that it was made for as values.sample.
 class Model : public core::Stateful {
  public:
   explicit Model(core::SampleSpec sample) : sample_(std::move(sample)) {}
@@ -28,19 +37,23 @@ class Model : public core::Stateful {
   // Floating-point operations of training on one sample, counted as 6 for each parameter and token and 12 L T
   // C for attention (Chowdhery et al., "PaLM", 2022); 0: not counted.
   [[nodiscard]] virtual double flops_per_sample() { return 0; }
-  // How new samples are made with it.
-  virtual std::variant<ImageSampler*, TextSampler*> sampler() = 0;
+  // What it can make, each null where it cannot.
+  virtual ImageSampler* image_sampler() { return nullptr; }
+  virtual ImageReconstructor* image_reconstructor() { return nullptr; }
+  virtual TextSampler* text_sampler() { return nullptr; }
+  // Writes the files of its family's FamilyTexts::sample_files.
+  virtual void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) = 0;
 
  protected:
   const core::SampleSpec sample_;
 };
 
-// Makes the parameters on `device` in `dtype`, class parameters, without values. Sizes that the family cannot
-// take: Error(usage).
+// The parameters of the chosen family's model on `device` in `dtype`, class parameters, without values.
+// Error(usage): the family does not take samples of these fields or sizes.
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 
-// Those of all units of all phases, in their order.
+// The parameters of all units of all phases, in their order.
 std::vector<core::Parameter> all_parameters(Model& model);
 // Elements of all parameters of a model.
 std::int64_t parameter_count(Model& model);

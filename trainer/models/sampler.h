@@ -14,27 +14,32 @@ class ImageSampler {
   // `count` new images [count, C, H, W] uint8 on the CPU: a pure function of the parameters, the seed and
   // each image's number.
   virtual at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) = 0;
-  // The model's image of each image, [N, C, H, W] uint8 on the CPU.
+};
+
+class ImageReconstructor {
+ public:
+  virtual ~ImageReconstructor() = default;
+  // The reconstruction of each image, [N, C, H, W] uint8 on the CPU.
   virtual at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) = 0;
 };
 
-// What a decoder keeps of the tokens that it has seen, so that the next one costs one pass of one token.
+// What a decoder keeps of the tokens so far, so that the next one costs a forward pass of one token.
 struct KeyValues {
-  std::vector<at::Tensor> keys, values;  // a layer: [room, key heads, D], rows from `length` on unset
+  std::vector<at::Tensor> keys, values;  // one a layer: [capacity, key heads, D], rows from `length` on unset
   std::int64_t length = 0;
-  std::int64_t document = 0;  // where the last token's begins, in models that tell documents apart
+  std::int64_t document = 0;  // where the last token's document begins, if the model has documents
 };
 
 class TextSampler {
  public:
   virtual ~TextSampler() = default;
-  [[nodiscard]] virtual std::int64_t context() const = 0;     // tokens that it can see at once
+  [[nodiscard]] virtual std::int64_t context() const = 0;     // the most tokens in one forward pass
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;  // ids are below it
-  // Room for a text of up to `tokens`, at most context(); class activations, owner "key-value cache".
+  // An empty cache for up to `tokens` tokens, at most context(); class activations, owner "key-value cache".
   [[nodiscard]] virtual KeyValues begin(std::int64_t tokens) const = 0;
-  // Logits [vocabulary] fp32 on the CPU of what follows `tokens` [n] int64, which follow those that `seen`
-  // holds: n tokens of which it has seen none, or one more. They are added to `seen`; Error(internal) where
-  // they have no room.
+  // Logits [vocabulary] fp32 on the CPU of the token after `tokens` [n] int64. They follow the tokens that
+  // `seen` holds, and are added to it: n tokens to an empty cache, else one. Error(internal): the cache is
+  // full.
   virtual at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) = 0;
 };
 

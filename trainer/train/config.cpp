@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "base/error.h"
 #include "config/document.h"
+#include "core/sample.h"
 #include "data/tokenizer.h"
 
 namespace ebb::train {
@@ -48,6 +48,16 @@ void RunConfig::describe(config::Section& s) {
       .free_to_change();
 }
 
+models::RunFacts Config::facts() const {
+  models::RunFacts facts;
+  facts.window_tokens = data.context;
+  facts.tokenizer = data.tokenizer;
+  facts.tokenizer_vocabulary = [name = data.tokenizer] { return data::make_tokenizer(name)->vocabulary(); };
+  facts.requires_gpu = run.device == DeviceKind::cuda;
+  facts.dtype = precision.dtype;
+  return facts;
+}
+
 void Config::describe(config::Section& s) {
   s.section("run", run, "The run: where it lies, how long it goes.");
   s.section("model", model, "What is trained.");
@@ -58,38 +68,11 @@ void Config::describe(config::Section& s) {
   s.section("memory", memory, "Accounts and limits of memory.");
   s.section("checkpoint", checkpoint, "What is saved, and how a run goes on.");
   s.section("telemetry", telemetry, "What the run tells.");
-  s.rule({"model.kind", "data.format"}, [this]() -> std::string {
-    const bool text = model.kind == models::Kind::gpt;
-    if (text == data.brings(core::kTokensField)) return "";
-    return text ? "gpt trains on tokens, and mds holds images: set data.format=tokens and data.source to a "
-                  "folder with train.bin and test.bin"
-                : "vae trains on images, and these are tokens: set data.format=mds, or model.kind=gpt";
+  s.rule({"model.kind", "data.format"}, [this] {
+    return model.missing_fields(data.entry().fields);
   });
-  s.rule({"model.context", "data.context"}, [this]() -> std::string {
-    if (model.kind != models::Kind::gpt || model.gpt.context_for(data.context) >= data.context) return "";
-    return fmt::format(
-        "a model that sees {} tokens cannot take windows of {}: set model.context=auto, or "
-        "data.context to at most {}",
-        *model.gpt.context, data.context, *model.gpt.context);
-  });
-  s.rule({"model.vocabulary", "data.tokenizer"}, [this]() -> std::string {
-    if (model.kind != models::Kind::gpt || data.tokenizer == "none") return "";
-    try {
-      const std::int64_t tokens = data::make_tokenizer(data.tokenizer)->vocabulary();
-      if (model.gpt.vocabulary >= tokens) return "";
-      return fmt::format("the tokenizer {} has {} tokens, and the model knows {}: set model.vocabulary={}",
-                         data.tokenizer, tokens, model.gpt.vocabulary, tokens);
-    } catch (const Error& error) {
-      return error.what();
-    }
-  });
-  s.rule({"model.document_end", "run.device", "precision.dtype"}, [this]() -> std::string {
-    if (model.kind != models::Kind::gpt || !model.gpt.document_end || run.device != DeviceKind::cuda ||
-        precision.dtype != numerics::Dtype::fp32)
-      return "";
-    return "attention within documents takes 16 bits on a GPU: set precision.dtype=bf16, "
-           "model.document_end=auto, or run.device=cpu";
-  });
+  for (models::FamilyRule& rule : model.rules())
+    s.rule(std::move(rule.keys), [this, wrong = std::move(rule.wrong)] { return wrong(facts()); });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";
     return "nccl moves tensors between GPUs, and cpu keeps them off these: set parallel.backend=auto, or "

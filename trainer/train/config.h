@@ -46,7 +46,10 @@ struct Config {
   memory::MemoryConfig memory;
   checkpoint::CheckpointConfig checkpoint;
   telemetry::TelemetryConfig telemetry;
+  // `families` are what model.kind may name.
+  explicit Config(const models::Families& families) : model(families) {}
   void describe(config::Section& s);
+  [[nodiscard]] models::RunFacts facts() const;  // what the rules and texts of a family may ask
 };
 
 // Reads FILE and the overrides. Error(usage) says what is wrong where.

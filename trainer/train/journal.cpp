@@ -54,7 +54,7 @@ void Journal::step(const step::StepReport& report) {
   line.overflowed = phase.overflowed;
   line.grad_norm = phase.gradient_norm;
   line.samples_per_s = batch / seconds_since(last_step_);
-  if (config_.data.brings(core::kTokensField))
+  if (config_.model.family().reads_field(core::kTokensField))
     line.tokens_per_s = line.samples_per_s * static_cast<double>(config_.data.context);
   line.mfu = mfu_per_sample_ * line.samples_per_s;
   line.seconds = report.seconds;

@@ -23,9 +23,9 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& path) {
+LoadedModel load_model(const std::filesystem::path& path, const models::Families& families) {
   const checkpoint::Loaded part = checkpoint::read_part(path, "model");
-  Config config;
+  Config config(families);
   config::Section section = described(config);
   config::load_text(part.resolved_config, path.string(), {}, section);
   LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,

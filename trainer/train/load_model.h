@@ -10,12 +10,12 @@ namespace ebb::train {
 
 struct LoadedModel {
   std::unique_ptr<models::Model> model;  // on the CPU, in the checkpoint's dtype
-  Config config;                         // of the run
+  Config config;                         // of its run
   std::int64_t step;
 };
 
-// The model of a checkpoint (or of a run folder's newest whole one) with its parameters. Error(checkpoint)
-// where there is none.
-LoadedModel load_model(const std::filesystem::path& path);
+// The model of a checkpoint, or of the newest whole one of a run's folder, with its parameters. `families`
+// are those that it may be of. Error(checkpoint): there is none.
+LoadedModel load_model(const std::filesystem::path& path, const models::Families& families);
 
 }  // namespace ebb::train

@@ -54,7 +54,7 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
     run_ = std::make_unique<telemetry::RunNumbers>();
     run_->ranks = world.size();
     run_->steps_target = static_cast<double>(config.run.steps);
-    run_->is_text = config.data.brings(core::kTokensField);
+    run_->is_text = config.model.family().reads_field(core::kTokensField);
   }
   telemetry::RankNumbers& mine = board_->mine();
   mine.rank = world.rank();

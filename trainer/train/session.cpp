@@ -44,9 +44,7 @@ data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
 }
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
-  if (config.model.kind == models::Kind::gpt)
-    return data::open(config.data, name, {std::string(core::kTokensField)}, config.model.gpt.vocabulary);
-  return data::open(config.data, name, {std::string(core::kImageField)});
+  return data::open(config.data, name, config.model.family().reads, config.model.chosen().vocabulary());
 }
 
 numerics::LossScaler make_scaler(const numerics::PrecisionConfig& precision) {
@@ -133,13 +131,13 @@ void Session::begin(checkpoint::Store& store, const std::optional<checkpoint::Fo
 void Session::set_initial_values() {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "initial values");
-  const models::GptConfig& gpt = config.model.gpt;
-  if (config.model.kind != models::Kind::gpt || gpt.weights.empty()) {
+  const models::FamilyConfig& family = config.model.chosen();
+  if (family.initial_weights().empty()) {
     for (std::size_t i = 0; i < parameters.size(); ++i) optimizer->set_master(i, parameters[i].initial());
     return;
   }
-  WeightFolder weights(gpt.weights);
-  weights.require(gpt, gpt.context_for(config.data.context));
+  WeightFolder weights(family.initial_weights(), config.model.families());
+  weights.require(family, config.data.context);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor master = at::empty(parameters[i].tensor.sizes(), at::kFloat);
     weights.read(parameters[i].name, master);
@@ -198,9 +196,9 @@ std::string Session::description() const {
   return fmt::format(
       "{}, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}{}, tensors moved by {}; {} {}, global "
       "batch {}",
-      config.model.kind == models::Kind::gpt ? "gpt" : "vae",
-      static_cast<double>(models::parameter_count(*model)) / 1e6, dtype, world.size(),
-      world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU",
+      config.model.family().name, static_cast<double>(models::parameter_count(*model)) / 1e6, dtype,
+      world.size(), world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s",
+      device.is_cuda() ? "GPU" : "CPU",
       pinned == 0 ? "" : fmt::format(" (pinned to {} core{} each)", pinned, pinned == 1 ? "" : "s"),
       communicator->backend(), loader->samples(), config.data.entry().unit(config.data), config.data.batch);
 }

@@ -4,9 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmath>
 #include <cstdlib>
-#include <numbers>
 #include <sstream>
 
 #include "base/shell.h"
@@ -63,40 +61,20 @@ void Summary::collect() {
 
 namespace {
 
-// "test loss 1.4612 nats a token (…), mean of 3417 windows of 128 tokens"
-std::string result_line(const Config& config, const Evaluation& result) {
-  if (config.data.brings(core::kTokensField))
-    return fmt::format(
-        "test loss {:.4f} nats a token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
-        result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
-        config.data.context);
-  std::string parts;
-  for (const auto& [name, value] : result.parts)
-    parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : " + ", name, value);
-  return fmt::format("test loss {:.4f} nats an image ({}), mean of {} test images", result.loss, parts,
-                     result.samples);
-}
-
-std::string samples_lines(const Config& config, const std::string& run) {
-  if (!config.run.samples) return "";
-  if (config.data.brings(core::kTokensField))
-    return fmt::format("  {}/samples.txt            beginnings of test windows, and how the model goes on\n",
-                       run);
-  return fmt::format(
-      "  {0}/samples.png            new images\n"
-      "  {0}/reconstructions.png    test images, each with the model's below it\n",
-      run);
-}
-
-std::string sample_command(const Config& config) {
-  if (!config.data.brings(core::kTokensField)) return "-o more.png --count 100";
-  return config.data.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";
+std::string sample_lines(const Config& config, const std::string& run) {
+  std::string lines;
+  if (config.run.samples)
+    for (const models::SampleFile& file : config.model.family().texts.sample_files)
+      lines += fmt::format("  {}/{:<23}{}\n", run, file.name, file.doc);
+  return lines;
 }
 
 }  // namespace
 
 std::string Summary::text(const Evaluation& result) const {
   const std::string run = config_.run.folder().string(), program = shell_quoted(program_name());
+  const models::FamilyTexts& texts = config_.model.family().texts;
+  const models::RunFacts facts = config_.facts();
   return fmt::format(
       "\nDone: {} steps. {}\n\n"
       "Peak bytes of each rank, by class\n{}\n"
@@ -107,10 +85,10 @@ std::string Summary::text(const Evaluation& result) const {
       "  {} sample {} {}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps=100\n"
       "  {} config --explain model\n",
-      config_.run.steps, result_line(config_, result), telemetry::peak_table(peaks_),
-      samples_lines(config_, run), run, run, program, shell_quoted(run), sample_command(config_), program,
-      world_.size(), shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
-      config_.optimizer.lr / 2, program);
+      config_.run.steps, texts.result({result.loss, result.parts, result.samples}, facts),
+      telemetry::peak_table(peaks_), sample_lines(config_, run), run, run, program, shell_quoted(run),
+      texts.sample_options(facts), program, world_.size(), shell_quoted(run + "/config.yaml"),
+      shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2, program);
 }
 
 }  // namespace ebb::train

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
@@ -21,7 +22,6 @@ using models::HubTensor;
 
 constexpr const char* kOneFile = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr std::string_view kPrefix = "transformer.";
 
 nlohmann::json read_json(const fs::path& path) {
   const auto json = nlohmann::json::parse(read_file(path, ExitCode::usage), nullptr, false);
@@ -33,36 +33,56 @@ std::string shape_text(at::IntArrayRef shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+// The family that reads config.json of `folder`.
+const models::Family& family_of(const nlohmann::json& json, const models::Families& families) {
+  const auto found = json.is_object() ? json.find("model_type") : json.end();
+  const std::string type =
+      json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  std::vector<std::string> known;
+  for (const models::Family& family : families)
+    for (const std::string& one : family.hub ? family.hub->model_types() : std::vector<std::string>()) {
+      if (one == type) return family;
+      known.push_back(one);
+    }
+  throw Error(ExitCode::usage, fmt::format("config.json: its model_type is \"{}\", and ebb reads {}", type,
+                                           fmt::join(known, " and ")));
+}
+
 }  // namespace
 
-WeightFolder::WeightFolder(const fs::path& folder) : folder_(folder) {
+WeightFolder::WeightFolder(const fs::path& folder, const models::Families& families) : folder_(folder) {
   try {
-    config_ = models::from_hub_config(read_json(folder / "config.json"));
+    const auto json = read_json(folder / "config.json");
+    family_ = family_of(json, families);
+    config_ = family_.hub->read_config(json, folder);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", folder.string(), error.what()));
   }
+  open_files();
+}
+
+void WeightFolder::open_files() {
   std::error_code ignored;
-  if (fs::exists(folder / kOneFile, ignored)) {
-    open(folder / kOneFile);
-  } else if (fs::exists(folder / kIndex, ignored)) {
-    const auto index = read_json(folder / kIndex);
+  if (fs::exists(folder_ / kOneFile, ignored)) {
+    open(folder_ / kOneFile);
+  } else if (fs::exists(folder_ / kIndex, ignored)) {
+    const auto index = read_json(folder_ / kIndex);
     const auto map = index.is_object() ? index.find("weight_map") : index.end();
     if (!index.is_object() || map == index.end() || !map->is_object())
-      throw Error(ExitCode::usage, fmt::format("{} has no weight_map", (folder / kIndex).string()));
+      throw Error(ExitCode::usage, fmt::format("{} has no weight_map", (folder_ / kIndex).string()));
     std::set<std::string> names;
     for (const auto& [tensor, file] : map->items()) {
       // A name, and no way out of the folder.
       if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>())
         throw Error(ExitCode::usage, fmt::format("{}: {} is in {}, which is no file of this folder",
-                                                 (folder / kIndex).string(), tensor, file.dump()));
+                                                 (folder_ / kIndex).string(), tensor, file.dump()));
       names.insert(file.get<std::string>());
     }
-    for (const std::string& name : names) open(folder / name);
+    for (const std::string& name : names) open(folder_ / name);
   } else {
     throw Error(ExitCode::usage, fmt::format("{} holds neither {} nor {}: weights are read from safetensors",
-                                             folder.string(), kOneFile, kIndex));
+                                             folder_.string(), kOneFile, kIndex));
   }
-  if (!config_.is_llama() && places_.contains("wte.weight")) prefix_ = kPrefix;
 }
 
 bool WeightFolder::is_bf16() const {
@@ -92,14 +112,16 @@ const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
   return files_[place->second].find(theirs);
 }
 
-void WeightFolder::require(const models::GptConfig& config, std::int64_t context) {
+void WeightFolder::require(const models::FamilyConfig& config, std::int64_t window) {
   std::string lines;
   std::set<std::string> known;
-  if (config.is_llama() != config_.is_llama())
-    lines += fmt::format("\n  it is a {}, and model.parts is {}", config_.is_llama() ? "llama" : "gpt2",
-                         config.is_llama() ? "llama" : "gpt2");
-  required_ = models::hub_tensors(config, context);
-  for (const HubTensor& wanted : required_) {
+  const std::string theirs = family_.hub->model_type(*config_), ours = family_.hub->model_type(config);
+  if (theirs != ours) lines += fmt::format("\n  it is a {}, and the configuration is of a {}", theirs, ours);
+  layout_ = family_.hub->layout(config, window);
+  const std::string& prefix = layout_.optional_prefix;
+  const auto has_prefix = [&](const auto& place) { return place.first.starts_with(prefix); };
+  prefix_ = std::ranges::any_of(places_, has_prefix) ? "" : prefix;
+  for (const HubTensor& wanted : layout_.tensors) {
     known.insert(wanted.name);
     const auto* entry = find(wanted.name, nullptr);
     if (entry == nullptr) {
@@ -113,7 +135,7 @@ void WeightFolder::require(const models::GptConfig& config, std::int64_t context
     }
   }
   for (const auto& [name, _] : places_)
-    if (!known.contains(prefix_ + name) && !known.contains(name) && !models::hub_may_hold(config, name))
+    if (!known.contains(prefix_ + name) && !known.contains(name) && !layout_.may_hold(name))
       lines += fmt::format("\n  {} {} is in the folder, but not in the model", name,
                            shape_text(find(prefix_ + name, nullptr)->shape));
   if (!lines.empty())
@@ -125,7 +147,7 @@ void WeightFolder::require(const models::GptConfig& config, std::int64_t context
 void WeightFolder::read(const std::string& ours, const at::Tensor& into) const {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "imported weights");
-  for (const HubTensor& theirs : required_) {
+  for (const HubTensor& theirs : layout_.tensors) {
     if (theirs.ours != ours) continue;
     const SafetensorsFile* file = nullptr;
     const auto* entry = find(theirs.name, &file);
@@ -137,29 +159,25 @@ void WeightFolder::read(const std::string& ours, const at::Tensor& into) const {
 }
 
 ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, std::int64_t max_file_bytes) {
-  const models::GptConfig& gpt = loaded.config.model.gpt;
-  if (loaded.config.model.kind != models::Kind::gpt)
+  const models::Family& family = loaded.config.model.family();
+  const models::FamilyConfig& model = loaded.config.model.chosen();
+  if (!family.hub)
     throw Error(ExitCode::usage,
                 fmt::format("{} is no language model: `transformers` has no model of its kind",
                             loaded.config.run.name));
-  if (!gpt.is_llama() && gpt.attention_heads().key != gpt.heads)
-    throw Error(
-        ExitCode::usage,
-        fmt::format("`transformers` has no GPT-2 whose {} heads share {} of keys; only model.parts=llama "
-                    "can be exported with grouped heads",
-                    gpt.heads, gpt.attention_heads().key));
+  const std::int64_t window = loaded.config.data.context;
+  auto config = family.hub->write_config(model, window, loaded.config.precision.dtype);
   std::error_code ignored;
   if (fs::exists(folder, ignored) && (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored)))
     throw Error(ExitCode::usage,
                 fmt::format("{} is there and not an empty folder: give another -o", folder.string()));
   make_folders(folder);
 
-  const std::int64_t context = gpt.context_for(loaded.config.data.context);
   const auto ours = loaded.model->state().tensors;
   std::vector<checkpoint::NamedTensors> files(1);
   std::int64_t in_file = 0;
   ExportResult result;
-  for (const HubTensor& theirs : models::hub_tensors(gpt, context)) {
+  for (const HubTensor& theirs : family.hub->layout(model, window).tensors) {
     at::Tensor tensor = ours.at(theirs.ours).detach();
     tensor = theirs.transposed ? tensor.t() : tensor.narrow(0, theirs.first, theirs.shape[0]);
     const auto bytes = static_cast<std::int64_t>(tensor.numel() * tensor.element_size());
@@ -184,7 +202,6 @@ ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, s
     write_file_atomically(
         folder / kIndex,
         nlohmann::json{{"metadata", {{"total_size", result.bytes}}}, {"weight_map", map}}.dump(2) + "\n");
-  auto config = models::to_hub_config(gpt, context, loaded.config.precision.dtype);
   if (const auto end = data::make_tokenizer(loaded.config.data.tokenizer)->end_of_document())
     config["eos_token_id"] = *end;
   write_file_atomically(folder / "config.json", config.dump(2) + "\n");

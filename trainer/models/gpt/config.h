@@ -2,8 +2,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/section.h"
+#include "models/family.h"
 #include "numerics/attention_shape.h"
 
 namespace ebb::models {
@@ -28,6 +30,7 @@ struct GptConfig {
   double rope_theta = 10000;
   numerics::RopeScaling rope;
   void describe(config::Section& s);
+  [[nodiscard]] std::vector<FamilyRule> rules() const;
 
   [[nodiscard]] bool is_llama() const { return parts == GptParts::llama; }
   [[nodiscard]] numerics::AttentionHeads attention_heads() const {

@@ -1,4 +1,4 @@
-// One token after another, over what the blocks keep of those before it.
+// Decoding: one token at a time, over the keys and values of the tokens before it.
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -15,13 +15,13 @@ namespace ebb::models {
 
 KeyValues Gpt::begin(std::int64_t tokens) const {
   const memory::Tag tag(memory::Class::activations, "key-value cache");
-  KeyValues room;
+  KeyValues cache;
   for (std::int64_t layer = 0; layer < config_.layers; ++layer)
-    for (auto* of : {&room.keys, &room.values})
+    for (auto* of : {&cache.keys, &cache.values})
       of->push_back(
           at::empty({std::min(tokens, context_), config_.attention_heads().key, config_.head_width()},
                     at::TensorOptions().dtype(dtype_).device(device_)));
-  return room;
+  return cache;
 }
 
 at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
@@ -36,7 +36,7 @@ at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at:
   if (seen == 0) return numerics::attention(qkv, heads, rope, documents);
   const std::int64_t first = documents.defined() ? documents.starts[0][0].item<std::int64_t>() : 0,
                      count = seen + 1 - first;
-  // One token against all that it follows: [key heads, queries of each, positions].
+  // One query against all positions of its document: [key heads, queries of each, positions].
   const at::Tensor q = turned(parts[0]).to(at::kFloat).view({heads.key, heads.query / heads.key, width});
   const at::Tensor k = keys.narrow(0, first, count).to(at::kFloat).permute({1, 2, 0});
   const at::Tensor v = values.narrow(0, first, count).to(at::kFloat).transpose(0, 1);
@@ -49,14 +49,14 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
   const memory::Tag tag(memory::Class::activations, "sample");
   const std::int64_t n = tokens.size(0), first = seen.length;
   if (n < 1 || (first > 0 && n != 1) || first + n > seen.keys.front().size(0))
-    throw Error(ExitCode::internal, fmt::format("{} more tokens after {} with room for {} cannot be decoded",
-                                                n, first, seen.keys.front().size(0)));
+    throw Error(ExitCode::internal, fmt::format("{} tokens after {} do not fit in a cache for {}", n, first,
+                                                seen.keys.front().size(0)));
   at::Tensor rope;
   if (config_.is_llama())
     rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
   const numerics::Documents documents = documents_of(tokens.unsqueeze(0));
   if (documents.defined()) {
-    // The last of the prompt's, or of one more token its own or that of the one before it.
+    // A token in a cache that holds others is in the document of the last one, or begins the next.
     if (first > 0)
       documents.starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first : seen.document);
     seen.document = documents.starts[0][n - 1].item<std::int64_t>();
@@ -70,11 +70,18 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
         },
         runner);
   seen.length += n;
+  using Tensors = core::UnitRunner::Tensors;
+  const Tensors logits = runner.run(
+      head_, [&, this](const Tensors& input) -> Tensors { return {last_logits({input[0], input[1]})}; },
+      Tensors{x.sum, x.more});
+  return logits[0].cpu();
+}
+
+// In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.
+at::Tensor Gpt::last_logits(const Residual& x) const {
   ParameterReader p(head_);
-  const auto end = [n](const at::Tensor& t) { return t.narrow(1, n - 1, 1).contiguous(); };
-  const at::Tensor last = norm_of({end(x.sum), end(x.more)}, p).norm;
-  // In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.
-  const at::Tensor h = last.view({1, -1}).to(at::kFloat),
+  const auto last = [](const at::Tensor& t) { return t.narrow(1, t.size(1) - 1, 1).contiguous(); };
+  const at::Tensor h = norm_of({last(x.sum), last(x.more)}, p).norm.view({1, -1}).to(at::kFloat),
                    logits = at::empty({config_.vocabulary}, h.options());
   constexpr std::int64_t kWords = 4096;
   for (std::int64_t word = 0; word < config_.vocabulary; word += kWords) {
@@ -82,7 +89,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
     logits.narrow(0, word, words)
         .copy_(numerics::linear(h, head_weight().narrow(0, word, words).to(at::kFloat), {}).view({-1}));
   }
-  return logits.cpu();
+  return logits;
 }
 
 }  // namespace ebb::models

@@ -31,43 +31,42 @@ void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
   if (config.document_end) numerics::require_documents_on_gpu(config.head_width(), dtype);
 }
 
-// T, the tokens of a window.
-std::int64_t tokens_of(const core::SampleSpec& sample) {
-  if (const core::FieldSpec* const tokens = sample.find(core::kTokensField)) return tokens->dims[0] - 1;
-  throw Error(ExitCode::usage,
-              "model.kind=gpt trains on text, and the dataset holds images: set model.kind=vae, or "
-              "data.format=tokens and data.source to token files");
-}
-
 }  // namespace
 
-Gpt::Gpt(const GptConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
-         std::uint64_t seed)
-    : Model(sample),
+std::unique_ptr<Model> make_gpt(const FamilyConfig& config, const ModelInputs& inputs) {
+  return std::make_unique<Gpt>(config_of<GptConfig>(config), inputs);
+}
+
+Gpt::Gpt(const GptConfig& config, const ModelInputs& inputs)
+    : Model(inputs.sample),
       config_(config),
-      tokens_(tokens_of(sample)),
+      tokens_(sample_.at(core::kTokensField).dims[0] - 1),
       context_(config.context_for(tokens_)),
-      dtype_(numerics::scalar_type(dtype)),
-      device_(device),
-      seed_(seed) {
+      dtype_(numerics::scalar_type(inputs.dtype)),
+      device_(inputs.device),
+      seed_(inputs.seed) {
   if (tokens_ > context_)
     throw Error(
         ExitCode::usage,
         fmt::format("model.context is {}, and windows of data.context={} tokens do not fit in it: set "
                     "model.context=auto, or data.context to at most {}",
                     context_, tokens_, context_));
-  if (device.is_cuda()) require_on_gpu(config, dtype_);
+  if (device_.is_cuda()) require_on_gpu(config, dtype_);
   add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Draw::normal);
   if (config.is_llama()) {
     const memory::Tag tag(memory::Class::parameters, "rope");
-    rope_ = numerics::rope_table(tokens_, config.head_width(), config.rope_theta, config.rope).to(device);
+    rope_ = numerics::rope_table(tokens_, config.head_width(), config.rope_theta, config.rope).to(device_);
   } else {
     add(embedding_, "position.weight", {context_, config.dim}, Draw::normal);
   }
   blocks_.resize(static_cast<std::size_t>(config.layers));
   for (std::int64_t layer = 0; layer < config.layers; ++layer) add_block(layer);
   add_norm(head_, "norm");
-  if (!config.tied) add(head_, "head.weight", {config.vocabulary, config.dim}, Draw::normal);
+  if (config.tied) {
+    head_.ties = {&embedding_};
+  } else {
+    add(head_, "head.weight", {config.vocabulary, config.dim}, Draw::normal);
+  }
 }
 
 void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Draw draw) {

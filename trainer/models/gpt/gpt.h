@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "models/gpt/config.h"
 #include "models/model.h"
 #include "numerics/sequence.h"
 
@@ -18,12 +19,14 @@ namespace ebb::models {
 // The loss is the mean over tokens, in nats. On the CPU, logits are never whole in training.
 class Gpt final : public Model, private core::Phase, private TextSampler {
  public:
-  Gpt(const GptConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
-      std::uint64_t seed);
+  Gpt(const GptConfig& config, const ModelInputs& inputs);
 
   std::vector<core::Phase*> phases() override { return {this}; }
   double flops_per_sample() override;
-  std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<TextSampler*>(this); }
+  TextSampler* text_sampler() override { return this; }
+  void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) override {
+    write_continuations(*this, source, sink, runner);
+  }
 
  private:
   // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]
@@ -57,7 +60,9 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   [[nodiscard]] Residual block(core::Unit& unit, const Residual& x, const Attend& attend,
                                core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;
-  // [B, T] for attention(); undefined where documents are not told apart.
+  [[nodiscard]] at::Tensor last_logits(
+      const Residual& x) const;  // [vocabulary] fp32, after the last position
+  // [B, T] for attention(); undefined where model.document_end is not given.
   [[nodiscard]] numerics::Documents documents_of(const at::Tensor& tokens) const;
   // Over the cache of one layer; qkv [1, n, ...], documents of [1, n].
   at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
@@ -74,5 +79,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   std::vector<core::Unit> blocks_;
   at::Tensor rope_;  // of the data's context; undefined for gpt2
 };
+
+std::unique_ptr<Model> make_gpt(const FamilyConfig& config, const ModelInputs& inputs);
 
 }  // namespace ebb::models

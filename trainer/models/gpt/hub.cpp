@@ -185,11 +185,6 @@ std::vector<HubTensor> hub_tensors(const GptConfig& config, std::int64_t context
   return out;
 }
 
-bool hub_may_hold(const GptConfig& config, std::string_view name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
-         name.ends_with("rotary_emb.inv_freq") || (config.tied && name == "lm_head.weight");
-}
-
 Json to_hub_config(const GptConfig& c, std::int64_t context, numerics::Dtype dtype) {
   const char* const type = dtype == numerics::Dtype::fp16   ? "float16"
                            : dtype == numerics::Dtype::bf16 ? "bfloat16"

@@ -34,15 +34,18 @@ at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::ui
 
 }  // namespace
 
-Vae::Vae(const VaeConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
-         std::uint64_t seed)
-    : Model(sample), config_(config), dtype_(numerics::scalar_type(dtype)), device_(device), seed_(seed) {
-  const core::FieldSpec* const image = sample.find(core::kImageField);
-  if (image == nullptr)
-    throw Error(ExitCode::usage,
-                "model.kind=vae trains on images, and the dataset holds tokens: set model.kind=gpt, or "
-                "data.format=mds and data.source to images");
-  const std::int64_t channels = image->dims[0], height = image->dims[1], width = image->dims[2];
+std::unique_ptr<Model> make_vae(const FamilyConfig& config, const ModelInputs& inputs) {
+  return std::make_unique<Vae>(config_of<VaeConfig>(config), inputs);
+}
+
+Vae::Vae(const VaeConfig& config, const ModelInputs& inputs)
+    : Model(inputs.sample),
+      config_(config),
+      dtype_(numerics::scalar_type(inputs.dtype)),
+      device_(inputs.device),
+      seed_(inputs.seed) {
+  const std::vector<std::int64_t>& dims = sample_.at(core::kImageField).dims;
+  const std::int64_t channels = dims[0], height = dims[1], width = dims[2];
   if (height % 4 != 0 || width % 4 != 0 || height < 4 || width < 4)
     throw Error(ExitCode::usage, fmt::format("model.kind=vae halves images twice, so their sides must be "
                                              "multiples of 4; the dataset's are {} x {}. "
@@ -143,6 +146,11 @@ at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) 
   const memory::Tag tag(memory::Class::activations, "reconstruct");
   const at::Tensor code = encode(numerics::to_unit_range(images.to(device_), dtype_), runner);
   return to_images(decode(code.narrow(1, 0, config_.latent).contiguous(), runner));
+}
+
+void Vae::write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) {
+  write_new_images(*this, sink, runner);
+  write_reconstructions(*this, source, sink, runner);
 }
 
 }  // namespace ebb::models

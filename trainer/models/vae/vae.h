@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "models/model.h"
+#include "models/vae/config.h"
 
 namespace ebb::models {
 
@@ -11,13 +12,14 @@ namespace ebb::models {
 //
 //   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
-class Vae final : public Model, private core::Phase, private ImageSampler {
+class Vae final : public Model, private core::Phase, private ImageSampler, private ImageReconstructor {
  public:
-  Vae(const VaeConfig& config, const core::SampleSpec& sample, numerics::Dtype dtype, at::Device device,
-      std::uint64_t seed);
+  Vae(const VaeConfig& config, const ModelInputs& inputs);
 
   std::vector<core::Phase*> phases() override { return {this}; }
-  std::variant<ImageSampler*, TextSampler*> sampler() override { return static_cast<ImageSampler*>(this); }
+  ImageSampler* image_sampler() override { return this; }
+  ImageReconstructor* image_reconstructor() override { return this; }
+  void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) override;
 
  private:
   at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
@@ -39,5 +41,7 @@ class Vae final : public Model, private core::Phase, private ImageSampler {
   std::uint32_t parameters_ = 0;  // made so far: each draws its initial values from a counter of its own
   core::Unit encoder_{"encoder", {}}, decoder_{"decoder", {}};
 };
+
+std::unique_ptr<Model> make_vae(const FamilyConfig& config, const ModelInputs& inputs);
 
 }  // namespace ebb::models

@@ -1,0 +1,133 @@
+#include "models/families.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "config/document.h"
+#include "models/built_in.h"
+#include "models/config.h"
+#include "models/model.h"
+
+namespace ebb::models {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// A family of the tests, beside the built-in ones: it reads latents, which no other does.
+struct MixtureConfig {
+  std::int64_t components = 2;
+  void describe(config::Section& s) { s.integer("components", components).at_least(1).doc("Gaussians."); }
+  [[nodiscard]] std::vector<FamilyRule> rules() const {
+    return {{{"model.components"}, [this](const RunFacts& facts) -> std::string {
+               return components > facts.window_tokens ? "too many components" : "";
+             }}};
+  }
+};
+
+class MixtureModel final : public Model {
+ public:
+  explicit MixtureModel(const ModelInputs& inputs) : Model(inputs.sample) {}
+  std::vector<core::Phase*> phases() override { return {}; }
+  void write_samples(SampleSource&, SampleSink&, core::UnitRunner&) override {}
+};
+
+Families with_a_mixture() {
+  Families families = built_in_families();
+  Family mixture;
+  mixture.name = "mixture";
+  mixture.doc = "a mixture of Gaussians of latents";
+  mixture.reads = {std::string(core::kLatentField)};
+  mixture.new_config = [] { return std::make_unique<FamilyConfigOf<MixtureConfig>>(); };
+  mixture.make_model = [](const FamilyConfig&, const ModelInputs& inputs) {
+    return std::make_unique<MixtureModel>(inputs);
+  };
+  families.push_back(std::move(mixture));
+  return families;
+}
+
+void read(ModelConfig& config, const std::string& yaml) {
+  config::Section section;
+  config.describe(section);
+  config::load_text(yaml, "test", {}, section);
+}
+
+std::string refusal(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Families, OneMoreIsConfiguredAndMadeLikeTheOthers) {
+  ModelConfig config(with_a_mixture());
+  EXPECT_EQ(config.family().name, "vae");  // the first is the default
+  read(config, "{kind: mixture, components: 5}");
+  EXPECT_EQ(config.family().name, "mixture");
+  EXPECT_EQ(config_of<MixtureConfig>(config.chosen()).components, 5);
+  const core::SampleSpec latents{{{std::string(core::kLatentField), core::ElementType::f32, {4, 2, 2}}}};
+  const auto model = make_model(config, latents, numerics::Dtype::fp32, at::kCPU, 1);
+  EXPECT_NE(dynamic_cast<MixtureModel*>(model.get()), nullptr);
+  EXPECT_EQ(model->image_sampler(), nullptr);
+}
+
+TEST(Families, KeysOfAFamilyAreRefusedForAnother) {
+  ModelConfig config(with_a_mixture());
+  EXPECT_THAT(refusal([&] { read(config, "{kind: gpt, components: 5}"); }),
+              HasSubstr("only where model.kind is mixture"));
+  ModelConfig built_in(built_in_families());
+  EXPECT_THAT(refusal([&] { read(built_in, "{kind: mixture}"); }), AllOf(HasSubstr("vae"), HasSubstr("gpt")));
+}
+
+TEST(Families, RulesHoldForTheChosenFamilyAlone) {
+  ModelConfig config(with_a_mixture());
+  RunFacts facts;
+  facts.window_tokens = 3;
+  const auto wrong = [&] {
+    std::string all;
+    for (const FamilyRule& rule : config.rules()) all += rule.wrong(facts);
+    return all;
+  };
+  read(config, "{kind: mixture, components: 5}");
+  EXPECT_EQ(wrong(), "too many components");
+  (void)config.choose("vae");
+  EXPECT_EQ(wrong(), "");
+}
+
+TEST(Families, DataWithoutAFieldThatTheFamilyReadsIsRefused) {
+  ModelConfig config(with_a_mixture());
+  EXPECT_EQ(config.missing_fields({"image", "label"}), "");
+  EXPECT_THAT(config.missing_fields({"latent"}),
+              AllOf(HasSubstr("vae trains on the field image"), HasSubstr("or model.kind=mixture")));
+  EXPECT_THAT(refusal([&] {
+                (void)make_model(config, {{core::tokens_field(4)}}, numerics::Dtype::fp32, at::kCPU, 1);
+              }),
+              AllOf(HasSubstr("brings tokens"), HasSubstr("or model.kind=gpt")));
+}
+
+TEST(Families, ACopyHasItsOwnValues) {
+  ModelConfig config(with_a_mixture());
+  read(config, "{kind: mixture, components: 5}");
+  ModelConfig copy = config;
+  config_of<MixtureConfig>(copy.chosen()).components = 6;
+  EXPECT_EQ(config_of<MixtureConfig>(config.chosen()).components, 5);
+  EXPECT_THROW((void)config_of<MixtureConfig>(copy.choose("vae")), Error);
+}
+
+TEST(Families, DescribedOnesAreTheBuiltInOnesWithoutTheirModels) {
+  const Families described = described_families(), built_in = built_in_families();
+  ASSERT_EQ(described.size(), built_in.size());
+  for (std::size_t i = 0; i < described.size(); ++i) {
+    EXPECT_EQ(described[i].name, built_in[i].name);
+    EXPECT_FALSE(described[i].make_model);
+    EXPECT_TRUE(built_in[i].make_model);
+    EXPECT_FALSE(built_in[i].reads.empty());
+    EXPECT_FALSE(built_in[i].trainees.empty());
+  }
+}
+
+}  // namespace
+}  // namespace ebb::models

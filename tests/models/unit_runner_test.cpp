@@ -1,0 +1,111 @@
+// Every parameter that a model reads is read inside the run of its unit, or of one tied to it.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "models/gpt_under_test.h"
+#include "models/hiding_runner.h"
+#include "models/vae/config.h"
+
+namespace ebb::models {
+namespace {
+
+using testing::HidingRunner;
+
+using Use = std::function<at::Tensor(Model&, core::UnitRunner&)>;
+
+std::set<std::string> units_of(Model& model) {
+  std::set<std::string> names;
+  for (core::Phase* phase : model.phases())
+    for (core::Unit* unit : phase->units()) names.insert(unit->name);
+  return names;
+}
+
+at::Tensor with_hidden_parameters(Model& model, const Use& use, const std::set<std::string>& units) {
+  HidingRunner runner(model);
+  at::Tensor result = use(model, runner);
+  EXPECT_EQ(runner.ran(), units);
+  return result;
+}
+
+void expect_reads_inside(Model& model, const Use& use, const std::set<std::string>& units) {
+  const at::NoGradGuard no_grad;
+  core::PlainRunner plain;
+  const at::Tensor expected = use(model, plain);
+  ASSERT_TRUE(at::isfinite(expected).all().item<bool>());
+  EXPECT_TRUE(at::equal(with_hidden_parameters(model, use, units), expected));
+}
+
+at::Tensor loss_of(Model& model, const core::Batch& batch, core::UnitRunner& runner) {
+  return model.phases().front()->forward(batch, runner).loss;
+}
+
+at::Tensor text_loss(Model& model, core::UnitRunner& runner) {
+  return loss_of(model, testing::batch_of(0, 3, 3), runner);
+}
+
+// Of a prompt, and of one more token over the cache.
+at::Tensor decoded(Model& model, core::UnitRunner& runner) {
+  TextSampler& sampler = *model.text_sampler();
+  KeyValues cache = sampler.begin(8);
+  const at::Tensor tokens = at::arange(6, at::kLong);
+  const at::Tensor first = sampler.next(tokens.narrow(0, 0, 5), cache, runner);
+  return at::stack({first, sampler.next(tokens.narrow(0, 5, 1), cache, runner)});
+}
+
+TEST(UnitRunner, GptReadsItsParametersInsideTheirUnits) {
+  for (const GptParts parts : {GptParts::gpt2, GptParts::llama})
+    for (const bool tied : {true, false}) {
+      GptConfig config = testing::tiny(parts);
+      config.tied = tied;
+      const auto model = testing::make(config);
+      expect_reads_inside(*model, text_loss, units_of(*model));
+      expect_reads_inside(*model, decoded, units_of(*model));
+    }
+}
+
+std::unique_ptr<Model> make_a_vae() {
+  ModelConfig config(built_in_families());
+  config.choose("vae", std::make_unique<FamilyConfigOf<VaeConfig>>(VaeConfig{8, 8, 16, 1.0}));
+  auto model = make_model(config, {{core::image_field(1, 12, 8)}}, numerics::Dtype::fp32, at::kCPU, 7);
+  const at::NoGradGuard no_grad;
+  for (core::Parameter& p : all_parameters(*model)) p.tensor.copy_(p.initial());
+  return model;
+}
+
+at::Tensor images() {
+  at::manual_seed(3);
+  return at::randint(0, 256, {4, 1, 12, 8}, at::kByte);
+}
+
+at::Tensor image_loss(Model& model, core::UnitRunner& runner) {
+  core::Batch batch;
+  batch.fields = {{std::string(core::kImageField), images()}};
+  batch.global_batch = 4;
+  return loss_of(model, batch, runner);
+}
+
+TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
+  const auto model = make_a_vae();
+  expect_reads_inside(*model, image_loss, {"encoder", "decoder"});
+  const auto sampled = [](Model& m, core::UnitRunner& runner) {
+    return m.image_sampler()->sample(5, 1, runner);
+  };
+  expect_reads_inside(*model, sampled, {"decoder"});
+  const auto reconstructed = [](Model& m, core::UnitRunner& runner) {
+    return m.image_reconstructor()->reconstruct(images(), runner);
+  };
+  expect_reads_inside(*model, reconstructed, {"encoder", "decoder"});
+}
+
+// The tied head reads the embedding: without its tie that is a read outside, in training and in decoding.
+TEST(UnitRunner, AReadOutsideItsUnitIsFound) {
+  const at::NoGradGuard no_grad;
+  const auto model = testing::make(testing::tiny(GptParts::gpt2));
+  for (core::Unit* unit : model->phases().front()->units()) unit->ties.clear();
+  for (const Use& use : {Use(text_loss), Use(decoded)})
+    EXPECT_TRUE(at::isnan(with_hidden_parameters(*model, use, units_of(*model))).all().item<bool>());
+}
+
+}  // namespace
+}  // namespace ebb::models

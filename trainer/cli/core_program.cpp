@@ -1,0 +1,26 @@
+#include "cli/core_program.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "doctor/versions.h"
+
+namespace ebb::cli {
+
+int core_program(int argc, char** argv, const models::Families& families) {
+  CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
+  app.require_subcommand(1);
+  app.set_version_flag(
+      "--version", [] { return doctor::version_text(); }, "Print the versions of ebb and of what it links");
+  Invocation invocation{argc, argv, families, {}};
+  add_train(app, invocation);
+  add_sample(app, invocation);
+  add_weights(app, invocation);
+  add_data(app, invocation);
+  add_plan(app, invocation);
+  add_preflight(app, invocation);
+  add_doctor(app, invocation);
+  return run_program(app, invocation);
+}
+
+}  // namespace ebb::cli

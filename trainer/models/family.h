@@ -1,0 +1,135 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "config/section.h"
+#include "models/hub_format.h"
+#include "numerics/config.h"
+
+// What a program knows of a family of models without the framework: its keys, rules and texts. The registry
+// is a value: `main` makes it and passes it down.
+namespace ebb::models {
+
+class Model;
+struct ModelInputs;
+
+// What the rules and texts of a family may ask of the rest of the run's configuration.
+struct RunFacts {
+  std::int64_t window_tokens = 0;                      // data.context
+  std::string tokenizer = "none";                      // data.tokenizer
+  std::function<std::int64_t()> tokenizer_vocabulary;  // of a tokenizer other than "none"; throws Error
+  bool requires_gpu = false;                           // run.device is cuda
+  numerics::Dtype dtype = numerics::Dtype::fp16;
+};
+
+// What keys of the model and of other sections have to be together.
+struct FamilyRule {
+  std::vector<std::string> keys;                      // whole paths: "model.context", "data.context"
+  std::function<std::string(const RunFacts&)> wrong;  // empty: nothing is wrong
+};
+
+// The keys of one family with their values.
+class FamilyConfig {
+ public:
+  virtual ~FamilyConfig() = default;
+  [[nodiscard]] virtual std::unique_ptr<FamilyConfig> clone() const = 0;
+  virtual void describe(config::Section& s) = 0;
+  // They refer to this object.
+  [[nodiscard]] virtual std::vector<FamilyRule> rules() const = 0;
+  // Token ids of the data have to be below it; 0: the family reads no tokens.
+  [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
+  // Tokens that the model sees at once. Nothing: as many as a sample of the data, or it reads no tokens.
+  [[nodiscard]] virtual std::optional<std::int64_t> context() const = 0;
+  // Folder of weights that training starts from; empty: initial values are drawn by the seed.
+  [[nodiscard]] virtual std::string initial_weights() const = 0;
+};
+
+// A plain struct with describe() as a FamilyConfig. Its members rules(), vocabulary, context and weights are
+// taken where it has them.
+template <class C>
+class FamilyConfigOf final : public FamilyConfig {
+ public:
+  FamilyConfigOf() = default;
+  explicit FamilyConfigOf(C from) : value(std::move(from)) {}
+  [[nodiscard]] std::unique_ptr<FamilyConfig> clone() const override {
+    return std::make_unique<FamilyConfigOf>(value);
+  }
+  void describe(config::Section& s) override { value.describe(s); }
+  [[nodiscard]] std::vector<FamilyRule> rules() const override {
+    if constexpr (requires { value.rules(); }) return value.rules();
+    return {};
+  }
+  [[nodiscard]] std::int64_t vocabulary() const override {
+    if constexpr (requires { value.vocabulary; }) return value.vocabulary;
+    return 0;
+  }
+  [[nodiscard]] std::optional<std::int64_t> context() const override {
+    if constexpr (requires { value.context; }) return value.context;
+    return std::nullopt;
+  }
+  [[nodiscard]] std::string initial_weights() const override {
+    if constexpr (requires { value.weights; }) return value.weights;
+    return "";
+  }
+
+  C value;
+};
+
+// The struct of a family that is known to be its. Error(internal) for another family's.
+template <class C>
+const C& config_of(const FamilyConfig& config) {
+  const auto* own = dynamic_cast<const FamilyConfigOf<C>*>(&config);
+  if (own == nullptr)
+    throw Error(ExitCode::internal, "the configuration is that of another family of models");
+  return own->value;
+}
+template <class C>
+C& config_of(FamilyConfig& config) {
+  return const_cast<C&>(config_of<C>(std::as_const(config)));
+}
+
+// The measures of an evaluation.
+struct TestResult {
+  double loss = 0;
+  std::vector<std::pair<std::string, double>> parts;  // of the loss, by name
+  std::int64_t samples = 0;
+};
+
+// A file that Model::write_samples leaves in the run's folder.
+struct SampleFile {
+  std::string name, doc;
+};
+
+// How a run speaks of a family's results and samples.
+struct FamilyTexts {
+  // "test loss 1.4612 nats a token (...), mean of 3417 windows of 128 tokens"
+  std::function<std::string(const TestResult&, const RunFacts&)> result;
+  std::function<std::string(const RunFacts&)> sample_options;  // of the `ebb sample` that a run suggests
+  std::vector<SampleFile> sample_files;
+};
+
+struct Family {
+  std::string name;                               // the word of model.kind
+  std::string doc;                                // "a variational autoencoder of images"
+  std::vector<std::string> reads;                 // fields of a batch: core::kImageField, core::kTokensField
+  std::vector<std::string> trainees = {"model"};  // the networks, each with an optimizer of its own
+  FamilyTexts texts;
+  std::function<std::unique_ptr<FamilyConfig>()> new_config;
+  std::shared_ptr<const HubFormat> hub;  // null: the library `transformers` has no such models
+  // Null in a program without the framework.
+  std::function<std::unique_ptr<Model>(const FamilyConfig&, const ModelInputs&)> make_model;
+
+  [[nodiscard]] bool reads_field(std::string_view field) const;
+};
+
+// The first is the default of model.kind.
+using Families = std::vector<Family>;
+
+}  // namespace ebb::models

@@ -1,0 +1,35 @@
+#include "models/family.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "core/sample.h"
+#include "models/gpt/config.h"
+#include "models/gpt/hub.h"
+
+namespace ebb::models {
+
+Family gpt_family() {
+  Family family;
+  family.name = "gpt";
+  family.doc = "a decoder-only transformer of text";
+  family.reads = {std::string(core::kTokensField)};
+  family.new_config = [] { return std::make_unique<FamilyConfigOf<GptConfig>>(); };
+  family.hub = gpt_hub_format();
+  family.texts.result = [](const TestResult& result, const RunFacts& facts) {
+    return fmt::format(
+        "test loss {:.4f} nats a token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
+        result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
+        facts.window_tokens);
+  };
+  family.texts.sample_options = [](const RunFacts& facts) {
+    return facts.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";
+  };
+  family.texts.sample_files = {
+      {"samples.txt", "beginnings of test windows, each with the model's continuation"}};
+  return family;
+}
+
+}  // namespace ebb::models

@@ -1,0 +1,56 @@
+#include "models/hub_format.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "models/gpt/hub.h"
+
+namespace ebb::models {
+
+namespace {
+
+class GptHubFormat final : public HubFormat {
+ public:
+  [[nodiscard]] std::vector<std::string> model_types() const override { return {"gpt2", "llama"}; }
+
+  [[nodiscard]] std::string model_type(const FamilyConfig& config) const override {
+    return config_of<GptConfig>(config).is_llama() ? "llama" : "gpt2";
+  }
+
+  [[nodiscard]] HubLayout layout(const FamilyConfig& config, std::int64_t window) const override {
+    const auto& gpt = config_of<GptConfig>(config);
+    HubLayout layout;
+    layout.tensors = hub_tensors(gpt, gpt.context_for(window));
+    layout.ignored_suffixes = {".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"};
+    if (gpt.tied) layout.ignored_names = {"lm_head.weight"};
+    // The first GPT-2 was saved without it.
+    if (!gpt.is_llama()) layout.optional_prefix = "transformer.";
+    return layout;
+  }
+
+  [[nodiscard]] std::unique_ptr<FamilyConfig> read_config(
+      const nlohmann::json& json, const std::filesystem::path& folder) const override {
+    GptConfig config = from_hub_config(json);
+    config.weights = std::filesystem::absolute(folder).lexically_normal().string();
+    return std::make_unique<FamilyConfigOf<GptConfig>>(std::move(config));
+  }
+
+  [[nodiscard]] nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,
+                                            numerics::Dtype dtype) const override {
+    const auto& gpt = config_of<GptConfig>(config);
+    if (!gpt.is_llama() && gpt.attention_heads().key != gpt.heads)
+      throw Error(ExitCode::usage,
+                  fmt::format("`transformers` has no GPT-2 whose {} heads share {} of keys; only "
+                              "model.parts=llama can be exported with grouped heads",
+                              gpt.heads, gpt.attention_heads().key));
+    return to_hub_config(gpt, gpt.context_for(window), dtype);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const HubFormat> gpt_hub_format() {
+  return std::make_shared<GptHubFormat>();
+}
+
+}  // namespace ebb::models

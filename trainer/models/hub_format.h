@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "numerics/config.h"
+
+namespace ebb::models {
+
+class FamilyConfig;
+
+// One tensor of the library `transformers`, and the place of its numbers in a parameter of ours.
+struct HubTensor {
+  std::string name;                 // "model.layers.0.self_attn.k_proj.weight"
+  std::vector<std::int64_t> shape;  // its own
+  std::string ours;                 // "block.0.attention.qkv.weight"
+  std::int64_t first = 0;           // row of our parameter at which it begins
+  bool transposed = false;          // it is [in, out] (GPT-2), ours [out, in]
+};
+
+// What a folder of weights of one model holds.
+struct HubLayout {
+  std::vector<HubTensor> tensors;  // each once; those of a tied head left out
+  // Beside them a folder may hold masks and angles that are computed, and the head where it is tied.
+  std::vector<std::string> ignored_suffixes, ignored_names;
+  std::string optional_prefix;  // of the tensors' names; some folders leave it out
+
+  [[nodiscard]] bool may_hold(std::string_view name) const;
+};
+
+// The models of one family in the terms of `transformers`. `window` is the number of tokens of a sample.
+class HubFormat {
+ public:
+  virtual ~HubFormat() = default;
+  // Values of model_type in config.json that it reads: "gpt2", "llama".
+  [[nodiscard]] virtual std::vector<std::string> model_types() const = 0;
+  // The model_type of `config`. Error(usage) where `transformers` has no such model.
+  [[nodiscard]] virtual std::string model_type(const FamilyConfig& config) const = 0;
+  [[nodiscard]] virtual HubLayout layout(const FamilyConfig& config, std::int64_t window) const = 0;
+  // The model that config.json in `folder` describes; its training starts from that folder. Error(usage)
+  // names what ebb does not have, with the key and its value.
+  [[nodiscard]] virtual std::unique_ptr<FamilyConfig> read_config(
+      const nlohmann::json& json, const std::filesystem::path& folder) const = 0;
+  // config.json without the tokens that begin and end a text.
+  [[nodiscard]] virtual nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,
+                                                    numerics::Dtype dtype) const = 0;
+};
+
+}  // namespace ebb::models
