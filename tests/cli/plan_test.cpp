@@ -108,7 +108,7 @@ TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {
   for (const char* wrong : {"8x8", "1x8x", "1x8xb", "1x0x8", "-1x8x8"}) {
     const ProcessResult refused = plan({config, std::string("--image=") + wrong});
     EXPECT_EQ(refused.exit_code, 2) << wrong;
-    EXPECT_THAT(refused.err, HasSubstr("three sides")) << wrong;
+    EXPECT_THAT(refused.err, HasSubstr("three numbers")) << wrong;
   }
 }
 

@@ -45,24 +45,24 @@ class Generate : public ::testing::Test {
   core::PlainRunner runner_;
 };
 
-TEST_F(Generate, GoesOnFromThePromptATokenAtATime) {
+TEST_F(Generate, ContinuesThePromptTokenByToken) {
   EXPECT_THAT(from({2, 3}, {.draw = {.temperature = 0}, .tokens = 3}), ElementsAre(4, 5, 6));
   EXPECT_THAT(model_.given, ElementsAre(2, 1, 1));
 }
 
-TEST_F(Generate, EndsAtTheStopAndWhereNobodyListens) {
+TEST_F(Generate, EndsAtTheStopTokenOrWhenEmitReturnsFalse) {
   EXPECT_THAT(from({3}, {.draw = {.temperature = 0}, .tokens = 9, .stop = 6}), ElementsAre(4, 5));
   EXPECT_THAT(from({3}, {.draw = {.temperature = 0}, .tokens = 9}, 1), ElementsAre(4));
 }
 
-TEST_F(Generate, GoesOnBeyondTheContext) {
+TEST_F(Generate, ContinuesBeyondTheContext) {
   EXPECT_THAT(from({0, 1, 2, 3}, {.draw = {.temperature = 0}, .tokens = 8}),
               ElementsAre(4, 5, 6, 7, 0, 1, 2, 3));
   // 4, then 1 and 1 fill the context of 6; then its last 3, and on.
   EXPECT_THAT(model_.given, ElementsAre(4, 1, 1, 3, 1, 1, 1, 3));
 }
 
-TEST_F(Generate, RefusesAPromptThatCannotBe) {
+TEST_F(Generate, RefusesAnInvalidPrompt) {
   const auto refusal = [&](const std::vector<std::int64_t>& prompt) -> std::string {
     try {
       from(prompt, {});
@@ -73,7 +73,7 @@ TEST_F(Generate, RefusesAPromptThatCannotBe) {
     return "";
   };
   EXPECT_THAT(refusal({}), HasSubstr("empty"));
-  EXPECT_THAT(refusal({1, 1, 1, 1, 1, 1, 1}), HasSubstr("7 tokens, and the model sees 6"));
+  EXPECT_THAT(refusal({1, 1, 1, 1, 1, 1, 1}), HasSubstr("7 tokens, and the context of the model has 6"));
   EXPECT_THAT(refusal({1, 8}), HasSubstr("token 8"));
 }
 
@@ -98,7 +98,7 @@ TEST(DrawToken, FollowsTheProbabilities) {
   EXPECT_NEAR(cool[2], 9.0 / 36, 0.015);
 }
 
-TEST(DrawToken, KeepsToTheMostProbable) {
+TEST(DrawToken, TopKAndTopPKeepTheMostProbable) {
   EXPECT_EQ(shares({.temperature = 0})[0], 1.0);
   const auto two = shares({.top_k = 2});
   EXPECT_NEAR(two[0], 0.5 / 0.8, 0.015);
@@ -109,13 +109,13 @@ TEST(DrawToken, KeepsToTheMostProbable) {
   EXPECT_EQ(shares({.top_p = 0})[0], 1.0);
 }
 
-TEST(DrawToken, RefusesWhatIsNotFinite) {
+TEST(DrawToken, RefusesLogitsThatAreNotFinite) {
   at::Tensor logits = at::zeros({4});
   logits[2] = NAN;
   EXPECT_THROW(draw_token(logits, {}, 7), Error);
 }
 
-TEST(DrawToken, DependsOnSeedAndPlaceAlone) {
+TEST(DrawToken, DependsOnlyOnSeedAndPosition) {
   const at::Tensor logits = at::zeros({1000});
   EXPECT_EQ(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 1}, 5));
   EXPECT_NE(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 2}, 5));

@@ -10,10 +10,10 @@ using testing::make;
 using testing::Reference;
 using testing::tiny;
 
-class Decoding : public ::testing::TestWithParam<GptParts> {};
+class Decoding : public ::testing::TestWithParam<GptArchitecture> {};
 
-// Each token after the first few is given alone, over the cache of those before.
-void expect_as_a_whole_pass(const GptConfig& config, const at::Tensor& text) {
+// Each token after the first five is decoded alone, over the cache of those before it.
+void expect_as_a_full_pass(const GptConfig& config, const at::Tensor& text) {
   const auto model = make(config);
   TextSampler& sampler = *model->text_sampler();
   core::PlainRunner runner;
@@ -36,8 +36,8 @@ at::Tensor random_text() {
   return at::randint(0, 36, {16}, at::kLong);
 }
 
-TEST_P(Decoding, GivesWhatAWholePassGives) {
-  expect_as_a_whole_pass(tiny(GetParam()), random_text());
+TEST_P(Decoding, GivesTheLogitsOfAFullForwardPass) {
+  expect_as_a_full_pass(tiny(GetParam()), random_text());
 }
 
 TEST_P(Decoding, StaysWithinTheDocument) {
@@ -46,11 +46,11 @@ TEST_P(Decoding, StaysWithinTheDocument) {
   for (const std::vector<std::int64_t>& ends : {std::vector<std::int64_t>{}, {2}, {4}, {5, 9}, {0, 15}}) {
     const at::Tensor text = random_text();
     for (const std::int64_t at : ends) text[at] = 36;
-    expect_as_a_whole_pass(config, text);
+    expect_as_a_full_pass(config, text);
   }
 }
 
-TEST_P(Decoding, SixteenBitsComeClose) {
+TEST_P(Decoding, SixteenBitLogitsAreCloseToFp32) {
   const GptConfig config = tiny(GetParam());
   core::PlainRunner runner;
   const at::Tensor text = at::arange(8, at::kLong);
@@ -67,8 +67,11 @@ TEST_P(Decoding, SixteenBitsComeClose) {
   EXPECT_LT((logits(numerics::Dtype::bf16) - full).abs().max().item<double>(), 8e-2 * size);
 }
 
-INSTANTIATE_TEST_SUITE_P(Parts, Decoding, ::testing::Values(GptParts::gpt2, GptParts::llama),
-                         [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
+INSTANTIATE_TEST_SUITE_P(Architectures, Decoding,
+                         ::testing::Values(GptArchitecture::gpt2, GptArchitecture::llama),
+                         [](const auto& info) {
+                           return info.param == GptArchitecture::gpt2 ? "Gpt2" : "Llama";
+                         });
 
 }  // namespace
 }  // namespace ebb::models

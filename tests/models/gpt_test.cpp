@@ -29,7 +29,7 @@ std::map<std::string, at::Tensor> gradients(Model& model, const at::Tensor& loss
   return all;
 }
 
-class GptOfParts : public ::testing::TestWithParam<GptParts> {};
+class GptOfArchitecture : public ::testing::TestWithParam<GptArchitecture> {};
 
 void expect_as_framework(const GptConfig& config) {
   const auto model = make(config);
@@ -42,23 +42,23 @@ void expect_as_framework(const GptConfig& config) {
   for (const auto& [name, gradient] : expected) {
     const double size = gradient.norm().item<double>();
     ASSERT_GT(size, 0) << name;
-    // A key's bias moves all scores of a row alike, so its gradient is 0 but for rounding.
+    // A key's bias shifts all scores of a row equally, so its gradient is 0 up to rounding.
     const double bound = name.ends_with("qkv.bias") ? 1e-4 : 1e-5;
     EXPECT_LT((found.at(name) - gradient).norm().item<double>(), bound * size) << name;
   }
 }
 
-TEST_P(GptOfParts, LossAndEveryGradientAreTheFrameworks) {
+TEST_P(GptOfArchitecture, LossAndGradientsMatchTheFramework) {
   expect_as_framework(tiny(GetParam()));
 }
 
-TEST_P(GptOfParts, SoTheyAreWithinDocumentsAndWithTheZLoss) {
+TEST_P(GptOfArchitecture, LossAndGradientsMatchWithDocumentsAndZLoss) {
   GptConfig config = tiny(GetParam());
   config.document_end =
       batch_of(0, 6, 6).field(core::kTokensField)[0][4].item<std::int64_t>();  // it is there at least once
   config.z_loss = 0.01;
   expect_as_framework(config);
-  // Not where nothing is learned: a test loss is without it.
+  // A test loss is without it.
   const at::NoGradGuard no_grad;
   const auto model = make(config);
   const double with = Reference(*model, config).loss(batch_of(0, 6, 6)).item<double>();
@@ -68,7 +68,7 @@ TEST_P(GptOfParts, SoTheyAreWithinDocumentsAndWithTheZLoss) {
   EXPECT_NEAR(loss_of(*model, batch_of(0, 6, 6)).item<double>(), without, 1e-5 * without);
 }
 
-TEST_P(GptOfParts, PartsOfABatchAddUpToTheWhole) {
+TEST_P(GptOfArchitecture, LossesOfMicroBatchesSumToTheBatch) {
   const auto model = make(tiny(GetParam()));
   const double whole = loss_of(*model, batch_of(0, 8, 8)).item<double>();
   const double parts =
@@ -76,7 +76,7 @@ TEST_P(GptOfParts, PartsOfABatchAddUpToTheWhole) {
   EXPECT_NEAR(parts, whole, 1e-5 * whole);
 }
 
-TEST_P(GptOfParts, SixteenBitsAgreeWithinTheirRounding) {
+TEST_P(GptOfArchitecture, SixteenBitLossIsCloseToFp32) {
   const GptConfig config = tiny(GetParam());
   const double full = loss_of(*make(config), batch_of(0, 8, 8)).item<double>();
   for (const auto& [dtype, bound] : {std::pair{numerics::Dtype::fp16, 2e-3}, {numerics::Dtype::bf16, 2e-2}}) {
@@ -90,7 +90,7 @@ TEST_P(GptOfParts, SixteenBitsAgreeWithinTheirRounding) {
   }
 }
 
-TEST_P(GptOfParts, StartsAsItsPaperSays) {
+TEST_P(GptOfArchitecture, InitialValuesFollowThePaper) {
   const ModelConfig config = testing::model_config(tiny(GetParam()));
   const auto model =
       make_model(config, core::SampleSpec{{core::tokens_field(10)}}, numerics::Dtype::fp32, at::kCPU, 7);
@@ -107,17 +107,20 @@ TEST_P(GptOfParts, StartsAsItsPaperSays) {
         }
         // Residual projections of GPT-2 are smaller by sqrt(2 layers) = 2.
         const bool residual = p.name.ends_with("out.weight") || p.name.ends_with("down.weight");
-        const double deviation = residual && GetParam() == GptParts::gpt2 ? 0.01 : 0.02;
+        const double deviation = residual && GetParam() == GptArchitecture::gpt2 ? 0.01 : 0.02;
         EXPECT_NEAR(value.std().item<double>(), deviation, 0.1 * deviation) << p.name;
         EXPECT_NEAR(value.mean().item<double>(), 0, 0.2 * deviation) << p.name;
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(Parts, GptOfParts, ::testing::Values(GptParts::gpt2, GptParts::llama),
-                         [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
+INSTANTIATE_TEST_SUITE_P(Architectures, GptOfArchitecture,
+                         ::testing::Values(GptArchitecture::gpt2, GptArchitecture::llama),
+                         [](const auto& info) {
+                           return info.param == GptArchitecture::gpt2 ? "Gpt2" : "Llama";
+                         });
 
 TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
-  const ModelConfig config = testing::model_config(tiny(GptParts::gpt2));
+  const ModelConfig config = testing::model_config(tiny(GptArchitecture::gpt2));
   const auto refusal = [&](const core::SampleSpec& sample) -> std::string {
     try {
       make_model(config, sample, numerics::Dtype::fp32, at::kCPU, 7);
@@ -135,11 +138,11 @@ TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
   EXPECT_EQ(refusal(core::SampleSpec{{core::tokens_field(16)}}), "");
 }
 
-TEST(Gpt, AHiddenWidthThatIsNotGivenFollowsTheFamily) {
+TEST(Gpt, ADefaultHiddenWidthFollowsTheArchitecture) {
   GptConfig config;
   config.dim = 2048;
   EXPECT_EQ(config.feed_forward_width(), 8192);
-  config.parts = GptParts::llama;
+  config.architecture = GptArchitecture::llama;
   EXPECT_EQ(config.feed_forward_width(), 5632);
   config.feed_forward = 8192;
   EXPECT_EQ(config.feed_forward_width(), 8192);

@@ -16,17 +16,17 @@ namespace ebb::models::testing {
 
 inline constexpr std::int64_t kTokens = 10;  // T
 
-inline GptConfig tiny(GptParts parts) {
+inline GptConfig tiny(GptArchitecture architecture) {
   GptConfig config;
-  config.parts = parts;
+  config.architecture = architecture;
   config.vocabulary = 37;
   config.context = 16;
   config.layers = 2;
   config.heads = 4;
   config.dim = 32;
-  config.tied = parts == GptParts::gpt2;
+  config.tied = architecture == GptArchitecture::gpt2;
   if (config.is_llama()) {
-    config.key_heads = 2;
+    config.kv_heads = 2;
     config.rope.kind = numerics::RopeScaling::Kind::llama3;
     config.rope.original = 8;
   }

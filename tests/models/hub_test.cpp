@@ -23,10 +23,10 @@ std::string refusal(const Json& json) {
   return "";
 }
 
-class HubOfParts : public ::testing::TestWithParam<GptParts> {};
+class HubOfArchitecture : public ::testing::TestWithParam<GptArchitecture> {};
 
 // Every number of ours is in exactly one of theirs.
-TEST_P(HubOfParts, NamesEveryParameterOnce) {
+TEST_P(HubOfArchitecture, MapsEveryParameterOnce) {
   for (const bool tied : {true, false}) {
     GptConfig config = testing::tiny(GetParam());
     config.tied = tied;
@@ -47,12 +47,12 @@ TEST_P(HubOfParts, NamesEveryParameterOnce) {
   }
 }
 
-TEST_P(HubOfParts, AConfigurationComesBackAsItWent) {
+TEST_P(HubOfArchitecture, AConfigurationRoundTrips) {
   GptConfig config = testing::tiny(GetParam());
   config.feed_forward = 48;
   config.rope_theta = 5e5;
   const GptConfig back = from_hub_config(to_hub_config(config, 16, numerics::Dtype::bf16));
-  EXPECT_EQ(back.parts, config.parts);
+  EXPECT_EQ(back.architecture, config.architecture);
   EXPECT_EQ(back.context, 16);
   EXPECT_EQ(back.feed_forward, 48);
   EXPECT_EQ(back.tied, config.tied);
@@ -61,11 +61,14 @@ TEST_P(HubOfParts, AConfigurationComesBackAsItWent) {
   EXPECT_EQ(back.rope_theta, config.is_llama() ? 5e5 : 1e4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Parts, HubOfParts, ::testing::Values(GptParts::gpt2, GptParts::llama),
-                         [](const auto& info) { return info.param == GptParts::gpt2 ? "Gpt2" : "Llama"; });
+INSTANTIATE_TEST_SUITE_P(Architectures, HubOfArchitecture,
+                         ::testing::Values(GptArchitecture::gpt2, GptArchitecture::llama),
+                         [](const auto& info) {
+                           return info.param == GptArchitecture::gpt2 ? "Gpt2" : "Llama";
+                         });
 
 TEST(Hub, ReadsRotaryPositionsAsVersionFiveWritesThem) {
-  Json json = to_hub_config(testing::tiny(GptParts::llama), 16, numerics::Dtype::fp16);
+  Json json = to_hub_config(testing::tiny(GptArchitecture::llama), 16, numerics::Dtype::fp16);
   json["rope_parameters"] = json["rope_scaling"];
   json["rope_parameters"]["rope_theta"] = 7000.0;
   json.erase("rope_scaling");
@@ -77,8 +80,8 @@ TEST(Hub, ReadsRotaryPositionsAsVersionFiveWritesThem) {
 }
 
 TEST(Hub, RefusesWhatEbbDoesNotHave) {
-  const Json llama = to_hub_config(testing::tiny(GptParts::llama), 16, numerics::Dtype::fp16);
-  const Json gpt2 = to_hub_config(testing::tiny(GptParts::gpt2), 16, numerics::Dtype::fp16);
+  const Json llama = to_hub_config(testing::tiny(GptArchitecture::llama), 16, numerics::Dtype::fp16);
+  const Json gpt2 = to_hub_config(testing::tiny(GptArchitecture::gpt2), 16, numerics::Dtype::fp16);
   const auto with = [](Json json, const char* key, const Json& value) {
     json[key] = value;
     return refusal(json);
@@ -93,7 +96,7 @@ TEST(Hub, RefusesWhatEbbDoesNotHave) {
   EXPECT_THAT(with(llama, "num_attention_heads", 0), HasSubstr("num_attention_heads is 0"));
   EXPECT_THAT(with(llama, "vocab_size", 2.5), HasSubstr("vocab_size is 2.5"));
   EXPECT_THAT(with(gpt2, "n_layer", 1e30), HasSubstr("from 1 to 16777216"));
-  EXPECT_THAT(with(gpt2, "n_layer", nullptr), HasSubstr("no n_layer"));
+  EXPECT_THAT(with(gpt2, "n_layer", nullptr), HasSubstr("n_layer is missing"));
   EXPECT_THAT(with(gpt2, "activation_function", "relu"), HasSubstr("relu"));
 }
 

@@ -54,9 +54,9 @@ at::Tensor decoded(Model& model, core::UnitRunner& runner) {
 }
 
 TEST(UnitRunner, GptReadsItsParametersInsideTheirUnits) {
-  for (const GptParts parts : {GptParts::gpt2, GptParts::llama})
+  for (const GptArchitecture architecture : {GptArchitecture::gpt2, GptArchitecture::llama})
     for (const bool tied : {true, false}) {
-      GptConfig config = testing::tiny(parts);
+      GptConfig config = testing::tiny(architecture);
       config.tied = tied;
       const auto model = testing::make(config);
       expect_reads_inside(*model, text_loss, units_of(*model));
@@ -101,7 +101,7 @@ TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
 // The tied head reads the embedding: without its tie that is a read outside, in training and in decoding.
 TEST(UnitRunner, AReadOutsideItsUnitIsFound) {
   const at::NoGradGuard no_grad;
-  const auto model = testing::make(testing::tiny(GptParts::gpt2));
+  const auto model = testing::make(testing::tiny(GptArchitecture::gpt2));
   for (core::Unit* unit : model->phases().front()->units()) unit->ties.clear();
   for (const Use& use : {Use(text_loss), Use(decoded)})
     EXPECT_TRUE(at::isnan(with_hidden_parameters(*model, use, units_of(*model))).all().item<bool>());

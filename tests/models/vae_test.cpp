@@ -54,7 +54,7 @@ TEST(Vae, LossIsReconstructionPlusWeightedKl) {
   EXPECT_NEAR(loss.parts[0].second.item<double>(), 12 * 8 * 0.6931, 2.0);
 }
 
-TEST(Vae, PartsOfABatchAddUpToTheWhole) {
+TEST(Vae, LossesOfMicroBatchesSumToTheBatch) {
   const auto model = make(numerics::Dtype::fp32);
   const double whole = loss_of(*model, batch_of(0, 8, 8));
   const double parts = loss_of(*model, batch_of(0, 3, 8)) + loss_of(*model, batch_of(3, 5, 8));
@@ -90,7 +90,7 @@ TEST(Vae, InitialValuesArePureAndWithinTheBound) {
   EXPECT_NEAR(weight.mean().item<float>(), 0.0F, 0.03F);
 }
 
-TEST(Vae, SamplesAreImagesAndDependOnTheSeedAlone) {
+TEST(Vae, SamplesAreImagesAndDependOnlyOnTheSeed) {
   const auto model = make(numerics::Dtype::fp16);
   ImageSampler& sampler = *model->image_sampler();
   core::PlainRunner runner;
@@ -102,7 +102,7 @@ TEST(Vae, SamplesAreImagesAndDependOnTheSeedAlone) {
   EXPECT_FALSE(at::equal(images, sampler.sample(5, 2, runner)));
 }
 
-TEST(Vae, RefusesImagesThatDoNotHalveTwice) {
+TEST(Vae, RefusesSidesThatAreNotMultiplesOfFour) {
   try {
     make(numerics::Dtype::fp32, {}, core::SampleSpec{{core::image_field(1, 30, 28)}});
     FAIL() << "30 is no multiple of 4";

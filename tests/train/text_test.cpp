@@ -83,8 +83,8 @@ TEST_F(TextRun, StoppedAndResumedItEndsInTheSameBits) {
 TEST_F(TextRun, ALlamaTrainsAndShowsSamplesOnTheWay) {
   const ProcessResult result =
       tiny_->train(2, "llama",
-                   {"model.parts=llama", "model.key_heads=1", "model.tied=false", "model.rope.theta=5000",
-                    "run.sample_every=20", "precision.dtype=bf16"});
+                   {"model.architecture=llama", "model.kv_heads=1", "model.tied=false",
+                    "model.rope.theta=5000", "run.sample_every=20", "precision.dtype=bf16"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto curve = losses(tiny_->run_folder("llama"));
   EXPECT_LT(curve.at(29), 0.7 * curve.at(0));
@@ -147,11 +147,11 @@ TEST_F(TextRun, APromptLongerThanTheContextIsRefused) {
   const ProcessResult result = sample({"--prompt", std::string(33, 'x'), "-o", out});
   EXPECT_EQ(std::filesystem::file_size(out), 9U);
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("33 tokens"), HasSubstr("sees 32 at once")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("33 tokens"), HasSubstr("context of the model has 32")));
 }
 
 TEST_F(TextRun, WhatCannotBeIsRefusedByName) {
-  expect_refused({"model.heads=3"}, 2, {"model.dim", "model.heads", "32 numbers", "3 heads"});
+  expect_refused({"model.heads=3"}, 2, {"model.dim", "model.heads", "width of 32", "3 heads"});
   expect_refused({"model.vocabulary=200"}, 2, {"data.tokenizer", "257 tokens", "model.vocabulary=257"});
   expect_refused({"model.vocabulary=90", "data.tokenizer=none"}, 3,
                  {"train.bin", "byte", "ids go from 0 to 89"});

@@ -20,15 +20,15 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
 
-models::GptConfig tiny(models::GptParts parts) {
+models::GptConfig tiny(models::GptArchitecture architecture) {
   models::GptConfig config;
-  config.parts = parts;
+  config.architecture = architecture;
   config.vocabulary = 11;
   config.context = 8;
   config.layers = 1;
   config.heads = 2;
   config.dim = 8;
-  if (config.is_llama()) config.key_heads = 1;
+  if (config.is_llama()) config.kv_heads = 1;
   return config;
 }
 
@@ -69,8 +69,8 @@ class WeightsTest : public ::testing::Test {
   const models::Families families_ = models::built_in_families();
 };
 
-TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
-  const auto llama = tiny(models::GptParts::llama);
+TEST_F(WeightsTest, ReadsTensorsIntoParameters) {
+  const auto llama = tiny(models::GptArchitecture::llama);
   write(llama);
   WeightFolder weights(folder_, families_);
   weights.require(Gpt(llama), 8);
@@ -79,7 +79,7 @@ TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
   EXPECT_TRUE(at::equal(qkv.narrow(0, 0, 8), at::arange(64, at::kFloat).view({8, 8})));
   EXPECT_TRUE(at::equal(qkv.narrow(0, 8, 4), at::arange(32, at::kFloat).view({4, 8})));
 
-  const auto gpt2 = tiny(models::GptParts::gpt2);
+  const auto gpt2 = tiny(models::GptArchitecture::gpt2);
   write(gpt2);
   const at::Tensor up = at::empty({32, 8});
   WeightFolder other(folder_, families_);
@@ -88,8 +88,8 @@ TEST_F(WeightsTest, PutsTheirTensorsIntoOurs) {
   EXPECT_TRUE(at::equal(up, at::arange(256, at::kFloat).view({8, 32}).t()));
 }
 
-TEST_F(WeightsTest, TakesTheFirstGpt2sNamesAndWhatItHoldsBeside) {
-  const auto config = tiny(models::GptParts::gpt2);
+TEST_F(WeightsTest, AcceptsNamesAndExtraTensorsOfTheFirstGpt2) {
+  const auto config = tiny(models::GptArchitecture::gpt2);
   write(config, [](checkpoint::NamedTensors& tensors) {
     for (auto& [name, _] : tensors) name = name.substr(std::string("transformer.").size());
     tensors.emplace_back("h.0.attn.bias", at::ones({1, 1, 8, 8}, at::kByte));
@@ -103,8 +103,8 @@ TEST_F(WeightsTest, TakesTheFirstGpt2sNamesAndWhatItHoldsBeside) {
   EXPECT_EQ(table[10][7].item<float>(), 87);
 }
 
-TEST_F(WeightsTest, NamesAllThatDoesNotFit) {
-  const auto config = tiny(models::GptParts::llama);
+TEST_F(WeightsTest, ListsEveryMismatch) {
+  const auto config = tiny(models::GptArchitecture::llama);
   write(config, [](checkpoint::NamedTensors& tensors) {
     std::erase_if(tensors, [](const auto& t) { return t.first == "model.norm.weight"; });
     for (auto& [name, tensor] : tensors) {
@@ -117,33 +117,33 @@ TEST_F(WeightsTest, NamesAllThatDoesNotFit) {
       refusal(config),
       AllOf(HasSubstr("model.norm.weight [8] is not in the folder"),
             HasSubstr("model.layers.0.mlp.up_proj.weight is [3, 8] in the folder, [256, 8] in the model"),
-            HasSubstr("input_layernorm.weight is I32"),
+            HasSubstr("input_layernorm.weight has type I32"),
             HasSubstr("model.layers.1.mlp.up_proj.weight [3, 8] is in the folder, but not in the model"),
             Not(HasSubstr("down_proj"))));
-  auto other = tiny(models::GptParts::gpt2);
-  EXPECT_THAT(refusal(other), HasSubstr("it is a llama, and the configuration is of a gpt2"));
+  auto other = tiny(models::GptArchitecture::gpt2);
+  EXPECT_THAT(refusal(other), HasSubstr("the folder holds a llama, and the configuration describes a gpt2"));
 }
 
 TEST_F(WeightsTest, AnIndexMayNotLeadOutOfItsFolder) {
-  write(tiny(models::GptParts::llama));
+  write(tiny(models::GptArchitecture::llama));
   fs::rename(folder_ / "model.safetensors", folder_ / "model-1.safetensors");
   const auto opened = [&](const std::string& index) -> std::string {
     write_file_atomically(folder_ / "model.safetensors.index.json", index);
-    return refusal(tiny(models::GptParts::llama));
+    return refusal(tiny(models::GptArchitecture::llama));
   };
   EXPECT_EQ(opened(R"({"weight_map": {"a": "model-1.safetensors"}})"), "");
   EXPECT_THAT(opened(R"({"weight_map": {"a": "../model-1.safetensors"}})"),
-              HasSubstr("no file of this folder"));
+              HasSubstr("not a file of this folder"));
   EXPECT_THAT(opened(R"({"weight_map": 3})"), HasSubstr("no weight_map"));
   EXPECT_THAT(opened("[]"), HasSubstr("no weight_map"));
-  EXPECT_THAT(opened("{"), HasSubstr("no JSON"));
+  EXPECT_THAT(opened("{"), HasSubstr("not JSON"));
 }
 
 TEST_F(WeightsTest, AFolderWithoutWeightsIsRefused) {
-  EXPECT_THAT(refusal(tiny(models::GptParts::llama)), HasSubstr("config.json"));
-  write(tiny(models::GptParts::llama));
+  EXPECT_THAT(refusal(tiny(models::GptArchitecture::llama)), HasSubstr("config.json"));
+  write(tiny(models::GptArchitecture::llama));
   fs::remove(folder_ / "model.safetensors");
-  EXPECT_THAT(refusal(tiny(models::GptParts::llama)), HasSubstr("neither model.safetensors nor"));
+  EXPECT_THAT(refusal(tiny(models::GptArchitecture::llama)), HasSubstr("neither model.safetensors nor"));
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ std::string held_text(const train::Needs& needs) {
                      format_bytes(needs.optimizer_bytes));
 }
 
-std::string seen_text(const train::Needs::Seen& seen) {
+std::string seen_text(const train::Needs::Measured& seen) {
   return fmt::format(
       "{} resident at most{}, as {} rank{} of this run logged", format_bytes(seen.host_bytes),
       seen.device_bytes > 0 ? fmt::format(", {} of its GPU", format_bytes(seen.device_bytes)) : "",
@@ -74,7 +74,7 @@ std::string as_text(const train::Needs& needs, const train::ClusterNeeds& cluste
                     const PlanOptions& options) {
   std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(needs.parameters));
   text += fmt::format("{:<12} {}; activations and communication add to it\n", "every rank", held_text(needs));
-  if (needs.seen) text += fmt::format("{:<12} {}\n", "", seen_text(*needs.seen));
+  if (needs.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*needs.measured));
   text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(needs.checkpoint_bytes),
                       needs.checkpoint_bytes, checkpoint_text(needs));
   text += fmt::format("{:<12} {} s: a checkpoint at {} a second, and a step ({} s)\n", "grace",
@@ -106,7 +106,7 @@ std::string as_values(const train::Needs& needs, const train::ClusterNeeds& clus
                       mebibytes(cluster.shm_bytes));
   if (cluster.memory_bytes > 0) {
     text += fmt::format("worker:\n  # {}\n  resources:\n    limits:\n      memory: {}\n",
-                        seen_text(*needs.seen), mebibytes(cluster.memory_bytes));
+                        seen_text(*needs.measured), mebibytes(cluster.memory_bytes));
   } else {
     text += fmt::format(
         "# worker.resources.limits.memory is known after a run of a few steps. Every rank holds {}\n"

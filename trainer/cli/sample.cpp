@@ -30,7 +30,8 @@ struct SampleOptions {
 ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loaded,
                      models::ImageSampler& sampler) {
   if (options.out.empty())
-    throw Error(ExitCode::usage, "sample: this model makes images, so a file has to be named: -o grid.png");
+    throw Error(ExitCode::usage,
+                "sample: this model makes images: name a file for them, such as -o grid.png");
   core::PlainRunner runner;
   const at::Tensor images = sampler.sample(options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
@@ -39,7 +40,7 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   return ExitCode::ok;
 }
 
-// Text as it is made, to standard output, or into a file that appears when it is whole.
+// Writes text as it is generated to standard output, or to a file that appears when it is complete.
 class TextOut {
  public:
   explicit TextOut(const std::string& path) {
@@ -52,7 +53,7 @@ class TextOut {
     }
     std::cout << text << std::flush;
     if (!std::cout)
-      throw Error(ExitCode::storage, "sample: standard output takes no more: is its disk full?");
+      throw Error(ExitCode::storage, "sample: cannot write to standard output: is its disk full?");
   }
   void end() {
     put("\n");
@@ -67,12 +68,13 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
                     models::TextSampler& sampler) {
   const auto tokenizer = data::make_tokenizer(loaded.config.data.tokenizer);
   std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
-  // Without a prompt a text begins as documents do: after the end of another.
+  // Without a prompt the text begins like a document: after the end of another one.
   if (prompt.empty() && tokenizer->end_of_document()) prompt.push_back(*tokenizer->end_of_document());
   if (prompt.empty())
-    throw Error(ExitCode::usage,
-                "sample: a text has to begin with something, and these tokens (data.tokenizer=none) have no "
-                "beginning of their own: give one, such as --prompt '1 17 4'");
+    throw Error(
+        ExitCode::usage,
+        "sample: without a tokenizer (data.tokenizer=none) there is no token that begins a text: give a "
+        "prompt, such as --prompt '1 17 4'");
   models::check_prompt(sampler, prompt);
   models::TextOptions text = options.text;
   text.draw.seed = static_cast<std::uint64_t>(options.seed);
@@ -107,30 +109,30 @@ void add_sample(CLI::App& app, Invocation& invocation) {
                    "A run's folder (its newest whole checkpoint) or a checkpoint's")
       ->required();
   command->add_option("-o,--out", options->out,
-                      "File to write: a PNG of images; text goes to the screen without it");
-  command->add_option("--count", options->count, "How many images")
+                      "File to write: a PNG of images, or text. Without it text goes to standard output");
+  command->add_option("--count", options->count, "Number of images")
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
-  command->add_option("--seed", options->seed, "Other samples for another seed")
+  command->add_option("--seed", options->seed, "Seed of the samples")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--prompt", options->prompt, "Text that the model goes on from");
-  command->add_option("--tokens", options->text.tokens, "Of text: at most so many tokens")
+  command->add_option("--prompt", options->prompt, "Text that the model continues");
+  command->add_option("--tokens", options->text.tokens, "Text: the most tokens to generate")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 30));
   command
       ->add_option("--temperature", options->text.draw.temperature,
-                   "Of text: below 1 safer, above 1 wilder; 0 always takes the most probable token")
+                   "Text: temperature of the softmax; 0 always takes the most probable token")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
   command
       ->add_option("--top-k", options->text.draw.top_k,
-                   "Of text: draw of so many of the most probable tokens; 0: of all")
+                   "Text: draw from this many of the most probable tokens; 0: from all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--top-p", options->text.draw.top_p,
-                   "Of text: draw of the fewest tokens that have this probability together")
+                   "Text: draw from the smallest set of tokens with this total probability")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   command->callback([options, &invocation] {

@@ -20,8 +20,8 @@ at::Tensor tensor_of(std::span<const std::int64_t> tokens) {
   return out;
 }
 
-// Tokens from the most probable on; of two alike the one with the smaller number first. Sorts no further than
-// it is asked: a draw seldom looks past the first hundred.
+// Tokens by falling probability; of equals the smaller number first. Sorts only as far as it is read: a draw
+// seldom reads past the first hundred.
 class Ranked {
  public:
   explicit Ranked(std::span<const float> values) : values_(values), order_(values.size()) {
@@ -51,31 +51,32 @@ class Ranked {
 }  // namespace
 
 void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt) {
-  if (prompt.empty()) throw Error(ExitCode::usage, "a text has to begin with something: the prompt is empty");
+  if (prompt.empty()) throw Error(ExitCode::usage, "the prompt is empty: give at least one token");
   if (std::ssize(prompt) > model.context())
-    throw Error(ExitCode::usage,
-                fmt::format("the prompt has {} tokens, and the model sees {} at once: shorten it",
-                            prompt.size(), model.context()));
+    throw Error(
+        ExitCode::usage,
+        fmt::format("the prompt has {} tokens, and the context of the model has {}: shorten the prompt",
+                    prompt.size(), model.context()));
   for (const std::int64_t token : prompt)
     if (token < 0 || token >= model.vocabulary())
-      throw Error(ExitCode::usage, fmt::format("the prompt holds token {}, and the model's vocabulary has {}",
-                                               token, model.vocabulary()));
+      throw Error(ExitCode::usage,
+                  fmt::format("the prompt holds token {}, and the vocabulary of the model has {}", token,
+                              model.vocabulary()));
 }
 
-std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t place) {
+std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t position) {
   const std::span<const float> values(logits.const_data_ptr<float>(),
                                       static_cast<std::size_t>(logits.numel()));
   if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
-    throw Error(
-        ExitCode::numerics,
-        fmt::format("the model's output at token {} is not finite: its weights have diverged", place));
+    throw Error(ExitCode::numerics,
+                fmt::format("the logits of token {} are not finite: the weights have diverged", position));
   const std::size_t count =
       draw.top_k > 0 ? std::min(values.size(), static_cast<std::size_t>(draw.top_k)) : values.size();
   Ranked ranked(values);
   if (draw.temperature == 0) return ranked[0];
-  const double largest = values[static_cast<std::size_t>(ranked[0])];
+  const double highest = values[static_cast<std::size_t>(ranked[0])];
   const auto weight = [&](std::int64_t token) {
-    return std::exp((static_cast<double>(values[static_cast<std::size_t>(token)]) - largest) /
+    return std::exp((static_cast<double>(values[static_cast<std::size_t>(token)]) - highest) /
                     draw.temperature);
   };
   double sum = 0;
@@ -83,9 +84,9 @@ std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::ui
     sum += weight(static_cast<std::int64_t>(i));
   for (std::size_t i = 0; i < count && count < values.size(); ++i) sum += weight(ranked[i]);
   double kept = draw.top_p < 1 ? 0 : sum;
-  std::size_t last = draw.top_p < 1 ? 0 : count;  // one past
+  std::size_t last = draw.top_p < 1 ? 0 : count;  // one past the last candidate
   while (last < count && (last == 0 || kept < draw.top_p * sum)) kept += weight(ranked[last++]);
-  const auto bits = random_bits(draw.seed, Stream::sampling, place, 0);
+  const auto bits = random_bits(draw.seed, Stream::sampling, position, 0);
   // [0, 1) of 53 bits.
   const double u = static_cast<double>((std::uint64_t{bits[0]} << 32 | bits[1]) >> 11) * 0x1p-53 * kept;
   double passed = 0;
@@ -101,7 +102,7 @@ void generate(TextSampler& model, std::span<const std::int64_t> prompt, const Te
   check_prompt(model, prompt);
   std::vector<std::int64_t> text(prompt.begin(), prompt.end());
   KeyValues seen = model.begin(std::min(model.context(), std::ssize(prompt) + options.tokens));
-  std::size_t given = 0;  // tokens of the text that the model has seen
+  std::size_t given = 0;  // tokens of the text that are in the cache
   for (std::int64_t i = 0; i < options.tokens; ++i) {
     if (seen.length + static_cast<std::int64_t>(text.size() - given) > model.context()) {
       seen.length = 0;

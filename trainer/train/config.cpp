@@ -24,27 +24,26 @@ void RunConfig::describe(config::Section& s) {
   s.integer("sample_every", sample_every)
       .at_least(0)
       .unit("steps")
-      .doc("Steps between two looks at what the model makes, in RUN/samples. 0: only at the end.")
+      .doc("Steps between two sets of samples, in RUN/samples. 0: only at the end.")
       .free_to_change();
   s.flag("samples", samples)
-      .doc("Write samples at the end, in RUN: texts that go on from the test split, or pictures.")
+      .doc("Write samples at the end, in RUN: images, or continuations of test texts.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
-      .doc("Where tensors live. auto: a GPU for each rank where there is one, else the CPU.")
+      .doc("Device of the tensors. auto: a GPU for each rank if there are enough, else the CPU.")
       .free_to_change();
   s.flag("share_gpus", share_gpus)
       .doc(
-          "More ranks than GPUs: they take turns on them. To try a run of many ranks on one GPU; NCCL takes "
-          "that "
-          "from 2.30 on, with NCCL_MULTI_RANK_GPU_ENABLE=1.")
+          "Allow more ranks than GPUs: ranks share a GPU. It is for trying many ranks on one GPU. NCCL "
+          "supports it from 2.30 on, with NCCL_MULTI_RANK_GPU_ENABLE=1.")
       .free_to_change();
   s.choice("when_held", when_held, {{"wait", WhenHeld::wait}, {"refuse", WhenHeld::refuse}})
-      .doc("What a second run into the same folder does: wait until the first has ended, or end with code 2.")
+      .doc("What a second run in the same folder does: wait until the first ends, or end with code 2.")
       .free_to_change();
   s.duration("lease_expires", lease_expires_s)
       .at_least(3)
-      .doc("A run whose sign of life is older than this is taken for dead, and its folder may be taken over.")
+      .doc("A run whose lease was not renewed for this long counts as dead, and another may take its folder.")
       .free_to_change();
 }
 
@@ -59,15 +58,15 @@ models::RunFacts Config::facts() const {
 }
 
 void Config::describe(config::Section& s) {
-  s.section("run", run, "The run: where it lies, how long it goes.");
-  s.section("model", model, "What is trained.");
-  s.section("data", data, "What it is trained on.");
+  s.section("run", run, "The run: its folder and its length.");
+  s.section("model", model, "The model.");
+  s.section("data", data, "The dataset.");
   s.section("precision", precision, "Number formats.");
-  s.section("optimizer", optimizer, "How the weights are stepped.");
-  s.section("parallel", parallel, "How ranks work together.");
-  s.section("memory", memory, "Accounts and limits of memory.");
-  s.section("checkpoint", checkpoint, "What is saved, and how a run goes on.");
-  s.section("telemetry", telemetry, "What the run tells.");
+  s.section("optimizer", optimizer, "The update of the weights.");
+  s.section("parallel", parallel, "The cooperation of ranks.");
+  s.section("memory", memory, "Accounting and limits of memory.");
+  s.section("checkpoint", checkpoint, "Saving and resuming.");
+  s.section("telemetry", telemetry, "Progress and metrics.");
   s.rule({"model.kind", "data.format"}, [this] {
     return model.missing_fields(data.entry().fields);
   });
@@ -75,21 +74,20 @@ void Config::describe(config::Section& s) {
     s.rule(std::move(rule.keys), [this, wrong = std::move(rule.wrong)] { return wrong(facts()); });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";
-    return "nccl moves tensors between GPUs, and cpu keeps them off these: set parallel.backend=auto, or "
+    return "nccl moves tensors between GPUs, and run.device=cpu uses none: set parallel.backend=auto, or "
            "run.device=cuda";
   });
   s.rule({"parallel.backend", "parallel.ranks"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::single || parallel.ranks <= 1) return "";
-    return fmt::format("single is for one rank, and {} are expected: set parallel.backend=auto",
+    return fmt::format("single is for one rank, and parallel.ranks expects {}: set parallel.backend=auto",
                        parallel.ranks);
   });
   s.rule({"data.batch", "data.micro_batches", "parallel.ranks"}, [this]() -> std::string {
     const std::int64_t parts = data.micro_batches * std::max<std::int64_t>(parallel.ranks, 1);
     if (data.batch % parts == 0) return "";
     return fmt::format(
-        "a batch of {} samples cannot be cut into {} equal parts ({} micro-batches{}): set data.batch to a "
-        "multiple "
-        "of {}",
+        "a batch of {} samples does not divide into {} equal parts ({} micro-batches{}): set data.batch to a "
+        "multiple of {}",
         data.batch, parts, data.micro_batches,
         parallel.ranks > 1 ? fmt::format(" on each of {} ranks", parallel.ranks) : "", parts);
   });

@@ -35,7 +35,7 @@ struct RunConfig {
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
 };
 
-// The whole configuration of a run: each part belongs to its layer.
+// The configuration of a run. Each part belongs to its layer.
 struct Config {
   RunConfig run;
   models::ModelConfig model;

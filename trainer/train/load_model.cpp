@@ -15,9 +15,9 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
       return core::sample_spec_of_version_1(values);
     return values.at("sample").get<core::SampleSpec>();
   } catch (const nlohmann::json::exception&) {
-    throw Error(ExitCode::checkpoint,
-                path.string() + " does not say what samples its model was made for: its values.sample is " +
-                    values.value("sample", nlohmann::json()).dump());
+    throw Error(ExitCode::checkpoint, path.string() +
+                                          " does not say which samples its model takes: values.sample is " +
+                                          values.value("sample", nlohmann::json()).dump());
   }
 }
 
@@ -35,8 +35,8 @@ LoadedModel load_model(const std::filesystem::path& path, const models::Families
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto saved = part.tensors.find(name);
     if (saved == part.tensors.end() || saved->second.sizes() != tensor.sizes())
-      throw Error(ExitCode::checkpoint, path.string() + " holds no parameter " + name +
-                                            " of the shape that its own configuration asks for");
+      throw Error(ExitCode::checkpoint,
+                  path.string() + " lacks the parameter " + name + " in the shape of its own configuration");
     tensor.copy_(saved->second);
   }
   return loaded;

@@ -25,24 +25,25 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMiB = 1 << 20;
-// Of a tensor: its line in a shard's header and in the manifest.
-constexpr std::int64_t kBytesOfAnEntry = 288;
+// Of one tensor: its entries in a shard's header and in the manifest.
+constexpr std::int64_t kEntryBytes = 288;
 
 core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_t>& image) {
   if (const auto& spec = config.data.entry().spec) return spec(config.data);
   if (!image.empty()) {
     if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
-      throw Error(ExitCode::usage, fmt::format("plan: --image takes three sides, such as 1x28x28, not {}",
+      throw Error(ExitCode::usage, fmt::format("plan: --image takes three numbers, such as 1x28x28, not {}",
                                                fmt::join(image, "x")));
     return {{core::image_field(image[0], image[1], image[2])}};
   }
   try {
     return data::open(config.data, "train", {std::string(core::kImageField)})->spec();
   } catch (const Error& error) {
-    throw Error(ExitCode::usage,
-                "plan: the size of an image decides that of the model, and the dataset does not tell: give "
-                "--image CxHxW (such as 1x28x28), or point data.source at it",
-                error);
+    throw Error(
+        ExitCode::usage,
+        "plan: the size of the model depends on that of an image, and the dataset cannot be read: give "
+        "--image CxHxW (such as 1x28x28), or set data.source to the dataset",
+        error);
   }
 }
 
@@ -52,8 +53,8 @@ std::int64_t bytes_of(const core::State& state) {
   return bytes;
 }
 
-// Of the model, and a checkpoint of it.
-void look_at_model(const Config& config, const std::vector<std::int64_t>& image, Needs& result) {
+// Bytes of the model and of a checkpoint.
+void add_model(const Config& config, const std::vector<std::int64_t>& image, Needs& result) {
   const auto model = models::make_model(config.model, sample_spec(config, image), config.precision.dtype,
                                         at::kMeta, static_cast<std::uint64_t>(config.run.seed));
   const std::vector<core::Parameter> parameters = models::all_parameters(*model);
@@ -63,11 +64,11 @@ void look_at_model(const Config& config, const std::vector<std::int64_t>& image,
   result.parameter_bytes = result.gradient_bytes = bytes_of(weights);
   result.optimizer_bytes = bytes_of(moments);
   const auto entries = static_cast<std::int64_t>(weights.tensors.size() + moments.tensors.size());
-  result.checkpoint_bytes = result.parameter_bytes + result.optimizer_bytes + entries * kBytesOfAnEntry;
+  result.checkpoint_bytes = result.parameter_bytes + result.optimizer_bytes + entries * kEntryBytes;
 }
 
-// The newest checkpoint that is there, unless its size says that it is another model's.
-void look_at_checkpoint(const fs::path& run, Needs& result) {
+// Measures the newest checkpoint, unless its size shows that it belongs to another model.
+void measure_checkpoint(const fs::path& run, Needs& result) {
   for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints")) {
     try {
       const checkpoint::Manifest manifest = checkpoint::read_manifest(found.folder);
@@ -77,7 +78,7 @@ void look_at_checkpoint(const fs::path& run, Needs& result) {
       result.checkpoint_bytes = bytes;
       result.checkpoint = found.folder;
       return;
-    } catch (const std::exception&) {  // a damaged one tells nothing
+    } catch (const std::exception&) {  // a damaged one is skipped
     }
   }
 }
@@ -86,13 +87,12 @@ nlohmann::json last_line(const fs::path& path) {
   std::ifstream in(path);
   std::string line, last;
   while (std::getline(in, line))
-    if (!in.eof()) last = line;  // one without its end was cut off
+    if (!in.eof()) last = line;  // a line without its end is incomplete
   return nlohmann::json::parse(last, nullptr, false);
 }
 
-// Of the ranks that were there last: those of an earlier start with more of them stopped logging at an
-// earlier step.
-void look_at_memory(const fs::path& run, Needs& result) {
+// From the logs of the last start. Ranks of an earlier, larger start stopped logging at an earlier step.
+void read_memory_logs(const fs::path& run, Needs& result) {
   std::vector<nlohmann::json> lines;
   std::int64_t newest = 0;
   std::error_code none;
@@ -103,19 +103,19 @@ void look_at_memory(const fs::path& run, Needs& result) {
     newest = std::max(newest, line.value("step", std::int64_t{0}));
     lines.push_back(std::move(line));
   }
-  Needs::Seen seen;
+  Needs::Measured measured;
   for (const nlohmann::json& line : lines) {
     if (line.value("step", std::int64_t{0}) < newest - 1) continue;  // a rank may be a step ahead of another
-    ++seen.ranks;
-    seen.host_bytes = std::max(seen.host_bytes, line.at("peak_resident").get<std::int64_t>());
+    ++measured.ranks;
+    measured.host_bytes = std::max(measured.host_bytes, line.at("peak_resident").get<std::int64_t>());
     if (const auto device = line.find("device"); device != line.end() && device->is_object())
-      seen.device_bytes = std::max(seen.device_bytes, device->value("used", std::int64_t{0}));
+      measured.device_bytes = std::max(measured.device_bytes, device->value("used", std::int64_t{0}));
   }
-  if (seen.ranks > 0) result.seen = seen;
+  if (measured.ranks > 0) result.measured = measured;
 }
 
-// The time between the ends of two steps, of the newest ones, is what a stop may have to wait for.
-void look_at_steps(const fs::path& run, Needs& result) {
+// A stop may have to wait for the slowest of the newest steps.
+void read_step_times(const fs::path& run, Needs& result) {
   constexpr std::size_t kNewest = 1000;
   std::ifstream in(run / "metrics.jsonl");
   std::deque<double> newest;
@@ -135,33 +135,33 @@ void look_at_steps(const fs::path& run, Needs& result) {
 
 Needs sizes(const Config& config, const std::vector<std::int64_t>& image) {
   Needs result;
-  look_at_model(config, image, result);
-  look_at_checkpoint(config.run.folder(), result);
+  add_model(config, image, result);
+  measure_checkpoint(config.run.folder(), result);
   return result;
 }
 
 Needs needs(const Config& config, const std::vector<std::int64_t>& image) {
   Needs result = sizes(config, image);
   const fs::path run = config.run.folder();
-  look_at_memory(run, result);
-  look_at_steps(run, result);
+  read_memory_logs(run, result);
+  read_step_times(run, result);
   return result;
 }
 
 ClusterNeeds cluster_needs(const Needs& needs, std::int64_t bytes_per_s, std::int64_t ranks_of_a_worker) {
-  // A step that was not seen is taken for a minute, as the chart does.
-  constexpr std::int64_t kLeastStep_s = 60;
-  constexpr std::int64_t kShmOfARank = 64 * kMiB, kLeastShm = 256 * kMiB;
-  constexpr double kAboveSeen = 1.2;
+  // Without a measured step, a minute, as in the chart.
+  constexpr std::int64_t kMinStep_s = 60;
+  constexpr std::int64_t kShmPerRank = 64 * kMiB, kMinShm = 256 * kMiB;
+  constexpr double kMemoryMargin = 1.2;
   ClusterNeeds result;
-  result.step_s = std::max(kLeastStep_s, static_cast<std::int64_t>(std::ceil(2 * needs.slowest_step_s)));
+  result.step_s = std::max(kMinStep_s, static_cast<std::int64_t>(std::ceil(2 * needs.slowest_step_s)));
   result.grace_s = round_up(result.step_s + (needs.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
-  result.shm_bytes = std::max(kLeastShm, kShmOfARank * ranks_of_a_worker);
-  if (needs.seen) {
-    const auto ranks = static_cast<double>(needs.seen->host_bytes * ranks_of_a_worker);
+  result.shm_bytes = std::max(kMinShm, kShmPerRank * ranks_of_a_worker);
+  if (needs.measured) {
+    const auto ranks = static_cast<double>(needs.measured->host_bytes * ranks_of_a_worker);
     // Pages of /dev/shm count against the same limit.
     result.memory_bytes =
-        round_up(static_cast<std::int64_t>(kAboveSeen * ranks) + result.shm_bytes, 64 * kMiB);
+        round_up(static_cast<std::int64_t>(kMemoryMargin * ranks) + result.shm_bytes, 64 * kMiB);
   }
   return result;
 }

@@ -25,7 +25,7 @@ constexpr const char* kIndex = "model.safetensors.index.json";
 
 nlohmann::json read_json(const fs::path& path) {
   const auto json = nlohmann::json::parse(read_file(path, ExitCode::usage), nullptr, false);
-  if (json.is_discarded()) throw Error(ExitCode::usage, fmt::format("{} is no JSON", path.string()));
+  if (json.is_discarded()) throw Error(ExitCode::usage, fmt::format("{} is not JSON", path.string()));
   return json;
 }
 
@@ -44,7 +44,7 @@ const models::Family& family_of(const nlohmann::json& json, const models::Famili
       if (one == type) return family;
       known.push_back(one);
     }
-  throw Error(ExitCode::usage, fmt::format("config.json: its model_type is \"{}\", and ebb reads {}", type,
+  throw Error(ExitCode::usage, fmt::format("config.json: model_type is \"{}\"; ebb reads {}", type,
                                            fmt::join(known, " and ")));
 }
 
@@ -72,15 +72,15 @@ void WeightFolder::open_files() {
       throw Error(ExitCode::usage, fmt::format("{} has no weight_map", (folder_ / kIndex).string()));
     std::set<std::string> names;
     for (const auto& [tensor, file] : map->items()) {
-      // A name, and no way out of the folder.
+      // A plain name: the index may not lead out of the folder.
       if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>())
-        throw Error(ExitCode::usage, fmt::format("{}: {} is in {}, which is no file of this folder",
+        throw Error(ExitCode::usage, fmt::format("{}: {} is in {}, which is not a file of this folder",
                                                  (folder_ / kIndex).string(), tensor, file.dump()));
       names.insert(file.get<std::string>());
     }
     for (const std::string& name : names) open(folder_ / name);
   } else {
-    throw Error(ExitCode::usage, fmt::format("{} holds neither {} nor {}: weights are read from safetensors",
+    throw Error(ExitCode::usage, fmt::format("{} holds neither {} nor {}: ebb reads weights from safetensors",
                                              folder_.string(), kOneFile, kIndex));
   }
 }
@@ -94,12 +94,12 @@ void WeightFolder::open(const fs::path& file) {
   try {
     files_.emplace_back(file);
   } catch (const Error& error) {
-    throw Error(ExitCode::usage, error.what());  // no checkpoint of ours is damaged
+    throw Error(ExitCode::usage, error.what());  // not Error(checkpoint): the folder is not ours
   }
   for (const auto& entry : files_.back().entries())
     if (!places_.emplace(entry.name, files_.size() - 1).second)
       throw Error(ExitCode::usage,
-                  fmt::format("{}: the tensor {} stands in two files", folder_.string(), entry.name));
+                  fmt::format("{}: the tensor {} is in two files", folder_.string(), entry.name));
 }
 
 const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
@@ -116,7 +116,8 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t wind
   std::string lines;
   std::set<std::string> known;
   const std::string theirs = family_.hub->model_type(*config_), ours = family_.hub->model_type(config);
-  if (theirs != ours) lines += fmt::format("\n  it is a {}, and the configuration is of a {}", theirs, ours);
+  if (theirs != ours)
+    lines += fmt::format("\n  the folder holds a {}, and the configuration describes a {}", theirs, ours);
   layout_ = family_.hub->layout(config, window);
   const std::string& prefix = layout_.optional_prefix;
   const auto has_prefix = [&](const auto& place) { return place.first.starts_with(prefix); };
@@ -130,7 +131,7 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t wind
       lines += fmt::format("\n  {} is {} in the folder, {} in the model", wanted.name,
                            shape_text(entry->shape), shape_text(wanted.shape));
     } else if (!c10::isFloatingType(entry->dtype)) {
-      lines += fmt::format("\n  {} is {} in the folder, and weights are F16, BF16, F32 or F64", wanted.name,
+      lines += fmt::format("\n  {} has type {} in the folder; allowed: F16, BF16, F32, F64", wanted.name,
                            checkpoint::dtype_name(entry->dtype));
     }
   }
@@ -139,8 +140,8 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t wind
       lines += fmt::format("\n  {} {} is in the folder, but not in the model", name,
                            shape_text(find(prefix_ + name, nullptr)->shape));
   if (!lines.empty())
-    throw Error(ExitCode::usage, fmt::format("the weights in {} are not those of the configuration:{}\n  "
-                                             "`ebb import {} -o FILE.yaml` writes a configuration of them",
+    throw Error(ExitCode::usage, fmt::format("the weights in {} do not fit the configuration:{}\n  "
+                                             "`ebb import {} -o FILE.yaml` writes a configuration that fits",
                                              folder_.string(), lines, folder_.string()));
 }
 
@@ -163,14 +164,14 @@ ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, s
   const models::FamilyConfig& model = loaded.config.model.chosen();
   if (!family.hub)
     throw Error(ExitCode::usage,
-                fmt::format("{} is no language model: `transformers` has no model of its kind",
+                fmt::format("{} is not a language model: `transformers` has no model of its family",
                             loaded.config.run.name));
   const std::int64_t window = loaded.config.data.context;
   auto config = family.hub->write_config(model, window, loaded.config.precision.dtype);
   std::error_code ignored;
   if (fs::exists(folder, ignored) && (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored)))
     throw Error(ExitCode::usage,
-                fmt::format("{} is there and not an empty folder: give another -o", folder.string()));
+                fmt::format("{} exists and is not an empty folder: give another -o", folder.string()));
   make_folders(folder);
 
   const auto ours = loaded.model->state().tensors;

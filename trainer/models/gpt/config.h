@@ -13,18 +13,18 @@ namespace ebb::models {
 // gpt2: learned positions, LayerNorm, GELU, biases (Radford et al., "Language models are unsupervised
 // multitask learners", 2019). llama: rotary positions, RMSNorm, SwiGLU, no biases (Touvron et al., "LLaMA",
 // 2023).
-enum class GptParts { gpt2, llama };
+enum class GptArchitecture { gpt2, llama };
 
-// A decoder-only transformer with norms before each part.
+// A decoder-only transformer with pre-norms.
 struct GptConfig {
-  GptParts parts = GptParts::gpt2;
+  GptArchitecture architecture = GptArchitecture::gpt2;
   std::int64_t vocabulary = 257;
-  std::optional<std::int64_t> context;  // positions; that of the data where it is not given
+  std::optional<std::int64_t> context;  // positions; as many as data.context if not given
   std::int64_t layers = 6, heads = 6, dim = 384;
-  std::optional<std::int64_t> key_heads, feed_forward;
+  std::optional<std::int64_t> kv_heads, feed_forward;
   bool tied = true;
-  std::string weights;                       // folder that training starts from; empty: drawn by the seed
-  std::optional<std::int64_t> document_end;  // the token at which attention begins anew; none: it does not
+  std::string weights;  // folder that training starts from; empty: the seed draws the initial values
+  std::optional<std::int64_t> document_end;  // attention does not cross this token; none: it sees the window
   double z_loss = 0;
   double norm_eps = 1e-5;
   double rope_theta = 10000;
@@ -32,13 +32,11 @@ struct GptConfig {
   void describe(config::Section& s);
   [[nodiscard]] std::vector<FamilyRule> rules() const;
 
-  [[nodiscard]] bool is_llama() const { return parts == GptParts::llama; }
-  [[nodiscard]] numerics::AttentionHeads attention_heads() const {
-    return {heads, key_heads.value_or(heads)};
-  }
+  [[nodiscard]] bool is_llama() const { return architecture == GptArchitecture::llama; }
+  [[nodiscard]] numerics::AttentionHeads attention_heads() const { return {heads, kv_heads.value_or(heads)}; }
   [[nodiscard]] std::int64_t head_width() const { return dim / heads; }
   [[nodiscard]] std::int64_t feed_forward_width() const;
-  // Tokens that a model sees at once whose data is windows of `window`.
+  // The context of a model that trains on windows of `window` tokens.
   [[nodiscard]] std::int64_t context_for(std::int64_t window) const { return context.value_or(window); }
 };
 

@@ -19,15 +19,16 @@ using numerics::Activation;
 namespace {
 
 constexpr double kInitialDeviation = 0.02;
-constexpr int kCountersOfAParameter = 40;  // bits: rows of a parameter, for the numbers that it is drawn with
+constexpr int kCounterBitsPerParameter = 40;  // of Philox, for the rows of one parameter
 
-// What the kernels of a GPU do not take, before anything is trained.
+// Refuses at the start what the GPU kernels do not support.
 void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
   if (config.dim > numerics::kMaxNormColumnsOnGpu)
-    throw Error(ExitCode::usage,
-                fmt::format("model.dim is {}, and on a GPU a norm takes rows of at most {}: set it "
-                            "smaller, or run.device=cpu",
-                            config.dim, numerics::kMaxNormColumnsOnGpu));
+    throw Error(
+        ExitCode::usage,
+        fmt::format("model.dim is {}, and a norm on a GPU takes rows of at most {}: lower model.dim, or "
+                    "set run.device=cpu",
+                    config.dim, numerics::kMaxNormColumnsOnGpu));
   if (config.document_end) numerics::require_documents_on_gpu(config.head_width(), dtype);
 }
 
@@ -75,14 +76,14 @@ void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_
   parameter.name = name;
   parameter.tensor = at::empty(shape, at::TensorOptions().dtype(dtype_).device(device_)).requires_grad_(true);
   parameter.decay = shape.size() > 1;
-  // As GPT-2: what is added to the residual stream begins smaller, so that it does not grow with the depth.
+  // As in GPT-2: projections into the residual stream start smaller, so that it does not grow with depth.
   const double deviation = draw == Draw::residual && !config_.is_llama()
                                ? kInitialDeviation / std::sqrt(2.0 * static_cast<double>(config_.layers))
                                : kInitialDeviation;
   parameter.initial = [shape, draw, deviation, seed = seed_, number = parameters_++] {
     if (draw == Draw::zeros) return at::zeros(shape, at::kFloat);
     if (draw == Draw::ones) return at::ones(shape, at::kFloat);
-    const auto first = static_cast<std::int64_t>(number << kCountersOfAParameter);
+    const auto first = static_cast<std::int64_t>(number << kCounterBitsPerParameter);
     return numerics::philox_normal(shape[0], shape[1], seed,
                                    static_cast<std::uint32_t>(Stream::initialisation), first, at::kFloat,
                                    at::kCPU)

@@ -10,7 +10,7 @@
 
 namespace ebb::models {
 
-// A decoder-only transformer, with norms before each part:
+// A decoder-only transformer with pre-norms:
 //
 //   tokens [B,T] -> embedding (+ position) x [B,T,C]
 //   each block: x += out(attention(qkv(norm1(x)))); x += down(act(up(norm2(x))))
@@ -51,8 +51,8 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
   at::Tensor norm(const at::Tensor& x, ParameterReader& parameters) const;
-  // The residual stream between two blocks: what the last one adds is not added yet, for the next one's norm
-  // does both in one pass. `more` is undefined before the first block.
+  // The residual stream between two blocks. The output of the last block, `more`, is not added yet: the norm
+  // of the next block does both in one pass. `more` is undefined before the first block.
   struct Residual {
     at::Tensor sum, more;
   };
@@ -64,7 +64,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
       const Residual& x) const;  // [vocabulary] fp32, after the last position
   // [B, T] for attention(); undefined where model.document_end is not given.
   [[nodiscard]] numerics::Documents documents_of(const at::Tensor& tokens) const;
-  // Over the cache of one layer; qkv [1, n, ...], documents of [1, n].
+  // Attention over the cache of one layer; qkv [1, n, ...], documents of [1, n].
   at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
                            at::Tensor& values, std::int64_t seen, const numerics::Documents& documents) const;
 
@@ -74,10 +74,10 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;
-  std::uint64_t parameters_ = 0;  // made so far: each draws its initial values from counters of its own
+  std::uint64_t parameters_ = 0;  // made so far; each draws its initial values from its own counters
   core::Unit embedding_{"embedding", {}}, head_{"head", {}};
   std::vector<core::Unit> blocks_;
-  at::Tensor rope_;  // of the data's context; undefined for gpt2
+  at::Tensor rope_;  // angles for data.context; undefined for gpt2
 };
 
 std::unique_ptr<Model> make_gpt(const FamilyConfig& config, const ModelInputs& inputs);

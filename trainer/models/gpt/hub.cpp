@@ -37,7 +37,7 @@ class Gpt2Names {
   void norm(const std::string& theirs, const std::string& ours) {
     for (const char* of : {".weight", ".bias"}) out_.push_back({theirs + of, {c_.dim}, ours + of});
   }
-  // GPT-2's own code multiplied from the other side, and its weights still lie so.
+  // GPT-2 stores its weights as [in, out].
   void dense(const std::string& theirs, const std::string& ours, std::int64_t out, std::int64_t in) {
     out_.push_back({theirs + ".weight", {in, out}, ours + ".weight", 0, true});
     out_.push_back({theirs + ".bias", {out}, ours + ".bias"});
@@ -78,8 +78,7 @@ T value_of(const Json& json, const char* key, T otherwise) {
   try {
     return found->get<T>();
   } catch (const Json::exception&) {
-    throw Error(ExitCode::usage,
-                fmt::format("config.json: {} is {}, which it cannot be", key, found->dump()));
+    throw Error(ExitCode::usage, fmt::format("config.json: {} has the wrong type: {}", key, found->dump()));
   }
 }
 
@@ -90,34 +89,33 @@ std::int64_t size_of(const Json& json, const char* key,
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) {
     if (otherwise) return *otherwise;
-    throw Error(ExitCode::usage, fmt::format("config.json: it has no {}", key));
+    throw Error(ExitCode::usage, fmt::format("config.json: {} is missing", key));
   }
   const std::int64_t value = found->is_number_integer() ? found->get<std::int64_t>() : 0;
   if (value < 1 || value > kMost)
-    throw Error(ExitCode::usage,
-                fmt::format("config.json: {} is {}, and whole numbers from 1 to {} are allowed", key,
-                            found->dump(), kMost));
+    throw Error(ExitCode::usage, fmt::format("config.json: {} is {}; allowed: whole numbers from 1 to {}",
+                                             key, found->dump(), kMost));
   return value;
 }
 
 template <class T>
 T required(const Json& json, const char* key) {
   if (!json.contains(key) || json.at(key).is_null())
-    throw Error(ExitCode::usage, fmt::format("config.json: it has no {}", key));
+    throw Error(ExitCode::usage, fmt::format("config.json: {} is missing", key));
   return value_of<T>(json, key, T());
 }
 
-// Refuses values of `key` but `only`; a key that is not there has its default, which is one of them.
+// Refuses values of `key` other than `only`. A missing key has its default, which is one of them.
 template <class T>
 void require_one_of(const Json& json, const char* key, T otherwise, std::initializer_list<T> only) {
   const T value = value_of<T>(json, key, otherwise);
   if (std::ranges::find(only, value) == only.end())
-    throw Error(ExitCode::usage, fmt::format("config.json: {} is {}, and ebb's model has {}", key,
+    throw Error(ExitCode::usage, fmt::format("config.json: {} is {}; ebb supports only {}", key,
                                              Json(value).dump(), Json(*only.begin()).dump()));
 }
 
 void read_rope(const Json& json, GptConfig& c) {
-  // Since version 5 all of it stands in rope_parameters; before, in two places.
+  // Version 5 has all of it in rope_parameters; earlier versions in two places.
   const Json all = value_of<Json>(json, "rope_parameters", Json::object());
   const Json scaling = all.empty() ? value_of<Json>(json, "rope_scaling", Json::object()) : all;
   c.rope_theta = value_of<double>(all, "rope_theta", value_of<double>(json, "rope_theta", 10000.0));
@@ -125,8 +123,8 @@ void read_rope(const Json& json, GptConfig& c) {
       value_of<std::string>(scaling, "rope_type", value_of<std::string>(scaling, "type", "default"));
   if (kind == "default") return;
   if (kind != "linear" && kind != "llama3")
-    throw Error(ExitCode::usage, fmt::format("config.json: its rotary positions are scaled by {}, and ebb "
-                                             "knows default, linear and llama3",
+    throw Error(ExitCode::usage, fmt::format("config.json: rope_type is {}; ebb supports default, linear "
+                                             "and llama3",
                                              kind));
   c.rope.kind = kind == "linear" ? Kind::linear : Kind::llama3;
   c.rope.factor = required<double>(scaling, "factor");
@@ -154,13 +152,13 @@ GptConfig read_gpt2(const Json& json) {
 
 GptConfig read_llama(const Json& json) {
   GptConfig c;
-  c.parts = GptParts::llama;
+  c.architecture = GptArchitecture::llama;
   c.vocabulary = size_of(json, "vocab_size");
   c.context = size_of(json, "max_position_embeddings", 2048);
   c.dim = size_of(json, "hidden_size");
   c.layers = size_of(json, "num_hidden_layers");
   c.heads = size_of(json, "num_attention_heads");
-  c.key_heads = size_of(json, "num_key_value_heads", c.heads);
+  c.kv_heads = size_of(json, "num_key_value_heads", c.heads);
   c.feed_forward = size_of(json, "intermediate_size");
   c.norm_eps = value_of<double>(json, "rms_norm_eps", 1e-6);
   c.tied = value_of<bool>(json, "tie_word_embeddings", false);
@@ -239,7 +237,7 @@ GptConfig from_hub_config(const Json& json) {
   if (type == "gpt2") return read_gpt2(json);
   if (type == "llama") return read_llama(json);
   throw Error(ExitCode::usage,
-              fmt::format("config.json: its model_type is \"{}\", and ebb reads gpt2 and llama", type));
+              fmt::format("config.json: model_type is \"{}\"; ebb reads gpt2 and llama", type));
 }
 
 }  // namespace ebb::models

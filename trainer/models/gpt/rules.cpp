@@ -6,11 +6,12 @@
 namespace ebb::models {
 
 std::vector<FamilyRule> GptConfig::rules() const {
-  const auto sees_the_windows = [this](const RunFacts& facts) -> std::string {
+  const auto holds_a_window = [this](const RunFacts& facts) -> std::string {
     if (context_for(facts.window_tokens) >= facts.window_tokens) return "";
     return fmt::format(
-        "a model that sees {} tokens cannot take windows of {}: set model.context=auto, or data.context to "
-        "at most {}",
+        "a context of {} tokens cannot hold windows of {}: set model.context=auto, or data.context to at "
+        "most "
+        "{}",
         *context, facts.window_tokens, *context);
   };
   const auto knows_the_tokens = [this](const RunFacts& facts) -> std::string {
@@ -18,18 +19,19 @@ std::vector<FamilyRule> GptConfig::rules() const {
     try {
       const std::int64_t tokens = facts.tokenizer_vocabulary();
       if (vocabulary >= tokens) return "";
-      return fmt::format("the tokenizer {} has {} tokens, and the model knows {}: set model.vocabulary={}",
-                         facts.tokenizer, tokens, vocabulary, tokens);
+      return fmt::format(
+          "the tokenizer {} has {} tokens, and the vocabulary of the model {}: set model.vocabulary={}",
+          facts.tokenizer, tokens, vocabulary, tokens);
     } catch (const Error& error) {
       return error.what();
     }
   };
   const auto has_documents_in_16_bits = [this](const RunFacts& facts) -> std::string {
     if (!document_end || !facts.requires_gpu || facts.dtype != numerics::Dtype::fp32) return "";
-    return "attention within documents takes 16 bits on a GPU: set precision.dtype=bf16, "
+    return "attention within documents needs 16 bits on a GPU: set precision.dtype=bf16, "
            "model.document_end=auto, or run.device=cpu";
   };
-  return {{{"model.context", "data.context"}, sees_the_windows},
+  return {{{"model.context", "data.context"}, holds_a_window},
           {{"model.vocabulary", "data.tokenizer"}, knows_the_tokens},
           {{"model.document_end", "run.device", "precision.dtype"}, has_documents_in_16_bits}};
 }

@@ -7,7 +7,7 @@ void VaeConfig::describe(config::Section& s) {
   s.integer("width", width)
       .at_least(2)
       .at_most(65536)
-      .doc("Channels of the inner convolution; the outer one has half as many.");
+      .doc("Channels of the inner convolution; the outer one has half of them.");
   s.integer("hidden", hidden)
       .at_least(1)
       .at_most(1048576)

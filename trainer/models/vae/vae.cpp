@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kKernelSide = 4, kStride = 2, kPadding = 1;
 
-// Uniform in (-bound, bound): what torch.nn gives linear and convolution layers by default, with bound = 1 /
+// Uniform in (-bound, bound), as torch.nn initialises linear and convolution layers with bound = 1 /
 // sqrt(fan-in).
 at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::uint64_t seed,
                    std::uint32_t parameter) {

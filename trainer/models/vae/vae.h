@@ -38,7 +38,7 @@ class Vae final : public Model, private core::Phase, private ImageSampler, priva
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;
-  std::uint32_t parameters_ = 0;  // made so far: each draws its initial values from a counter of its own
+  std::uint32_t parameters_ = 0;  // made so far; each draws its initial values from its own counter
   core::Unit encoder_{"encoder", {}}, decoder_{"decoder", {}};
 };
 
