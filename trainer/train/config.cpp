@@ -67,9 +67,7 @@ void Config::describe(config::Section& s) {
   s.section("memory", memory, "Accounting and limits of memory.");
   s.section("checkpoint", checkpoint, "Saving and resuming.");
   s.section("telemetry", telemetry, "Progress and metrics.");
-  s.rule({"model.kind", "data.format"}, [this] {
-    return model.missing_fields(data.entry().fields);
-  });
+  s.rule({"model.kind", "data.format"}, [this] { return model.missing_fields(data.entry().fields); });
   for (models::FamilyRule& rule : model.rules())
     s.rule(std::move(rule.keys), [this, wrong = std::move(rule.wrong)] { return wrong(facts()); });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {

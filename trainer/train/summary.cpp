@@ -32,7 +32,9 @@ bool first_on_path(const std::filesystem::path& program) {
 
 std::string program_name() {
   std::error_code error;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  // This may be ebb-core, which ebb beside it runs; users call ebb.
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path program = self.parent_path() / "ebb";
   if (error || first_on_path(program)) return "ebb";
   const std::filesystem::path near = std::filesystem::relative(program, error);
   const bool inside = !error && !near.empty() && *near.begin() != "..";

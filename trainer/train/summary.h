@@ -25,7 +25,7 @@ class Summary {
   std::vector<telemetry::RankPeaks> peaks_;
 };
 
-// How to call this very program from the present folder: "ebb" where PATH has it, else a path.
+// The way to call `ebb` from the present folder: "ebb" if PATH has this one, else its path.
 std::string program_name();
 
 }  // namespace ebb::train
