@@ -50,7 +50,7 @@ class Condition : public ConfigTest {
 
 TEST_F(Condition, KeysOfAnotherKindAreRefusedEverywhere) {
   EXPECT_EQ(load_or_refusal("context: 5\nkind: image\n"),
-            "a.yaml:1: key `context`: means something only where kind is text: leave it out");
+            "a.yaml:1: key `context`: applies only where kind is text: leave it out");
   EXPECT_THAT(load_or_refusal("kind: text\n", {"width=3"}), HasSubstr("only where kind is image"));
   EXPECT_THAT(load_or_refusal("kind: text\nrope: {angle: 2}\n"),
               HasSubstr("only where kind is text and wide is true"));

@@ -107,8 +107,7 @@ TEST_F(ConfigTest, RefusesIntegersInOtherNotations) {
   EXPECT_EQ(of("many"), key + "`many` is not an integer" + allowed);
   EXPECT_EQ(of("0x10"), key + "`0x10` is not an integer" + allowed);
   EXPECT_EQ(of("\"5\""), key + "\"5\" is text, because of its quotes" + allowed);
-  EXPECT_EQ(of("010"),
-            key + "`010` is written with zeros in front, which readers take differently" + allowed);
+  EXPECT_EQ(of("010"), key + "`010` has leading zeros, which YAML readers interpret differently" + allowed);
   EXPECT_EQ(of("9223372036854775808"), key + "`9223372036854775808` does not fit into 64 bits" + allowed);
   EXPECT_EQ(of("0"), key + "`0` is out of range" + allowed);
   EXPECT_EQ(of("1000001"), key + "`1000001` is out of range" + allowed);

@@ -49,7 +49,7 @@ TEST_F(ConfigTest, RefusedOverridesAreNamed) {
             "override `run.name.first=x`: key `run.name.first`: unknown; "
             "`run.name` is a value and has no keys below it");
   EXPECT_EQ(refusal(kFile, {"run.name=null"}),
-            "override `run.name=null`: key `run.name`: `null` is no value; allowed: text");
+            "override `run.name=null`: key `run.name`: `null` is not a value; allowed: text");
   EXPECT_THAT(refusal(kFile, {"run.name='open"}), HasSubstr("override `run.name='open`"));
 }
 

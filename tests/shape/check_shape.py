@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 
+import keys
 import layer_table
 import shape
 
@@ -88,6 +89,11 @@ def framework_of_config(root, rules, folder, words):
                 break
 
 
+def check_keys_are_read(root, rules):
+    del rules
+    yield from keys.problems(root)
+
+
 def check_lines(root, rules):
     for path in shape.files_below(root / "trainer", shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
         lines = path.read_text(encoding="utf-8").count("\n")
@@ -136,6 +142,7 @@ CHECKS = [
     check_linked_layers,
     check_layer_table,
     check_config_sees_no_framework,
+    check_keys_are_read,
     check_lines,
     check_every_file_is_used,
     check_mirror,

@@ -180,6 +180,67 @@ class ShapeTest(TreeTest):
             "trainer/step/gan/config.cpp: a CONFIG source reaches <torch/torch.h>",
         )
 
+    KEYS = {
+        "trainer/core/config.h": """
+struct InnerConfig {
+  double rate = 1;
+  void describe(config::Section& s) { s.number("rate", rate).doc("inner.rate is read here alone"); }
+};
+struct CoreConfig {
+  std::int64_t width = 1;
+  std::string folder;
+  InnerConfig inner;
+  void describe(config::Section& s);
+  std::string path() const { return folder + "/x"; }
+};
+""",
+        "trainer/core/config.cpp": """
+#include "core/config.h"
+
+// config.width
+void describe_width(config::Section& s, std::int64_t& width) { s.integer("width", width); }
+void CoreConfig::describe(config::Section& s) {
+  describe_width(s, width);
+  s.text(
+      "folder", folder);
+  s.section("inner", inner, "inner");
+  s.rule({"width"}, [this] { return inner.rate > 1; });
+}
+""",
+        "trainer/core/CMakeLists.txt": "ebb_layer(core SOURCES config.cpp use.cpp)",
+        "trainer/core/use.cpp": """
+#include "core/config.h"
+double use(const CoreConfig& config, Other& other) { return config.width * config.inner.rate; }
+""",
+    }
+
+    def test_keys_that_are_read_have_no_problem(self):
+        self.expect(self.KEYS)
+
+    def test_a_key_whose_member_nothing_reads_is_found(self):
+        use = '#include "core/config.h"\ndouble use(CoreConfig& config, Other& other) {{ {} }}\n'
+        width = "trainer/core/config.cpp:5: nothing reads CoreConfig::width, the key `width`"
+        for body in (
+            "return config.inner.rate;",
+            "config.width = 5; return config.inner.rate;",  # an assignment reads nothing
+            "return other.width * config.inner.rate;",  # nor does another struct's member of that name
+        ):
+            self.expect({**self.KEYS, "trainer/core/use.cpp": use.format(body)}, width)
+        self.expect(
+            {**self.KEYS, "trainer/core/use.cpp": use.format("return config.width;")},
+            "trainer/core/config.h:4: nothing reads InnerConfig::rate, the key `rate`",
+        )
+
+    def test_a_template_reads_the_members_of_its_parameter(self):
+        use = '#include "core/config.h"\ntemplate <class Any>\nstruct Holder {\n  Any value;\n  int f() { return value.width; }\n};\n'
+        self.expect({**self.KEYS, "trainer/core/use.cpp": use + "double g(InnerConfig& c) { return c.rate; }\n"})
+
+    def test_a_key_without_a_known_member_is_found(self):
+        self.expect(
+            {**self.KEYS, "trainer/core/use.cpp": self.KEYS["trainer/core/use.cpp"] + 'void f(S& s) { s.flag("lost", lost); }\n'},
+            "trainer/core/use.cpp:4: cannot tell which member the key `lost` sets",
+        )
+
     def test_long_files_are_found(self):
         self.expect({"trainer/base/units.h": "#pragma once\n" * 25})
         self.expect(

@@ -1,5 +1,5 @@
 #pragma once
-// What Section and Field hold. Only the files of config/ include this.
+// The contents of Section and Field. Private to config/.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,7 +15,7 @@ namespace ebb::config {
 
 enum class ValueKind { text, integer, number, flag, bytes, duration, bytes_or_auto, integer_or_auto, choice };
 
-// std::monostate is "auto". A choice is its word, a size its bytes, a duration its seconds.
+// std::monostate: "auto". A choice is stored as its word, a size in bytes, a duration in seconds.
 using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
 
 struct Field::Impl {
@@ -31,14 +31,14 @@ struct Field::Impl {
     std::string words;
     std::function<bool()> holds;
   };
-  std::optional<Condition> only_where;  // else the key means nothing
+  std::optional<Condition> only_where;  // the key applies only where this holds
   [[nodiscard]] bool counts() const { return !only_where || only_where->holds(); }
   bool required = false;
   bool free_to_change = false;
 };
 
 struct Section::Impl {
-  // Either a value or a section below; behind pointers, since Field and Section& have to stay valid.
+  // A value or a subsection. Behind pointers, since Field and Section& have to stay valid.
   struct Entry {
     std::string key;
     std::unique_ptr<Field::Impl> field;
@@ -56,9 +56,9 @@ struct Section::Impl {
   std::vector<Entry> entries;  // as described
   std::vector<OldKey> old_keys;
   std::vector<Rule> rules;
-  std::optional<Field::Impl::Condition> condition;  // of what is being described
+  std::optional<Field::Impl::Condition> condition;  // of the keys being described
 
-  // False where none of its keys counts.
+  // False where none of its keys applies.
   [[nodiscard]] bool counts() const;
   Field add(std::string_view key, ValueKind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
@@ -70,15 +70,15 @@ struct Section::Impl {
   friend class Section;
 };
 
-// "optimizer" and "lr" -> "optimizer.lr"; the root has an empty path.
+// Joins "optimizer" and "lr" to "optimizer.lr". The path of the root is empty.
 std::string join_path(std::string_view path, std::string_view key);
 
-// All fields below `section`, in the order described.
+// Visits all fields of `section` and its subsections, in the order described.
 void for_each_field(const Section& section,
                     const std::function<void(const std::string& path, const Field::Impl& field)>& visit,
                     std::string_view path = {});
 
-// The rules of `section` and of all below it; their keys are then paths from the root.
+// Visits the rules of `section` and its subsections. Their keys become paths from the root.
 void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,
                    std::string_view path = {});
 
@@ -88,7 +88,8 @@ void for_each_rule(const Section& section, const std::function<void(const Sectio
 std::string refusal_of(const Section& root, const Section& section, std::string_view path,
                        std::string_view key);
 
-// The entry at "optimizer.lr", or none and in `unknown` why not, with what was probably meant.
+// The entry at a path such as "optimizer.lr". nullptr where it is unknown; `unknown` then says why, with a
+// suggestion.
 const Section::Impl::Entry* find_path(const Section& root, std::string_view path, std::string& unknown);
 
 }  // namespace ebb::config

@@ -15,7 +15,7 @@
 namespace ebb::config {
 namespace {
 
-// "a.b.c" -> "a.b", "a": the sections that a key lies in, from the inside out.
+// "a.b.c" -> "a.b", "a": the sections that contain a key, innermost first.
 std::vector<std::string_view> sections_above(std::string_view path) {
   std::vector<std::string_view> above;
   for (std::size_t dot = path.rfind('.'); dot != std::string_view::npos; dot = path.rfind('.')) {
@@ -25,7 +25,7 @@ std::vector<std::string_view> sections_above(std::string_view path) {
   return above;
 }
 
-// The line of the nearest section above `path` that the file has: where a missing key would have to be added.
+// The line of the nearest section above `path` in the file, where a missing key has to be added; 0: none.
 int line_of_section(const GivenValues& given, std::string_view path) {
   for (const std::string_view section : sections_above(path)) {
     if (const auto found = given.section_lines.find(section); found != given.section_lines.end()) {
@@ -40,17 +40,17 @@ bool already_refused(const GivenValues& given, std::string_view path) {
   return refused(path) || std::ranges::any_of(sections_above(path), refused);
 }
 
-// Once every value is in its place: keys that another value makes meaningless.
+// Reports given keys that do not apply because of another value. Needs all values to be set.
 void check_conditions(const Section& root, const GivenValues& given, Problems& problems) {
   for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
     const auto found = given.values.find(path);
     if (found != given.values.end() && !field.counts())
       problems.add(found->second.line, found->second.place, path,
-                   fmt::format("means something only where {}: leave it out", field.only_where->words));
+                   fmt::format("applies only where {}: leave it out", field.only_where->words));
   });
 }
 
-// The same for what several values have to be together.
+// Reports broken rules between several values. Needs all values to be set.
 void check_rules(const Section& root, const GivenValues& given, const std::string& name, Problems& problems) {
   for_each_rule(root, [&](const Section::Impl::Rule& rule) {
     const std::string wrong = rule.wrong();

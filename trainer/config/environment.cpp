@@ -16,17 +16,17 @@ bool is_name(std::string_view name) {
          std::ranges::all_of(name, allowed);
 }
 
-// The inside of ${...}.
+// Expands the text between `${` and `}`.
 std::string look_up(std::string_view reference) {
   const std::size_t mark = reference.find(":-");
   const std::string name(reference.substr(0, mark));
   const bool has_default = mark != std::string_view::npos;
   const std::string_view fallback = has_default ? reference.substr(mark + 2) : std::string_view();
   if (!is_name(name) || fallback.find("${") != std::string_view::npos) {
-    throw std::invalid_argument(
-        fmt::format("`${{{}}}` is no reference to the environment; write ${{NAME}} or ${{NAME:-default}}, or "
-                    "$${{ for a literal ${{",
-                    reference));
+    throw std::invalid_argument(fmt::format(
+        "`${{{}}}` is not a reference to the environment; write ${{NAME}} or ${{NAME:-default}}, or "
+        "$${{ for a literal ${{",
+        reference));
   }
   const char* value = std::getenv(name.c_str());
   if (has_default && (value == nullptr || *value == '\0')) return std::string(fallback);

@@ -4,13 +4,12 @@
 
 namespace ebb::config {
 
-// Replaces ${NAME} and ${NAME:-default} by the environment's values; the default is taken where NAME is unset
-// or empty. "$${" stands for a literal "${". What is put in is not looked at again. Throws
-// std::invalid_argument with the reason for a NAME that is unset and has no default, and for a reference that
-// is malformed.
+// Replaces ${NAME} and ${NAME:-default} by values of the environment. The default is used where NAME is unset
+// or empty. "$${" is a literal "${". Substituted text is not expanded again. Throws std::invalid_argument
+// with the reason where NAME is unset and has no default, and where a reference is malformed.
 std::string expand_environment(std::string_view text);
 
-// What expand_environment makes `text` of.
+// Returns a text that expand_environment() turns into `text`.
 std::string escape_environment(std::string_view text);
 
 }  // namespace ebb::config

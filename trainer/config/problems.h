@@ -5,12 +5,12 @@
 
 namespace ebb::config {
 
-// What is wrong with a configuration, gathered so that a person mends it in one go.
+// Collects all problems of a configuration, so that a person can fix them together.
 class Problems {
  public:
-  // `place` is "file:line", or the override; `line` orders them. Several keys are "a`, `b` and `c".
+  // `place`: "file:line" or the override. `line`: for sorting. Several keys are written "a`, `b` and `c".
   void add(int line, std::string_view place, std::string_view key, std::string_view what);
-  // Throws Error(usage) with all of them (the first ten of many) in the order of the lines, if there are any.
+  // Throws Error(usage) with the first ten problems, in the order of their lines, if there are any.
   void throw_if_any();
 
  private:

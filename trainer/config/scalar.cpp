@@ -35,7 +35,7 @@ std::int64_t parse_integer(const Field::Impl& field, const std::string& text) {
   if (stop == end && error == std::errc()) {
     // YAML 1.1 reads 010 as eight, YAML 1.2 as ten.
     if (fmt::format("{}", value) == text) return value;
-    refuse(field, fmt::format("`{}` is written with zeros in front, which readers take differently", text));
+    refuse(field, fmt::format("`{}` has leading zeros, which YAML readers interpret differently", text));
   }
   double real = 0;
   const auto as_real = std::from_chars(text.data(), end, real);
@@ -104,7 +104,7 @@ Value parse_by_kind(const Field::Impl& field, const std::string& text) {
     case ValueKind::choice:
       return parse_word(field, text);
   }
-  refuse(field, "of no known kind");
+  refuse(field, "has an unknown kind");
 }
 
 void check_bounds(const Field::Impl& field, const Value& value, const std::string& text) {
@@ -126,11 +126,11 @@ void check_bounds(const Field::Impl& field, const Value& value, const std::strin
 
 Value parse_value(const Field::Impl& field, const Scalar& scalar) {
   if (is_null(scalar))
-    refuse(field, scalar.text.empty() ? "has no value" : fmt::format("`{}` is no value", scalar.text));
+    refuse(field, scalar.text.empty() ? "has no value" : fmt::format("`{}` is not a value", scalar.text));
   const std::string text = expand_environment(scalar.text);
   const bool typed =
       field.kind == ValueKind::integer || field.kind == ValueKind::number || field.kind == ValueKind::flag;
-  // A reference in quotes is the way to write it inside {}; what it stands for is typed like a plain value.
+  // Inside {} a reference has to be quoted; the text that it expands to is typed like a plain value.
   if (typed && scalar.quoted && text == scalar.text) {
     refuse(field, fmt::format("\"{}\" is text, because of its quotes", text));
   }

@@ -13,7 +13,7 @@ namespace ebb::config {
 namespace {
 
 std::string render_text(std::string_view text) {
-  // Plain only where no YAML reader could take it for something else.
+  // Unquoted only where every YAML reader reads it as this text.
   static constexpr std::array<std::string_view, 9> kWords{"true", "false", "null", "yes", "no",
                                                           "on",   "off",   "y",    "n"};
   const auto plain = [](unsigned char c) {

@@ -81,7 +81,7 @@ bool Section::Impl::counts() const {
 }
 
 Section::Impl::Entry& Section::Impl::new_entry(std::string_view key) {
-  // A dot would make the path ambiguous.
+  // A dot would make paths ambiguous.
   if (key.empty() || key.find('.') != std::string_view::npos) {
     throw Error(ExitCode::internal, fmt::format("`{}` cannot be the name of a configuration key", key));
   }

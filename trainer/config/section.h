@@ -12,8 +12,8 @@
 
 namespace ebb::config {
 
-// How a module describes its own configuration struct. One description is used to decode YAML (strictly), to
-// write the resolved configuration, to print the JSON Schema and to explain a key:
+// A module describes its configuration struct once. The description decodes YAML strictly, writes the
+// resolved configuration, prints the JSON Schema and explains keys:
 //
 //   struct OptimizerConfig {
 //     OptimizerKind kind = OptimizerKind::adamw;
@@ -24,7 +24,7 @@ namespace ebb::config {
 //     }
 //   };
 //
-// The default is the value that the member holds when it is described. References must outlive the Section.
+// The default is the member's value when it is described. The members must outlive the Section.
 class Field {
  public:
   Field& doc(std::string_view text);
@@ -34,8 +34,8 @@ class Field {
   Field& above(double bound);
   Field& below(double bound);
   Field& required();
-  // A key whose value does not change what is computed (where logs go, how deep the queue is, a timeout): a
-  // resumed run may change it. Without this mark a changed key makes resuming stop with code 2.
+  // The value does not change what is computed: a log folder, a queue's depth, a timeout. A resumed run may
+  // change it. Changing a key without this mark makes a resumed run end with code 2.
   Field& free_to_change();
 
   struct Impl;
@@ -60,7 +60,7 @@ class Section {
   Field duration(std::string_view key, double& seconds);                          // "300s"
   Field bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value);  // "auto" is nullopt
   Field integer_or_auto(std::string_view key, std::optional<std::int64_t>& value);
-  // One of a fixed set of words; the member's value has to be one of them.
+  // One of a fixed set of words. The member's value has to be one of them.
   template <class E>
   Field choice(std::string_view key, E& value, std::vector<std::pair<std::string, E>> words) {
     std::vector<std::string> names;
@@ -82,22 +82,22 @@ class Section {
         [&value, words] { return static_cast<int>(std::ranges::find(words, value) - words.begin()); }, words,
         std::move(values));
   }
-  // A mapping below this one. `sub` describes its own keys.
+  // A subsection. `sub` describes its own keys.
   template <class S>
   void section(std::string_view key, S& sub, std::string_view doc) {
     sub.describe(child(key, doc));
   }
   Section& child(std::string_view key, std::string_view doc);
 
-  // Keys that mean something only where `holds()`, which `words` say: "model.kind is vae". Those that
-  // `describe` adds are refused elsewhere and left out of what is resolved. `holds` is asked when every value
-  // has been taken.
+  // `describe` adds keys that apply only where `holds()`; `words` says when, such as "model.kind is vae".
+  // Elsewhere a file that has one is refused, and the resolved configuration leaves them out. `holds` is
+  // called after all values are set.
   void only_where(std::string_view words, const std::function<bool()>& holds,
                   const std::function<void(Section&)>& describe);
 
-  // What several values have to be together. `keys` are their paths below this section; `wrong` says what is
-  // wrong with them and what to do, or nothing. Asked when every single value has been taken; a refusal names
-  // the keys and the place of the one that was given last.
+  // A rule between several values. `keys` are their paths below this section. `wrong` returns what is wrong
+  // and how to fix it, or an empty text; it is called after all values are set. The error names the keys and
+  // the place of the key given last.
   void rule(std::vector<std::string> keys, std::function<std::string()> wrong);
 
   // Keys of earlier versions. A file or an override that has one is refused, and the message says what to do:

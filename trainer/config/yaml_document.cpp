@@ -11,7 +11,7 @@
 namespace ebb::config {
 namespace {
 
-// Remembers only where a document begins.
+// Records where documents begin.
 class DocumentStart : public YAML::EventHandler {
  public:
   YAML::Mark mark;
@@ -33,7 +33,7 @@ std::string where(const std::string& place, const YAML::Mark& mark) {
   return mark.is_null() ? place : fmt::format("{}:{}:{}", place, mark.line + 1, mark.column + 1);
 }
 
-// The line of `mark` from its column on.
+// The text from `mark` to the end of its line.
 std::string text_at(const std::string& text, const YAML::Mark& mark) {
   std::istringstream lines(text);
   std::string line;
@@ -41,8 +41,8 @@ std::string text_at(const std::string& text, const YAML::Mark& mark) {
   return line.substr(std::min(line.size(), static_cast<std::size_t>(mark.column)));
 }
 
-// The library takes what is no part of a document, such as a comma after it, for the start of another one, of
-// which it never comes to an end: YAML::LoadAll would take all memory, and YAML::Load would drop the rest.
+// The library reads text after a document, such as a comma, as the start of another document, and never
+// reaches its end. YAML::LoadAll would then exhaust the memory, and YAML::Load would drop the rest.
 void refuse_second_document(const std::string& text, const std::string& place) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);

@@ -5,8 +5,8 @@
 
 namespace ebb::config {
 
-// The one YAML document in `text`; a null node when there is none. What is no YAML, and what is more than one
-// document, is an Error(usage) that names `place` and the line.
+// Parses the only YAML document in `text`; a null node where `text` has none. Invalid YAML and more than one
+// document are an Error(usage) that names `place` and the line.
 YAML::Node parse_document(const std::string& text, const std::string& place);
 
 }  // namespace ebb::config

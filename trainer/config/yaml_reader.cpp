@@ -12,7 +12,7 @@
 namespace ebb::config {
 namespace {
 
-// Tells what a section is to somebody who gave something else.
+// Describes a section, for a message about another kind of value in its place.
 std::string section_text(const Section& section) {
   return fmt::format("a section with the keys {}", fmt::join(section.impl().keys(), ", "));
 }
@@ -24,7 +24,7 @@ class Reader {
 
   void read_section(const YAML::Node& map, const Section& section, const std::string& path) {
     std::map<std::string, int> first_line;
-    // The library keeps repeated keys in the map and looks up the first: only a walk sees them.
+    // The library keeps repeated keys and looks up the first, so only iteration finds them.
     for (const auto& pair : map) {
       const int line = pair.first.Mark().line + 1;
       if (!pair.first.IsScalar()) {
@@ -86,7 +86,7 @@ class Reader {
   Problems& problems_;
 };
 
-// A value in quotes is YAML (so that \n and spaces can be said); anything else is taken as it stands.
+// A quoted value is YAML, so that it can hold \n and spaces. Any other value is taken literally.
 Scalar override_scalar(const std::string& value, const std::string& place) {
   if (value.empty()) return {"", true};
   if (value.front() != '"' && value.front() != '\'') return {value, false};
@@ -103,7 +103,7 @@ GivenValues read_yaml(const std::string& text, const std::string& name, const Se
                       Problems& problems) {
   const YAML::Node document = parse_document(text, name);
   GivenValues given;
-  // An empty file leaves everything at its default.
+  // An empty file keeps all defaults.
   if (document.IsNull()) return given;
   if (!document.IsMap()) {
     throw Error(ExitCode::usage,

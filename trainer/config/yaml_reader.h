@@ -19,19 +19,19 @@ struct Given {
   int line = 0;
 };
 
-// What a file and its overrides give, by key path, before it is given types.
+// The values of a file and its overrides, by key path, not parsed yet.
 struct GivenValues {
   std::map<std::string, Given, std::less<>> values;
-  std::set<std::string, std::less<>> refused;             // keys that are there, but already a problem
-  std::map<std::string, int, std::less<>> section_lines;  // of the sections that the file has
+  std::set<std::string, std::less<>> refused;             // keys that are present but already reported
+  std::map<std::string, int, std::less<>> section_lines;  // of the sections in the file
 };
 
-// `name` is what messages call the text. Unknown and repeated keys, and lists or sections where a value is
-// expected, go into `problems`; what is no YAML at all is thrown.
+// `name` stands for the text in messages. Unknown and repeated keys, and lists or sections in the place of a
+// value, are added to `problems`. Invalid YAML is thrown as Error(usage).
 GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root,
                       Problems& problems);
 
-// "key.path=value": puts the value over what the file gave.
+// Applies "key.path=value": the value replaces that of the file.
 void apply_override(std::string_view text, const Section& root, GivenValues& given, Problems& problems);
 
 }  // namespace ebb::config

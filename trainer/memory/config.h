@@ -27,6 +27,7 @@ struct MemoryConfig {
             "Freed blocks of host memory that a rank keeps for its next step, at most. auto: what its steps "
             "use, within an eighth above the most that they hold at once; 0: none, which is slower.")
         .free_to_change();
+    s.removed("budget", "leave it out: this version enforces no budget");
     s.integer("log_every", log_every)
         .at_least(1)
         .unit("steps")

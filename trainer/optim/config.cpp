@@ -19,7 +19,7 @@ void ScheduleConfig::describe(config::Section& s) {
 }
 
 void OptimizerConfig::describe(config::Section& s) {
-  s.choice("kind", kind, {{"adamw", OptimizerKind::adamw}}).doc("What steps the weights.");
+  s.removed("kind", "leave it out: AdamW is the only optimizer");
   s.number("lr", lr).above(0).doc("Peak learning rate.");
   s.number("beta1", beta1).at_least(0).below(1).doc("Decay of the first moment (the mean gradient).");
   s.number("beta2", beta2)

@@ -5,7 +5,6 @@
 
 namespace ebb::optim {
 
-enum class OptimizerKind { adamw };
 enum class ScheduleKind { constant, linear, cosine };
 
 struct ScheduleConfig {
@@ -16,7 +15,6 @@ struct ScheduleConfig {
 };
 
 struct OptimizerConfig {
-  OptimizerKind kind = OptimizerKind::adamw;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1,
          clip_norm = 1.0;  // clip_norm 0: none
   ScheduleConfig schedule;

@@ -18,13 +18,8 @@ void ParallelConfig::describe(config::Section& s) {
       .at_most(1 << 20)
       .doc("Ranks that the run expects; another number is refused. 0 takes any number.")
       .free_to_change();
-  s.choice("shard", shard, {{"auto", Shard::automatic}, {"none", Shard::none}})
-      .doc("What ranks share of the training state. This version keeps a copy on every rank (none).")
-      .free_to_change();
-  s.choice("reduction", reduction, {{"fast", Reduction::fast}})
-      .doc(
-          "How gradients are summed over ranks. fast: in rank order, so the last bits depend on the number "
-          "of ranks.");
+  s.removed("shard", "leave it out: every rank keeps a whole copy of the training state");
+  s.removed("reduction", "leave it out: gradients are always summed in rank order");
   s.bytes("bucket", bucket_bytes)
       .at_least(1024)
       .doc("Gradients are reduced in buckets of about this size while backward still runs.")

@@ -6,14 +6,9 @@
 
 namespace ebb::parallel {
 
-enum class Shard { automatic, none };
-enum class Reduction { fast };
-
 struct ParallelConfig {
   comm::Backend backend = comm::Backend::automatic;
   std::int64_t ranks = 0;
-  Shard shard = Shard::automatic;
-  Reduction reduction = Reduction::fast;
   std::int64_t bucket_bytes = 25 << 20;
   double timeout_s = 300;
   std::int64_t threads = 0;
