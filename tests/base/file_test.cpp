@@ -165,7 +165,7 @@ TEST_F(FileTest, ReadingBeyondTheEndIsADataErrorWithSizes) {
   const Error error = error_of([&] { file.read_at(8, out); });
   EXPECT_EQ(error.code(), ExitCode::data);
   EXPECT_THAT(error.what(), HasSubstr((folder_ / "a").string()));
-  EXPECT_THAT(error.what(), HasSubstr("4 bytes were to be read at byte 8, the file had 10 bytes"));
+  EXPECT_THAT(error.what(), HasSubstr("4 bytes were expected at byte 8, the file had 10 bytes"));
 }
 
 TEST_F(FileTest, MakeFoldersCreatesAllAndIsIdempotent) {

@@ -12,7 +12,7 @@ std::uint64_t digest64(std::span<const std::byte> bytes);
 std::string digest_hex(std::span<const std::byte> bytes);
 std::string digest_hex(std::string_view text);
 
-// The same, piece by piece.
+// The same digest, computed incrementally.
 class Digest {
  public:
   Digest();

@@ -6,23 +6,22 @@
 
 namespace ebb {
 
-// What the process ends with, and so what a script or an operator reads. One error, one code, the same on all
-// ranks.
+// The exit codes of the process. One error has one code, and all ranks end with the same.
 enum class ExitCode : int {
   ok = 0,
-  internal = 1,       // a fault of ebb itself
+  internal = 1,       // a fault of ebb
   usage = 2,          // command line or configuration
-  data = 3,           // a damaged or impossible dataset
-  memory = 4,         // would not fit, did not, or did not come back
-  communication = 5,  // a rank was lost, late or disagreed
+  data = 3,           // a damaged or invalid dataset
+  memory = 4,         // does not fit, or was not released
+  communication = 5,  // a rank is lost or late, or disagrees
   numerics = 6,       // diverged
-  checkpoint = 7,     // none that is whole, or not of this model
-  storage = 8,        // unreachable or full: worth another try
-  stopped = 75,       // on request, with a checkpoint saved: run again to go on
+  checkpoint = 7,     // damaged, or of another model
+  storage = 8,        // unreachable or full; a retry may succeed
+  stopped = 75,       // on request, with a checkpoint saved; run again to resume
 };
 
-// The one exception of the program. The message says what happened, where and what to do; a cause is kept
-// below it as a chain of "because" lines. Only main turns it into an exit code.
+// The only exception type of the program. The message says what happened, where, and how to fix it. Causes
+// follow as a chain of "because" lines. Only main turns an Error into an exit code.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -47,7 +47,7 @@ std::string describe(const std::string& what, int error) {
   throw Error(ExitCode::storage, describe(what, error));
 }
 
-// A file that is not there is the caller's concern; a device or a system that fails is the storage's.
+// A missing file has the caller's code; a failing device or system is a storage error.
 [[noreturn]] void fail_reading(const std::string& what, int error, ExitCode missing) {
   const bool storage = error == EIO || error == ESTALE || error == ETIMEDOUT || error == EMFILE ||
                        error == ENFILE || error == ENOMEM;
@@ -66,7 +66,7 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// 0, or the errno of the first write that failed; `done` counts what was written before it.
+// Returns 0 or the errno of the first failed write; `done` counts the bytes written before it.
 int write_all(int fd, std::span<const std::byte> bytes, std::int64_t& done) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), std::min(bytes.size(), kLargestTransfer));
@@ -161,7 +161,7 @@ void make_folders(const fs::path& path) {
   fs::create_directories(path, error);
   if (!error && !fs::is_directory(path, error) && !error)
     error = std::error_code(ENOTDIR, std::generic_category());
-  if (error) fail_writing(fmt::format("make the folder {}", path.string()), error.value());
+  if (error) fail_writing(fmt::format("create the folder {}", path.string()), error.value());
 }
 
 void sync_folder(const fs::path& path) {
@@ -207,7 +207,7 @@ void ReadFile::read_at(std::int64_t offset, std::span<std::byte> out) const {
     }
     if (n == 0) {
       throw Error(ExitCode::data,
-                  fmt::format("{} ends too early: {} bytes were to be read at byte {}, the file "
+                  fmt::format("{} ends too early: {} bytes were expected at byte {}, the file "
                               "had {} bytes when opened; it was cut short or is damaged",
                               path_.string(), out.size(), offset, size_));
     }

@@ -10,14 +10,14 @@
 
 namespace ebb {
 
-// Files with errors that name path, operation, bytes, errno's text and what to do. Whatever fails while
-// writing is ExitCode::storage, and so is a device that fails while reading; an input that is not there or
-// may not be read is the code that the caller gives. One thread at a time uses an object; ReadFile::read_at
-// alone may be shared.
+// Files whose errors name path, operation, bytes, the text of errno, and a fix. A failed write is
+// ExitCode::storage, and so is a device that fails during a read. A missing or unreadable input has the code
+// that the caller gives. An object is used by one thread at a time; only ReadFile::read_at may be called by
+// several.
 
-// Writes PATH by way of PATH.tmp.<pid>: append as often as wanted, then commit() fsyncs the file, renames it
-// over PATH and fsyncs the folder. Without commit() the destructor removes the temporary file: a reader never
-// sees a half. The folder has to be there.
+// Writes PATH through PATH.tmp.<pid>. commit() fsyncs that file, renames it to PATH and fsyncs the folder.
+// Without commit() the destructor removes the temporary file, so a reader never sees a partial file. The
+// folder has to exist.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -35,14 +35,14 @@ class AtomicFile {
   std::int64_t bytes_written_ = 0;
 };
 
-// The whole file. A file that is not there or cannot be read is an Error of code `missing`.
+// Returns the whole file. A file that is missing or unreadable is an Error with the code `missing`.
 std::string read_file(const std::filesystem::path& path, ExitCode missing);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 void make_folders(const std::filesystem::path& path);  // mkdir -p; Error(storage) names path and reason
 void sync_folder(
     const std::filesystem::path& path);  // fsync of a directory, so that a rename in it is durable
 
-// A read-only file that is read at offsets (pread). Movable, closes itself.
+// A file that is read at offsets (pread). Movable; the destructor closes it.
 class ReadFile {
  public:
   ReadFile(const std::filesystem::path& path, ExitCode missing);
@@ -50,8 +50,7 @@ class ReadFile {
   ReadFile& operator=(ReadFile&&) = delete;
   ~ReadFile();
   [[nodiscard]] std::int64_t size() const { return size_; }
-  // Fills `out` from `offset`; an end of file before that is an Error of code data with path, offset and both
-  // sizes.
+  // Fills `out` from `offset`. A file that ends too early is an Error(data) with path, offset and both sizes.
   void read_at(std::int64_t offset, std::span<std::byte> out) const;
 
  private:
@@ -60,8 +59,7 @@ class ReadFile {
   std::int64_t size_ = 0;
 };
 
-// Lines appended to a log (JSON lines): each line is one write(2), so that lines of a killed process are
-// whole.
+// Appends lines to a log (JSON lines). Each line is one write(2), so a killed process leaves whole lines.
 class LineFile {
  public:
   explicit LineFile(const std::filesystem::path& path);  // opens for appending, creating folders

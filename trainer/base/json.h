@@ -6,8 +6,8 @@
 
 namespace ebb {
 
-// A whole number within std::int64_t. The library's own conversion takes any number: a fraction loses its
-// part, and one that is out of range is undefined behaviour. Throws nlohmann::json::type_error.
+// An integer within std::int64_t. The library's own conversion accepts any number: it truncates fractions,
+// and a number out of range is undefined behaviour. Throws nlohmann::json::type_error.
 template <class Json>
 std::int64_t whole_number(const Json& value) {
   const bool huge =

@@ -22,7 +22,7 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-// What a number is drawn for; a new use takes a new stream, so that no two uses share numbers.
+// The purpose of a random number. Each purpose has its own stream, so that no two share numbers.
 enum class Stream : std::uint32_t {
   order = 1,
   initialisation = 2,
@@ -39,7 +39,7 @@ inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, Stream strea
                 seed);
 }
 
-// (0, 1]: never 0, so that its logarithm is finite.
+// In (0, 1]: never 0, so that the logarithm is finite.
 inline float unit_interval(std::uint32_t bits) {
   return (static_cast<float>(bits >> 8) + 1.0F) * 0x1p-24F;
 }

@@ -12,7 +12,7 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "this host";
 }
 
-// "pid (name) state …", the 22nd field is the start. The name may hold blanks and brackets.
+// "pid (name) state …"; field 22 is the start time. The name may contain blanks and brackets.
 ProcessState look_at_process(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;

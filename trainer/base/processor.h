@@ -1,5 +1,5 @@
 #pragma once
-// What this processor can do, beyond what __builtin_cpu_supports has a name for.
+// Features of the processor that __builtin_cpu_supports has no name for.
 #if defined(__x86_64__)
 #include <cpuid.h>
 

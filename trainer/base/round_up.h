@@ -3,7 +3,7 @@
 
 namespace ebb {
 
-// The smallest multiple that is at least the value; value >= 0, multiple > 0.
+// The smallest multiple of `multiple` that is at least `value`; value >= 0, multiple > 0.
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }

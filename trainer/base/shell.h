@@ -3,7 +3,7 @@
 
 namespace ebb {
 
-// The word as a POSIX shell reads it back; plain ones stay as they are.
+// Quotes a word for a POSIX shell. A word without special characters is unchanged.
 std::string shell_quoted(const std::string& word);
 
 }  // namespace ebb

@@ -46,7 +46,7 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// A number that begins with a digit (so no sign, no "inf", no "nan") and one of the units.
+// Parses a number that begins with a digit (no sign, "inf" or "nan") and a unit.
 template <std::size_t N>
 std::optional<Quantity> parse_quantity(std::string_view text, const std::array<Unit, N>& units) {
   text = trim(text);
@@ -102,7 +102,7 @@ std::optional<std::int64_t> parse_bytes(std::string_view text) {
     return bytes;
   }
   const double bytes = std::round(quantity->value * quantity->factor);
-  if (quantity->factor == 1.0 && bytes != quantity->value) return std::nullopt;  // no half bytes
+  if (quantity->factor == 1.0 && bytes != quantity->value) return std::nullopt;  // no fraction of a byte
   if (!(bytes < 0x1p63)) return std::nullopt;
   return static_cast<std::int64_t>(bytes);
 }
@@ -160,7 +160,7 @@ std::string nearest_name(std::string_view word, std::span<const std::string> can
   for (const std::string& candidate : candidates) {
     const std::size_t near_enough = std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
     const std::size_t distance = edit_distance(wanted, lower_case(candidate));
-    // A word of one letter is at distance one of every other.
+    // A word of one letter has distance one to every other one.
     if (distance > near_enough || distance >= std::max<std::size_t>(1, wanted.size())) continue;
     if (distance < best_distance) {
       best = &candidate;
