@@ -191,6 +191,33 @@ TEST(Loader, HoldingABatchDoesNotStopTheNext) {
   }
 }
 
+TEST(Loader, AStepOfSeveralDrawsTakesThemOneAfterAnother) {
+  constexpr std::int64_t kGlobal = 8, kDraws = 3, kFirst = 2;
+  LoaderPlan plan = plan_of(kGlobal, 2);
+  plan.draws_per_step = kDraws;
+  auto loader = make(100, plan, kFirst);
+  for (std::int64_t k = 0; k < 2 * kDraws * 2; ++k) {
+    const core::Batch batch = loader->next();
+    EXPECT_EQ(batch.step, kFirst + k / (2 * kDraws));
+    EXPECT_EQ(batch.position, kFirst * kDraws * kGlobal + 4 * k);
+    EXPECT_EQ(batch.global_batch, kGlobal);
+  }
+}
+
+TEST(Loader, ACallerMayHoldAsManyBatchesAsItPlans) {
+  LoaderPlan plan = plan_of(4);
+  plan.prefetch = 1;
+  plan.held = 3;
+  auto loader = make(100, plan);
+  std::vector<core::Batch> held;
+  for (int k = 0; k < 20; ++k) {
+    if (held.size() == 3) held.erase(held.begin());
+    held.push_back(loader->next());
+    for (const core::Batch& batch : held) expect_images_fit_ids(batch);
+  }
+  EXPECT_EQ(loader->slot_bytes(), 4 * (64 + 4 * 8)) << "the samples of a slot are rounded up to 64 bytes";
+}
+
 TEST(Loader, HoldingAllBatchesIsAnErrorAndNoDeadlock) {
   LoaderPlan plan = plan_of(4);
   plan.prefetch = 2;

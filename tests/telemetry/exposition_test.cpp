@@ -45,7 +45,7 @@ TEST_F(Exposition, HasANumberForEachRankPlaceAndClass) {
 TEST_F(Exposition, OfTheRunHasNoLabelsAndNothingThatIsNotKnown) {
   const comm::World world(0, nullptr);
   const NodeBoard board(world, folder_, 10);
-  RunNumbers run;
+  RunNumbers run({"vae"});
   EXPECT_THAT(exposition_text(board, &run), Not(HasSubstr("ebb_steps_total")));  // not known yet
   run.begun = true;
   run.steps = 12;
@@ -53,9 +53,20 @@ TEST_F(Exposition, OfTheRunHasNoLabelsAndNothingThatIsNotKnown) {
   EXPECT_THAT(text, AllOf(HasSubstr("\nebb_steps_total 12\n"), HasSubstr("\nebb_checkpoint_bytes 0\n"),
                           Not(HasSubstr("ebb_loss")), Not(HasSubstr("ebb_test_loss")),
                           Not(HasSubstr("ebb_tokens_total")), Not(HasSubstr("flops"))));
-  run.loss = 0.25;
+  run.phases[0].loss = 0.25;
   run.has_step = true;
   EXPECT_THAT(exposition_text(board, &run), HasSubstr("\nebb_loss 0.25\n"));
+}
+
+TEST_F(Exposition, TellsPhasesApartWhereThereIsMoreThanOne) {
+  const comm::World world(0, nullptr);
+  const NodeBoard board(world, folder_, 10);
+  RunNumbers run({"discriminator", "generator"});
+  run.phases[0].loss = 0.25;
+  run.phases[1].loss_scale = 1024;
+  run.has_step = true;
+  EXPECT_THAT(exposition_text(board, &run), AllOf(HasSubstr("ebb_loss{phase=\"discriminator\"} 0.25\n"),
+                                                  HasSubstr("ebb_loss_scale{phase=\"generator\"} 1024\n")));
 }
 
 TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {

@@ -84,7 +84,8 @@ Names keys(const Json& line) {
 class MemoryLogDocument : public ::testing::Test {
  protected:
   // A step with a block of a class on the host and one on the device.
-  [[nodiscard]] Json line(bool with_device) {
+  [[nodiscard]] Json line(bool with_device, const char* phase = "") {
+    ledger_.enter_phase(phase);
     ledger_.enter(Stage::forward);
     ledger_.record(&ledger_, 500, Ledger::Place::host, Class::activations, "h");
     ledger_.record(&ledger_, 900, Ledger::Place::device, Class::parameters, "w");
@@ -102,7 +103,7 @@ class MemoryLogDocument : public ::testing::Test {
 
 TEST_F(MemoryLogDocument, NamesEveryKeyOfALineAndNoOther) {
   EXPECT_TRUE(line(false)["device"].is_null());
-  EXPECT_EQ(documented_keys(), keys(line(true)));
+  EXPECT_EQ(documented_keys(), keys(line(true, "generator")));
 }
 
 TEST_F(MemoryLogDocument, NamesEveryClassAndStageAndNoOther) {
@@ -123,6 +124,12 @@ TEST_F(MemoryLogDocument, ItsExampleIsALineWhoseSumsHold) {
       largest = std::max(largest, sums.value(cls, std::int64_t{0}));
     EXPECT_EQ(bytes, largest) << cls;
   }
+}
+
+TEST_F(MemoryLogDocument, APhasesPeaksAreByClassOnEachPlace) {
+  const Json with_phase = line(true, "generator");
+  EXPECT_EQ(with_phase["phases"], Json::parse(R"({"generator": {"activations": 500}})"));
+  EXPECT_EQ(with_phase["device"]["phases"], Json::parse(R"({"generator": {"parameters": 900}})"));
 }
 
 TEST_F(MemoryLogDocument, ADevicesFiguresAreItsOwn) {

@@ -36,12 +36,15 @@ class MetricsDocument : public test::FolderTest {};
 
 TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   StepMetrics m;
-  m.parts = {{"kl", 1.0}};
-  m.skipped = true;
+  m.phases.resize(2);
+  m.phases[0].phase = "discriminator";
+  m.phases[1].phase = "generator";
+  m.phases[0].parts = {{"kl", 1.0}};
+  m.phases[0].skipped_runs = 1;
   m.tokens_per_s = 1;
   m.mfu = 0.5;
-  m.reduction_s = 1;
-  m.overflowed = "decoder.weight";
+  m.phases[1].reduction_s = 1;
+  m.phases[0].overflowed = "decoder.weight";
   m.rank_seconds.resize(2);
   m.straggler = Straggler{1, memory::Stage::load, 1, 2};
   Metrics(folder_, 0).write(m);
@@ -55,7 +58,7 @@ TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
   const comm::World world(0, nullptr);
   NodeBoard board(world, folder_, 10);
   board.mine().present = true;
-  RunNumbers run;
+  RunNumbers run({"vae"});
   run.begun = run.has_step = run.has_test = run.is_text = true;
   run.utilization = 0.5;
   std::istringstream text(exposition_text(board, &run));

@@ -21,27 +21,27 @@ class MetricsTest : public test::FolderTest {
   static StepMetrics at_step(std::int64_t step) {
     StepMetrics m;
     m.step = step;
+    m.phases.resize(1);
     return m;
   }
 };
 
 TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
-  StepMetrics m;
-  m.step = 3;
+  StepMetrics m = at_step(3);
   m.epoch = 0.25;
   m.time_s = 1.5e9;
-  m.loss = 1.5;
-  m.parts = {{"reconstruction", 1.25}, {"kl", 0.25}};
-  m.lr = 1e-3;
-  m.scale = 65536;
-  m.grad_norm = 2.5;
+  m.phases[0].loss = 1.5;
+  m.phases[0].parts = {{"reconstruction", 1.25}, {"kl", 0.25}};
+  m.phases[0].lr = 1e-3;
+  m.phases[0].scale = 65536;
+  m.phases[0].grad_norm = 2.5;
   m.samples_per_s = 1000;
   m.seconds[static_cast<std::size_t>(memory::Stage::backward)] = 0.5;
   m.rank_seconds.resize(2);
   m.rank_seconds[1][static_cast<std::size_t>(memory::Stage::backward)] = 0.75000004;
   m.straggler = Straggler{1, memory::Stage::backward, 0.25, 1.0};
-  m.reduction_s = 0.5;
-  m.reduction_waited_s = 0.125;
+  m.phases[0].reduction_s = 0.5;
+  m.phases[0].reduction_waited_s = 0.125;
   m.tokens_per_s = 64000;
   m.mfu = 0.5;
   m.peak_bytes = 1 << 20;
@@ -78,8 +78,8 @@ TEST_F(MetricsTest, LossesComeBackToTheBit) {
   {
     Metrics metrics(folder_, 0);
     for (const double loss : losses) {
-      StepMetrics m;
-      m.loss = loss;
+      StepMetrics m = at_step(0);
+      m.phases[0].loss = loss;
       metrics.write(m);
     }
   }
@@ -89,10 +89,10 @@ TEST_F(MetricsTest, LossesComeBackToTheBit) {
 }
 
 TEST_F(MetricsTest, ASkippedStepNamesItsParameter) {
-  StepMetrics m;
-  m.skipped = true;
-  m.overflowed = "decoder.out.weight";
-  m.grad_norm = std::numeric_limits<double>::infinity();
+  StepMetrics m = at_step(0);
+  m.phases[0].skipped_runs = 1;
+  m.phases[0].overflowed = "decoder.out.weight";
+  m.phases[0].grad_norm = std::numeric_limits<double>::infinity();
   Metrics(folder_, 0).write(m);
   EXPECT_EQ(lines()[0]["overflowed"], "decoder.out.weight");
   EXPECT_EQ(lines()[0]["skipped"], true);
@@ -120,6 +120,28 @@ TEST_F(MetricsTest, ARunThatGoesOnWritesEachStepOnce) {
           {"step", 3},
           {"eval", {{"loss", 2.5}}},
           {"steps", {{"count", 2}, {"p50_s", 0.5}, {"p95_s", 0.75}, {"share", nlohmann::json::object()}}}}));
+}
+
+TEST_F(MetricsTest, EachOfSeveralPhasesHasAnObject) {
+  StepMetrics m = at_step(0);
+  m.phases.resize(2);
+  m.phases[0].phase = "discriminator";
+  m.phases[0].loss = 0.5;
+  m.phases[0].runs = 2;
+  m.phases[1].phase = "generator";
+  m.phases[1].loss = 0.25;
+  m.phases[1].runs = m.phases[1].skipped_runs = 1;
+  m.phases[1].overflowed = "generator.weight";
+  Metrics(folder_, 0).write(m);
+  const nlohmann::json line = lines()[0];
+  EXPECT_EQ(line.at("loss"), 0.5);
+  EXPECT_EQ(line.at("skipped"), true);
+  EXPECT_EQ(line.at("overflowed"), "generator.weight");
+  EXPECT_EQ(line.at("phases").at("discriminator").at("runs"), 2);
+  EXPECT_EQ(line.at("phases").at("discriminator").at("skipped_runs"), 0);
+  EXPECT_FALSE(line.at("phases").at("discriminator").contains("overflowed"));
+  EXPECT_EQ(line.at("phases").at("generator").at("loss"), 0.25);
+  EXPECT_EQ(line.at("phases").at("generator").at("skipped_runs"), 1);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,12 +19,28 @@ struct Loss {
   std::vector<std::pair<std::string, at::Tensor>> parts;
 };
 
-// A part of a training task with its own parameters and loss. A VAE has one, a GAN two.
+// The data of one run of a phase.
+enum class Draw {
+  fresh,  // the next global batch of the stream
+  shared  // the global batch of the run before it in the same step
+};
+
+// How a step uses a phase. Constant over the run.
+struct PhasePlan {
+  std::string trainee;       // whose parameters it trains; empty: the model has one trainee
+  std::int64_t repeats = 1;  // runs in a step, each with its own decision and update
+  Draw draw = Draw::fresh;
+  // A parameter of the trainee may get no gradient. Where this is false, that is an error.
+  bool may_leave_untouched = false;
+};
+
+// A part of a training step with its own loss. A VAE has one, a GAN two. Phases run one after the other.
 class Phase {
  public:
   virtual ~Phase() = default;
   [[nodiscard]] virtual const std::string& name() const = 0;
-  virtual std::vector<Unit*> units() = 0;
+  [[nodiscard]] virtual PhasePlan plan() const { return {}; }
+  virtual std::vector<Unit*> units() = 0;  // whose parameters it trains; all others are constants to it
   virtual Loss forward(const Batch& batch, UnitRunner& runner) = 0;
 };
 

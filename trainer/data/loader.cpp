@@ -70,7 +70,7 @@ struct Loader::Impl {
         spec(dataset->spec()),
         samples(dataset->size()),
         sampler(samples, p.seed, p.shuffle),
-        pool(SlotPool::make(p.prefetch + 1, spec, count, p.pinned, "prefetch")),
+        pool(SlotPool::make(p.prefetch + p.held, spec, count, p.pinned, "prefetch")),
         thread([this, first_step] { run(first_step); }) {}
 
   ~Impl() {
@@ -82,8 +82,11 @@ struct Loader::Impl {
   void run(std::int64_t first_step) {
     try {
       for (std::int64_t step = first_step; !stop; ++step) {
-        for (std::int64_t micro = 0; micro < plan.micro_batches; ++micro) {
-          if (!read(step, micro)) return;
+        for (std::int64_t draw = step * plan.draws_per_step; draw < (step + 1) * plan.draws_per_step;
+             ++draw) {
+          for (std::int64_t micro = 0; micro < plan.micro_batches; ++micro) {
+            if (!read(step, draw, micro)) return;
+          }
         }
       }
     } catch (...) {
@@ -94,10 +97,10 @@ struct Loader::Impl {
   }
 
   // False once the loader is being destroyed.
-  bool read(std::int64_t step, std::int64_t micro) {
+  bool read(std::int64_t step, std::int64_t draw, std::int64_t micro) {
     const auto slot = pool->acquire();
     if (!slot) return false;
-    const std::int64_t position = step * plan.global_batch + (micro * plan.ranks + plan.rank) * count;
+    const std::int64_t position = draw * plan.global_batch + (micro * plan.ranks + plan.rank) * count;
     const auto ids = pool->ids(*slot);
     for (std::int64_t i = 0; i < count; ++i)
       ids[static_cast<std::size_t>(i)] = sampler.sample_at(position + i);
@@ -115,7 +118,7 @@ struct Loader::Impl {
         throw Error(ExitCode::internal,
                     fmt::format("next() was called while all {} batches of the loader are held; "
                                 "drop one first",
-                                plan.prefetch + 1));
+                                plan.prefetch + plan.held));
       }
       const auto start = std::chrono::steady_clock::now();
       arrived.wait(lock, [this] { return !ready.empty() || failure; });

@@ -8,26 +8,28 @@
 
 namespace ebb::data {
 
-// Which part of the stream a rank reads. Step s is stream[s*G, (s+1)*G) on any number of ranks. Each of its M
-// micro-batches is G/M consecutive samples of that. Rank r of R takes the r-th R-th of every micro-batch. So
-// the samples are a pure function of (seed, step, rank, ranks): ranks exchange no message, none ends before
-// another, and a resumed run starts at another step.
+// Which part of the stream a rank reads. Draw d is stream[d*G, (d+1)*G) on any number of ranks, and step s
+// takes the draws [s*D, (s+1)*D). Each of a draw's M micro-batches is G/M consecutive samples of it. Rank r
+// of R takes the r-th R-th of every micro-batch. So the samples are a pure function of (seed, step, rank,
+// ranks): ranks exchange no message, none ends before another, and a resumed run starts at another step.
 struct LoaderPlan {
   std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
   std::int64_t micro_batches = 1;  // M
   int rank = 0, ranks = 1;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::int64_t prefetch = 4;  // micro-batches read ahead
-  bool pinned = false;        // slots are page-locked, for copies to a GPU
+  std::int64_t draws_per_step = 1;  // global batches that a step takes, one after another in the stream
+  std::int64_t prefetch = 4;        // micro-batches read ahead
+  std::int64_t held = 1;            // micro-batches that the caller of next() holds at once
+  bool pinned = false;              // slots are page-locked, for copies to a GPU
 
   // Samples of one rank's micro-batch. Error(usage) for an impossible plan, with its figures and the nearest
   // possible ones.
   [[nodiscard]] std::int64_t rank_micro_batch() const;
 };
 
-// This rank's micro-batches, read ahead by a background thread. Memory: prefetch + 1 slots of one micro-batch
-// each (the caller holds one), class data, owner "prefetch". The constructor allocates all of it, and it
+// This rank's micro-batches, read ahead by a background thread. Memory: prefetch + held slots of one
+// micro-batch each, class data, owner "prefetch". The constructor allocates all of it, and it
 // stays constant. One thread calls next(). Any thread may drop a batch, also after the loader is gone.
 class Loader {
  public:
@@ -41,7 +43,8 @@ class Loader {
   // The next micro-batch, on the CPU. Its tensors view a slot, which is free again when the last of them is
   // gone. `position` is the place of its first sample in the stream; the others follow without a gap. An
   // error of the background thread is thrown in place of its batch, and again at every later call.
-  // Error(internal) when the caller holds all prefetch + 1 batches, since the next one could never be read.
+  // Error(internal) when the caller holds all prefetch + held batches, since the next one could never be
+  // read.
   [[nodiscard]] core::Batch next();
 
   [[nodiscard]] std::int64_t samples() const;  // of the dataset

@@ -15,7 +15,7 @@
 #include "doctor/outcomes.h"
 #include "doctor/requirements.h"
 #include "doctor/try_on_ranks.h"
-#include "train/session.h"
+#include "train/training_data.h"
 
 namespace ebb::doctor {
 namespace {
@@ -48,7 +48,7 @@ std::vector<Check> check_run(const comm::World& world, const train::Config& conf
                              const std::vector<RankFacts>& ranks) {
   const double timeout_s = config.parallel.timeout_s;
   const std::vector<Outcome> opened = try_on_ranks(world, timeout_s, [&] {
-    train::check_inputs(config, world);
+    (void)train::open_splits(config, world);
     return std::string();
   });
   std::vector<Check> checks = {

@@ -21,8 +21,9 @@
 #include "doctor/try_on_ranks.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "train/environment.h"
 #include "train/needs.h"
-#include "train/session.h"
+#include "train/training_data.h"
 
 namespace ebb::doctor {
 namespace {
@@ -136,7 +137,7 @@ void Preflight::folder() {
 
 void Preflight::data() {
   const std::vector<Outcome> outcomes = on_all([&] {
-    train::check_inputs(config_, world_);
+    (void)train::open_splits(config_, world_);
     return std::string();
   });
   Check check =

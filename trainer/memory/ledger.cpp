@@ -29,6 +29,7 @@ void raise(Sums& peak, const Sums& live) {
 
 // One place's account. Everything in it is guarded by its mutex.
 struct Account {
+  static constexpr std::size_t kNoPhase = static_cast<std::size_t>(-1);
   struct Cell {
     std::int64_t bytes = 0, blocks = 0;
     Class cls = Class::activations;
@@ -40,6 +41,8 @@ struct Account {
   Stage stage = Stage::setup;
   Sums live{}, run_peak{};
   std::array<Sums, kStages> peaks{};
+  std::vector<PhasePeak> phases;
+  std::size_t phase = kNoPhase;  // the one that runs
   std::int64_t total = 0, peak_total = 0, run_peak_total = 0, recorded = 0;
 
   void record(std::uintptr_t block, std::int64_t bytes, std::uint32_t owner) {
@@ -55,6 +58,7 @@ struct Account {
     total += bytes;
     std::int64_t& peak = peaks[index(stage)][c];
     peak = std::max(peak, live[c]);
+    if (phase != kNoPhase) phases[phase].peak[c] = std::max(phases[phase].peak[c], live[c]);
     run_peak[c] = std::max(run_peak[c], live[c]);
     peak_total = std::max(peak_total, total);
     run_peak_total = std::max(run_peak_total, total);
@@ -74,8 +78,21 @@ struct Account {
     raise(peaks[index(stage)], live);
   }
 
+  void enter_phase(std::string_view name) {
+    const std::lock_guard lock(mutex);
+    phase = kNoPhase;
+    if (name.empty()) return;
+    const auto found =
+        std::find_if(phases.begin(), phases.end(), [&](const PhasePeak& p) { return p.phase == name; });
+    phase = static_cast<std::size_t>(found - phases.begin());
+    if (found == phases.end()) phases.push_back({std::string(name), {}});
+    raise(phases[phase].peak, live);
+  }
+
   void reset_peaks() {
     const std::lock_guard lock(mutex);
+    phases.clear();
+    phase = kNoPhase;
     peaks = {};
     peaks[index(stage)] = live;
     peak_total = total;
@@ -131,6 +148,14 @@ std::int64_t Ledger::forget(const void* block, Place place) {
 void Ledger::enter(Stage stage) {
   impl_->stage.store(stage);
   for (Account& account : impl_->accounts) account.enter(stage);
+}
+
+void Ledger::enter_phase(std::string_view name) {
+  for (Account& account : impl_->accounts) account.enter_phase(name);
+}
+
+std::vector<PhasePeak> Ledger::phase_peaks(Place place) const {
+  return impl_->read(place, [](const Account& a) { return a.phases; });
 }
 
 Stage Ledger::stage() const {

@@ -26,6 +26,11 @@ struct OwnerBytes {
   std::int64_t blocks;
 };
 
+struct PhasePeak {
+  std::string phase;
+  Sums peak;
+};
+
 // The account of every byte handed out on this rank, host and device apart: by class, by owner, live and peak
 // by stage. Bytes are those asked for (not those reserved). All members are safe to call from any thread.
 // record/forget are called by the allocators and by Buffer under a lock of the ledger's own; they allocate
@@ -48,9 +53,14 @@ class Ledger {
 
   void enter(Stage stage);  // process-wide; peaks are kept for each stage
   [[nodiscard]] Stage stage() const;
+  // The phase of the training step that runs from here on, by its name; empty: none. Process-wide. Peaks are
+  // kept for each phase entered since reset_peaks().
+  void enter_phase(std::string_view name);
   [[nodiscard]] Sums live(Place place) const;
   // Largest live bytes of each class seen in the stage since reset; 0 for a stage not entered since.
   [[nodiscard]] Sums peak(Place place, Stage stage) const;
+  // Largest live bytes of each class within each phase since reset, in the order of their first entry.
+  [[nodiscard]] std::vector<PhasePeak> phase_peaks(Place place) const;
   [[nodiscard]] std::int64_t live_total(Place place) const;
   [[nodiscard]] std::int64_t peak_total(
       Place place) const;  // largest sum over classes since reset (not the sum of the peaks)

@@ -1,5 +1,7 @@
 #include "models/model.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace ebb::models {
@@ -26,9 +28,13 @@ core::State Model::state() {
 
 std::vector<core::Parameter> all_parameters(Model& model) {
   std::vector<core::Parameter> all;
+  std::vector<core::Unit*> seen;
   for (core::Phase* phase : model.phases())
-    for (core::Unit* unit : phase->units())
+    for (core::Unit* unit : phase->units()) {
+      if (std::find(seen.begin(), seen.end(), unit) != seen.end()) continue;
+      seen.push_back(unit);
       all.insert(all.end(), unit->parameters.begin(), unit->parameters.end());
+    }
   return all;
 }
 

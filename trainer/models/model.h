@@ -53,7 +53,7 @@ class Model : public core::Stateful {
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 
-// The parameters of all units of all phases, in their order.
+// The parameters of all units of all phases, in their order, each unit once.
 std::vector<core::Parameter> all_parameters(Model& model);
 // Elements of all parameters of a model.
 std::int64_t parameter_count(Model& model);

@@ -10,21 +10,22 @@
 
 namespace ebb::optim {
 
-Optimizer::Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters)
+Optimizer::Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters,
+                     const std::string& owner)
     : config_(config), parameters_(std::move(parameters)) {
   for (const core::Parameter& p : parameters_) {
     const at::TensorOptions options = at::TensorOptions().device(p.tensor.device());
     const std::int64_t n = p.tensor.numel();
     const bool split = p.tensor.scalar_type() != at::kFloat;
     {
-      const memory::Tag tag(memory::Class::optimizer, "optimizer.residual");
+      const memory::Tag tag(memory::Class::optimizer, owner + ".residual");
       low_.push_back(split ? at::zeros({n}, options.dtype(at::kShort)) : at::Tensor());
     }
     {
-      const memory::Tag tag(memory::Class::optimizer, "optimizer.m");
+      const memory::Tag tag(memory::Class::optimizer, owner + ".m");
       m_.push_back(at::zeros({n}, options.dtype(at::kFloat)));
     }
-    const memory::Tag tag(memory::Class::optimizer, "optimizer.v");
+    const memory::Tag tag(memory::Class::optimizer, owner + ".v");
     v_.push_back(at::zeros({n}, options.dtype(at::kFloat)));
   }
 }

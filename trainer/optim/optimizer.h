@@ -28,7 +28,9 @@ struct GradientScale {
 // stays.
 class Optimizer final : public core::Stateful {
  public:
-  Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters);
+  // `owner`: the first part of its owner tags in the ledger, "optimizer" for "optimizer.m".
+  Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters,
+            const std::string& owner = "optimizer");
   // Starts from fp32 initial values: weight and residual become their halves. `masters` in the order of the
   // parameters.
   void set_master(std::size_t parameter, const at::Tensor& master);

@@ -32,8 +32,11 @@ struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
 };
 
 GradientReducer::GradientReducer(std::vector<core::Parameter> parameters, comm::Communicator& communicator,
-                                 std::int64_t bucket_bytes, std::int64_t micro_batches)
-    : parameters_(std::move(parameters)), communicator_(communicator), accumulate_(micro_batches > 1) {
+                                 std::int64_t bucket_bytes, std::int64_t micro_batches, std::string owner)
+    : parameters_(std::move(parameters)),
+      communicator_(communicator),
+      owner_(std::move(owner)),
+      accumulate_(micro_batches > 1) {
   for (const core::Parameter& parameter : parameters_) accumulate_ = accumulate_ || parameter.arrivals != 1;
   place_.resize(parameters_.size());
   for (std::size_t i = parameters_.size(); i-- > 0;) {
@@ -91,7 +94,7 @@ void GradientReducer::take(std::size_t parameter) {
 }
 
 void GradientReducer::allocate(Bucket& bucket) {
-  const memory::Tag tag(memory::Class::gradients, "bucket");
+  const memory::Tag tag(memory::Class::gradients, owner_);
   const at::TensorOptions options = parameters_[bucket.parameters.front()].tensor.options();
   bucket.flat =
       at::empty({bucket.numel}, (accumulate_ ? options.dtype(at::kFloat) : options).requires_grad(false));

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -22,8 +23,9 @@ namespace ebb::parallel {
 //  5. Gradients of one parameter that arrive one after another are summed.
 class GradientReducer {
  public:
+  // `owner`: the owner tag of its buckets in the ledger.
   GradientReducer(std::vector<core::Parameter> parameters, comm::Communicator& communicator,
-                  std::int64_t bucket_bytes, std::int64_t micro_batches);
+                  std::int64_t bucket_bytes, std::int64_t micro_batches, std::string owner = "bucket");
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
@@ -59,6 +61,7 @@ class GradientReducer {
 
   std::vector<core::Parameter> parameters_;
   comm::Communicator& communicator_;
+  std::string owner_;
   bool accumulate_;  // sums are in fp32
   Backward backward_;
   std::size_t next_to_start_ = 0;

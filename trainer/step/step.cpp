@@ -1,17 +1,50 @@
 #include "step/step.h"
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+
 namespace ebb::step {
 
 using memory::Stage;
 
+std::int64_t draws_per_step(const std::vector<core::Phase*>& phases) {
+  std::int64_t draws = 0;
+  for (core::Phase* phase : phases) {
+    const core::PhasePlan plan = phase->plan();
+    if (plan.draw == core::Draw::fresh) draws += plan.repeats;
+    if (draws == 0)
+      throw Error(
+          ExitCode::internal,
+          fmt::format("phase {} shares a draw of data, and no phase before it takes one", phase->name()));
+  }
+  return draws;
+}
+
+bool shares_draws(const std::vector<core::Phase*>& phases) {
+  return std::any_of(phases.begin(), phases.end(),
+                     [](core::Phase* phase) { return phase->plan().draw == core::Draw::shared; });
+}
+
 Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control,
            core::UnitRunner& runner, memory::Ledger& ledger, memory::LeakGate& gate)
-    : phases_(std::move(phases)),
+    : names_phases_(phases.size() > 1),
       sources_(std::move(sources)),
       control_(control),
       runner_(runner),
       ledger_(ledger),
-      gate_(gate) {}
+      gate_(gate) {
+  for (const BoundPhase& bound : phases) {
+    const core::PhasePlan plan = bound.phase.plan();
+    for (std::int64_t repeat = 0; repeat < plan.repeats; ++repeat) {
+      const bool shares = plan.draw == core::Draw::shared;
+      if (shares && !runs_.empty()) runs_.back().keeps = true;
+      runs_.push_back({bound, plan, shares, false});
+    }
+    if (std::find(trainees_.begin(), trainees_.end(), &bound.trainee) == trainees_.end())
+      trainees_.push_back(&bound.trainee);
+  }
+}
 
 StepReport Step::run(std::int64_t step) {
   StepReport report;
@@ -21,52 +54,69 @@ StepReport Step::run(std::int64_t step) {
   if (ended != std::chrono::steady_clock::time_point())
     between_s_ = std::chrono::duration<double>(since_ - ended).count();
   ledger_.reset_peaks();
-  for (BoundPhase& bound : phases_) run_phase(bound, report);
+  for (const Run& one : runs_) {
+    if (names_phases_) ledger_.enter_phase(one.bound.phase.name());
+    run_phase(one, report);
+  }
+  if (names_phases_) ledger_.enter_phase("");
   enter(Stage::setup, report);
-  // Of the last phase alone: those before it are in `seconds` when the last one tells.
+  // Of the last run alone: the updates before it are in `seconds` when the last one reports.
   last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)] - updates_before_last_s_;
   report.leak = gate_.check(step).value_or("");
   return report;
 }
 
-void Step::run_phase(BoundPhase& bound, StepReport& report) {
+void Step::run_phase(const Run& run, StepReport& report) {
+  core::Phase& phase = run.bound.phase;
+  Trainee& trainee = run.bound.trainee;
+  const OthersFrozen frozen(trainees_, trainee);
   PhaseReport& outcome = report.phases.emplace_back();
-  outcome.phase = bound.phase.name();
-  outcome.learning_rate = sources_.learning_rate(report.step);
+  outcome.phase = phase.name();
+  outcome.learning_rate = trainee.learning_rate(report.step);
   LossSums losses;
   for (std::int64_t micro = 0; micro < sources_.micro_batches; ++micro) {
     enter(Stage::load, report);
-    const core::Batch batch = sources_.next_batch();
+    const core::Batch batch = take_batch(run, micro);
     enter(Stage::forward, report);
-    const core::Loss loss = bound.phase.forward(batch, runner_);
+    const core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
     enter(Stage::backward, report);
     const memory::Tag tag(memory::Class::activations, "backward");
-    bound.reducer.expect({.last = micro + 1 == sources_.micro_batches});
-    (loss.loss * bound.scaler.scale()).backward();
+    trainee.reducer().expect({micro + 1 == sources_.micro_batches, run.plan.may_leave_untouched});
+    (loss.loss * trainee.scaler().scale()).backward();
   }
   enter(Stage::reduce, report);
-  const std::vector<at::Tensor> gradients = bound.reducer.finish();
-  outcome.reduction_s = bound.reducer.time().under_way_s;
-  outcome.reduction_waited_s = bound.reducer.time().waited_s;
+  const std::vector<at::Tensor> gradients = trainee.reducer().finish();
+  outcome.reduction_s = trainee.reducer().time().under_way_s;
+  outcome.reduction_waited_s = trainee.reducer().time().waited_s;
   updates_before_last_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
-  const Decision decision =
-      control_.decide({losses, gradients, bound.parameters, told(report)}, bound.scaler, outcome);
+  const Decision decision = control_.decide(
+      {losses, gradients, trainee.parameters(), seconds_to_report(report)}, trainee.scaler(), outcome);
   report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
   if (decision.accepted)
-    bound.optimizer.step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
+    trainee.optimizer().step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
+}
+
+// A kept micro-batch stays as its source stores it, and goes to the device anew for each run that uses it.
+core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
+  const auto index = static_cast<std::size_t>(micro);
+  const core::Batch stored = run.shares ? kept_.at(index) : sources_.next_batch();
+  if (!run.keeps && run.shares) kept_[index] = {};
+  if (!run.keeps && micro + 1 == sources_.micro_batches) kept_.clear();
+  if (run.keeps && !run.shares) kept_.push_back(stored);
+  return sources_.to_device(stored);
 }
 
 // This rank's times for the others. What came after the last step's message (its update, then saving, logs
-// and whatever else was done until this step) can only be told now. The wait for them in `reduce` goes on
-// until they have answered.
-memory::StageSeconds Step::told(const StepReport& report) const {
+// and all else until this step) is reported now. The wait for the others in `reduce` goes on until they
+// answer.
+memory::StageSeconds Step::seconds_to_report(const StepReport& report) const {
   memory::StageSeconds seconds = report.seconds;
   const auto add = [&](Stage stage, double s) { seconds[static_cast<std::size_t>(stage)] += s; };
   add(Stage::reduce, std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count());
-  if (report.phases.size() == phases_.size()) {
+  if (report.phases.size() == runs_.size()) {
     add(Stage::update, last_update_s_);
     add(Stage::setup, between_s_);
   }

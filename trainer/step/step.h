@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,45 +10,49 @@
 #include "core/phase.h"
 #include "memory/leak_gate.h"
 #include "memory/ledger.h"
-#include "numerics/loss_scaler.h"
-#include "optim/optimizer.h"
-#include "parallel/gradient_reducer.h"
 #include "step/step_control.h"
+#include "step/trainee.h"
 
 namespace ebb::step {
 
-// A phase with what trains it. Owned by the caller.
+// A phase with the trainee that it trains. Owned by the caller.
 struct BoundPhase {
   core::Phase& phase;
-  std::vector<core::Parameter> parameters;
-  optim::Optimizer& optimizer;
-  numerics::LossScaler& scaler;
-  parallel::GradientReducer& reducer;
+  Trainee& trainee;
 };
+
+// Global batches that one step of the phases takes. Error(internal): the first one shares a draw, and there
+// is none before it.
+std::int64_t draws_per_step(const std::vector<core::Phase*>& phases);
+// Whether some run of a phase takes the draw of the run before it, so that its micro-batches have to be kept.
+bool shares_draws(const std::vector<core::Phase*>& phases);
 
 struct StepReport {
   std::int64_t step = 0;
-  std::vector<PhaseReport> phases;
-  memory::StageSeconds seconds{};  // of this rank
-  // Each rank's, as told in the step's message: what comes after it is the step before's (the update, and in
-  // `setup` what was done between the steps).
+  std::vector<PhaseReport> phases;  // one for each run of a phase, in order
+  memory::StageSeconds seconds{};   // of this rank
+  // Each rank's, from the step's last message. What comes after that message is the step before's: the last
+  // update, and in `setup` what was done between the steps.
   std::vector<memory::StageSeconds> rank_seconds;
   bool stop = false;                  // agreed: end after this step
   std::string leak;                   // what stayed, where the policy is to warn; else empty
-  [[nodiscard]] bool taken() const {  // no phase was skipped
+  [[nodiscard]] bool taken() const {  // no run of a phase was skipped
     return std::none_of(phases.begin(), phases.end(), [](const PhaseReport& p) { return p.skipped; });
   }
 };
 
-// Where the parts of a step come from.
+// Where the data of a step comes from.
 struct StepSources {
-  std::function<core::Batch()> next_batch;  // this rank's next micro-batch, on the run's device
-  std::function<double(std::int64_t step)> learning_rate;
+  // This rank's next micro-batch, in the memory that its source keeps it in.
+  std::function<core::Batch()> next_batch;
+  // The same batch with its tensors on the run's device.
+  std::function<core::Batch(const core::Batch&)> to_device;
   std::int64_t micro_batches = 1;
 };
 
-// One step: forward, backward, reduce, update for each phase. When it returns, everything that it made is
-// freed, and the leak gate has compared what is alive with the step before.
+// One step: forward, backward, reduce, decide and update for each run of each phase. A phase that is skipped
+// does not stop the later ones. When run() returns, everything that it made is freed, and the leak gate has
+// compared what is alive with the step before.
 class Step {
  public:
   Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,
@@ -57,18 +60,30 @@ class Step {
   StepReport run(std::int64_t step);
 
  private:
-  void run_phase(BoundPhase& bound, StepReport& report);
+  // One run of a phase: a phase that repeats has several in a step.
+  struct Run {
+    BoundPhase bound;
+    core::PhasePlan plan;
+    bool shares;  // takes the micro-batches that the run before it kept
+    bool keeps;   // leaves its micro-batches to the run after it
+  };
+  void run_phase(const Run& run, StepReport& report);
+  core::Batch take_batch(const Run& run, std::int64_t micro);
   void enter(memory::Stage stage, StepReport& report);
-  [[nodiscard]] memory::StageSeconds told(const StepReport& report) const;
+  [[nodiscard]] memory::StageSeconds seconds_to_report(const StepReport& report) const;
 
-  std::vector<BoundPhase> phases_;
+  std::vector<Run> runs_;  // of one step, in order
+  std::vector<Trainee*> trainees_;
+  bool names_phases_;  // the ledger keeps peaks by phase: there is more than one
   StepSources sources_;
   StepControl& control_;
   core::UnitRunner& runner_;
   memory::Ledger& ledger_;
   memory::LeakGate& gate_;
+  std::vector<core::Batch> kept_;  // a draw that the next run shares, by micro-batch; empty between steps
   std::chrono::steady_clock::time_point since_;
-  double last_update_s_ = 0, updates_before_last_s_ = 0, between_s_ = 0;  // see told()
+  // See seconds_to_report().
+  double last_update_s_ = 0, updates_before_last_s_ = 0, between_s_ = 0;
 };
 
 }  // namespace ebb::step

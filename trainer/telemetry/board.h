@@ -31,12 +31,22 @@ struct RankNumbers {
   void name_device(std::string_view gpu_uuid);
 };
 
+// The last step's, of one phase.
+struct PhaseNumbers {
+  std::string phase;
+  Number loss{0}, gradient_norm{0}, loss_scale{0}, learning_rate{0};
+};
+
 // What rank 0 tells of the whole run.
 struct RunNumbers {
+  explicit RunNumbers(const std::vector<std::string>& phase_names) : phases(phase_names.size()) {
+    for (std::size_t i = 0; i < phases.size(); ++i) phases[i].phase = phase_names[i];
+  }
   std::atomic<bool> begun{false};  // where it goes on from is known, so that no counter runs twice
   std::atomic<bool> has_step{false}, has_test{false};
   Number steps{0}, steps_target{0}, samples{0}, tokens{0};
-  Number loss{0}, test_loss{0}, gradient_norm{0}, loss_scale{0}, learning_rate{0};
+  Number test_loss{0};
+  std::vector<PhaseNumbers> phases;  // at least one; their number and names are constant
   Number overflows{0}, overflow_streak{0};
   Number checkpoint_time{0}, checkpoint_bytes{0}, checkpoint_seconds{0};
   Number utilization{0};  // model FLOPs utilisation; 0: not known

@@ -119,6 +119,12 @@ void add_ranks(const NodeBoard& board, Families& all) {
           board, [](const RankNumbers& rank) -> double { return rank.last_step; });
 }
 
+// A value for each phase, with its name as a label where there is more than one.
+void by_phase(MetricFamily& family, const RunNumbers& run, Number PhaseNumbers::* member) {
+  for (const PhaseNumbers& phase : run.phases)
+    Families::add(family, phase.*member, run.phases.size() > 1 ? Labels{{"phase", phase.phase}} : Labels{});
+}
+
 void add_run(const RunNumbers& run, Families& all) {
   const auto gauge = [&](const char* name, const char* help, double value) {
     Families::add(all.gauge(name, help), value);
@@ -133,10 +139,12 @@ void add_run(const RunNumbers& run, Families& all) {
     if (run.is_text) counter("ebb_tokens_total", "Tokens trained on", run.tokens);
   }
   if (run.has_step) {
-    gauge("ebb_loss", "Mean loss of the last step", run.loss);
-    gauge("ebb_gradient_norm", "Norm of the last step's gradients before clipping", run.gradient_norm);
-    gauge("ebb_loss_scale", "Loss scale of the last step", run.loss_scale);
-    gauge("ebb_learning_rate", "Learning rate of the last step", run.learning_rate);
+    by_phase(all.gauge("ebb_loss", "Mean loss of the last step"), run, &PhaseNumbers::loss);
+    by_phase(all.gauge("ebb_gradient_norm", "Norm of the last step's gradients before clipping"), run,
+             &PhaseNumbers::gradient_norm);
+    by_phase(all.gauge("ebb_loss_scale", "Loss scale of the last step"), run, &PhaseNumbers::loss_scale);
+    by_phase(all.gauge("ebb_learning_rate", "Learning rate of the last step"), run,
+             &PhaseNumbers::learning_rate);
   }
   if (run.has_test) gauge("ebb_test_loss", "Loss of the last evaluation", run.test_loss);
   counter("ebb_overflows_total", "Steps skipped because a gradient overflowed, since the process started",

@@ -25,17 +25,28 @@ Json by_class(const memory::Sums& sums) {
   return json;
 }
 
-// Peaks of the step by stage; classes and stages without bytes are left out.
+// Classes without bytes are left out.
+Json nonzero(const memory::Sums& peak) {
+  Json json = Json::object();
+  for (int c = 0; c < memory::kClasses; ++c)
+    if (peak[c] > 0) json[std::string(memory::kClassNames[c])] = peak[c];
+  return json;
+}
+
+// Peaks of the step by stage; stages without bytes are left out.
 Json by_stage(const memory::Ledger& ledger, Place place) {
   Json json = Json::object();
   for (int s = 0; s < memory::kStages; ++s) {
-    const memory::Sums peak = ledger.peak(place, static_cast<memory::Stage>(s));
-    Json stage = Json::object();
-    for (int c = 0; c < memory::kClasses; ++c)
-      if (peak[c] > 0) stage[std::string(memory::kClassNames[c])] = peak[c];
+    Json stage = nonzero(ledger.peak(place, static_cast<memory::Stage>(s)));
     if (!stage.empty()) json[std::string(memory::kStageNames[s])] = std::move(stage);
   }
   return json;
+}
+
+// Peaks of the step by phase, where it has more than one.
+void add_phases(Json& json, const memory::Ledger& ledger, Place place) {
+  for (const memory::PhasePeak& phase : ledger.phase_peaks(place))
+    json["phases"][phase.phase] = nonzero(phase.peak);
 }
 
 Json known(std::int64_t bytes) {
@@ -100,6 +111,8 @@ std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
                       {"total", outside.device_total},
                       {"reserved", known(outside.device_reserved)},
                       {"largest_free_block", known(outside.largest_free_block)}};
+  add_phases(line, ledger, Place::host);
+  if (outside.device_total >= 0) add_phases(line["device"], ledger, Place::device);
   return line.dump();
 }
 

@@ -45,24 +45,58 @@ Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
   return json;
 }
 
+Json phase_object(const PhaseMetrics& phase) {
+  Json json = {{"loss", phase.loss},
+               {"parts", object(phase.parts)},
+               {"lr", phase.lr},
+               {"scale", phase.scale},
+               {"grad_norm", phase.grad_norm},
+               {"runs", phase.runs},
+               {"skipped_runs", phase.skipped_runs}};
+  if (!phase.overflowed.empty()) json["overflowed"] = phase.overflowed;
+  return json;
+}
+
+// What is one figure of the step: skipped runs, the first overflow, the time of all reductions.
+PhaseMetrics together(const std::vector<PhaseMetrics>& phases) {
+  PhaseMetrics all;
+  for (const PhaseMetrics& phase : phases) {
+    all.skipped_runs += phase.skipped_runs;
+    if (all.overflowed.empty()) all.overflowed = phase.overflowed;
+    all.reduction_s += phase.reduction_s;
+    all.reduction_waited_s += phase.reduction_waited_s;
+  }
+  return all;
+}
+
 }  // namespace
 
 Metrics::Metrics(const std::filesystem::path& run_folder, std::int64_t first_step)
     : file_(trimmed(run_folder / "metrics.jsonl", first_step)) {}
 
 void Metrics::write(const StepMetrics& m) {
-  Json json = {{"step", m.step},   {"epoch", m.epoch},         {"time_s", m.time_s},
-               {"loss", m.loss},   {"parts", object(m.parts)}, {"lr", m.lr},
-               {"scale", m.scale}, {"skipped", m.skipped},     {"grad_norm", m.grad_norm}};
-  if (!m.overflowed.empty()) json["overflowed"] = m.overflowed;
+  const PhaseMetrics& first = m.phases.front();
+  const PhaseMetrics all = together(m.phases);
+  Json json = {{"step", m.step},
+               {"epoch", m.epoch},
+               {"time_s", m.time_s},
+               {"loss", first.loss},
+               {"parts", object(first.parts)},
+               {"lr", first.lr},
+               {"scale", first.scale},
+               {"skipped", all.skipped_runs > 0},
+               {"grad_norm", first.grad_norm}};
+  if (!all.overflowed.empty()) json["overflowed"] = all.overflowed;
+  if (m.phases.size() > 1)
+    for (const PhaseMetrics& phase : m.phases) json["phases"][phase.phase] = phase_object(phase);
   json["samples_per_s"] = m.samples_per_s;
   if (m.tokens_per_s > 0) json["tokens_per_s"] = m.tokens_per_s;
   if (m.mfu > 0) json["mfu"] = m.mfu;
   json["seconds"] = by_stage(m.seconds);
   if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);
-  if (m.reduction_s > 0)
-    json["reduction"] = {{"s", m.reduction_s},
-                         {"hidden", std::clamp(1 - m.reduction_waited_s / m.reduction_s, 0.0, 1.0)}};
+  if (all.reduction_s > 0)
+    json["reduction"] = {{"s", all.reduction_s},
+                         {"hidden", std::clamp(1 - all.reduction_waited_s / all.reduction_s, 0.0, 1.0)}};
   if (m.straggler)
     json["straggler"] = {{"rank", m.straggler->rank},
                          {"stage", memory::name(m.straggler->stage)},

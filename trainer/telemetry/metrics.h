@@ -15,18 +15,28 @@ namespace ebb::telemetry {
 
 using NamedValues = std::vector<std::pair<std::string, double>>;
 
-// What one step tells. Losses are means over the global batch.
+// What a phase did in a step. Where it ran more than once, losses, rates and norms are its last run's.
+struct PhaseMetrics {
+  std::string phase;
+  double loss = 0;    // mean over the global batch
+  NamedValues parts;  // of the loss
+  double lr = 0;
+  double scale = 1;      // the loss scale
+  double grad_norm = 0;  // before clipping
+  std::int64_t runs = 0, skipped_runs = 0;
+  std::string overflowed;  // a parameter whose gradient was not finite; left out when empty
+  // How long rank 0's gradients were being reduced, and how much of that the step waited for.
+  double reduction_s = 0, reduction_waited_s = 0;
+};
+
+// What one step tells.
 struct StepMetrics {
   std::int64_t step = 0;  // from 0
   double epoch = 0;       // passes over the training split so far, with fraction
   double time_s = 0;      // since 1970
-  double loss = 0;
-  NamedValues parts;  // of the loss
-  double lr = 0;
-  double scale = 1;  // loss scale that the step ran with
-  bool skipped = false;
-  std::string overflowed;  // first parameter whose gradient was not finite; left out when empty
-  double grad_norm = 0;    // before clipping
+  // At least one. The first one's losses, rates and norm are the line's own; where there are more, each has
+  // an object too.
+  std::vector<PhaseMetrics> phases;
   double samples_per_s = 0;
   double tokens_per_s = 0;         // left out when 0: samples are no windows of tokens
   double mfu = 0;                  // model FLOPs utilisation; left out when 0: not known
@@ -34,10 +44,7 @@ struct StepMetrics {
   // Of each rank, as step::StepReport has it; left out when there is one rank.
   std::vector<memory::StageSeconds> rank_seconds;
   std::optional<Straggler> straggler;  // left out when there is none
-  // How long rank 0's gradients were being reduced, and how much of that the step waited for; left out when
-  // 0.
-  double reduction_s = 0, reduction_waited_s = 0;
-  std::int64_t peak_bytes = 0;  // the most that rank 0 held at once in the step
+  std::int64_t peak_bytes = 0;         // the most that rank 0 held at once in the step
 };
 
 // RUN/metrics.jsonl, written by rank 0 as the run goes: a line a step and a line an evaluation. Numbers have

@@ -1,6 +1,7 @@
 #include "train/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -63,6 +64,7 @@ void Config::describe(config::Section& s) {
   s.section("data", data, "The dataset.");
   s.section("precision", precision, "Number formats.");
   s.section("optimizer", optimizer, "The update of the weights.");
+  describe_trainees(s);
   s.section("parallel", parallel, "The cooperation of ranks.");
   s.section("memory", memory, "Accounting and limits of memory.");
   s.section("checkpoint", checkpoint, "Saving and resuming.");
@@ -91,6 +93,30 @@ void Config::describe(config::Section& s) {
   });
 }
 
+// A section for each trainee of the families that have several, where such a family is chosen.
+void Config::describe_trainees(config::Section& s) {
+  std::map<std::string, std::vector<std::string>> families_of;
+  for (const models::Family& family : model.families()) {
+    if (family.trainees.size() < 2) continue;
+    for (const std::string& trainee : family.trainees) families_of[trainee].push_back(family.name);
+  }
+  for (const auto& [trainee, names] : families_of) {
+    s.only_where(
+        fmt::format("model.kind is {}", fmt::join(names, " or ")),
+        [this, names] { return std::ranges::find(names, model.family().name) != names.end(); },
+        [&](config::Section& keys) {
+          config::Section& own = keys.child(trainee, fmt::format("Training of the {}.", trainee));
+          own.section("optimizer", trainees[trainee],
+                      "Keys that differ from those of the section optimizer, their default.");
+        });
+  }
+}
+
+const optim::OptimizerConfig& Config::optimizer_of(const std::string& trainee) const {
+  const auto own = trainees.find(trainee);
+  return own == trainees.end() ? optimizer : own->second;
+}
+
 config::Section described(Config& config) {
   config::Section section;
   config.describe(section);
@@ -100,6 +126,11 @@ config::Section described(Config& config) {
 void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides) {
   config::Section section = described(config);
   config::load(file, overrides, section);
+  if (config.trainees.empty()) return;
+  // Described again with their default, the section optimizer as it was given.
+  for (auto& [trainee, optimizer] : config.trainees) optimizer = config.optimizer;
+  config::Section with_defaults = described(config);
+  config::load(file, overrides, with_defaults);
 }
 
 }  // namespace ebb::train

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,9 @@ struct Config {
   models::ModelConfig model;
   data::DataConfig data;
   numerics::PrecisionConfig precision;
-  optim::OptimizerConfig optimizer;
+  optim::OptimizerConfig optimizer;  // of every trainee without keys of its own
+  // Of the trainees of families that have several, by name: the section NAME.optimizer.
+  std::map<std::string, optim::OptimizerConfig> trainees;
   parallel::ParallelConfig parallel;
   memory::MemoryConfig memory;
   checkpoint::CheckpointConfig checkpoint;
@@ -49,7 +52,12 @@ struct Config {
   // `families` are what model.kind may name.
   explicit Config(const models::Families& families) : model(families) {}
   void describe(config::Section& s);
+  // Of a trainee of the chosen family; an empty name is that of its only one.
+  [[nodiscard]] const optim::OptimizerConfig& optimizer_of(const std::string& trainee) const;
   [[nodiscard]] models::RunFacts facts() const;  // what the rules and texts of a family may ask
+
+ private:
+  void describe_trainees(config::Section& s);
 };
 
 // Reads FILE and the overrides. Error(usage) says what is wrong where.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 #include "train/terminal.h"
 
@@ -18,93 +20,118 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// One for each phase: the values of its last run in the step, its skipped runs and its times together.
+std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report) {
+  std::vector<telemetry::PhaseMetrics> all;
+  for (const step::PhaseReport& run : report.phases) {
+    auto place = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.phase == run.phase; });
+    if (place == all.end()) {
+      all.emplace_back().phase = run.phase;
+      place = std::prev(all.end());
+    }
+    place->loss = run.loss;
+    place->parts = run.parts;
+    place->lr = run.learning_rate;
+    place->scale = run.scale;
+    place->grad_norm = run.gradient_norm;
+    ++place->runs;
+    if (run.skipped) ++place->skipped_runs;
+    if (!run.overflowed.empty()) place->overflowed = run.overflowed;
+    place->reduction_s += run.reduction_s;
+    place->reduction_waited_s += run.reduction_waited_s;
+  }
+  return all;
+}
+
 }  // namespace
 
 Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger,
-                 const memory::BlockCache& cache, std::int64_t first_step, std::int64_t samples,
-                 double mfu_per_sample)
-    : config_(config),
-      ledger_(ledger),
-      samples_(samples),
-      mfu_per_sample_(mfu_per_sample),
-      memory_log_(config.run.folder(), world.rank(), world.host(), ledger, &cache, config.memory.log_every,
-                  first_step),
-      last_step_(std::chrono::steady_clock::now()) {
-  std::vector<std::string> hosts = world.gather_to_all(world.host(), config.parallel.timeout_s);
-  if (world.rank() != 0) return;
-  watch_ = std::make_unique<telemetry::StragglerWatch>(std::move(hosts));
-  metrics_ = std::make_unique<telemetry::Metrics>(config.run.folder(), first_step);
-  progress_ = std::make_unique<telemetry::Progress>(stdout, standard_output_is_terminal(), config.run.steps,
-                                                    config.telemetry.progress_every_s);
+                 const memory::BlockCache& cache)
+    : config_(config), world_(world), ledger_(ledger), cache_(cache) {
+  hosts_ = world.gather_to_all(world.host(), config.parallel.timeout_s);
 }
 
-void Journal::step(const step::StepReport& report) {
+void Journal::started(const RunStart& start) {
+  samples_ = start.samples;
+  samples_per_step_ = start.samples_per_step;
+  mfu_per_sample_ = start.mfu_per_sample;
+  memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_,
+                      config_.memory.log_every, start.first_step);
+  last_step_ = std::chrono::steady_clock::now();
+  if (world_.rank() != 0) return;
+  watch_ = std::make_unique<telemetry::StragglerWatch>(hosts_);
+  metrics_ = std::make_unique<telemetry::Metrics>(config_.run.folder(), start.first_step);
+  progress_ = std::make_unique<telemetry::Progress>(stdout, standard_output_is_terminal(), config_.run.steps,
+                                                    config_.telemetry.progress_every_s);
+  for (const std::string& note : start.notes) progress_->note(note);
+  if (start.resumed_from)
+    progress_->note(fmt::format("goes on from step {} ({})", start.first_step, start.resumed_from->string()));
+}
+
+void Journal::stepped(const step::StepReport& report) {
   if (!metrics_) return;
-  const step::PhaseReport& phase = report.phases.front();
-  const double batch = static_cast<double>(config_.data.batch);
+  const double batch = static_cast<double>(samples_per_step_);
   telemetry::StepMetrics line;
   line.step = report.step;
   line.epoch = static_cast<double>(report.step + 1) * batch / static_cast<double>(samples_);
   line.time_s = unix_seconds();
-  line.loss = phase.loss;
-  line.parts = phase.parts;
-  line.lr = phase.learning_rate;
-  line.scale = phase.scale;
-  line.skipped = phase.skipped;
-  line.overflowed = phase.overflowed;
-  line.grad_norm = phase.gradient_norm;
+  line.phases = phase_metrics(report);
   line.samples_per_s = batch / seconds_since(last_step_);
   if (config_.model.family().reads_field(core::kTokensField))
     line.tokens_per_s = line.samples_per_s * static_cast<double>(config_.data.context);
   line.mfu = mfu_per_sample_ * line.samples_per_s;
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
-  line.reduction_s = phase.reduction_s;
-  line.reduction_waited_s = phase.reduction_waited_s;
   line.straggler = telemetry::straggler(report.rank_seconds);
   line.peak_bytes =
       ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
   last_step_ = std::chrono::steady_clock::now();
   metrics_->write(line);
   times_.add(report.seconds);
-  if (phase.skipped)
-    progress_->note(fmt::format("step {} skipped: the gradient of {} overflowed at loss scale {:g}",
-                                report.step, phase.overflowed.empty() ? "some parameter" : phase.overflowed,
-                                phase.scale));
+  tell(report, line);
+}
+
+void Journal::tell(const step::StepReport& report, const telemetry::StepMetrics& line) {
+  for (const telemetry::PhaseMetrics& phase : line.phases)
+    if (phase.skipped_runs > 0)
+      progress_->note(fmt::format("step {}{} skipped: the gradient of {} overflowed at loss scale {:g}",
+                                  report.step, line.phases.size() > 1 ? " of " + phase.phase : "",
+                                  phase.overflowed.empty() ? "some parameter" : phase.overflowed,
+                                  phase.scale));
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
   const bool text = line.tokens_per_s > 0;
+  const telemetry::PhaseMetrics& first = line.phases.front();
   progress_->update({report.step + 1, text ? line.tokens_per_s : line.samples_per_s,
-                     text ? "tokens" : "samples", line.loss, line.scale, line.peak_bytes});
+                     text ? "tokens" : "samples", first.loss, first.scale, line.peak_bytes});
 }
 
-void Journal::evaluation(std::int64_t step, const Evaluation& result) {
+void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
   if (!metrics_) return;
   telemetry::NamedValues values{{"loss", result.loss}};
   values.insert(values.end(), result.parts.begin(), result.parts.end());
-  metrics_->write_evaluation(step, values, times_.take());
+  metrics_->write_evaluation(steps, values, times_.take());
   std::string parts;
   for (const auto& [name, value] : result.parts)
     parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
   if (!parts.empty()) parts = " (" + parts + ")";
-  progress_->note(fmt::format("step {}: test loss {:.4f}{}", step, result.loss, parts));
+  progress_->note(fmt::format("step {}: test loss {:.4f}{}", steps, result.loss, parts));
   last_step_ = std::chrono::steady_clock::now();
 }
 
+// What it took is not the next step's.
 void Journal::sampled() {
   last_step_ = std::chrono::steady_clock::now();
 }
 
-void Journal::close_step(std::int64_t step) {
-  memory_log_.write(step);
+void Journal::closed(std::int64_t step) {
+  memory_log_->write(step);
 }
 
-void Journal::note(const std::string& text) {
-  if (progress_) progress_->note(text);
-}
-
-void Journal::end() {
-  if (progress_) progress_->finish();
+void Journal::ended(const std::string& note) {
+  if (!progress_) return;
+  progress_->finish();
+  if (!note.empty()) progress_->note(note);
 }
 
 void print_note(const std::string& text) {

@@ -2,43 +2,49 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/world.h"
+#include "memory/block_cache.h"
 #include "memory/ledger.h"
-#include "step/step.h"
 #include "telemetry/memory_log.h"
 #include "telemetry/metrics.h"
 #include "telemetry/progress.h"
 #include "telemetry/step_times.h"
 #include "telemetry/straggler.h"
 #include "train/config.h"
-#include "train/evaluation.h"
+#include "train/run_listener.h"
 
 namespace ebb::train {
 
 // Writes down what happens: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on
 // rank 0.
-class Journal {
+class Journal final : public RunListener {
  public:
-  // Collective. `mfu_per_sample`: what one sample a second is of all that the ranks' devices could do; 0: not
-  // known.
-  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache,
-          std::int64_t first_step, std::int64_t samples, double mfu_per_sample);
-  void step(const step::StepReport& report);
-  void evaluation(std::int64_t step, const Evaluation& result);
-  void sampled();  // what that took is not the next step's
-  // The memory line of a step, when all that followed it (save, evaluation) is done.
-  void close_step(std::int64_t step);
-  void note(const std::string& text);  // a line on rank 0's screen
-  void end();                          // leaves the progress line as it is
+  // Collective.
+  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache);
+  void started(const RunStart& start) override;
+  void stepped(const step::StepReport& report) override;
+  void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override;
+  void sampled() override;
+  void saved(const std::filesystem::path&, double) override {}
+  void closed(std::int64_t step) override;
+  void ended(const std::string& note) override;
 
  private:
+  void tell(const step::StepReport& report, const telemetry::StepMetrics& line);
+
   const Config& config_;
+  const comm::World& world_;
   memory::Ledger& ledger_;
-  std::int64_t samples_;  // of the training split
-  double mfu_per_sample_;
-  telemetry::MemoryLog memory_log_;
+  const memory::BlockCache& cache_;
+  std::vector<std::string> hosts_;  // of the ranks
+  std::int64_t samples_ = 0;        // of the training split
+  std::int64_t samples_per_step_ = 0;
+  double mfu_per_sample_ = 0;
+  std::optional<telemetry::MemoryLog> memory_log_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::Progress> progress_;
   std::unique_ptr<telemetry::StragglerWatch> watch_;

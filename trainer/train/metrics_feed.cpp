@@ -45,13 +45,14 @@ double written_at(const std::filesystem::path& folder) {
 
 }  // namespace
 
-MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device)
+MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device,
+                         const std::vector<std::string>& phases)
     : config_(config), ledger_(ledger) {
   if (config.telemetry.port == 0) return;
   const double timeout_s = config.parallel.timeout_s;
   board_ = std::make_unique<telemetry::NodeBoard>(world, config.run.folder(), timeout_s);
   if (world.rank() == 0) {
-    run_ = std::make_unique<telemetry::RunNumbers>();
+    run_ = std::make_unique<telemetry::RunNumbers>(phases);
     run_->ranks = world.size();
     run_->steps_target = static_cast<double>(config.run.steps);
     run_->is_text = config.model.family().reads_field(core::kTokensField);
@@ -61,7 +62,7 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
   mine.device = device.is_cuda();
   mine.name_device(device.is_cuda() ? telemetry::gpu_uuid(device.index()) : "");
   mine.present = true;
-  tell_memory();
+  publish_memory();
   comm::agree(world, timeout_s, [&] {
     if (world.local_rank() == 0)
       port_ = std::make_unique<telemetry::MetricsPort>(static_cast<int>(config.telemetry.port), *board_,
@@ -69,32 +70,37 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
   });
 }
 
-void MetricsFeed::begin(std::int64_t first_step, double mfu_per_sample) {
-  mfu_per_sample_ = mfu_per_sample;
+void MetricsFeed::started(const RunStart& start) {
+  mfu_per_sample_ = start.mfu_per_sample;
+  samples_per_step_ = start.samples_per_step;
   if (!run_) return;
-  const double samples = static_cast<double>(first_step * config_.data.batch);
-  run_->steps = static_cast<double>(first_step);
+  const double samples = static_cast<double>(start.first_step * samples_per_step_);
+  run_->steps = static_cast<double>(start.first_step);
   run_->samples = samples;
   run_->tokens = samples * static_cast<double>(config_.data.context);
   run_->begun = true;
 }
 
-void MetricsFeed::step(const step::StepReport& report) {
+void MetricsFeed::stepped(const step::StepReport& report) {
   if (!board_) return;
   telemetry::RankNumbers& mine = board_->mine();
   for (int s = 0; s < memory::kStages; ++s) add(mine.seconds[s], report.seconds[s]);
   mine.last_step = unix_seconds();
   if (!report.leak.empty()) add(mine.leaks, 1);
   if (!run_) return;
-  const step::PhaseReport& phase = report.phases.front();
-  const double batch = static_cast<double>(config_.data.batch);
+  const double batch = static_cast<double>(samples_per_step_);
   run_->steps = static_cast<double>(report.step + 1);
   add(run_->samples, batch);
   add(run_->tokens, batch * static_cast<double>(config_.data.context));
-  run_->loss = phase.loss;
-  run_->gradient_norm = phase.gradient_norm;
-  run_->loss_scale = phase.scale;
-  run_->learning_rate = phase.learning_rate;
+  for (telemetry::PhaseNumbers& numbers : run_->phases) {
+    for (const step::PhaseReport& phase : report.phases) {
+      if (phase.phase != numbers.phase) continue;  // of a phase's runs the last one stays
+      numbers.loss = phase.loss;
+      numbers.gradient_norm = phase.gradient_norm;
+      numbers.loss_scale = phase.scale;
+      numbers.learning_rate = phase.learning_rate;
+    }
+  }
   if (report.taken()) {
     run_->overflow_streak = 0;
   } else {
@@ -106,28 +112,31 @@ void MetricsFeed::step(const step::StepReport& report) {
   run_->has_step = true;
 }
 
-void MetricsFeed::evaluated(double test_loss) {
+void MetricsFeed::evaluated(std::int64_t, const Evaluation& result, double seconds) {
+  spent(memory::Stage::evaluate, seconds);
   if (!run_) return;
-  run_->test_loss = test_loss;
+  run_->test_loss = result.loss;
   run_->has_test = true;
 }
 
-void MetricsFeed::saved(const std::filesystem::path& folder, double seconds) {
+void MetricsFeed::saved(const std::filesystem::path& checkpoint, double seconds) {
+  spent(memory::Stage::save, seconds);
   if (!run_) return;
-  run_->checkpoint_bytes = static_cast<double>(bytes_in(folder));
+  run_->checkpoint_bytes = static_cast<double>(bytes_in(checkpoint));
   run_->checkpoint_seconds = seconds;
-  run_->checkpoint_time = written_at(folder);
+  run_->checkpoint_time = written_at(checkpoint);
 }
 
-void MetricsFeed::close_step() {
-  if (board_) tell_memory();
+void MetricsFeed::closed(std::int64_t) {
+  if (board_) publish_memory();
 }
 
+// The time of what is done between steps.
 void MetricsFeed::spent(memory::Stage stage, double seconds) {
   if (board_) add(board_->mine().seconds[static_cast<std::size_t>(stage)], seconds);
 }
 
-void MetricsFeed::tell_memory() {
+void MetricsFeed::publish_memory() {
   telemetry::RankNumbers& mine = board_->mine();
   for (const Place place : {Place::host, Place::device}) {
     const auto p = static_cast<std::size_t>(place);

@@ -9,6 +9,7 @@
 #include "data/tokenizer.h"
 #include "models/sample_writer.h"
 #include "telemetry/image_grid.h"
+#include "train/training_data.h"
 
 namespace ebb::train {
 
@@ -16,10 +17,10 @@ namespace {
 
 class TestSplit final : public models::SampleSource {
  public:
-  explicit TestSplit(const Session& session) : session_(session) {}
+  explicit TestSplit(const Config& config) : config_(config) {}
 
   at::Tensor images(std::int64_t count) override {
-    const auto split = session_.open_split("test");
+    const auto split = open_split(config_, "test");
     const core::FieldSpec& image = split->spec().at(core::kImageField);
     const memory::Tag tag(memory::Class::data, "pictures");
     const at::Tensor out =
@@ -33,7 +34,7 @@ class TestSplit final : public models::SampleSource {
   }
 
   std::vector<std::vector<std::int64_t>> texts(std::int64_t count, std::int64_t tokens) override {
-    const auto split = session_.open_split("test");
+    const auto split = open_split(config_, "test");
     const std::int64_t texts = std::min(count, split->size());
     const std::int64_t given = std::min(tokens, split->spec().at(core::kTokensField).dims[0] - 1);
     std::vector<std::vector<std::int64_t>> all;
@@ -52,11 +53,11 @@ class TestSplit final : public models::SampleSource {
 
  private:
   const data::Tokenizer& tokenizer() {
-    if (!tokenizer_) tokenizer_ = data::make_tokenizer(session_.config.data.tokenizer);
+    if (!tokenizer_) tokenizer_ = data::make_tokenizer(config_.data.tokenizer);
     return *tokenizer_;
   }
 
-  const Session& session_;
+  const Config& config_;
   std::unique_ptr<data::Tokenizer> tokenizer_;  // opened by the first text
 };
 
@@ -82,10 +83,11 @@ class Folder final : public models::SampleSink {
 
 }  // namespace
 
-void write_samples(Session& session, const std::filesystem::path& folder) {
-  TestSplit source(session);
-  Folder sink(folder, session.config.parallel.timeout_s);
-  session.model->write_samples(source, sink, session.runner);
+void write_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
+                   const std::filesystem::path& folder) {
+  TestSplit source(config);
+  Folder sink(folder, config.parallel.timeout_s);
+  model.write_samples(source, sink, runner);
 }
 
 }  // namespace ebb::train

@@ -1,7 +1,5 @@
 #include "train/stop_request.h"
 
-#include <signal.h>
-
 #include <array>
 
 namespace ebb::train {
@@ -9,10 +7,12 @@ namespace ebb::train {
 namespace {
 
 constexpr std::array<int, 3> kSignals = {SIGTERM, SIGINT, SIGUSR1};
-volatile sig_atomic_t last_signal = 0;  // a signal handler may touch nothing else
+
+// Where the handler writes to: it gets no other argument than the signal. Null while no StopRequest lives.
+volatile sig_atomic_t* volatile receiver = nullptr;
 
 void remember(int number) {
-  last_signal = number;
+  if (volatile sig_atomic_t* const to = receiver) *to = number;
 }
 
 }  // namespace
@@ -21,8 +21,8 @@ struct StopRequest::Handlers {
   std::array<struct sigaction, kSignals.size()> actions;
 };
 
-StopRequest::StopRequest() : before_(new Handlers) {
-  last_signal = 0;
+StopRequest::StopRequest() : before_(std::make_unique<Handlers>()) {
+  receiver = &signal_;
   struct sigaction action{};
   action.sa_handler = remember;
   action.sa_flags = SA_RESTART;
@@ -31,18 +31,13 @@ StopRequest::StopRequest() : before_(new Handlers) {
 }
 
 StopRequest::~StopRequest() {
-  // Who has asked may ask again while the process is on its way out, which must not end it with another code.
   if (!requested())
     for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_->actions[i], nullptr);
-  delete before_;
+  receiver = nullptr;
 }
 
-bool StopRequest::requested() {
-  return last_signal != 0;
-}
-
-std::string StopRequest::signal_name() {
-  switch (last_signal) {
+std::string StopRequest::signal_name() const {
+  switch (signal_) {
     case 0:
       return "";
     case SIGTERM:

@@ -1,0 +1,77 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "core/phase.h"
+#include "core/stateful.h"
+#include "numerics/loss_scaler.h"
+#include "optim/optimizer.h"
+#include "parallel/gradient_reducer.h"
+
+namespace ebb::step {
+
+struct TraineePlan {
+  optim::OptimizerConfig optimizer;
+  numerics::LossScaler scaler = numerics::LossScaler::fixed();
+  std::int64_t bucket_bytes = 25 << 20;
+  std::int64_t micro_batches = 1;
+  std::int64_t steps = 1;  // of the whole run: its learning rate's schedule ends there
+};
+
+// Parameters that are trained together, and what trains them. Everything that it holds between steps is
+// allocated by the constructor. Where it has a name, its owner tags in the ledger and its parts of a
+// checkpoint begin with it: "discriminator.optimizer".
+class Trainee {
+ public:
+  // The communicator outlives it. Collective: every rank makes the same trainees in the same order.
+  Trainee(std::string name, std::vector<core::Parameter> parameters, const TraineePlan& plan,
+          comm::Communicator& communicator);
+  Trainee(const Trainee&) = delete;
+  Trainee& operator=(const Trainee&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::vector<core::Parameter>& parameters() const { return parameters_; }
+  [[nodiscard]] optim::Optimizer& optimizer() { return optimizer_; }
+  [[nodiscard]] numerics::LossScaler& scaler() { return scaler_; }
+  [[nodiscard]] parallel::GradientReducer& reducer() { return reducer_; }
+  [[nodiscard]] double learning_rate(std::int64_t step) const;  // of the global step, from 0
+  // "optimizer" and "scaler" of it as parts of a checkpoint.
+  [[nodiscard]] std::map<std::string, core::Stateful*> parts();
+
+ private:
+  class ScalerState final : public core::Stateful {
+   public:
+    explicit ScalerState(numerics::LossScaler& scaler) : scaler_(scaler) {}
+    core::State state() override { return {{}, scaler_.state()}; }
+    void restore(const nlohmann::json& values) override { scaler_.restore(values); }
+
+   private:
+    numerics::LossScaler& scaler_;
+  };
+
+  std::string name_;
+  std::vector<core::Parameter> parameters_;
+  optim::OptimizerConfig config_;
+  std::int64_t steps_;
+  optim::Optimizer optimizer_;
+  numerics::LossScaler scaler_;
+  ScalerState scaler_state_{scaler_};
+  parallel::GradientReducer reducer_;
+};
+
+// While it lives, no parameter of the other trainees requires a gradient: none is made for them or kept.
+class OthersFrozen {
+ public:
+  OthersFrozen(const std::vector<Trainee*>& all, const Trainee& trained);
+  ~OthersFrozen();
+  OthersFrozen(const OthersFrozen&) = delete;
+  OthersFrozen& operator=(const OthersFrozen&) = delete;
+
+ private:
+  std::vector<at::Tensor> frozen_;
+};
+
+}  // namespace ebb::step

@@ -1,0 +1,73 @@
+#include "train/environment.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "comm/affinity.h"
+#include "memory/cuda_device.h"
+#include "memory/cuda_library.h"
+
+namespace ebb::train {
+
+namespace {
+
+// Before the first thread of a pool is started: it inherits the binding.
+std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world,
+                            std::int64_t& pinned) {
+  const comm::Share share = comm::share_of_host(world, parallel.timeout_s);
+  const std::int64_t threads = parallel.threads > 0 ? parallel.threads : share.threads;
+  const auto cores = std::ssize(share.cores);
+  if (parallel.pin && cores > 0 && threads <= cores && comm::bind_to(share.cores)) pinned = cores;
+  at::set_num_threads(static_cast<int>(threads));
+  return threads;
+}
+
+}  // namespace
+
+at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
+                         std::string& note) {
+  const bool open = memory::CudaLibrary::is_open();
+  if (kind == DeviceKind::cuda && !open) {
+    std::string why;
+    memory::CudaLibrary::device_present(&why);
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "run.device=cuda, but no GPU can be used here: {}. Set run.device=cpu to train on the CPU.",
+            why));
+  }
+  if (kind == DeviceKind::cpu) return at::kCPU;
+  const int devices = open ? memory::device_count() : 0;
+  const int device = share && devices > 0 ? world.local_rank() % devices : world.local_rank();
+  if (kind == DeviceKind::automatic) {
+    if (world.max_of_all(device < devices ? 0 : 1, timeout_s) > 0) {
+      if (world.max_of_all(devices, timeout_s) > 0)
+        note = fmt::format(
+            "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
+            "one rank a GPU to use them",
+            world.host(), devices, world.local_size());
+      return at::kCPU;
+    }
+  }
+  if (device >= devices)
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
+            world.host(), devices, world.local_size()));
+  memory::use_device(device);
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};
+}
+
+Environment open_environment(const Config& config, comm::World& world, memory::Ledger& ledger,
+                             memory::BlockCache& cache, core::UnitRunner& runner) {
+  Environment environment{.world = world, .ledger = ledger, .cache = cache, .runner = runner};
+  environment.device = choose_device(config.run.device, config.run.share_gpus, world,
+                                     config.parallel.timeout_s, environment.device_note);
+  environment.threads = choose_threads(config.parallel, world, environment.pinned);
+  environment.communicator =
+      comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, environment.device);
+  return environment;
+}
+
+}  // namespace ebb::train

@@ -1,0 +1,62 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "step/step.h"
+#include "train/evaluation.h"
+#include "train/run_start.h"
+
+namespace ebb::train {
+
+// Gets to know what a run does, on every rank, on the thread that trains. The order of a step's events:
+// stepped, saved, evaluated, sampled, closed.
+class RunListener {
+ public:
+  virtual ~RunListener() = default;
+  virtual void started(const RunStart& start) = 0;
+  virtual void stepped(const step::StepReport& report) = 0;
+  // After `steps` steps; it took `seconds`.
+  virtual void evaluated(std::int64_t steps, const Evaluation& result, double seconds) = 0;
+  // Rank 0 has written samples; the others have not waited for it.
+  virtual void sampled() = 0;
+  // A checkpoint is whole. `seconds` is 0 where an earlier process made it.
+  virtual void saved(const std::filesystem::path& checkpoint, double seconds) = 0;
+  // All that followed step `step` (from 0) is done: save, evaluation, samples.
+  virtual void closed(std::int64_t step) = 0;
+  virtual void ended(const std::string& note) = 0;  // a line for a person; empty: none
+};
+
+// Passes each event on to all of its listeners, in the order in which they were added.
+class RunListeners final : public RunListener {
+ public:
+  void add(std::unique_ptr<RunListener> listener) { all_.push_back(std::move(listener)); }
+  void started(const RunStart& start) override {
+    for (const auto& one : all_) one->started(start);
+  }
+  void stepped(const step::StepReport& report) override {
+    for (const auto& one : all_) one->stepped(report);
+  }
+  void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override {
+    for (const auto& one : all_) one->evaluated(steps, result, seconds);
+  }
+  void sampled() override {
+    for (const auto& one : all_) one->sampled();
+  }
+  void saved(const std::filesystem::path& checkpoint, double seconds) override {
+    for (const auto& one : all_) one->saved(checkpoint, seconds);
+  }
+  void closed(std::int64_t step) override {
+    for (const auto& one : all_) one->closed(step);
+  }
+  void ended(const std::string& note) override {
+    for (const auto& one : all_) one->ended(note);
+  }
+
+ private:
+  std::vector<std::unique_ptr<RunListener>> all_;
+};
+
+}  // namespace ebb::train

@@ -1,0 +1,111 @@
+#include "train/trainees.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "train/weights.h"
+
+namespace ebb::train {
+
+namespace {
+
+numerics::LossScaler make_scaler(const Config& config) {
+  return config.precision.dtype == numerics::Dtype::fp16 ? numerics::LossScaler(config.precision.loss_scale)
+                                                         : numerics::LossScaler::fixed();
+}
+
+// Of all phases that train it, each once.
+std::vector<core::Parameter> parameters_of(const std::string& trainee, models::Model& model) {
+  std::vector<core::Parameter> parameters;
+  std::vector<core::Unit*> seen;
+  for (core::Phase* phase : model.phases()) {
+    if (phase->plan().trainee != trainee) continue;
+    for (core::Unit* unit : phase->units()) {
+      if (std::find(seen.begin(), seen.end(), unit) != seen.end()) continue;
+      seen.push_back(unit);
+      parameters.insert(parameters.end(), unit->parameters.begin(), unit->parameters.end());
+    }
+  }
+  return parameters;
+}
+
+// Its configuration has a section, which a name that no family declares would never be read from.
+void require_declared(const std::string& trainee, const models::Family& family) {
+  if (family.trainees.size() < 2 && trainee.empty()) return;
+  if (std::ranges::find(family.trainees, trainee) != family.trainees.end()) return;
+  throw Error(
+      ExitCode::internal,
+      fmt::format("a phase of {} trains `{}`, which is none of the family's trainees", family.name, trainee));
+}
+
+}  // namespace
+
+Trainees::Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample)
+    : model_(models::make_model(config.model, sample, config.precision.dtype, environment.device,
+                                static_cast<std::uint64_t>(config.run.seed))) {
+  step::TraineePlan plan;
+  plan.scaler = make_scaler(config);
+  plan.bucket_bytes = config.parallel.bucket_bytes;
+  plan.micro_batches = config.data.micro_batches;
+  plan.steps = config.run.steps;
+  for (core::Phase* phase : model_->phases()) {
+    const std::string name = phase->plan().trainee;
+    const auto has_name = [&](const auto& trainee) { return trainee->name() == name; };
+    if (std::any_of(trainees_.begin(), trainees_.end(), has_name)) continue;
+    require_declared(name, config.model.family());
+    plan.optimizer = config.optimizer_of(name);
+    trainees_.push_back(
+        std::make_unique<step::Trainee>(name, parameters_of(name, *model_), plan, *environment.communicator));
+  }
+}
+
+// One parameter at a time, so that what is held beside them is as large as the largest.
+void Trainees::set_initial_values(const Config& config) {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::workspace, "initial values");
+  const models::FamilyConfig& family = config.model.chosen();
+  std::unique_ptr<WeightFolder> weights;
+  if (!family.initial_weights().empty()) {
+    weights = std::make_unique<WeightFolder>(family.initial_weights(), config.model.families());
+    weights->require(family, config.data.context);
+  }
+  for (const auto& trainee : trainees_) {
+    for (std::size_t i = 0; i < trainee->parameters().size(); ++i) {
+      const core::Parameter& parameter = trainee->parameters()[i];
+      if (!weights) {
+        trainee->optimizer().set_master(i, parameter.initial());
+        continue;
+      }
+      const at::Tensor master = at::empty(parameter.tensor.sizes(), at::kFloat);
+      weights->read(parameter.name, master);
+      trainee->optimizer().set_master(i, master);
+    }
+  }
+}
+
+step::Trainee& Trainees::trainee(const std::string& name) {
+  for (const auto& trainee : trainees_)
+    if (trainee->name() == name) return *trainee;
+  throw Error(ExitCode::internal, fmt::format("no trainee has the name {}", name));
+}
+
+std::vector<step::BoundPhase> Trainees::bound_phases() {
+  std::vector<step::BoundPhase> bound;
+  for (core::Phase* phase : model_->phases()) bound.push_back({*phase, trainee(phase->plan().trainee)});
+  return bound;
+}
+
+DrawPlan Trainees::draws() {
+  return {step::draws_per_step(model_->phases()), step::shares_draws(model_->phases())};
+}
+
+checkpoint::Parts Trainees::parts() {
+  checkpoint::Parts parts{{"model", model_.get()}};
+  for (const auto& trainee : trainees_) parts.merge(trainee->parts());
+  return parts;
+}
+
+}  // namespace ebb::train

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "checkpoint/store.h"
+#include "models/model.h"
+#include "step/step.h"
+#include "step/trainee.h"
+#include "train/environment.h"
+#include "train/training_data.h"
+
+namespace ebb::train {
+
+// The model and what trains it, one trainee for each that its phases name. Parameters have no values before
+// set_initial_values() or a checkpoint gives them some.
+class Trainees {
+ public:
+  // `sample`: what the dataset holds. Error(usage) where the model cannot take it.
+  Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample);
+
+  void set_initial_values(const Config& config);
+  [[nodiscard]] models::Model& model() { return *model_; }
+  [[nodiscard]] std::vector<step::BoundPhase> bound_phases();
+  [[nodiscard]] DrawPlan draws();
+  // The model, and each trainee's optimizer and scaler.
+  [[nodiscard]] checkpoint::Parts parts();
+
+ private:
+  [[nodiscard]] step::Trainee& trainee(const std::string& name);
+
+  std::unique_ptr<models::Model> model_;
+  std::vector<std::unique_ptr<step::Trainee>> trainees_;  // in the order in which phases name them
+};
+
+}  // namespace ebb::train

@@ -1,0 +1,176 @@
+#include "train/training.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "base/file.h"
+#include "comm/affinity.h"
+#include "comm/agree.h"
+#include "memory/leak_gate.h"
+#include "step/agreed_step_control.h"
+#include "train/journal.h"
+#include "train/metrics_feed.h"
+#include "train/run_folder.h"
+#include "train/samples.h"
+#include "train/summary.h"
+
+namespace ebb::train {
+
+namespace {
+
+bool due(std::int64_t step, std::int64_t every) {
+  return every > 0 && step % every == 0;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<std::string> phase_names(models::Model& model) {
+  std::vector<std::string> names;
+  for (core::Phase* phase : model.phases()) names.push_back(phase->name());
+  return names;
+}
+
+}  // namespace
+
+Training::Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
+                   const StopRequest& stop)
+    : config_(config),
+      environment_(environment),
+      splits_(std::move(splits)),
+      storage_(std::move(storage)),
+      stop_(stop),
+      trainees_(config, environment, splits_.train->spec()),
+      cursor_(config.run.seed, config.data.batch * trainees_.draws().per_step) {
+  listeners_.add(std::make_unique<MetricsFeed>(config, environment.world, environment.ledger,
+                                               environment.device, phase_names(trainees_.model())));
+}
+
+ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
+  comm::agree(environment_.world, config_.parallel.timeout_s, [&] { load(found); });
+  start(found);
+  step::AgreedStepControl control(*environment_.communicator, [this] { return stop_.requested(); });
+  memory::LeakGate gate(environment_.ledger, config_.memory.leak);
+  step::Step step(trainees_.bound_phases(), data_->sources(), control, environment_.runner,
+                  environment_.ledger, gate);
+  bool save_due = false;
+  while (cursor_.step < config_.run.steps) {
+    if (storage_.lease != nullptr) storage_.lease->check();
+    const step::StepReport report = step.run(cursor_.step);
+    ++cursor_.step;
+    environment_.cache.end_step();
+    listeners_.stepped(report);
+    const bool last = cursor_.step == config_.run.steps;
+    // A save that is due waits for a step of which no phase was skipped: weights that have just overflowed
+    // are none to go back to.
+    save_due |= due(cursor_.step, config_.checkpoint.every);
+    if (last || report.stop || (save_due && report.taken())) {
+      save();
+      save_due = false;
+    }
+    const bool goes_on = !last && !report.stop;
+    if (goes_on && due(cursor_.step, config_.run.evaluate_every)) (void)evaluate();
+    if (goes_on && due(cursor_.step, config_.run.sample_every)) sample();
+    listeners_.closed(report.step);
+    if (report.stop && !last) return stopped();
+  }
+  return finished();
+}
+
+// Fills the parameters, and opens the data where the run is.
+void Training::load(const std::optional<checkpoint::Found>& found) {
+  if (found)
+    storage_.store.load(*found, parts(), storage_.origin);
+  else
+    trainees_.set_initial_values(config_);
+  data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.draws(),
+                                         cursor_.step);
+}
+
+void Training::start(const std::optional<checkpoint::Found>& found) {
+  RunStart start;
+  start.first_step = cursor_.step;
+  start.samples = data_->samples();
+  start.samples_per_step = config_.data.batch * trainees_.draws().per_step;
+  start.mfu_per_sample = measure_mfu_per_sample(config_, environment_, trainees_.model());
+  start.notes.push_back(describe_run(config_, environment_, trainees_.model(), data_->samples()));
+  for (const std::string& warning : {comm::binding_warning(environment_.threads), environment_.device_note})
+    if (!warning.empty()) start.notes.push_back("warning: " + warning);
+  if (found) start.resumed_from = found->folder;
+  listeners_.add(
+      std::make_unique<Journal>(config_, environment_.world, environment_.ledger, environment_.cache));
+  listeners_.started(start);
+  if (found) listeners_.saved(found->folder, 0);
+}
+
+checkpoint::Parts Training::parts() {
+  checkpoint::Parts parts = trainees_.parts();
+  parts.emplace("cursor", &cursor_);
+  return parts;
+}
+
+std::string Training::last_checkpoint(const std::optional<checkpoint::Found>& found) const {
+  if (saved_ < 0 && !found) return "no checkpoint had been saved yet";
+  return fmt::format("the last good checkpoint is kept: step {} in {}", saved_ < 0 ? found->step : saved_,
+                     (config_.run.folder() / "checkpoints").string());
+}
+
+void Training::save() {
+  const memory::StageScope stage(environment_.ledger, memory::Stage::save);
+  const auto start = std::chrono::steady_clock::now();
+  storage_.store.save(cursor_.step, parts(), storage_.origin);
+  listeners_.saved(checkpoint::step_folder(config_.run.folder() / "checkpoints", cursor_.step),
+                   seconds_since(start));
+  saved_ = cursor_.step;
+}
+
+Evaluation Training::evaluate() {
+  const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
+  const memory::TemporaryUse temporary(environment_.cache);
+  const auto start = std::chrono::steady_clock::now();
+  const Evaluation result = train::evaluate(*trainees_.model().phases().front(), environment_.runner,
+                                            data_->test(), *environment_.communicator, data_->feed());
+  listeners_.evaluated(cursor_.step, result, seconds_since(start));
+  return result;
+}
+
+// The others wait for rank 0 in the next step's first collective.
+void Training::sample() {
+  if (environment_.world.rank() != 0) return;
+  const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
+  const memory::TemporaryUse temporary(environment_.cache);
+  const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", cursor_.step);
+  make_folders(folder);
+  write_samples(config_, environment_.runner, trainees_.model(), folder);
+  listeners_.sampled();
+}
+
+ExitCode Training::stopped() {
+  const std::string signal = stop_.signal_name();
+  listeners_.ended(
+      fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to go on.",
+                  cursor_.step, signal.empty() ? " on another rank's signal" : " on " + signal));
+  return ExitCode::stopped;
+}
+
+ExitCode Training::finished() {
+  const Evaluation result = evaluate();
+  listeners_.ended("");
+  Summary summary(config_, environment_.world, environment_.ledger);
+  summary.collect();
+  if (environment_.world.rank() == 0) {
+    const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
+    const Results results{cursor_.step, result.loss, summary.text(result)};
+    write_results(config_.run.folder(), results);
+    if (config_.run.samples)
+      write_samples(config_, environment_.runner, trainees_.model(), config_.run.folder());
+    std::fputs(results.text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace ebb::train

@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "checkpoint/lease.h"
+#include "checkpoint/store.h"
+#include "train/cursor.h"
+#include "train/environment.h"
+#include "train/evaluation.h"
+#include "train/run_listener.h"
+#include "train/stop_request.h"
+#include "train/trainees.h"
+#include "train/training_data.h"
+
+namespace ebb::train {
+
+// Where a run keeps itself, and who may end it.
+struct RunStorage {
+  checkpoint::Store& store;
+  checkpoint::Origin origin;
+  const checkpoint::Lease* lease;  // rank 0's; null elsewhere
+};
+
+// The loop of one run, from its first step or a checkpoint to its end. Its members live as long as the run;
+// what outlives a step is allocated before the first one.
+class Training {
+ public:
+  // Collective.
+  Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
+           const StopRequest& stop);
+  // Returns ok or stopped. Collective.
+  ExitCode run(const std::optional<checkpoint::Found>& found);
+  // A sentence for somebody whose run has ended in an error.
+  [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::Found>& found) const;
+
+ private:
+  void load(const std::optional<checkpoint::Found>& found);
+  void start(const std::optional<checkpoint::Found>& found);
+  void save();
+  Evaluation evaluate();
+  void sample();
+  ExitCode stopped();
+  ExitCode finished();
+  [[nodiscard]] checkpoint::Parts parts();
+
+  const Config& config_;
+  Environment& environment_;
+  Splits splits_;  // empty once data_ has them
+  RunStorage storage_;
+  const StopRequest& stop_;
+  Trainees trainees_;
+  Cursor cursor_;
+  std::unique_ptr<TrainingData> data_;
+  RunListeners listeners_;
+  std::int64_t saved_ = -1;  // step of the last checkpoint of this process; -1: none
+};
+
+}  // namespace ebb::train

@@ -1,0 +1,90 @@
+#include "train/training_data.h"
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "data/open.h"
+#include "memory/cgroup.h"
+#include "memory/kills.h"
+
+namespace ebb::train {
+
+namespace {
+
+data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
+  data::LoaderPlan plan;
+  plan.global_batch = config.data.batch;
+  plan.micro_batches = config.data.micro_batches;
+  plan.rank = world.rank();
+  plan.ranks = world.size();
+  plan.seed = static_cast<std::uint64_t>(config.run.seed);
+  plan.shuffle = config.data.shuffle;
+  plan.prefetch = config.data.prefetch;
+  return plan;
+}
+
+data::LoaderPlan loader_plan(const Config& config, const Environment& environment, const DrawPlan& draws) {
+  data::LoaderPlan plan = loader_plan(config, environment.world);
+  plan.pinned = environment.device.is_cuda();
+  plan.draws_per_step = draws.per_step;
+  if (draws.shared) plan.held = plan.micro_batches;
+  return plan;
+}
+
+// As many samples at once as in training: what fits there fits here.
+data::EvaluationPlan test_plan(const Config& config, const Environment& environment) {
+  return {config.data.batch / config.data.micro_batches, environment.world.rank(), environment.world.size(),
+          environment.device.is_cuda()};
+}
+
+// It would be killed again; and the launcher, on a host of its own, was told of a signal 9 alone.
+void require_memory_lasted() {
+  if (!memory::killed_before_this_start()) return;
+  const std::int64_t limit = memory::Cgroup().read().limit;
+  throw Error(
+      ExitCode::memory,
+      fmt::format(
+          "the kernel killed a process of this worker for lack of memory{}, at the start before: lower "
+          "data.batch or raise data.micro_batches, have fewer ranks in a worker, or raise its limit",
+          limit > 0 ? fmt::format(" (its limit is {})", format_bytes(limit)) : ""));
+}
+
+}  // namespace
+
+std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
+  return data::open(config.data, name, config.model.family().reads, config.model.chosen().vocabulary());
+}
+
+Splits open_splits(const Config& config, const comm::World& world) {
+  require_memory_lasted();
+  (void)loader_plan(config, world).rank_micro_batch();
+  Splits splits;
+  splits.train = open_split(config, "train");
+  splits.test = open_split(config, "test");
+  return splits;
+}
+
+TrainingData::TrainingData(const Config& config, const Environment& environment, Splits splits,
+                           const DrawPlan& draws, std::int64_t first_step)
+    : micro_batches_(config.data.micro_batches),
+      feed_(environment.device),
+      loader_(std::move(splits.train), loader_plan(config, environment, draws), first_step),
+      test_(std::move(splits.test), test_plan(config, environment)) {}
+
+step::StepSources TrainingData::sources() {
+  step::StepSources sources;
+  sources.next_batch = [this] {
+    feed_.finish_copy();
+    return loader_.next();
+  };
+  sources.to_device = [this](const core::Batch& stored) {
+    feed_.finish_copy();
+    core::Batch batch = stored;
+    feed_.start_copy(batch);
+    return batch;
+  };
+  sources.micro_batches = micro_batches_;
+  return sources;
+}
+
+}  // namespace ebb::train
