@@ -1,0 +1,224 @@
+// A family of two networks, registered by the tests alone, on the whole way of
+// a run.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Of 8x8 images, 16 hidden units and noise of 4, in fp16.
+constexpr std::int64_t kDiscriminatorBytes = 2 * (16 * 64 + 16 + 16 + 1);
+constexpr std::int64_t kGeneratorBytes = 2 * (16 * 4 + 16 + 64 * 16 + 64);
+constexpr int kSteps = 24, kBatch = 32, kDraws = 2;
+
+class FamilyTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    tiny = new TinyRun;
+    std::ofstream(tiny->folder() / "gan.yaml")
+        << "run: {name: gan, dir: " << (tiny->folder() / "runs") << ", steps: " << kSteps
+        << ", evaluate_every: 12}\n"
+        << "model: {kind: tiny_gan, noise: 4, units: 16}\n"
+        << "data: {source: " << (tiny->folder() / "data") << ", batch: " << kBatch << "}\n"
+        << "precision: {loss_scale: {initial: 1024}}\n"
+        << "optimizer: {lr: 0.004, schedule: {warmup_steps: 5}}\n"
+        << "discriminator: {optimizer: {lr: 0.002}}\n"
+        << "parallel: {threads: 1, timeout: 60s}\n"
+        << "checkpoint: {every: 6}\n";
+    undisturbed = train(1, "undisturbed");
+  }
+  static void TearDownTestSuite() { delete tiny; }
+  void SetUp() override { ASSERT_EQ(undisturbed.exit_code, 0) << undisturbed.out << undisturbed.err; }
+
+  static std::string core() { return std::getenv("EBB_TINY_GAN_CORE"); }
+  static std::vector<std::string> command(int ranks, const std::string& name,
+                                          const std::vector<std::string>& overrides) {
+    std::vector<std::string> argv{core(), "train", tiny->folder() / "gan.yaml", "run.name=" + name};
+    argv.insert(argv.end(), overrides.begin(), overrides.end());
+    return ranks == 1 ? argv : mpirun(ranks, argv);
+  }
+  static ProcessResult train(int ranks, const std::string& name,
+                             const std::vector<std::string>& overrides = {}) {
+    return run(command(ranks, name, overrides));
+  }
+  static json manifest(const std::string& name, int step) {
+    char folder[32];
+    std::snprintf(folder, sizeof folder, "step-%08d", step);
+    return json::parse(std::ifstream(tiny->run_folder(name) + "/checkpoints/" + folder + "/manifest.json"));
+  }
+  static std::vector<json> step_lines(const std::string& name) {
+    std::vector<json> lines;
+    for (json& line : json_lines(tiny->run_folder(name) + "/metrics.jsonl"))
+      if (line.contains("loss")) lines.push_back(std::move(line));
+    return lines;
+  }
+  // Kills rank 0 when `lines` steps are done, and waits for the end of all
+  // ranks.
+  static void kill_after(std::size_t lines, int ranks, const std::string& name,
+                         const std::vector<std::string>& overrides) {
+    Process process(command(ranks, name, overrides));
+    const std::string folder = tiny->run_folder(name);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(50);
+    while (!std::filesystem::exists(folder + "/metrics.jsonl") ||
+           std::filesystem::file_size(folder + "/metrics.jsonl") == 0 || whole_lines(folder) < lines) {
+      ASSERT_LT(std::chrono::steady_clock::now(), until) << process.out() << process.err();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    const json lease = json::parse(std::ifstream(folder + "/lease.json"));
+    kill(lease.at("pid").get<pid_t>(), SIGKILL);
+    EXPECT_NE(process.wait().exit_code, 0);
+  }
+  static std::size_t whole_lines(const std::string& folder) {
+    std::ifstream file(folder + "/metrics.jsonl");
+    return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(file), {}, '\n'));
+  }
+
+  static TinyRun* tiny;
+  static ProcessResult undisturbed;
+};
+TinyRun* FamilyTest::tiny = nullptr;
+ProcessResult FamilyTest::undisturbed;
+
+TEST_F(FamilyTest, IsEvaluatedAndWritesItsSamples) {
+  EXPECT_THAT(undisturbed.out, HasSubstr("of the discriminator, mean of 70 images"));
+  const std::string folder = tiny->run_folder("undisturbed");
+  EXPECT_GT(json::parse(std::ifstream(folder + "/results.json")).at("test_loss").get<double>(), 0);
+  EXPECT_TRUE(std::filesystem::exists(folder + "/samples.png"));
+  const std::string grid = tiny->folder() / "grid.png";
+  const ProcessResult sampled = run({core(), "sample", folder, "-o", grid, "--count", "4"});
+  ASSERT_EQ(sampled.exit_code, 0) << sampled.err;
+  EXPECT_GT(std::filesystem::file_size(grid), 50U);
+}
+
+TEST_F(FamilyTest, TrainsTheSameOnOneTwoAndFourRanks) {
+  const auto one = step_lines("undisturbed");
+  ASSERT_EQ(one.size(), static_cast<std::size_t>(kSteps));
+  for (const int ranks : {2, 4}) {
+    const std::string name = "ranks-" + std::to_string(ranks);
+    const ProcessResult result = train(ranks, name);
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    const auto other = step_lines(name);
+    ASSERT_EQ(other.size(), one.size());
+    for (const char* phase : {"discriminator", "generator"}) {
+      const auto loss = [&](const json& line) {
+        return line.at("phases").at(phase).at("loss").get<double>();
+      };
+      EXPECT_NEAR(loss(other[0]), loss(one[0]), 1e-3 * loss(one[0])) << phase;
+      EXPECT_NEAR(loss(other[kSteps - 1]), loss(one[kSteps - 1]), 5e-2 * loss(one[kSteps - 1])) << phase;
+    }
+  }
+}
+
+TEST_F(FamilyTest, BothNetworksLearn) {
+  const auto lines = step_lines("undisturbed");
+  EXPECT_LT(lines[kSteps - 1].at("phases").at("discriminator").at("loss"),
+            lines[0].at("phases").at("discriminator").at("loss"));
+  const auto tensors = checkpoint_tensors(tiny->run_folder("undisturbed"));
+  EXPECT_TRUE(tensors.contains("generator.optimizer/generator.pixels.weight.m"));
+  const std::string& moments = tensors.at("generator.optimizer/generator.pixels.weight.m");
+  EXPECT_NE(moments, std::string(moments.size(), '\0'));
+}
+
+TEST_F(FamilyTest, KilledAndResumedItEqualsTheUndisturbedRunToTheBit) {
+  const std::vector<std::string> longer = {"run.steps=1000", "checkpoint.every=50"};
+  for (const int ranks : {1, 2}) {
+    const std::string whole = "whole-" + std::to_string(ranks), killed = "killed-" + std::to_string(ranks);
+    ASSERT_EQ(train(ranks, whole, longer).exit_code, 0);
+    kill_after(120, ranks, killed, longer);
+    const ProcessResult resumed = train(ranks, killed, longer);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+    EXPECT_THAT(resumed.out, HasSubstr("from step"));
+    const auto lines = step_lines(whole), after = step_lines(killed);
+    ASSERT_EQ(lines.size(), after.size());
+    for (std::size_t i = 0; i < lines.size(); ++i)
+      for (const char* phase : {"discriminator", "generator"})
+        ASSERT_EQ(lines[i].at("phases").at(phase).at("loss"), after[i].at("phases").at(phase).at("loss"))
+            << phase << " of step " << i;
+    EXPECT_EQ(checkpoint_tensors(tiny->run_folder(whole)), checkpoint_tensors(tiny->run_folder(killed)));
+  }
+}
+
+TEST_F(FamilyTest, EachTraineeHasItsPartsOfACheckpoint) {
+  const json saved = manifest("undisturbed", kSteps);
+  std::vector<std::string> parts;
+  for (const auto& [part, values] : saved.at("values").items()) parts.push_back(part);
+  EXPECT_THAT(parts, ElementsAre("cursor", "discriminator.optimizer", "discriminator.scaler",
+                                 "generator.optimizer", "generator.scaler", "model"));
+  EXPECT_EQ(saved.at("values").at("cursor").at("stream_position"), kSteps * kDraws * kBatch);
+  EXPECT_EQ(saved.at("values").at("discriminator.optimizer").at("steps"), 2 * kSteps);
+  EXPECT_EQ(saved.at("values").at("generator.optimizer").at("steps"), kSteps);
+}
+
+TEST_F(FamilyTest, MetricsTellThePhasesApart) {
+  const json line = step_lines("undisturbed")[10];
+  const json& discriminator = line.at("phases").at("discriminator");
+  const json& generator = line.at("phases").at("generator");
+  EXPECT_EQ(discriminator.at("runs"), 2);
+  EXPECT_EQ(generator.at("runs"), 1);
+  EXPECT_DOUBLE_EQ(2 * discriminator.at("lr").get<double>(), generator.at("lr").get<double>());
+  EXPECT_EQ(line.at("loss"), discriminator.at("loss"));
+  EXPECT_TRUE(discriminator.at("parts").contains("fake"));
+  EXPECT_DOUBLE_EQ(line.at("epoch").get<double>(), 11.0 * kDraws * kBatch / 500);
+}
+
+TEST_F(FamilyTest, TheMemoryLogTellsThePhasesApartAndEachStepGivesAllBack) {
+  const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-00000.jsonl");
+  ASSERT_EQ(lines.size(), static_cast<std::size_t>(kSteps));
+  for (const json& line : lines) {
+    // Of the phase's own network alone: none of the other one's gradients is
+    // alive.
+    EXPECT_EQ(line.at("phases").at("discriminator").at("gradients"), kDiscriminatorBytes);
+    EXPECT_EQ(line.at("phases").at("generator").at("gradients"), kGeneratorBytes);
+    EXPECT_EQ(line.at("live").at("gradients"), 0);
+    EXPECT_EQ(line.at("live").at("parameters"), kDiscriminatorBytes + kGeneratorBytes);
+    EXPECT_EQ(line.at("live"), lines[2].at("live"));
+  }
+}
+
+TEST_F(FamilyTest, ATraineesKeysAreItsOwnAndMathematical) {
+  const ProcessResult changed = train(1, "undisturbed", {"discriminator.optimizer.lr=0.003"});
+  EXPECT_EQ(changed.exit_code, 2);
+  EXPECT_THAT(changed.err, HasSubstr("discriminator.optimizer.lr: saved with 0.002, now 0.003"));
+  // What is not given for it is as in the section `optimizer`.
+  const ProcessResult common = train(1, "undisturbed", {"optimizer.beta1=0.5"});
+  EXPECT_EQ(common.exit_code, 2);
+  EXPECT_THAT(common.err, HasSubstr("generator.optimizer.beta1: saved with 0.9, now 0.5"));
+}
+
+TEST_F(FamilyTest, ASectionOfATraineeIsRefusedForAnotherFamily) {
+  const ProcessResult result =
+      run({core(), "train", tiny->folder() / "tiny.yaml", "run.name=other", "generator.optimizer.lr=0.1"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("only where model.kind is tiny_gan"));
+}
+
+TEST_F(FamilyTest, ASharedDrawIsKeptOverItsMicroBatches) {
+  const ProcessResult result = train(1, "micro", {"data.micro_batches=4", "data.prefetch=1"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto micro = step_lines("micro"), one = step_lines("undisturbed");
+  for (const char* phase : {"discriminator", "generator"}) {
+    const double expected = one[0].at("phases").at(phase).at("loss");
+    EXPECT_NEAR(micro[0].at("phases").at(phase).at("loss").get<double>(), expected, 1e-3 * expected);
+  }
+}
+
+}  // namespace
+}  // namespace ebb::test
