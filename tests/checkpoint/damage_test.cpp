@@ -103,7 +103,7 @@ TEST_F(DamageTest, ALaterFormatIsRefusedWithBothVersions) {
   const auto outcome = outcome_of([&] { (void)s.newest(warn_); });
   EXPECT_EQ(outcome.code, ExitCode::checkpoint);
   if (is_first()) {
-    EXPECT_THAT(outcome.message, AllOf(HasSubstr("version 9"), HasSubstr("up to version 1")));
+    EXPECT_THAT(outcome.message, AllOf(HasSubstr("version 9"), HasSubstr("up to version 2")));
   }
   EXPECT_EQ(outcome_of([&] { (void)read_part(run_, "model"); }).code, ExitCode::checkpoint);
 }

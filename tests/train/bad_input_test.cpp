@@ -228,7 +228,7 @@ TEST_F(BadInput, ACheckpointOfAnotherModelIsRefusedAndKept) {
 TEST_F(BadInput, ACheckpointOfALaterFormatIsRefusedAndKept) {
   const auto copy = run_copy();
   const fs::path manifest = newest(copy) / "manifest.json";
-  const std::string later = replaced(read(manifest), "\"version\": 1", "\"version\": 9");
+  const std::string later = replaced(read(manifest), "\"version\": 2", "\"version\": 9");
   write(manifest, later);
   write(newest(copy) / "DONE", "manifest.json xxh3 " + digest_hex(later) + "\n");
   // Nobody may take a newer ebb's work for damaged, and train over it.

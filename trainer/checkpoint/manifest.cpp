@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "checkpoint/version_1.h"
 
 namespace ebb::checkpoint {
 namespace {
@@ -101,7 +103,8 @@ Manifest read_manifest(const std::filesystem::path& folder) {
                       "ebb that wrote it, or a later one",
                       folder.string(), version, kFormatVersion));
     }
-    return from_json(folder, json);
+    Manifest manifest = from_json(folder, json);
+    return version == 1 ? from_version_1(std::move(manifest)) : manifest;
   } catch (const nlohmann::json::exception& e) {
     damaged(folder, fmt::format("its manifest lacks what it should hold ({})", e.what()));
   }

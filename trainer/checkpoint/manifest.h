@@ -11,7 +11,7 @@
 
 namespace ebb::checkpoint {
 
-inline constexpr std::int64_t kFormatVersion = 1;
+inline constexpr std::int64_t kFormatVersion = 2;
 inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr const char* kDoneName = "DONE";
 
@@ -48,7 +48,7 @@ struct NewerFormat : Error {
 
 // manifest.json, then DONE, which holds the manifest's XXH3. Both durable when it returns.
 void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
-// Checks DONE, the manifest's hash and the format's version. Error(checkpoint) says what is wrong with it;
+// Checks DONE, the manifest's hash and the format's version. One of version 1 is converted. Error(checkpoint) says what is wrong with it;
 // NewerFormat as above.
 Manifest read_manifest(const std::filesystem::path& folder);
 

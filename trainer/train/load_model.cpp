@@ -11,8 +11,6 @@ namespace {
 
 core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem::path& path) {
   try {
-    if (!values.contains("sample") || values.at("sample").is_object())
-      return core::sample_spec_of_version_1(values);
     return values.at("sample").get<core::SampleSpec>();
   } catch (const nlohmann::json::exception&) {
     throw Error(ExitCode::checkpoint, path.string() +
