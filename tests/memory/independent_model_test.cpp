@@ -37,14 +37,15 @@ class Trained {
     numerics::AdamW how;
     how.step = step + 1;
     for (State& s : states_) {
-      numerics::adamw_update(s.weight.detach().view({-1}), s.low, s.weight.grad().view({-1}), s.m, s.v, how);
+      numerics::adamw_update(s.weight.detach().view({-1}), s.residual, s.weight.grad().view({-1}), s.m, s.v,
+                             how);
       s.weight.mutable_grad() = at::Tensor();
     }
   }
 
  private:
   struct State {
-    at::Tensor weight, low, m, v;
+    at::Tensor weight, residual, m, v;
   };
   void add(core::Parameter& p) {
     const at::NoGradGuard no_grad;

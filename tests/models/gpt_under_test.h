@@ -27,7 +27,7 @@ inline GptConfig tiny(GptArchitecture architecture) {
   config.tied = architecture == GptArchitecture::gpt2;
   if (config.is_llama()) {
     config.kv_heads = 2;
-    config.rope.kind = numerics::RopeScaling::Kind::llama3;
+    config.rope.method = numerics::RopeScaling::Method::llama3;
     config.rope.original = 8;
   }
   return config;
@@ -130,7 +130,7 @@ class Reference {
     at::Tensor frequency =
         at::pow(config_.rope_theta, -at::arange(0, width, 2, at::kDouble) / static_cast<double>(width));
     const auto& s = config_.rope;
-    if (s.kind == numerics::RopeScaling::Kind::llama3) {
+    if (s.method == numerics::RopeScaling::Method::llama3) {
       const at::Tensor length = 2 * M_PI / frequency;
       const at::Tensor smooth = (static_cast<double>(s.original) / length - s.low) / (s.high - s.low);
       const at::Tensor mixed = (1 - smooth) * frequency / s.factor + smooth * frequency;

@@ -75,7 +75,7 @@ TEST(Hub, ReadsRotaryPositionsAsVersionFiveWritesThem) {
   json.erase("rope_theta");
   const GptConfig config = from_hub_config(json);
   EXPECT_EQ(config.rope_theta, 7000.0);
-  EXPECT_EQ(config.rope.kind, numerics::RopeScaling::Kind::llama3);
+  EXPECT_EQ(config.rope.method, numerics::RopeScaling::Method::llama3);
   EXPECT_EQ(config.rope.original, 8);
 }
 

@@ -13,15 +13,15 @@ namespace {
 constexpr std::int64_t kCount = 150001;
 
 struct State {
-  at::Tensor weight, low, m, v;
+  at::Tensor weight, residual, m, v;
   State(const at::Tensor& master, at::ScalarType dtype)
       : weight(at::empty({master.numel()}, dtype)),
         m(at::zeros({master.numel()})),
         v(at::zeros({master.numel()})) {
-    if (dtype != at::kFloat) low = at::empty({master.numel()}, at::kShort);
-    split_master(master, weight, low);
+    if (dtype != at::kFloat) residual = at::empty({master.numel()}, at::kShort);
+    split_master(master, weight, residual);
   }
-  [[nodiscard]] at::Tensor master() const { return join_master(weight, low); }
+  [[nodiscard]] at::Tensor master() const { return join_master(weight, residual); }
 };
 
 TEST(AdamWUpdate, AgreesWithTheFrameworksAdamW) {
@@ -51,7 +51,7 @@ TEST(AdamWUpdate, SplitMastersStepLikeFp32Ones) {
     for (int step = 1; step <= 10; ++step) {
       const at::Tensor grad = at::randn({kCount}).to(at::kHalf);
       const AdamW how{.lr = 1e-2, .weight_decay = 0.1, .step = step};
-      adamw_update(split.weight, split.low, grad, split.m, split.v, how);
+      adamw_update(split.weight, split.residual, grad, split.m, split.v, how);
       adamw_update(whole.weight, {}, grad, whole.m, whole.v, how);
     }
     EXPECT_TRUE(at::equal(bits(split.master()), bits(whole.weight)));
@@ -68,7 +68,7 @@ TEST(AdamWUpdate, GivesTheSameBitsOnAnyNumberOfThreads) {
     State s(at::randn({kCount}), at::kHalf);
     const at::Tensor grad = at::randn({kCount});
     for (int step = 1; step <= 3; ++step)
-      adamw_update(s.weight, s.low, grad, s.m, s.v, {.weight_decay = 0.1, .step = step});
+      adamw_update(s.weight, s.residual, grad, s.m, s.v, {.weight_decay = 0.1, .step = step});
     results.push_back(s.master());
   }
   at::set_num_threads(before);

@@ -24,8 +24,8 @@ TEST(Conversion, EveryHalfGoesToItsValueAndBack) {
     SCOPED_TRACE(set->name);
     std::vector<float> values(halves.size());
     std::vector<std::uint16_t> back(halves.size());
-    set->to_float(Kind::f16, halves.data(), values.data(), 65536);
-    set->from_float(Kind::f16, values.data(), back.data(), 65536);
+    set->to_float(Dtype::fp16, halves.data(), values.data(), 65536);
+    set->from_float(Dtype::fp16, values.data(), back.data(), 65536);
     for (std::size_t i = 0; i < halves.size(); ++i) {
       const int exponent = static_cast<int>((i >> 10) & 31);
       const double mantissa = static_cast<double>(i & 1023);
@@ -42,7 +42,7 @@ TEST(Conversion, EveryHalfGoesToItsValueAndBack) {
   }
 }
 
-// Both kinds, all exponents with mantissas around every rounding boundary: the sets agree to the bit.
+// Both dtypes, all exponents with mantissas around every rounding boundary: the sets agree to the bit.
 TEST(Conversion, TheSetsRoundAlike) {
   std::vector<float> values;
   for (std::uint32_t high = 0; high < 65536; ++high)
@@ -50,13 +50,13 @@ TEST(Conversion, TheSetsRoundAlike) {
                                     0x8000U, 0x8001U, 0xf000U, 0xffffU})
       values.push_back(float_of((high << 16) | low));
   const auto n = static_cast<std::int64_t>(values.size());
-  for (const Kind kind : {Kind::f16, Kind::bf16}) {
+  for (const Dtype dtype : {Dtype::fp16, Dtype::bf16}) {
     std::vector<std::uint16_t> expected(values.size());
-    scalar_kernels().from_float(kind, values.data(), expected.data(), n);
+    scalar_kernels().from_float(dtype, values.data(), expected.data(), n);
     for (const Kernels* set : sets()) {
       SCOPED_TRACE(set->name);
       std::vector<std::uint16_t> got(values.size());
-      set->from_float(kind, values.data(), got.data(), n);
+      set->from_float(dtype, values.data(), got.data(), n);
       for (std::size_t i = 0; i < got.size(); ++i)
         ASSERT_EQ(got[i], expected[i]) << std::hex << bits_of(values[i]);
     }
@@ -64,12 +64,12 @@ TEST(Conversion, TheSetsRoundAlike) {
 }
 
 TEST(Conversion, TiesGoToEvenAndLargeValuesToInfinity) {
-  EXPECT_EQ(float_to_half(1.0F + 0x1p-11F), float_to_half(1.0F));
-  EXPECT_EQ(half_to_float(float_to_half(1.0F + 0x1.8p-10F)), 1.0F + 0x1p-9F);
-  EXPECT_EQ(half_to_float(float_to_half(65519.0F)), 65504.0F);
-  EXPECT_TRUE(std::isinf(half_to_float(float_to_half(65520.0F))));
-  EXPECT_EQ(half_to_float(float_to_half(0x1p-25F)), 0.0F);
-  EXPECT_EQ(half_to_float(float_to_half(0x1.8p-25F)), 0x1p-24F);
+  EXPECT_EQ(float_to_fp16(1.0F + 0x1p-11F), float_to_fp16(1.0F));
+  EXPECT_EQ(fp16_to_float(float_to_fp16(1.0F + 0x1.8p-10F)), 1.0F + 0x1p-9F);
+  EXPECT_EQ(fp16_to_float(float_to_fp16(65519.0F)), 65504.0F);
+  EXPECT_TRUE(std::isinf(fp16_to_float(float_to_fp16(65520.0F))));
+  EXPECT_EQ(fp16_to_float(float_to_fp16(0x1p-25F)), 0.0F);
+  EXPECT_EQ(fp16_to_float(float_to_fp16(0x1.8p-25F)), 0x1p-24F);
 }
 
 TEST(Conversion, LengthsThatAreNoMultipleOfAVectorStayWithinTheirBounds) {
@@ -78,11 +78,11 @@ TEST(Conversion, LengthsThatAreNoMultipleOfAVectorStayWithinTheirBounds) {
     for (std::int64_t n = 0; n < 40; ++n) {
       std::vector<std::uint16_t> in(64, 0x3c00);
       std::vector<float> out(64, -1.0F);
-      set->to_float(Kind::f16, in.data(), out.data(), n);
+      set->to_float(Dtype::fp16, in.data(), out.data(), n);
       for (std::int64_t i = 0; i < 64; ++i) ASSERT_EQ(out[static_cast<std::size_t>(i)], i < n ? 1.0F : -1.0F);
       std::vector<float> ones(64, 1.0F);
       std::vector<std::uint16_t> halves(64, 7);
-      set->from_float(Kind::f16, ones.data(), halves.data(), n);
+      set->from_float(Dtype::fp16, ones.data(), halves.data(), n);
       for (std::int64_t i = 0; i < 64; ++i)
         ASSERT_EQ(halves[static_cast<std::size_t>(i)], i < n ? 0x3c00 : 7);
     }

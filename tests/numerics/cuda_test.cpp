@@ -107,14 +107,14 @@ TEST_F(Cuda, NormsOfRowsAndOfSums) {
       expect_as_on_the_cpu(
           dtype, {x, more, w, b},
           [](const Tensors& t) {
-            const auto [sum, norm] = layer_norm_of_sum(t[0], t[1], t[2], t[3], 1e-5);
+            const auto [sum, norm] = add_layer_norm(t[0], t[1], t[2], t[3], 1e-5);
             return Tensors{sum, norm};
           },
           4);
       expect_as_on_the_cpu(
           dtype, {x, more, w},
           [](const Tensors& t) {
-            const auto [sum, norm] = rms_norm_of_sum(t[0], t[1], t[2], 1e-6);
+            const auto [sum, norm] = add_rms_norm(t[0], t[1], t[2], 1e-6);
             return Tensors{sum, norm};
           },
           4);
@@ -186,7 +186,7 @@ TEST_F(Cuda, HeadAndItsLoss) {
       for (const double z : {0.0, 1e-3}) {
         SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << vocabulary << " " << z);
         at::Tensor targets = at::randint(0, vocabulary, {67}, at::kLong);
-        targets[3] = kIgnored;
+        targets[3] = kIgnoreIndex;
         // Logits are rounded to the dtype before their softmax, so its gradient is off by a few roundings.
         expect_as_on_the_cpu(
             dtype, {values({67, 64}), values({vocabulary, 64}, 0.1), targets},
@@ -244,13 +244,13 @@ TEST_F(Cuda, NormalNumbersAreThoseOfTheCpu) {
 
 // A state of the optimizer that is the same on both sides.
 struct State {
-  at::Tensor weight, low, m, v;
+  at::Tensor weight, residual, m, v;
   State(const at::Tensor& master, at::ScalarType dtype)
       : weight(at::empty({master.numel()}, master.options().dtype(dtype))),
         m(at::zeros_like(master)),
         v(at::zeros_like(master)) {
-    if (dtype != at::kFloat) low = at::empty({master.numel()}, master.options().dtype(at::kShort));
-    split_master(master, weight, low);
+    if (dtype != at::kFloat) residual = at::empty({master.numel()}, master.options().dtype(at::kShort));
+    split_master(master, weight, residual);
   }
 };
 
@@ -258,18 +258,18 @@ TEST_F(Cuda, UpdatesAreTheCpusToTheBit) {
   for (const auto dtype : kDtypes)
     for (const auto gradient_dtype : {dtype, at::kFloat}) {
       SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << c10::toString(gradient_dtype));
-      std::vector<Updated> here, there;
+      std::vector<AdamWRange> here, there;
       for (int i = 0; i < 60; ++i) {  // more than one launch takes
         const at::Tensor master = values({i == 0 ? 150001 : 100 + i}, 0.1);
         const State a(master, dtype), b(master.to(at::kCUDA), dtype);
         const at::Tensor grad = values({master.numel()}).to(gradient_dtype);
         const double decay = i % 2 == 0 ? 0.1 : 0.0;
-        here.push_back({a.weight, a.low, grad, a.m, a.v, decay});
+        here.push_back({a.weight, a.residual, grad, a.m, a.v, decay});
         // As a gradient lies in its bucket: at any element.
         const at::Tensor bucket = at::empty({master.numel() + 3}, grad.options().device(at::kCUDA));
         const at::Tensor its = bucket.narrow(0, i % 4, master.numel());
         its.copy_(grad);
-        there.push_back({b.weight, b.low, its, b.m, b.v, decay});
+        there.push_back({b.weight, b.residual, its, b.m, b.v, decay});
       }
       for (int step = 1; step <= 3; ++step) {
         const AdamW how{.lr = 3e-3, .step = step, .gradient_scale = 0.125};
@@ -277,8 +277,9 @@ TEST_F(Cuda, UpdatesAreTheCpusToTheBit) {
         adamw_update(there, how);
       }
       for (std::size_t i = 0; i < here.size(); ++i) {
-        const at::Tensor ours = join_master(there[i].weight, there[i].low).cpu();
-        EXPECT_TRUE(at::equal(bits(ours), bits(join_master(here[i].weight, here[i].low)))) << "range " << i;
+        const at::Tensor ours = join_master(there[i].weight, there[i].residual).cpu();
+        EXPECT_TRUE(at::equal(bits(ours), bits(join_master(here[i].weight, here[i].residual))))
+            << "range " << i;
         EXPECT_TRUE(at::equal(bits(there[i].m.cpu()), bits(here[i].m))) << "range " << i;
         EXPECT_TRUE(at::equal(bits(there[i].v.cpu()), bits(here[i].v))) << "range " << i;
       }

@@ -25,10 +25,10 @@ void expect_as_framework(const Case& c) {
   const at::Tensor hr = h.detach().to(at::kFloat).requires_grad_(),
                    wr = w.detach().to(at::kFloat).requires_grad_();
   const at::Tensor targets = at::randint(0, c.vocabulary, {c.rows});
-  for (std::int64_t i = 3; i < c.rows; i += 5) targets[i] = kIgnored;
+  for (std::int64_t i = 3; i < c.rows; i += 5) targets[i] = kIgnoreIndex;
   const at::Tensor loss = head_cross_entropy(h, w, targets);
   const at::Tensor reference =
-      at::cross_entropy_loss(at::linear(hr, wr), targets, {}, at::Reduction::Sum, kIgnored);
+      at::cross_entropy_loss(at::linear(hr, wr), targets, {}, at::Reduction::Sum, kIgnoreIndex);
   ASSERT_EQ(loss.scalar_type(), at::kFloat);
   EXPECT_LE(relative_error(loss, reference), 1e-6);
   (loss * 0.25).backward();
@@ -51,10 +51,10 @@ TEST(HeadCrossEntropy, TheZLossAgreesWithTheFramework) {
   const at::Tensor h = at::randn({40, 24}).requires_grad_(), w = at::randn({600, 24}).requires_grad_();
   const at::Tensor hr = h.detach().clone().requires_grad_(), wr = w.detach().clone().requires_grad_();
   const at::Tensor targets = at::randint(0, 600, {40});
-  targets[7] = kIgnored;
+  targets[7] = kIgnoreIndex;
   const at::Tensor logits = at::linear(hr, wr);
-  const at::Tensor reference = at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kIgnored) +
-                               0.01 * (logits.logsumexp(1).square() * targets.ne(kIgnored)).sum();
+  const at::Tensor reference = at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kIgnoreIndex) +
+                               0.01 * (logits.logsumexp(1).square() * targets.ne(kIgnoreIndex)).sum();
   const at::Tensor loss = head_cross_entropy(h, w, targets, 0.01);
   EXPECT_LE(relative_error(loss, reference), 1e-6);
   (loss * 0.25).backward();
@@ -65,7 +65,7 @@ TEST(HeadCrossEntropy, TheZLossAgreesWithTheFramework) {
 
 TEST(HeadCrossEntropy, RowsThatAreIgnoredCountNothing) {
   const at::Tensor h = at::randn({4, 8}).requires_grad_(), w = at::randn({5, 8}).requires_grad_();
-  const at::Tensor loss = head_cross_entropy(h, w, at::full({4}, kIgnored, at::kLong));
+  const at::Tensor loss = head_cross_entropy(h, w, at::full({4}, kIgnoreIndex, at::kLong));
   EXPECT_EQ(loss.item<float>(), 0.0F);
   loss.backward();
   EXPECT_TRUE(h.grad().eq(0).all().item<bool>());

@@ -25,7 +25,7 @@ std::vector<float> noise(std::size_t n, unsigned seed, float size = 1) {
 std::vector<std::uint16_t> half_noise(std::size_t n, unsigned seed, float size = 1) {
   std::vector<std::uint16_t> out(n);
   const auto values = noise(n, seed, size);
-  scalar_kernels().from_float(Kind::f16, values.data(), out.data(), static_cast<std::int64_t>(n));
+  scalar_kernels().from_float(Dtype::fp16, values.data(), out.data(), static_cast<std::int64_t>(n));
   return out;
 }
 
@@ -56,11 +56,11 @@ INSTANTIATE_TEST_SUITE_P(Vectors, KernelSets,
 TEST_P(KernelSets, SequenceLoops) {
   constexpr std::int64_t kRows = 5, kColumns = 613;  // longer than a block, and no multiple of a vector
   constexpr std::int64_t kAll = kRows * kColumns;
-  const auto run = [&](const Kernels& set, Kind kind) {
+  const auto run = [&](const Kernels& set, Dtype dtype) {
     const auto as_kind = [&](unsigned seed) {
       const auto values = noise(kAll, seed);
-      std::vector<float> out(kAll);  // room enough for any kind
-      set.from_float(kind, values.data(), out.data(), kAll);
+      std::vector<float> out(kAll);  // room enough for any dtype
+      set.from_float(dtype, values.data(), out.data(), kAll);
       return out;
     };
     std::vector<float> all;
@@ -70,21 +70,21 @@ TEST_P(KernelSets, SequenceLoops) {
     const auto x = as_kind(1), dy = as_kind(2), w = noise(kColumns, 3), b = noise(kColumns, 4);
     for (const bool rms : {false, true}) {
       std::vector<float> y(kAll), dx(kAll), mean(kRows), rstd(kRows), dw(kColumns), db(kColumns);
-      set.norm(kind, x.data(), w.data(), rms ? nullptr : b.data(), 1e-5F, kRows, kColumns, y.data(),
+      set.norm(dtype, x.data(), w.data(), rms ? nullptr : b.data(), 1e-5F, kRows, kColumns, y.data(),
                rms ? nullptr : mean.data(), rstd.data());
-      set.norm_gradient(kind, dy.data(), x.data(), w.data(), rms ? nullptr : mean.data(), rstd.data(), kRows,
+      set.norm_gradient(dtype, dy.data(), x.data(), w.data(), rms ? nullptr : mean.data(), rstd.data(), kRows,
                         kColumns, dx.data(), dw.data(), rms ? nullptr : db.data());
       for (const auto& values : {y, dx, mean, rstd, dw, db}) take(values);
     }
     std::vector<float> out(kAll), d_gate(kAll), d_up(kAll);
-    set.sum(kind, x.data(), dy.data(), out.data(), kAll);
+    set.sum(dtype, x.data(), dy.data(), out.data(), kAll);
     take(out);
-    set.swiglu(kind, x.data(), dy.data(), out.data(), kAll);
-    set.swiglu_gradient(kind, dy.data(), x.data(), dy.data(), d_gate.data(), d_up.data(), kAll);
+    set.swiglu(dtype, x.data(), dy.data(), out.data(), kAll);
+    set.swiglu_gradient(dtype, dy.data(), x.data(), dy.data(), d_gate.data(), d_up.data(), kAll);
     for (const auto& values : {out, d_gate, d_up}) take(values);
     auto p = noise(kAll, 5);
     const auto dp = noise(kAll, 6), angles = noise(kAll, 7);
-    take({set.largest(p.data(), kAll), set.dot(p.data(), dp.data(), kAll),
+    take({set.reduce_max(p.data(), kAll), set.dot(p.data(), dp.data(), kAll),
           set.exponentials(p.data(), kAll, 0.125F, 0.5F)});
     set.softmax_gradient(dp.data(), 0.25F, 0.125F, p.data(), kAll);
     set.multiply(1.7F, p.data(), kAll);
@@ -92,25 +92,26 @@ TEST_P(KernelSets, SequenceLoops) {
     take(p);
     return all;
   };
-  for (const Kind kind : {Kind::f32, Kind::f16, Kind::bf16})
-    EXPECT_TRUE(same(run(plain, kind), run(vectors(), kind))) << "kind " << static_cast<int>(kind);
+  for (const Dtype dtype : {Dtype::fp32, Dtype::fp16, Dtype::bf16})
+    EXPECT_TRUE(same(run(plain, dtype), run(vectors(), dtype))) << "dtype " << static_cast<int>(dtype);
 }
 
 TEST_P(KernelSets, AdamW) {
-  for (const Kind kind : {Kind::f32, Kind::f16, Kind::bf16}) {
+  for (const Dtype dtype : {Dtype::fp32, Dtype::fp16, Dtype::bf16}) {
     const auto run = [&](const Kernels& set) {
       auto master = noise(kCount, 1, 0.05F);
-      std::vector<float> weight(kCount);  // room enough for any kind
-      std::vector<std::int16_t> low(kCount);
-      set.split(kind, master.data(), weight.data(), low.data(), kCount);
+      std::vector<float> weight(kCount);  // room enough for any dtype
+      std::vector<std::int16_t> residual(kCount);
+      set.split(dtype, master.data(), weight.data(), residual.data(), kCount);
       auto m = noise(kCount, 2, 0.01F);
       auto v = noise(kCount, 3, 0.01F);
       for (float& x : v) x = std::fabs(x);
       const auto g = half_noise(kCount, 4);
       for (int t = 0; t < 3; ++t)
-        set.adamw(kind, weight.data(), kind == Kind::f32 ? nullptr : low.data(), Kind::f16, g.data(),
-                  m.data(), v.data(), {0.9999F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.7F, 1e-8F, 0.5F}, kCount);
-      set.join(kind, weight.data(), low.data(), master.data(), kCount);
+        set.adamw(dtype, weight.data(), dtype == Dtype::fp32 ? nullptr : residual.data(), Dtype::fp16,
+                  g.data(), m.data(), v.data(), {0.9999F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.7F, 1e-8F, 0.5F},
+                  kCount);
+      set.join(dtype, weight.data(), residual.data(), master.data(), kCount);
       master.insert(master.end(), m.begin(), m.end());
       master.insert(master.end(), v.begin(), v.end());
       return master;
@@ -126,26 +127,26 @@ TEST_P(KernelSets, Sums) {
   double b = 0;
   std::int64_t bad_a = 0;
   std::int64_t bad_b = 0;
-  plain.stats(Kind::f16, g.data(), kCount, &a, &bad_a);
-  vectors().stats(Kind::f16, g.data(), kCount, &b, &bad_b);
+  plain.stats(Dtype::fp16, g.data(), kCount, &a, &bad_a);
+  vectors().stats(Dtype::fp16, g.data(), kCount, &b, &bad_b);
   EXPECT_EQ(a, b);
   EXPECT_EQ(bad_a, bad_b);
-  EXPECT_EQ(plain.bernoulli(Kind::f16, g.data(), targets.data(), kCount),
-            vectors().bernoulli(Kind::f16, g.data(), targets.data(), kCount));
-  EXPECT_EQ(plain.kl(Kind::f16, g.data(), g.data(), kCount),
-            vectors().kl(Kind::f16, g.data(), g.data(), kCount));
+  EXPECT_EQ(plain.bernoulli(Dtype::fp16, g.data(), targets.data(), kCount),
+            vectors().bernoulli(Dtype::fp16, g.data(), targets.data(), kCount));
+  EXPECT_EQ(plain.kl(Dtype::fp16, g.data(), g.data(), kCount),
+            vectors().kl(Dtype::fp16, g.data(), g.data(), kCount));
 }
 
 TEST_P(KernelSets, FinishAndItsGradient) {
-  for (const Act act : {Act::none, Act::relu, Act::silu}) {
+  for (const Activation act : {Activation::none, Activation::relu, Activation::silu}) {
     const auto run = [&](const Kernels& set) {
       auto values = noise(kCount * 3, 6, 4);
       const auto bias = noise(3, 7);
       std::vector<std::uint16_t> out(kCount * 3);
-      set.finish(Kind::f16, values.data(), bias.data(), act, kCount, 3, out.data(), nullptr);
+      set.finish(Dtype::fp16, values.data(), bias.data(), act, kCount, 3, out.data(), nullptr);
       auto gradient = noise(kCount, 8);
       set.activation_gradient(act, values.data(), gradient.data(), kCount);
-      for (const float g : gradient) out.push_back(float_to_half(g));
+      for (const float g : gradient) out.push_back(float_to_fp16(g));
       return out;
     };
     EXPECT_TRUE(same(run(plain), run(vectors())));

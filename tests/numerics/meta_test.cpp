@@ -56,7 +56,7 @@ std::vector<at::Tensor> sequence_forward_and_backward(at::Device device) {
   const auto x = layer_norm(embed(tokens, table), w, b, 1e-5);
   const auto rope = rope_table(5, 4, 10000).to(device);
   const auto a = linear(attention(linear(x, in, at::Tensor()), {2, 1}, rope), out, at::Tensor());
-  const auto sum = layer_norm_of_sum(a, x, w, b, 1e-5);
+  const auto sum = add_layer_norm(a, x, w, b, 1e-5);
   const auto h = rms_norm(swiglu(sum.sum, sum.norm), w, 1e-5);
   const auto loss = head_cross_entropy(h.view({10, 8}), table, tokens.flatten());
   loss.backward();

@@ -26,41 +26,41 @@ at::Tensor whole_numbers(std::int64_t rows, std::int64_t columns, at::ScalarType
 }
 
 Operand operand(const at::Tensor& t, bool transposed) {
-  return {kind_of(t), t.const_data_ptr(), t.size(0), t.size(1), transposed, t.stride(0)};
+  return {dtype_of(t), t.const_data_ptr(), t.size(0), t.size(1), transposed, t.stride(0)};
 }
 
 using Way = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t, std::int64_t);
 
-// A room with a guard behind it, which nothing may write to.
-bool in_room(decltype(&packed_product) way, const Operand& a, const Operand& b, const Result& result,
-             std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats, bool in_parallel) {
+// A scratch with a guard behind it, which nothing may write to.
+bool in_scratch(decltype(&packed_product) way, const Operand& a, const Operand& b, const Result& result,
+                std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats, bool in_parallel) {
   constexpr std::int64_t kGuard = 64;
   const at::Tensor space = at::full({floats + kGuard}, 0.5, at::kFloat);
   const bool done = way(a, b, result, m, n, k, {space.data_ptr<float>(), floats, in_parallel});
-  EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its room";
+  EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its scratch";
   return done;
 }
 bool by_panels(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
                std::int64_t k) {
-  return in_room(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k), false);
+  return in_scratch(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k), false);
 }
 bool by_panels_on_one_thread(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
                              std::int64_t n, std::int64_t k) {
-  return in_room(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k, true), true);
+  return in_scratch(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k, true), true);
 }
-// In less room than it would like: that of another size, say.
+// In less scratch than it would like: that of another size, say.
 bool by_panels_in_little_room(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
                               std::int64_t n, std::int64_t k) {
-  return in_room(packed_product, a, b, result, m, n, k, at::get_num_threads() * kLeastRoom, false);
+  return in_scratch(packed_product, a, b, result, m, n, k, at::get_num_threads() * kMinScratch, false);
 }
 bool by_blas(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k) {
   const auto blas = [](const Operand& l, const Operand& r, const Result& out, std::int64_t rows,
-                       std::int64_t columns, std::int64_t inner, const Room& room) {
-    blas_product(l, r, out, rows, columns, inner, room);
+                       std::int64_t columns, std::int64_t inner, const Scratch& scratch) {
+    blas_product(l, r, out, rows, columns, inner, scratch);
     return true;
   };
-  return in_room(blas, a, b, result, m, n, k, blas_workspace(m, n, k), false);
+  return in_scratch(blas, a, b, result, m, n, k, blas_workspace(m, n, k), false);
 }
 bool by_rows(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k) {
@@ -86,14 +86,14 @@ void expect_exact(const Case& c, Way way, bool may_round = false) {
   const at::Tensor expected =
       at::mm(c.left_transposed ? ar.t() : ar, c.right_transposed ? b.t().to(at::kDouble) : b.to(at::kDouble));
   const at::Tensor bias = at::arange(c.n, at::kFloat), sums = at::full({c.m, c.n}, 3.0, at::kFloat);
-  at::Tensor out = at::empty({c.m, c.n}, c.right), before = at::empty({c.m, c.n}, c.right);
+  at::Tensor out = at::empty({c.m, c.n}, c.right), pre_activation = at::empty({c.m, c.n}, c.right);
   ASSERT_TRUE(way(left, right,
-                  {kind_of(out), out.mutable_data_ptr(), bias.const_data_ptr<float>(), Act::relu,
-                   before.mutable_data_ptr()},
+                  {dtype_of(out), out.mutable_data_ptr(), bias.const_data_ptr<float>(), Activation::relu,
+                   pre_activation.mutable_data_ptr()},
                   c.m, c.n, c.k));
-  EXPECT_TRUE(at::equal(before, (expected + bias).to(c.right)));
+  EXPECT_TRUE(at::equal(pre_activation, (expected + bias).to(c.right)));
   EXPECT_TRUE(at::equal(out, at::relu(expected + bias).to(c.right)));
-  Result added{Kind::f32, sums.mutable_data_ptr()};
+  Result added{Dtype::fp32, sums.mutable_data_ptr()};
   added.accumulate = true;
   ASSERT_TRUE(way(left, right, added, c.m, c.n, c.k));
   EXPECT_TRUE(at::equal(sums, (expected + 3).to(at::kFloat)));
@@ -116,7 +116,7 @@ void expect_exact_in_all_shapes(Way way) {
 }
 
 TEST(Product, OfPanelsIsExactInEveryKindShapeAndOrder) {
-  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
   at::set_num_threads(2);
   expect_exact_in_all_shapes(by_panels);
@@ -125,9 +125,10 @@ TEST(Product, OfPanelsIsExactInEveryKindShapeAndOrder) {
   at::set_num_threads(before);
 }
 
-// Cut along the inner dimension though there is room, with an odd end, and finished in several pieces.
+// Cut along the inner dimension though the scratch would hold it, with an odd end, and finished in several
+// pieces.
 TEST(Product, OfPanelsIsExactWithALongInnerDimension) {
-  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   at::manual_seed(5);
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
     for (const std::int64_t k : {2053, 4099})
@@ -149,7 +150,7 @@ TEST(Product, OfFewRowsIsExact) {
 TEST(Product, IsExactInManyBlocks) {
   const SmallWorkspace small(16384);
   expect_exact_in_all_shapes(by_blas);
-  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   expect_exact_in_all_shapes(by_panels);
 }
 
@@ -171,7 +172,7 @@ TEST(Product, RunsOnAllThreads) {
 
 // However it is cut, each sum is one chain: the same bits.
 TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
-  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     at::manual_seed(6);
     const std::int64_t m = 61, n = 77, k = 4103;
@@ -179,7 +180,7 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
     const auto in_workspace_of = [&](std::int64_t bytes) {
       const SmallWorkspace small(bytes);
       at::Tensor out = at::empty({m, n}, at::kFloat);
-      by_panels(operand(a, false), operand(b, false), {Kind::f32, out.mutable_data_ptr()}, m, n, k);
+      by_panels(operand(a, false), operand(b, false), {Dtype::fp32, out.mutable_data_ptr()}, m, n, k);
       return out;
     };
     EXPECT_TRUE(at::equal(in_workspace_of(4 << 20), in_workspace_of(8192))) << c10::toString(dtype);
@@ -188,7 +189,7 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
 
 // The two products of a linear layer's backward, of which each thread takes parts of both.
 TEST(Product, TogetherHasTheBitsOfEachAlone) {
-  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
   at::set_num_threads(3);
   at::manual_seed(7);
@@ -197,21 +198,28 @@ TEST(Product, TogetherHasTheBitsOfEachAlone) {
     const at::Tensor dy = at::randn({kBatch, kOut}).to(dtype), x = at::randn({kBatch, kIn}).to(dtype),
                      w = at::randn({kOut, kIn}).to(dtype);
     const auto both = [&](const at::Tensor& dx, const at::Tensor& dw) {
-      return std::array<Product, 2>{
-          Product{
-              operand(dy, false), operand(w, false), {kind_of(dx), dx.mutable_data_ptr()}, kBatch, kIn, kOut},
-          Product{
-              operand(dy, true), operand(x, false), {kind_of(dw), dw.mutable_data_ptr()}, kOut, kIn, kBatch}};
+      return std::array<Product, 2>{Product{operand(dy, false),
+                                            operand(w, false),
+                                            {dtype_of(dx), dx.mutable_data_ptr()},
+                                            kBatch,
+                                            kIn,
+                                            kOut},
+                                    Product{operand(dy, true),
+                                            operand(x, false),
+                                            {dtype_of(dw), dw.mutable_data_ptr()},
+                                            kOut,
+                                            kIn,
+                                            kBatch}};
     };
     const at::Tensor dx = at::empty_like(x), dw = at::empty_like(w);
     for (const Product& p : both(dx, dw)) ASSERT_TRUE(by_panels(p.a, p.b, p.result, p.m, p.n, p.k));
     const at::Tensor dx_too = at::empty_like(x), dw_too = at::empty_like(w);
     const auto together = both(dx_too, dw_too);
-    const std::int64_t floats = together_workspace(together);
+    const std::int64_t floats = grouped_workspace(together);
     ASSERT_GT(floats, 0);
     const at::Tensor space = at::full({floats + kGuard}, 0.5, at::kFloat);
-    products_together(together, space.data_ptr<float>());
-    EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its room";
+    grouped_products(together, space.data_ptr<float>());
+    EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its scratch";
     EXPECT_TRUE(at::equal(dx, dx_too)) << c10::toString(dtype);
     EXPECT_TRUE(at::equal(dw, dw_too)) << c10::toString(dtype);
   }
@@ -219,18 +227,18 @@ TEST(Product, TogetherHasTheBitsOfEachAlone) {
 }
 
 TEST(Product, TogetherIsForWhatIsSmallAndSharedOut) {
-  if (avx512_panels(Kind::f32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
-  const auto room = [](std::int64_t m, std::int64_t n, std::int64_t k) {
-    return together_workspace(std::array{Product{{}, {}, {}, m, n, k}, Product{{}, {}, {}, 8, 8, 8}});
+  const auto scratch = [](std::int64_t m, std::int64_t n, std::int64_t k) {
+    return grouped_workspace(std::array{Product{{}, {}, {}, m, n, k}, Product{{}, {}, {}, 8, 8, 8}});
   };
   at::set_num_threads(2);
-  EXPECT_GT(room(100, 100, 100), 0);
-  EXPECT_EQ(room(100, 100, 0), 0);
-  EXPECT_EQ(room(0, 100, 100), 0);
-  EXPECT_EQ(room(2048, 4096, 4096), 0);
+  EXPECT_GT(scratch(100, 100, 100), 0);
+  EXPECT_EQ(scratch(100, 100, 0), 0);
+  EXPECT_EQ(scratch(0, 100, 100), 0);
+  EXPECT_EQ(scratch(2048, 4096, 4096), 0);
   at::set_num_threads(1);
-  EXPECT_EQ(room(100, 100, 100), 0);
+  EXPECT_EQ(scratch(100, 100, 100), 0);
   at::set_num_threads(before);
 }
 

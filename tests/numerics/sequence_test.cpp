@@ -71,22 +71,22 @@ TEST(Norms, OfASumHaveTheBitsOfTheTwoInTurn) {
       const std::vector<at::Tensor> in = {leaf({3, 67, 97}, dtype, 2, 0.5), leaf({3, 67, 97}, dtype),
                                           leaf({97}, dtype), leaf({97}, dtype)};
       const at::Tensor d_sum = at::randn({3, 67, 97}).to(dtype), dy = at::randn({3, 67, 97}).to(dtype);
-      const auto gradients = [&](const NormOfSum& out) {
+      const auto gradients = [&](const AddNorm& out) {
         auto all = torch::autograd::grad({out.sum, out.norm}, rms ? at::ArrayRef(in).slice(0, 3).vec() : in,
                                          {d_sum, dy});
         all.push_back(out.sum.detach());
         all.push_back(out.norm.detach());
         return all;
       };
-      const auto together = gradients(rms ? rms_norm_of_sum(in[0], in[1], in[2], 1e-6)
-                                          : layer_norm_of_sum(in[0], in[1], in[2], in[3], 1e-5));
+      const auto together = gradients(rms ? add_rms_norm(in[0], in[1], in[2], 1e-6)
+                                          : add_layer_norm(in[0], in[1], in[2], in[3], 1e-5));
       const at::Tensor sum = in[0] + in[1];
       const auto in_turn =
           gradients({sum, rms ? rms_norm(sum, in[2], 1e-6) : layer_norm(sum, in[2], in[3], 1e-5)});
       for (std::size_t i = 0; i < together.size(); ++i)
         EXPECT_TRUE(at::equal(together[i], in_turn[i])) << "result " << i;
     }
-  EXPECT_THROW(rms_norm_of_sum(at::ones({2, 4}), at::ones({4}), at::ones({4}), 1e-5), Error);
+  EXPECT_THROW(add_rms_norm(at::ones({2, 4}), at::ones({4}), at::ones({4}), 1e-5), Error);
 }
 
 TEST(Norms, RefuseWeightsOfAnotherLength) {

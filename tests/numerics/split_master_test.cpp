@@ -21,10 +21,10 @@ constexpr std::uint32_t kEvery = 1;
 struct Halves {
   std::vector<float> master = std::vector<float>(kBlock), back = std::vector<float>(kBlock);
   std::vector<std::uint16_t> weight = std::vector<std::uint16_t>(kBlock);
-  std::vector<std::int16_t> low = std::vector<std::int16_t>(kBlock);
-  void round_trip(cpu::Kind kind) {
-    cpu::kernels().split(kind, master.data(), weight.data(), low.data(), kBlock);
-    cpu::kernels().join(kind, weight.data(), low.data(), back.data(), kBlock);
+  std::vector<std::int16_t> residual = std::vector<std::int16_t>(kBlock);
+  void round_trip(Dtype dtype) {
+    cpu::kernels().split(dtype, master.data(), weight.data(), residual.data(), kBlock);
+    cpu::kernels().join(dtype, weight.data(), residual.data(), back.data(), kBlock);
   }
 };
 
@@ -36,7 +36,7 @@ TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
   for (std::uint32_t high = 0; high < 65536; high += kEvery) {
     if ((high & 0x7f80U) == 0x7f80U) continue;
     for (std::uint32_t low = 0; low < 65536; ++low) h.master[low] = cpu::float_of((high << 16) | low);
-    h.round_trip(cpu::Kind::bf16);
+    h.round_trip(Dtype::bf16);
     values += kBlock;
     if (std::memcmp(h.master.data(), h.back.data(), kBlock * sizeof(float)) != 0) ++mismatches;
   }
@@ -54,7 +54,7 @@ TEST(SplitMaster, Fp16IsExactFrom2ToTheMinus16To65504AndCloseBelow) {
     const float least = std::fabs(cpu::float_of(high << 16));
     if (!(least <= 65504.0F)) continue;
     for (std::uint32_t low = 0; low < 65536; ++low) h.master[low] = cpu::float_of((high << 16) | low);
-    h.round_trip(cpu::Kind::f16);
+    h.round_trip(Dtype::fp16);
     if (least >= 0x1p-16F) {
       for (std::size_t i = 0; i < kBlock; ++i) {
         if (std::fabs(h.master[i]) > 65504.0F) break;
@@ -76,10 +76,10 @@ TEST(SplitMaster, TheWeightIsTheMasterRoundedToNearest) {
   at::manual_seed(6);
   const at::Tensor master = at::randn({5000}) * 0.02;
   const at::Tensor weight = at::empty({5000}, at::kHalf);
-  const at::Tensor low = at::empty({5000}, at::kShort);
-  split_master(master, weight, low);
+  const at::Tensor residual = at::empty({5000}, at::kShort);
+  split_master(master, weight, residual);
   EXPECT_TRUE(at::equal(weight, master.to(at::kHalf)));
-  const at::Tensor back = join_master(weight, low);
+  const at::Tensor back = join_master(weight, residual);
   EXPECT_LE((back - master).abs().max().item<double>(), 0x1p-40);
   const at::Tensor large = master.abs() >= 0x1p-16;
   EXPECT_TRUE(at::equal(back.masked_select(large), master.masked_select(large)));
@@ -88,9 +88,9 @@ TEST(SplitMaster, TheWeightIsTheMasterRoundedToNearest) {
 TEST(SplitMaster, WhatOverflowsBecomesInfinityAndNanStaysNan) {
   const at::Tensor master = at::tensor({70000.0F, -70000.0F, std::numeric_limits<float>::quiet_NaN()});
   const at::Tensor weight = at::empty({3}, at::kHalf);
-  const at::Tensor low = at::empty({3}, at::kShort);
-  split_master(master, weight, low);
-  const at::Tensor back = join_master(weight, low);
+  const at::Tensor residual = at::empty({3}, at::kShort);
+  split_master(master, weight, residual);
+  const at::Tensor back = join_master(weight, residual);
   EXPECT_EQ(back[0].item<float>(), std::numeric_limits<float>::infinity());
   EXPECT_EQ(back[1].item<float>(), -std::numeric_limits<float>::infinity());
   EXPECT_TRUE(std::isnan(back[2].item<float>()));

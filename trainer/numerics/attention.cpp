@@ -71,11 +71,11 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
   const at::Tensor& starts = documents.starts;
   const bool divides = heads.key > 0 && heads.query % heads.key == 0;
   const std::int64_t all = heads.query + 2 * heads.key;
-  if (!divides || qkv.dim() != 3 || qkv.size(2) % all != 0 || qkv.size(2) / all > cpu::kWidest)
+  if (!divides || qkv.dim() != 3 || qkv.size(2) % all != 0 || qkv.size(2) / all > cpu::kMaxHeadWidth)
     throw Error(
         ExitCode::internal,
         fmt::format("attention: qkv [{}] cannot be {} heads of Q sharing {} of K and V, at most {} wide",
-                    fmt::join(qkv.sizes(), ", "), heads.query, heads.key, cpu::kWidest));
+                    fmt::join(qkv.sizes(), ", "), heads.query, heads.key, cpu::kMaxHeadWidth));
   const std::int64_t width = qkv.size(2) / all;
   if (rope.defined() && (width % 2 != 0 || rope.scalar_type() != at::kFloat || !rope.is_contiguous() ||
                          rope.sizes() != at::IntArrayRef({2, qkv.size(1), width / 2})))
@@ -119,8 +119,8 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope) {
 namespace {
 
 double scaled(double frequency, const RopeScaling& s) {
-  if (s.kind == RopeScaling::Kind::none) return frequency;
-  if (s.kind == RopeScaling::Kind::linear) return frequency / s.factor;
+  if (s.method == RopeScaling::Method::none) return frequency;
+  if (s.method == RopeScaling::Method::linear) return frequency / s.factor;
   const double turns = static_cast<double>(s.original) * frequency / (2 * std::numbers::pi);
   const double kept = std::clamp((turns - s.low) / (s.high - s.low), 0.0, 1.0);
   return kept * frequency + (1 - kept) * frequency / s.factor;

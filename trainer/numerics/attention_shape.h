@@ -13,7 +13,7 @@ struct AttentionHeads {
 // llama3: pairs that turn less than `low` times in `original` positions by `factor`, those that turn more
 // than `high` times not at all, and those between by a mixture (Llama 3.1).
 struct RopeScaling {
-  enum class Kind { none, linear, llama3 } kind = Kind::none;
+  enum class Method { none, linear, llama3 } method = Method::none;
   double factor = 8, low = 1, high = 4;
   std::int64_t original = 8192;
 };

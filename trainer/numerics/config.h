@@ -3,11 +3,9 @@
 #include <string>
 
 #include "config/section.h"
+#include "numerics/dtype.h"
 
 namespace ebb::numerics {
-
-// The number format of parameters, gradients, activations and inputs.
-enum class Dtype { fp16, bf16, fp32 };
 
 struct LossScaleConfig {
   double initial = 65536;
@@ -21,7 +19,7 @@ struct LossScaleConfig {
 
 // The `precision` section.
 struct PrecisionConfig {
-  Dtype dtype = Dtype::fp16;
+  Dtype dtype = Dtype::fp16;  // of parameters, gradients, activations and inputs
   LossScaleConfig loss_scale;
   void describe(config::Section& s);
 };

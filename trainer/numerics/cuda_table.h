@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 
-#include "numerics/cpu/kernels.h"
+#include "numerics/activation.h"
+#include "numerics/adamw_factors.h"
+#include "numerics/dtype.h"
 
 // What libebb_cuda.so gives to numerics: launches on the given stream (a cudaStream_t) over device memory,
 // none of which waits for the device. The host side needs no CUDA header. Sums are made in a fixed order,
@@ -25,86 +27,86 @@ void check_launch(const char* kernel);
 
 int compute_capability();  // of the current device: 90 is 9.0; 0 where it cannot be asked
 
-using cpu::Act;
-using cpu::Kind;
-
 struct Update {
   void* weight;
-  std::int16_t* low;  // null for f32 weights
+  std::int16_t* residual;  // null for f32 weights
   const void* gradient;
   float *m, *v;
   std::int64_t n;
-  float keep;  // 1 - lr * weight_decay
+  float decay_factor;  // 1 - lr * weight_decay
 };
 struct Range {
   const void* data;
   std::int64_t n;
 };
 
-// One pass of AdamW over all items; `how->keep` is theirs.
-void adamw(Kind weight_kind, Kind gradient_kind, const Update* items, std::int64_t count,
-           const cpu::AdamWFactors* how, void* stream);
-void split(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n, void* stream);
-void join(Kind kind, const void* weight, const std::int16_t* low, float* master, std::int64_t n,
+// One pass of AdamW over all items; `factors->decay_factor` is theirs.
+void adamw(Dtype weight_dtype, Dtype gradient_dtype, const Update* items, std::int64_t count,
+           const AdamWFactors* factors, void* stream);
+void split(Dtype dtype, const float* master, void* weight, std::int16_t* residual, std::int64_t n,
+           void* stream);
+void join(Dtype dtype, const void* weight, const std::int16_t* residual, float* master, std::int64_t n,
           void* stream);
 // out [count, 2]: sum of squares of the finite elements, number of the others. partial: two for each of all
 // ranges' cuda_parts().
-void stats(Kind kind, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream);
+void stats(Dtype dtype, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream);
 
-void bernoulli(Kind kind, const void* logits, const std::uint8_t* targets, std::int64_t n, double* partial,
+void bernoulli(Dtype dtype, const void* logits, const std::uint8_t* targets, std::int64_t n, double* partial,
                float* out, void* stream);
 // scale: one float on the device
-void bernoulli_gradient(Kind kind, const void* logits, const std::uint8_t* targets, const float* scale,
+void bernoulli_gradient(Dtype dtype, const void* logits, const std::uint8_t* targets, const float* scale,
                         void* gradient, std::int64_t n, void* stream);
-void kl(Kind kind, const void* mu, const void* logvar, std::int64_t n, double* partial, float* out,
+void kl(Dtype dtype, const void* mu, const void* logvar, std::int64_t n, double* partial, float* out,
         void* stream);
-void kl_gradient(Kind kind, const void* mu, const void* logvar, const float* scale, void* d_mu,
+void kl_gradient(Dtype dtype, const void* mu, const void* logvar, const float* scale, void* d_mu,
                  void* d_logvar, std::int64_t n, void* stream);
-void unit_range(Kind kind, const std::uint8_t* in, void* out, std::int64_t n, void* stream);
-void normal_rows(Kind kind, void* out, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
+void unit_range(Dtype dtype, const std::uint8_t* in, void* out, std::int64_t n, void* stream);
+void normal_rows(Dtype dtype, void* out, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                  std::uint32_t stream_id, std::uint64_t first_row, void* stream);
 // z = mu + exp(logvar / 2) eps
-void reparameterize(Kind kind, const void* mu, const void* logvar, void* z, std::int64_t rows,
+void reparameterize(Dtype dtype, const void* mu, const void* logvar, void* z, std::int64_t rows,
                     std::int64_t columns, std::uint64_t seed, std::uint64_t first_row, void* stream);
 // d_logvar = dz exp(logvar / 2) eps / 2
-void reparameterize_gradient(Kind kind, const void* dz, const void* logvar, void* d_logvar, std::int64_t rows,
-                             std::int64_t columns, std::uint64_t seed, std::uint64_t first_row, void* stream);
+void reparameterize_gradient(Dtype dtype, const void* dz, const void* logvar, void* d_logvar,
+                             std::int64_t rows, std::int64_t columns, std::uint64_t seed,
+                             std::uint64_t first_row, void* stream);
 
 // Row by row: sum = x + more where there is `more` (else null), y = (sum - mean) rstd w + b. mean null: RMS
 // norm, which takes none off; b may be null. At most kCudaWidestRow columns.
-void norm(Kind kind, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+void norm(Dtype dtype, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream);
 // x: what was normed. dx has d_sum (or null) added. partial [parts, 2, columns]; dw and db (or null)
 // [columns].
-void norm_gradient(Kind kind, const void* dy, const void* x, const void* w, const float* mean,
+void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* w, const float* mean,
                    const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
                    std::int64_t parts, float* partial, void* dw, void* db, void* stream);
 // first[c] = sum over parts of partial[part * stride + c], and second (or null) likewise from `columns` on.
-void combine_columns(Kind kind, const float* partial, std::int64_t parts, std::int64_t columns,
+void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std::int64_t columns,
                      std::int64_t stride, void* first, void* second, void* stream);
 
-void activation(Kind kind, Act act, const void* in, void* out, std::int64_t n, void* stream);
+void activation(Dtype dtype, Activation act, const void* in, void* out, std::int64_t n, void* stream);
 // dz = dy act'(saved) and db, the sums of its columns, where partial [parts, columns] is not null. saved: the
-// output for relu, what is before the activation for the others; with Act::none neither it nor dz is touched.
-void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, void* dz, std::int64_t rows,
-                         std::int64_t columns, std::int64_t parts, float* partial, void* db, void* stream);
-void swiglu(Kind kind, const void* gate, const void* up, void* out, std::int64_t n, void* stream);
-void swiglu_gradient(Kind kind, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
+// output for relu, the pre-activation for the others; with Activation::none neither it nor dz is touched.
+void activation_gradient(Dtype dtype, Activation act, const void* dy, const void* saved, void* dz,
+                         std::int64_t rows, std::int64_t columns, std::int64_t parts, float* partial,
+                         void* db, void* stream);
+void swiglu(Dtype dtype, const void* gate, const void* up, void* out, std::int64_t n, void* stream);
+void swiglu_gradient(Dtype dtype, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
                      std::int64_t n, void* stream);
 // Rotary positions of `heads` heads of 2 half elements that lie side by side in rows of in_stride and
 // out_stride; angles [2, length, half]. back: by the opposite angle, which is the gradient.
-void rotate(Kind kind, const void* in, std::int64_t in_stride, void* out, std::int64_t out_stride,
+void rotate(Dtype dtype, const void* in, std::int64_t in_stride, void* out, std::int64_t out_stride,
             const float* angles, std::int64_t tokens, std::int64_t length, std::int64_t heads,
             std::int64_t half, bool back, void* stream);
 
 // losses[r] of logits [rows, stride] of which `words` count, and with `gradient` in their place `size` times
 // its gradient. A target that is `ignored` counts nothing; another one outside the words makes a loss that is
 // no number. The stride reaches over the row's end to whole packs of 16 bytes, which are overwritten.
-void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets,
+void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
                std::int64_t ignored, std::int64_t rows, std::int64_t words, float z, float size,
                bool gradient, float* losses, void* stream);
-// out = in * factor[0] * by; factor on the device. In place where the kinds are the same.
-void scaled(Kind from, const void* in, Kind to, void* out, const float* factor, float by, std::int64_t n,
+// out = in * factor[0] * by; factor on the device. In place where the dtypes are the same.
+void scaled(Dtype from, const void* in, Dtype to, void* out, const float* factor, float by, std::int64_t n,
             void* stream);
 
 }  // namespace device

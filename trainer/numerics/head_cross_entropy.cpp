@@ -26,7 +26,7 @@ constexpr std::int64_t kRows = 512, kWords = 512;
 
 // Rows [first, first + n) of a matrix.
 cpu::Operand rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, bool transposed) {
-  return {cpu::kind_of(t), element_pointer(t, first * t.size(1)), n, t.size(1), transposed};
+  return {dtype_of(t), element_pointer(t, first * t.size(1)), n, t.size(1), transposed};
 }
 
 // Floats that the products of one block need.
@@ -44,8 +44,8 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
     ctx->save_for_backward({h, w, targets, lse});
     ctx->saved_data["z"] = z;
     const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
-    const std::int64_t room = cpu::product_workspace(most_rows, most_words, width);
-    const at::Tensor space = cpu::workspace(most_rows * most_words + room, h);
+    const std::int64_t scratch = cpu::product_workspace(most_rows, most_words, width);
+    const at::Tensor space = cpu::workspace(most_rows * most_words + scratch, h);
     if (h.is_meta()) return at::empty({}, lse.options());
     float* const logits = space.data_ptr<float>();
     float* const product_space = logits + most_rows * most_words;
@@ -63,13 +63,13 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
       for (std::int64_t word = 0; word < vocabulary; word += kWords) {
         const std::int64_t words = std::min(kWords, vocabulary - word);
         cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true),
-                     cpu::sums_in(logits, false), rows, words, width, {product_space, room});
+                     cpu::fp32_result(logits, false), rows, words, width, {product_space, scratch});
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = logits + r * words;
             const auto i = static_cast<std::size_t>(r);
             if (const std::int64_t t = target[first + r] - word; t >= 0 && t < words) hit[i] = row[t];
-            const float here = std::max(most[i], kern.largest(row, words));
+            const float here = std::max(most[i], kern.reduce_max(row, words));
             const float before = most[i] == here ? sum[i] : sum[i] * std::exp(most[i] - here);
             sum[i] = before + kern.exponentials(row, words, 1.0F, here);
             most[i] = here;
@@ -80,7 +80,7 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
         const auto i = static_cast<std::size_t>(r);
         const float log_sum = most[i] + std::log(sum[i]);
         lse.data_ptr<float>()[first + r] = log_sum;
-        if (target[first + r] == kIgnored) continue;
+        if (target[first + r] == kIgnoreIndex) continue;
         total += static_cast<double>(log_sum - hit[i]) + z * static_cast<double>(log_sum * log_sum);
       }
     }
@@ -94,8 +94,8 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
     const std::int64_t n = h.size(0), width = h.size(1), vocabulary = w.size(0);
     const at::Tensor dh = at::empty(h.sizes(), h.options()), dw = at::empty(w.sizes(), w.options());
     const std::int64_t most_rows = std::min(kRows, n), most_words = std::min(kWords, vocabulary);
-    const std::int64_t room = product_floats(most_rows, most_words, width);
-    const at::Tensor space = cpu::workspace(n * width + most_words * (width + most_rows) + room, h);
+    const std::int64_t scratch = product_floats(most_rows, most_words, width);
+    const at::Tensor space = cpu::workspace(n * width + most_words * (width + most_rows) + scratch, h);
     if (h.is_meta()) return {dh, dw, {}, {}};
     float* const dh_sums = space.data_ptr<float>();  // [n, width]: over all words
     float* const dw_sums = dh_sums + n * width;      // [words, width]: over all rows
@@ -104,19 +104,19 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
     const std::int64_t* const target = targets.const_data_ptr<std::int64_t>();
     const float* const log_sums = lse.const_data_ptr<float>();
     const float scale = dy[0].item<float>(), z = static_cast<float>(ctx->saved_data["z"].toDouble());
-    const cpu::Kind kind = cpu::kind_of(h);
+    const Dtype dtype = dtype_of(h);
     const cpu::Kernels& kern = cpu::kernels();
     for (std::int64_t word = 0; word < vocabulary; word += kWords) {
       const std::int64_t words = std::min(kWords, vocabulary - word);
       for (std::int64_t first = 0; first < n; first += kRows) {
         const std::int64_t rows = std::min(kRows, n - first);
-        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true), cpu::sums_in(p, false),
-                     rows, words, width, {product_space, room});
+        cpu::product(rows_of(h, first, rows, false), rows_of(w, word, words, true),
+                     cpu::fp32_result(p, false), rows, words, width, {product_space, scratch});
         at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t r = begin; r < end; ++r) {
             float* const row = p + r * words;
             const std::int64_t wanted = target[first + r];
-            if (wanted == kIgnored) {
+            if (wanted == kIgnoreIndex) {
               std::fill_n(row, words, 0.0F);
               continue;
             }
@@ -125,17 +125,17 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
             if (wanted >= word && wanted < word + words) row[wanted - word] -= scale;
           }
         });
-        cpu::product(cpu::floats_beside(kind, p, rows, words, false), rows_of(w, word, words, false),
-                     cpu::sums_in(dh_sums + first * width, word > 0), rows, width, words,
-                     {product_space, room});
-        cpu::product(cpu::floats_beside(kind, p, rows, words, true), rows_of(h, first, rows, false),
-                     cpu::sums_in(dw_sums, first > 0), words, width, rows, {product_space, room});
+        cpu::product(cpu::fp32_operand(dtype, p, rows, words, false), rows_of(w, word, words, false),
+                     cpu::fp32_result(dh_sums + first * width, word > 0), rows, width, words,
+                     {product_space, scratch});
+        cpu::product(cpu::fp32_operand(dtype, p, rows, words, true), rows_of(h, first, rows, false),
+                     cpu::fp32_result(dw_sums, first > 0), words, width, rows, {product_space, scratch});
       }
       if (n == 0) std::fill_n(dw_sums, words * width, 0.0F);
-      kern.from_float(kind, dw_sums, mutable_element_pointer(dw, word * width), words * width);
+      kern.from_float(dtype, dw_sums, mutable_element_pointer(dw, word * width), words * width);
     }
     at::parallel_for(0, n, 16, [&](std::int64_t begin, std::int64_t end) {
-      kern.from_float(kind, dh_sums + begin * width, mutable_element_pointer(dh, begin * width),
+      kern.from_float(dtype, dh_sums + begin * width, mutable_element_pointer(dh, begin * width),
                       (end - begin) * width);
     });
     return {dh, dw, {}, {}};
@@ -145,7 +145,7 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
 void check_targets(const at::Tensor& targets, std::int64_t vocabulary) {
   const std::int64_t* const target = targets.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < targets.numel(); ++i)
-    if (target[i] != kIgnored && (target[i] < 0 || target[i] >= vocabulary))
+    if (target[i] != kIgnoreIndex && (target[i] < 0 || target[i] >= vocabulary))
       throw Error(ExitCode::internal,
                   fmt::format("head_cross_entropy: target {} is {}, and the vocabulary has {} words", i,
                               target[i], vocabulary));

@@ -49,16 +49,16 @@ struct Bernoulli : torch::autograd::Function<Bernoulli> {
     const at::Tensor t = targets.contiguous();
     ctx->save_for_backward({x, t});
     if (x.is_meta()) return scalar_like(x);
-    const cpu::Kind kind = cpu::kind_of(x);
+    const Dtype dtype = dtype_of(x);
     if (x.is_cuda()) {
       const at::Tensor out = scalar_like(x);
       const at::Tensor partials = cuda_partials(x, kCudaPartials, at::kDouble);
-      cuda_table().bernoulli(kind, x.const_data_ptr(), t.const_data_ptr<std::uint8_t>(), x.numel(),
+      cuda_table().bernoulli(dtype, x.const_data_ptr(), t.const_data_ptr<std::uint8_t>(), x.numel(),
                              partials.data_ptr<double>(), out.data_ptr<float>(), cuda_stream(x));
       return out;
     }
     return sum_of_parts(x, x.numel(), [&](std::int64_t first, std::int64_t n) {
-      return cpu::kernels().bernoulli(kind, element_pointer(x, first),
+      return cpu::kernels().bernoulli(dtype, element_pointer(x, first),
                                       t.const_data_ptr<std::uint8_t>() + first, n);
     });
   }
@@ -70,15 +70,15 @@ struct Bernoulli : torch::autograd::Function<Bernoulli> {
     const auto* targets = saved[1].is_meta() ? nullptr : saved[1].const_data_ptr<std::uint8_t>();
     const at::Tensor gradient = at::empty(x.sizes(), x.options());
     if (x.is_meta()) return {gradient, {}};
-    const cpu::Kind kind = cpu::kind_of(x);
+    const Dtype dtype = dtype_of(x);
     if (x.is_cuda()) {
-      cuda_table().bernoulli_gradient(kind, x.const_data_ptr(), targets, dy[0].const_data_ptr<float>(),
+      cuda_table().bernoulli_gradient(dtype, x.const_data_ptr(), targets, dy[0].const_data_ptr<float>(),
                                       gradient.mutable_data_ptr(), x.numel(), cuda_stream(x));
       return {gradient, {}};
     }
     const float scale = dy[0].item<float>();
     for_parts(x.numel(), [&](std::int64_t first, std::int64_t n) {
-      cpu::kernels().bernoulli_gradient(kind, element_pointer(x, first), targets + first, scale,
+      cpu::kernels().bernoulli_gradient(dtype, element_pointer(x, first), targets + first, scale,
                                         mutable_element_pointer(gradient, first), n);
     });
     return {gradient, {}};
@@ -91,16 +91,16 @@ struct GaussianKl : torch::autograd::Function<GaussianKl> {
     const at::Tensor logvar = logvar_in.contiguous();
     ctx->save_for_backward({mu, logvar});
     if (mu.is_meta()) return scalar_like(mu);
-    const cpu::Kind kind = cpu::kind_of(mu);
+    const Dtype dtype = dtype_of(mu);
     if (mu.is_cuda()) {
       const at::Tensor out = scalar_like(mu);
       const at::Tensor partials = cuda_partials(mu, kCudaPartials, at::kDouble);
-      cuda_table().kl(kind, mu.const_data_ptr(), logvar.const_data_ptr(), mu.numel(),
+      cuda_table().kl(dtype, mu.const_data_ptr(), logvar.const_data_ptr(), mu.numel(),
                       partials.data_ptr<double>(), out.data_ptr<float>(), cuda_stream(mu));
       return out;
     }
     return sum_of_parts(mu, mu.numel(), [&](std::int64_t first, std::int64_t n) {
-      return cpu::kernels().kl(kind, element_pointer(mu, first), element_pointer(logvar, first), n);
+      return cpu::kernels().kl(dtype, element_pointer(mu, first), element_pointer(logvar, first), n);
     });
   }
 
@@ -112,16 +112,16 @@ struct GaussianKl : torch::autograd::Function<GaussianKl> {
     const at::Tensor d_mu = at::empty(mu.sizes(), mu.options());
     const at::Tensor d_logvar = at::empty(mu.sizes(), mu.options());
     if (mu.is_meta()) return {d_mu, d_logvar};
-    const cpu::Kind kind = cpu::kind_of(mu);
+    const Dtype dtype = dtype_of(mu);
     if (mu.is_cuda()) {
-      cuda_table().kl_gradient(kind, mu.const_data_ptr(), logvar.const_data_ptr(),
+      cuda_table().kl_gradient(dtype, mu.const_data_ptr(), logvar.const_data_ptr(),
                                dy[0].const_data_ptr<float>(), d_mu.mutable_data_ptr(),
                                d_logvar.mutable_data_ptr(), mu.numel(), cuda_stream(mu));
       return {d_mu, d_logvar};
     }
     const float scale = dy[0].item<float>();
     for_parts(mu.numel(), [&](std::int64_t first, std::int64_t n) {
-      cpu::kernels().kl_gradient(kind, element_pointer(mu, first), element_pointer(logvar, first), scale,
+      cpu::kernels().kl_gradient(dtype, element_pointer(mu, first), element_pointer(logvar, first), scale,
                                  mutable_element_pointer(d_mu, first),
                                  mutable_element_pointer(d_logvar, first), n);
     });
@@ -156,15 +156,15 @@ at::Tensor to_unit_range(const at::Tensor& images, at::ScalarType dtype) {
                 fmt::format("to_unit_range: images are {}, not uint8", c10::toString(images.scalar_type())));
   const at::Tensor in = images.contiguous();
   const at::Tensor out = at::empty(in.sizes(), in.options().dtype(dtype));
-  const cpu::Kind kind = cpu::kind_of(out);
+  const Dtype element = dtype_of(out);
   if (in.is_meta()) return out;
   if (in.is_cuda()) {
-    cuda_table().unit_range(kind, in.const_data_ptr<std::uint8_t>(), out.mutable_data_ptr(), in.numel(),
+    cuda_table().unit_range(element, in.const_data_ptr<std::uint8_t>(), out.mutable_data_ptr(), in.numel(),
                             cuda_stream(in));
     return out;
   }
   for_parts(in.numel(), [&](std::int64_t first, std::int64_t n) {
-    cpu::kernels().unit_range(kind, in.const_data_ptr<std::uint8_t>() + first,
+    cpu::kernels().unit_range(element, in.const_data_ptr<std::uint8_t>() + first,
                               mutable_element_pointer(out, first), n);
   });
   return out;

@@ -46,19 +46,19 @@ struct Norm : torch::autograd::Function<Norm> {
     }
     const at::Tensor space = cpu::workspace(2 * columns, x);
     if (x.is_meta()) return results;
-    const cpu::Kind kind = cpu::kind_of(x);
+    const Dtype dtype = dtype_of(x);
     float* const weight = space.data_ptr<float>();
     float* const bias = b.defined() ? weight + columns : nullptr;
-    cpu::kernels().to_float(kind, w.const_data_ptr(), weight, columns);
-    if (b.defined()) cpu::kernels().to_float(kind, b.const_data_ptr(), bias, columns);
+    cpu::kernels().to_float(dtype, w.const_data_ptr(), weight, columns);
+    if (b.defined()) cpu::kernels().to_float(dtype, b.const_data_ptr(), bias, columns);
     at::parallel_for(0, rows, kRowsOfAPart, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
         const std::int64_t n = std::min(kRowsAtOnce, end - first);
         if (more.defined())
-          cpu::kernels().sum(kind, element_pointer(x_alone, first * columns),
+          cpu::kernels().sum(dtype, element_pointer(x_alone, first * columns),
                              element_pointer(more, first * columns),
                              mutable_element_pointer(x, first * columns), n * columns);
-        cpu::kernels().norm(kind, element_pointer(x, first * columns), weight, bias, static_cast<float>(eps),
+        cpu::kernels().norm(dtype, element_pointer(x, first * columns), weight, bias, static_cast<float>(eps),
                             n, columns, mutable_element_pointer(y, first * columns),
                             b.defined() ? mean.data_ptr<float>() + first : nullptr,
                             rstd.data_ptr<float>() + first);
@@ -86,10 +86,10 @@ struct Norm : torch::autograd::Function<Norm> {
     }
     const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);
     if (x.is_meta()) return results;
-    const cpu::Kind kind = cpu::kind_of(x);
+    const Dtype dtype = dtype_of(x);
     float* const weight = space.data_ptr<float>();
     float* const sums = weight + columns;  // [parts, 2, columns]
-    cpu::kernels().to_float(kind, w.const_data_ptr(), weight, columns);
+    cpu::kernels().to_float(dtype, w.const_data_ptr(), weight, columns);
     std::fill_n(sums, 2 * std::max<std::int64_t>(parts, 1) * columns, 0.0F);
     at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t part = begin; part < end; ++part) {
@@ -98,20 +98,20 @@ struct Norm : torch::autograd::Function<Norm> {
         for (std::int64_t first = part * kRowsOfAPart; first < last; first += kRowsAtOnce) {
           const std::int64_t n = std::min(kRowsAtOnce, last - first);
           char* const out = mutable_element_pointer(dx, first * columns);
-          cpu::kernels().norm_gradient(kind, element_pointer(dy, first * columns),
+          cpu::kernels().norm_gradient(dtype, element_pointer(dy, first * columns),
                                        element_pointer(x, first * columns), weight,
                                        mean.defined() ? mean.const_data_ptr<float>() + first : nullptr,
                                        rstd.const_data_ptr<float>() + first, n, columns, out, mine,
                                        mean.defined() ? mine + columns : nullptr);
           if (d_sum.defined())
-            cpu::kernels().sum(kind, out, element_pointer(d_sum, first * columns), out, n * columns);
+            cpu::kernels().sum(dtype, out, element_pointer(d_sum, first * columns), out, n * columns);
         }
       }
     });
     for (std::int64_t part = 1; part < parts; ++part)
       cpu::kernels().add(sums + 2 * part * columns, sums, 2 * columns);
-    cpu::kernels().from_float(kind, sums, dw.mutable_data_ptr(), columns);
-    if (db.defined()) cpu::kernels().from_float(kind, sums + columns, db.mutable_data_ptr(), columns);
+    cpu::kernels().from_float(dtype, sums, dw.mutable_data_ptr(), columns);
+    if (db.defined()) cpu::kernels().from_float(dtype, sums + columns, db.mutable_data_ptr(), columns);
     return results;
   }
 };
@@ -137,7 +137,7 @@ void require_same(const at::Tensor& x, const at::Tensor& more) {
                           fmt::join(x.sizes(), ", "), fmt::join(more.sizes(), ", ")));
 }
 
-NormOfSum pair_of(const variable_list& results) {
+AddNorm pair_of(const variable_list& results) {
   return {results[0], results[1]};
 }
 
@@ -153,14 +153,14 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {
   return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional<at::Tensor>(), eps)[0];
 }
 
-NormOfSum layer_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w,
-                            const at::Tensor& b, double eps) {
+AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, const at::Tensor& b,
+                       double eps) {
   require_rows("layer_norm", x, w, b);
   require_same(x, more);
   return pair_of(Norm::apply(x, std::optional(more), w, std::optional(b), eps));
 }
 
-NormOfSum rms_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps) {
+AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps) {
   require_rows("rms_norm", x, w, {});
   require_same(x, more);
   return pair_of(Norm::apply(x, std::optional(more), w, std::optional<at::Tensor>(), eps));

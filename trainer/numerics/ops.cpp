@@ -16,20 +16,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-cpu::Act kernel_act(Activation act) {
-  switch (act) {
-    case Activation::relu:
-      return cpu::Act::relu;
-    case Activation::silu:
-      return cpu::Act::silu;
-    case Activation::gelu:
-      return cpu::Act::gelu;
-    case Activation::none:
-      return cpu::Act::none;
-  }
-  return cpu::Act::none;
-}
-
 at::Tensor framework_activation(const at::Tensor& z, Activation act) {
   switch (act) {
     case Activation::relu:
@@ -44,8 +30,8 @@ at::Tensor framework_activation(const at::Tensor& z, Activation act) {
   return z;
 }
 
-// Keeps the value before the activation for backward, rather than the output.
-bool keeps_before(Activation act) {
+// Keeps the pre-activation for backward, rather than the output.
+bool keeps_pre_activation(Activation act) {
   return act == Activation::silu || act == Activation::gelu;
 }
 
@@ -77,9 +63,9 @@ at::Tensor dense(const at::Tensor& t) {
 }
 
 // What backward needs of the result: the output for relu (which is kept by the next layer anyway), the value
-// before it for silu and gelu.
-at::Tensor kept(Activation act, const at::Tensor& y, const at::Tensor& before) {
-  return act == Activation::relu ? y : before;
+// pre_activation it for silu and gelu.
+at::Tensor kept(Activation act, const at::Tensor& y, const at::Tensor& pre_activation) {
+  return act == Activation::relu ? y : pre_activation;
 }
 
 std::array<bool, 3> wanted(const AutogradContext* ctx, bool bias = true) {
@@ -92,9 +78,9 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto activation = static_cast<Activation>(act);
     const at::Tensor xc = x.contiguous(), b = bias ? bias->contiguous() : at::Tensor();
     const auto forward_of = x.is_cuda() ? &cuda::linear_forward : &cpu::linear_forward;
-    auto [y, before] =
-        forward_of(xc, w.contiguous(), b, kernel_act(activation), graph && keeps_before(activation));
-    ctx->save_for_backward({xc, w, kept(activation, y, before)});
+    auto [y, pre_activation] =
+        forward_of(xc, w.contiguous(), b, activation, graph && keeps_pre_activation(activation));
+    ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["bias"] = b.defined();
     return y;
@@ -105,7 +91,7 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto saved = ctx->get_saved_variables();
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
     const auto backward_of = saved[0].is_cuda() ? &cuda::linear_backward : &cpu::linear_backward;
-    auto grads = backward_of(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2], kernel_act(act),
+    auto grads = backward_of(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2], act,
                              wanted(ctx, ctx->saved_data["bias"].toBool()));
     return {grads[0], grads[1], grads[2], {}, {}};
   }
@@ -118,9 +104,9 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const auto activation = static_cast<Activation>(act);
     const at::Tensor xc = dense(x);
     const auto g = cpu::geometry(xc, w, stride, padding, transposed);
-    auto [y, before] = cpu::conv_forward(g, xc, w.contiguous(), b.contiguous(), kernel_act(activation),
-                                         graph && keeps_before(activation));
-    ctx->save_for_backward({xc, w, kept(activation, y, before)});
+    auto [y, pre_activation] = cpu::conv_forward(g, xc, w.contiguous(), b.contiguous(), activation,
+                                                 graph && keeps_pre_activation(activation));
+    ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;
@@ -135,8 +121,8 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
     const auto g = cpu::geometry(saved[0], saved[1], ctx->saved_data["stride"].toInt(),
                                  ctx->saved_data["padding"].toInt(), transposed);
-    auto grads = cpu::conv_backward(g, dense(dy[0]), saved[0], saved[1].contiguous(), saved[2],
-                                    kernel_act(act), wanted(ctx));
+    auto grads =
+        cpu::conv_backward(g, dense(dy[0]), saved[0], saved[1].contiguous(), saved[2], act, wanted(ctx));
     return {grads[0], grads[1], grads[2], {}, {}, {}, {}, {}};
   }
 };

@@ -3,14 +3,14 @@
 
 #include <cstdint>
 
+#include "numerics/activation.h"
+
 // The operators that models call. On the CPU a 16-bit tensor is stored in 16 bits and computed in fp32: each
 // op converts block by block into a bounded workspace (memory class workspace) and saves only 16-bit
 // tensors for backward. On a CPU fp32 takes the same way without conversion; CUDA to cuDNN/cuBLAS in
 // the tensor's own dtype. All are differentiable once; asking for a graph of their backward throws (or is
 // right, where the framework's own is used).
 namespace ebb::numerics {
-
-enum class Activation { none, relu, silu, gelu };  // gelu: the form by tanh
 
 // y = act(x W^T + b). x [..., in], w [out, in], b [out] or undefined for none; all of one dtype.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,

@@ -1,12 +1,15 @@
 #pragma once
-#include <ATen/ATen.h>
+#include <ATen/core/TensorBody.h>
 
-#include "numerics/config.h"
+#include "numerics/dtype.h"
 
 namespace ebb::numerics {
 
 inline at::ScalarType scalar_type(Dtype d) {
   return d == Dtype::fp16 ? at::kHalf : d == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
 }
+
+// Error(internal) where the tensor is of another type.
+Dtype dtype_of(const at::Tensor& tensor);
 
 }  // namespace ebb::numerics

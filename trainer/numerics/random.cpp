@@ -60,11 +60,11 @@ struct Reparameterize : torch::autograd::Function<Reparameterize> {
     ctx->saved_data["position"] = position;
     const at::Tensor z = at::empty(mu.sizes(), mu.options());
     if (mu.is_meta()) return z;
-    const cpu::Kind kind = cpu::kind_of(mu);
+    const Dtype dtype = dtype_of(mu);
     const std::int64_t rows = mu.size(0);
     const std::int64_t columns = mu.size(1);
     if (mu.is_cuda()) {
-      cuda_table().reparameterize(kind, mu.const_data_ptr(), logvar.const_data_ptr(), z.mutable_data_ptr(),
+      cuda_table().reparameterize(dtype, mu.const_data_ptr(), logvar.const_data_ptr(), z.mutable_data_ptr(),
                                   rows, columns, static_cast<std::uint64_t>(seed),
                                   static_cast<std::uint64_t>(position), cuda_stream(mu));
       return z;
@@ -72,10 +72,10 @@ struct Reparameterize : torch::autograd::Function<Reparameterize> {
     for_rows(rows, columns, [&](std::int64_t r, float* eps, float* m, float* l) {
       draw_row(static_cast<std::uint64_t>(seed), kLatent, static_cast<std::uint64_t>(position + r), columns,
                eps);
-      cpu::kernels().to_float(kind, row_of(mu, r), m, columns);
-      cpu::kernels().to_float(kind, row_of(logvar, r), l, columns);
+      cpu::kernels().to_float(dtype, row_of(mu, r), m, columns);
+      cpu::kernels().to_float(dtype, row_of(logvar, r), l, columns);
       for (std::int64_t c = 0; c < columns; ++c) m[c] += std::exp(0.5F * l[c]) * eps[c];
-      cpu::kernels().from_float(kind, m, row_in(z, r), columns);
+      cpu::kernels().from_float(dtype, m, row_in(z, r), columns);
     });
     return z;
   }
@@ -89,21 +89,21 @@ struct Reparameterize : torch::autograd::Function<Reparameterize> {
     const auto position = static_cast<std::uint64_t>(ctx->saved_data["position"].toInt());
     const at::Tensor d_logvar = at::empty(logvar.sizes(), logvar.options());
     if (logvar.is_meta()) return {dz, d_logvar, {}, {}};
-    const cpu::Kind kind = cpu::kind_of(logvar);
+    const Dtype dtype = dtype_of(logvar);
     const std::int64_t rows = logvar.size(0);
     const std::int64_t columns = logvar.size(1);
     if (logvar.is_cuda()) {
-      cuda_table().reparameterize_gradient(kind, dz.const_data_ptr(), logvar.const_data_ptr(),
+      cuda_table().reparameterize_gradient(dtype, dz.const_data_ptr(), logvar.const_data_ptr(),
                                            d_logvar.mutable_data_ptr(), rows, columns, seed, position,
                                            cuda_stream(logvar));
       return {dz, d_logvar, {}, {}};
     }
     for_rows(rows, columns, [&](std::int64_t r, float* eps, float* d, float* l) {
       draw_row(seed, kLatent, position + static_cast<std::uint64_t>(r), columns, eps);
-      cpu::kernels().to_float(kind, row_of(dz, r), d, columns);
-      cpu::kernels().to_float(kind, row_of(logvar, r), l, columns);
+      cpu::kernels().to_float(dtype, row_of(dz, r), d, columns);
+      cpu::kernels().to_float(dtype, row_of(logvar, r), l, columns);
       for (std::int64_t c = 0; c < columns; ++c) d[c] *= 0.5F * std::exp(0.5F * l[c]) * eps[c];
-      cpu::kernels().from_float(kind, d, row_in(d_logvar, r), columns);
+      cpu::kernels().from_float(dtype, d, row_in(d_logvar, r), columns);
     });
     return {dz, d_logvar, {}, {}};
   }
@@ -123,16 +123,16 @@ at::Tensor reparameterize(const at::Tensor& mu, const at::Tensor& logvar, std::u
 at::Tensor philox_normal(std::int64_t rows, std::int64_t columns, std::uint64_t seed, std::uint32_t stream,
                          std::int64_t first_row, at::ScalarType dtype, at::Device device) {
   const at::Tensor out = at::empty({rows, columns}, at::TensorOptions().dtype(dtype).device(device));
-  const cpu::Kind kind = cpu::kind_of(out);
+  const Dtype element = dtype_of(out);
   if (out.is_meta() || out.numel() == 0) return out;
   if (out.is_cuda()) {
-    cuda_table().normal(kind, out.mutable_data_ptr(), rows, columns, seed, stream,
+    cuda_table().normal(element, out.mutable_data_ptr(), rows, columns, seed, stream,
                         static_cast<std::uint64_t>(first_row), cuda_stream(out));
     return out;
   }
   for_rows(rows, columns, [&](std::int64_t r, float* eps, float*, float*) {
     draw_row(seed, stream, static_cast<std::uint64_t>(first_row + r), columns, eps);
-    cpu::kernels().from_float(kind, eps, row_in(out, r), columns);
+    cpu::kernels().from_float(element, eps, row_in(out, r), columns);
   });
   return out;
 }

@@ -53,17 +53,17 @@ struct Embedding : torch::autograd::Function<Embedding> {
         std::get<1>(at::sort(tokens.flatten(), /*stable=*/std::optional(true), 0, false));
     const std::int64_t* const by_row = order.const_data_ptr<std::int64_t>();
     const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
-    const cpu::Kind kind = cpu::kind_of(g);
+    const Dtype dtype = dtype_of(g);
     float* const sum = space.data_ptr<float>();
     float* const one = sum + width;
     for (std::int64_t i = 0; i < count;) {
       const std::int64_t row = ids[by_row[i]];
       std::fill_n(sum, width, 0.0F);
       for (; i < count && ids[by_row[i]] == row; ++i) {
-        cpu::kernels().to_float(kind, element_pointer(g, by_row[i] * width), one, width);
+        cpu::kernels().to_float(dtype, element_pointer(g, by_row[i] * width), one, width);
         cpu::kernels().add(one, sum, width);
       }
-      cpu::kernels().from_float(kind, sum, mutable_element_pointer(out, row * width), width);
+      cpu::kernels().from_float(dtype, sum, mutable_element_pointer(out, row * width), width);
     }
     return {{}, out};
   }
@@ -75,14 +75,14 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     ctx->save_for_backward({gate, up});
     const at::Tensor out = at::empty(gate.sizes(), gate.options());
     if (gate.is_meta() || gate.numel() == 0) return out;
-    const cpu::Kind kind = cpu::kind_of(gate);
+    const Dtype dtype = dtype_of(gate);
     if (gate.is_cuda()) {
-      cuda_table().swiglu(kind, gate.const_data_ptr(), up.const_data_ptr(), out.mutable_data_ptr(),
+      cuda_table().swiglu(dtype, gate.const_data_ptr(), up.const_data_ptr(), out.mutable_data_ptr(),
                           out.numel(), cuda_stream(gate));
       return out;
     }
     at::parallel_for(0, gate.numel(), 16384, [&](std::int64_t first, std::int64_t end) {
-      cpu::kernels().swiglu(kind, element_pointer(gate, first), element_pointer(up, first),
+      cpu::kernels().swiglu(dtype, element_pointer(gate, first), element_pointer(up, first),
                             mutable_element_pointer(out, first), end - first);
     });
     return out;
@@ -93,15 +93,15 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     const at::Tensor dy = dy_in[0].contiguous();
     const at::Tensor d_gate = at::empty(dy.sizes(), dy.options()), d_up = at::empty(dy.sizes(), dy.options());
     if (dy.is_meta() || dy.numel() == 0) return {d_gate, d_up};
-    const cpu::Kind kind = cpu::kind_of(dy);
+    const Dtype dtype = dtype_of(dy);
     if (dy.is_cuda()) {
-      cuda_table().swiglu_gradient(kind, dy.const_data_ptr(), saved[0].const_data_ptr(),
+      cuda_table().swiglu_gradient(dtype, dy.const_data_ptr(), saved[0].const_data_ptr(),
                                    saved[1].const_data_ptr(), d_gate.mutable_data_ptr(),
                                    d_up.mutable_data_ptr(), dy.numel(), cuda_stream(dy));
       return {d_gate, d_up};
     }
     at::parallel_for(0, dy.numel(), 16384, [&](std::int64_t first, std::int64_t end) {
-      cpu::kernels().swiglu_gradient(kind, element_pointer(dy, first), element_pointer(saved[0], first),
+      cpu::kernels().swiglu_gradient(dtype, element_pointer(dy, first), element_pointer(saved[0], first),
                                      element_pointer(saved[1], first), mutable_element_pointer(d_gate, first),
                                      mutable_element_pointer(d_up, first), end - first);
     });

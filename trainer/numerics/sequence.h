@@ -24,12 +24,12 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps);
 
 // Both of a sum, as residual streams have them: (x + more, norm of it), x and more [..., C]. The same bits as
 // the two in turn, and one pass over memory less each way.
-struct NormOfSum {
+struct AddNorm {
   at::Tensor sum, norm;
 };
-NormOfSum layer_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w,
-                            const at::Tensor& b, double eps);
-NormOfSum rms_norm_of_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps);
+AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, const at::Tensor& b,
+                       double eps);
+AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps);
 
 // silu(gate) * up, elementwise (Shazeer, "GLU variants improve transformer", 2020).
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
@@ -66,15 +66,15 @@ at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double th
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope);
 
 // Sum over rows of -log softmax(h w^T)[target], fp32 scalar: the head of a language model and its loss in
-// one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnored count nothing. Logits are made in
-// blocks of rows and vocabulary and made again in backward; what is held beside the gradients is [N, C] in
-// fp32. Every sum is in fp32, in one order: the blocks' sizes change its grouping alone, so that it differs
-// from the unchunked form by rounding in fp32. On a GPU logits are stored in the tensors' dtype, a
+// one. h [N, C], w [V, C], targets [N] int64; rows whose target is kIgnoreIndex count nothing. Logits are
+// made in blocks of rows and vocabulary and made again in backward; what is held beside the gradients is [N,
+// C] in fp32. Every sum is in fp32, in one order: the blocks' sizes change its grouping alone, so that it
+// differs from the unchunked form by rounding in fp32. On a GPU logits are stored in the tensors' dtype, a
 // block of rows at a time (a quarter of many rows at most, and 512 Mi elements), the gradients are made with
 // them in forward, and that of w is held in fp32 until backward.
 // With `z`, z log(sum of exp(logits))^2 is added for each row, which keeps logits near 0 (Chowdhery et al.,
 // "PaLM", 2022).
-inline constexpr std::int64_t kIgnored = -100;
+inline constexpr std::int64_t kIgnoreIndex = -100;
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets,
                               double z = 0);
 

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::int64_t kPart = 16384;  // elements that a thread takes at least, and those of one partial sum
 
-std::int16_t* low_at(const at::Tensor& low, std::int64_t i) {
-  return low.defined() ? low.data_ptr<std::int16_t>() + i : nullptr;
+std::int16_t* residual_at(const at::Tensor& residual, std::int64_t i) {
+  return residual.defined() ? residual.data_ptr<std::int16_t>() + i : nullptr;
 }
 
 void check_flat(const char* what, const char* name, const at::Tensor& t, std::int64_t n,
@@ -29,22 +29,22 @@ void check_flat(const char* what, const char* name, const at::Tensor& t, std::in
                             t.numel(), t.device().str(), n, like.device().str()));
 }
 
-void check_low(const char* what, const at::Tensor& weight, const at::Tensor& low) {
+void check_residual(const char* what, const at::Tensor& weight, const at::Tensor& residual) {
   if (weight.scalar_type() == at::kFloat) return;
-  if (!low.defined() || low.scalar_type() != at::kShort)
+  if (!residual.defined() || residual.scalar_type() != at::kShort)
     throw Error(ExitCode::internal, fmt::format("{}: a weight of {} needs an int16 residual", what,
                                                 c10::toString(weight.scalar_type())));
-  check_flat(what, "the residual", low, weight.numel(), weight);
+  check_flat(what, "the residual", residual, weight.numel(), weight);
 }
 
-float keep_of(const AdamW& how) {
+float decay_factor_of(const AdamW& how) {
   return static_cast<float>(1.0 - how.lr * how.weight_decay);
 }
 
-cpu::AdamWFactors factors(const AdamW& how) {
+AdamWFactors factors(const AdamW& how) {
   const double first = 1.0 - std::pow(how.beta1, static_cast<double>(how.step));
   const double second = 1.0 - std::pow(how.beta2, static_cast<double>(how.step));
-  return {keep_of(how),
+  return {decay_factor_of(how),
           static_cast<float>(1.0 - how.beta1),
           static_cast<float>(how.beta2),
           static_cast<float>(1.0 - how.beta2),
@@ -56,40 +56,40 @@ cpu::AdamWFactors factors(const AdamW& how) {
 
 }  // namespace
 
-void split_master(const at::Tensor& master, const at::Tensor& weight, const at::Tensor& low) {
+void split_master(const at::Tensor& master, const at::Tensor& weight, const at::Tensor& residual) {
   const std::int64_t n = master.numel();
   check_flat("split_master", "the weight", weight, n, master);
   check_flat("split_master", "the master", master, n, master);
-  check_low("split_master", weight, low);
+  check_residual("split_master", weight, residual);
   if (master.scalar_type() != at::kFloat)
     throw Error(ExitCode::internal, "split_master: the master is not fp32");
-  const cpu::Kind kind = cpu::kind_of(weight);
+  const Dtype dtype = dtype_of(weight);
   if (master.is_meta() || n == 0) return;
   if (master.is_cuda()) {
-    cuda_table().split(kind, master.const_data_ptr<float>(), weight.mutable_data_ptr(), low_at(low, 0), n,
-                       cuda_stream(master));
+    cuda_table().split(dtype, master.const_data_ptr<float>(), weight.mutable_data_ptr(),
+                       residual_at(residual, 0), n, cuda_stream(master));
     return;
   }
   at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().split(kind, master.const_data_ptr<float>() + begin, mutable_element_pointer(weight, begin),
-                         low_at(low, begin), end - begin);
+    cpu::kernels().split(dtype, master.const_data_ptr<float>() + begin,
+                         mutable_element_pointer(weight, begin), residual_at(residual, begin), end - begin);
   });
 }
 
-at::Tensor join_master(const at::Tensor& weight, const at::Tensor& low) {
+at::Tensor join_master(const at::Tensor& weight, const at::Tensor& residual) {
   const std::int64_t n = weight.numel();
   check_flat("join_master", "the weight", weight, n, weight);
-  check_low("join_master", weight, low);
-  const cpu::Kind kind = cpu::kind_of(weight);
+  check_residual("join_master", weight, residual);
+  const Dtype dtype = dtype_of(weight);
   at::Tensor master = at::empty({n}, weight.options().dtype(at::kFloat));
   if (weight.is_meta() || n == 0) return master;
   if (weight.is_cuda()) {
-    cuda_table().join(kind, weight.const_data_ptr(), low_at(low, 0), master.data_ptr<float>(), n,
+    cuda_table().join(dtype, weight.const_data_ptr(), residual_at(residual, 0), master.data_ptr<float>(), n,
                       cuda_stream(weight));
     return master;
   }
   at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().join(kind, element_pointer(weight, begin), low_at(low, begin),
+    cpu::kernels().join(dtype, element_pointer(weight, begin), residual_at(residual, begin),
                         master.data_ptr<float>() + begin, end - begin);
   });
   return master;
@@ -97,24 +97,25 @@ at::Tensor join_master(const at::Tensor& weight, const at::Tensor& low) {
 
 namespace {
 
-void check(const Updated& u) {
+void check(const AdamWRange& u) {
   const std::int64_t n = u.weight.numel();
   check_flat("adamw_update", "the weight", u.weight, n, u.weight);
   check_flat("adamw_update", "the gradient", u.grad, n, u.weight);
   check_flat("adamw_update", "the first moment", u.m, n, u.weight);
   check_flat("adamw_update", "the second moment", u.v, n, u.weight);
-  check_low("adamw_update", u.weight, u.low);
-  (void)cpu::kind_of(u.grad);
+  check_residual("adamw_update", u.weight, u.residual);
+  (void)dtype_of(u.grad);
 }
 
-void update_on_cpu(const Updated& u, const AdamW& how) {
-  const cpu::Kind kind = cpu::kind_of(u.weight), gradient_kind = cpu::kind_of(u.grad);
-  const cpu::AdamWFactors f = factors(how);
+void update_on_cpu(const AdamWRange& u, const AdamW& how) {
+  const Dtype dtype = dtype_of(u.weight), gradient_dtype = dtype_of(u.grad);
+  const AdamWFactors f = factors(how);
   auto* first = u.m.data_ptr<float>();
   auto* second = u.v.data_ptr<float>();
   at::parallel_for(0, u.weight.numel(), kPart, [&](std::int64_t begin, std::int64_t end) {
-    cpu::kernels().adamw(kind, mutable_element_pointer(u.weight, begin), low_at(u.low, begin), gradient_kind,
-                         element_pointer(u.grad, begin), first + begin, second + begin, f, end - begin);
+    cpu::kernels().adamw(dtype, mutable_element_pointer(u.weight, begin), residual_at(u.residual, begin),
+                         gradient_dtype, element_pointer(u.grad, begin), first + begin, second + begin, f,
+                         end - begin);
   });
 }
 
@@ -126,35 +127,35 @@ void require_alike(const char* what, const at::Tensor& t, const at::Tensor& firs
 }
 
 // Those of one gradient type at a time: a launch has one.
-void update_on_cuda(const std::vector<Updated>& ranges, const AdamW& how) {
-  const cpu::AdamWFactors f = factors(how);
+void update_on_cuda(const std::vector<AdamWRange>& ranges, const AdamW& how) {
+  const AdamWFactors f = factors(how);
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
     std::vector<device::Update> items;
-    cpu::Kind kind{};
-    for (const Updated& u : ranges) {
+    Dtype dtype{};
+    for (const AdamWRange& u : ranges) {
       if (u.grad.scalar_type() != type) continue;
-      kind = cpu::kind_of(u.grad);
+      dtype = dtype_of(u.grad);
       AdamW its = how;
       its.weight_decay = u.weight_decay;
-      items.push_back({u.weight.mutable_data_ptr(), low_at(u.low, 0), u.grad.const_data_ptr(),
-                       u.m.data_ptr<float>(), u.v.data_ptr<float>(), u.weight.numel(), keep_of(its)});
+      items.push_back({u.weight.mutable_data_ptr(), residual_at(u.residual, 0), u.grad.const_data_ptr(),
+                       u.m.data_ptr<float>(), u.v.data_ptr<float>(), u.weight.numel(), decay_factor_of(its)});
     }
     if (items.empty()) continue;
-    cuda_table().adamw(cpu::kind_of(ranges[0].weight), kind, items.data(),
+    cuda_table().adamw(dtype_of(ranges[0].weight), dtype, items.data(),
                        static_cast<std::int64_t>(items.size()), &f, cuda_stream(ranges[0].weight));
   }
 }
 
 void stats_on_cpu(const at::Tensor& grad, double* out) {
   const std::int64_t n = grad.numel();
-  const cpu::Kind kind = cpu::kind_of(grad);
+  const Dtype dtype = dtype_of(grad);
   const std::int64_t parts = (n + kPart - 1) / kPart;
   std::vector<double> sums(static_cast<std::size_t>(parts));
   std::vector<std::int64_t> bad(static_cast<std::size_t>(parts));
   at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const auto i = static_cast<std::size_t>(p);
-      cpu::kernels().stats(kind, element_pointer(grad, p * kPart), std::min(kPart, n - p * kPart), &sums[i],
+      cpu::kernels().stats(dtype, element_pointer(grad, p * kPart), std::min(kPart, n - p * kPart), &sums[i],
                            &bad[i]);
     }
   });
@@ -173,30 +174,30 @@ void stats_on_cuda(const std::vector<at::Tensor>& grads, double* out) {
     parts += cuda_parts(grad.numel());
   }
   const at::Tensor partial = cuda_partials(grads[0], 2 * parts, at::kDouble);
-  cuda_table().stats(cpu::kind_of(grads[0]), ranges.data(), static_cast<std::int64_t>(ranges.size()),
+  cuda_table().stats(dtype_of(grads[0]), ranges.data(), static_cast<std::int64_t>(ranges.size()),
                      partial.data_ptr<double>(), out, cuda_stream(grads[0]));
 }
 
 }  // namespace
 
-void adamw_update(const std::vector<Updated>& ranges, const AdamW& how) {
+void adamw_update(const std::vector<AdamWRange>& ranges, const AdamW& how) {
   if (how.step < 1) throw Error(ExitCode::internal, "adamw_update: steps count from 1");
-  for (const Updated& u : ranges) {
+  for (const AdamWRange& u : ranges) {
     check(u);
     require_alike("adamw_update", u.weight, ranges[0].weight);
   }
   if (ranges.empty() || ranges[0].weight.is_meta()) return;
   if (ranges[0].weight.is_cuda()) return update_on_cuda(ranges, how);
-  for (const Updated& u : ranges) {
+  for (const AdamWRange& u : ranges) {
     AdamW its = how;
     its.weight_decay = u.weight_decay;
     update_on_cpu(u, its);
   }
 }
 
-void adamw_update(const at::Tensor& weight, const at::Tensor& low, const at::Tensor& grad,
+void adamw_update(const at::Tensor& weight, const at::Tensor& residual, const at::Tensor& grad,
                   const at::Tensor& m, const at::Tensor& v, const AdamW& how) {
-  adamw_update({{weight, low, grad, m, v, how.weight_decay}}, how);
+  adamw_update({{weight, residual, grad, m, v, how.weight_decay}}, how);
 }
 
 at::Tensor gradient_stats(const std::vector<at::Tensor>& grads) {

@@ -49,7 +49,7 @@ void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, const Grad
   how.eps = config_.eps;
   how.step = steps_;
   how.gradient_scale = clip_factor(scale.norm, config_.clip_norm) / scale.loss_scale;
-  std::vector<numerics::Updated> ranges;
+  std::vector<numerics::AdamWRange> ranges;
   ranges.reserve(parameters_.size());
   for (std::size_t i = 0; i < parameters_.size(); ++i)
     ranges.push_back({parameters_[i].tensor.detach(), low_[i], grads[i].detach(), m_[i], v_[i],

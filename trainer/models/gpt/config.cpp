@@ -10,19 +10,20 @@ constexpr std::int64_t kMaxHeadWidth = 256;    // of attention
 constexpr std::int64_t kHiddenMultiple = 256;  // of the hidden width in llama
 
 void describe_rope(config::Section& s, double& theta, numerics::RopeScaling& rope) {
-  using Kind = numerics::RopeScaling::Kind;
+  using Method = numerics::RopeScaling::Method;
   s.number("theta", theta).above(0).doc("Base of the rotary angles: 10000 in Llama 2, 500000 in Llama 3.");
-  s.choice("scaling", rope.kind, {{"none", Kind::none}, {"linear", Kind::linear}, {"llama3", Kind::llama3}})
+  s.choice("scaling", rope.method,
+           {{"none", Method::none}, {"linear", Method::linear}, {"llama3", Method::llama3}})
       .doc(
           "How angles shrink for a longer context. linear: all by factor. llama3: the slow ones by factor, "
           "the fast ones not (Llama 3.1).");
   s.only_where(
-      "model.rope.scaling is linear or llama3", [&rope] { return rope.kind != Kind::none; },
+      "model.rope.scaling is linear or llama3", [&rope] { return rope.method != Method::none; },
       [&rope](config::Section& keys) {
         keys.number("factor", rope.factor).at_least(1).doc("Angles are divided by it.");
       });
   s.only_where(
-      "model.rope.scaling is llama3", [&rope] { return rope.kind == Kind::llama3; },
+      "model.rope.scaling is llama3", [&rope] { return rope.method == Method::llama3; },
       [&rope](config::Section& keys) {
         keys.number("low", rope.low)
             .above(0)
@@ -35,7 +36,7 @@ void describe_rope(config::Section& s, double& theta, numerics::RopeScaling& rop
             .unit("tokens")
             .doc("The context of the original training.");
         keys.rule({"low", "high"}, [&rope]() -> std::string {
-          if (rope.kind != Kind::llama3 || rope.low < rope.high) return "";
+          if (rope.method != Method::llama3 || rope.low < rope.high) return "";
           return fmt::format("low is {} and high is {}: set high above low", rope.low, rope.high);
         });
       });

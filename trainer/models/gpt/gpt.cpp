@@ -151,12 +151,11 @@ at::Tensor Gpt::norm(const at::Tensor& x, ParameterReader& parameters) const {
                             : numerics::layer_norm(x, w, parameters.one(), config_.norm_eps);
 }
 
-numerics::NormOfSum Gpt::norm_of(const Residual& x, ParameterReader& parameters) const {
+numerics::AddNorm Gpt::norm_of(const Residual& x, ParameterReader& parameters) const {
   if (!x.more.defined()) return {x.sum, norm(x.sum, parameters)};
   const at::Tensor& w = parameters.one();
-  return config_.is_llama()
-             ? numerics::rms_norm_of_sum(x.sum, x.more, w, config_.norm_eps)
-             : numerics::layer_norm_of_sum(x.sum, x.more, w, parameters.one(), config_.norm_eps);
+  return config_.is_llama() ? numerics::add_rms_norm(x.sum, x.more, w, config_.norm_eps)
+                            : numerics::add_layer_norm(x.sum, x.more, w, parameters.one(), config_.norm_eps);
 }
 
 Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& attend,

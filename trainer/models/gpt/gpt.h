@@ -56,7 +56,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   struct Residual {
     at::Tensor sum, more;
   };
-  [[nodiscard]] numerics::NormOfSum norm_of(const Residual& x, ParameterReader& parameters) const;
+  [[nodiscard]] numerics::AddNorm norm_of(const Residual& x, ParameterReader& parameters) const;
   [[nodiscard]] Residual block(core::Unit& unit, const Residual& x, const Attend& attend,
                                core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;

@@ -12,7 +12,7 @@ namespace ebb::models {
 namespace {
 
 using Json = nlohmann::json;
-using Kind = numerics::RopeScaling::Kind;
+using Method = numerics::RopeScaling::Method;
 
 class Gpt2Names {
  public:
@@ -126,9 +126,9 @@ void read_rope(const Json& json, GptConfig& c) {
     throw Error(ExitCode::usage, fmt::format("config.json: rope_type is {}; ebb supports default, linear "
                                              "and llama3",
                                              kind));
-  c.rope.kind = kind == "linear" ? Kind::linear : Kind::llama3;
+  c.rope.method = kind == "linear" ? Method::linear : Method::llama3;
   c.rope.factor = required<double>(scaling, "factor");
-  if (c.rope.kind == Kind::linear) return;
+  if (c.rope.method == Method::linear) return;
   c.rope.low = required<double>(scaling, "low_freq_factor");
   c.rope.high = required<double>(scaling, "high_freq_factor");
   c.rope.original = size_of(scaling, "original_max_position_embeddings");
@@ -221,9 +221,9 @@ Json to_hub_config(const GptConfig& c, std::int64_t context, numerics::Dtype dty
                {"attention_bias", false},
                {"mlp_bias", false},
                {"rope_theta", c.rope_theta}});
-  if (c.rope.kind == Kind::linear)
+  if (c.rope.method == Method::linear)
     json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", c.rope.factor}};
-  if (c.rope.kind == Kind::llama3)
+  if (c.rope.method == Method::llama3)
     json["rope_scaling"] = {{"rope_type", "llama3"},
                             {"factor", c.rope.factor},
                             {"low_freq_factor", c.rope.low},

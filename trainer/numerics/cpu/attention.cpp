@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "numerics/cpu/deal.h"
+#include "numerics/cpu/guided_schedule.h"
 #include "numerics/cpu/kernels.h"
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/workspace.h"
@@ -19,43 +19,43 @@ class Head {
   Head(const at::Tensor& tensor, const AttentionShape& shape, const at::Tensor& rope, std::int64_t b,
        std::int64_t column)
       : shape_(shape),
-        kind_(kind_of(tensor)),
+        dtype_(dtype_of(tensor)),
         row_(tensor.size(2)),
         data_(const_cast<char*>(static_cast<const char*>(tensor.const_data_ptr())) +
-              (b * shape.length * row_ + column) * size_of(kind_)),
+              (b * shape.length * row_ + column) * size_of(dtype_)),
         angles_(rope.defined() ? rope.const_data_ptr<float>() : nullptr) {}
 
-  // Rows [first, first + n), where they lie; with angles, turned by their positions, in `space`.
+  // Rows [first, first + n), where they lie; with angles, rotated by their positions, in `space`.
   Operand rows(std::int64_t first, std::int64_t n, bool transposed, float* space) const {
-    if (angles_ == nullptr) return {kind_, at_row(first), n, shape_.width, transposed, row_};
+    if (angles_ == nullptr) return {dtype_, at_row(first), n, shape_.width, transposed, row_};
     for (std::int64_t t = 0; t < n; ++t) {
       load(first + t, space + t * shape_.width);
       kernels().rotate(cosines(first + t), sines(first + t), space + t * shape_.width, shape_.width);
     }
-    return of_floats(space, n, shape_.width, transposed);
+    return fp32_operand(space, n, shape_.width, transposed);
   }
   // fp32 that goes with this tensor.
-  Operand of_floats(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
-    return floats_beside(kind_, data, rows, columns, transposed);
+  Operand fp32_operand(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
+    return fp32_operand(dtype_, data, rows, columns, transposed);
   }
-  void load(std::int64_t t, float* out) const { kernels().to_float(kind_, at_row(t), out, shape_.width); }
-  // Row t; `values` is overwritten. With angles, turned back: the gradient of what rows() turned.
+  void load(std::int64_t t, float* out) const { kernels().to_float(dtype_, at_row(t), out, shape_.width); }
+  // Row t; `values` is overwritten. With angles, rotated back: the gradient of what rows() rotated.
   void store(std::int64_t t, float* values) const {
     if (angles_ != nullptr) {
-      float back[kWidest / 2];
+      float back[kMaxHeadWidth / 2];
       for (std::int64_t i = 0; i < shape_.width / 2; ++i) back[i] = -sines(t)[i];
       kernels().rotate(cosines(t), back, values, shape_.width);
     }
-    kernels().from_float(kind_, values, at_row(t), shape_.width);
+    kernels().from_float(dtype_, values, at_row(t), shape_.width);
   }
 
  private:
-  [[nodiscard]] char* at_row(std::int64_t t) const { return data_ + t * row_ * size_of(kind_); }
+  [[nodiscard]] char* at_row(std::int64_t t) const { return data_ + t * row_ * size_of(dtype_); }
   [[nodiscard]] const float* cosines(std::int64_t t) const { return angles_ + t * (shape_.width / 2); }
   [[nodiscard]] const float* sines(std::int64_t t) const { return cosines(t + shape_.length); }
 
   const AttentionShape& shape_;
-  Kind kind_;
+  Dtype dtype_;
   std::int64_t row_;
   char* data_;
   const float* angles_;
@@ -82,8 +82,9 @@ void for_parts(std::int64_t parts, std::int64_t floats, const at::Tensor& like, 
   const at::Tensor all = workspace(at::get_num_threads() * floats, like);
   if (like.is_meta()) return;
   float* const space = all.data_ptr<float>();
-  deal(parts, 1, at::get_num_threads(),
-       [&](std::int64_t part, std::int64_t) { body(part, Space(space + at::get_thread_num() * floats)); });
+  guided_schedule(parts, 1, at::get_num_threads(), [&](std::int64_t part, std::int64_t) {
+    body(part, Space(space + at::get_thread_num() * floats));
+  });
 }
 
 // Of the products of any block of rows.
@@ -121,9 +122,9 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
                                   const at::Tensor& starts) {
   AttentionOutput result{at::empty({s.batch, s.length, s.queries * s.width}, qkv.options()),
                          at::empty({s.batch, s.queries, s.length}, qkv.options().dtype(at::kFloat))};
-  const std::int64_t product_room = product_floats(s);
+  const std::int64_t scratch_floats = product_floats(s);
   const std::int64_t floats =
-      (rope.defined() ? s.length + kRows : 0) * s.width + kRows * (s.width + s.length) + product_room;
+      (rope.defined() ? s.length + kRows : 0) * s.width + kRows * (s.width + s.length) + scratch_floats;
   const float scale = scale_of(s);
   for_parts(s.batch * s.queries, floats, qkv, [&](std::int64_t part, Space space) {
     const Kernels& kern = kernels();
@@ -132,26 +133,26 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
         values(qkv, s, {}, b, (s.queries + s.keys + group) * s.width), out(result.out, s, {}, b, h * s.width);
     float* const o = space.take(kRows * s.width);
     float* const p = space.take(kRows * s.length);
-    float* const turned_k = rope.defined() ? space.take(s.length * s.width) : nullptr;
-    float* const turned_q = rope.defined() ? space.take(kRows * s.width) : nullptr;
+    float* const rotated_k = rope.defined() ? space.take(s.length * s.width) : nullptr;
+    float* const rotated_q = rope.defined() ? space.take(kRows * s.width) : nullptr;
     float* const lse = result.lse.data_ptr<float>() + part * s.length;
-    Operand k = keys.rows(0, s.length, true, turned_k);
+    Operand k = keys.rows(0, s.length, true, rotated_k);
     for (std::int64_t first = 0; first < s.length; first += kRows) {
       const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
       k.rows = seen_by_all;
-      product(queries.rows(first, n, false, turned_q), k, sums_in(p), n, seen_by_all, s.width,
-              {space.rest(), product_room, true});
+      product(queries.rows(first, n, false, rotated_q), k, fp32_result(p), n, seen_by_all, s.width,
+              {space.rest(), scratch_floats, true});
       float sums[kRows];
       for (std::int64_t r = 0; r < n; ++r) {
         float* const row = p + r * seen_by_all;
         const auto [begin, end] = seen_by(starts, s, b, first + r);
-        const float most = kern.largest(row + begin, end - begin) * scale;
+        const float most = kern.reduce_max(row + begin, end - begin) * scale;
         sums[r] = kern.exponentials(row + begin, end - begin, scale, most);
         clear_outside(row, begin, end, seen_by_all);
         lse[first + r] = most + std::log(sums[r]);
       }
-      product(queries.of_floats(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
-              sums_in(o), n, s.width, seen_by_all, {space.rest(), product_room, true});
+      product(queries.fp32_operand(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
+              fp32_result(o), n, s.width, seen_by_all, {space.rest(), scratch_floats, true});
       for (std::int64_t r = 0; r < n; ++r) {
         kern.multiply(1.0F / sums[r], o + r * s.width, s.width);
         out.store(first + r, o + r * s.width);
@@ -165,9 +166,9 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
                               const at::Tensor& rope, const at::Tensor& starts,
                               const AttentionOutput& forward) {
   const at::Tensor gradient = at::empty(qkv.sizes(), qkv.options());
-  const std::int64_t product_room = product_floats(s);
+  const std::int64_t scratch_floats = product_floats(s);
   const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
-                              kRows * (3 * s.width + 2 * s.length) + product_room;
+                              kRows * (3 * s.width + 2 * s.length) + scratch_floats;
   const float scale = scale_of(s);
   // A part is a head of K and V with all the heads of Q that share it: their sums are made in one order.
   for_parts(s.batch * s.keys, floats, qkv, [&](std::int64_t part, Space space) {
@@ -182,30 +183,31 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
     float* const dq = space.take(kRows * w);
     float* const p = space.take(kRows * s.length);
     float* const dp = space.take(kRows * s.length);
-    float* const turned_k = rope.defined() ? space.take(s.length * w) : nullptr;
-    float* const turned_q = rope.defined() ? space.take(kRows * w) : nullptr;
+    float* const rotated_k = rope.defined() ? space.take(s.length * w) : nullptr;
+    float* const rotated_q = rope.defined() ? space.take(kRows * w) : nullptr;
     std::fill_n(dk, 2 * s.length * w, 0.0F);
-    Operand k = keys.rows(0, s.length, true, turned_k);
+    Operand k = keys.rows(0, s.length, true, rotated_k);
     for (std::int64_t h = group * shared; h < (group + 1) * shared; ++h) {
       const Head queries(qkv, s, rope, b, h * w), out(forward.out, s, {}, b, h * w),
           d_out(dy, s, {}, b, h * w);
       const float* const lse = forward.lse.const_data_ptr<float>() + (b * s.queries + h) * s.length;
       for (std::int64_t first = 0; first < s.length; first += kRows) {
         const std::int64_t n = std::min(kRows, s.length - first), seen_by_all = first + n;
-        const Operand q = queries.rows(first, n, false, turned_q), d = d_out.rows(first, n, false, nullptr);
+        const Operand q = queries.rows(first, n, false, rotated_q), d = d_out.rows(first, n, false, nullptr);
         k.rows = seen_by_all;
         k.transposed = true;
-        product(q, k, sums_in(p), n, seen_by_all, w, {space.rest(), product_room, true});
-        product(d, values.rows(0, seen_by_all, true, nullptr), sums_in(dp), n, seen_by_all, w,
-                {space.rest(), product_room, true});
+        product(q, k, fp32_result(p), n, seen_by_all, w, {space.rest(), scratch_floats, true});
+        product(d, values.rows(0, seen_by_all, true, nullptr), fp32_result(dp), n, seen_by_all, w,
+                {space.rest(), scratch_floats, true});
         for (std::int64_t r = 0; r < n; ++r) {
           float* const row = p + r * seen_by_all;
           const auto [begin, end] = seen_by(starts, s, b, first + r);
           kern.exponentials(row + begin, end - begin, scale, lse[first + r]);
           clear_outside(row, begin, end, seen_by_all);
         }
-        const Operand p_transposed = queries.of_floats(p, n, seen_by_all, true);
-        product(p_transposed, d, sums_in(dv, true), seen_by_all, w, n, {space.rest(), product_room, true});
+        const Operand p_transposed = queries.fp32_operand(p, n, seen_by_all, true);
+        product(p_transposed, d, fp32_result(dv, true), seen_by_all, w, n,
+                {space.rest(), scratch_floats, true});
         for (std::int64_t r = 0; r < n; ++r) {
           out.load(first + r, o);
           d_out.load(first + r, d_o);
@@ -213,10 +215,11 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           kern.softmax_gradient(dp + r * seen_by_all + begin, kern.dot(d_o, o, w), scale,
                                 p + r * seen_by_all + begin, end - begin);
         }
-        product(p_transposed, q, sums_in(dk, true), seen_by_all, w, n, {space.rest(), product_room, true});
+        product(p_transposed, q, fp32_result(dk, true), seen_by_all, w, n,
+                {space.rest(), scratch_floats, true});
         k.transposed = false;
-        product(queries.of_floats(p, n, seen_by_all, false), k, sums_in(dq), n, w, seen_by_all,
-                {space.rest(), product_room, true});
+        product(queries.fp32_operand(p, n, seen_by_all, false), k, fp32_result(dq), n, w, seen_by_all,
+                {space.rest(), scratch_floats, true});
         const Head d_queries(gradient, s, rope, b, h * w);
         for (std::int64_t r = 0; r < n; ++r) d_queries.store(first + r, dq + r * w);
       }

@@ -6,7 +6,7 @@
 namespace ebb::numerics::cpu {
 
 // The widest head that the kernels take.
-inline constexpr std::int64_t kWidest = 256;
+inline constexpr std::int64_t kMaxHeadWidth = 256;
 
 struct AttentionShape {
   std::int64_t batch, length;         // B, T

@@ -31,12 +31,12 @@ struct Block {
 // The part [r0, r0 + rows) x [c0, c0 + columns) as floats: fp32 is used where it lies.
 Block load_block(const Operand& a, std::int64_t r0, std::int64_t rows, std::int64_t c0, std::int64_t columns,
                  float* space) {
-  if (a.kind == Kind::f32) return {reinterpret_cast<const float*>(element_of(a, r0, c0)), a.step()};
+  if (a.dtype == Dtype::fp32) return {reinterpret_cast<const float*>(element_of(a, r0, c0)), a.step()};
   const std::int64_t grain = std::max<std::int64_t>(1, 32768 / columns);
   at::parallel_for(0, rows, grain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t at_once = columns == a.step() ? end - begin : 1;
     for (std::int64_t r = begin; r < end; r += at_once)
-      kernels().to_float(a.kind, element_of(a, r0 + r, c0), space + r * columns, at_once * columns);
+      kernels().to_float(a.dtype, element_of(a, r0 + r, c0), space + r * columns, at_once * columns);
   });
   return {space, columns};
 }
@@ -49,10 +49,10 @@ std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                  std::int64_t k, const Room& room) {
+                  std::int64_t k, const Scratch& scratch) {
   if (m == 0 || n == 0) return;
-  const Blocks size = plan(m, n, k, std::min(room.floats, workspace_bytes() / 4));
-  float* c_space = room.data;
+  const Blocks size = plan(m, n, k, std::min(scratch.floats, workspace_bytes() / 4));
+  float* c_space = scratch.data;
   float* a_space = c_space + size.m * size.n;
   float* b_space = a_space + size.m * size.k;
   // A block that was just converted is kept while the loops come back to it.

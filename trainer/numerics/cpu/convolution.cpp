@@ -70,7 +70,7 @@ void load_weight(const Geometry& g, const at::Tensor& w, float* out, float* scra
   const std::int64_t length = row_length(g);
   const char* data = static_cast<const char*>(w.const_data_ptr());
   for (std::int64_t s = 0; s < g.small_c; ++s, data += length * w.element_size(), out += length) {
-    kernels().to_float(kind_of(w), data, scratch, length);
+    kernels().to_float(dtype_of(w), data, scratch, length);
     kernels().transpose(scratch, g.big_c, g.kh * g.kw, out);
   }
 }
@@ -80,7 +80,7 @@ void store_weight(const Geometry& g, const float* in, const at::Tensor& w, float
   char* data = static_cast<char*>(w.mutable_data_ptr());
   for (std::int64_t s = 0; s < g.small_c; ++s, data += length * w.element_size(), in += length) {
     kernels().transpose(in, g.kh * g.kw, g.big_c, scratch);
-    kernels().from_float(kind_of(w), scratch, data, length);
+    kernels().from_float(dtype_of(w), scratch, data, length);
   }
 }
 
@@ -102,16 +102,16 @@ void load_small(const Geometry& g, const Images& small, std::int64_t first, std:
 
 // Where a finished chunk goes: y = act(values + bias).
 struct Target {
-  Kind kind;
+  Dtype dtype;
   char* out;
-  char* before;
+  char* pre_activation;
   const float* bias;
-  Act act;
+  Activation act;
   void put(float* values, std::int64_t first, std::int64_t images, std::int64_t pixels,
            std::int64_t channels) const {
-    const std::int64_t offset = first * pixels * channels * size_of(kind);
-    kernels().finish(kind, values, bias, act, images * pixels, channels, out + offset,
-                     before == nullptr ? nullptr : before + offset);
+    const std::int64_t offset = first * pixels * channels * size_of(dtype);
+    kernels().finish(dtype, values, bias, act, images * pixels, channels, out + offset,
+                     pre_activation == nullptr ? nullptr : pre_activation + offset);
   }
 };
 
@@ -166,13 +166,13 @@ Geometry geometry(const at::Tensor& x, const at::Tensor& w, std::int64_t stride,
 }
 
 ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
-                        Act act, bool keep_before) {
+                        Activation act, bool keep_pre_activation) {
   const std::int64_t channels = g.transposed ? g.big_c : g.small_c;
   const std::vector<std::int64_t> shape{g.batch, channels, g.transposed ? g.big_h : g.small_h,
                                         g.transposed ? g.big_w : g.small_w};
   const auto options = x.options().memory_format(at::MemoryFormat::ChannelsLast);
   ConvOutput result{at::empty(shape, options), {}};
-  if (keep_before) result.before = at::empty(shape, options);
+  if (keep_pre_activation) result.pre_activation = at::empty(shape, options);
   const Windows::Layout layout(g);
   const Plan p = plan(layout, false);
   const std::int64_t weight_floats = aligned(g.small_c * row_length(g));
@@ -189,9 +189,9 @@ ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor
   float* slots = row + aligned(row_length(g));
   load_weight(g, w, weight, row);
   layout.pack(weight, g.transposed, packed);
-  kernels().to_float(kind_of(b), b.const_data_ptr(), bias, channels);
-  const Images images(x, {}, Act::none);
-  const Target to{kind_of(x), bytes_of(result.y), bytes_of(result.before), bias, act};
+  kernels().to_float(dtype_of(b), b.const_data_ptr(), bias, channels);
+  const Images images(x, {}, Activation::none);
+  const Target to{dtype_of(x), bytes_of(result.y), bytes_of(result.pre_activation), bias, act};
   for_lanes(layout, p, slots, [&](std::int64_t, std::int64_t begin, std::int64_t end, Slot& s) {
     for (std::int64_t c = begin; c < end; ++c) {
       const std::int64_t first = c * p.samples;
@@ -209,7 +209,7 @@ ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor
 }
 
 std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy, const at::Tensor& x,
-                                        const at::Tensor& w, const at::Tensor& saved, Act act,
+                                        const at::Tensor& w, const at::Tensor& saved, Activation act,
                                         std::array<bool, 3> wanted) {
   const std::int64_t channels = g.transposed ? g.big_c : g.small_c;
   const std::int64_t length = row_length(g);
@@ -238,8 +238,8 @@ std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy,
   }
   std::fill_n(sums, lanes * lane_floats, 0.0F);
   const Images dz(dy, saved, act);
-  const Images in(x, {}, Act::none);
-  const Target to{kind_of(x), bytes_of(grads[0]), nullptr, nullptr, Act::none};
+  const Images in(x, {}, Activation::none);
+  const Target to{dtype_of(x), bytes_of(grads[0]), nullptr, nullptr, Activation::none};
   for_lanes(layout, p, slots, [&](std::int64_t lane, std::int64_t begin, std::int64_t end, Slot& s) {
     float* dw = sums + lane * lane_floats;
     float* db = wanted[2] ? dw + weight_floats : nullptr;
@@ -267,7 +267,7 @@ std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy,
     kernels().add(sums + lane * lane_floats, sums, lane_floats);
   if (wanted[1]) store_weight(g, sums, grads[1], row);
   if (wanted[2])
-    kernels().from_float(kind_of(w), sums + weight_floats, grads[2].mutable_data_ptr(), channels);
+    kernels().from_float(dtype_of(w), sums + weight_floats, grads[2].mutable_data_ptr(), channels);
   return grads;
 }
 

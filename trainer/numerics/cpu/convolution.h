@@ -20,7 +20,7 @@ struct Geometry {
 
 struct ConvOutput {
   at::Tensor y;
-  at::Tensor before;
+  at::Tensor pre_activation;
 };
 
 // Sizes of conv(x, w), or of conv_transpose(x, w); Error(internal) where they do not fit.
@@ -30,9 +30,9 @@ Geometry geometry(const at::Tensor& x, const at::Tensor& w, std::int64_t stride,
 // x and dy [B, C, H, W] contiguous or channels-last; results are channels-last. CPU, or meta (allocations
 // only).
 ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
-                        Act act, bool keep_before);
+                        Activation act, bool keep_pre_activation);
 std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy, const at::Tensor& x,
-                                        const at::Tensor& w, const at::Tensor& saved, Act act,
+                                        const at::Tensor& w, const at::Tensor& saved, Activation act,
                                         std::array<bool, 3> wanted);
 
 }  // namespace ebb::numerics::cpu

@@ -11,33 +11,33 @@ bool is_channels_last(const at::Tensor& t) {
   return t.size(1) == 1 || !t.is_contiguous();
 }
 
-void load_one(Kind kind, const char* data, bool channels_last, std::int64_t channels, std::int64_t pixels,
+void load_one(Dtype dtype, const char* data, bool channels_last, std::int64_t channels, std::int64_t pixels,
               std::int64_t i, float* out, float* scratch) {
   const std::int64_t n = channels * pixels;
-  const char* at = data + i * n * size_of(kind);
-  if (channels_last) return kernels().to_float(kind, at, out, n);
-  kernels().to_float(kind, at, scratch, n);
+  const char* at = data + i * n * size_of(dtype);
+  if (channels_last) return kernels().to_float(dtype, at, out, n);
+  kernels().to_float(dtype, at, scratch, n);
   kernels().transpose(scratch, channels, pixels, out);
 }
 
 }  // namespace
 
-Images::Images(const at::Tensor& tensor, const at::Tensor& saved_tensor, Act activation)
-    : kind(kind_of(tensor)),
+Images::Images(const at::Tensor& tensor, const at::Tensor& saved_tensor, Activation activation)
+    : dtype(dtype_of(tensor)),
       data(static_cast<const char*>(tensor.const_data_ptr())),
       channels_last(is_channels_last(tensor)),
       act(activation),
       channels(tensor.size(1)),
       pixels(tensor.size(2) * tensor.size(3)) {
-  if (!saved_tensor.defined() || act == Act::none) return;
+  if (!saved_tensor.defined() || act == Activation::none) return;
   saved = static_cast<const char*>(saved_tensor.const_data_ptr());
   saved_channels_last = is_channels_last(saved_tensor);
 }
 
 void Images::load(std::int64_t i, float* out, float* scratch) const {
-  load_one(kind, data, channels_last, channels, pixels, i, out, scratch);
+  load_one(dtype, data, channels_last, channels, pixels, i, out, scratch);
   if (saved == nullptr) return;
-  load_one(kind, saved, saved_channels_last, channels, pixels, i, scratch, scratch + channels * pixels);
+  load_one(dtype, saved, saved_channels_last, channels, pixels, i, scratch, scratch + channels * pixels);
   kernels().activation_gradient(act, scratch, out, channels * pixels);
 }
 

@@ -8,18 +8,18 @@
 
 namespace ebb::numerics::cpu {
 
-// A batch of images of any kind, contiguous or channels-last, read as fp32 channels-last, through act'(saved)
-// where that is given.
+// A batch of images of any dtype, contiguous or channels-last, read as fp32 channels-last, through
+// act'(saved) where that is given.
 struct Images {
-  Images(const at::Tensor& tensor, const at::Tensor& saved, Act act);
+  Images(const at::Tensor& tensor, const at::Tensor& saved, Activation act);
   // out [H*W, C] of image i; scratch holds twice as many floats.
   void load(std::int64_t i, float* out, float* scratch) const;
 
-  Kind kind;
+  Dtype dtype;
   const char* data;
   const char* saved = nullptr;
   bool channels_last, saved_channels_last = false;
-  Act act;
+  Activation act;
   std::int64_t channels, pixels;
 };
 

@@ -19,48 +19,48 @@ namespace ebb::numerics::cpu {
 constexpr std::int64_t kBlock = 512;  // elements that a loop holds on the stack as floats
 constexpr int kLanes = 16;            // partial sums of a reduction, whatever the vector's width
 
-EBB_INLINE const void* at(const void* base, Kind kind, std::int64_t i) {
-  return static_cast<const char*>(base) + i * size_of(kind);
+EBB_INLINE const void* at(const void* base, Dtype dtype, std::int64_t i) {
+  return static_cast<const char*>(base) + i * size_of(dtype);
 }
-EBB_INLINE void* at(void* base, Kind kind, std::int64_t i) {
-  return static_cast<char*>(base) + i * size_of(kind);
+EBB_INLINE void* at(void* base, Dtype dtype, std::int64_t i) {
+  return static_cast<char*>(base) + i * size_of(dtype);
 }
 
 template <class Convert>
-EBB_INLINE void load(Kind kind, const void* in, float* out, std::int64_t n) {
-  if (kind == Kind::f16)
-    Convert::from_half(static_cast<const std::uint16_t*>(in), out, n);
-  else if (kind == Kind::bf16)
-    Convert::from_brain(static_cast<const std::uint16_t*>(in), out, n);
+EBB_INLINE void load(Dtype dtype, const void* in, float* out, std::int64_t n) {
+  if (dtype == Dtype::fp16)
+    Convert::from_fp16(static_cast<const std::uint16_t*>(in), out, n);
+  else if (dtype == Dtype::bf16)
+    Convert::from_bf16(static_cast<const std::uint16_t*>(in), out, n);
   else
     std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
 }
 
 template <class Convert>
-EBB_INLINE void store(Kind kind, const float* in, void* out, std::int64_t n) {
-  if (kind == Kind::f16)
-    Convert::to_half(in, static_cast<std::uint16_t*>(out), n);
-  else if (kind == Kind::bf16)
-    Convert::to_brain(in, static_cast<std::uint16_t*>(out), n);
+EBB_INLINE void store(Dtype dtype, const float* in, void* out, std::int64_t n) {
+  if (dtype == Dtype::fp16)
+    Convert::to_fp16(in, static_cast<std::uint16_t*>(out), n);
+  else if (dtype == Dtype::bf16)
+    Convert::to_bf16(in, static_cast<std::uint16_t*>(out), n);
   else
     std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
 }
 
 // The same to read alone: fp32 where it lies, else in `space`.
 template <class Convert>
-EBB_INLINE const float* read(Kind kind, const void* in, float* space, std::int64_t n) {
-  if (kind == Kind::f32) return static_cast<const float*>(in);
-  load<Convert>(kind, in, space, n);
+EBB_INLINE const float* read(Dtype dtype, const void* in, float* space, std::int64_t n) {
+  if (dtype == Dtype::fp32) return static_cast<const float*>(in);
+  load<Convert>(dtype, in, space, n);
   return space;
 }
 
 // Where results are made: in place for fp32, else in `space`, from where write() brings them.
-EBB_INLINE float* room_for(Kind kind, void* out, float* space) {
-  return kind == Kind::f32 ? static_cast<float*>(out) : space;
+EBB_INLINE float* result_block(Dtype dtype, void* out, float* space) {
+  return dtype == Dtype::fp32 ? static_cast<float*>(out) : space;
 }
 template <class Convert>
-EBB_INLINE void write(Kind kind, const float* values, void* out, std::int64_t n) {
-  if (kind != Kind::f32) store<Convert>(kind, values, out, n);
+EBB_INLINE void write(Dtype dtype, const float* values, void* out, std::int64_t n) {
+  if (dtype != Dtype::fp32) store<Convert>(dtype, values, out, n);
 }
 
 }  // namespace ebb::numerics::cpu

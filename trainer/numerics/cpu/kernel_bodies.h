@@ -45,19 +45,19 @@ EBB_INLINE float gelu_argument(float x) {
   return 1.59576912F * (x + 0.044715F * (x * x * x));
 }
 
-EBB_INLINE void finish_block(float* values, Act act, std::int64_t n) {
-  if (act == Act::relu) {
+EBB_INLINE void finish_block(float* values, Activation act, std::int64_t n) {
+  if (act == Activation::relu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] < 0.0F ? 0.0F : values[i];  // keeps NaN
-  } else if (act == Act::silu) {
+  } else if (act == Activation::silu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] * sigmoid(values[i]);
-  } else if (act == Act::gelu) {
+  } else if (act == Activation::gelu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] * sigmoid(gelu_argument(values[i]));
   }
 }
 
 template <class Convert>
-EBB_INLINE void finish_body(Kind kind, float* values, const float* bias, Act act, std::int64_t rows,
-                            std::int64_t columns, void* out, void* before) {
+EBB_INLINE void finish_body(Dtype dtype, float* values, const float* bias, Activation act, std::int64_t rows,
+                            std::int64_t columns, void* out, void* pre_activation) {
   if (columns == 1 && bias != nullptr) {
     for (std::int64_t i = 0; i < rows; ++i) values[i] += bias[0];
     bias = nullptr;
@@ -70,21 +70,22 @@ EBB_INLINE void finish_body(Kind kind, float* values, const float* bias, Act act
       float* const piece = values + i;
       if (bias != nullptr)
         for (std::int64_t j = 0; j < count; ++j) piece[j] += bias[c + j];
-      if (before != nullptr) store<Convert>(kind, piece, at(before, kind, i), count);
+      if (pre_activation != nullptr) store<Convert>(dtype, piece, at(pre_activation, dtype, i), count);
       finish_block(piece, act, count);
-      if (at(out, kind, i) != piece) store<Convert>(kind, piece, at(out, kind, i), count);
+      if (at(out, dtype, i) != piece) store<Convert>(dtype, piece, at(out, dtype, i), count);
     }
 }
 
-EBB_INLINE void activation_gradient_body(Act act, const float* saved, float* gradient, std::int64_t n) {
-  if (act == Act::relu) {
+EBB_INLINE void activation_gradient_body(Activation act, const float* saved, float* gradient,
+                                         std::int64_t n) {
+  if (act == Activation::relu) {
     for (std::int64_t i = 0; i < n; ++i) gradient[i] = saved[i] > 0.0F ? gradient[i] : 0.0F;
-  } else if (act == Act::silu) {
+  } else if (act == Activation::silu) {
     for (std::int64_t i = 0; i < n; ++i) {
       const float s = sigmoid(saved[i]);
       gradient[i] *= s * (1.0F + saved[i] * (1.0F - s));
     }
-  } else if (act == Act::gelu) {
+  } else if (act == Activation::gelu) {
     for (std::int64_t i = 0; i < n; ++i) {
       const float x = saved[i];
       const float s = sigmoid(gelu_argument(x));
@@ -123,57 +124,58 @@ EBB_INLINE void transpose_body(const float* in, std::int64_t rows, std::int64_t 
 }
 
 template <class Convert>
-EBB_INLINE void split_body(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n) {
+EBB_INLINE void split_body(Dtype dtype, const float* master, void* weight, std::int16_t* residual,
+                           std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kBlock)
-    split_block<Convert>(kind, master + i, at(weight, kind, i), low == nullptr ? nullptr : low + i,
-                         std::min(kBlock, n - i));
+    split_block<Convert>(dtype, master + i, at(weight, dtype, i),
+                         residual == nullptr ? nullptr : residual + i, std::min(kBlock, n - i));
 }
 
 template <class Convert>
-EBB_INLINE void join_body(Kind kind, const void* weight, const std::int16_t* low, float* master,
+EBB_INLINE void join_body(Dtype dtype, const void* weight, const std::int16_t* residual, float* master,
                           std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kBlock)
-    join_block<Convert>(kind, at(weight, kind, i), low == nullptr ? nullptr : low + i, master + i,
+    join_block<Convert>(dtype, at(weight, dtype, i), residual == nullptr ? nullptr : residual + i, master + i,
                         std::min(kBlock, n - i));
 }
 
 template <class Convert>
-EBB_INLINE void adamw_body(Kind weight_kind, void* weight, std::int16_t* low, Kind gradient_kind,
-                           const void* gradient, float* m, float* v, const AdamWFactors& how,
+EBB_INLINE void adamw_body(Dtype weight_dtype, void* weight, std::int16_t* residual, Dtype gradient_dtype,
+                           const void* gradient, float* m, float* v, const AdamWFactors& factors,
                            std::int64_t n) {
   alignas(64) float w[kBlock];
   alignas(64) float g[kBlock];
-  const AdamWFactors f = how;
+  const AdamWFactors f = factors;
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    join_block<Convert>(weight_kind, at(weight, weight_kind, i), low == nullptr ? nullptr : low + i, w,
-                        count);
-    load<Convert>(gradient_kind, at(gradient, gradient_kind, i), g, count);
+    join_block<Convert>(weight_dtype, at(weight, weight_dtype, i),
+                        residual == nullptr ? nullptr : residual + i, w, count);
+    load<Convert>(gradient_dtype, at(gradient, gradient_dtype, i), g, count);
     float* mi = m + i;
     float* vi = v + i;
     for (std::int64_t j = 0; j < count; ++j) {
       const float grad = g[j] * f.gradient_scale;
-      const float first = mi[j] + (grad - mi[j]) * f.beta1_rest;
-      const float second = vi[j] * f.beta2 + (grad * grad) * f.beta2_rest;
-      const float denominator = std::sqrt(second) * f.root_scale + f.eps;
+      const float first = mi[j] + (grad - mi[j]) * f.one_minus_beta1;
+      const float second = vi[j] * f.beta2 + (grad * grad) * f.one_minus_beta2;
+      const float denominator = std::sqrt(second) * f.second_moment_scale + f.eps;
       mi[j] = first;
       vi[j] = second;
-      w[j] = w[j] * f.keep - f.step_size * (first / denominator);
+      w[j] = w[j] * f.decay_factor - f.step_size * (first / denominator);
     }
-    split_block<Convert>(weight_kind, w, at(weight, weight_kind, i), low == nullptr ? nullptr : low + i,
-                         count);
+    split_block<Convert>(weight_dtype, w, at(weight, weight_dtype, i),
+                         residual == nullptr ? nullptr : residual + i, count);
   }
 }
 
 template <class Convert>
-EBB_INLINE void stats_body(Kind kind, const void* gradient, std::int64_t n, double* square_sum,
+EBB_INLINE void stats_body(Dtype dtype, const void* gradient, std::int64_t n, double* square_sum,
                            std::int64_t* non_finite) {
   alignas(64) float g[kBlock];
   double sums[kLanes] = {};
   std::int64_t bad = 0;
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(gradient, kind, i), g, count);
+    load<Convert>(dtype, at(gradient, dtype, i), g, count);
     for (std::int64_t j = count; j < kBlock; ++j) g[j] = 0;
     std::int32_t here = 0;
     for (std::int64_t j = 0; j < kBlock; ++j) {
@@ -193,12 +195,13 @@ EBB_INLINE void stats_body(Kind kind, const void* gradient, std::int64_t n, doub
 }
 
 template <class Convert>
-EBB_INLINE double bernoulli_body(Kind kind, const void* logits, const std::uint8_t* targets, std::int64_t n) {
+EBB_INLINE double bernoulli_body(Dtype dtype, const void* logits, const std::uint8_t* targets,
+                                 std::int64_t n) {
   alignas(64) float x[kBlock];
   double total = 0;
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(logits, kind, i), x, count);
+    load<Convert>(dtype, at(logits, dtype, i), x, count);
     for (std::int64_t j = 0; j < count; ++j) {
       const float t = static_cast<float>(targets[i + j]) / 255.0F;
       const float magnitude = std::fabs(x[j]);
@@ -215,27 +218,27 @@ EBB_INLINE double bernoulli_body(Kind kind, const void* logits, const std::uint8
 }
 
 template <class Convert>
-EBB_INLINE void bernoulli_gradient_body(Kind kind, const void* logits, const std::uint8_t* targets,
+EBB_INLINE void bernoulli_gradient_body(Dtype dtype, const void* logits, const std::uint8_t* targets,
                                         float scale, void* gradient, std::int64_t n) {
   alignas(64) float x[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(logits, kind, i), x, count);
+    load<Convert>(dtype, at(logits, dtype, i), x, count);
     for (std::int64_t j = 0; j < count; ++j)
       x[j] = (sigmoid(x[j]) - static_cast<float>(targets[i + j]) / 255.0F) * scale;
-    store<Convert>(kind, x, at(gradient, kind, i), count);
+    store<Convert>(dtype, x, at(gradient, dtype, i), count);
   }
 }
 
 template <class Convert>
-EBB_INLINE double kl_body(Kind kind, const void* mu, const void* logvar, std::int64_t n) {
+EBB_INLINE double kl_body(Dtype dtype, const void* mu, const void* logvar, std::int64_t n) {
   alignas(64) float a[kBlock];
   alignas(64) float l[kBlock];
   double total = 0;
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(mu, kind, i), a, count);
-    load<Convert>(kind, at(logvar, kind, i), l, count);
+    load<Convert>(dtype, at(mu, dtype, i), a, count);
+    load<Convert>(dtype, at(logvar, dtype, i), l, count);
     for (std::int64_t j = 0; j < count; ++j)
       a[j] = 0.5F * (a[j] * a[j] + ((exponential(l[j]) - 1.0F) - l[j]));
     for (std::int64_t j = 0; j < count; ++j) total += static_cast<double>(a[j]);
@@ -244,27 +247,27 @@ EBB_INLINE double kl_body(Kind kind, const void* mu, const void* logvar, std::in
 }
 
 template <class Convert>
-EBB_INLINE void kl_gradient_body(Kind kind, const void* mu, const void* logvar, float scale, void* d_mu,
+EBB_INLINE void kl_gradient_body(Dtype dtype, const void* mu, const void* logvar, float scale, void* d_mu,
                                  void* d_logvar, std::int64_t n) {
   alignas(64) float a[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(mu, kind, i), a, count);
+    load<Convert>(dtype, at(mu, dtype, i), a, count);
     for (std::int64_t j = 0; j < count; ++j) a[j] *= scale;
-    store<Convert>(kind, a, at(d_mu, kind, i), count);
-    load<Convert>(kind, at(logvar, kind, i), a, count);
+    store<Convert>(dtype, a, at(d_mu, dtype, i), count);
+    load<Convert>(dtype, at(logvar, dtype, i), a, count);
     for (std::int64_t j = 0; j < count; ++j) a[j] = 0.5F * (exponential(a[j]) - 1.0F) * scale;
-    store<Convert>(kind, a, at(d_logvar, kind, i), count);
+    store<Convert>(dtype, a, at(d_logvar, dtype, i), count);
   }
 }
 
 template <class Convert>
-EBB_INLINE void unit_range_body(Kind kind, const std::uint8_t* in, void* out, std::int64_t n) {
+EBB_INLINE void unit_range_body(Dtype dtype, const std::uint8_t* in, void* out, std::int64_t n) {
   alignas(64) float x[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
     for (std::int64_t j = 0; j < count; ++j) x[j] = static_cast<float>(in[i + j]) / 255.0F;
-    store<Convert>(kind, x, at(out, kind, i), count);
+    store<Convert>(dtype, x, at(out, dtype, i), count);
   }
 }
 

@@ -19,7 +19,7 @@ EBB_INLINE float sum_of(std::int64_t n, const Term& term) {
 
 // A row of any length passes through the stack in pieces: first for its sums, then for its result.
 template <class Convert>
-EBB_INLINE void norm_body(Kind kind, const void* x, const float* w, const float* b, float eps,
+EBB_INLINE void norm_body(Dtype dtype, const void* x, const float* w, const float* b, float eps,
                           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd) {
   alignas(64) float space[kBlock];
   const auto count_of = [&](std::int64_t c) { return std::min(kBlock, columns - c); };
@@ -28,7 +28,7 @@ EBB_INLINE void norm_body(Kind kind, const void* x, const float* w, const float*
     float centre = 0;
     if (mean != nullptr) {
       for (std::int64_t c = 0; c < columns; c += kBlock) {
-        const float* const v = read<Convert>(kind, at(x, kind, row + c), space, count_of(c));
+        const float* const v = read<Convert>(dtype, at(x, dtype, row + c), space, count_of(c));
         centre += sum_of(count_of(c), [&](std::int64_t i) { return v[i]; });
       }
       centre /= static_cast<float>(columns);
@@ -36,19 +36,19 @@ EBB_INLINE void norm_body(Kind kind, const void* x, const float* w, const float*
     }
     float squares = 0;
     for (std::int64_t c = 0; c < columns; c += kBlock) {
-      const float* const v = read<Convert>(kind, at(x, kind, row + c), space, count_of(c));
+      const float* const v = read<Convert>(dtype, at(x, dtype, row + c), space, count_of(c));
       squares += sum_of(count_of(c), [&](std::int64_t i) { return (v[i] - centre) * (v[i] - centre); });
     }
     const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + eps);
     rstd[r] = scale;
     for (std::int64_t c = 0; c < columns; c += kBlock) {
       const std::int64_t n = count_of(c);
-      const float* const v = read<Convert>(kind, at(x, kind, row + c), space, n);
-      float* const to = room_for(kind, at(y, kind, row + c), space);
+      const float* const v = read<Convert>(dtype, at(x, dtype, row + c), space, n);
+      float* const to = result_block(dtype, at(y, dtype, row + c), space);
       for (std::int64_t i = 0; i < n; ++i) to[i] = (v[i] - centre) * scale * w[c + i];
       if (b != nullptr)
         for (std::int64_t i = 0; i < n; ++i) to[i] += b[c + i];
-      write<Convert>(kind, to, at(y, kind, row + c), n);
+      write<Convert>(dtype, to, at(y, dtype, row + c), n);
     }
   }
 }
@@ -56,7 +56,7 @@ EBB_INLINE void norm_body(Kind kind, const void* x, const float* w, const float*
 // With n = (x - mean) rstd and g = dy w: dx = rstd (g - [mean of g] - n [mean of g n]); without a mean the
 // first of the two is left out.
 template <class Convert>
-EBB_INLINE void norm_gradient_body(Kind kind, const void* dy, const void* x, const float* w,
+EBB_INLINE void norm_gradient_body(Dtype dtype, const void* dy, const void* x, const float* w,
                                    const float* mean, const float* rstd, std::int64_t rows,
                                    std::int64_t columns, void* dx, float* dw, float* db) {
   alignas(64) float g[kBlock];
@@ -66,8 +66,8 @@ EBB_INLINE void norm_gradient_body(Kind kind, const void* dy, const void* x, con
     const float centre = mean == nullptr ? 0.0F : mean[r], scale = rstd[r];
     const auto read = [&](std::int64_t c) __attribute__((always_inline)) {
       const std::int64_t n = std::min(kBlock, columns - c);
-      load<Convert>(kind, at(dy, kind, row + c), g, n);
-      load<Convert>(kind, at(x, kind, row + c), v, n);
+      load<Convert>(dtype, at(dy, dtype, row + c), g, n);
+      load<Convert>(dtype, at(x, dtype, row + c), v, n);
       for (std::int64_t i = 0; i < n; ++i) v[i] = (v[i] - centre) * scale;
       return n;
     };
@@ -86,40 +86,40 @@ EBB_INLINE void norm_gradient_body(Kind kind, const void* dy, const void* x, con
     for (std::int64_t c = 0; c < columns; c += kBlock) {
       const std::int64_t n = read(c);
       for (std::int64_t i = 0; i < n; ++i) g[i] = scale * ((g[i] * w[c + i] - mean_g) - v[i] * mean_gn);
-      store<Convert>(kind, g, at(dx, kind, row + c), n);
+      store<Convert>(dtype, g, at(dx, dtype, row + c), n);
     }
   }
 }
 
 // out = combine(a, b), elementwise.
 template <class Convert, class Combine>
-EBB_INLINE void combine_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n,
+EBB_INLINE void combine_body(Dtype dtype, const void* a, const void* b, void* out, std::int64_t n,
                              const Combine& combine) {
   alignas(64) float left[kBlock];
   alignas(64) float right[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    const float* const x = read<Convert>(kind, at(a, kind, i), left, count);
-    const float* const y = read<Convert>(kind, at(b, kind, i), right, count);
-    float* const to = room_for(kind, at(out, kind, i), left);
+    const float* const x = read<Convert>(dtype, at(a, dtype, i), left, count);
+    const float* const y = read<Convert>(dtype, at(b, dtype, i), right, count);
+    float* const to = result_block(dtype, at(out, dtype, i), left);
     for (std::int64_t j = 0; j < count; ++j) to[j] = combine(x[j], y[j]);
-    write<Convert>(kind, to, at(out, kind, i), count);
+    write<Convert>(dtype, to, at(out, dtype, i), count);
   }
 }
 
 template <class Convert>
-EBB_INLINE void sum_body(Kind kind, const void* a, const void* b, void* out, std::int64_t n) {
-  combine_body<Convert>(kind, a, b, out, n,
+EBB_INLINE void sum_body(Dtype dtype, const void* a, const void* b, void* out, std::int64_t n) {
+  combine_body<Convert>(dtype, a, b, out, n,
                         [](float x, float y) __attribute__((always_inline)) { return x + y; });
 }
 
 template <class Convert>
-EBB_INLINE void swiglu_body(Kind kind, const void* gate, const void* up, void* out, std::int64_t n) {
-  combine_body<Convert>(kind, gate, up, out, n,
+EBB_INLINE void swiglu_body(Dtype dtype, const void* gate, const void* up, void* out, std::int64_t n) {
+  combine_body<Convert>(dtype, gate, up, out, n,
                         [](float x, float y) __attribute__((always_inline)) { return x * sigmoid(x) * y; });
 }
 
-EBB_INLINE float largest_body(const float* x, std::int64_t n) {
+EBB_INLINE float reduce_max_body(const float* x, std::int64_t n) {
   float lanes[kLanes];
   for (float& lane : lanes) lane = -INFINITY;
   std::int64_t i = 0;
@@ -158,24 +158,24 @@ EBB_INLINE void rotate_body(const float* cosines, const float* sines, float* x, 
 }
 
 template <class Convert>
-EBB_INLINE void swiglu_gradient_body(Kind kind, const void* dy, const void* gate, const void* up,
+EBB_INLINE void swiglu_gradient_body(Dtype dtype, const void* dy, const void* gate, const void* up,
                                      void* d_gate, void* d_up, std::int64_t n) {
   alignas(64) float a[kBlock];
   alignas(64) float b[kBlock];
   alignas(64) float g[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    load<Convert>(kind, at(gate, kind, i), a, count);
-    load<Convert>(kind, at(up, kind, i), b, count);
-    load<Convert>(kind, at(dy, kind, i), g, count);
+    load<Convert>(dtype, at(gate, dtype, i), a, count);
+    load<Convert>(dtype, at(up, dtype, i), b, count);
+    load<Convert>(dtype, at(dy, dtype, i), g, count);
     for (std::int64_t j = 0; j < count; ++j) {
       const float s = sigmoid(a[j]);
       const float silu = a[j] * s;
       b[j] = g[j] * b[j] * (s * (1.0F + a[j] * (1.0F - s)));
       a[j] = g[j] * silu;
     }
-    store<Convert>(kind, b, at(d_gate, kind, i), count);
-    store<Convert>(kind, a, at(d_up, kind, i), count);
+    store<Convert>(dtype, b, at(d_gate, dtype, i), count);
+    store<Convert>(dtype, a, at(d_up, dtype, i), count);
   }
 }
 

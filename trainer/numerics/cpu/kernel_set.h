@@ -5,17 +5,17 @@
 // The set's functions and its table, in a namespace of their own; `TARGET` is the attribute that they are
 // compiled under.
 #define EBB_KERNEL_SET(TARGET, NAME)                                                                         \
-  TARGET void to_float(Kind k, const void* in, float* out, std::int64_t n) {                                 \
+  TARGET void to_float(Dtype k, const void* in, float* out, std::int64_t n) {                                \
     load<Convert>(k, in, out, n);                                                                            \
   }                                                                                                          \
-  TARGET void from_float(Kind k, const float* in, void* out, std::int64_t n) {                               \
+  TARGET void from_float(Dtype k, const float* in, void* out, std::int64_t n) {                              \
     store<Convert>(k, in, out, n);                                                                           \
   }                                                                                                          \
-  TARGET void finish(Kind k, float* x, const float* b, Act act, std::int64_t rows, std::int64_t columns,     \
-                     void* out, void* z) {                                                                   \
+  TARGET void finish(Dtype k, float* x, const float* b, Activation act, std::int64_t rows,                   \
+                     std::int64_t columns, void* out, void* z) {                                             \
     finish_body<Convert>(k, x, b, act, rows, columns, out, z);                                               \
   }                                                                                                          \
-  TARGET void activation_gradient(Act act, const float* s, float* g, std::int64_t n) {                       \
+  TARGET void activation_gradient(Activation act, const float* s, float* g, std::int64_t n) {                \
     activation_gradient_body(act, s, g, n);                                                                  \
   }                                                                                                          \
   TARGET void add(const float* in, float* sum, std::int64_t n) {                                             \
@@ -27,50 +27,50 @@
   TARGET void transpose(const float* in, std::int64_t r, std::int64_t c, float* out) {                       \
     transpose_body(in, r, c, out);                                                                           \
   }                                                                                                          \
-  TARGET void adamw(Kind wk, void* w, std::int16_t* low, Kind gk, const void* g, float* m, float* v,         \
-                    const AdamWFactors& how, std::int64_t n) {                                               \
-    adamw_body<Convert>(wk, w, low, gk, g, m, v, how, n);                                                    \
+  TARGET void adamw(Dtype wk, void* w, std::int16_t* residual, Dtype gk, const void* g, float* m, float* v,  \
+                    const AdamWFactors& factors, std::int64_t n) {                                           \
+    adamw_body<Convert>(wk, w, residual, gk, g, m, v, factors, n);                                           \
   }                                                                                                          \
-  TARGET void split(Kind k, const float* x, void* w, std::int16_t* low, std::int64_t n) {                    \
-    split_body<Convert>(k, x, w, low, n);                                                                    \
+  TARGET void split(Dtype k, const float* x, void* w, std::int16_t* residual, std::int64_t n) {              \
+    split_body<Convert>(k, x, w, residual, n);                                                               \
   }                                                                                                          \
-  TARGET void join(Kind k, const void* w, const std::int16_t* low, float* x, std::int64_t n) {               \
-    join_body<Convert>(k, w, low, x, n);                                                                     \
+  TARGET void join(Dtype k, const void* w, const std::int16_t* residual, float* x, std::int64_t n) {         \
+    join_body<Convert>(k, w, residual, x, n);                                                                \
   }                                                                                                          \
-  TARGET void stats(Kind k, const void* g, std::int64_t n, double* s, std::int64_t* bad) {                   \
+  TARGET void stats(Dtype k, const void* g, std::int64_t n, double* s, std::int64_t* bad) {                  \
     stats_body<Convert>(k, g, n, s, bad);                                                                    \
   }                                                                                                          \
-  TARGET double bernoulli(Kind k, const void* x, const std::uint8_t* t, std::int64_t n) {                    \
+  TARGET double bernoulli(Dtype k, const void* x, const std::uint8_t* t, std::int64_t n) {                   \
     return bernoulli_body<Convert>(k, x, t, n);                                                              \
   }                                                                                                          \
-  TARGET void bernoulli_gradient(Kind k, const void* x, const std::uint8_t* t, float scale, void* g,         \
+  TARGET void bernoulli_gradient(Dtype k, const void* x, const std::uint8_t* t, float scale, void* g,        \
                                  std::int64_t n) {                                                           \
     bernoulli_gradient_body<Convert>(k, x, t, scale, g, n);                                                  \
   }                                                                                                          \
-  TARGET double kl(Kind k, const void* mu, const void* l, std::int64_t n) {                                  \
+  TARGET double kl(Dtype k, const void* mu, const void* l, std::int64_t n) {                                 \
     return kl_body<Convert>(k, mu, l, n);                                                                    \
   }                                                                                                          \
-  TARGET void kl_gradient(Kind k, const void* mu, const void* l, float s, void* dm, void* dl,                \
+  TARGET void kl_gradient(Dtype k, const void* mu, const void* l, float s, void* dm, void* dl,               \
                           std::int64_t n) {                                                                  \
     kl_gradient_body<Convert>(k, mu, l, s, dm, dl, n);                                                       \
   }                                                                                                          \
-  TARGET void unit_range(Kind k, const std::uint8_t* in, void* out, std::int64_t n) {                        \
+  TARGET void unit_range(Dtype k, const std::uint8_t* in, void* out, std::int64_t n) {                       \
     unit_range_body<Convert>(k, in, out, n);                                                                 \
   }                                                                                                          \
-  TARGET void norm(Kind k, const void* x, const float* w, const float* b, float eps, std::int64_t rows,      \
+  TARGET void norm(Dtype k, const void* x, const float* w, const float* b, float eps, std::int64_t rows,     \
                    std::int64_t columns, void* y, float* mean, float* rstd) {                                \
     norm_body<Convert>(k, x, w, b, eps, rows, columns, y, mean, rstd);                                       \
   }                                                                                                          \
-  TARGET void norm_gradient(Kind k, const void* dy, const void* x, const float* w, const float* mean,        \
+  TARGET void norm_gradient(Dtype k, const void* dy, const void* x, const float* w, const float* mean,       \
                             const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw, \
                             float* db) {                                                                     \
     norm_gradient_body<Convert>(k, dy, x, w, mean, rstd, rows, columns, dx, dw, db);                         \
   }                                                                                                          \
-  TARGET void sum(Kind k, const void* a, const void* b, void* out, std::int64_t n) {                         \
+  TARGET void sum(Dtype k, const void* a, const void* b, void* out, std::int64_t n) {                        \
     sum_body<Convert>(k, a, b, out, n);                                                                      \
   }                                                                                                          \
-  TARGET float largest(const float* x, std::int64_t n) {                                                     \
-    return largest_body(x, n);                                                                               \
+  TARGET float reduce_max(const float* x, std::int64_t n) {                                                  \
+    return reduce_max_body(x, n);                                                                            \
   }                                                                                                          \
   TARGET float exponentials(float* x, std::int64_t n, float scale, float shift) {                            \
     return exponentials_body(x, n, scale, shift);                                                            \
@@ -87,10 +87,10 @@
   TARGET void rotate(const float* c, const float* s, float* x, std::int64_t n) {                             \
     rotate_body(c, s, x, n);                                                                                 \
   }                                                                                                          \
-  TARGET void swiglu(Kind k, const void* gate, const void* up, void* out, std::int64_t n) {                  \
+  TARGET void swiglu(Dtype k, const void* gate, const void* up, void* out, std::int64_t n) {                 \
     swiglu_body<Convert>(k, gate, up, out, n);                                                               \
   }                                                                                                          \
-  TARGET void swiglu_gradient(Kind k, const void* dy, const void* gate, const void* up, void* dg, void* du,  \
+  TARGET void swiglu_gradient(Dtype k, const void* dy, const void* gate, const void* up, void* dg, void* du, \
                               std::int64_t n) {                                                              \
     swiglu_gradient_body<Convert>(k, dy, gate, up, dg, du, n);                                               \
   }                                                                                                          \
@@ -114,7 +114,7 @@
                            norm,                                                                             \
                            norm_gradient,                                                                    \
                            sum,                                                                              \
-                           largest,                                                                          \
+                           reduce_max,                                                                       \
                            exponentials,                                                                     \
                            softmax_gradient,                                                                 \
                            multiply,                                                                         \

@@ -8,7 +8,7 @@ namespace ebb::numerics::cpu {
 namespace {
 
 struct Convert {
-  EBB_AVX512 static void from_half(const std::uint16_t* in, float* out, std::int64_t n) {
+  EBB_AVX512 static void from_fp16(const std::uint16_t* in, float* out, std::int64_t n) {
     std::int64_t i = 0;
     for (; i + 16 <= n; i += 16)
       _mm512_storeu_ps(out + i, _mm512_maskz_cvtph_ps(
@@ -19,7 +19,7 @@ struct Convert {
                             _mm512_maskz_cvtph_ps(0xffff, _mm256_maskz_loadu_epi16(mask, in + i)));
     }
   }
-  EBB_AVX512 static void to_half(const float* in, std::uint16_t* out, std::int64_t n) {
+  EBB_AVX512 static void to_fp16(const float* in, std::uint16_t* out, std::int64_t n) {
     constexpr int kRounding = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     std::int64_t i = 0;
     for (; i + 16 <= n; i += 16)
@@ -31,11 +31,11 @@ struct Convert {
                                _mm512_maskz_cvtps_ph(0xffff, _mm512_maskz_loadu_ps(mask, in + i), kRounding));
     }
   }
-  EBB_AVX512 static void from_brain(const std::uint16_t* in, float* out, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = brain_to_float(in[i]);
+  EBB_AVX512 static void from_bf16(const std::uint16_t* in, float* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = bf16_to_float(in[i]);
   }
-  EBB_AVX512 static void to_brain(const float* in, std::uint16_t* out, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = float_to_brain(in[i]);
+  EBB_AVX512 static void to_bf16(const float* in, std::uint16_t* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = float_to_bf16(in[i]);
   }
 };
 

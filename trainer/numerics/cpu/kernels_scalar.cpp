@@ -4,17 +4,17 @@ namespace ebb::numerics::cpu {
 namespace {
 
 struct Convert {
-  static void from_half(const std::uint16_t* in, float* out, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = half_to_float(in[i]);
+  static void from_fp16(const std::uint16_t* in, float* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = fp16_to_float(in[i]);
   }
-  static void to_half(const float* in, std::uint16_t* out, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = float_to_half(in[i]);
+  static void to_fp16(const float* in, std::uint16_t* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = float_to_fp16(in[i]);
   }
-  static void from_brain(const std::uint16_t* in, float* out, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = brain_to_float(in[i]);
+  static void from_bf16(const std::uint16_t* in, float* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = bf16_to_float(in[i]);
   }
-  static void to_brain(const float* in, std::uint16_t* out, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = float_to_brain(in[i]);
+  static void to_bf16(const float* in, std::uint16_t* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = float_to_bf16(in[i]);
   }
 };
 

@@ -8,28 +8,29 @@
 
 namespace ebb::numerics::cpu {
 
-LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Act act,
-                            bool keep_before) {
+LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act,
+                            bool keep_pre_activation) {
   const std::int64_t batch = x.size(0);
   const std::int64_t in = x.size(1);
   const std::int64_t out = w.size(0);
   LinearOutput result{at::empty({batch, out}, x.options()), {}};
-  if (keep_before) result.before = at::empty({batch, out}, x.options());
+  if (keep_pre_activation) result.pre_activation = at::empty({batch, out}, x.options());
   const at::Tensor space = workspace(product_workspace(batch, out, in) + (b.defined() ? out : 0), x);
   if (x.is_meta()) return result;
-  const Kind kind = kind_of(x);
+  const Dtype dtype = dtype_of(x);
   auto* const blocks = space.data_ptr<float>();
   float* const bias = b.defined() ? blocks : nullptr;
-  if (b.defined()) kernels().to_float(kind, b.const_data_ptr(), bias, out);
-  product({kind, x.const_data_ptr(), batch, in, false}, {kind, w.const_data_ptr(), out, in, true},
-          {kind, result.y.mutable_data_ptr(), bias, act,
-           keep_before ? result.before.mutable_data_ptr() : nullptr},
+  if (b.defined()) kernels().to_float(dtype, b.const_data_ptr(), bias, out);
+  product({dtype, x.const_data_ptr(), batch, in, false}, {dtype, w.const_data_ptr(), out, in, true},
+          {dtype, result.y.mutable_data_ptr(), bias, act,
+           keep_pre_activation ? result.pre_activation.mutable_data_ptr() : nullptr},
           batch, out, in, {b.defined() ? blocks + out : blocks, product_workspace(batch, out, in)});
   return result;
 }
 
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
-                                          const at::Tensor& saved, Act act, std::array<bool, 3> wanted) {
+                                          const at::Tensor& saved, Activation act,
+                                          std::array<bool, 3> wanted) {
   const std::int64_t batch = x.size(0);
   const std::int64_t in = x.size(1);
   const std::int64_t out = w.size(0);
@@ -40,34 +41,34 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
   // Of dx and dw, once it is known where all lies.
   std::array<Product, 2> both{Product{{}, {}, {}, batch, in, out}, Product{{}, {}, {}, out, in, batch}};
   auto& [dx, dw] = both;
-  const std::int64_t together = wanted[0] && wanted[1] ? together_workspace(both) : 0;
-  const std::int64_t floats = std::max({wanted[0] && together == 0 ? product_workspace(batch, in, out) : 0,
-                                        wanted[1] && together == 0 ? product_workspace(out, in, batch) : 0,
-                                        together, wanted[2] ? out : 0});
+  const std::int64_t grouped = wanted[0] && wanted[1] ? grouped_workspace(both) : 0;
+  const std::int64_t floats = std::max({wanted[0] && grouped == 0 ? product_workspace(batch, in, out) : 0,
+                                        wanted[1] && grouped == 0 ? product_workspace(out, in, batch) : 0,
+                                        grouped, wanted[2] ? out : 0});
   // Before the activation, once and rounded: three passes read it.
   at::Tensor dz = dy;
-  if (act != Act::none) {
+  if (act != Activation::none) {
     const memory::Tag tag(memory::Class::workspace, "numerics.activation");
     dz = at::empty(dy.sizes(), dy.options());
   }
   const at::Tensor space = workspace(floats, x);
   if (x.is_meta()) return grads;
-  const Kind kind = kind_of(x);
+  const Dtype dtype = dtype_of(x);
   auto* blocks = space.data_ptr<float>();
-  if (act != Act::none)
-    activation_backward(kind, dy.const_data_ptr(), saved.const_data_ptr(), act, dy.numel(),
+  if (act != Activation::none)
+    activation_backward(dtype, dy.const_data_ptr(), saved.const_data_ptr(), act, dy.numel(),
                         dz.mutable_data_ptr());
-  const Operand left{kind, dz.const_data_ptr(), batch, out, false};
+  const Operand left{dtype, dz.const_data_ptr(), batch, out, false};
   if (wanted[2]) {
     column_sums(left, blocks);
-    kernels().from_float(kind, blocks, grads[2].mutable_data_ptr(), out);
+    kernels().from_float(dtype, blocks, grads[2].mutable_data_ptr(), out);
   }
-  dx.a = left, dx.b = {kind, w.const_data_ptr(), out, in, false};
-  dw.a = left, dw.a.transposed = true, dw.b = {kind, x.const_data_ptr(), batch, in, false};
-  if (wanted[0]) dx.result = {kind, grads[0].mutable_data_ptr()};
-  if (wanted[1]) dw.result = {kind, grads[1].mutable_data_ptr()};
-  if (together > 0) {
-    products_together(both, blocks);
+  dx.a = left, dx.b = {dtype, w.const_data_ptr(), out, in, false};
+  dw.a = left, dw.a.transposed = true, dw.b = {dtype, x.const_data_ptr(), batch, in, false};
+  if (wanted[0]) dx.result = {dtype, grads[0].mutable_data_ptr()};
+  if (wanted[1]) dw.result = {dtype, grads[1].mutable_data_ptr()};
+  if (grouped > 0) {
+    grouped_products(both, blocks);
     return grads;
   }
   for (std::size_t i = 0; i < both.size(); ++i)

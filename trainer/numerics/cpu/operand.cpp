@@ -8,7 +8,7 @@ void store_rows(const Result& result, std::int64_t n, std::int64_t m0, std::int6
   const auto pointer = [&](void* base, std::int64_t row) {
     const std::int64_t element = (m0 + row) * n + n0;
     return base == nullptr ? nullptr
-                           : static_cast<void*>(static_cast<char*>(base) + element * size_of(result.kind));
+                           : static_cast<void*>(static_cast<char*>(base) + element * size_of(result.dtype));
   };
   const float* bias = result.bias == nullptr ? nullptr : result.bias + n0;
   const std::int64_t at_once = columns == n && ld == n ? rows : 1;
@@ -16,8 +16,8 @@ void store_rows(const Result& result, std::int64_t n, std::int64_t m0, std::int6
     if (result.accumulate)
       kern.add(block + r * ld, static_cast<float*>(pointer(result.out, r)), at_once * columns);
     else
-      kern.finish(result.kind, block + r * ld, bias, result.act, at_once, columns, pointer(result.out, r),
-                  pointer(result.before, r));
+      kern.finish(result.dtype, block + r * ld, bias, result.act, at_once, columns, pointer(result.out, r),
+                  pointer(result.pre_activation, r));
   }
 }
 

@@ -5,7 +5,7 @@
 namespace ebb::numerics::cpu {
 
 inline const char* element_of(const Operand& a, std::int64_t row, std::int64_t column) {
-  return static_cast<const char*>(a.data) + (row * a.step() + column) * size_of(a.kind);
+  return static_cast<const char*>(a.data) + (row * a.step() + column) * size_of(a.dtype);
 }
 
 // A block [rows, columns] of fp32, its rows ld apart, becomes rows m0.. and columns n0.. of the result, which

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/round_up.h"
-#include "numerics/cpu/deal.h"
+#include "numerics/cpu/guided_schedule.h"
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/packing.h"
 #include "numerics/cpu/panels.h"
@@ -50,7 +50,7 @@ struct Sizes {
 };
 
 // Without regard to the memory there is.
-Plan wished_for(const Sizes& of, std::int64_t size, bool in_parallel) {
+Plan unlimited_plan(const Sizes& of, std::int64_t size, bool in_parallel) {
   const std::int64_t parts = blocks_in(of.k * size, kInnerBytes);
   const std::int64_t inner = round_up(blocks_in(of.k, parts), 2), bytes = inner * size;
   return {size,
@@ -74,22 +74,22 @@ std::int64_t moved(const Plan& p, const Sizes& of) {
 Plan plan_for(const Sizes& asked, std::int64_t size, bool in_parallel, std::int64_t limit) {
   const Sizes of{std::max<std::int64_t>(asked.m, 1), std::max<std::int64_t>(asked.n, 1),
                  std::max<std::int64_t>(asked.k, 1)};
-  const Plan wished = wished_for(of, size, in_parallel);
-  limit = std::max(limit, wished.threads * kLeastRoom);
-  if (wished.floats() <= limit) return wished;
+  const Plan unlimited = unlimited_plan(of, size, in_parallel);
+  limit = std::max(limit, unlimited.threads * kMinScratch);
+  if (unlimited.floats() <= limit) return unlimited;
   std::int64_t least = std::numeric_limits<std::int64_t>::max();
   Plan best{};
   const auto half = [](std::int64_t value, std::int64_t multiple) {
     return value == multiple ? 0 : round_up((value + 1) / 2, multiple);
   };
-  for (std::int64_t inner = wished.inner; inner > 0; inner = half(inner, 2))
-    for (std::int64_t columns = wished.columns; columns > 0; columns = half(columns, kRightPanel))
-      for (std::int64_t rows = wished.rows; rows > 0; rows = half(rows, kLeftPanel)) {
-        Plan p{size, wished.threads, rows, columns, inner, wished.kept, inner < of.k};
-        if (p.cut) {  // as many rows as there is room for, in equal parts
-          const std::int64_t room = (limit - p.right() - p.threads * p.left()) / columns;
-          if (room < rows) continue;
-          const std::int64_t parts = blocks_in(of.m, std::min(p.kept, room / kLeftPanel * kLeftPanel));
+  for (std::int64_t inner = unlimited.inner; inner > 0; inner = half(inner, 2))
+    for (std::int64_t columns = unlimited.columns; columns > 0; columns = half(columns, kRightPanel))
+      for (std::int64_t rows = unlimited.rows; rows > 0; rows = half(rows, kLeftPanel)) {
+        Plan p{size, unlimited.threads, rows, columns, inner, unlimited.kept, inner < of.k};
+        if (p.cut) {  // as many rows as fit, in equal parts
+          const std::int64_t fitting = (limit - p.right() - p.threads * p.left()) / columns;
+          if (fitting < rows) continue;
+          const std::int64_t parts = blocks_in(of.m, std::min(p.kept, fitting / kLeftPanel * kLeftPanel));
           p.kept = round_up(blocks_in(of.m, parts), kLeftPanel);
         }
         if (p.floats() > limit) continue;
@@ -99,31 +99,31 @@ Plan plan_for(const Sizes& asked, std::int64_t size, bool in_parallel, std::int6
 }
 
 bool writes_plainly(const Result& result) {
-  return result.kind == Kind::f32 && result.bias == nullptr && result.act == Act::none &&
-         result.before == nullptr;
+  return result.dtype == Dtype::fp32 && result.bias == nullptr && result.act == Activation::none &&
+         result.pre_activation == nullptr;
 }
 
-struct Way {
-  Kind element;
+struct Path {
+  Dtype element;
   const Panels* panels;
 };
 
-Way way_of(const Product& p) {
-  const auto is_brain = [](const Operand& x) { return x.kind == Kind::bf16 || x.may_round; };
-  if (is_brain(p.a) && is_brain(p.b))
-    if (const Panels* const panels = avx512_panels(Kind::bf16)) return {Kind::bf16, panels};
-  return {Kind::f32, avx512_panels(Kind::f32)};
+Path path_of(const Product& p) {
+  const auto is_bf16 = [](const Operand& x) { return x.dtype == Dtype::bf16 || x.may_round; };
+  if (is_bf16(p.a) && is_bf16(p.b))
+    if (const Panels* const panels = avx512_panels(Dtype::bf16)) return {Dtype::bf16, panels};
+  return {Dtype::fp32, avx512_panels(Dtype::fp32)};
 }
 
-// One product in the room that its plan asks for.
+// One product in the scratch that its plan asks for.
 class PackedProduct {
  public:
-  PackedProduct(const Product& product, const Way& way, const Plan& plan, float* room)
+  PackedProduct(const Product& product, const Path& path, const Plan& plan, float* scratch)
       : p_(product),
-        element_(way.element),
-        panels_(*way.panels),
+        element_(path.element),
+        panels_(*path.panels),
         plan_(plan),
-        right_(room),
+        right_(scratch),
         left_(right_ + plan_.right()),
         sums_(left_ + plan_.threads * plan_.left()) {}
 
@@ -149,10 +149,10 @@ class PackedProduct {
   [[nodiscard]] std::int64_t words(const Part& part) const { return blocks_in(part.steps, panels_.in_word); }
 
   void make(const Part& part) {
-    deal(blocks_in(part.columns, kRightPanel), kRightPanelsAtOnce, plan_.threads,
-         [&](std::int64_t begin, std::int64_t end) { pack_right(part, begin, end); });
-    deal(blocks_in(part.rows, kLeftPanel), plan_.rows / kLeftPanel, plan_.threads,
-         [&](std::int64_t begin, std::int64_t end) { make_rows(part, begin, end); });
+    guided_schedule(blocks_in(part.columns, kRightPanel), kRightPanelsAtOnce, plan_.threads,
+                    [&](std::int64_t begin, std::int64_t end) { pack_right(part, begin, end); });
+    guided_schedule(blocks_in(part.rows, kLeftPanel), plan_.rows / kLeftPanel, plan_.threads,
+                    [&](std::int64_t begin, std::int64_t end) { make_rows(part, begin, end); });
   }
 
   void pack_right(const Part& part, std::int64_t begin, std::int64_t end) {
@@ -176,7 +176,7 @@ class PackedProduct {
     pack(p_.a, panels_, element_, p_.a.transposed, part.m0 + first, rows, part.k0, part.steps, kLeftPanel,
          reinterpret_cast<char*>(left));
     // fp32 is made where it belongs, and finished there.
-    const bool direct = result.kind == Kind::f32, plain = writes_plainly(result);
+    const bool direct = result.dtype == Dtype::fp32, plain = writes_plainly(result);
     float* const sums = sums_ + (plan_.cut ? first * part.columns
                                            : thread * plan_.rows * std::min(plan_.columns, kColumnsAtOnce));
     for (std::int64_t n1 = 0; n1 < part.columns; n1 += kColumnsAtOnce) {
@@ -195,7 +195,7 @@ class PackedProduct {
   }
 
   const Product& p_;
-  Kind element_;
+  Dtype element_;
   const Panels& panels_;
   Plan plan_;
   float* right_;
@@ -212,32 +212,32 @@ std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bo
 }
 
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                    std::int64_t k, const Room& room) {
+                    std::int64_t k, const Scratch& scratch) {
   const Product p{a, b, result, m, n, k};
-  const Way way = way_of(p);
-  if (way.panels == nullptr || k == 0) return false;
-  const Plan plan = plan_for({m, n, k}, size_of(way.element), room.in_parallel,
-                             std::min(room.floats, workspace_bytes() / 4));
-  if (m > 0 && n > 0) PackedProduct(p, way, plan, room.data).run();
+  const Path path = path_of(p);
+  if (path.panels == nullptr || k == 0) return false;
+  const Plan plan = plan_for({m, n, k}, size_of(path.element), scratch.in_parallel,
+                             std::min(scratch.floats, workspace_bytes() / 4));
+  if (m > 0 && n > 0) PackedProduct(p, path, plan, scratch.data).run();
   return true;
 }
 
 namespace {
 
-Plan wished_for(const Product& p, Kind element) {
-  return wished_for(Sizes{p.m, p.n, p.k}, size_of(element), /*in_parallel=*/false);
+Plan unlimited_plan(const Product& p, Dtype element) {
+  return unlimited_plan(Sizes{p.m, p.n, p.k}, size_of(element), /*in_parallel=*/false);
 }
 
-// Each product's part of the room begins where a vector does.
-std::int64_t room_of(const Plan& plan) {
+// Each product's part of the scratch begins where a vector does.
+std::int64_t scratch_of(const Plan& plan) {
   return round_up(plan.floats(), 16);
 }
 
-// deal() over the units of several things, one thing's after the other's: body(which, begin, end).
+// guided_schedule() over the units of several things, one thing's after the other's: body(which, begin, end).
 template <class Body>
-void deal_all(std::span<const std::int64_t> counts, std::int64_t most, const Body& body) {
+void guided_schedule_all(std::span<const std::int64_t> counts, std::int64_t most, const Body& body) {
   const std::int64_t all = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-  deal(all, most, at::get_num_threads(), [&](std::int64_t begin, std::int64_t end) {
+  guided_schedule(all, most, at::get_num_threads(), [&](std::int64_t begin, std::int64_t end) {
     for (std::size_t i = 0; i < counts.size() && begin < end; ++i) {
       if (begin < counts[i]) body(i, begin, std::min(end, counts[i]));
       begin = std::max<std::int64_t>(0, begin - counts[i]), end -= counts[i];
@@ -247,23 +247,23 @@ void deal_all(std::span<const std::int64_t> counts, std::int64_t most, const Bod
 
 }  // namespace
 
-std::int64_t together_workspace(std::span<const Product> products) {
-  if (avx512_panels(Kind::f32) == nullptr || at::get_num_threads() == 1) return 0;
+std::int64_t grouped_workspace(std::span<const Product> products) {
+  if (avx512_panels(Dtype::fp32) == nullptr || at::get_num_threads() == 1) return 0;
   std::int64_t floats = 0;
   for (const Product& p : products) {
     if (p.m == 0 || p.n == 0 || p.k == 0) return 0;
     std::int64_t most = 0;
-    for (const Kind element : {Kind::f32, Kind::bf16}) {
-      const Plan plan = wished_for(p, element);
+    for (const Dtype element : {Dtype::fp32, Dtype::bf16}) {
+      const Plan plan = unlimited_plan(p, element);
       if (plan.cut || plan.columns < p.n) return 0;
-      most = std::max(most, room_of(plan));
+      most = std::max(most, scratch_of(plan));
     }
     floats += most;
   }
   return floats <= workspace_bytes() / 4 ? floats : 0;
 }
 
-void products_together(std::span<const Product> products, float* room) {
+void grouped_products(std::span<const Product> products, float* scratch) {
   // The rows of a long inner dimension take longest: they are begun first.
   std::vector<const Product*> longest_first;
   for (const Product& p : products) longest_first.push_back(&p);
@@ -271,17 +271,19 @@ void products_together(std::span<const Product> products, float* room) {
   std::vector<PackedProduct> made;
   std::vector<std::int64_t> right, rows;
   for (const Product* const p : longest_first) {
-    const Way way = way_of(*p);
-    const Plan plan = wished_for(*p, way.element);
-    made.emplace_back(*p, way, plan, room);
-    room += room_of(plan);
+    const Path path = path_of(*p);
+    const Plan plan = unlimited_plan(*p, path.element);
+    made.emplace_back(*p, path, plan, scratch);
+    scratch += scratch_of(plan);
     right.push_back(blocks_in(p->n, kRightPanel));
     rows.push_back(blocks_in(p->m, kLeftPanel));
   }
-  deal_all(right, kRightPanelsAtOnce,
-           [&](std::size_t i, std::int64_t begin, std::int64_t end) { made[i].pack_right(begin, end); });
-  deal_all(rows, kMostRows / kLeftPanel,
-           [&](std::size_t i, std::int64_t begin, std::int64_t end) { made[i].make_rows(begin, end); });
+  guided_schedule_all(right, kRightPanelsAtOnce, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+    made[i].pack_right(begin, end);
+  });
+  guided_schedule_all(rows, kMostRows / kLeftPanel, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+    made[i].make_rows(begin, end);
+  });
 }
 
 }  // namespace ebb::numerics::cpu

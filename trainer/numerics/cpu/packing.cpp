@@ -14,18 +14,18 @@ constexpr std::int64_t kScratchBytes = 16384;
 struct Piece {
   const char* data;
   std::int64_t stride;  // bytes between its rows
-  Kind kind;
+  Dtype dtype;
 };
 
 // What packing does not read as it is: fp32 that becomes bf16.
-bool is_rounded(const Operand& a, Kind element) {
-  return element != Kind::f32 && a.kind != element;
+bool is_rounded(const Operand& a, Dtype element) {
+  return element != Dtype::fp32 && a.dtype != element;
 }
 
 // Rows and columns as stored: where they lie, or rounded in `scratch`.
-Piece piece_of(const Operand& a, Kind element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
+Piece piece_of(const Operand& a, Dtype element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
                std::int64_t columns, char* scratch) {
-  if (!is_rounded(a, element)) return {element_of(a, r0, c0), a.step() * size_of(a.kind), a.kind};
+  if (!is_rounded(a, element)) return {element_of(a, r0, c0), a.step() * size_of(a.dtype), a.dtype};
   const std::int64_t stride = columns * size_of(element);
   for (std::int64_t r = 0; r < rows; ++r)
     kernels().from_float(element, reinterpret_cast<const float*>(element_of(a, r0 + r, c0)),
@@ -35,7 +35,7 @@ Piece piece_of(const Operand& a, Kind element, std::int64_t r0, std::int64_t row
 
 }  // namespace
 
-void pack(const Operand& a, const Panels& panels, Kind element, bool across, std::int64_t first,
+void pack(const Operand& a, const Panels& panels, Dtype element, bool across, std::int64_t first,
           std::int64_t count, std::int64_t k0, std::int64_t steps, std::int64_t width, char* out) {
   alignas(64) char scratch[kScratchBytes];
   const std::int64_t words = (steps + panels.in_word - 1) / panels.in_word;
@@ -51,7 +51,7 @@ void pack(const Operand& a, const Panels& panels, Kind element, bool across, std
         const std::int64_t columns = std::min(most, count - c);
         const Piece piece = piece_of(a, element, k0 + k, here, first + c, columns, scratch);
         for (std::int64_t p = 0; p < columns; p += width)
-          panels.pack_columns(piece.kind, piece.data + p * size_of(piece.kind), piece.stride, here,
+          panels.pack_columns(piece.dtype, piece.data + p * size_of(piece.dtype), piece.stride, here,
                               std::min(width, columns - p), width, at_step(c + p, k));
       }
     }
@@ -64,7 +64,7 @@ void pack(const Operand& a, const Panels& panels, Kind element, bool across, std
     for (std::int64_t k = 0; k < steps; k += most) {
       const std::int64_t here = std::min(most, steps - k);
       const Piece piece = piece_of(a, element, first + p, rows, k0 + k, here, scratch);
-      panels.pack_rows(piece.kind, piece.data, piece.stride, rows, here, width, at_step(p, k));
+      panels.pack_rows(piece.dtype, piece.data, piece.stride, rows, here, width, at_step(p, k));
     }
   }
 }

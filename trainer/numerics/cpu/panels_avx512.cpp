@@ -115,15 +115,15 @@ EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows
   }
 }
 
-void pack_rows_f32(Kind kind, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
+void pack_rows_f32(Dtype dtype, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                    std::int64_t width, void* out) {
-  const auto way = kind == Kind::f32   ? pack_rows<Floats>
-                   : kind == Kind::f16 ? pack_rows<Halves>
-                                       : pack_rows<Brains>;
+  const auto way = dtype == Dtype::fp32   ? pack_rows<Floats>
+                   : dtype == Dtype::fp16 ? pack_rows<Halves>
+                                          : pack_rows<Brains>;
   way(in, stride, rows, inner, 1, width, out);
 }
 
-void pack_rows_bf16(Kind, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
+void pack_rows_bf16(Dtype, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                     std::int64_t width, void* out) {
   pack_rows<Pairs>(in, stride, rows, inner, 2, width, out);
 }
@@ -142,15 +142,15 @@ EBB_AVX512 void pack_columns(const void* in, std::int64_t stride, std::int64_t i
   }
 }
 
-void pack_columns_f32(Kind kind, const void* in, std::int64_t stride, std::int64_t inner,
+void pack_columns_f32(Dtype dtype, const void* in, std::int64_t stride, std::int64_t inner,
                       std::int64_t columns, std::int64_t width, void* out) {
-  const auto way = kind == Kind::f32   ? pack_columns<Floats>
-                   : kind == Kind::f16 ? pack_columns<Halves>
-                                       : pack_columns<Brains>;
+  const auto way = dtype == Dtype::fp32   ? pack_columns<Floats>
+                   : dtype == Dtype::fp16 ? pack_columns<Halves>
+                                          : pack_columns<Brains>;
   way(in, stride, inner, columns, width, out);
 }
 
-EBB_AVX512 void pack_columns_bf16(Kind, const void* in, std::int64_t stride, std::int64_t inner,
+EBB_AVX512 void pack_columns_bf16(Dtype, const void* in, std::int64_t stride, std::int64_t inner,
                                   std::int64_t columns, std::int64_t width, void* out) {
   auto* const words = static_cast<std::uint32_t*>(out);
   for (std::int64_t c = 0; c < width; c += kVector) {
@@ -259,16 +259,16 @@ constexpr Panels kBf16{2, pack_rows_bf16, pack_columns_bf16, tile<kTilesBf16>};
 
 }  // namespace
 
-const Panels* avx512_panels(Kind element) {
-  if (element == Kind::f32) return has_avx512() ? &kF32 : nullptr;
-  return element == Kind::bf16 && bf16_products_pay() ? &kBf16 : nullptr;
+const Panels* avx512_panels(Dtype element) {
+  if (element == Dtype::fp32) return has_avx512() ? &kF32 : nullptr;
+  return element == Dtype::bf16 && bf16_products_pay() ? &kBf16 : nullptr;
 }
 
 }  // namespace ebb::numerics::cpu
 
 #else
 namespace ebb::numerics::cpu {
-const Panels* avx512_panels(Kind) {
+const Panels* avx512_panels(Dtype) {
   return nullptr;
 }
 }  // namespace ebb::numerics::cpu

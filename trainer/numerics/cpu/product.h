@@ -4,12 +4,12 @@
 
 #include "numerics/cpu/kernels.h"
 
-// Products of matrices of any kind: what ops are made of. Memory beside the result is bounded.
+// Products of matrices of any dtype: what ops are made of. Memory beside the result is bounded.
 namespace ebb::numerics::cpu {
 
 // A row-major matrix.
 struct Operand {
-  Kind kind;
+  Dtype dtype;
   const void* data;
   std::int64_t rows, columns;  // as stored
   bool transposed;
@@ -19,47 +19,47 @@ struct Operand {
   [[nodiscard]] std::int64_t step() const { return stride == 0 ? columns : stride; }
 };
 
-// What happens to a finished block: out = act(block + bias), and `before` takes block + bias. All [m, n] of
-// one kind.
+// What happens to a finished block: out = act(block + bias), and `pre_activation` takes block + bias. All [m,
+// n] of one dtype.
 struct Result {
-  Kind kind;
+  Dtype dtype;
   void* out;
   const float* bias = nullptr;  // [n]
-  Act act = Act::none;
-  void* before = nullptr;
+  Activation act = Activation::none;
+  void* pre_activation = nullptr;
   bool accumulate = false;  // out += block: fp32 without bias and activation alone
 };
 
 // fp32 sums and no more.
-inline Result sums_in(float* out, bool accumulate = false) {
-  Result result{Kind::f32, out};
+inline Result fp32_result(float* out, bool accumulate = false) {
+  Result result{Dtype::fp32, out};
   result.accumulate = accumulate;
   return result;
 }
 
-// fp32 that is multiplied with a matrix of `kind`, and is as good in that.
-inline Operand floats_beside(Kind kind, const float* data, std::int64_t rows, std::int64_t columns,
-                             bool transposed) {
-  return {Kind::f32, data, rows, columns, transposed, 0, kind == Kind::bf16};
+// fp32 that is multiplied with a matrix of `dtype`, and is as good in that.
+inline Operand fp32_operand(Dtype dtype, const float* data, std::int64_t rows, std::int64_t columns,
+                            bool transposed) {
+  return {Dtype::fp32, data, rows, columns, transposed, 0, dtype == Dtype::bf16};
 }
 
 // Floats that a product may hold meanwhile. Within a parallel region (`in_parallel`) it works on the calling
 // thread alone.
-struct Room {
+struct Scratch {
   float* data;
   std::int64_t floats;
   bool in_parallel = false;
 };
 
-// The room with which a product of this size is quickest, under the limit of workspace_bytes(). With less it
-// cuts its blocks smaller; kLeastRoom is enough for any, on each of its threads.
+// The scratch with which a product of this size is quickest, under the limit of workspace_bytes(). With less
+// it cuts its blocks smaller; kMinScratch is enough for any, on each of its threads.
 std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
-inline constexpr std::int64_t kLeastRoom = 1024;
+inline constexpr std::int64_t kMinScratch = 1024;
 
 // result [m, n] = a b, block by block: sums are fp32 and rounded once. bf16 is multiplied as it is where the
 // processor is quicker so and both are bf16 (or may be rounded to it); all else is converted to fp32.
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-             std::int64_t k, const Room& room);
+             std::int64_t k, const Scratch& scratch);
 
 struct Product {
   Operand a, b;
@@ -69,22 +69,22 @@ struct Product {
 
 // Several small products, whose threads wait for each other twice and not twice for each. Not in a parallel
 // region. The same bits as packed_product()'s.
-void products_together(std::span<const Product> products, float* room);
+void grouped_products(std::span<const Product> products, float* scratch);
 // Floats that they need; 0: they cannot, being empty or too large for the workspace, on one thread, or
 // without AVX-512. Only sizes are looked at.
-std::int64_t together_workspace(std::span<const Product> products);
+std::int64_t grouped_workspace(std::span<const Product> products);
 
 // sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
 void column_sums(const Operand& a, float* sums);
 
-// out = dy act'(saved), `elements` of one kind each.
-void activation_backward(Kind kind, const void* dy, const void* saved, Act act, std::int64_t elements,
-                         void* out);
+// out = dy act'(saved), `elements` of one dtype each.
+void activation_backward(Dtype dtype, const void* dy, const void* saved, Activation act,
+                         std::int64_t elements, void* out);
 
 // The parts of product() for one way of multiplying each; tests call them to compare.
 // Through panels, on AVX-512. False where the processor has it not: nothing was done.
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                    std::int64_t k, const Room& room);
+                    std::int64_t k, const Scratch& scratch);
 std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
 // Row by column, where there are few rows and packing would not pay: m <= kFewRows, a as it is, b transposed.
 inline constexpr std::int64_t kFewRows = 4;
@@ -92,7 +92,7 @@ void row_product(const Operand& a, const Operand& b, const Result& result, std::
                  std::int64_t k);
 // Through BLAS in fp32, on any machine.
 void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
-                  std::int64_t k, const Room& room);
+                  std::int64_t k, const Scratch& scratch);
 std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k);
 
 }  // namespace ebb::numerics::cpu

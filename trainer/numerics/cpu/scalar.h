@@ -20,7 +20,7 @@ inline float float_of(std::uint32_t bits) {
 
 // The exponent is moved by a multiplication with a power of two, which makes subnormals right without a
 // branch.
-inline float half_to_float(std::uint16_t half) {
+inline float fp16_to_float(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
   const std::uint32_t magnitude = half & 0x7fffU;
   const float finite = float_of(magnitude << 13) * 0x1p112F;
@@ -29,7 +29,7 @@ inline float half_to_float(std::uint16_t half) {
   return float_of(sign | (magnitude >= 0x7c00U ? special : bits_of(finite)));
 }
 
-inline std::uint16_t float_to_half(float value) {
+inline std::uint16_t float_to_fp16(float value) {
   const std::uint32_t bits = bits_of(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000U;
   const std::uint32_t magnitude = bits & 0x7fffffffU;
@@ -46,11 +46,11 @@ inline std::uint16_t float_to_half(float value) {
   return static_cast<std::uint16_t>(sign | ((rounded - 0x38000000U) >> 13));
 }
 
-inline float brain_to_float(std::uint16_t brain) {
-  return float_of(static_cast<std::uint32_t>(brain) << 16);
+inline float bf16_to_float(std::uint16_t bf16) {
+  return float_of(static_cast<std::uint32_t>(bf16) << 16);
 }
 
-inline std::uint16_t float_to_brain(float value) {
+inline std::uint16_t float_to_bf16(float value) {
   const std::uint32_t bits = bits_of(value);
   if ((bits & 0x7fffffffU) > 0x7f800000U) return 0x7fc0U;
   return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);

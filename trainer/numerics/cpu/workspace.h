@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "numerics/cpu/kernels.h"
+#include "numerics/precision.h"
 
 namespace ebb::numerics::cpu {
 
@@ -14,7 +15,5 @@ std::int64_t& workspace_bytes();
 
 // Uninitialised fp32 [floats], class workspace, on the device of `like`: on meta it counts and holds nothing.
 at::Tensor workspace(std::int64_t floats, const at::Tensor& like);
-
-Kind kind_of(const at::Tensor& tensor);
 
 }  // namespace ebb::numerics::cpu

@@ -1,11 +1,9 @@
-#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
+#include "numerics/cuda_table.h"
 
 // Activations, their gradients with the sums that biases need, SwiGLU, and rotary positions.
 namespace ebb::numerics::device {
 namespace {
-
-using cpu::Act;
 
 constexpr int kRowsOfABlock = 8;  // whose sums of columns a block makes, times what it loops over
 constexpr float kRootOf2OverPi = 0.7978845608028654F, kCube = 0.044715F;
@@ -23,17 +21,17 @@ __device__ float sigmoid_for(float x) {
 }
 
 template <class T>
-__device__ float activated(Act act, float x) {
-  if (act == Act::relu) return x < 0.0F ? 0.0F : x;  // keeps NaN
-  if (act == Act::silu) return x * sigmoid_for<T>(x);
+__device__ float activated(Activation act, float x) {
+  if (act == Activation::relu) return x < 0.0F ? 0.0F : x;  // keeps NaN
+  if (act == Activation::silu) return x * sigmoid_for<T>(x);
   return 0.5F * x * (1.0F + tanh_for<T>(kRootOf2OverPi * (x + kCube * x * x * x)));
 }
 
-// `saved`: the output for relu, the value before the activation for the others.
+// `saved`: the output for relu, the pre-activation for the others.
 template <class T>
-__device__ float slope(Act act, float saved) {
-  if (act == Act::relu) return saved > 0.0F ? 1.0F : 0.0F;
-  if (act == Act::silu) {
+__device__ float slope(Activation act, float saved) {
+  if (act == Activation::relu) return saved > 0.0F ? 1.0F : 0.0F;
+  if (act == Activation::silu) {
     const float s = sigmoid_for<T>(saved);
     return s * (1.0F + saved * (1.0F - s));
   }
@@ -43,7 +41,7 @@ __device__ float slope(Act act, float saved) {
 }
 
 template <class T, int W>
-__global__ void activation_kernel(Act act, const void* in, void* out, std::int64_t n) {
+__global__ void activation_kernel(Activation act, const void* in, void* out, std::int64_t n) {
   for (std::int64_t i = first_index() * W; i < n; i += index_step() * W) {
     float values[W];
     read<T, W>(in, i, values);
@@ -55,7 +53,7 @@ __global__ void activation_kernel(Act act, const void* in, void* out, std::int64
 
 // dz = dy act'(saved), where there is an activation, and partial [gridDim.y, columns] of its columns' sums.
 template <class T, int W>
-__global__ void activation_gradient_kernel(Act act, const void* dy, const void* saved, void* dz,
+__global__ void activation_gradient_kernel(Activation act, const void* dy, const void* saved, void* dz,
                                            std::int64_t rows, std::int64_t columns, float* partial) {
   __shared__ float sums[kRowsOfABlock][32][W + (W > 1 ? 1 : 0)];
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.x) * 32 + threadIdx.x) * W;
@@ -65,7 +63,7 @@ __global__ void activation_gradient_kernel(Act act, const void* dy, const void* 
          r += static_cast<std::int64_t>(gridDim.y) * kRowsOfABlock) {
       float g[W];
       read<T, W>(dy, r * columns + c, g);
-      if (act != Act::none) {
+      if (act != Activation::none) {
         float z[W];
         read<T, W>(saved, r * columns + c, z);
 #pragma unroll
@@ -137,9 +135,9 @@ __global__ void rotate_kernel(const T* in, std::int64_t in_stride, T* out, std::
 
 }  // namespace
 
-void activation(Kind kind, Act act, const void* in, void* out, std::int64_t n, void* stream) {
+void activation(Dtype dtype, Activation act, const void* in, void* out, std::int64_t n, void* stream) {
   with_packs(
-      kind, n,
+      dtype, n,
       [&](auto type, auto width) {
         using T = decltype(type);
         constexpr int W = decltype(width)::value;
@@ -149,10 +147,11 @@ void activation(Kind kind, Act act, const void* in, void* out, std::int64_t n, v
   check_launch("activation");
 }
 
-void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, void* dz, std::int64_t rows,
-                         std::int64_t columns, std::int64_t parts, float* partial, void* db, void* stream) {
+void activation_gradient(Dtype dtype, Activation act, const void* dy, const void* saved, void* dz,
+                         std::int64_t rows, std::int64_t columns, std::int64_t parts, float* partial,
+                         void* db, void* stream) {
   with_packs(
-      kind, columns,
+      dtype, columns,
       [&](auto type, auto width) {
         using T = decltype(type);
         constexpr int W = decltype(width)::value;
@@ -162,13 +161,13 @@ void activation_gradient(Kind kind, Act act, const void* dy, const void* saved, 
             <<<grid, dim3(32, kRowsOfABlock), 0, on(stream)>>>(act, dy, saved, dz, rows, columns, partial);
       },
       dy, saved, dz);
-  if (partial != nullptr) combine_columns(kind, partial, parts, columns, columns, db, nullptr, stream);
+  if (partial != nullptr) combine_columns(dtype, partial, parts, columns, columns, db, nullptr, stream);
   check_launch("activation_gradient");
 }
 
-void swiglu(Kind kind, const void* gate, const void* up, void* out, std::int64_t n, void* stream) {
+void swiglu(Dtype dtype, const void* gate, const void* up, void* out, std::int64_t n, void* stream) {
   with_packs(
-      kind, n,
+      dtype, n,
       [&](auto type, auto width) {
         using T = decltype(type);
         constexpr int W = decltype(width)::value;
@@ -178,10 +177,10 @@ void swiglu(Kind kind, const void* gate, const void* up, void* out, std::int64_t
   check_launch("swiglu");
 }
 
-void swiglu_gradient(Kind kind, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
+void swiglu_gradient(Dtype dtype, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
                      std::int64_t n, void* stream) {
   with_packs(
-      kind, n,
+      dtype, n,
       [&](auto type, auto width) {
         using T = decltype(type);
         constexpr int W = decltype(width)::value;
@@ -192,10 +191,10 @@ void swiglu_gradient(Kind kind, const void* dy, const void* gate, const void* up
   check_launch("swiglu_gradient");
 }
 
-void rotate(Kind kind, const void* in, std::int64_t in_stride, void* out, std::int64_t out_stride,
+void rotate(Dtype dtype, const void* in, std::int64_t in_stride, void* out, std::int64_t out_stride,
             const float* angles, std::int64_t tokens, std::int64_t length, std::int64_t heads,
             std::int64_t half, bool back, void* stream) {
-  with_type(kind, [&](auto type) {
+  with_type(dtype, [&](auto type) {
     using T = decltype(type);
     rotate_kernel<T><<<grid_for(tokens * heads * half), kThreads, 0, on(stream)>>>(
         static_cast<const T*>(in), in_stride, static_cast<T*>(out), out_stride, angles, tokens, length, heads,

@@ -6,10 +6,8 @@
 
 #include "numerics/cuda_table.h"
 
-// What the kernels share: elements of any kind as floats, and sums in a fixed order.
+// What the kernels share: elements of any dtype as floats, and sums in a fixed order.
 namespace ebb::numerics::device {
-
-using cpu::Kind;
 
 constexpr int kThreads = 256;
 constexpr int kBlocks =
@@ -20,16 +18,16 @@ inline int grid_for(std::int64_t n) {
   return static_cast<int>(blocks < 65536 ? (blocks > 0 ? blocks : 1) : 65536);
 }
 
-__device__ inline float load(Kind kind, const void* data, std::int64_t i) {
-  if (kind == Kind::f16) return __half2float(static_cast<const __half*>(data)[i]);
-  if (kind == Kind::bf16) return __bfloat162float(static_cast<const __nv_bfloat16*>(data)[i]);
+__device__ inline float load(Dtype dtype, const void* data, std::int64_t i) {
+  if (dtype == Dtype::fp16) return __half2float(static_cast<const __half*>(data)[i]);
+  if (dtype == Dtype::bf16) return __bfloat162float(static_cast<const __nv_bfloat16*>(data)[i]);
   return static_cast<const float*>(data)[i];
 }
 
-__device__ inline void store(Kind kind, void* data, std::int64_t i, float value) {
-  if (kind == Kind::f16)
+__device__ inline void store(Dtype dtype, void* data, std::int64_t i, float value) {
+  if (dtype == Dtype::fp16)
     static_cast<__half*>(data)[i] = __float2half_rn(value);
-  else if (kind == Kind::bf16)
+  else if (dtype == Dtype::bf16)
     static_cast<__nv_bfloat16*>(data)[i] = __float2bfloat16_rn(value);
   else
     static_cast<float*>(data)[i] = value;

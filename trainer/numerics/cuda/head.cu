@@ -1,5 +1,5 @@
-#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
+#include "numerics/cuda_table.h"
 
 // The softmax of a language model's head and its cross-entropy, over rows of logits.
 namespace ebb::numerics::device {
@@ -113,11 +113,11 @@ __global__ void scaled_kernel(const void* in, void* out, const float* factor, fl
 
 }  // namespace
 
-void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t* targets,
+void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
                std::int64_t ignored, std::int64_t rows, std::int64_t words, float z, float size,
                bool gradient, float* losses, void* stream) {
   with_packs(
-      kind, stride,
+      dtype, stride,
       [&](auto type, auto width) {
         using T = decltype(type);
         head_rows_kernel<T, decltype(width)::value>
@@ -128,7 +128,7 @@ void head_rows(Kind kind, void* logits, std::int64_t stride, const std::int64_t*
   check_launch("head_rows");
 }
 
-void scaled(Kind from, const void* in, Kind to, void* out, const float* factor, float by, std::int64_t n,
+void scaled(Dtype from, const void* in, Dtype to, void* out, const float* factor, float by, std::int64_t n,
             void* stream) {
   with_type(from, [&](auto from_type) {
     with_type(to, [&](auto to_type) {

@@ -1,5 +1,5 @@
-#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
+#include "numerics/cuda_table.h"
 
 namespace ebb::numerics::device {
 namespace {
@@ -10,11 +10,11 @@ __device__ float sigmoid(float x) {
   return 1.0F / (1.0F + expf(-x));
 }
 
-__global__ void bernoulli_kernel(Kind kind, const void* logits, const std::uint8_t* targets, std::int64_t n,
+__global__ void bernoulli_kernel(Dtype dtype, const void* logits, const std::uint8_t* targets, std::int64_t n,
                                  double* partial) {
   double sum = 0;
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    const float x = load(kind, logits, i);
+    const float x = load(dtype, logits, i);
     const float t = static_cast<float>(targets[i]) / 255.0F;
     sum += static_cast<double>((x < 0.0F ? 0.0F : x) + log1pf(expf(-fabsf(x))) - t * x);
   }
@@ -22,11 +22,11 @@ __global__ void bernoulli_kernel(Kind kind, const void* logits, const std::uint8
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-__global__ void kl_kernel(Kind kind, const void* mu, const void* logvar, std::int64_t n, double* partial) {
+__global__ void kl_kernel(Dtype dtype, const void* mu, const void* logvar, std::int64_t n, double* partial) {
   double sum = 0;
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    const float m = load(kind, mu, i);
-    const float l = load(kind, logvar, i);
+    const float m = load(dtype, mu, i);
+    const float l = load(dtype, logvar, i);
     sum += static_cast<double>(0.5F * (m * m + (expf(l) - 1.0F - l)));
   }
   sum = block_sum(sum);
@@ -40,105 +40,106 @@ __global__ void combine_kernel(const double* partial, float* out) {
   if (threadIdx.x == 0) out[0] = static_cast<float>(sum);
 }
 
-__global__ void bernoulli_gradient_kernel(Kind kind, const void* logits, const std::uint8_t* targets,
+__global__ void bernoulli_gradient_kernel(Dtype dtype, const void* logits, const std::uint8_t* targets,
                                           const float* scale, void* gradient, std::int64_t n) {
   const float s = *scale;
   for (std::int64_t i = first_index(); i < n; i += index_step())
-    store(kind, gradient, i, (sigmoid(load(kind, logits, i)) - static_cast<float>(targets[i]) / 255.0F) * s);
+    store(dtype, gradient, i,
+          (sigmoid(load(dtype, logits, i)) - static_cast<float>(targets[i]) / 255.0F) * s);
 }
 
-__global__ void kl_gradient_kernel(Kind kind, const void* mu, const void* logvar, const float* scale,
+__global__ void kl_gradient_kernel(Dtype dtype, const void* mu, const void* logvar, const float* scale,
                                    void* d_mu, void* d_logvar, std::int64_t n) {
   const float s = *scale;
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    store(kind, d_mu, i, load(kind, mu, i) * s);
-    store(kind, d_logvar, i, 0.5F * (expf(load(kind, logvar, i)) - 1.0F) * s);
+    store(dtype, d_mu, i, load(dtype, mu, i) * s);
+    store(dtype, d_logvar, i, 0.5F * (expf(load(dtype, logvar, i)) - 1.0F) * s);
   }
 }
 
-__global__ void unit_range_kernel(Kind kind, const std::uint8_t* in, void* out, std::int64_t n) {
+__global__ void unit_range_kernel(Dtype dtype, const std::uint8_t* in, void* out, std::int64_t n) {
   for (std::int64_t i = first_index(); i < n; i += index_step())
-    store(kind, out, i, static_cast<float>(in[i]) / 255.0F);
+    store(dtype, out, i, static_cast<float>(in[i]) / 255.0F);
 }
 
-__global__ void normal_kernel(Kind kind, void* out, std::int64_t rows, std::int64_t columns,
+__global__ void normal_kernel(Dtype dtype, void* out, std::int64_t rows, std::int64_t columns,
                               std::uint64_t seed, std::uint32_t stream_id, std::uint64_t first_row) {
   for (std::int64_t i = first_index(); i < rows * columns; i += index_step())
-    store(kind, out, i,
+    store(dtype, out, i,
           normal(seed, stream_id, first_row + static_cast<std::uint64_t>(i / columns), i % columns));
 }
 
-__global__ void reparameterize_kernel(Kind kind, const void* mu, const void* logvar, void* z,
+__global__ void reparameterize_kernel(Dtype dtype, const void* mu, const void* logvar, void* z,
                                       std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                                       std::uint64_t first_row) {
   for (std::int64_t i = first_index(); i < rows * columns; i += index_step()) {
     const float eps = normal(seed, kLatent, first_row + static_cast<std::uint64_t>(i / columns), i % columns);
-    store(kind, z, i, load(kind, mu, i) + expf(0.5F * load(kind, logvar, i)) * eps);
+    store(dtype, z, i, load(dtype, mu, i) + expf(0.5F * load(dtype, logvar, i)) * eps);
   }
 }
 
-__global__ void reparameterize_gradient_kernel(Kind kind, const void* dz, const void* logvar, void* d_logvar,
-                                               std::int64_t rows, std::int64_t columns, std::uint64_t seed,
-                                               std::uint64_t first_row) {
+__global__ void reparameterize_gradient_kernel(Dtype dtype, const void* dz, const void* logvar,
+                                               void* d_logvar, std::int64_t rows, std::int64_t columns,
+                                               std::uint64_t seed, std::uint64_t first_row) {
   for (std::int64_t i = first_index(); i < rows * columns; i += index_step()) {
     const float eps = normal(seed, kLatent, first_row + static_cast<std::uint64_t>(i / columns), i % columns);
-    store(kind, d_logvar, i, load(kind, dz, i) * 0.5F * expf(0.5F * load(kind, logvar, i)) * eps);
+    store(dtype, d_logvar, i, load(dtype, dz, i) * 0.5F * expf(0.5F * load(dtype, logvar, i)) * eps);
   }
 }
 
 }  // namespace
 
-void bernoulli(Kind kind, const void* logits, const std::uint8_t* targets, std::int64_t n, double* partial,
+void bernoulli(Dtype dtype, const void* logits, const std::uint8_t* targets, std::int64_t n, double* partial,
                float* out, void* stream) {
-  bernoulli_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(kind, logits, targets, n, partial);
+  bernoulli_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(dtype, logits, targets, n, partial);
   combine_kernel<<<1, kThreads, 0, on(stream)>>>(partial, out);
   check_launch("bernoulli");
 }
 
-void kl(Kind kind, const void* mu, const void* logvar, std::int64_t n, double* partial, float* out,
+void kl(Dtype dtype, const void* mu, const void* logvar, std::int64_t n, double* partial, float* out,
         void* stream) {
-  kl_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(kind, mu, logvar, n, partial);
+  kl_kernel<<<kBlocks, kThreads, 0, on(stream)>>>(dtype, mu, logvar, n, partial);
   combine_kernel<<<1, kThreads, 0, on(stream)>>>(partial, out);
   check_launch("kl");
 }
 
-void bernoulli_gradient(Kind kind, const void* logits, const std::uint8_t* targets, const float* scale,
+void bernoulli_gradient(Dtype dtype, const void* logits, const std::uint8_t* targets, const float* scale,
                         void* gradient, std::int64_t n, void* stream) {
-  bernoulli_gradient_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, logits, targets, scale, gradient,
+  bernoulli_gradient_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(dtype, logits, targets, scale, gradient,
                                                                       n);
   check_launch("bernoulli_gradient");
 }
 
-void kl_gradient(Kind kind, const void* mu, const void* logvar, const float* scale, void* d_mu,
+void kl_gradient(Dtype dtype, const void* mu, const void* logvar, const float* scale, void* d_mu,
                  void* d_logvar, std::int64_t n, void* stream) {
-  kl_gradient_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, mu, logvar, scale, d_mu, d_logvar, n);
+  kl_gradient_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(dtype, mu, logvar, scale, d_mu, d_logvar, n);
   check_launch("kl_gradient");
 }
 
-void unit_range(Kind kind, const std::uint8_t* in, void* out, std::int64_t n, void* stream) {
-  unit_range_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, in, out, n);
+void unit_range(Dtype dtype, const std::uint8_t* in, void* out, std::int64_t n, void* stream) {
+  unit_range_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(dtype, in, out, n);
   check_launch("unit_range");
 }
 
-void normal_rows(Kind kind, void* out, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
+void normal_rows(Dtype dtype, void* out, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                  std::uint32_t stream_id, std::uint64_t first_row, void* stream) {
-  normal_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(kind, out, rows, columns, seed,
+  normal_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(dtype, out, rows, columns, seed,
                                                                        stream_id, first_row);
   check_launch("normal_rows");
 }
 
-void reparameterize(Kind kind, const void* mu, const void* logvar, void* z, std::int64_t rows,
+void reparameterize(Dtype dtype, const void* mu, const void* logvar, void* z, std::int64_t rows,
                     std::int64_t columns, std::uint64_t seed, std::uint64_t first_row, void* stream) {
-  reparameterize_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(kind, mu, logvar, z, rows,
+  reparameterize_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(dtype, mu, logvar, z, rows,
                                                                                columns, seed, first_row);
   check_launch("reparameterize");
 }
 
-void reparameterize_gradient(Kind kind, const void* dz, const void* logvar, void* d_logvar, std::int64_t rows,
-                             std::int64_t columns, std::uint64_t seed, std::uint64_t first_row,
-                             void* stream) {
+void reparameterize_gradient(Dtype dtype, const void* dz, const void* logvar, void* d_logvar,
+                             std::int64_t rows, std::int64_t columns, std::uint64_t seed,
+                             std::uint64_t first_row, void* stream) {
   reparameterize_gradient_kernel<<<grid_for(rows * columns), kThreads, 0, on(stream)>>>(
-      kind, dz, logvar, d_logvar, rows, columns, seed, first_row);
+      dtype, dz, logvar, d_logvar, rows, columns, seed, first_row);
   check_launch("reparameterize_gradient");
 }
 

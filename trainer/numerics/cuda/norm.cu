@@ -1,5 +1,5 @@
-#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
+#include "numerics/cuda_table.h"
 
 // Layer and RMS norm of rows: a block a row, whose threads keep what they have read of it in registers, so
 // that the row is read once.
@@ -17,9 +17,9 @@ int whole_warps(std::int64_t threads, int most) {
 // body(T, W, N, threads) of a block that holds a row: N packs of W elements in each of its threads, as few
 // packs as `most_threads` allow.
 template <class Body, class... Addresses>
-void with_row(Kind kind, std::int64_t columns, int most_threads, const Body& body, Addresses... addresses) {
+void with_row(Dtype dtype, std::int64_t columns, int most_threads, const Body& body, Addresses... addresses) {
   with_packs(
-      kind, columns,
+      dtype, columns,
       [&](auto type, auto width) {
         const std::int64_t packs = columns / decltype(width)::value;
         const std::int64_t each = (packs + most_threads - 1) / most_threads;
@@ -173,19 +173,19 @@ __global__ void combine_columns_kernel(const float* partial, std::int64_t parts,
 
 }  // namespace
 
-void combine_columns(Kind kind, const float* partial, std::int64_t parts, std::int64_t columns,
+void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std::int64_t columns,
                      std::int64_t stride, void* first, void* second, void* stream) {
-  with_type(kind, [&](auto type) {
+  with_type(dtype, [&](auto type) {
     using T = decltype(type);
     combine_columns_kernel<<<static_cast<unsigned>((columns + 31) / 32), dim3(32, 8), 0, on(stream)>>>(
         partial, parts, columns, stride, static_cast<T*>(first), static_cast<T*>(second));
   });
 }
 
-void norm(Kind kind, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+void norm(Dtype dtype, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream) {
   with_row(
-      kind, columns, kMostThreads,
+      dtype, columns, kMostThreads,
       [&](auto type, auto width, auto packs, int threads) {
         norm_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
             <<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(x, more, sum, w, b, eps, columns, y,
@@ -195,18 +195,18 @@ void norm(Kind kind, const void* x, const void* more, void* sum, const void* w, 
   check_launch("norm");
 }
 
-void norm_gradient(Kind kind, const void* dy, const void* x, const void* w, const float* mean,
+void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* w, const float* mean,
                    const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
                    std::int64_t parts, float* partial, void* dw, void* db, void* stream) {
   with_row(
-      kind, columns, kGradientThreads,
+      dtype, columns, kGradientThreads,
       [&](auto type, auto width, auto packs, int threads) {
         norm_gradient_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
             <<<static_cast<unsigned>(parts), threads, 0, on(stream)>>>(dy, x, w, mean, rstd, d_sum, rows,
                                                                        columns, dx, partial);
       },
       dy, x, w, d_sum, dx, partial);
-  combine_columns(kind, partial, parts, columns, 2 * columns, dw, db, stream);
+  combine_columns(dtype, partial, parts, columns, 2 * columns, dw, db, stream);
   check_launch("norm_gradient");
 }
 

@@ -1,39 +1,40 @@
-#include "numerics/cuda_table.h"
 #include "numerics/cuda/vectors.cuh"
+#include "numerics/cuda_table.h"
 
 // Compiled without contraction into fused multiply-adds: the same operations as on the CPU give the same
 // bits.
 namespace ebb::numerics::device {
 namespace {
 
-__device__ float join_one(Kind kind, const void* weight, const std::int16_t* low, std::int64_t i) {
-  if (kind == Kind::f32) return static_cast<const float*>(weight)[i];
-  const auto residual = static_cast<std::int32_t>(low[i]);
-  if (kind == Kind::bf16) {
+__device__ float join_one(Dtype dtype, const void* weight, const std::int16_t* residual, std::int64_t i) {
+  if (dtype == Dtype::fp32) return static_cast<const float*>(weight)[i];
+  const auto difference = static_cast<std::int32_t>(residual[i]);
+  if (dtype == Dtype::bf16) {
     const std::uint32_t high = static_cast<const std::uint16_t*>(weight)[i];
-    return __uint_as_float((high << 16) + static_cast<std::uint32_t>(residual));
+    return __uint_as_float((high << 16) + static_cast<std::uint32_t>(difference));
   }
-  const float high = load(kind, weight, i);
-  if (fabsf(high) < 0x1p-16F) return high + static_cast<float>(residual) * 0x1p-40F;
-  return __uint_as_float(__float_as_uint(high) + static_cast<std::uint32_t>(residual));
+  const float high = load(dtype, weight, i);
+  if (fabsf(high) < 0x1p-16F) return high + static_cast<float>(difference) * 0x1p-40F;
+  return __uint_as_float(__float_as_uint(high) + static_cast<std::uint32_t>(difference));
 }
 
-__device__ void split_one(Kind kind, float master, void* weight, std::int16_t* low, std::int64_t i) {
+__device__ void split_one(Dtype dtype, float master, void* weight, std::int16_t* residual, std::int64_t i) {
   const std::uint32_t bits = __float_as_uint(master);
-  if (kind == Kind::f32) {
+  if (dtype == Dtype::fp32) {
     static_cast<float*>(weight)[i] = master;
-  } else if (kind == Kind::bf16) {
+  } else if (dtype == Dtype::bf16) {
     static_cast<std::uint16_t*>(weight)[i] = static_cast<std::uint16_t>((bits + 0x8000U) >> 16);
-    low[i] = static_cast<std::int16_t>(bits & 0xffffU);
+    residual[i] = static_cast<std::int16_t>(bits & 0xffffU);
   } else {
-    store(kind, weight, i, master);
-    const float high = load(kind, weight, i);
-    std::int32_t residual = 0;
+    store(dtype, weight, i, master);
+    const float high = load(dtype, weight, i);
+    std::int32_t difference = 0;
     if (fabsf(high) < 0x1p-16F)
-      residual = __float2int_rn((master - high) * 0x1p40F);
+      difference = __float2int_rn((master - high) * 0x1p40F);
     else if (fabsf(high) <= 65504.0F)
-      residual = static_cast<std::int32_t>(bits - __float_as_uint(high));
-    low[i] = static_cast<std::int16_t>(residual > 32767 ? 32767 : (residual < -32768 ? -32768 : residual));
+      difference = static_cast<std::int32_t>(bits - __float_as_uint(high));
+    residual[i] =
+        static_cast<std::int16_t>(difference > 32767 ? 32767 : (difference < -32768 ? -32768 : difference));
   }
 }
 
@@ -78,54 +79,54 @@ using Ranges = Group<Range, 128>;
 
 constexpr int kTogether = 4;  // elements that a thread has at once
 
-// Elements [i, i + W) of what lies in `kind`.
+// Elements [i, i + W) of what lies in `dtype`.
 template <int W>
-__device__ void load_some(Kind kind, const void* data, std::int64_t i, float (&out)[W]) {
-  if (kind == Kind::f16)
+__device__ void load_some(Dtype dtype, const void* data, std::int64_t i, float (&out)[W]) {
+  if (dtype == Dtype::fp16)
     read<__half, W>(data, i, out);
-  else if (kind == Kind::bf16)
+  else if (dtype == Dtype::bf16)
     read<__nv_bfloat16, W>(data, i, out);
   else
     read<float, W>(data, i, out);
 }
 
 template <int W>
-__device__ void adamw_some(Kind kind, Kind gradient_kind, const Update& u, const cpu::AdamWFactors& f,
+__device__ void adamw_some(Dtype dtype, Dtype gradient_dtype, const Update& u, const AdamWFactors& f,
                            std::int64_t i) {
   float grad[W], first[W], second[W];
   Pack<std::uint16_t, W> weight;
-  Pack<std::int16_t, W> low;
-  load_some<W>(gradient_kind, u.gradient, i, grad);
+  Pack<std::int16_t, W> residual;
+  load_some<W>(gradient_dtype, u.gradient, i, grad);
   read<float, W>(u.m, i, first);
   read<float, W>(u.v, i, second);
   float master[W];
-  if (kind == Kind::f32) {
+  if (dtype == Dtype::fp32) {
     read<float, W>(u.weight, i, master);
   } else {
     weight =
         *reinterpret_cast<const Pack<std::uint16_t, W>*>(static_cast<const std::uint16_t*>(u.weight) + i);
-    low = *reinterpret_cast<const Pack<std::int16_t, W>*>(u.low + i);
+    residual = *reinterpret_cast<const Pack<std::int16_t, W>*>(u.residual + i);
   }
 #pragma unroll
   for (int k = 0; k < W; ++k) {
-    const float w = kind == Kind::f32 ? master[k] : join_one(kind, weight.element, low.element, k);
+    const float w = dtype == Dtype::fp32 ? master[k] : join_one(dtype, weight.element, residual.element, k);
     const float g = grad[k] * f.gradient_scale;
-    first[k] = first[k] + (g - first[k]) * f.beta1_rest;
-    second[k] = second[k] * f.beta2 + (g * g) * f.beta2_rest;
-    const float denominator = sqrtf(second[k]) * f.root_scale + f.eps;
-    const float next = w * u.keep - f.step_size * (first[k] / denominator);
-    if (kind == Kind::f32)
+    first[k] = first[k] + (g - first[k]) * f.one_minus_beta1;
+    second[k] = second[k] * f.beta2 + (g * g) * f.one_minus_beta2;
+    const float denominator = sqrtf(second[k]) * f.second_moment_scale + f.eps;
+    const float next = w * u.decay_factor - f.step_size * (first[k] / denominator);
+    if (dtype == Dtype::fp32)
       master[k] = next;
     else
-      split_one(kind, next, weight.element, low.element, k);
+      split_one(dtype, next, weight.element, residual.element, k);
   }
   write<float, W>(u.m, i, first);
   write<float, W>(u.v, i, second);
-  if (kind == Kind::f32) {
+  if (dtype == Dtype::fp32) {
     write<float, W>(u.weight, i, master);
   } else {
     *reinterpret_cast<Pack<std::uint16_t, W>*>(static_cast<std::uint16_t*>(u.weight) + i) = weight;
-    *reinterpret_cast<Pack<std::int16_t, W>*>(u.low + i) = low;
+    *reinterpret_cast<Pack<std::int16_t, W>*>(u.residual + i) = residual;
   }
 }
 
@@ -134,45 +135,48 @@ __device__ bool lies_even(const void* data, int element) {
   return reinterpret_cast<std::uintptr_t>(data) % static_cast<unsigned>(W * element) == 0;
 }
 
-// The kinds are constants of the instance, so that its loop has no branch on them.
-template <Kind kKind, Kind kGradient>
-__global__ void adamw_kernel(Updates group, cpu::AdamWFactors f) {
+// The dtypes are constants of the instance, so that its loop has no branch on them.
+template <Dtype kDtype, Dtype kGradient>
+__global__ void adamw_kernel(Updates group, AdamWFactors f) {
   const int t = group.tensor_of(static_cast<int>(blockIdx.x));
   const Update u = group.items[t];
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
   const std::int64_t end = begin + kCudaPart < u.n ? begin + kCudaPart : u.n;
   constexpr int W = kTogether;
-  const bool even = lies_even<W>(u.weight, kKind == Kind::f32 ? 4 : 2) && lies_even<W>(u.low, 2) &&
-                    lies_even<W>(u.gradient, kGradient == Kind::f32 ? 4 : 2) && lies_even<W>(u.m, 4) &&
+  const bool even = lies_even<W>(u.weight, kDtype == Dtype::fp32 ? 4 : 2) && lies_even<W>(u.residual, 2) &&
+                    lies_even<W>(u.gradient, kGradient == Dtype::fp32 ? 4 : 2) && lies_even<W>(u.m, 4) &&
                     lies_even<W>(u.v, 4);
   const std::int64_t whole = even ? begin + (end - begin) / W * W : begin;
   for (std::int64_t i = begin + threadIdx.x * W; i < whole; i += kThreads * W)
-    adamw_some<W>(kKind, kGradient, u, f, i);
-  for (std::int64_t i = whole + threadIdx.x; i < end; i += kThreads) adamw_some<1>(kKind, kGradient, u, f, i);
+    adamw_some<W>(kDtype, kGradient, u, f, i);
+  for (std::int64_t i = whole + threadIdx.x; i < end; i += kThreads)
+    adamw_some<1>(kDtype, kGradient, u, f, i);
 }
 
-// body(std::integral_constant<Kind, K>{}) with K what `kind` is.
+// body(std::integral_constant<Dtype, K>{}) with K what `dtype` is.
 template <class Body>
-void with_kind(Kind kind, const Body& body) {
-  if (kind == Kind::f16)
-    body(std::integral_constant<Kind, Kind::f16>{});
-  else if (kind == Kind::bf16)
-    body(std::integral_constant<Kind, Kind::bf16>{});
+void with_dtype(Dtype dtype, const Body& body) {
+  if (dtype == Dtype::fp16)
+    body(std::integral_constant<Dtype, Dtype::fp16>{});
+  else if (dtype == Dtype::bf16)
+    body(std::integral_constant<Dtype, Dtype::bf16>{});
   else
-    body(std::integral_constant<Kind, Kind::f32>{});
+    body(std::integral_constant<Dtype, Dtype::fp32>{});
 }
 
-__global__ void split_kernel(Kind kind, const float* master, void* weight, std::int16_t* low,
+__global__ void split_kernel(Dtype dtype, const float* master, void* weight, std::int16_t* residual,
                              std::int64_t n) {
-  for (std::int64_t i = first_index(); i < n; i += index_step()) split_one(kind, master[i], weight, low, i);
+  for (std::int64_t i = first_index(); i < n; i += index_step())
+    split_one(dtype, master[i], weight, residual, i);
 }
 
-__global__ void join_kernel(Kind kind, const void* weight, const std::int16_t* low, float* master,
+__global__ void join_kernel(Dtype dtype, const void* weight, const std::int16_t* residual, float* master,
                             std::int64_t n) {
-  for (std::int64_t i = first_index(); i < n; i += index_step()) master[i] = join_one(kind, weight, low, i);
+  for (std::int64_t i = first_index(); i < n; i += index_step())
+    master[i] = join_one(dtype, weight, residual, i);
 }
 
-__global__ void stats_kernel(Kind kind, Ranges group, double* partial) {
+__global__ void stats_kernel(Dtype dtype, Ranges group, double* partial) {
   const int t = group.tensor_of(static_cast<int>(blockIdx.x));
   const Range range = group.items[t];
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
@@ -187,15 +191,15 @@ __global__ void stats_kernel(Kind kind, Ranges group, double* partial) {
   };
   // A sum's order must not depend on where a range lies: each thread has the same elements either way.
   constexpr int W = kTogether;
-  const bool even = lies_even<W>(range.data, kind == Kind::f32 ? 4 : 2);
+  const bool even = lies_even<W>(range.data, dtype == Dtype::fp32 ? 4 : 2);
   for (std::int64_t i = begin + threadIdx.x * W; i < end; i += kThreads * W) {
     if (even && i + W <= end) {
       float some[W];
-      load_some<W>(kind, range.data, i, some);
+      load_some<W>(dtype, range.data, i, some);
 #pragma unroll
       for (int k = 0; k < W; ++k) count_one(some[k]);
     } else {
-      for (std::int64_t k = i; k < i + W && k < end; ++k) count_one(load(kind, range.data, k));
+      for (std::int64_t k = i; k < i + W && k < end; ++k) count_one(load(dtype, range.data, k));
     }
   }
   sum = block_sum(sum);
@@ -225,33 +229,34 @@ int compute_capability() {
   return known ? 10 * major + minor : 0;
 }
 
-void adamw(Kind weight_kind, Kind gradient_kind, const Update* items, std::int64_t count,
-           const cpu::AdamWFactors* how, void* stream) {
-  with_kind(weight_kind, [&](auto weight) {
-    with_kind(gradient_kind, [&](auto gradient) {
+void adamw(Dtype weight_dtype, Dtype gradient_dtype, const Update* items, std::int64_t count,
+           const AdamWFactors* factors, void* stream) {
+  with_dtype(weight_dtype, [&](auto weight) {
+    with_dtype(gradient_dtype, [&](auto gradient) {
       in_groups<Update, 48>(items, count, [&](const Updates& group, std::int64_t) {
         adamw_kernel<decltype(weight)::value, decltype(gradient)::value>
-            <<<group.first[group.count], kThreads, 0, on(stream)>>>(group, *how);
+            <<<group.first[group.count], kThreads, 0, on(stream)>>>(group, *factors);
       });
     });
   });
   check_launch("adamw");
 }
 
-void split(Kind kind, const float* master, void* weight, std::int16_t* low, std::int64_t n, void* stream) {
-  split_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, master, weight, low, n);
+void split(Dtype dtype, const float* master, void* weight, std::int16_t* residual, std::int64_t n,
+           void* stream) {
+  split_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(dtype, master, weight, residual, n);
   check_launch("split");
 }
 
-void join(Kind kind, const void* weight, const std::int16_t* low, float* master, std::int64_t n,
+void join(Dtype dtype, const void* weight, const std::int16_t* residual, float* master, std::int64_t n,
           void* stream) {
-  join_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(kind, weight, low, master, n);
+  join_kernel<<<grid_for(n), kThreads, 0, on(stream)>>>(dtype, weight, residual, master, n);
   check_launch("join");
 }
 
-void stats(Kind kind, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream) {
+void stats(Dtype dtype, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream) {
   in_groups<Range, 128>(ranges, count, [&](const Ranges& group, std::int64_t begin) {
-    stats_kernel<<<group.first[group.count], kThreads, 0, on(stream)>>>(kind, group, partial);
+    stats_kernel<<<group.first[group.count], kThreads, 0, on(stream)>>>(dtype, group, partial);
     combine_stats_kernel<<<group.count, kThreads, 0, on(stream)>>>(group, partial, out + 2 * begin);
     partial += 2 * group.first[group.count];
   });

@@ -70,22 +70,22 @@ __device__ inline float sum_over_block(float value, float* space) {
   return value;
 }
 
-// body(T{}) with T the type of `kind`.
+// body(T{}) with T the type of `dtype`.
 template <class Body>
-void with_type(Kind kind, const Body& body) {
-  if (kind == Kind::f16)
+void with_type(Dtype dtype, const Body& body) {
+  if (dtype == Dtype::fp16)
     body(__half{});
-  else if (kind == Kind::bf16)
+  else if (dtype == Dtype::bf16)
     body(__nv_bfloat16{});
   else
     body(float{});
 }
 
-// body(T{}, std::integral_constant<int, W>{}) with T the type of `kind` and W as many elements an access as
+// body(T{}, std::integral_constant<int, W>{}) with T the type of `dtype` and W as many elements an access as
 // rows of `columns` elements at these addresses allow.
 template <class Body, class... Addresses>
-void with_packs(Kind kind, std::int64_t columns, const Body& body, Addresses... addresses) {
-  with_type(kind, [&](auto type) {
+void with_packs(Dtype dtype, std::int64_t columns, const Body& body, Addresses... addresses) {
+  with_type(dtype, [&](auto type) {
     using T = decltype(type);
     const bool aligned = ((reinterpret_cast<std::uintptr_t>(addresses) % 16 == 0) && ...);
     if (aligned && columns % kLanes<T> == 0)

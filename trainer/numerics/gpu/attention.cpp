@@ -29,11 +29,11 @@ at::Tensor heads_of(const at::Tensor& qkv, const Shape& s, std::int64_t first, s
   return qkv.view({s.batch, s.length, s.queries + 2 * s.keys, s.width}).narrow(2, first, heads);
 }
 
-// out = in turned by its positions, or back; [B, T, heads, D] both, a token's heads side by side.
-void turn(const at::Tensor& in, const at::Tensor& out, const at::Tensor& rope, bool back) {
-  cuda_table().rotate(cpu::kind_of(in), in.const_data_ptr(), in.stride(1), out.mutable_data_ptr(),
-                      out.stride(1), rope.const_data_ptr<float>(), in.size(0) * in.size(1), in.size(1),
-                      in.size(2), in.size(3) / 2, back, cuda_stream(in));
+// out = in rotated by its positions, or back; [B, T, heads, D] both, a token's heads side by side.
+void apply_rope(const at::Tensor& in, const at::Tensor& out, const at::Tensor& rope, bool back) {
+  cuda_table().rotate(dtype_of(in), in.const_data_ptr(), in.stride(1), out.mutable_data_ptr(), out.stride(1),
+                      rope.const_data_ptr<float>(), in.size(0) * in.size(1), in.size(1), in.size(2),
+                      in.size(3) / 2, back, cuda_stream(in));
 }
 
 struct Sides {
@@ -45,9 +45,9 @@ Sides sides(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys);
   if (rope.defined()) {
     for (at::Tensor* side : {&q, &k}) {
-      const at::Tensor turned = at::empty(side->sizes(), qkv.options());
-      turn(*side, turned, rope, false);
-      *side = turned;
+      const at::Tensor rotated = at::empty(side->sizes(), qkv.options());
+      apply_rope(*side, rotated, rope, false);
+      *side = rotated;
     }
   }
   return {q.transpose(1, 2), k.transpose(1, 2), heads_of(qkv, s, s.queries + s.keys, s.keys).transpose(1, 2)};
@@ -60,8 +60,8 @@ at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, 
     return at::cat({dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2)}, 2)
         .view({s.batch, s.length, s.row()});
   const at::Tensor d_qkv = at::empty({s.batch, s.length, s.row()}, dq.options());
-  turn(dq.transpose(1, 2).contiguous(), heads_of(d_qkv, s, 0, s.queries), rope, true);
-  turn(dk.transpose(1, 2).contiguous(), heads_of(d_qkv, s, s.queries, s.keys), rope, true);
+  apply_rope(dq.transpose(1, 2).contiguous(), heads_of(d_qkv, s, 0, s.queries), rope, true);
+  apply_rope(dk.transpose(1, 2).contiguous(), heads_of(d_qkv, s, s.queries, s.keys), rope, true);
   heads_of(d_qkv, s, s.queries + s.keys, s.keys).copy_(dv.transpose(1, 2));
   return d_qkv;
 }

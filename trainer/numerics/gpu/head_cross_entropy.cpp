@@ -63,8 +63,8 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
       const at::Tensor part = h.narrow(0, first, rows);
       at::Tensor logits = space.narrow(0, 0, rows).narrow(1, 0, vocabulary);
       at::mm_out(logits, part, w.t());
-      cuda_table().head_rows(cpu::kind_of(h), space.mutable_data_ptr(), stride,
-                             targets.const_data_ptr<std::int64_t>() + first, kIgnored, rows, vocabulary,
+      cuda_table().head_rows(dtype_of(h), space.mutable_data_ptr(), stride,
+                             targets.const_data_ptr<std::int64_t>() + first, kIgnoreIndex, rows, vocabulary,
                              static_cast<float>(z), size, graph, losses.data_ptr<float>() + first,
                              cuda_stream(h));
       if (!graph) continue;
@@ -83,13 +83,13 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
     refuse_second_derivative("head_cross_entropy");
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &dh = saved[0], &sums = saved[1];
-    const cpu::Kind kind = cpu::kind_of(dh);
+    const Dtype dtype = dtype_of(dh);
     const float by = 1.0F / size_for(dh);
     const at::Tensor dw = at::empty(sums.sizes(), dh.options());
-    cuda_table().scaled(cpu::Kind::f32, sums.const_data_ptr(), kind, dw.mutable_data_ptr(),
+    cuda_table().scaled(Dtype::fp32, sums.const_data_ptr(), dtype, dw.mutable_data_ptr(),
                         dy[0].const_data_ptr<float>(), by, sums.numel(), cuda_stream(dh));
     const at::Tensor dh_scaled = at::empty_like(dh);
-    cuda_table().scaled(kind, dh.const_data_ptr(), kind, dh_scaled.mutable_data_ptr(),
+    cuda_table().scaled(dtype, dh.const_data_ptr(), dtype, dh_scaled.mutable_data_ptr(),
                         dy[0].const_data_ptr<float>(), by, dh.numel(), cuda_stream(dh));
     return {dh_scaled, dw, {}, {}, {}};
   }

@@ -57,7 +57,7 @@ void norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& sum, co
           const at::Tensor& rstd) {
   require_width(x.size(-1));
   if (x.numel() == 0) return;
-  cuda_table().norm(cpu::kind_of(x), x.const_data_ptr(), address(more), address(sum), w.const_data_ptr(),
+  cuda_table().norm(dtype_of(x), x.const_data_ptr(), address(more), address(sum), w.const_data_ptr(),
                     address(b), static_cast<float>(eps), rstd.numel(), x.size(-1), y.mutable_data_ptr(),
                     static_cast<float*>(address(mean)), rstd.data_ptr<float>(), cuda_stream(x));
 }
@@ -66,28 +66,29 @@ void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& 
                    const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out) {
   const std::int64_t columns = x.size(-1), parts = norm_parts(rstd.numel(), columns);
   const at::Tensor partial = cuda_partials(x, parts * 2 * columns, at::kFloat);
-  cuda_table().norm_gradient(cpu::kind_of(x), dy.const_data_ptr(), x.const_data_ptr(), w.const_data_ptr(),
+  cuda_table().norm_gradient(dtype_of(x), dy.const_data_ptr(), x.const_data_ptr(), w.const_data_ptr(),
                              static_cast<const float*>(address(mean)), rstd.const_data_ptr<float>(),
                              address(d_sum), rstd.numel(), columns, out.dx.mutable_data_ptr(), parts,
                              partial.data_ptr<float>(), out.dw.mutable_data_ptr(), address(out.db),
                              cuda_stream(x));
 }
 
-cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, cpu::Act act,
-                                 bool keep_before) {
-  const at::Tensor before = b.defined() ? at::addmm(b, x, w.t()) : at::mm(x, w.t());
-  if (act == cpu::Act::none) return {before, {}};
-  const at::Tensor y = keep_before ? at::empty_like(before) : before;
+cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                                 Activation act, bool keep_pre_activation) {
+  const at::Tensor pre_activation = b.defined() ? at::addmm(b, x, w.t()) : at::mm(x, w.t());
+  if (act == Activation::none) return {pre_activation, {}};
+  const at::Tensor y = keep_pre_activation ? at::empty_like(pre_activation) : pre_activation;
   if (y.numel() > 0)
-    cuda_table().activation(cpu::kind_of(x), act, before.const_data_ptr(), y.mutable_data_ptr(), y.numel(),
-                            cuda_stream(x));
-  return {y, keep_before ? before : at::Tensor()};
+    cuda_table().activation(dtype_of(x), act, pre_activation.const_data_ptr(), y.mutable_data_ptr(),
+                            y.numel(), cuda_stream(x));
+  return {y, keep_pre_activation ? pre_activation : at::Tensor()};
 }
 
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
-                                          const at::Tensor& saved, cpu::Act act, std::array<bool, 3> wanted) {
+                                          const at::Tensor& saved, Activation act,
+                                          std::array<bool, 3> wanted) {
   const std::int64_t rows = dy.size(0), columns = dy.size(1);
-  const bool active = act != cpu::Act::none;
+  const bool active = act != Activation::none;
   at::Tensor dz = dy;
   if (active) {
     const memory::Tag tag(memory::Class::workspace, "numerics.activation");
@@ -99,7 +100,7 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
   if ((active || wanted[2]) && dy.numel() > 0) {
     const std::int64_t parts = column_parts(rows, columns);
     const at::Tensor partial = wanted[2] ? cuda_partials(dy, parts * columns, at::kFloat) : at::Tensor();
-    cuda_table().activation_gradient(cpu::kind_of(dy), act, dy.const_data_ptr(), address(saved),
+    cuda_table().activation_gradient(dtype_of(dy), act, dy.const_data_ptr(), address(saved),
                                      active ? dz.mutable_data_ptr() : nullptr, rows, columns, parts,
                                      static_cast<float*>(address(partial)), address(db), cuda_stream(dy));
   }

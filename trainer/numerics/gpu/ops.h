@@ -32,10 +32,11 @@ void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& 
                    const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out);
 
 // As cpu/linear.h.
-cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, cpu::Act act,
-                                 bool keep_before);
+cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                                 Activation act, bool keep_pre_activation);
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
-                                          const at::Tensor& saved, cpu::Act act, std::array<bool, 3> wanted);
+                                          const at::Tensor& saved, Activation act,
+                                          std::array<bool, 3> wanted);
 
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope,
                      const Documents& documents);

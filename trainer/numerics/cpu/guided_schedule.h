@@ -13,7 +13,7 @@ namespace ebb::numerics::cpu {
 // body(begin, end), several times on each thread; at::get_thread_num() is below `threads` in it, but with one
 // thread the body runs on the caller and under the caller's number.
 template <class Body>
-void deal(std::int64_t count, std::int64_t most, std::int64_t threads, const Body& body) {
+void guided_schedule(std::int64_t count, std::int64_t most, std::int64_t threads, const Body& body) {
   const auto portion = [&](std::int64_t rest) {
     return std::clamp<std::int64_t>(rest / threads, 1, std::min(most, rest));
   };

@@ -1,4 +1,4 @@
-#include "numerics/cpu/deal.h"
+#include "numerics/cpu/guided_schedule.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ struct Dealt {
 Dealt dealt(std::int64_t count, std::int64_t most, std::int64_t threads) {
   Dealt result{std::vector<int>(static_cast<std::size_t>(count)), 0};
   std::atomic<std::int64_t> largest{0};
-  deal(count, most, threads, [&](std::int64_t begin, std::int64_t end) {
+  guided_schedule(count, most, threads, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) ++result.times[static_cast<std::size_t>(i)];
     std::int64_t before = largest;
     while (before < end - begin && !largest.compare_exchange_weak(before, end - begin)) {
@@ -29,7 +29,7 @@ Dealt dealt(std::int64_t count, std::int64_t most, std::int64_t threads) {
   return result;
 }
 
-TEST(Deal, GivesEveryUnitOnceAndNotTooManyAtOnce) {
+TEST(GuidedSchedule, GivesEveryUnitOnceAndNotTooManyAtOnce) {
   const int before = at::get_num_threads();
   at::set_num_threads(3);
   for (const std::int64_t threads : {1, 2, 3})
@@ -42,11 +42,11 @@ TEST(Deal, GivesEveryUnitOnceAndNotTooManyAtOnce) {
   at::set_num_threads(before);
 }
 
-TEST(Deal, TheFirstAreManyAndTheLastOne) {
+TEST(GuidedSchedule, TheFirstAreManyAndTheLastOne) {
   const int before = at::get_num_threads();
   at::set_num_threads(1);  // which takes the portions of both in their order
   std::vector<std::int64_t> sizes;
-  deal(100, 8, 2, [&](std::int64_t begin, std::int64_t end) { sizes.push_back(end - begin); });
+  guided_schedule(100, 8, 2, [&](std::int64_t begin, std::int64_t end) { sizes.push_back(end - begin); });
   at::set_num_threads(before);
   EXPECT_EQ(sizes.front(), 8);
   EXPECT_EQ(sizes.back(), 1);
