@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/sampler.h"
+#include "memory/cpu_allocator.h"
 #include "memory/leak_gate.h"
 #include "memory/ledger.h"
 #include "memory/outside.h"

@@ -2,6 +2,7 @@
 #include "comm/conformance.h"
 #include "comm/mpi.h"
 #include "comm/single.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::comm {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "comm/world.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace {

@@ -1,5 +1,6 @@
 // Nccl on one GPU; skipped, with the reason, where there is none.
 #include "comm/conformance.h"
+#include "memory/cpu_allocator.h"
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
 

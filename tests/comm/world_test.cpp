@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "comm/agree.h"
 #include "comm/world_under_test.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::comm {

@@ -1,6 +1,7 @@
 #include "data/evaluation_loader.h"
 
 #include "data/fixtures.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::data {

@@ -9,6 +9,7 @@
 #include "data/fixtures.h"
 #include "data/open.h"
 #include "data/sampler.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::data {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "models/built_in.h"
 #include "train/load_model.h"

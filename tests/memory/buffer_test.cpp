@@ -51,7 +51,7 @@ TEST_F(BufferTest, AnEmptyOneHoldsNothing) {
 }
 
 TEST_F(BufferTest, PinnedIsPlainMemoryWhereNoDeviceIsOpen) {
-  const Buffer buffer(4096, Class::data, "slot", Buffer::Kind::pinned);
+  const Buffer buffer(4096, Class::data, "slot", HostMemory::pinned);
   buffer.bytes().back() = std::byte{7};
   EXPECT_EQ(live(Class::data, "slot"), 4096);
 }

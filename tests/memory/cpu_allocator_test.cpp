@@ -1,3 +1,5 @@
+#include "memory/cpu_allocator.h"
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -78,7 +78,7 @@ TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
 }
 
 TEST_F(CudaDevice, APinnedBufferIsKnownToCuda) {
-  const Buffer buffer(12345, Class::data, "slot", Buffer::Kind::pinned);
+  const Buffer buffer(12345, Class::data, "slot", HostMemory::pinned);
   EXPECT_TRUE(at::from_blob(buffer.data(), {12345}, at::kByte).is_pinned());
   EXPECT_EQ(live(Class::data, "slot"), 12345);
 }

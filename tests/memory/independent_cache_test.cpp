@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "memory/block_cache.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::memory {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::memory {

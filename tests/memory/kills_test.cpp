@@ -60,7 +60,7 @@ struct Watched {
   KillWatch::Clock::time_point start = KillWatch::Clock::now();
 
   bool killed_lately(int seconds) { return watch.killed_lately(start + std::chrono::seconds(seconds)); }
-  void look(int seconds) { watch.look(start + std::chrono::seconds(seconds)); }
+  void poll(int seconds) { watch.poll(start + std::chrono::seconds(seconds)); }
 };
 
 TEST(AKillWatch, KnowsOfNoKillBeforeItBegan) {
@@ -70,7 +70,7 @@ TEST(AKillWatch, KnowsOfNoKillBeforeItBegan) {
 
 TEST(AKillWatch, SeesOneAtOnceAndForHalfAMinute) {
   Watched watched;
-  watched.look(1000);
+  watched.poll(1000);
   watched.count = 4;
   EXPECT_TRUE(watched.killed_lately(1001));
   EXPECT_TRUE(watched.killed_lately(1030));
@@ -80,16 +80,16 @@ TEST(AKillWatch, SeesOneAtOnceAndForHalfAMinute) {
 TEST(AKillWatch, ForgetsOneThatALookHasSeenLongAgo) {
   Watched watched;
   watched.count = 4;
-  watched.look(10);
+  watched.poll(10);
   EXPECT_FALSE(watched.killed_lately(86'400));
 }
 
 TEST(AKillWatch, LooksOnlyNowAndThen) {
   Watched watched;
-  watched.look(10);
+  watched.poll(10);
   watched.count = 4;
-  watched.look(12);  // too early: the kill is seen by the next
-  watched.look(60);
+  watched.poll(12);  // too early: the kill is seen by the next
+  watched.poll(60);
   EXPECT_TRUE(watched.killed_lately(80));
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "numerics/close.h"
-#include "numerics/sequence.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {

@@ -14,7 +14,6 @@
 #include "memory/installed_ledger.h"
 #include "numerics/close.h"
 #include "numerics/ops.h"
-#include "numerics/sequence.h"
 #include "numerics/update.h"
 
 namespace ebb::numerics {

@@ -4,9 +4,10 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "numerics/close.h"
-#include "numerics/sequence.h"
+#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {

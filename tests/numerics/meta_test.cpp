@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "numerics/ops.h"
-#include "numerics/sequence.h"
 #include "numerics/update.h"
 
 namespace ebb::numerics {

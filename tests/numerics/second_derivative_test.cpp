@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "numerics/ops.h"
-#include "numerics/sequence.h"
 
 namespace ebb::numerics {
 namespace {

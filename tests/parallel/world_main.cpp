@@ -1,6 +1,7 @@
 // Every rank runs all tests: started by mpirun with 1, 2 and 4 ranks.
 #include <gtest/gtest.h>
 
+#include "memory/cpu_allocator.h"
 #include "parallel/test_world.h"
 
 namespace ebb::parallel {

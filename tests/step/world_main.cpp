@@ -1,6 +1,7 @@
 // Every rank runs all tests: started by mpirun with 1 and 2 ranks.
 #include <gtest/gtest.h>
 
+#include "memory/cpu_allocator.h"
 #include "step/test_world.h"
 
 namespace ebb::step {

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/ranks.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::cli {

@@ -9,6 +9,7 @@
 #include "checkpoint/store.h"
 #include "cli/commands.h"
 #include "data/tokenizer.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "models/generate.h"
 #include "models/model.h"

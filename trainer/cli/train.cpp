@@ -4,6 +4,7 @@
 #include "cli/ranks.h"
 #include "comm/agree.h"
 #include "memory/block_cache.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "train/trainer.h"
 

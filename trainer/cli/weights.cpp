@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "config/document.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "train/load_model.h"
 #include "train/summary.h"

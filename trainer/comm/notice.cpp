@@ -8,6 +8,7 @@
 
 #include "comm/agreement.h"
 #include "comm/check.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
 namespace ebb::comm {

@@ -88,7 +88,7 @@ std::string Wire::place(int rank) const {
 const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& mine,
                                       bool (*same)(const Notice&, const Notice&)) {
   check_stopped(operation);
-  kills_.look();
+  kills_.poll();
   held_->mine = mine;
   held_->requests.clear();
   peers_.clear();

@@ -29,7 +29,7 @@ SlotPool::SlotPool(std::int64_t count, const core::SampleSpec& spec, std::int64_
     ids_offset_ += static_cast<std::size_t>(round_up(batch * field.bytes()));
   }
   const std::size_t bytes = ids_offset_ + static_cast<std::size_t>(batch) * sizeof(std::int64_t);
-  const auto kind = pinned ? memory::Buffer::Kind::pinned : memory::Buffer::Kind::plain;
+  const auto kind = pinned ? memory::HostMemory::pinned : memory::HostMemory::pageable;
   for (std::int64_t i = 0; i < count; ++i) {
     slots_.emplace_back(bytes, memory::Class::data, owner, kind);
     free_.push_back(static_cast<std::size_t>(count - 1 - i));

@@ -191,7 +191,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
       ::kill(-mpirun, SIGKILL);
       give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
     }
-    kills.look();
+    kills.poll();
     const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
     if (ready == 0 && timeout_ms == kAskAgainMs) ::kill(mpirun, SIGUSR1);
     if (ready == 0) print(filter.flush());

@@ -6,25 +6,25 @@
 
 namespace ebb::memory {
 
-// Large blocks of host memory, kept mapped when they are given back. A step frees what it made and the next
-// one asks for the same again: unmapping and touching pages anew costs it a tenth of its time, and malloc,
-// which keeps some and returns some, makes the resident set move from step to step.
+// Large blocks of host memory that stay mapped when they are freed. A step frees its tensors and the next one
+// requests the same sizes: mapping and touching pages again costs a tenth of a step, and malloc, which keeps
+// some and returns some, changes the resident set from step to step.
 //
-// Sizes are rounded up to classes, eight to a power of two; only pages that are touched are resident. What is
-// kept and what is handed out are together at most an eighth (or 16 MiB) above the most that was handed out
-// at once in the last steps, and kept bytes at most the limit: beyond that the longest unused block goes back
-// to the kernel. Safe between threads; no member throws.
+// Sizes are rounded up to classes, eight to a power of two; only touched pages are resident. Kept and used
+// bytes together are at most an eighth (or 16 MiB) above the maximum use of the last steps, and kept bytes at
+// most the limit. Beyond that the cache unmaps the block that is unused for longest. Any thread may call it;
+// no member throws.
 class BlockCache {
  public:
-  static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are malloc's business
+  static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc
   static constexpr std::int64_t kNoLimit = std::int64_t{1} << 62;
 
   BlockCache() = default;
-  ~BlockCache() { release_kept(); }  // what is handed out then stays mapped
+  ~BlockCache() { release_kept(); }  // used blocks stay mapped
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
-  // Page-aligned, contents undefined. Null where the kernel refuses, also after all that is kept went back.
+  // Page-aligned, contents undefined. Null where the kernel refuses even after all kept blocks are unmapped.
   void* take(std::size_t bytes) noexcept;
   // `bytes` as given to take().
   void give(void* block, std::size_t bytes) noexcept;
@@ -39,7 +39,7 @@ class BlockCache {
   void end_temporary_use() noexcept;
 
   [[nodiscard]] std::int64_t kept_bytes() const noexcept;    // mapped and free
-  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;  // handed out, as rounded
+  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;  // used, as rounded
 
  private:
   static constexpr std::size_t kSizeClasses = 8 * 44;
@@ -48,7 +48,7 @@ class BlockCache {
   struct Free {
     Free* newer;
     Free* older;
-    std::uint64_t given;  // when: counts give()
+    std::uint64_t given;  // order of give() calls
   };
   struct SizeClass {
     Free* newest = nullptr;

@@ -7,22 +7,22 @@
 
 namespace ebb::memory {
 
-// What the ledger knows of one block.
+// The ledger's record of one block.
 struct BlockInfo {
   std::int64_t bytes;
   std::uint32_t owner;  // an id of OwnerNames
 };
 
-// From a block's address to its BlockInfo: open addressing with linear probing, half full at most, so that a
-// step whose number of blocks is bounded makes no call to malloc here. Not safe between threads; the ledger
-// holds a lock.
+// A map from a block's address to its BlockInfo: open addressing with linear probing, at most half full. A
+// step with a bounded number of blocks makes no call to malloc here. One thread at a time: the ledger holds a
+// lock.
 class BlockTable {
  public:
   BlockTable() : slots_(kFirstSlots) {}
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
-  // Address 0 is no block. A block that is there already is replaced, and what it was is given back.
+  // `address` is not 0. Replaces a block that is there already, and returns the old one.
   std::optional<BlockInfo> insert(std::uintptr_t address, BlockInfo info) {
     if (2 * (size_ + 1) > slots_.size()) grow();
     Slot& slot = slots_[find(address)];
@@ -41,7 +41,7 @@ class BlockTable {
     std::size_t hole = find(address);
     if (slots_[hole].address != address || address == 0) return std::nullopt;
     const BlockInfo info = slots_[hole].info;
-    // Moves later members of the run back instead of leaving a tombstone: the table never has to be cleaned.
+    // Moves later members of the run back instead of leaving a tombstone, so the table needs no cleaning.
     for (std::size_t next = (hole + 1) & mask(); slots_[next].address != 0; next = (next + 1) & mask()) {
       const std::size_t home = home_of(slots_[next].address);
       if (((next - home) & mask()) >= ((next - hole) & mask())) {
@@ -63,7 +63,7 @@ class BlockTable {
 
   [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
   [[nodiscard]] std::size_t home_of(std::uintptr_t address) const {
-    // Blocks are aligned, so that the low bits say nothing: a multiplication spreads the others.
+    // Blocks are aligned, so their low bits are alike: a multiplication spreads the others.
     return static_cast<std::size_t>((address * 0x9E3779B97F4A7C15ULL) >> 32) & mask();
   }
   [[nodiscard]] std::size_t find(std::uintptr_t address) const {

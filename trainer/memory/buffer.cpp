@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "memory/cpu_allocator.h"
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
 
@@ -14,14 +15,13 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // a cache line, and what torch's own blocks have
 
-std::byte* allocate_plain(std::size_t bytes) {
+std::byte* allocate_pageable(std::size_t bytes) {
   void* block = nullptr;
   if (posix_memalign(&block, kAlignment, bytes) != 0) return nullptr;
   return static_cast<std::byte*>(block);
 }
 
-// Whole pages of our own, locked where they are: the framework's pinned memory is rounded up to a power of
-// two.
+// Our own pages: the framework rounds pinned memory up to a power of two.
 std::byte* allocate_pinned(const CudaMemoryTable& cuda, std::size_t bytes) {
   void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) return nullptr;
@@ -32,10 +32,10 @@ std::byte* allocate_pinned(const CudaMemoryTable& cuda, std::size_t bytes) {
   return static_cast<std::byte*>(block);
 }
 
-void release(std::byte* data, std::size_t bytes, Buffer::Kind kind) {
+void release(std::byte* data, std::size_t bytes, HostMemory kind) {
   if (data == nullptr) return;
   if (Ledger* ledger = installed()) ledger->forget(data, Ledger::Place::host);
-  if (kind == Buffer::Kind::plain) {
+  if (kind == HostMemory::pageable) {
     std::free(data);
     return;
   }
@@ -45,12 +45,12 @@ void release(std::byte* data, std::size_t bytes, Buffer::Kind kind) {
 
 }  // namespace
 
-Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, Kind kind) : size_(bytes) {
+Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, HostMemory kind) : size_(bytes) {
   if (bytes == 0) return;
-  const CudaMemoryTable* const cuda = kind == Kind::pinned ? cuda_memory() : nullptr;
-  kind_ = cuda == nullptr ? Kind::plain : Kind::pinned;
+  const CudaMemoryTable* const cuda = kind == HostMemory::pinned ? cuda_memory() : nullptr;
+  kind_ = cuda == nullptr ? HostMemory::pageable : HostMemory::pinned;
   const auto allocate = [&] {
-    return cuda == nullptr ? allocate_plain(bytes) : allocate_pinned(*cuda, bytes);
+    return cuda == nullptr ? allocate_pageable(bytes) : allocate_pinned(*cuda, bytes);
   };
   data_ = allocate();
   if (data_ == nullptr && release_kept_blocks()) data_ = allocate();

@@ -8,15 +8,16 @@
 
 namespace ebb::memory {
 
-// Payload bytes that are no tensor (prefetch slots, MPI staging, checkpoint staging), accounted like one.
-// 64-byte aligned, uninitialised. pinned: page-locked and known to CUDA where a device is open (mmap +
-// cudaHostRegister, exact size), plain memory elsewhere. Throws Error(memory) with class, owner, bytes asked
-// and live bytes by class when there is no memory.
+// pinned: page-locked and registered with CUDA where a device is open, else pageable.
+enum class HostMemory : std::uint8_t { pageable, pinned };
+
+// Payload bytes that are no tensor (prefetch slots, staging of MPI and of checkpoints), entered in the
+// installed ledger like one. 64-byte aligned, uninitialised, of exactly the size requested. Owns the bytes;
+// moves, does not copy. Throws Error(memory) with the text of shortage() where there is no memory.
 class Buffer {
  public:
-  enum class Kind : std::uint8_t { plain, pinned };
   Buffer() = default;
-  Buffer(std::size_t bytes, Class cls, std::string_view owner, Kind kind = Kind::plain);
+  Buffer(std::size_t bytes, Class cls, std::string_view owner, HostMemory kind = HostMemory::pageable);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
@@ -27,7 +28,7 @@ class Buffer {
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  Kind kind_ = Kind::plain;
+  HostMemory kind_ = HostMemory::pageable;
 };
 
 }  // namespace ebb::memory

@@ -5,14 +5,13 @@
 
 namespace ebb::memory {
 
-// Bytes of the control group that the kernel kills by; -1 where there is none or no limit.
+// Bytes of the control group, by which the kernel kills. -1: no group, or no limit.
 struct CgroupUse {
   std::int64_t used = -1, limit = -1;
 };
 
 // The memory controller of this process's control group, version 2 or 1. The limit is the smallest from the
-// group up to the root. Its files are opened once and read at 0 afterwards, since a read per step must be
-// cheap.
+// group up to the root. The files are opened once, so that a read in every step is cheap.
 class Cgroup {
  public:
   explicit Cgroup(const std::filesystem::path& self = "/proc/self/cgroup",

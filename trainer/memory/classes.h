@@ -5,7 +5,7 @@
 
 namespace ebb::memory {
 
-// What a byte is for. Every tensor and every Buffer belongs to exactly one class.
+// The purpose of a byte. Every tensor and every Buffer belongs to exactly one class.
 enum class Class : std::uint8_t {
   parameters,
   gradients,
@@ -21,7 +21,7 @@ inline constexpr std::array<std::string_view, kClasses> kClassNames = {
     "parameters",    "gradients", "optimizer", "activations",
     "communication", "workspace", "data",      "checkpoint"};
 
-// What the rank is doing. Not core::Phase, which is a part of a training task (a GAN's discriminator).
+// The activity of a rank within a step. Not core::Phase, which is a part of a training task.
 enum class Stage : std::uint8_t { setup, load, forward, backward, reduce, update, save, evaluate };
 inline constexpr int kStages = 8;
 inline constexpr std::array<std::string_view, kStages> kStageNames = {

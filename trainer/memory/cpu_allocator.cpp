@@ -1,3 +1,5 @@
+#include "memory/cpu_allocator.h"
+
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
@@ -7,18 +9,16 @@
 
 #include "base/error.h"
 #include "memory/block_cache.h"
-#include "memory/ledger.h"
 
 namespace ebb::memory {
 namespace {
 
-// What the deleter of every tracked block sees: a plain function has no room for more. Set once, by
-// install().
+// State of the deleter of tracked blocks, which is a plain function. install() sets it once.
 std::atomic<Ledger*> the_ledger{nullptr};
 BlockCache* the_cache = nullptr;
 c10::DeleterFnPtr the_upstream_deleter = nullptr;
 
-// Forgets first: once the block is free another thread may be given the same address.
+// Forgets first: once the block is free, another thread may get the same address.
 void forget_and_free(void* block) {
   const auto bytes = static_cast<std::size_t>(
       the_ledger.load(std::memory_order_relaxed)->forget(block, Ledger::Place::host));
@@ -29,8 +29,8 @@ void forget_and_free(void* block) {
   }
 }
 
-// The framework's allocator, before it the cache where there is one, with each block written into the ledger.
-// The context of a block is its address, as upstream's is, so that the raw interface works.
+// The framework's allocator, with the cache in front of it where there is one. Each block is entered in the
+// ledger. As upstream, the context of a block is its address, so that the raw interface works.
 class TrackingCpuAllocator final : public c10::Allocator {
  public:
   TrackingCpuAllocator(c10::Allocator& upstream, Ledger& ledger) : upstream_(upstream), ledger_(ledger) {}

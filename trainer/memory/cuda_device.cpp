@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "memory/cpu_allocator.h"
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
 

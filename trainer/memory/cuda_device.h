@@ -6,17 +6,17 @@
 
 namespace ebb::memory {
 
-// The CUDA device of this process. All of it needs CudaLibrary::open() before, and throws Error(usage or
-// memory) with CUDA's own name of what failed.
+// The CUDA device of this process. All functions need CudaLibrary::open() before them. They throw
+// Error(usage) with CUDA's own name of the error.
 
 // This layer's functions of libebb_cuda.so; null where the library is not open.
 const CudaMemoryTable* cuda_memory();
 
-// Makes `device` the one of this process: its context, the caching allocator, and the installed ledger as the
-// observer of every block. Once, after install() and before the first tensor on a device.
+// Makes `device` the one of this process: creates its context and the caching allocator, and reports every
+// block to the installed ledger. Call it once, after install() and before the first tensor on a device.
 void use_device(int device);
 
-// What the driver and the allocator say now of the device in use; empty where none is.
+// Current figures of the driver and the allocator for the device in use; empty where none is.
 std::optional<CudaMemoryStats> device_stats();
 
 // "NVIDIA L4"; for doctor.

@@ -6,15 +6,14 @@ namespace ebb::memory {
 
 inline constexpr const char* kCudaMemorySymbol = "ebb_cuda_memory";
 
-// What the ledger is told of the device's blocks. allocated and freed run under the lock of the framework's
-// CUDA allocator, on the thread that allocates: they must call nothing of the framework's that may allocate,
-// and not throw.
+// Receives the events of the device's blocks. allocated and freed run under the lock of the framework's CUDA
+// allocator, on the allocating thread. They must not throw, nor call anything that may allocate.
 struct CudaBlockObserver {
   void* context;
   void (*allocated)(void* context, std::uintptr_t block, std::int64_t bytes);
   void (*freed)(void* context, std::uintptr_t block);
-  // The allocator found no room for `asked` bytes and holds no lock; it throws when this returns, and this
-  // may throw.
+  // The allocator failed to allocate `asked` bytes. It holds no lock and throws after this returns; this may
+  // throw instead.
   void (*exhausted)(void* context, std::int64_t asked, std::int64_t device_total, std::int64_t device_free);
 };
 
@@ -27,8 +26,8 @@ struct CudaMemoryStats {
   std::int64_t device_total;
 };
 
-// The functions of libebb_cuda.so for this layer, so that the program links nothing of CUDA's and the library
-// nothing of the program's. Each returns 0, or a cudaError_t whose name error_name() gives; none throws.
+// The functions of libebb_cuda.so for this layer. Through it the program links nothing of CUDA, and the
+// library nothing of the program. Each returns 0 or a cudaError_t, which error_name() names; none throws.
 struct CudaMemoryTable {
   const char* (*error_name)(int error);
   int (*device_count)(int* count);

@@ -54,8 +54,8 @@ bool killed_before_this_start() {
 
 KillWatch::KillWatch(std::function<std::int64_t()> count) : count_(std::move(count)), seen_(count_()) {}
 
-void KillWatch::look(Clock::time_point now) {
-  if (now - looked_ >= kBetweenLooks) read(now);
+void KillWatch::poll(Clock::time_point now) {
+  if (now - polled_ >= kPollInterval) read(now);
 }
 
 bool KillWatch::killed_lately(Clock::time_point now) {
@@ -67,7 +67,7 @@ void KillWatch::read(Clock::time_point now) {
   const std::int64_t count = count_();
   if (count > seen_) last_kill_ = now;
   seen_ = count;
-  looked_ = now;
+  polled_ = now;
 }
 
 }  // namespace ebb::memory

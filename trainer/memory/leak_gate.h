@@ -9,14 +9,14 @@
 
 namespace ebb::memory {
 
-// Stands at the end of a step: bytes handed out and alive must equal those at the end of the step before,
-// class by class, on host and device, from the second step on. There is no list of exemptions.
+// The check at the end of each step, from the second on: live bytes must equal those at the end of the step
+// before, class by class, on host and device. There is no list of exemptions.
 class LeakGate {
  public:
   LeakGate(const Ledger& ledger, LeakPolicy policy);
-  // Compares with the step before. On a difference: policy error throws Error(memory) naming the step, each
-  // class that differs, its owners with the bytes before, now and the difference; warn returns that text;
-  // nothing otherwise.
+  // Compares with the step before. On a difference, policy `error` throws Error(memory) with the step, each
+  // class that differs, and its owners with their bytes before, now and the difference. `warn` returns that
+  // text. Otherwise nothing is returned.
   std::optional<std::string> check(std::int64_t step);
 
  private:

@@ -11,7 +11,6 @@
 #include "base/units.h"
 #include "memory/block_table.h"
 #include "memory/owner_names.h"
-#include "memory/tag_info.h"
 
 namespace ebb::memory {
 namespace {

@@ -8,17 +8,13 @@
 #include <vector>
 
 #include "memory/classes.h"
-
-namespace c10 {
-class ThreadLocalDebugInfo;
-}
+#include "memory/tag.h"
 
 namespace ebb::memory {
 
-class BlockCache;
 using Sums = std::array<std::int64_t, kClasses>;  // bytes by class
 
-// One line of the account: bytes alive under a class and an owner tag.
+// Live bytes of one class and owner.
 struct OwnerBytes {
   Class cls;
   std::string owner;
@@ -31,10 +27,10 @@ struct PhasePeak {
   Sums peak;
 };
 
-// The account of every byte handed out on this rank, host and device apart: by class, by owner, live and peak
-// by stage. Bytes are those asked for (not those reserved). All members are safe to call from any thread.
-// record/forget are called by the allocators and by Buffer under a lock of the ledger's own; they allocate
-// nothing from the tracked allocators.
+// The account of all bytes that are allocated on this rank: by class and by owner, live and peak by stage,
+// host and device apart. Sizes are as requested, before an allocator rounds them. All members may be called
+// from any thread. The allocators and Buffer call record() and forget(), which take a lock of the ledger and
+// allocate nothing from the tracked allocators.
 class Ledger {
  public:
   enum class Place : std::uint8_t { host, device };
@@ -44,28 +40,29 @@ class Ledger {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Bytes are those asked for. A block recorded twice counts once, with the later figures; a block that is
-  // not known is nothing to forget. Takes the class and owner from the calling thread's Tag (activations /
-  // "untagged" where there is none).
+  // Enters a block under the calling thread's Tag (activations / "untagged" without one). A block recorded
+  // twice counts once, with the later figures.
   void record(const void* block, std::int64_t bytes, Place place);
   void record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner);
-  std::int64_t forget(const void* block, Place place);  // how many bytes were asked for; 0: not known
+  // Removes a block. Returns the bytes requested for it, or 0 where it is not known.
+  std::int64_t forget(const void* block, Place place);
 
-  void enter(Stage stage);  // process-wide; peaks are kept for each stage
+  void enter(Stage stage);  // of the whole process; each stage has its peaks
   [[nodiscard]] Stage stage() const;
   // The phase of the training step that runs from here on, by its name; empty: none. Process-wide. Peaks are
   // kept for each phase entered since reset_peaks().
   void enter_phase(std::string_view name);
   [[nodiscard]] Sums live(Place place) const;
-  // Largest live bytes of each class seen in the stage since reset; 0 for a stage not entered since.
-  [[nodiscard]] Sums peak(Place place, Stage stage) const;
-  // Largest live bytes of each class within each phase since reset, in the order of their first entry.
+  // Largest live bytes of each class within each phase since reset_peaks(), in the order of their first entry.
   [[nodiscard]] std::vector<PhasePeak> phase_peaks(Place place) const;
   [[nodiscard]] std::int64_t live_total(Place place) const;
-  [[nodiscard]] std::int64_t peak_total(
-      Place place) const;  // largest sum over classes since reset (not the sum of the peaks)
-  [[nodiscard]] std::int64_t recorded(Place place) const;  // blocks handed out since reset
-  [[nodiscard]] Sums peak(Place place) const;  // by class, over all stages since the start of the run
+  // Since reset_peaks(): the maximum of each class within a stage (0 for a stage not entered), the maximum of
+  // all classes together (at most the sum of theirs), and the number of blocks recorded.
+  [[nodiscard]] Sums peak(Place place, Stage stage) const;
+  [[nodiscard]] std::int64_t peak_total(Place place) const;
+  [[nodiscard]] std::int64_t recorded(Place place) const;
+  // Since the start of the run, over all stages.
+  [[nodiscard]] Sums peak(Place place) const;
   [[nodiscard]] std::int64_t run_peak_total(Place place) const;
   void reset_peaks();  // at the start of a step: peaks become what is live
   [[nodiscard]] std::vector<OwnerBytes> owners(Place place) const;  // largest first
@@ -75,44 +72,12 @@ class Ledger {
   std::unique_ptr<Impl> impl_;
 };
 
-// Makes `ledger` the one that torch's CPU allocator and Buffer report to; for a GPU see cuda_device.h. Call
-// once, first thing in main, before any tensor exists. With `cache`, torch's large blocks on the CPU come
-// from it. Both must outlive every tensor; main leaks them on purpose. From then on an allocation that fails
-// on the CPU is an Error(memory) with the text of shortage().
-void install(Ledger& ledger, BlockCache* cache = nullptr);
-Ledger* installed();  // null before install()
-// Unmaps the blocks that the cache given to install() keeps. False where there were none. Allocators call it
-// before they report a lack of memory.
-bool release_kept_blocks();
-
-// What this thread allocates while it lives belongs to (class, owner). Tags nest; the innermost counts.
-// Carried into autograd's and torch's own threads (c10::ThreadLocalDebugInfo): what backward makes belongs to
-// the tag under which backward() was called. Costs no malloc. `owner` is copied; it is a unit's name or a
-// purpose, of which there are few.
-class Tag {
- public:
-  Tag(Class cls, std::string_view owner);
-  ~Tag();
-  Tag(const Tag&) = delete;
-  Tag& operator=(const Tag&) = delete;
-
- private:
-  std::shared_ptr<c10::ThreadLocalDebugInfo> before_;
-};
-
-// The calling thread's innermost tag.
-struct TagView {
-  Class cls;
-  std::string_view owner;  // lives as long as the process
-};
-TagView current_tag();
-
-// The text of an error for bytes that could not be had: stage, class, owner, bytes asked, and what is alive
-// by class.
+// The text of an error for an allocation that failed: stage, class, owner, bytes requested, and the live
+// bytes by class.
 std::string shortage(const Ledger& ledger, Ledger::Place place, std::int64_t asked_bytes, Class cls,
                      std::string_view owner);
 
-// enter(stage) for a block; the stage before comes back after it.
+// Enters `stage` for as long as it lives; then the ledger enters the stage before again.
 class StageScope {
  public:
   StageScope(Ledger& ledger, Stage stage) : ledger_(ledger), before_(ledger.stage()) { ledger_.enter(stage); }

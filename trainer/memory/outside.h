@@ -6,16 +6,17 @@
 
 namespace ebb::memory {
 
-// What the kernel and the driver say, beside what the ledger says. Bytes; -1 where this machine does not
-// tell.
+class BlockCache;
+
+// What the kernel and the driver report, in bytes. -1: this machine does not report it.
 struct Outside {
   std::int64_t resident = -1;                        // VmRSS of this process
   std::int64_t peak_resident = -1;                   // VmHWM
   std::int64_t cgroup_used = -1, cgroup_limit = -1;  // v2 or v1; limit -1 = none
   std::int64_t device_used = -1, device_total = -1, device_reserved = -1;
   std::int64_t outside_host =
-      -1;                  // resident less the ledger's live host bytes: code, oneDNN, MPI, malloc arenas
-  std::int64_t kept = -1;  // by the cache of host blocks, for the next step; resident, and in outside_host
+      -1;                  // resident less live host bytes of the ledger: code, oneDNN, MPI, malloc arenas
+  std::int64_t kept = -1;  // by the cache of host blocks; resident, and part of outside_host
   std::int64_t largest_free_block = -1;  // of the device's caching allocator
 };
 // `cache`: the one given to install(), for `kept`; null where there is none.

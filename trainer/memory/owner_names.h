@@ -13,13 +13,13 @@ struct OwnerName {
   std::uint32_t id;
 };
 
-// Pairs of class and owner, each kept once for the life of the process under a small id, so that a ledger's
-// record is a number and a name may be asked for long after its tag is gone. Names are units and purposes: a
-// few hundred, never one for each step or block. Safe from any thread; the references stay good.
+// Pairs of class and owner. Each is kept once, until the process ends, under a small id: a ledger stores the
+// id, and the name outlives its tag. Names are units and purposes: a few hundred, never one for each step or
+// block. Any thread may call; the references stay valid.
 const OwnerName& intern(Class cls, std::string_view owner);
 const OwnerName& owner_name(std::uint32_t id);
 
-// What a block belongs to where no tag says otherwise: activations / "untagged".
+// The owner of a block without a tag: activations / "untagged".
 inline constexpr std::uint32_t kUntagged = 0;
 
 }  // namespace ebb::memory

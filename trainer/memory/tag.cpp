@@ -1,16 +1,16 @@
+#include "memory/tag.h"
+
 #include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <deque>
 #include <mutex>
 
-#include "memory/ledger.h"
 #include "memory/owner_names.h"
-#include "memory/tag_info.h"
 
 namespace ebb::memory {
 namespace {
 
-// A kind of our own: the framework's list stops far below, and it compares kinds but never indexes by them.
+// Far above the framework's own kinds, which it compares but never uses as an index.
 constexpr auto kTagKind = static_cast<c10::DebugInfoKind>(0xEB);
 
 struct TagInfo : c10::DebugInfoBase {
@@ -18,8 +18,8 @@ struct TagInfo : c10::DebugInfoBase {
   const OwnerName& name;
 };
 
-// The thread-local state that consists of one tag and nothing else, made once for each owner and put in place
-// by a pointer's exchange afterwards.
+// A thread-local state that holds one tag and nothing else. It is made once for each owner, so that a Tag is
+// only an exchange of pointers.
 class PreparedTags {
  public:
   std::shared_ptr<c10::ThreadLocalDebugInfo> get(const OwnerName& name) {
@@ -52,8 +52,8 @@ const TagInfo* innermost() {
   return static_cast<const TagInfo*>(c10::ThreadLocalDebugInfo::get(kTagKind));
 }
 
-// Whether the thread's state is a tag alone, so that replacing it whole loses nothing of anybody else's (a
-// profiler's).
+// Whether the thread's state holds a tag alone. Replacing it then loses nobody else's state, such as a
+// profiler's.
 bool is_prepared(const std::shared_ptr<c10::ThreadLocalDebugInfo>& current) {
   const TagInfo* tag = innermost();
   return tag != nullptr && prepared_tags().get(tag->name) == current;

@@ -1,17 +1,18 @@
 #pragma once
 #include <cstdint>
 
-// What a configuration says of attention; the operator is in sequence.h.
+// What a configuration says of attention; the operator is in attention.h.
 namespace ebb::numerics {
 
 struct AttentionHeads {
-  std::int64_t query, key;  // key heads are shared by query / key query heads each
+  std::int64_t query, key;  // query / key query heads share a key head
 };
 
-// How the angles of `rope` are made smaller than those that a model began with, so that it sees further.
-// linear: all by `factor` (Chen et al., "Extending context window ... via positional interpolation", 2023).
-// llama3: pairs that turn less than `low` times in `original` positions by `factor`, those that turn more
-// than `high` times not at all, and those between by a mixture (Llama 3.1).
+// How rotary angles are reduced, so that a model reads more positions than it was trained on.
+// linear: divides all by `factor` (Chen et al., "Extending context window ... via positional interpolation",
+// 2023).
+// llama3: divides by `factor` the pairs that turn less than `low` times in `original` positions, leaves those
+// that turn more than `high` times, and interpolates between them (Llama 3.1).
 struct RopeScaling {
   enum class Method { none, linear, llama3 } method = Method::none;
   double factor = 8, low = 1, high = 4;

@@ -1,3 +1,6 @@
+#include "numerics/head_cross_entropy.h"
+
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,7 +16,6 @@
 #include "numerics/element_pointer.h"
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
-#include "numerics/sequence.h"
 
 namespace ebb::numerics {
 namespace {

@@ -1,3 +1,6 @@
+#include "numerics/losses.h"
+
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +13,6 @@
 #include "numerics/element_pointer.h"
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
-#include "numerics/ops.h"
 
 namespace ebb::numerics {
 namespace {

@@ -1,5 +1,6 @@
 #include "numerics/matrix_rate.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
@@ -15,7 +16,7 @@
 #include "base/file.h"
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
-#include "numerics/ops.h"
+#include "numerics/linear_ops.h"
 
 namespace ebb::numerics {
 namespace {

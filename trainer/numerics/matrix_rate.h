@@ -1,19 +1,19 @@
 #pragma once
-#include <ATen/ATen.h>
+#include <ATen/core/TensorBody.h>
 
-#include "numerics/precision.h"
+#include "numerics/dtype.h"
 
 namespace ebb::numerics {
 
-// How many floating-point operations a second this device does in a large product of `dtype`, by the op
-// linear() and on as many threads as there are now: the best of some tries, in a tenth of a second or so.
+// Floating-point operations a second of a large product in `dtype` on `device`, by linear() with the current
+// number of threads: the best of several tries. Takes about a tenth of a second.
 double measure_matrix_rate(Dtype dtype, at::Device device);
 
-// The same, measured once for a machine and kept in $XDG_CACHE_HOME/ebb (or ~/.cache/ebb), by processor or
-// GPU, threads, dtype and how many ranks of the machine measured at once (`beside`), since they share it. 0:
-// it is not known yet, or what is there is no number.
+// The same, measured once for a machine and stored in $XDG_CACHE_HOME/ebb (or ~/.cache/ebb). The key is
+// processor or GPU, threads, dtype, and `beside`: how many ranks of the machine measured at once. 0 where the
+// file has no number for it.
 double known_matrix_rate(Dtype dtype, at::Device device, int beside);
-// Where the folder cannot be written, the next run measures again.
+// Does nothing where the folder cannot be written: the next run measures again.
 void remember_matrix_rate(Dtype dtype, at::Device device, int beside, double rate);
 
 }  // namespace ebb::numerics

@@ -1,3 +1,6 @@
+#include "numerics/norm.h"
+
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +13,6 @@
 #include "numerics/element_pointer.h"
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
-#include "numerics/sequence.h"
 
 namespace ebb::numerics {
 namespace {
@@ -21,27 +23,27 @@ using torch::autograd::variable_list;
 constexpr std::int64_t kRowsOfAPart = 64;  // whose sums are made together, whatever the number of threads
 constexpr std::int64_t kRowsAtOnce = 4;    // that stay in the nearest cache between two passes
 
-// Without a bias: RMS norm. With `more`: of x + more, which is given too.
+// Without a bias: RMS norm. With `added`: of x + added, which is a result too.
 struct Norm : torch::autograd::Function<Norm> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& x_in,
-                               const std::optional<at::Tensor>& more_in, const at::Tensor& w,
+                               const std::optional<at::Tensor>& added_in, const at::Tensor& w,
                                const std::optional<at::Tensor>& bias_in, double eps) {
     const at::Tensor b = bias_in ? *bias_in : at::Tensor();
-    const at::Tensor more = more_in ? more_in->contiguous() : at::Tensor(), x_alone = x_in.contiguous();
+    const at::Tensor added = added_in ? added_in->contiguous() : at::Tensor(), x_alone = x_in.contiguous();
     const std::int64_t columns = x_alone.size(-1),
                        rows = x_alone.numel() / std::max<std::int64_t>(columns, 1);
-    const at::Tensor x = more_in ? at::empty(x_alone.sizes(), x_alone.options()) : x_alone;
+    const at::Tensor x = added_in ? at::empty(x_alone.sizes(), x_alone.options()) : x_alone;
     const at::Tensor y = at::empty(x.sizes(), x.options());
     const auto of_rows = x.options().dtype(at::kFloat);
     const at::Tensor mean = b.defined() ? at::empty({rows}, of_rows) : at::Tensor(),
                      rstd = at::empty({rows}, of_rows);
     ctx->save_for_backward({x, w, mean, rstd});
-    ctx->saved_data["more"] = more_in.has_value();
+    ctx->saved_data["added"] = added_in.has_value();
     ctx->set_materialize_grads(false);  // the last norm's sum is used by nobody: no zeros for it
-    const variable_list results = more_in ? variable_list{x, y} : variable_list{y};
+    const variable_list results = added_in ? variable_list{x, y} : variable_list{y};
     if (x.is_cuda()) {
-      cuda::norm(x_alone, more, more_in ? x : at::Tensor(), w.contiguous(), b.defined() ? b.contiguous() : b,
-                 eps, y, mean, rstd);
+      cuda::norm(x_alone, added, added_in ? x : at::Tensor(), w.contiguous(),
+                 b.defined() ? b.contiguous() : b, eps, y, mean, rstd);
       return results;
     }
     const at::Tensor space = cpu::workspace(2 * columns, x);
@@ -54,9 +56,9 @@ struct Norm : torch::autograd::Function<Norm> {
     at::parallel_for(0, rows, kRowsOfAPart, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
         const std::int64_t n = std::min(kRowsAtOnce, end - first);
-        if (more.defined())
+        if (added.defined())
           cpu::kernels().sum(dtype, element_pointer(x_alone, first * columns),
-                             element_pointer(more, first * columns),
+                             element_pointer(added, first * columns),
                              mutable_element_pointer(x, first * columns), n * columns);
         cpu::kernels().norm(dtype, element_pointer(x, first * columns), weight, bias, static_cast<float>(eps),
                             n, columns, mutable_element_pointer(y, first * columns),
@@ -72,14 +74,14 @@ struct Norm : torch::autograd::Function<Norm> {
     const at::Tensor &x = saved[0], &w = saved[1], &mean = saved[2], &rstd = saved[3];
     refuse_second_derivative(mean.defined() ? "layer_norm" : "rms_norm");
     const at::Tensor dy = gradients.back().defined() ? gradients.back().contiguous() : at::zeros_like(x);
-    const bool more = ctx->saved_data["more"].toBool();
+    const bool added = ctx->saved_data["added"].toBool();
     const at::Tensor d_sum =
-        more && gradients.front().defined() ? gradients.front().contiguous() : at::Tensor();
+        added && gradients.front().defined() ? gradients.front().contiguous() : at::Tensor();
     const std::int64_t columns = x.size(-1), rows = rstd.numel();
     const std::int64_t parts = (rows + kRowsOfAPart - 1) / kRowsOfAPart;
     const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
     const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
-    const variable_list results{dx, more ? dx : at::Tensor(), dw, db, {}};
+    const variable_list results{dx, added ? dx : at::Tensor(), dw, db, {}};
     if (x.is_cuda()) {
       cuda::norm_gradient(dy, x, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
       return results;
@@ -129,12 +131,12 @@ void require_rows(const char* op, const at::Tensor& x, const at::Tensor& w, cons
                   c10::toString(w.scalar_type())));
 }
 
-void require_same(const at::Tensor& x, const at::Tensor& more) {
-  if (x.sizes() == more.sizes() && x.scalar_type() == more.scalar_type() && x.device() == more.device())
+void require_same(const at::Tensor& x, const at::Tensor& added) {
+  if (x.sizes() == added.sizes() && x.scalar_type() == added.scalar_type() && x.device() == added.device())
     return;
   throw Error(ExitCode::internal,
               fmt::format("a norm of a sum: x [{}] and what is added [{}] need one shape, dtype and device",
-                          fmt::join(x.sizes(), ", "), fmt::join(more.sizes(), ", ")));
+                          fmt::join(x.sizes(), ", "), fmt::join(added.sizes(), ", ")));
 }
 
 AddNorm pair_of(const variable_list& results) {
@@ -153,17 +155,17 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {
   return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional<at::Tensor>(), eps)[0];
 }
 
-AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, const at::Tensor& b,
+AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, const at::Tensor& b,
                        double eps) {
   require_rows("layer_norm", x, w, b);
-  require_same(x, more);
-  return pair_of(Norm::apply(x, std::optional(more), w, std::optional(b), eps));
+  require_same(x, added);
+  return pair_of(Norm::apply(x, std::optional(added), w, std::optional(b), eps));
 }
 
-AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& w, double eps) {
+AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, double eps) {
   require_rows("rms_norm", x, w, {});
-  require_same(x, more);
-  return pair_of(Norm::apply(x, std::optional(more), w, std::optional<at::Tensor>(), eps));
+  require_same(x, added);
+  return pair_of(Norm::apply(x, std::optional(added), w, std::optional<at::Tensor>(), eps));
 }
 
 }  // namespace ebb::numerics

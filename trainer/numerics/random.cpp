@@ -1,3 +1,6 @@
+#include "numerics/random.h"
+
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,7 +14,6 @@
 #include "numerics/cpu/workspace.h"
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
-#include "numerics/ops.h"
 
 // Element (row, column) is number column % 4 of the block at counter (first_row + row, column / 4, stream);
 // the same on the CPU and on CUDA but for the last bits of the device's logarithm and cosine.

@@ -1,5 +1,6 @@
 #include "numerics/sequence.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,5 +1,6 @@
 #include "numerics/update.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 

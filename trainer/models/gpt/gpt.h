@@ -6,7 +6,7 @@
 
 #include "models/gpt/config.h"
 #include "models/model.h"
-#include "numerics/sequence.h"
+#include "numerics/ops.h"
 
 namespace ebb::models {
 

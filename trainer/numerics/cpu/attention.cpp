@@ -1,5 +1,7 @@
 #include "numerics/cpu/attention.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,6 @@
 #include "numerics/cpu/convolution.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 

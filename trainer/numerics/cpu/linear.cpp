@@ -1,5 +1,7 @@
 #include "numerics/cpu/linear.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 
 #include "memory/ledger.h"

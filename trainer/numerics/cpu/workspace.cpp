@@ -1,5 +1,7 @@
 #include "numerics/cpu/workspace.h"
 
+#include <ATen/ATen.h>
+
 #include "memory/ledger.h"
 
 namespace ebb::numerics::cpu {

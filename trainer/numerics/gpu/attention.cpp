@@ -1,3 +1,4 @@
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -6,6 +7,7 @@
 #include "numerics/cpu/workspace.h"
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
+#include "numerics/rope.h"
 
 namespace ebb::numerics::cuda {
 namespace {

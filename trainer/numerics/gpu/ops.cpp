@@ -1,5 +1,6 @@
 #include "numerics/gpu/ops.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
@@ -52,12 +53,12 @@ void require_width(std::int64_t columns) {
 
 }  // namespace
 
-void norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& sum, const at::Tensor& w,
+void norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& sum, const at::Tensor& w,
           const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
           const at::Tensor& rstd) {
   require_width(x.size(-1));
   if (x.numel() == 0) return;
-  cuda_table().norm(dtype_of(x), x.const_data_ptr(), address(more), address(sum), w.const_data_ptr(),
+  cuda_table().norm(dtype_of(x), x.const_data_ptr(), address(added), address(sum), w.const_data_ptr(),
                     address(b), static_cast<float>(eps), rstd.numel(), x.size(-1), y.mutable_data_ptr(),
                     static_cast<float*>(address(mean)), rstd.data_ptr<float>(), cuda_stream(x));
 }

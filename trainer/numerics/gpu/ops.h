@@ -1,11 +1,13 @@
 #pragma once
-#include <ATen/ATen.h>
+#include <ATen/core/TensorBody.h>
 
+#include "numerics/attention.h"
 #include "numerics/cpu/linear.h"
 #include "numerics/cuda_table.h"
-#include "numerics/sequence.h"
+#include "numerics/norm.h"
 
-// What the ops call for tensors on a GPU. `sequence.h` and `ops.h` say what is computed.
+// What the ops call for tensors on a GPU. The headers of the same names in numerics/ say what
+// is computed.
 namespace ebb::numerics {
 
 // The table of the CUDA library, which main has opened if there is a device.
@@ -24,8 +26,8 @@ namespace cuda {
 struct NormGradients {
   at::Tensor dx, dw, db;
 };
-// x [..., C], or null `more` for x alone; mean undefined for RMS norm.
-void norm(const at::Tensor& x, const at::Tensor& more, const at::Tensor& sum, const at::Tensor& w,
+// x [..., C], or null `added` for x alone; mean undefined for RMS norm.
+void norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& sum, const at::Tensor& w,
           const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
           const at::Tensor& rstd);
 void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, const at::Tensor& mean,

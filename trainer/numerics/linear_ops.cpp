@@ -1,5 +1,6 @@
-#include "numerics/ops.h"
+#include "numerics/linear_ops.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -1,0 +1,27 @@
+#pragma once
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+
+// See ops.h for the contract that all operators share. A norm is over the last dimension: x [..., C], w and
+// b [C].
+namespace ebb::numerics {
+
+// The longest row that a GPU takes; a longer one throws Error(usage).
+inline constexpr std::int64_t kMaxNormColumnsOnGpu = 8192;
+
+// y = (x - mean) / sqrt(variance + eps) * w + b.
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps);
+// y = x / sqrt(mean of x^2 + eps) * w (Zhang and Sennrich, "Root mean square layer normalization", 2019).
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps);
+
+// The sum of a residual stream and what a block adds to it, and the norm of that sum, in one pass over
+// memory. x and added [..., C]. The same bits as a sum and a norm one after the other.
+struct AddNorm {
+  at::Tensor sum, norm;
+};
+AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, const at::Tensor& b,
+                       double eps);
+AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, double eps);
+
+}  // namespace ebb::numerics
