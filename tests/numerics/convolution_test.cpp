@@ -5,9 +5,7 @@
 
 #include "base/error.h"
 #include "numerics/close.h"
-#include "numerics/cpu/workspace.h"
 #include "numerics/ops.h"
-#include "numerics/small_workspace.h"
 
 namespace ebb::numerics {
 namespace {
@@ -18,6 +16,7 @@ struct Case {
   Activation act = Activation::none;
   std::int64_t batch = 3, in = 4, out = 5, height = 9, width = 8, kernel = 4, stride = 2, padding = 1;
   bool channels_last = false;
+  std::int64_t workspace_bytes = kWorkspaceBytes;
 };
 
 at::Tensor framework(const at::Tensor& z, Activation act) {
@@ -25,8 +24,8 @@ at::Tensor framework(const at::Tensor& z, Activation act) {
 }
 
 at::Tensor op(const Case& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
-  return c.transposed ? conv_transpose2d(x, w, b, c.stride, c.padding, c.act)
-                      : conv2d(x, w, b, c.stride, c.padding, c.act);
+  return c.transposed ? conv_transpose2d(x, w, b, c.stride, c.padding, c.act, c.workspace_bytes)
+                      : conv2d(x, w, b, c.stride, c.padding, c.act, c.workspace_bytes);
 }
 
 at::Tensor reference(const Case& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
@@ -105,10 +104,13 @@ TEST(Convolution, AgreesForEitherLayoutOfItsInput) {
 }
 
 TEST(Convolution, AgreesWithManyChunks) {
-  const SmallWorkspace small(8192);
   for (const bool transposed : {false, true})
     for (const auto dtype : {at::kFloat, at::kHalf})
-      expect_as_framework({.dtype = dtype, .transposed = transposed, .act = Activation::relu, .batch = 23});
+      expect_as_framework({.dtype = dtype,
+                           .transposed = transposed,
+                           .act = Activation::relu,
+                           .batch = 23,
+                           .workspace_bytes = 8192});
 }
 
 TEST(Convolution, AgreesForAModelsSizes) {
@@ -138,9 +140,13 @@ TEST(Convolution, AnEmptyBatchGivesAnEmptyResultAndZeroGradients) {
 
 TEST(Convolution, GivesTheSameBitsOnOneAndTwoThreads) {
   const int before = at::get_num_threads();
-  const SmallWorkspace small(64 << 10);
   for (const bool transposed : {false, true}) {
-    const Case c{.transposed = transposed, .act = Activation::silu, .batch = 40, .in = 8, .out = 16};
+    const Case c{.transposed = transposed,
+                 .act = Activation::silu,
+                 .batch = 40,
+                 .in = 8,
+                 .out = 16,
+                 .workspace_bytes = 64 << 10};
     const Leaves l = leaves(c);
     std::vector<at::Tensor> results;
     for (const int threads : {1, 2}) {

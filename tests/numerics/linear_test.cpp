@@ -5,9 +5,7 @@
 
 #include "numerics/close.h"
 #include "numerics/cpu/product.h"
-#include "numerics/cpu/workspace.h"
 #include "numerics/ops.h"
-#include "numerics/small_workspace.h"
 
 namespace ebb::numerics {
 namespace {
@@ -16,6 +14,7 @@ struct Case {
   at::ScalarType dtype;
   Activation act;
   std::int64_t batch, in, out;
+  std::int64_t workspace_bytes = kWorkspaceBytes;
 };
 
 at::Tensor framework(const at::Tensor& z, Activation act) {
@@ -42,7 +41,7 @@ void expect_as_framework(const Case& c) {
   const auto xr = twin(x);
   const auto wr = twin(w);
   const auto br = twin(b);
-  const auto y = linear(x, w, b, c.act);
+  const auto y = linear(x, w, b, c.act, c.workspace_bytes);
   const auto yr = framework(at::linear(xr, wr, br), c.act);
   ASSERT_EQ(y.scalar_type(), c.dtype);
   ASSERT_EQ(y.sizes(), yr.sizes());
@@ -66,10 +65,9 @@ TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
 }
 
 TEST(Linear, AgreesWithManyBlocksInEveryDirection) {
-  const SmallWorkspace small(4096);
   for (const auto dtype : {at::kFloat, at::kHalf})
     for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
-      expect_as_framework({dtype, act, 45, 131, 67});
+      expect_as_framework({dtype, act, 45, 131, 67, 4096});
 }
 
 TEST(Linear, TakesAnyLeadingDimensionsAndNoBias) {
@@ -88,11 +86,10 @@ TEST(Linear, TakesAnyLeadingDimensionsAndNoBias) {
 
 TEST(Linear, HoldsNoMoreWorkspaceThanTheLimit) {
   for (const std::int64_t limit : {std::int64_t{64} << 10, std::int64_t{1} << 20}) {
-    const SmallWorkspace small(limit);
     for (const std::int64_t m : {1, 7, 300, 5000})
       for (const std::int64_t n : {1, 9, 4096})
         for (const std::int64_t k : {1, 500, 65536})
-          EXPECT_LE(cpu::product_workspace(m, n, k) * 4, limit) << m << " " << n << " " << k;
+          EXPECT_LE(cpu::product_workspace(m, n, k, false, limit) * 4, limit) << m << " " << n << " " << k;
   }
 }
 

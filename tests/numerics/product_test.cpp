@@ -8,8 +8,7 @@
 #include <thread>
 
 #include "numerics/cpu/panels.h"
-#include "numerics/cpu/workspace.h"
-#include "numerics/small_workspace.h"
+#include "numerics/precision.h"
 
 namespace ebb::numerics::cpu {
 namespace {
@@ -29,30 +28,36 @@ Operand operand(const at::Tensor& t, bool transposed) {
   return {dtype_of(t), t.const_data_ptr(), t.size(0), t.size(1), transposed, t.stride(0)};
 }
 
-using Way = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t, std::int64_t);
+using Method = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t,
+                        std::int64_t);
 
 // A scratch with a guard behind it, which nothing may write to.
-bool in_scratch(decltype(&packed_product) way, const Operand& a, const Operand& b, const Result& result,
-                std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats, bool in_parallel) {
+bool in_scratch(decltype(&packed_product) multiply, const Operand& a, const Operand& b, const Result& result,
+                std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats, bool in_parallel,
+                std::int64_t workspace_bytes = kWorkspaceBytes) {
   constexpr std::int64_t kGuard = 64;
   const at::Tensor space = at::full({floats + kGuard}, 0.5, at::kFloat);
-  const bool done = way(a, b, result, m, n, k, {space.data_ptr<float>(), floats, in_parallel});
+  const bool done =
+      multiply(a, b, result, m, n, k, {space.data_ptr<float>(), floats, in_parallel, workspace_bytes});
   EXPECT_TRUE(space.narrow(0, floats, kGuard).eq(0.5).all().item<bool>()) << "wrote beyond its scratch";
   return done;
 }
+template <std::int64_t kBytes = kWorkspaceBytes>
 bool by_panels(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
                std::int64_t k) {
-  return in_scratch(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k), false);
+  return in_scratch(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k, false, kBytes), false,
+                    kBytes);
 }
 bool by_panels_on_one_thread(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
                              std::int64_t n, std::int64_t k) {
   return in_scratch(packed_product, a, b, result, m, n, k, packed_workspace(m, n, k, true), true);
 }
-// In less scratch than it would like: that of another size, say.
-bool by_panels_in_little_room(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
-                              std::int64_t n, std::int64_t k) {
+// In less scratch than the unlimited plan needs, such as that of another size.
+bool by_panels_in_little_scratch(const Operand& a, const Operand& b, const Result& result, std::int64_t m,
+                                 std::int64_t n, std::int64_t k) {
   return in_scratch(packed_product, a, b, result, m, n, k, at::get_num_threads() * kMinScratch, false);
 }
+template <std::int64_t kBytes = kWorkspaceBytes>
 bool by_blas(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k) {
   const auto blas = [](const Operand& l, const Operand& r, const Result& out, std::int64_t rows,
@@ -60,7 +65,7 @@ bool by_blas(const Operand& a, const Operand& b, const Result& result, std::int6
     blas_product(l, r, out, rows, columns, inner, scratch);
     return true;
   };
-  return in_scratch(blas, a, b, result, m, n, k, blas_workspace(m, n, k), false);
+  return in_scratch(blas, a, b, result, m, n, k, blas_workspace(m, n, k, kBytes), false, kBytes);
 }
 bool by_rows(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k) {
@@ -69,7 +74,7 @@ bool by_rows(const Operand& a, const Operand& b, const Result& result, std::int6
 }
 
 // Once into the operands' dtype with a bias, once added to what is there, in fp32.
-void expect_exact(const Case& c, Way way, bool may_round = false) {
+void expect_exact(const Case& c, Method multiply, bool may_round = false) {
   SCOPED_TRACE(testing::Message() << c.m << " x " << c.n << " x " << c.k << ", " << c10::toString(c.left)
                                   << (c.left_transposed ? "^T " : " ") << c10::toString(c.right)
                                   << (c.right_transposed ? "^T" : ""));
@@ -87,19 +92,19 @@ void expect_exact(const Case& c, Way way, bool may_round = false) {
       at::mm(c.left_transposed ? ar.t() : ar, c.right_transposed ? b.t().to(at::kDouble) : b.to(at::kDouble));
   const at::Tensor bias = at::arange(c.n, at::kFloat), sums = at::full({c.m, c.n}, 3.0, at::kFloat);
   at::Tensor out = at::empty({c.m, c.n}, c.right), pre_activation = at::empty({c.m, c.n}, c.right);
-  ASSERT_TRUE(way(left, right,
-                  {dtype_of(out), out.mutable_data_ptr(), bias.const_data_ptr<float>(), Activation::relu,
-                   pre_activation.mutable_data_ptr()},
-                  c.m, c.n, c.k));
+  ASSERT_TRUE(multiply(left, right,
+                       {dtype_of(out), out.mutable_data_ptr(), bias.const_data_ptr<float>(), Activation::relu,
+                        pre_activation.mutable_data_ptr()},
+                       c.m, c.n, c.k));
   EXPECT_TRUE(at::equal(pre_activation, (expected + bias).to(c.right)));
   EXPECT_TRUE(at::equal(out, at::relu(expected + bias).to(c.right)));
   Result added{Dtype::fp32, sums.mutable_data_ptr()};
   added.accumulate = true;
-  ASSERT_TRUE(way(left, right, added, c.m, c.n, c.k));
+  ASSERT_TRUE(multiply(left, right, added, c.m, c.n, c.k));
   EXPECT_TRUE(at::equal(sums, (expected + 3).to(at::kFloat)));
 }
 
-void expect_exact_in_all_shapes(Way way) {
+void expect_exact_in_all_shapes(Method multiply) {
   at::manual_seed(5);
   for (const auto& [left, right] : {std::pair{at::kFloat, at::kFloat},
                                     {at::kHalf, at::kHalf},
@@ -112,16 +117,16 @@ void expect_exact_in_all_shapes(Way way) {
                                       {15, 64, 130},
                                       {130, 70, 33},
                                       {29, 600, 1501}})
-          expect_exact({m, n, k, left, right, left_transposed, right_transposed}, way, left != right);
+          expect_exact({m, n, k, left, right, left_transposed, right_transposed}, multiply, left != right);
 }
 
-TEST(Product, OfPanelsIsExactInEveryKindShapeAndOrder) {
+TEST(Product, OfPanelsIsExactInEveryDtypeShapeAndLayout) {
   if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
   at::set_num_threads(2);
-  expect_exact_in_all_shapes(by_panels);
+  expect_exact_in_all_shapes(by_panels<>);
   expect_exact_in_all_shapes(by_panels_on_one_thread);
-  expect_exact_in_all_shapes(by_panels_in_little_room);
+  expect_exact_in_all_shapes(by_panels_in_little_scratch);
   at::set_num_threads(before);
 }
 
@@ -132,11 +137,11 @@ TEST(Product, OfPanelsIsExactWithALongInnerDimension) {
   at::manual_seed(5);
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
     for (const std::int64_t k : {2053, 4099})
-      expect_exact({29, 800, k, dtype, dtype, false, false}, by_panels);
+      expect_exact({29, 800, k, dtype, dtype, false, false}, by_panels<>);
 }
 
 TEST(Product, OfBlasIsExactInEveryKindShapeAndOrder) {
-  expect_exact_in_all_shapes(by_blas);
+  expect_exact_in_all_shapes(by_blas<>);
 }
 
 TEST(Product, OfFewRowsIsExact) {
@@ -148,10 +153,9 @@ TEST(Product, OfFewRowsIsExact) {
 }
 
 TEST(Product, IsExactInManyBlocks) {
-  const SmallWorkspace small(16384);
-  expect_exact_in_all_shapes(by_blas);
+  expect_exact_in_all_shapes(by_blas<16384>);
   if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
-  expect_exact_in_all_shapes(by_panels);
+  expect_exact_in_all_shapes(by_panels<16384>);
 }
 
 // A header's template that a build without OpenMP would run on one thread, and say nothing.
@@ -177,18 +181,17 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
     at::manual_seed(6);
     const std::int64_t m = 61, n = 77, k = 4103;
     const at::Tensor a = at::randn({m, k}).to(dtype), b = at::randn({k, n}).to(dtype);
-    const auto in_workspace_of = [&](std::int64_t bytes) {
-      const SmallWorkspace small(bytes);
+    const auto product_by = [&](Method multiply) {
       at::Tensor out = at::empty({m, n}, at::kFloat);
-      by_panels(operand(a, false), operand(b, false), {Dtype::fp32, out.mutable_data_ptr()}, m, n, k);
+      multiply(operand(a, false), operand(b, false), {Dtype::fp32, out.mutable_data_ptr()}, m, n, k);
       return out;
     };
-    EXPECT_TRUE(at::equal(in_workspace_of(4 << 20), in_workspace_of(8192))) << c10::toString(dtype);
+    EXPECT_TRUE(at::equal(product_by(by_panels<>), product_by(by_panels<8192>))) << c10::toString(dtype);
   }
 }
 
 // The two products of a linear layer's backward, of which each thread takes parts of both.
-TEST(Product, TogetherHasTheBitsOfEachAlone) {
+TEST(Product, GroupedHasTheBitsOfEachAlone) {
   if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
   at::set_num_threads(3);
@@ -212,7 +215,7 @@ TEST(Product, TogetherHasTheBitsOfEachAlone) {
                                             kBatch}};
     };
     const at::Tensor dx = at::empty_like(x), dw = at::empty_like(w);
-    for (const Product& p : both(dx, dw)) ASSERT_TRUE(by_panels(p.a, p.b, p.result, p.m, p.n, p.k));
+    for (const Product& p : both(dx, dw)) ASSERT_TRUE(by_panels<>(p.a, p.b, p.result, p.m, p.n, p.k));
     const at::Tensor dx_too = at::empty_like(x), dw_too = at::empty_like(w);
     const auto together = both(dx_too, dw_too);
     const std::int64_t floats = grouped_workspace(together);
@@ -226,7 +229,7 @@ TEST(Product, TogetherHasTheBitsOfEachAlone) {
   at::set_num_threads(before);
 }
 
-TEST(Product, TogetherIsForWhatIsSmallAndSharedOut) {
+TEST(Product, GroupedTakesOnlySmallProductsOnSeveralThreads) {
   if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();
   const auto scratch = [](std::int64_t m, std::int64_t n, std::int64_t k) {

@@ -5,27 +5,27 @@
 #include "numerics/adamw_factors.h"
 #include "numerics/dtype.h"
 
-// What libebb_cuda.so gives to numerics: launches on the given stream (a cudaStream_t) over device memory,
-// none of which waits for the device. The host side needs no CUDA header. Sums are made in a fixed order,
-// whatever the device.
+// The functions of libebb_cuda.so for numerics, shared by the program and the library. A function launches on
+// the given stream (a cudaStream_t) over device memory and does not wait for the device. Callers need no CUDA
+// header. Sums have a fixed order on every device.
 namespace ebb::numerics {
 
 inline constexpr int kCudaPartials = 2 * 512;         // doubles of `partial` for losses
 inline constexpr std::int64_t kCudaPart = 65536;      // elements of a flat range that one block works on
 inline constexpr std::int64_t kCudaWidestRow = 8192;  // elements of a row that a norm takes
 
-// Blocks that a range of n elements is shared by.
+// Blocks that share a range of n elements.
 constexpr std::int64_t cuda_parts(std::int64_t n) {
   return (n + kCudaPart - 1) / kCudaPart;
 }
 
 namespace device {
 
-// Error(internal) with CUDA's own words where the launch just made was refused. Every function below ends in
-// it.
+// Throws Error(internal) with CUDA's own text where the last launch failed. Every function below calls it
+// last.
 void check_launch(const char* kernel);
 
-int compute_capability();  // of the current device: 90 is 9.0; 0 where it cannot be asked
+int compute_capability();  // of the current device: 90 is 9.0; 0 where it is not known
 
 struct Update {
   void* weight;

@@ -5,7 +5,7 @@
 
 namespace ebb::numerics {
 
-// Where element i of a contiguous tensor lies, whatever its dtype: to read, and to write.
+// The address of element i of a contiguous tensor of any dtype, to read or to write.
 inline const char* element_pointer(const at::Tensor& t, std::int64_t i) {
   return static_cast<const char*>(t.const_data_ptr()) + i * t.element_size();
 }

@@ -58,13 +58,13 @@ bool needs_graph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) 
          (x.requires_grad() || w.requires_grad() || (b.defined() && b.requires_grad()));
 }
 
-// An image that the kernels can read as it lies: contiguous, or channels innermost.
+// An image that the kernels read without a copy: contiguous, or channels innermost.
 at::Tensor dense(const at::Tensor& t) {
   return t.is_contiguous() || t.is_contiguous(at::MemoryFormat::ChannelsLast) ? t : t.contiguous();
 }
 
-// What backward needs of the result: the output for relu (which is kept by the next layer anyway), the value
-// pre_activation it for silu and gelu.
+// The tensor that backward needs: the output for relu, which the next layer keeps anyway, and the
+// pre-activation for silu and gelu.
 at::Tensor kept(Activation act, const at::Tensor& y, const at::Tensor& pre_activation) {
   return act == Activation::relu ? y : pre_activation;
 }
@@ -75,15 +75,18 @@ std::array<bool, 3> wanted(const AutogradContext* ctx, bool bias = true) {
 
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& w,
-                            const std::optional<at::Tensor>& bias, std::int64_t act, bool graph) {
+                            const std::optional<at::Tensor>& bias, std::int64_t act, bool graph,
+                            std::int64_t workspace_bytes) {
     const auto activation = static_cast<Activation>(act);
     const at::Tensor xc = x.contiguous(), b = bias ? bias->contiguous() : at::Tensor();
-    const auto forward_of = x.is_cuda() ? &cuda::linear_forward : &cpu::linear_forward;
+    const bool keep = graph && keeps_pre_activation(activation);
     auto [y, pre_activation] =
-        forward_of(xc, w.contiguous(), b, activation, graph && keeps_pre_activation(activation));
+        x.is_cuda() ? cuda::linear_forward(xc, w.contiguous(), b, activation, keep)
+                    : cpu::linear_forward(xc, w.contiguous(), b, activation, keep, workspace_bytes);
     ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["bias"] = b.defined();
+    ctx->saved_data["workspace_bytes"] = workspace_bytes;
     return y;
   }
 
@@ -91,27 +94,30 @@ struct Linear : torch::autograd::Function<Linear> {
     refuse_second_derivative("linear");
     const auto saved = ctx->get_saved_variables();
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
-    const auto backward_of = saved[0].is_cuda() ? &cuda::linear_backward : &cpu::linear_backward;
-    auto grads = backward_of(dy[0].contiguous(), saved[0], saved[1].contiguous(), saved[2], act,
-                             wanted(ctx, ctx->saved_data["bias"].toBool()));
-    return {grads[0], grads[1], grads[2], {}, {}};
+    const at::Tensor dyc = dy[0].contiguous(), w = saved[1].contiguous();
+    const auto of = wanted(ctx, ctx->saved_data["bias"].toBool());
+    auto grads = dyc.is_cuda() ? cuda::linear_backward(dyc, saved[0], w, saved[2], act, of)
+                               : cpu::linear_backward(dyc, saved[0], w, saved[2], act, of,
+                                                      ctx->saved_data["workspace_bytes"].toInt());
+    return {grads[0], grads[1], grads[2], {}, {}, {}};
   }
 };
 
 struct Convolution : torch::autograd::Function<Convolution> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& w,
                             const at::Tensor& b, std::int64_t stride, std::int64_t padding, bool transposed,
-                            std::int64_t act, bool graph) {
+                            std::int64_t act, bool graph, std::int64_t workspace_bytes) {
     const auto activation = static_cast<Activation>(act);
     const at::Tensor xc = dense(x);
     const auto g = cpu::geometry(xc, w, stride, padding, transposed);
     auto [y, pre_activation] = cpu::conv_forward(g, xc, w.contiguous(), b.contiguous(), activation,
-                                                 graph && keeps_pre_activation(activation));
+                                                 graph && keeps_pre_activation(activation), workspace_bytes);
     ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;
     ctx->saved_data["transposed"] = transposed;
+    ctx->saved_data["workspace_bytes"] = workspace_bytes;
     return y;
   }
 
@@ -122,20 +128,21 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
     const auto g = cpu::geometry(saved[0], saved[1], ctx->saved_data["stride"].toInt(),
                                  ctx->saved_data["padding"].toInt(), transposed);
-    auto grads =
-        cpu::conv_backward(g, dense(dy[0]), saved[0], saved[1].contiguous(), saved[2], act, wanted(ctx));
-    return {grads[0], grads[1], grads[2], {}, {}, {}, {}, {}};
+    auto grads = cpu::conv_backward(g, dense(dy[0]), saved[0], saved[1].contiguous(), saved[2], act,
+                                    wanted(ctx), ctx->saved_data["workspace_bytes"].toInt());
+    return {grads[0], grads[1], grads[2], {}, {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act) {
+at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act,
+                  std::int64_t workspace_bytes) {
   if (x.dim() != 2) {
     if (x.dim() == 0) throw Error(ExitCode::internal, "linear: x is a single number, not rows");
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = w.size(0);
-    return linear(x.reshape({-1, x.size(-1)}), w, b, act).view(shape);
+    return linear(x.reshape({-1, x.size(-1)}), w, b, act, workspace_bytes).view(shape);
   }
   check_operands("linear", x, w, b, 2);
   if (x.size(1) != w.size(1) || (b.defined() && b.size(0) != w.size(0)))
@@ -143,23 +150,24 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                 fmt::format("linear: x [{}] does not go with w [{}] and b [{}]", fmt::join(x.sizes(), ", "),
                             fmt::join(w.sizes(), ", "), b.defined() ? b.size(0) : 0));
   return Linear::apply(x, w, b.defined() ? std::optional(b) : std::nullopt, static_cast<std::int64_t>(act),
-                       needs_graph(x, w, b));
+                       needs_graph(x, w, b), workspace_bytes);
 }
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t stride,
-                  std::int64_t padding, Activation act) {
+                  std::int64_t padding, Activation act, std::int64_t workspace_bytes) {
   check_operands("conv2d", x, w, b, 4);
   if (x.is_cuda()) return framework_activation(at::conv2d(x, w, b, stride, padding), act);
   return Convolution::apply(x, w, b, stride, padding, false, static_cast<std::int64_t>(act),
-                            needs_graph(x, w, b));
+                            needs_graph(x, w, b), workspace_bytes);
 }
 
 at::Tensor conv_transpose2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
-                            std::int64_t stride, std::int64_t padding, Activation act) {
+                            std::int64_t stride, std::int64_t padding, Activation act,
+                            std::int64_t workspace_bytes) {
   check_operands("conv_transpose2d", x, w, b, 4);
   if (x.is_cuda()) return framework_activation(at::conv_transpose2d(x, w, b, stride, padding), act);
   return Convolution::apply(x, w, b, stride, padding, true, static_cast<std::int64_t>(act),
-                            needs_graph(x, w, b));
+                            needs_graph(x, w, b), workspace_bytes);
 }
 
 }  // namespace ebb::numerics

@@ -6,16 +6,16 @@
 
 namespace ebb::numerics {
 
-// Dynamic loss scale with hysteresis. Decides from one flag that all ranks agree on, so that its state is the
-// same everywhere. fp32 and bf16 runs use a fixed scale of 1 (`fixed()`), whose accept(true) still refuses
-// the step.
+// Dynamic loss scale with hysteresis. It decides by one flag that all ranks agree on, so its state is the
+// same on every rank. Runs in fp32 and bf16 use fixed(): a scale of 1 that still skips steps with an
+// overflow.
 class LossScaler {
  public:
   explicit LossScaler(const LossScaleConfig& config);
   static LossScaler fixed();
   [[nodiscard]] double scale() const { return scale_; }
-  // True when the step may be taken. An overflow skips it and may halve the scale; under the floor:
-  // Error(numerics) with the scale, the floor and the number of overflows in a row.
+  // Whether to take the step. An overflow skips it and may halve the scale. Error(numerics) where the scale
+  // falls below the floor, with scale, floor and the number of overflows in a row.
   bool accept(bool overflowed);
   [[nodiscard]] nlohmann::json state() const;
   void restore(const nlohmann::json& values);

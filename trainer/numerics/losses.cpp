@@ -26,7 +26,7 @@ at::Tensor scalar_like(const at::Tensor& t) {
   return at::empty({}, t.options().dtype(at::kFloat));
 }
 
-// body(first, count) -> partial sum; added up in order.
+// Adds the partial sums of body(first, count) in order.
 template <class Body>
 at::Tensor sum_of_parts(const at::Tensor& like, std::int64_t n, const Body& body) {
   const std::int64_t parts = (n + kPart - 1) / kPart;

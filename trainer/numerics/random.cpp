@@ -15,8 +15,8 @@
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
 
-// Element (row, column) is number column % 4 of the block at counter (first_row + row, column / 4, stream);
-// the same on the CPU and on CUDA but for the last bits of the device's logarithm and cosine.
+// Element (row, column) is number column % 4 of the block at counter (first_row + row, column / 4, stream).
+// CPU and CUDA differ only in the last bits of the device's logarithm and cosine.
 namespace ebb::numerics {
 namespace {
 

@@ -13,9 +13,9 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-constexpr std::int64_t kRows = 70;  // of scores at a time: five tiles
+constexpr std::int64_t kRows = 70;  // of scores in a block: five tiles
 
-// The rows of one head in a tensor [B, T, row], from `column` on.
+// The rows of one head, at `column` of a tensor [B, T, row].
 class Head {
  public:
   Head(const at::Tensor& tensor, const AttentionShape& shape, const at::Tensor& rope, std::int64_t b,
@@ -27,7 +27,7 @@ class Head {
               (b * shape.length * row_ + column) * size_of(dtype_)),
         angles_(rope.defined() ? rope.const_data_ptr<float>() : nullptr) {}
 
-  // Rows [first, first + n), where they lie; with angles, rotated by their positions, in `space`.
+  // Rows [first, first + n): in place, or rotated by their positions into `space`.
   Operand rows(std::int64_t first, std::int64_t n, bool transposed, float* space) const {
     if (angles_ == nullptr) return {dtype_, at_row(first), n, shape_.width, transposed, row_};
     for (std::int64_t t = 0; t < n; ++t) {
@@ -36,12 +36,12 @@ class Head {
     }
     return fp32_operand(space, n, shape_.width, transposed);
   }
-  // fp32 that goes with this tensor.
+  // An fp32 operand beside this tensor.
   Operand fp32_operand(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
     return fp32_operand(dtype_, data, rows, columns, transposed);
   }
   void load(std::int64_t t, float* out) const { kernels().to_float(dtype_, at_row(t), out, shape_.width); }
-  // Row t; `values` is overwritten. With angles, rotated back: the gradient of what rows() rotated.
+  // Stores row t and overwrites `values`. With angles it rotates back: the gradient of rows().
   void store(std::int64_t t, float* values) const {
     if (angles_ != nullptr) {
       float back[kMaxHeadWidth / 2];
@@ -63,7 +63,7 @@ class Head {
   const float* angles_;
 };
 
-// What one part of the work holds: blocks of fp32, and what its products need.
+// The workspace of one part: blocks of fp32, then the scratch of its products.
 class Space {
  public:
   explicit Space(float* floats) : next_(floats) {}
@@ -78,7 +78,7 @@ class Space {
   float* next_;
 };
 
-// body(part, space): each part on one thread, with that thread's floats of the workspace.
+// body(part, space) for each part, on one thread with its own floats of the workspace.
 template <class Body>
 void for_parts(std::int64_t parts, std::int64_t floats, const at::Tensor& like, const Body& body) {
   const at::Tensor all = workspace(at::get_num_threads() * floats, like);
@@ -89,7 +89,7 @@ void for_parts(std::int64_t parts, std::int64_t floats, const at::Tensor& like, 
   });
 }
 
-// Of the products of any block of rows.
+// The scratch of the products of any block of rows.
 std::int64_t product_floats(const AttentionShape& s) {
   std::int64_t most = 0;
   for (std::int64_t first = 0; first < s.length; first += kRows) {
@@ -172,7 +172,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
   const std::int64_t floats = (rope.defined() ? s.length + kRows : 0) * s.width + 2 * s.length * s.width +
                               kRows * (3 * s.width + 2 * s.length) + scratch_floats;
   const float scale = scale_of(s);
-  // A part is a head of K and V with all the heads of Q that share it: their sums are made in one order.
+  // A part is a head of K and V with all heads of Q that share it, so their sums have one order.
   for_parts(s.batch * s.keys, floats, qkv, [&](std::int64_t part, Space space) {
     const Kernels& kern = kernels();
     const std::int64_t b = part / s.keys, group = part % s.keys, shared = s.queries / s.keys, w = s.width;

@@ -5,7 +5,7 @@
 
 namespace ebb::numerics::cpu {
 
-// The widest head that the kernels take.
+// The largest head width of the kernels.
 inline constexpr std::int64_t kMaxHeadWidth = 256;
 
 struct AttentionShape {

@@ -4,7 +4,6 @@
 
 #include "numerics/cpu/gemm.h"
 #include "numerics/cpu/operand.h"
-#include "numerics/cpu/workspace.h"
 
 namespace ebb::numerics::cpu {
 namespace {
@@ -28,7 +27,7 @@ struct Block {
   std::int64_t ld;
 };
 
-// The part [r0, r0 + rows) x [c0, c0 + columns) as floats: fp32 is used where it lies.
+// The part [r0, r0 + rows) x [c0, c0 + columns) as floats; fp32 is used in place.
 Block load_block(const Operand& a, std::int64_t r0, std::int64_t rows, std::int64_t c0, std::int64_t columns,
                  float* space) {
   if (a.dtype == Dtype::fp32) return {reinterpret_cast<const float*>(element_of(a, r0, c0)), a.step()};
@@ -43,19 +42,19 @@ Block load_block(const Operand& a, std::int64_t r0, std::int64_t rows, std::int6
 
 }  // namespace
 
-std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const Blocks b = plan(m, n, k, workspace_bytes() / 4);
+std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t workspace_bytes) {
+  const Blocks b = plan(m, n, k, workspace_bytes / 4);
   return b.m * b.n + b.k * (b.m + b.n);
 }
 
 void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
                   std::int64_t k, const Scratch& scratch) {
   if (m == 0 || n == 0) return;
-  const Blocks size = plan(m, n, k, std::min(scratch.floats, workspace_bytes() / 4));
+  const Blocks size = plan(m, n, k, std::min(scratch.floats, scratch.workspace_bytes / 4));
   float* c_space = scratch.data;
   float* a_space = c_space + size.m * size.n;
   float* b_space = a_space + size.m * size.k;
-  // A block that was just converted is kept while the loops come back to it.
+  // The last converted block is kept, as the loops use it again.
   std::int64_t a_m = -1;
   std::int64_t a_k = -1;
   std::int64_t b_k = -1;

@@ -14,9 +14,9 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-// Samples that are worked on at once, and how the chunks are dealt out. Both follow from the sizes alone, so
-// that sums come out the same for any number of threads: a lane is a run of chunks with a weight gradient of
-// its own, and lanes are added up in order.
+// Samples of a chunk, and the assignment of chunks to lanes. Both follow from the sizes alone, so the sums
+// are the same for any number of threads: a lane is a run of chunks with its own weight gradient, and lanes
+// are added in order.
 struct Plan {
   std::int64_t samples, chunks, lanes, slots, slot_floats;
 };
@@ -25,13 +25,13 @@ std::int64_t largest_image(const Geometry& g) {
   return aligned(std::max(big_pixels(g) * g.big_c, small_pixels(g) * g.small_c));
 }
 
-Plan plan(const Windows::Layout& layout, bool sums_weight) {
+Plan plan(const Windows::Layout& layout, bool sums_weight, std::int64_t workspace_bytes) {
   const Geometry& g = layout.g;
-  const std::int64_t floats = workspace_bytes() / 2 / 4;  // more does not stay in the cache
+  const std::int64_t floats = workspace_bytes / 2 / 4;  // more exceeds the cache
   const std::int64_t one = layout.floats_per_sample() + small_pixels(g) * g.small_c;
   const std::int64_t near = layout.tiles != nullptr
                                 ? floats / 4
-                                : floats;  // tiles come back to a chunk: it should stay in the nearer cache
+                                : floats;  // tiles read a chunk again: it should stay in the L2 cache
   Plan p{};
   p.samples =
       std::clamp<std::int64_t>(near / std::max<std::int64_t>(one, 1), 1, std::max<std::int64_t>(g.batch, 1));
@@ -45,7 +45,7 @@ Plan plan(const Windows::Layout& layout, bool sums_weight) {
   return p;
 }
 
-// One thread's part of the workspace: `windows` and `small` for a chunk of samples, the rest for one.
+// A thread's part of the workspace: `windows` and `small` for a chunk of samples, the rest for one sample.
 struct Slot {
   Slot(const Windows::Layout& layout, const Plan& p, float* space)
       : windows(layout, p.samples, space),
@@ -101,7 +101,7 @@ void load_small(const Geometry& g, const Images& small, std::int64_t first, std:
   if (bias_sums != nullptr) kernels().add_rows(s.small, n * small_pixels(g), g.small_c, bias_sums);
 }
 
-// Where a finished chunk goes: y = act(values + bias).
+// The destination of a finished chunk: y = act(values + bias).
 struct Target {
   Dtype dtype;
   char* out;
@@ -167,7 +167,7 @@ Geometry geometry(const at::Tensor& x, const at::Tensor& w, std::int64_t stride,
 }
 
 ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
-                        Activation act, bool keep_pre_activation) {
+                        Activation act, bool keep_pre_activation, std::int64_t workspace_bytes) {
   const std::int64_t channels = g.transposed ? g.big_c : g.small_c;
   const std::vector<std::int64_t> shape{g.batch, channels, g.transposed ? g.big_h : g.small_h,
                                         g.transposed ? g.big_w : g.small_w};
@@ -175,7 +175,7 @@ ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor
   ConvOutput result{at::empty(shape, options), {}};
   if (keep_pre_activation) result.pre_activation = at::empty(shape, options);
   const Windows::Layout layout(g);
-  const Plan p = plan(layout, false);
+  const Plan p = plan(layout, false, workspace_bytes);
   const std::int64_t weight_floats = aligned(g.small_c * row_length(g));
   const std::int64_t packed_floats = layout.packed_floats(g.transposed);
   const at::Tensor space = workspace(
@@ -211,7 +211,7 @@ ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor
 
 std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy, const at::Tensor& x,
                                         const at::Tensor& w, const at::Tensor& saved, Activation act,
-                                        std::array<bool, 3> wanted) {
+                                        std::array<bool, 3> wanted, std::int64_t workspace_bytes) {
   const std::int64_t channels = g.transposed ? g.big_c : g.small_c;
   const std::int64_t length = row_length(g);
   std::array<at::Tensor, 3> grads;
@@ -219,7 +219,7 @@ std::array<at::Tensor, 3> conv_backward(const Geometry& g, const at::Tensor& dy,
   if (wanted[1]) grads[1] = at::empty(w.sizes(), w.options());
   if (wanted[2]) grads[2] = at::empty({channels}, w.options());
   const Windows::Layout layout(g);
-  const Plan p = plan(layout, true);
+  const Plan p = plan(layout, true, workspace_bytes);
   const std::int64_t weight_floats = aligned(g.small_c * length);
   const std::int64_t packed_floats = layout.packed_floats(!g.transposed);
   const std::int64_t lane_floats = weight_floats + aligned(channels);  // sums of dw and db

@@ -7,14 +7,16 @@
 
 namespace ebb::numerics::cpu {
 
-// Deals [0, count) to `threads` threads as they come for it: up to `most` at a time as long as there is
-// plenty, then less and less down to one, so that all of them end together though one is disturbed by others.
-// Which thread does what changes from run to run: only for work whose result does not depend on that.
-// body(begin, end), several times on each thread; at::get_thread_num() is below `threads` in it, but with one
-// thread the body runs on the caller and under the caller's number.
+// OpenMP's schedule(guided): `threads` threads take chunks of [0, count) from a shared counter. A chunk has
+// at most `most` elements, and fewer and fewer down to one towards the end. So all threads end together, even
+// where another process slows one down.
+//
+// body(begin, end) runs several times on each thread, with at::get_thread_num() below `threads`. With one
+// thread it runs on the caller, under the caller's number. Which thread takes a chunk changes from run to
+// run, so the result of the work must not depend on that.
 template <class Body>
 void guided_schedule(std::int64_t count, std::int64_t most, std::int64_t threads, const Body& body) {
-  const auto portion = [&](std::int64_t rest) {
+  const auto chunk = [&](std::int64_t rest) {
     return std::clamp<std::int64_t>(rest / threads, 1, std::min(most, rest));
   };
   if (threads == 1) {
@@ -25,7 +27,7 @@ void guided_schedule(std::int64_t count, std::int64_t most, std::int64_t threads
   at::parallel_for(0, std::min(threads, count), 1, [&](std::int64_t, std::int64_t) {
     std::int64_t begin = next.load(std::memory_order_relaxed);
     while (begin < count) {
-      const std::int64_t end = begin + portion(count - begin);
+      const std::int64_t end = begin + chunk(count - begin);
       if (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
       body(begin, end);
       begin = next.load(std::memory_order_relaxed);

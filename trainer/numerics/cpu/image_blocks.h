@@ -8,8 +8,8 @@
 
 namespace ebb::numerics::cpu {
 
-// A batch of images of any dtype, contiguous or channels-last, read as fp32 channels-last, through
-// act'(saved) where that is given.
+// A batch of images of any dtype, contiguous or channels-last, read as fp32 channels-last. With `saved`, what
+// is read is multiplied by act'(saved).
 struct Images {
   Images(const at::Tensor& tensor, const at::Tensor& saved, Activation act);
   // out [H*W, C] of image i; scratch holds twice as many floats.
@@ -23,12 +23,12 @@ struct Images {
   std::int64_t channels, pixels;
 };
 
-// The big image's windows as rows, [small pixels, kh*kw*channels] with channels innermost, so that each row
-// is kh runs of kw*channels. padded [(big_h + 2p), (big_w + 2p), big_c]
+// The windows of the big image as rows [small pixels, kh*kw*channels], channels innermost: each row is kh
+// runs of kw*channels. padded [(big_h + 2p), (big_w + 2p), big_c].
 void windows_of(const Geometry& g, const float* padded, float* rows);
-// The reverse: rows are added onto a zeroed padded image.
+// The reverse (col2im): adds rows onto a zeroed padded image.
 void add_windows(const Geometry& g, const float* rows, float* padded);
-void pad(const Geometry& g, const float* image, float* padded);  // the border is not touched
+void pad(const Geometry& g, const float* image, float* padded);  // leaves the border as it is
 void unpad(const Geometry& g, const float* padded, float* image);
 
 inline std::int64_t small_pixels(const Geometry& g) {

@@ -1,6 +1,6 @@
 #pragma once
-// What marks a function as compiled for an instruction set, whatever the build is for, and whether this
-// processor has it. Only where the processor is x86-64.
+// Attributes that compile a function for an instruction set, whatever the build's target, and whether this
+// processor has that set. Only on x86-64.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -9,8 +9,7 @@
 
 #define EBB_AVX2 __attribute__((target("avx2,fma,f16c")))
 
-// Left alone, GCC takes vectors of 256 bits for its own loops; clang has no such wish to be told in this
-// place.
+// By default GCC uses vectors of 256 bits in its own loops. clang has no such option in an attribute.
 #if defined(__clang__)
 #define EBB_AVX512_SET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 #else
@@ -33,7 +32,7 @@ inline bool has_avx512() {
   return has;
 }
 
-// The first n of the 16 words of a vector, n being any number.
+// A mask of the first n of the 16 words of a vector, for any n.
 EBB_AVX512 inline __mmask16 first_words(std::int64_t n) {
   return static_cast<__mmask16>(n >= 16 ? 0xffffU : n <= 0 ? 0U : (1U << n) - 1U);
 }

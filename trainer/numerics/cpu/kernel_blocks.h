@@ -1,9 +1,8 @@
 #pragma once
-// The loops of kernels.h, written once: blocks, the split master (kernel_master.h), the rest
-// (kernel_bodies.h). They are instantiated for each instruction set by kernels_scalar.cpp,
-// kernels_avx2.cpp and kernels_avx512.cpp, inside functions whose target attribute lets the compiler
-// vectorise them; only the 16-bit conversions (`Convert`) are written by hand. Compiled without contraction
-// into fused multiply-adds, so that all sets give the same bits.
+// The loops of kernels.h, written once: blocks here, the split master in kernel_master.h, the rest in
+// kernel_bodies.h. kernels_scalar.cpp, kernels_avx2.cpp and kernels_avx512.cpp instantiate them in functions
+// with a target attribute, so that the compiler vectorises them. Only the 16-bit conversions (`Convert`) are
+// written by hand. They are compiled without fused multiply-adds, so that all sets give the same bits.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -46,7 +45,7 @@ EBB_INLINE void store(Dtype dtype, const float* in, void* out, std::int64_t n) {
     std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
 }
 
-// The same to read alone: fp32 where it lies, else in `space`.
+// A block to read: fp32 in place, other dtypes converted into `space`.
 template <class Convert>
 EBB_INLINE const float* read(Dtype dtype, const void* in, float* space, std::int64_t n) {
   if (dtype == Dtype::fp32) return static_cast<const float*>(in);
@@ -54,7 +53,7 @@ EBB_INLINE const float* read(Dtype dtype, const void* in, float* space, std::int
   return space;
 }
 
-// Where results are made: in place for fp32, else in `space`, from where write() brings them.
+// A block to write: fp32 in place, other dtypes in `space`, from which write() stores them.
 EBB_INLINE float* result_block(Dtype dtype, void* out, float* space) {
   return dtype == Dtype::fp32 ? static_cast<float*>(out) : space;
 }

@@ -1,13 +1,11 @@
 #pragma once
-// The two halves of an fp32 master weight: what split_master and join_master of update.h mean, block by
-// block.
+// The split fp32 master, block by block: split_master and join_master of update.h.
 #include "numerics/cpu/kernel_blocks.h"
 
 namespace ebb::numerics::cpu {
 
-// fp16: where the half is 2^-16 or more in size, the residual is the difference of the bit patterns, at most
-// 2^15 in size; below, it counts 2^-40, and the one value that does not fit (+2^15, a tie that rounded down)
-// is clamped.
+// fp16: where the half is 2^-16 or larger, the residual is the difference of the bit patterns, at most 2^15.
+// Below, it counts units of 2^-40. The one value that does not fit is clamped: +2^15, a tie rounded down.
 EBB_INLINE void half_residual(const float* master, const float* high, std::int16_t* residual,
                               std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {

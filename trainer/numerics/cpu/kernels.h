@@ -5,9 +5,9 @@
 #include "numerics/adamw_factors.h"
 #include "numerics/dtype.h"
 
-// The inner loops of the CPU's ops over plain memory; nothing here knows tensors. Three sets do
-// the same operations in the same order, so that their results are bit-identical: one for any machine, one
-// for AVX2 and one for AVX-512. `kernels()` picks once, by what the processor says.
+// The inner loops of the CPU's ops, over plain memory without tensors. There are three sets: for any machine,
+// for AVX2 and for AVX-512. They do the same operations in the same order, so their results have the same
+// bits. kernels() chooses once, by the processor.
 namespace ebb::numerics::cpu {
 
 struct Kernels {
@@ -18,7 +18,7 @@ struct Kernels {
   // if not null, takes values + bias.
   void (*finish)(Dtype dtype, float* values, const float* bias, Activation act, std::int64_t rows,
                  std::int64_t columns, void* out, void* pre_activation);
-  // gradient *= act'(saved): `saved` is the output for relu, the pre-activation for the others.
+  // gradient *= act'(saved). `saved`: the output for relu, the pre-activation for the others.
   void (*activation_gradient)(Activation act, const float* saved, float* gradient, std::int64_t n);
   void (*add)(const float* in, float* sum, std::int64_t n);
   // sums[c] += values[r, c], rows in order.
@@ -47,23 +47,23 @@ struct Kernels {
   // out = in / 255
   void (*unit_range)(Dtype dtype, const std::uint8_t* in, void* out, std::int64_t n);
 
-  // Row by row: y = (x - mean) * rstd * w + b. mean null: RMS norm, which takes none off. b may be null.
+  // Row by row: y = (x - mean) * rstd * w + b. mean null: RMS norm, without a mean. b may be null.
   void (*norm)(Dtype dtype, const void* x, const float* w, const float* b, float eps, std::int64_t rows,
                std::int64_t columns, void* y, float* mean, float* rstd);
-  // dx, and dw, db [columns] are added to (db null: none).
+  // Writes dx and adds to dw and db [columns]. db may be null.
   void (*norm_gradient)(Dtype dtype, const void* dy, const void* x, const float* w, const float* mean,
                         const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw,
                         float* db);
   // out = a + b; out may be either.
   void (*sum)(Dtype dtype, const void* a, const void* b, void* out, std::int64_t n);
   float (*reduce_max)(const float* x, std::int64_t n);
-  // x = exp(x scale - shift); gives the sum.
+  // x = exp(x scale - shift); returns the sum.
   float (*exponentials)(float* x, std::int64_t n, float scale, float shift);
   // p *= (dp - delta) scale
   void (*softmax_gradient)(const float* dp, float delta, float scale, float* p, std::int64_t n);
   void (*multiply)(float factor, float* x, std::int64_t n);
   float (*dot)(const float* a, const float* b, std::int64_t n);
-  // Pairs (x[i], x[i + n/2]) are turned by the angles whose cosines and sines are given [n/2].
+  // Rotates pairs (x[i], x[i + n/2]) by the angles with these cosines and sines [n/2].
   void (*rotate)(const float* cosines, const float* sines, float* x, std::int64_t n);
   // out = silu(gate) * up
   void (*swiglu)(Dtype dtype, const void* gate, const void* up, void* out, std::int64_t n);
@@ -73,7 +73,7 @@ struct Kernels {
 
 const Kernels& kernels();
 const Kernels& scalar_kernels();
-// Null where the processor has it not.
+// Null where the processor lacks the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 

@@ -11,13 +11,14 @@
 namespace ebb::numerics::cpu {
 
 LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act,
-                            bool keep_pre_activation) {
+                            bool keep_pre_activation, std::int64_t workspace_bytes) {
   const std::int64_t batch = x.size(0);
   const std::int64_t in = x.size(1);
   const std::int64_t out = w.size(0);
   LinearOutput result{at::empty({batch, out}, x.options()), {}};
   if (keep_pre_activation) result.pre_activation = at::empty({batch, out}, x.options());
-  const at::Tensor space = workspace(product_workspace(batch, out, in) + (b.defined() ? out : 0), x);
+  const at::Tensor space =
+      workspace(product_workspace(batch, out, in, false, workspace_bytes) + (b.defined() ? out : 0), x);
   if (x.is_meta()) return result;
   const Dtype dtype = dtype_of(x);
   auto* const blocks = space.data_ptr<float>();
@@ -26,13 +27,15 @@ LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::
   product({dtype, x.const_data_ptr(), batch, in, false}, {dtype, w.const_data_ptr(), out, in, true},
           {dtype, result.y.mutable_data_ptr(), bias, act,
            keep_pre_activation ? result.pre_activation.mutable_data_ptr() : nullptr},
-          batch, out, in, {b.defined() ? blocks + out : blocks, product_workspace(batch, out, in)});
+          batch, out, in,
+          {b.defined() ? blocks + out : blocks, product_workspace(batch, out, in, false, workspace_bytes),
+           false, workspace_bytes});
   return result;
 }
 
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
-                                          const at::Tensor& saved, Activation act,
-                                          std::array<bool, 3> wanted) {
+                                          const at::Tensor& saved, Activation act, std::array<bool, 3> wanted,
+                                          std::int64_t workspace_bytes) {
   const std::int64_t batch = x.size(0);
   const std::int64_t in = x.size(1);
   const std::int64_t out = w.size(0);
@@ -40,14 +43,15 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
   if (wanted[0]) grads[0] = at::empty({batch, in}, x.options());
   if (wanted[1]) grads[1] = at::empty({out, in}, x.options());
   if (wanted[2]) grads[2] = at::empty({out}, x.options());
-  // Of dx and dw, once it is known where all lies.
+  // dx and dw; their operands are set below.
   std::array<Product, 2> both{Product{{}, {}, {}, batch, in, out}, Product{{}, {}, {}, out, in, batch}};
   auto& [dx, dw] = both;
-  const std::int64_t grouped = wanted[0] && wanted[1] ? grouped_workspace(both) : 0;
-  const std::int64_t floats = std::max({wanted[0] && grouped == 0 ? product_workspace(batch, in, out) : 0,
-                                        wanted[1] && grouped == 0 ? product_workspace(out, in, batch) : 0,
-                                        grouped, wanted[2] ? out : 0});
-  // Before the activation, once and rounded: three passes read it.
+  const std::int64_t grouped = wanted[0] && wanted[1] ? grouped_workspace(both, workspace_bytes) : 0;
+  const std::int64_t floats =
+      std::max({wanted[0] && grouped == 0 ? product_workspace(batch, in, out, false, workspace_bytes) : 0,
+                wanted[1] && grouped == 0 ? product_workspace(out, in, batch, false, workspace_bytes) : 0,
+                grouped, wanted[2] ? out : 0});
+  // The gradient of the pre-activation, rounded once: three passes read it.
   at::Tensor dz = dy;
   if (act != Activation::none) {
     const memory::Tag tag(memory::Class::workspace, "numerics.activation");
@@ -74,7 +78,8 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
     return grads;
   }
   for (std::size_t i = 0; i < both.size(); ++i)
-    if (const Product& p = both[i]; wanted[i]) product(p.a, p.b, p.result, p.m, p.n, p.k, {blocks, floats});
+    if (const Product& p = both[i]; wanted[i])
+      product(p.a, p.b, p.result, p.m, p.n, p.k, {blocks, floats, false, workspace_bytes});
   return grads;
 }
 

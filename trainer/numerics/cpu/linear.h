@@ -4,6 +4,7 @@
 #include <array>
 
 #include "numerics/cpu/kernels.h"
+#include "numerics/workspace_bytes.h"
 
 namespace ebb::numerics::cpu {
 
@@ -12,14 +13,14 @@ struct LinearOutput {
   at::Tensor pre_activation;  // the pre-activation, where asked for
 };
 
-// Contiguous tensors of one dtype, on the CPU or on meta (where only the allocations are made). b may be
+// Contiguous tensors of one dtype on the CPU, or on meta, where only the allocations are made. b may be
 // undefined.
 LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act,
-                            bool keep_pre_activation);
-// Gradients of x, w and b, each only where wanted. `saved` is y for relu, the pre-activation for
-// silu and gelu, else undefined.
+                            bool keep_pre_activation, std::int64_t workspace_bytes = kWorkspaceBytes);
+// The gradients of x, w and b that are wanted. `saved` is y for relu, the pre-activation for silu and gelu,
+// else undefined.
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
-                                          const at::Tensor& saved, Activation act,
-                                          std::array<bool, 3> wanted);
+                                          const at::Tensor& saved, Activation act, std::array<bool, 3> wanted,
+                                          std::int64_t workspace_bytes = kWorkspaceBytes);
 
 }  // namespace ebb::numerics::cpu

@@ -10,11 +10,10 @@
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/packing.h"
 #include "numerics/cpu/panels.h"
-#include "numerics/cpu/workspace.h"
 
-// Up to 3 MiB of the right matrix are packed by all threads; then each thread takes rows of the left one,
-// packs them so that they stay in its own cache, and makes their tiles (Goto and van de Geijn, "Anatomy of
-// high-performance matrix multiplication", 2008).
+// All threads pack up to 3 MiB of the right matrix. Then each thread packs rows of the left one, which stay
+// in its own cache, and computes their tiles (Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication", 2008).
 namespace ebb::numerics::cpu {
 namespace {
 
@@ -30,8 +29,8 @@ std::int64_t blocks_in(std::int64_t length, std::int64_t block) {
   return (length + block - 1) / block;
 }
 
-// Packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements each. Where the
-// inner dimension is cut, sums of `kept` rows are held between its parts.
+// What is packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements each.
+// Where the inner dimension is cut, the sums of `kept` rows are held between its parts.
 struct Plan {
   std::int64_t size;  // bytes of an element
   std::int64_t threads, rows, columns, inner, kept;
@@ -49,7 +48,7 @@ struct Sizes {
   std::int64_t m, n, k;
 };
 
-// Without regard to the memory there is.
+// The plan without a limit of memory.
 Plan unlimited_plan(const Sizes& of, std::int64_t size, bool in_parallel) {
   const std::int64_t parts = blocks_in(of.k * size, kInnerBytes);
   const std::int64_t inner = round_up(blocks_in(of.k, parts), 2), bytes = inner * size;
@@ -63,8 +62,8 @@ Plan unlimited_plan(const Sizes& of, std::int64_t size, bool in_parallel) {
           inner < of.k};
 }
 
-// Elements that are packed, read and written again under a plan. A right matrix that is read for few rows
-// comes from a cache that is shared.
+// Elements that a plan packs, reads again and writes again. A right matrix that serves few rows is read from
+// a shared cache, hence the last term.
 std::int64_t moved(const Plan& p, const Sizes& of) {
   return of.m * of.k * blocks_in(of.n, p.columns) + of.n * of.k * blocks_in(of.m, p.kept) +
          2 * of.m * of.n * (blocks_in(of.k, p.inner) - 1) + of.n * of.k * blocks_in(of.m, p.rows) / 8;
@@ -115,7 +114,7 @@ Path path_of(const Product& p) {
   return {Dtype::fp32, avx512_panels(Dtype::fp32)};
 }
 
-// One product in the scratch that its plan asks for.
+// One product in the scratch of its plan.
 class PackedProduct {
  public:
   PackedProduct(const Product& product, const Path& path, const Plan& plan, float* scratch)
@@ -135,13 +134,13 @@ class PackedProduct {
                 std::min(plan_.inner, p_.k - k0)});
   }
 
-  // The two steps of a product that its plan makes in one part: panels [begin, end) of the right matrix, all
-  // of which have to be there before panels of rows are made.
+  // The two steps of a product whose plan has one part. All panels of the right matrix have to be packed
+  // before make_rows() runs.
   void pack_right(std::int64_t begin, std::int64_t end) { pack_right(all(), begin, end); }
   void make_rows(std::int64_t begin, std::int64_t end) { make_rows(all(), begin, end); }
 
  private:
-  // What is made of the result, and of which elements of the inner dimension.
+  // A part of the result, and the elements of the inner dimension that it sums.
   struct Part {
     std::int64_t m0, rows, n0, columns, k0, steps;
   };
@@ -167,7 +166,7 @@ class PackedProduct {
     for (; begin < end; begin += most) make_block(part, begin, std::min(end, begin + most));
   }
 
-  // Of panels of rows that are packed together.
+  // Panels of rows that are packed at a time.
   void make_block(const Part& part, std::int64_t begin, std::int64_t end) {
     const std::int64_t first = begin * kLeftPanel, rows = std::min(end * kLeftPanel, part.rows) - first;
     const std::int64_t thread = plan_.threads == 1 ? 0 : at::get_thread_num(), steps = words(part);
@@ -175,7 +174,7 @@ class PackedProduct {
     float* const left = left_ + thread * plan_.left();
     pack(p_.a, panels_, element_, p_.a.transposed, part.m0 + first, rows, part.k0, part.steps, kLeftPanel,
          reinterpret_cast<char*>(left));
-    // fp32 is made where it belongs, and finished there.
+    // fp32 is computed and finished in the result itself.
     const bool direct = result.dtype == Dtype::fp32, plain = writes_plainly(result);
     float* const sums = sums_ + (plan_.cut ? first * part.columns
                                            : thread * plan_.rows * std::min(plan_.columns, kColumnsAtOnce));
@@ -205,8 +204,9 @@ class PackedProduct {
 
 }  // namespace
 
-std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel) {
-  const std::int64_t limit = workspace_bytes() / 4;
+std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel,
+                              std::int64_t workspace_bytes) {
+  const std::int64_t limit = workspace_bytes / 4;
   return std::max(plan_for({m, n, k}, 4, in_parallel, limit).floats(),
                   plan_for({m, n, k}, 2, in_parallel, limit).floats());
 }
@@ -217,7 +217,7 @@ bool packed_product(const Operand& a, const Operand& b, const Result& result, st
   const Path path = path_of(p);
   if (path.panels == nullptr || k == 0) return false;
   const Plan plan = plan_for({m, n, k}, size_of(path.element), scratch.in_parallel,
-                             std::min(scratch.floats, workspace_bytes() / 4));
+                             std::min(scratch.floats, scratch.workspace_bytes / 4));
   if (m > 0 && n > 0) PackedProduct(p, path, plan, scratch.data).run();
   return true;
 }
@@ -228,12 +228,12 @@ Plan unlimited_plan(const Product& p, Dtype element) {
   return unlimited_plan(Sizes{p.m, p.n, p.k}, size_of(element), /*in_parallel=*/false);
 }
 
-// Each product's part of the scratch begins where a vector does.
+// Each product's part of the scratch is aligned to a vector.
 std::int64_t scratch_of(const Plan& plan) {
   return round_up(plan.floats(), 16);
 }
 
-// guided_schedule() over the units of several things, one thing's after the other's: body(which, begin, end).
+// guided_schedule() over the units of several products, one product after the other: body(which, begin, end).
 template <class Body>
 void guided_schedule_all(std::span<const std::int64_t> counts, std::int64_t most, const Body& body) {
   const std::int64_t all = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
@@ -247,7 +247,7 @@ void guided_schedule_all(std::span<const std::int64_t> counts, std::int64_t most
 
 }  // namespace
 
-std::int64_t grouped_workspace(std::span<const Product> products) {
+std::int64_t grouped_workspace(std::span<const Product> products, std::int64_t workspace_bytes) {
   if (avx512_panels(Dtype::fp32) == nullptr || at::get_num_threads() == 1) return 0;
   std::int64_t floats = 0;
   for (const Product& p : products) {
@@ -260,11 +260,11 @@ std::int64_t grouped_workspace(std::span<const Product> products) {
     }
     floats += most;
   }
-  return floats <= workspace_bytes() / 4 ? floats : 0;
+  return floats <= workspace_bytes / 4 ? floats : 0;
 }
 
 void grouped_products(std::span<const Product> products, float* scratch) {
-  // The rows of a long inner dimension take longest: they are begun first.
+  // Rows with a long inner dimension take longest, so they start first.
   std::vector<const Product*> longest_first;
   for (const Product& p : products) longest_first.push_back(&p);
   std::ranges::stable_sort(longest_first, std::greater<>(), &Product::k);

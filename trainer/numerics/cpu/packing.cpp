@@ -17,12 +17,12 @@ struct Piece {
   Dtype dtype;
 };
 
-// What packing does not read as it is: fp32 that becomes bf16.
+// Whether packing first rounds fp32 to bf16.
 bool is_rounded(const Operand& a, Dtype element) {
   return element != Dtype::fp32 && a.dtype != element;
 }
 
-// Rows and columns as stored: where they lie, or rounded in `scratch`.
+// Rows and columns as stored: in place, or rounded into `scratch`.
 Piece piece_of(const Operand& a, Dtype element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
                std::int64_t columns, char* scratch) {
   if (!is_rounded(a, element)) return {element_of(a, r0, c0), a.step() * size_of(a.dtype), a.dtype};

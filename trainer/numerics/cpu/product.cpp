@@ -9,9 +9,11 @@
 
 namespace ebb::numerics::cpu {
 
-std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel) {
-  return k > 0 && avx512_panels(Dtype::fp32) != nullptr ? packed_workspace(m, n, k, in_parallel)
-                                                        : blas_workspace(m, n, k);
+std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel,
+                               std::int64_t workspace_bytes) {
+  return k > 0 && avx512_panels(Dtype::fp32) != nullptr
+             ? packed_workspace(m, n, k, in_parallel, workspace_bytes)
+             : blas_workspace(m, n, k, workspace_bytes);
 }
 
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,

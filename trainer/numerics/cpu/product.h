@@ -3,8 +3,9 @@
 #include <span>
 
 #include "numerics/cpu/kernels.h"
+#include "numerics/workspace_bytes.h"
 
-// Products of matrices of any dtype: what ops are made of. Memory beside the result is bounded.
+// Matrix products of any dtypes, which ops are made of. Memory beside the result is bounded.
 namespace ebb::numerics::cpu {
 
 // A row-major matrix.
@@ -19,45 +20,47 @@ struct Operand {
   [[nodiscard]] std::int64_t step() const { return stride == 0 ? columns : stride; }
 };
 
-// What happens to a finished block: out = act(block + bias), and `pre_activation` takes block + bias. All [m,
-// n] of one dtype.
+// What becomes of a finished block: out = act(block + bias), and `pre_activation`, if not null, takes block +
+// bias. All [m, n] of one dtype.
 struct Result {
   Dtype dtype;
   void* out;
   const float* bias = nullptr;  // [n]
   Activation act = Activation::none;
   void* pre_activation = nullptr;
-  bool accumulate = false;  // out += block: fp32 without bias and activation alone
+  bool accumulate = false;  // out += block; only fp32 without bias and activation
 };
 
-// fp32 sums and no more.
+// fp32 sums without bias or activation.
 inline Result fp32_result(float* out, bool accumulate = false) {
   Result result{Dtype::fp32, out};
   result.accumulate = accumulate;
   return result;
 }
 
-// fp32 that is multiplied with a matrix of `dtype`, and is as good in that.
+// An fp32 operand beside a matrix of `dtype`. It may be rounded to bf16 where that is bf16.
 inline Operand fp32_operand(Dtype dtype, const float* data, std::int64_t rows, std::int64_t columns,
                             bool transposed) {
   return {Dtype::fp32, data, rows, columns, transposed, 0, dtype == Dtype::bf16};
 }
 
-// Floats that a product may hold meanwhile. Within a parallel region (`in_parallel`) it works on the calling
-// thread alone.
+// Floats that a product may use for its blocks, and the bytes that limit a plan. In a parallel region
+// (`in_parallel`) a product works on the calling thread alone.
 struct Scratch {
   float* data;
   std::int64_t floats;
   bool in_parallel = false;
+  std::int64_t workspace_bytes = kWorkspaceBytes;
 };
 
-// The scratch with which a product of this size is quickest, under the limit of workspace_bytes(). With less
-// it cuts its blocks smaller; kMinScratch is enough for any, on each of its threads.
-std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
+// Floats of scratch with which a product of this size is fastest, within `workspace_bytes`. With less, a
+// product uses smaller blocks; kMinScratch floats for each of its threads suffice for any.
+std::int64_t product_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false,
+                               std::int64_t workspace_bytes = kWorkspaceBytes);
 inline constexpr std::int64_t kMinScratch = 1024;
 
-// result [m, n] = a b, block by block: sums are fp32 and rounded once. bf16 is multiplied as it is where the
-// processor is quicker so and both are bf16 (or may be rounded to it); all else is converted to fp32.
+// result [m, n] = a b, block by block. Sums are fp32 and rounded once. bf16 is multiplied as it is where both
+// operands are bf16 (or may be rounded to it) and the processor is faster so; all else is converted to fp32.
 void product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
              std::int64_t k, const Scratch& scratch);
 
@@ -67,12 +70,13 @@ struct Product {
   std::int64_t m, n, k;
 };
 
-// Several small products, whose threads wait for each other twice and not twice for each. Not in a parallel
-// region. The same bits as packed_product()'s.
+// Several small products in one pass (a grouped GEMM): their threads synchronise twice in all instead of
+// twice for each. Not in a parallel region. Gives the same bits as packed_product().
 void grouped_products(std::span<const Product> products, float* scratch);
-// Floats that they need; 0: they cannot, being empty or too large for the workspace, on one thread, or
-// without AVX-512. Only sizes are looked at.
-std::int64_t grouped_workspace(std::span<const Product> products);
+// Floats that grouped_products() needs. 0: it cannot take these products, which are empty or too large for
+// the workspace, or there is one thread, or no AVX-512. Reads only the sizes.
+std::int64_t grouped_workspace(std::span<const Product> products,
+                               std::int64_t workspace_bytes = kWorkspaceBytes);
 
 // sums [columns] = the column sums of `a` (not transposed), in fp32 and in the order of the rows.
 void column_sums(const Operand& a, float* sums);
@@ -81,18 +85,20 @@ void column_sums(const Operand& a, float* sums);
 void activation_backward(Dtype dtype, const void* dy, const void* saved, Activation act,
                          std::int64_t elements, void* out);
 
-// The parts of product() for one way of multiplying each; tests call them to compare.
-// Through panels, on AVX-512. False where the processor has it not: nothing was done.
+// The implementations that product() chooses from; tests call them to compare.
+// Through panels, on AVX-512. Returns false and does nothing on other processors.
 bool packed_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
                     std::int64_t k, const Scratch& scratch);
-std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false);
-// Row by column, where there are few rows and packing would not pay: m <= kFewRows, a as it is, b transposed.
+std::int64_t packed_workspace(std::int64_t m, std::int64_t n, std::int64_t k, bool in_parallel = false,
+                              std::int64_t workspace_bytes = kWorkspaceBytes);
+// Row by column, for few rows, where packing does not pay: m <= kFewRows, `a` not transposed, `b` transposed.
 inline constexpr std::int64_t kFewRows = 4;
 void row_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
                  std::int64_t k);
 // Through BLAS in fp32, on any machine.
 void blas_product(const Operand& a, const Operand& b, const Result& result, std::int64_t m, std::int64_t n,
                   std::int64_t k, const Scratch& scratch);
-std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k);
+std::int64_t blas_workspace(std::int64_t m, std::int64_t n, std::int64_t k,
+                            std::int64_t workspace_bytes = kWorkspaceBytes);
 
 }  // namespace ebb::numerics::cpu

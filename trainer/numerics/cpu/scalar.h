@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <cstring>
 
-// fp16 and bf16 as bits, converted in plain arithmetic: the form that the vector kernels are tested against,
-// and what machines without their instructions run. Round to nearest, ties to even, as the instructions do.
+// Conversions of fp16 and bf16 in plain arithmetic, rounding to nearest, ties to even, as the instructions
+// do. Machines without those instructions run these, and tests compare the vector kernels with them.
 namespace ebb::numerics::cpu {
 
 inline std::uint32_t bits_of(float value) {
@@ -18,8 +18,7 @@ inline float float_of(std::uint32_t bits) {
   return value;
 }
 
-// The exponent is moved by a multiplication with a power of two, which makes subnormals right without a
-// branch.
+// A multiplication by a power of two moves the exponent; subnormals need no branch then.
 inline float fp16_to_float(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
   const std::uint32_t magnitude = half & 0x7fffU;

@@ -1,16 +1,15 @@
 #pragma once
 #include <cstdint>
 
-// Products in which one matrix is made of the windows of an image. The windows are never written out: a row
-// is a pointer into the padded image, and its elements are `runs` pieces of `run` floats that lie `stride`
-// floats apart (one piece for each line of the kernel). On AVX-512 only; elsewhere windows are written out
-// and multiplied by BLAS.
+// Products of the windows of an image (im2col) that read the image itself. A row is a pointer into the padded
+// image: `runs` pieces of `run` floats, `stride` floats apart, one piece for each line of the kernel. For
+// AVX-512 only; on other processors windows are copied into rows and multiplied by BLAS.
 namespace ebb::numerics::cpu {
 
 inline constexpr std::int64_t kPanel = 32;  // columns of a packed panel
 
-inline constexpr std::int64_t kOuterRows =
-    128;  // rows whose panel and whose part of a are copied together: both stay in the nearest cache
+// Rows of a panel and of `a` that are copied at a time, so that both stay in the L1 cache.
+inline constexpr std::int64_t kOuterRows = 128;
 
 struct Runs {
   std::int64_t runs, run, stride;
@@ -30,7 +29,7 @@ struct Tiles {
                 std::int64_t columns, float* c, float* scratch);
 };
 
-const Tiles* avx512_tiles();  // null where the processor has it not
+const Tiles* avx512_tiles();  // null on a processor without AVX-512
 
 inline std::int64_t outer_scratch(std::int64_t columns) {
   return kOuterRows * (columns + kPanel);

@@ -7,7 +7,7 @@
 
 namespace ebb::numerics::cpu {
 
-// Floats of a part of the workspace, so that the next part starts on a vector's boundary.
+// Rounds a part of the workspace up, so that the next part is aligned to a vector.
 inline std::int64_t aligned(std::int64_t floats) {
   return (floats + 15) / 16 * 16;
 }
@@ -15,11 +15,11 @@ inline std::int64_t aligned(std::int64_t floats) {
 // The three products of a convolution over the windows of a few big images, on one thread:
 //   reduce  small [n * pixels, small_c] = windows W^T     spread  windows += small W     outer  dw [small_c,
 //   row] += small^T windows
-// With tiles the windows stay where they are, in the padded images; without (or where a piece of a window is
-// too short for a vector) they are written out as rows for BLAS.
+// With tiles the windows are read in the padded images. Without them, or where a piece of a window is shorter
+// than a vector, windows are copied into rows for BLAS.
 class Windows {
  public:
-  // What a geometry needs and how it is done; the same for all slots.
+  // Sizes and method for a geometry; the same for all slots.
   struct Layout {
     explicit Layout(const Geometry& geometry);
     [[nodiscard]] std::int64_t floats(std::int64_t samples) const;
@@ -34,10 +34,9 @@ class Windows {
 
   // `space` holds layout.floats(samples).
   Windows(const Layout& layout, std::int64_t samples, float* space);
-  void clear();  // before spread; and before put, if something was spread since
-  void put(std::int64_t i,
-           const float* image);  // the windows of image i become those of `image` [big pixels, big_c]
-  void take(std::int64_t i, float* image);  // the image that spread made
+  void clear();                                  // call before spread(), and before put() after a spread()
+  void put(std::int64_t i, const float* image);  // sets image i to `image` [big pixels, big_c]
+  void take(std::int64_t i, float* image);       // image i, as spread() made it
   void reduce(std::int64_t n, const float* packed, float* small) const;
   void spread(std::int64_t n, const float* packed, const float* small);
   void outer(std::int64_t n, const float* small, float* dw) const;

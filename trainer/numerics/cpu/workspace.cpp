@@ -6,11 +6,6 @@
 
 namespace ebb::numerics::cpu {
 
-std::int64_t& workspace_bytes() {
-  static std::int64_t bytes = std::int64_t{4} << 20;
-  return bytes;
-}
-
 at::Tensor workspace(std::int64_t floats, const at::Tensor& like) {
   const memory::Tag tag(memory::Class::workspace, "numerics.blocks");
   return at::empty({floats}, like.options().dtype(at::kFloat).memory_format(at::MemoryFormat::Contiguous));

@@ -12,11 +12,11 @@ namespace ebb::numerics {
 
 // The table of the CUDA library, which main has opened if there is a device.
 const CudaTable& cuda_table();
-// cudaStream_t that the framework uses now on the tensor's device.
+// The framework's current cudaStream_t on the tensor's device.
 void* cuda_stream(const at::Tensor& tensor);
-// Space for the partial sums of a reduction, on the device of `like`.
+// Workspace for the partial sums of a reduction, on the device of `like`.
 at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarType type);
-// Address of a tensor that may be undefined, which is null.
+// The address of a tensor, null where it is undefined.
 inline void* address(const at::Tensor& t) {
   return t.defined() ? t.mutable_data_ptr() : nullptr;
 }
