@@ -48,7 +48,7 @@ TEST(BlockCache, RoundsUpByAnEighthAtMost) {
   }
 }
 
-TEST(BlockCache, KeepsNoMoreThanAnEighthAboveWhatWasInUseAtOnce) {
+TEST(BlockCache, KeepsNoMoreThanAnEighthAboveTheMaximumUse) {
   BlockCache cache;
   for (std::size_t size = 1; size <= 64; ++size) {  // one after the other: never more than 64 MiB at once
     void* const block = cache.take(size * kMiB);
@@ -74,7 +74,7 @@ TEST(BlockCache, TemporaryUseLeavesTheKeptBlocksAsTheyWere) {
   EXPECT_EQ(cache.kept_bytes(), 8 * kLarge);
   EXPECT_FALSE(is_mapped(other));
   for (void* block : of_steps) EXPECT_TRUE(is_mapped(block));
-  // What it took at once does not count for steps: theirs was 8 MiB.
+  // Its maximum does not count for steps: theirs was 8 MiB.
   void* const nine = cache.take(9 * kLarge);
   EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(),
             static_cast<std::int64_t>(9 * kLarge + 9 * kLarge / 8));
@@ -97,7 +97,7 @@ TEST(BlockCache, KeptBytesStayWithinTheLimit) {
   EXPECT_FALSE(is_mapped(last));
 }
 
-TEST(BlockCache, WhatNoStepUsesAnyMoreGoesBack) {
+TEST(BlockCache, UnmapsBlocksThatNoRecentStepUsed) {
   BlockCache cache;
   void* const once = cache.take(8 * kMiB);
   cache.give(once, 8 * kMiB);
@@ -121,7 +121,7 @@ TEST(BlockCache, KeepsSixteenMiBMoreWhereAnEighthIsLess) {
   EXPECT_GT(cache.kept_bytes(), static_cast<std::int64_t>(16 * kMiB));
 }
 
-TEST(BlockCache, ClassesThatTakeTurnsKeepNoMoreThanAllOfThemTogether) {
+TEST(BlockCache, ClassesUsedInTurnKeepNoMoreThanTheirMaximumTogether) {
   BlockCache cache;
   std::vector<void*> blocks;
   for (std::size_t i = 8; i < 16; ++i)
@@ -147,7 +147,7 @@ TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {
   }
 }
 
-TEST(BlockCache, ABlockThatCannotBeIsRefused) {
+TEST(BlockCache, RefusesASizeThatTheKernelRefuses) {
   BlockCache cache;
   void* const kept = cache.take(kMiB);
   cache.give(kept, kMiB);

@@ -20,7 +20,7 @@ TEST(BlockTable, TakesWhatWasInsertedOnce) {
   EXPECT_EQ(table.size(), 0U);
 }
 
-TEST(BlockTable, GivesBackTheBlockThatItReplaces) {
+TEST(BlockTable, ReturnsTheBlockThatItReplaces) {
   BlockTable table;
   table.insert(64, {100, 3});
   const auto before = table.insert(64, {200, 4});
@@ -35,7 +35,7 @@ TEST(BlockTable, AddressZeroIsNoBlock) {
   EXPECT_EQ(table.size(), 0U);
 }
 
-// Addresses from a small range, so that they come again and collide, past several growths.
+// Addresses from a small range repeat and collide; the table grows several times.
 TEST(BlockTable, AgreesWithAStandardMapOverManyInsertionsAndRemovals) {
   BlockTable table;
   std::unordered_map<std::uintptr_t, std::int64_t> expected;

@@ -43,14 +43,14 @@ TEST_F(BufferTest, MovesItsBytesWithoutCountingThemTwice) {
   EXPECT_EQ(live(Class::communication, "staging"), 0);
 }
 
-TEST_F(BufferTest, AnEmptyOneHoldsNothing) {
+TEST_F(BufferTest, AnEmptyBufferHoldsNothing) {
   const Buffer none(0, Class::data, "slot");
   EXPECT_EQ(none.data(), nullptr);
   EXPECT_TRUE(none.bytes().empty());
   EXPECT_EQ(live(Class::data), 0);
 }
 
-TEST_F(BufferTest, PinnedIsPlainMemoryWhereNoDeviceIsOpen) {
+TEST_F(BufferTest, PinnedIsPageableWhereNoDeviceIsOpen) {
   const Buffer buffer(4096, Class::data, "slot", HostMemory::pinned);
   buffer.bytes().back() = std::byte{7};
   EXPECT_EQ(live(Class::data, "slot"), 4096);

@@ -41,7 +41,7 @@ TEST_F(CgroupTest, NoLimitIsMinusOne) {
   EXPECT_EQ(use.limit, -1);
 }
 
-// In a container the path is the host's, and the group itself is mounted at the root.
+// In a container the path is the host's, and the group is mounted at the root.
 TEST_F(CgroupTest, FindsTheGroupAtTheRootOfAContainer) {
   put("mount/memory.current", "123\n");
   put("mount/memory.max", "456\n");

@@ -20,7 +20,7 @@ class CpuAllocator : public ::testing::Test {
   [[nodiscard]] std::int64_t grown() const { return ledger_.live_total(Ledger::Place::host) - before_; }
 };
 
-TEST_F(CpuAllocator, CountsTheBytesAskedForWhileATensorLives) {
+TEST_F(CpuAllocator, CountsTheRequestedBytesWhileATensorLives) {
   {
     const Tag tag(Class::data, "images");
     const at::Tensor images = at::empty({1001}, at::kByte);
@@ -57,7 +57,7 @@ TEST_F(CpuAllocator, ATensorWithoutBytesIsNoBlock) {
   EXPECT_EQ(grown(), 0);
 }
 
-TEST_F(CpuAllocator, MemoryOfSomebodyElsesIsNotCounted) {
+TEST_F(CpuAllocator, ForeignMemoryIsNotCounted) {
   std::array<float, 64> own{};
   const at::Tensor view = at::from_blob(own.data(), {64}, at::kFloat);
   EXPECT_EQ(grown(), 0);
@@ -81,7 +81,7 @@ TEST_F(CpuAllocator, ClonesThroughTheAllocator) {
   EXPECT_STREQ(static_cast<const char*>(copy.get()), "ebb");
 }
 
-TEST_F(CpuAllocator, WhatBackwardMakesBelongsToTheTagItWasCalledUnder) {
+TEST_F(CpuAllocator, BackwardsTensorsBelongToTheTagItWasCalledUnder) {
   at::Tensor weight;
   {
     const Tag tag(Class::parameters, "decoder");
@@ -105,7 +105,7 @@ TEST_F(CpuAllocator, WhatBackwardMakesBelongsToTheTagItWasCalledUnder) {
   EXPECT_EQ(live(Class::gradients, "backward"), 0);
 }
 
-TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndWhatIsAlive) {
+TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndLiveBytes) {
   const Tag data(Class::data, "slots");
   const at::Tensor slots = at::empty({2 << 20}, at::kByte);
   const StageScope stage(ledger_, Stage::forward);
@@ -125,7 +125,7 @@ TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndWhatIsAlive) {
   EXPECT_EQ(grown(), 2 << 20);
 }
 
-// A failure inside a node of the graph crosses the autograd engine; its facts must not be lost there.
+// A failure inside a node of the graph passes through the autograd engine and must keep its text.
 struct Hungry : torch::autograd::Function<Hungry> {
   static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& x) { return x.clone(); }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,

@@ -1,4 +1,4 @@
-// On a GPU: every block of CUDA's caching allocator is in the ledger, and its sums are the allocator's own.
+// On a GPU: the ledger has every block of CUDA's caching allocator, and its sums equal the allocator's.
 #include "memory/cuda_device.h"
 
 #include <ATen/ATen.h>
@@ -48,7 +48,7 @@ TEST_F(CudaDevice, BlocksAreCountedUnderTheirTag) {
   EXPECT_EQ(device_live(), 0);
 }
 
-TEST_F(CudaDevice, SumsAreTheAllocatorsOwnThroughATrainingStep) {
+TEST_F(CudaDevice, SumsEqualTheAllocatorsThroughATrainingStep) {
   at::Tensor weight = at::randn({64, 64}, on_device_).requires_grad_();
   for (int step = 0; step < 3; ++step) {
     const at::Tensor loss = at::randn({8, 64}, on_device_).mm(weight).relu().pow(2).sum();
@@ -56,8 +56,7 @@ TEST_F(CudaDevice, SumsAreTheAllocatorsOwnThroughATrainingStep) {
     const Tag tag(Class::gradients, "backward");
     loss.backward();
     EXPECT_EQ(device_live(), device_stats()->requested) << "after backward";
-    // The library of matrix products may have taken a workspace under the same tag: only the difference is
-    // the gradient's.
+    // cuBLAS may have taken a workspace under the same tag: only the difference is the gradient's.
     const std::int64_t with_gradient = gradients_live();
     weight.mutable_grad() = at::Tensor();
     EXPECT_EQ(with_gradient - gradients_live(), 64 * 64 * 4) << "the tag reaches autograd's thread";
@@ -83,7 +82,7 @@ TEST_F(CudaDevice, APinnedBufferIsKnownToCuda) {
   EXPECT_EQ(live(Class::data, "slot"), 12345);
 }
 
-TEST_F(CudaDevice, TellsItsSizes) {
+TEST_F(CudaDevice, ReportsItsSizes) {
   const auto stats = device_stats();
   ASSERT_TRUE(stats.has_value());
   EXPECT_GT(stats->device_total, 0);

@@ -1,4 +1,4 @@
-// In a process of its own that has not used ATen: the library only counts when it is opened first.
+// In its own process, which has not used ATen: the library has an effect only when it is opened first.
 #include "memory/cuda_library.h"
 
 #include <ATen/ATen.h>
@@ -21,8 +21,8 @@ bool driver_is_there() {
   return driver != nullptr;
 }
 
-// One test, since its steps have to come in this order in one process.
-TEST(CudaLibrary, OpensBeforeAtenAndBringsCudasHooksWithIt) {
+// One test, since its steps need this order in one process.
+TEST(CudaLibrary, OpensBeforeAtenAndRegistersCudasHooks) {
   EXPECT_FALSE(CudaLibrary::is_open());
   EXPECT_EQ(cuda_memory(), nullptr);
   EXPECT_THROW(CudaLibrary::symbol("ebb_cuda_memory"), Error);
@@ -37,8 +37,8 @@ TEST(CudaLibrary, OpensBeforeAtenAndBringsCudasHooksWithIt) {
   }
   EXPECT_THROW(CudaLibrary::symbol("ebb_cuda_nothing"), Error);
 
-  // The hooks are the CUDA half's own, which may find no driver to talk to; those of a process that used ATen
-  // before would say no.
+  // These are the hooks of torch_cuda, which may find no driver. A process that used ATen before would still
+  // have the hooks without CUDA.
   bool hooks_are_cudas = false;
   try {
     hooks_are_cudas = at::detail::getCUDAHooks().hasCUDART();
@@ -47,7 +47,7 @@ TEST(CudaLibrary, OpensBeforeAtenAndBringsCudasHooksWithIt) {
   }
   EXPECT_TRUE(hooks_are_cudas);
 
-  // The CPU goes on as before.
+  // The CPU works as before.
   EXPECT_EQ(at::ones({3}).sum().item<float>(), 3.0F);
 }
 

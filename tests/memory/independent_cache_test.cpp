@@ -1,5 +1,5 @@
-// The ledger and the cache of blocks against the counts of malloc_shim.cpp, which ctest preloads into this
-// process: small blocks by posix_memalign, large ones as the cache maps them.
+// Compares the ledger and the block cache with the counts of malloc_shim.cpp, which ctest preloads: small
+// blocks by posix_memalign, large ones as the cache maps them.
 #include <ATen/ATen.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>

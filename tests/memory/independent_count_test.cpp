@@ -1,4 +1,4 @@
-// The ledger's sums against those of malloc_shim.cpp, which ctest preloads into this process.
+// Compares the ledger's sums with those of malloc_shim.cpp, which ctest preloads into this process.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <dlfcn.h>
@@ -38,8 +38,7 @@ class IndependentCount : public ::testing::Test {
   std::int64_t before_ = 0;
 };
 
-// A small convolutional network with moments, as a run has: convolution, norm, activation, linear, loss,
-// AdamW.
+// A small convolutional network with moments, as a run has them.
 struct Network {
   Network() {
     const Tag tag(Class::parameters, "network");

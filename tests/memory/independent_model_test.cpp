@@ -1,6 +1,6 @@
-// Whole steps of a model of our own, through our own kernels: the ledger's sum against the count of
-// malloc_shim.cpp, which ctest preloads into this process. Buffers are in both, since memory::Buffer takes
-// its blocks by posix_memalign in the program's own code; page-locked ones, by mmap, are on GPUs alone.
+// Compares the ledger's sum with the count of malloc_shim.cpp, which ctest preloads, over whole steps of a
+// model through ebb's kernels. Both count buffers: memory::Buffer calls posix_memalign in the program's own
+// code. Page-locked buffers, by mmap, exist on GPUs only.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <dlfcn.h>
@@ -112,7 +112,7 @@ TEST_P(IndependentModelCount, AgreesAfterEveryStageOfEveryStep) {
   EXPECT_GT(largest, first_end);
 }
 
-TEST_P(IndependentModelCount, NothingIsLeftOfAModelThatIsGone) {
+TEST_P(IndependentModelCount, ADestroyedModelLeavesNothing) {
   EXPECT_EQ(accounted(), 0);
   {
     const Trained trained(GetParam());

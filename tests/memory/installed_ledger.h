@@ -8,7 +8,7 @@
 
 namespace ebb::memory {
 
-// The ledger of the test's process, installed when first asked for: before the first tensor. Never destroyed.
+// The ledger of the test's process. The first call installs it, before the first tensor. Never destroyed.
 inline Ledger& the_test_ledger() {
   static Ledger* const ledger = [] {
     auto* made = new Ledger;
@@ -22,7 +22,7 @@ inline std::int64_t live(Class cls) {
   return the_test_ledger().live(Ledger::Place::host)[static_cast<std::size_t>(cls)];
 }
 
-// Bytes alive on the host under a class and an owner.
+// Live host bytes of a class and an owner.
 inline std::int64_t live(Class cls, std::string_view owner) {
   for (const OwnerBytes& line : the_test_ledger().owners(Ledger::Place::host)) {
     if (line.cls == cls && line.owner == owner) return line.bytes;

@@ -34,13 +34,13 @@ TEST_F(Kills, OfVersion1AreTheGroupsOwn) {
   EXPECT_EQ(count("5:cpu:/job\n4:memory:/job\n0::/\n"), 4);
 }
 
-TEST_F(Kills, AreTheMachinesWhereNoGroupTells) {
+TEST_F(Kills, AreTheMachinesWithoutAGroup) {
   EXPECT_EQ(count("0::/\n"), 7);
   EXPECT_EQ(count(""), 7);
   EXPECT_EQ(killed_for_memory(folder_ / "none", folder_ / "none", folder_ / "none"), 0);
 }
 
-TEST_F(Kills, OfAnEarlierStartAreToldByANote) {
+TEST_F(Kills, OfAnEarlierStartAreReadFromANote) {
   unsetenv("EBB_KILLED_FOR_MEMORY");
   EXPECT_FALSE(killed_before_this_start());
   setenv("EBB_KILLED_FOR_MEMORY", (folder_ / "note").c_str(), 1);
@@ -53,7 +53,7 @@ TEST_F(Kills, OfAnEarlierStartAreToldByANote) {
   unsetenv("EBB_KILLED_FOR_MEMORY");
 }
 
-// What a process has died of is told by a kill that has just been counted, and by no other.
+// Only a kill that has just been counted explains the death of a process.
 struct Watched {
   std::int64_t count = 3;
   KillWatch watch{[this] { return count; }};
@@ -63,12 +63,12 @@ struct Watched {
   void poll(int seconds) { watch.poll(start + std::chrono::seconds(seconds)); }
 };
 
-TEST(AKillWatch, KnowsOfNoKillBeforeItBegan) {
+TEST(KillWatch, CountsNoKillFromBeforeItsStart) {
   Watched watched;
   EXPECT_FALSE(watched.killed_lately(0));
 }
 
-TEST(AKillWatch, SeesOneAtOnceAndForHalfAMinute) {
+TEST(KillWatch, ReportsAKillAtOnceAndForHalfAMinute) {
   Watched watched;
   watched.poll(1000);
   watched.count = 4;
@@ -77,14 +77,14 @@ TEST(AKillWatch, SeesOneAtOnceAndForHalfAMinute) {
   EXPECT_FALSE(watched.killed_lately(1032));
 }
 
-TEST(AKillWatch, ForgetsOneThatALookHasSeenLongAgo) {
+TEST(KillWatch, ForgetsAKillThatAnEarlierPollSaw) {
   Watched watched;
   watched.count = 4;
   watched.poll(10);
   EXPECT_FALSE(watched.killed_lately(86'400));
 }
 
-TEST(AKillWatch, LooksOnlyNowAndThen) {
+TEST(KillWatch, PollsAtMostOnceAnInterval) {
   Watched watched;
   watched.poll(10);
   watched.count = 4;

@@ -44,8 +44,8 @@ class LeakGateTest : public ::testing::Test {
     weight_.mutable_grad() = at::Tensor();
   }
 
-  // Runs steps of `body` until the gate refuses one; its number and text. -1 when none of `count` was
-  // refused.
+  // Runs steps of `body` until the gate refuses one. Returns its number and text; -1 where it refuses none of
+  // `count`.
   static std::pair<int, std::string> first_refused(int count, const std::function<void(int)>& body) {
     LeakGate gate(the_test_ledger(), LeakPolicy::error);
     for (int i = 0; i < count; ++i) {
@@ -64,11 +64,11 @@ class LeakGateTest : public ::testing::Test {
   at::Tensor weight_;
 };
 
-TEST_F(LeakGateTest, LetsStepsPassThatGiveBackWhatTheyTook) {
+TEST_F(LeakGateTest, PassesStepsThatFreeTheirAllocations) {
   EXPECT_EQ(first_refused(10, [&](int) { step(); }).first, -1);
 }
 
-TEST_F(LeakGateTest, TheFirstStepMayKeepWhatItMakes) {
+TEST_F(LeakGateTest, TheFirstStepMayKeepItsAllocations) {
   at::Tensor moments;
   EXPECT_EQ(first_refused(5,
                           [&](int i) {
@@ -133,7 +133,7 @@ TEST_F(LeakGateTest, CatchesABufferThatIsKept) {
   EXPECT_THAT(text, HasSubstr("slot: 5 B before, 10 B now, +5 B"));
 }
 
-TEST_F(LeakGateTest, CatchesBytesThatWentAwayAsWell) {
+TEST_F(LeakGateTest, CatchesAShrinkingClassToo) {
   std::vector<Buffer> slots;
   slots.emplace_back(64, Class::data, "slot");
   const auto [refused, text] = first_refused(5, [&](int i) {
@@ -173,7 +173,7 @@ TEST_F(LeakGateTest, ComparesTheDeviceToo) {
       Error);
 }
 
-TEST_F(LeakGateTest, WarnTellsEveryStepAndGoesOn) {
+TEST_F(LeakGateTest, WarnReportsEveryStepAndContinues) {
   std::vector<Buffer> kept;
   LeakGate gate(ledger_, LeakPolicy::warn);
   for (int i = 0; i < 3; ++i) {
@@ -187,7 +187,7 @@ TEST_F(LeakGateTest, WarnTellsEveryStepAndGoesOn) {
   EXPECT_FALSE(gate.check(3).has_value());
 }
 
-TEST_F(LeakGateTest, OffSaysNothing) {
+TEST_F(LeakGateTest, OffReportsNothing) {
   std::vector<Buffer> kept;
   LeakGate gate(ledger_, LeakPolicy::off);
   for (int i = 0; i < 3; ++i) {

@@ -1,9 +1,9 @@
-// Counts the bytes alive that LibTorch's CPU allocator and the program itself took by posix_memalign, without
-// knowing anything of the ledger: preloaded into a process, it stands before malloc. Blocks that other
-// libraries take (oneDNN inside LibTorch, MPI) are told apart by who calls, and left out.
+// Counts the live bytes that LibTorch's CPU allocator and the program itself took by posix_memalign, without
+// the ledger: preloaded into a process, it wraps malloc. It leaves out blocks of other libraries (oneDNN
+// inside LibTorch, MPI), which it recognises by the caller.
 //
-// With EBB_SHIM_LOG=FILE, each line that the process writes to its memory log is answered by one in
-// FILE.<rank>: the bytes alive at that moment.
+// With EBB_SHIM_LOG=FILE it writes a line to FILE.<rank> for each line of the process's memory log: the live
+// bytes at that moment.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ extern "C" void __libc_free(void* block);
 
 namespace {
 
-// Fixed and without malloc, since it stands below malloc. Twice as many slots as any test has blocks.
+// A fixed table without malloc, since it wraps malloc. Twice as many slots as any test has blocks.
 constexpr std::size_t kSlots = 1 << 16;
 struct Slot {
   void* block;
@@ -45,7 +45,7 @@ struct Lock {
 std::size_t home(const void* block) {
   return (reinterpret_cast<std::uintptr_t>(block) >> 6) % kSlots;
 }
-// A freed block leaves this behind, so that those which probed past it are still found.
+// The tombstone of a freed block: blocks that probed past it are still found.
 void* const kGone = reinterpret_cast<void*>(1);
 
 bool counts(const void* caller) {
@@ -89,12 +89,12 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) {
 
 void free(void* block) {
   if (block == nullptr) return;
-  // Blocks of 64 alone are ours; the others need no look-up.
+  // Only blocks aligned to 64 count; others need no look-up.
   if (reinterpret_cast<std::uintptr_t>(block) % 64 == 0) take(block);
   __libc_free(block);
 }
 
-// What the program itself maps without a file, and what it gives back: it gives back whole blocks of its own.
+// Anonymous mappings of the program itself, which it unmaps only as whole blocks.
 void* mmap(void* at, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
   static const auto real =
       reinterpret_cast<void* (*)(void*, std::size_t, int, int, int, off_t)>(dlsym(RTLD_NEXT, "mmap"));

@@ -18,7 +18,7 @@ TEST(Outside, TheResidentSetGrowsWithPagesThatAreWritten) {
   std::memset(buffer.data(), 1, kBytes);
   const Outside after = measure_outside(ledger);
   ASSERT_GT(before.resident, 0);
-  // The kernel counts pages in batches on each core; a quarter is far more than it may be off by.
+  // The kernel counts pages in batches on each core; the error is far below a quarter.
   EXPECT_GT(after.resident - before.resident, static_cast<std::int64_t>(kBytes - kBytes / 4));
   EXPECT_GE(after.peak_resident, after.resident - static_cast<std::int64_t>(kBytes / 4));
 }

@@ -21,7 +21,7 @@ TEST(Tag, WithoutOneAThreadIsUntagged) {
   expect_tag(Class::activations, "untagged");
 }
 
-TEST(Tag, TheInnermostCountsAndTheOneBeforeComesBack) {
+TEST(Tag, TheInnermostCountsUntilItEnds) {
   const Tag outer(Class::parameters, "encoder");
   expect_tag(Class::parameters, "encoder");
   {
@@ -48,7 +48,7 @@ TEST(Tag, ANewThreadHasNone) {
   std::thread([] { expect_tag(Class::activations, "untagged"); }).join();
 }
 
-// What the autograd engine does for each of its threads: it takes the state of the thread that calls
+// As the autograd engine does for each of its threads, which copies the state of the thread that calls
 // backward().
 TEST(Tag, IsPartOfTheStateThatAutogradCarriesToItsThreads) {
   at::ThreadLocalState state = [] {

@@ -1,4 +1,4 @@
-// What the installed ledger says of real tensors, to the byte: classes, owners, peaks by stage.
+// The installed ledger over real tensors, to the byte: classes, owners, peaks by stage.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ using Place = Ledger::Place;
 
 class TensorAccount : public ::testing::Test {
  protected:
-  // A one-byte tensor an element, under whatever tag stands.
+  // A tensor of one byte an element, under the current tag.
   static at::Tensor bytes(std::int64_t count) { return at::empty({count}, at::kByte); }
   [[nodiscard]] std::int64_t peak(Stage stage, Class cls) const {
     return ledger_.peak(Place::host, stage)[static_cast<std::size_t>(cls)];
@@ -85,7 +85,7 @@ TEST_F(TensorAccount, ResettingPeaksStartsFromWhatIsAlive) {
   EXPECT_EQ(ledger_.peak_total(Place::host), 15);
 }
 
-TEST_F(TensorAccount, ATensorThatTakesAnothersStorageGivesItsOwnBack) {
+TEST_F(TensorAccount, ATensorThatTakesAnothersStorageFreesItsOwn) {
   at::Tensor own, other;
   {
     const Tag tag(Class::parameters, "own");

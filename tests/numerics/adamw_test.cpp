@@ -40,7 +40,7 @@ TEST(AdamWUpdate, AgreesWithTheFrameworksAdamW) {
   EXPECT_LE((ours.weight - reference.detach()).abs().max().item<double>(), 4e-7);
 }
 
-// The split master is a separate fp32 master: bit for bit where fp16 holds it exactly.
+// Where fp16 holds it exactly, the split master has the bits of a separate fp32 master.
 TEST(AdamWUpdate, SplitMastersStepLikeFp32Ones) {
   for (const auto dtype : {at::kHalf, at::kBFloat16}) {
     at::manual_seed(8);

@@ -20,19 +20,19 @@ struct Case {
   bool rope;
 };
 
-at::Tensor turned(const at::Tensor& x, const at::Tensor& rope) {  // [B, H, T, D]
+at::Tensor rotated(const at::Tensor& x, const at::Tensor& rope) {  // [B, H, T, D]
   const auto half = x.chunk(2, -1);
   return at::cat({half[0] * rope[0] - half[1] * rope[1], half[1] * rope[0] + half[0] * rope[1]}, -1);
 }
 
-// Written out with the whole matrix of scores, in fp32.
+// The reference with the whole matrix of scores, in fp32.
 at::Tensor reference(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope) {
   const std::int64_t b = qkv.size(0), t = qkv.size(1);
   const auto parts = qkv.view({b, t, heads.query + 2 * heads.key, -1})
                          .transpose(1, 2)
                          .split({heads.query, heads.key, heads.key}, 1);
   at::Tensor q = parts[0], k = parts[1];
-  if (rope.defined()) q = turned(q, rope), k = turned(k, rope);
+  if (rope.defined()) q = rotated(q, rope), k = rotated(k, rope);
   k = k.repeat_interleave(heads.query / heads.key, 1);
   const at::Tensor v = parts[2].repeat_interleave(heads.query / heads.key, 1);
   const at::Tensor scores = q.matmul(k.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
@@ -53,14 +53,15 @@ void expect_as_reference(const Case& c) {
   const at::Tensor dy = at::randn(y.sizes()).to(c.dtype);
   y.backward(dy);
   yr.backward(dy.to(at::kFloat));
-  // The row's dot product of output and gradient is taken from the output as it is stored.
+  // The dot product of output and gradient uses the stored output, as backward does.
   EXPECT_LE(relative_error(qkv.grad(), twin.grad()), 4 * rounding(c.dtype));
 }
 
 TEST(Attention, AgreesWithTheWholeMatrixOfScores) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
     for (const bool rope : {false, true})
-      for (const std::int64_t length : {1, 5, 64, 150}) {  // the last has three blocks, the third not full
+      for (const std::int64_t length :
+           {1, 5, 64, 150}) {  // the last has three blocks, the third a partial one
         SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " rope " << rope << " length " << length);
         expect_as_reference({dtype, 2, length, {3, 3}, 16, rope});
         expect_as_reference({dtype, 1, length, {6, 2}, 8, rope});
@@ -68,7 +69,7 @@ TEST(Attention, AgreesWithTheWholeMatrixOfScores) {
       }
 }
 
-TEST(Attention, ALaterTokenChangesNothingBefore) {
+TEST(Attention, ALaterTokenChangesNoEarlierResult) {
   const at::Tensor qkv = at::randn({1, 100, 3 * 32});
   const at::Tensor before = attention(qkv, {2, 2});
   qkv.narrow(1, 70, 30).fill_(9);
@@ -81,7 +82,7 @@ struct Document {
   std::int64_t sequence, first, tokens;
 };
 
-// Documents in one window are to each other as if they were alone.
+// A document in a window gets the result that it gets alone.
 TEST(Attention, StaysWithinDocuments) {
   const at::Tensor tokens = at::full({2, 150}, 7, at::kLong);
   tokens[0][0] = 3;
@@ -135,14 +136,14 @@ TEST(Attention, GivesTheSameBitsOnOneAndTwoThreads) {
   EXPECT_TRUE(at::equal(bits(results[0]), bits(results[1])));
 }
 
-TEST(Attention, RefusesWhatCannotBeHeads) {
+TEST(Attention, RefusesSizesThatGiveNoHeads) {
   EXPECT_THROW(attention(at::ones({1, 4, 25}), {4, 2}), Error);
   EXPECT_THROW(attention(at::ones({1, 4, 24}), {3, 2}), Error);
   EXPECT_THROW(attention(at::ones({1, 4, 3 * 300}), {1, 1}), Error);
   EXPECT_THROW(attention(at::ones({1, 4, 24}), {4, 2}, rope_table(5, 3, 10000)), Error);
 }
 
-TEST(RopeTable, TurnsPairsByTheirPosition) {
+TEST(RopeTable, RotatesPairsByTheirPosition) {
   const at::Tensor table = rope_table(3, 4, 100);
   EXPECT_EQ(table.sizes(), (std::vector<std::int64_t>{2, 3, 2}));
   EXPECT_FLOAT_EQ(table[0][2][0].item<float>(), std::cos(2.0F));

@@ -42,7 +42,7 @@ TEST(Conversion, EveryHalfGoesToItsValueAndBack) {
   }
 }
 
-// Both dtypes, all exponents with mantissas around every rounding boundary: the sets agree to the bit.
+// Both dtypes, all exponents, with mantissas around every rounding boundary.
 TEST(Conversion, TheSetsRoundAlike) {
   std::vector<float> values;
   for (std::uint32_t high = 0; high < 65536; ++high)

@@ -1,5 +1,5 @@
-// On a GPU: every op against the same op on the CPU, in fp32 on the same rounded values, forward and
-// backward.
+// On a GPU: compares every op, forward and backward, with the same op on the CPU in fp32 on the same rounded
+// values.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <gtest/gtest.h>
@@ -46,8 +46,8 @@ at::Tensor values(std::vector<std::int64_t> shape, double size = 1, double shift
   return at::randn(shape) * size + shift;
 }
 
-// Inputs that are floating are rounded to `dtype` and have gradients; others are carried over as they are.
-// `slack`: of the rounding of one number.
+// Rounds floating-point inputs to `dtype`, with gradients; copies others. `slack`: allowed roundings of one
+// number.
 void expect_as_on_the_cpu(at::ScalarType dtype, const Tensors& inputs, const Op& op, double slack = 2) {
   Tensors there, here;
   for (const at::Tensor& input : inputs) {
@@ -102,7 +102,7 @@ TEST_F(Cuda, NormsOfRowsAndOfSums) {
                            [](const Tensors& t) { return Tensors{layer_norm(t[0], t[1], t[2], 1e-5)}; });
       expect_as_on_the_cpu(dtype, {x, w},
                            [](const Tensors& t) { return Tensors{rms_norm(t[0], t[1], 1e-6)}; });
-      // The sum is rounded before it is normed, which the twin in fp32 does not do: 4 of its roundings.
+      // The sum is rounded before the norm, but not in the fp32 twin: 4 roundings.
       expect_as_on_the_cpu(
           dtype, {x, more, w, b},
           [](const Tensors& t) {
@@ -193,8 +193,8 @@ TEST_F(Cuda, HeadAndItsLoss) {
       }
 }
 
-// Four blocks of rows, whose gradients of the weight are added up. No word is a target but the first 100, so
-// that the others' rows of it come from the softmax alone.
+// Four blocks of rows, whose gradients of the weight are summed. Only the first 100 words are targets, so the
+// other rows of that gradient come from the softmax alone.
 TEST_F(Cuda, HeadInSeveralBlocks) {
   for (const auto dtype : kDtypes) {
     const at::Tensor h = values({1500, 32}).to(dtype), w = values({3001, 32}, 0.1).to(dtype),
@@ -241,7 +241,7 @@ TEST_F(Cuda, NormalNumbersAreThoseOfTheCpu) {
   EXPECT_LE(relative_error(there, here), 1e-5);
 }
 
-// A state of the optimizer that is the same on both sides.
+// An optimizer state with the same values on both devices.
 struct State {
   at::Tensor weight, residual, m, v;
   State(const at::Tensor& master, at::ScalarType dtype)
@@ -258,13 +258,13 @@ TEST_F(Cuda, UpdatesAreTheCpusToTheBit) {
     for (const auto gradient_dtype : {dtype, at::kFloat}) {
       SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << c10::toString(gradient_dtype));
       std::vector<AdamWRange> here, there;
-      for (int i = 0; i < 60; ++i) {  // more than one launch takes
+      for (int i = 0; i < 60; ++i) {  // more than fit in one launch
         const at::Tensor master = values({i == 0 ? 150001 : 100 + i}, 0.1);
         const State a(master, dtype), b(master.to(at::kCUDA), dtype);
         const at::Tensor grad = values({master.numel()}).to(gradient_dtype);
         const double decay = i % 2 == 0 ? 0.1 : 0.0;
         here.push_back({a.weight, a.residual, grad, a.m, a.v, decay});
-        // As a gradient lies in its bucket: at any element.
+        // A gradient begins at any element of its bucket.
         const at::Tensor bucket = at::empty({master.numel() + 3}, grad.options().device(at::kCUDA));
         const at::Tensor its = bucket.narrow(0, i % 4, master.numel());
         its.copy_(grad);

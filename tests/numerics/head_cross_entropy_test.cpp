@@ -43,7 +43,7 @@ TEST(HeadCrossEntropy, AgreesWithTheFramework) {
     expect_as_framework({dtype, 1, 3, 2});
     expect_as_framework({dtype, 40, 24, 96});
     expect_as_framework(
-        {dtype, 300, 16, 1300});  // two blocks of rows, three of the vocabulary, the last not full
+        {dtype, 300, 16, 1300});  // two blocks of rows, three of the vocabulary, the last a partial one
   }
 }
 

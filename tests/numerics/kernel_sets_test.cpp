@@ -8,7 +8,7 @@
 #include "numerics/cpu/kernels.h"
 #include "numerics/cpu/scalar.h"
 
-// The vector set does what the scalar set does, bit for bit.
+// The vector set gives the bits of the scalar set.
 namespace ebb::numerics::cpu {
 namespace {
 
@@ -52,14 +52,14 @@ INSTANTIATE_TEST_SUITE_P(Vectors, KernelSets,
                                          VectorSet{"AVX512", avx512_kernels}),
                          [](const auto& info) { return info.param.name; });
 
-// Everything that the loops of sequence models give, one after another, as floats.
+// All results of the loops of sequence models as floats, one after another.
 TEST_P(KernelSets, SequenceLoops) {
   constexpr std::int64_t kRows = 5, kColumns = 613;  // longer than a block, and no multiple of a vector
   constexpr std::int64_t kAll = kRows * kColumns;
   const auto run = [&](const Kernels& set, Dtype dtype) {
     const auto as_kind = [&](unsigned seed) {
       const auto values = noise(kAll, seed);
-      std::vector<float> out(kAll);  // room enough for any dtype
+      std::vector<float> out(kAll);  // large enough for any dtype
       set.from_float(dtype, values.data(), out.data(), kAll);
       return out;
     };
@@ -100,7 +100,7 @@ TEST_P(KernelSets, AdamW) {
   for (const Dtype dtype : {Dtype::fp32, Dtype::fp16, Dtype::bf16}) {
     const auto run = [&](const Kernels& set) {
       auto master = noise(kCount, 1, 0.05F);
-      std::vector<float> weight(kCount);  // room enough for any dtype
+      std::vector<float> weight(kCount);  // large enough for any dtype
       std::vector<std::int16_t> residual(kCount);
       set.split(dtype, master.data(), weight.data(), residual.data(), kCount);
       auto m = noise(kCount, 2, 0.01F);

@@ -32,7 +32,7 @@ at::Tensor twin(const at::Tensor& t) {
   return t.detach().to(at::kFloat).requires_grad_();
 }
 
-// Against the framework's fp32 operators on the same (rounded) values.
+// Compares with the framework's fp32 operators on the same rounded values.
 void expect_as_framework(const Case& c) {
   at::manual_seed(1);
   const auto x = leaf({c.batch, c.in}, c.dtype);
@@ -133,7 +133,7 @@ TEST(Linear, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_TRUE(at::equal(bits(results[0]), bits(results[i]))) << i;
 }
 
-// Of two that are wanted the products are made together.
+// Where both gradients are wanted, their products are grouped.
 TEST(Linear, AGradientAloneHasTheBitsOfBoth) {
   const auto x = leaf({64, 300}, at::kHalf), w = leaf({200, 300}, at::kHalf);
   const auto gradients = [](const at::Tensor& in, const at::Tensor& by, const std::vector<at::Tensor>& of) {
@@ -141,7 +141,7 @@ TEST(Linear, AGradientAloneHasTheBitsOfBoth) {
     return torch::autograd::grad({y}, of, {at::ones_like(y)});
   };
   const int before = at::get_num_threads();
-  at::set_num_threads(2);  // one makes them one after the other
+  at::set_num_threads(2);  // one thread runs them one after the other
   const auto both = gradients(x, w, {x, w});
   EXPECT_TRUE(at::equal(bits(both[0]), bits(gradients(x, w.detach(), {x})[0])));
   EXPECT_TRUE(at::equal(bits(both[1]), bits(gradients(x.detach(), w, {w})[0])));

@@ -68,14 +68,14 @@ TEST(LossScaler, UnderTheFloorTheRunHasDiverged) {
   }
 }
 
-TEST(LossScaler, TheFixedOneStaysAtOneAndStillRefuses) {
+TEST(LossScaler, TheFixedScaleStaysAtOneAndStillSkips) {
   LossScaler s = LossScaler::fixed();
   for (int i = 0; i < 2000; ++i) EXPECT_TRUE(s.accept(false));
   for (int i = 0; i < 50; ++i) EXPECT_FALSE(s.accept(true));
   EXPECT_EQ(s.scale(), 1);
 }
 
-TEST(LossScaler, TheFixedOneEndsARunWhoseGradientsStayNotFinite) {
+TEST(LossScaler, TheFixedScaleEndsARunWhoseGradientsStayNonFinite) {
   LossScaler s = LossScaler::fixed();
   for (int i = 0; i < 99; ++i) EXPECT_FALSE(s.accept(true));
   try {
@@ -86,7 +86,7 @@ TEST(LossScaler, TheFixedOneEndsARunWhoseGradientsStayNotFinite) {
   }
 }
 
-TEST(LossScaler, RestoredItDecidesAsBefore) {
+TEST(LossScaler, ARestoredScalerDecidesTheSame) {
   const LossScaleConfig config{.initial = 64, .growth_interval = 4, .hysteresis = 1};
   LossScaler a(config);
   for (const bool overflow : {false, false, true, false, false, false}) a.accept(overflow);

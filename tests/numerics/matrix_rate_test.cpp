@@ -23,11 +23,11 @@ class MatrixRate : public test::FolderTest {
 
 TEST_F(MatrixRate, IsThatOfALargeProduct) {
   const double rate = measure_matrix_rate(Dtype::fp32, at::kCPU);
-  EXPECT_GT(rate, 1e8);  // a wrist watch has more
+  EXPECT_GT(rate, 1e8);  // any processor has more
   EXPECT_LT(rate, 1e15);
 }
 
-TEST_F(MatrixRate, IsRememberedByDtypeThreadsAndRanksBeside) {
+TEST_F(MatrixRate, IsStoredByDtypeThreadsAndRanks) {
   EXPECT_EQ(known_matrix_rate(Dtype::fp32, at::kCPU, 2), 0);
   remember_matrix_rate(Dtype::fp32, at::kCPU, 2, 2.5e11);
   remember_matrix_rate(Dtype::bf16, at::kCPU, 2, 5e11);
@@ -40,7 +40,7 @@ TEST_F(MatrixRate, IsRememberedByDtypeThreadsAndRanksBeside) {
   at::set_num_threads(before);
 }
 
-TEST_F(MatrixRate, WhatCannotBeReadOrWrittenIsAsIfItWereNotThere) {
+TEST_F(MatrixRate, AnUnreadableOrUnwritableFileCountsAsAbsent) {
   put("cache/ebb/matrix-rate.json", "no JSON");
   EXPECT_EQ(known_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
   put("file", "");

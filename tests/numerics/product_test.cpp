@@ -19,7 +19,7 @@ struct Case {
   bool left_transposed, right_transposed;
 };
 
-// Small whole numbers: every product and every sum is exact in bf16 and fp32, whatever their order.
+// Small whole numbers: every product and sum is exact in bf16 and fp32, in any order.
 at::Tensor whole_numbers(std::int64_t rows, std::int64_t columns, at::ScalarType dtype) {
   return at::randint(-4, 5, {rows, columns}).to(dtype);
 }
@@ -31,7 +31,7 @@ Operand operand(const at::Tensor& t, bool transposed) {
 using Method = bool (*)(const Operand&, const Operand&, const Result&, std::int64_t, std::int64_t,
                         std::int64_t);
 
-// A scratch with a guard behind it, which nothing may write to.
+// Multiplies in a scratch followed by a guard, which must stay unwritten.
 bool in_scratch(decltype(&packed_product) multiply, const Operand& a, const Operand& b, const Result& result,
                 std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t floats, bool in_parallel,
                 std::int64_t workspace_bytes = kWorkspaceBytes) {
@@ -73,12 +73,12 @@ bool by_rows(const Operand& a, const Operand& b, const Result& result, std::int6
   return true;
 }
 
-// Once into the operands' dtype with a bias, once added to what is there, in fp32.
+// Once into the operands' dtype with a bias, once added to the fp32 result.
 void expect_exact(const Case& c, Method multiply, bool may_round = false) {
   SCOPED_TRACE(testing::Message() << c.m << " x " << c.n << " x " << c.k << ", " << c10::toString(c.left)
                                   << (c.left_transposed ? "^T " : " ") << c10::toString(c.right)
                                   << (c.right_transposed ? "^T" : ""));
-  // Each is some columns of a wider matrix.
+  // Each operand is some columns of a wider matrix.
   const auto stored = [&](bool transposed, std::int64_t rows, std::int64_t columns, at::ScalarType dtype) {
     if (transposed) std::swap(rows, columns);
     return whole_numbers(rows, columns + 5, dtype).narrow(1, 2, columns);
@@ -140,7 +140,7 @@ TEST(Product, OfPanelsIsExactWithALongInnerDimension) {
       expect_exact({29, 800, k, dtype, dtype, false, false}, by_panels<>);
 }
 
-TEST(Product, OfBlasIsExactInEveryKindShapeAndOrder) {
+TEST(Product, OfBlasIsExactInEveryDtypeShapeAndLayout) {
   expect_exact_in_all_shapes(by_blas<>);
 }
 
@@ -158,7 +158,7 @@ TEST(Product, IsExactInManyBlocks) {
   expect_exact_in_all_shapes(by_panels<16384>);
 }
 
-// A header's template that a build without OpenMP would run on one thread, and say nothing.
+// In a build without OpenMP, at::parallel_for would silently run on one thread.
 TEST(Product, RunsOnAllThreads) {
 #if defined(EBB_SANITIZED)
   GTEST_SKIP() << "sanitizers do not know OpenMP, and these builds have none";
@@ -174,8 +174,8 @@ TEST(Product, RunsOnAllThreads) {
   EXPECT_NE(threads[0], threads[1]);
 }
 
-// However it is cut, each sum is one chain: the same bits.
-TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
+// Each sum is one chain, so the bits do not depend on the blocks.
+TEST(Product, OfPanelsHasTheSameBitsForAnyBlocks) {
   if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     at::manual_seed(6);
@@ -190,7 +190,7 @@ TEST(Product, OfPanelsHasTheSameBitsHoweverItIsCut) {
   }
 }
 
-// The two products of a linear layer's backward, of which each thread takes parts of both.
+// The two products of a linear layer's backward: each thread takes parts of both.
 TEST(Product, GroupedHasTheBitsOfEachAlone) {
   if (avx512_panels(Dtype::fp32) == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
   const int before = at::get_num_threads();

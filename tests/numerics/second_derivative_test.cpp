@@ -53,7 +53,7 @@ std::vector<Op> all_ops() {
   };
 }
 
-TEST(SecondDerivative, EveryFrontRefusesItByName) {
+TEST(SecondDerivative, EveryOpRefusesItByName) {
   for (const Op& op : all_ops()) {
     SCOPED_TRACE(op.name);
     const auto x = at::ones(op.shape).requires_grad_();

@@ -21,7 +21,7 @@ at::Tensor twin(const at::Tensor& t) {
   return t.detach().to(at::kFloat).requires_grad_();
 }
 
-// The op and the framework's fp32 on the same rounded values, forward and backward.
+// Compares the op with the framework's fp32 on the same rounded values, forward and backward.
 template <class Op, class Reference>
 void expect_alike(const std::vector<at::Tensor>& inputs, const Op& op, const Reference& reference) {
   std::vector<at::Tensor> twins;
@@ -62,8 +62,8 @@ TEST(RmsNorm, AgreesWithTheFramework) {
     }
 }
 
-// Of a sum: the very bits of the sum and then the norm, forward and backward.
-TEST(Norms, OfASumHaveTheBitsOfTheTwoInTurn) {
+// The bits of a sum followed by a norm, forward and backward.
+TEST(Norms, WithAnAdditionHaveTheBitsOfASumThenANorm) {
   at::manual_seed(3);
   for (const auto dtype : kDtypes)
     for (const bool rms : {false, true}) {

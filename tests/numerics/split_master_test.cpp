@@ -28,7 +28,7 @@ struct Halves {
   }
 };
 
-// All 2^32 bit patterns, less infinities and NaN.
+// All 2^32 bit patterns without infinities and NaN.
 TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
   Halves h;
   std::int64_t values = 0;

@@ -10,10 +10,10 @@ namespace {
 
 constexpr std::int64_t kWindow = 32;  // steps
 
-// What may be kept above the most that was handed out at once.
+// The bytes that may be mapped for a maximum use of `most`.
 std::int64_t with_slack(std::int64_t most) {
   constexpr std::int64_t kLeast = std::int64_t{16}
-                                  << 20;  // a small model would map a fifth of its blocks anew
+                                  << 20;  // with less, a small model maps a fifth of its blocks again
   return most + std::max(most / 8, kLeast);
 }
 
@@ -98,7 +98,7 @@ void BlockCache::end_step() noexcept {
     of.most_before = of.most_used;
     of.most_used = of.used;
   }
-  // Classes that are in use one after another may each keep their most, and all of them together too much.
+  // Classes used one after another each keep their maximum, and may keep too much together.
   const std::int64_t most = std::max(most_used_, most_before_);
   while (kept_ > 0 && used_ + kept_ > with_slack(most)) release_longest_unused();
   most_before_ = most_used_;
@@ -135,7 +135,7 @@ std::int64_t BlockCache::in_use_bytes() const noexcept {
   return used_;
 }
 
-// Out of the list of free blocks; still mapped.
+// Removes the block from the free list; it stays mapped.
 void BlockCache::unlink(std::size_t index, Free* block) {
   SizeClass& of = classes_[index];
   (block->newer != nullptr ? block->newer->older : of.newest) = block->older;
@@ -149,8 +149,7 @@ void BlockCache::release(std::size_t index, Free* block) {
   munmap(block, class_bytes(index));
 }
 
-// Of what is kept, of which there has to be something. Seldom called: a look at every class is cheap beside
-// the system call.
+// Needs at least one kept block. The scan of all classes is cheap beside the system call.
 void BlockCache::release_longest_unused() {
   std::size_t best = kSizeClasses;
   for (std::size_t index = 0; index < kSizeClasses; ++index) {

@@ -11,10 +11,10 @@
 namespace ebb::memory {
 namespace {
 
-// Version 1 says "no limit" by the largest number of whole pages; anything near it is none.
+// Version 1 writes "no limit" as the largest number of whole pages.
 constexpr std::int64_t kUnlimited = std::int64_t{1} << 60;
 
-// The number in a file of one number; -1 for "max", an unreadable file or one that says no number.
+// The number in a file; -1 for "max", and for a file that is unreadable or holds no number.
 std::int64_t number(int fd) {
   char text[32];
   const ssize_t length = fd < 0 ? -1 : pread(fd, text, sizeof text, 0);
@@ -45,7 +45,7 @@ Cgroup::Cgroup(const std::filesystem::path& self, const std::filesystem::path& m
 
 bool Cgroup::open(const std::filesystem::path& root, const std::filesystem::path& group, const char* used,
                   const char* limit) {
-  // Seen from inside a container the path may be the host's; its group is then mounted at the root.
+  // In a container the path may be the host's; the group is then mounted at the root.
   std::filesystem::path relative = group.relative_path();
   if (!std::filesystem::exists(root / relative / used)) relative.clear();
   used_ = ::open((root / relative / used).c_str(), O_RDONLY | O_CLOEXEC);

@@ -34,7 +34,7 @@ void on_freed(void* ledger, std::uintptr_t block) {
   static_cast<Ledger*>(ledger)->forget(reinterpret_cast<const void*>(block), Ledger::Place::device);
 }
 
-// In place of the framework's own error, which knows neither stage nor class nor owner.
+// Replaces the framework's error, which has neither stage nor class nor owner.
 void on_exhausted(void* ledger, std::int64_t asked, std::int64_t total, std::int64_t free) {
   const TagView tag = current_tag();
   throw Error(ExitCode::memory, fmt::format("{}\n  the device has {}, of which {} are free",

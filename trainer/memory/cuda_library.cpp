@@ -18,7 +18,7 @@ constexpr const char* kLibraryName = "libebb_cuda.so";
 
 void* the_library = nullptr;
 
-// Where the library is looked for: EBB_CUDA_LIBRARY, beside the binary (as built), and ../lib (as installed).
+// The paths of the library: EBB_CUDA_LIBRARY, beside the binary (as built), ../lib (as installed).
 std::vector<fs::path> candidates() {
   if (const char* given = std::getenv("EBB_CUDA_LIBRARY")) return {given};
   std::error_code ignored;
@@ -26,7 +26,7 @@ std::vector<fs::path> candidates() {
   return {folder / kLibraryName, folder / ".." / "lib" / kLibraryName};
 }
 
-// libcuda's answer, without the runtime and without the framework: cuInit and cuDeviceGetCount.
+// Asks libcuda itself (cuInit, cuDeviceGetCount), without CUDA's runtime and the framework.
 bool driver_has_device(std::string& why_not) {
   void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (driver == nullptr) {
@@ -63,8 +63,7 @@ bool CudaLibrary::device_present(std::string* why_not) {
 
 void CudaLibrary::open() {
   if (the_library != nullptr) return;
-  // Kernels are loaded when first used: 287 MB of context instead of 667. It counts only before CUDA is
-  // loaded.
+  // Loads kernels at first use: 287 MB of context instead of 667. Has an effect only before CUDA is loaded.
   setenv("CUDA_MODULE_LOADING", "LAZY", /*replace=*/0);
   std::string tried;
   for (const fs::path& path : candidates()) {
@@ -72,8 +71,7 @@ void CudaLibrary::open() {
       tried += fmt::format("\n  {}: not there", path.lexically_normal().string());
       continue;
     }
-    // Global: its torch_cuda registers itself with the program's torch_cpu, and both must mean the same
-    // symbols.
+    // Global: torch_cuda registers itself with the program's torch_cpu, so both need the same symbols.
     the_library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
     if (the_library != nullptr) return;
     const char* const error = dlerror();

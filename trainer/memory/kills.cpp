@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The value of "oom_kill" in a file of names and numbers.
+// The value of "oom_kill" in a file of lines "name number".
 std::optional<std::int64_t> kills_in(const fs::path& path) {
   std::ifstream file(path);
   std::string name;
@@ -21,7 +21,7 @@ std::optional<std::int64_t> kills_in(const fs::path& path) {
   return std::nullopt;
 }
 
-// Seen from inside a container the path may be the host's; its group is then mounted at the root.
+// In a container the path may be the host's; the group is then mounted at the root.
 std::optional<std::int64_t> kills_of(const fs::path& root, const fs::path& group, const char* file) {
   if (const auto kills = kills_in(root / group.relative_path() / file)) return kills;
   return kills_in(root / file);

@@ -26,7 +26,7 @@ void raise(Sums& peak, const Sums& live) {
   for (std::size_t c = 0; c < live.size(); ++c) peak[c] = std::max(peak[c], live[c]);
 }
 
-// One place's account. Everything in it is guarded by its mutex.
+// The account of one place. Its mutex guards all members.
 struct Account {
   static constexpr std::size_t kNoPhase = static_cast<std::size_t>(-1);
   struct Cell {

@@ -25,7 +25,7 @@ std::int64_t kilobytes_after(std::string_view text, std::string_view key) {
   return value * 1024;
 }
 
-// The files of /proc and the control group, opened once: a line of the memory log is written each step.
+// The files of /proc and of the control group. They stay open, as each step writes a line of the memory log.
 struct Files {
   int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
   Cgroup cgroup;

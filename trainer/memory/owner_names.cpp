@@ -20,7 +20,7 @@ struct KeyHash {
 
 struct Names {
   std::mutex mutex;
-  std::deque<OwnerName> by_id;  // a deque: references stay good while it grows
+  std::deque<OwnerName> by_id;  // a deque: references stay valid while it grows
   std::unordered_map<Key, std::uint32_t, KeyHash> ids;
 
   Names() { add(Class::activations, "untagged"); }
@@ -32,7 +32,7 @@ struct Names {
   }
 };
 
-// Never destroyed: tensors in static objects are freed, and asked about, after main.
+// Never destroyed: static objects free tensors after main, and the ledger then needs their names.
 Names& names() {
   static auto* const all = new Names;
   return *all;

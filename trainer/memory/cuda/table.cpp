@@ -1,4 +1,4 @@
-// libebb_cuda.so: what the memory layer asks of CUDA and of its caching allocator.
+// The memory layer's part of libebb_cuda.so: calls of CUDA and of its caching allocator.
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
@@ -15,7 +15,7 @@ using allocator::TraceEntry;
 
 int observed_device = 0;
 
-// Exceptions of the framework stay on this side.
+// Exceptions of the framework must not leave the library.
 template <class F>
 int guarded(F&& body) {
   try {
@@ -55,7 +55,7 @@ int use_device(int device) {
     c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
     observed_device = device;
     allocator::init(c10::cuda::device_count());
-    return cudaFree(nullptr);  // makes the context now, so that the account starts after it
+    return cudaFree(nullptr);  // creates the context now, so that the account starts after it
   });
 }
 
@@ -64,8 +64,8 @@ int observe(ebb::memory::CudaBlockObserver observer) {
     allocator::attachAllocatorTraceTracker([observer](const TraceEntry& entry) {
       if (entry.action_ == TraceEntry::ALLOC)
         observer.allocated(observer.context, entry.addr_, static_cast<std::int64_t>(entry.size_));
-      // When the tensor is gone, not when its streams have passed it (FREE_COMPLETED): what is alive at the
-      // end of a step must not depend on how far the device has come.
+      // At the end of the tensor, not when its streams have passed it (FREE_COMPLETED): live bytes at the end
+      // of a step must not depend on the progress of the device.
       else if (entry.action_ == TraceEntry::FREE_REQUESTED)
         observer.freed(observer.context, entry.addr_);
     });

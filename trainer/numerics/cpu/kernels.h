@@ -14,7 +14,7 @@ struct Kernels {
   const char* name;
   void (*to_float)(Dtype dtype, const void* in, float* out, std::int64_t n);
   void (*from_float)(Dtype dtype, const float* in, void* out, std::int64_t n);
-  // out = act(values + bias), row by row; `values` is overwritten. bias [columns] or null. `pre_activation`,
+  // out = act(values + bias), row by row; Overwrites `values`. bias [columns] or null. `pre_activation`,
   // if not null, takes values + bias.
   void (*finish)(Dtype dtype, float* values, const float* bias, Activation act, std::int64_t rows,
                  std::int64_t columns, void* out, void* pre_activation);
