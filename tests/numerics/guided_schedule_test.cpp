@@ -9,7 +9,7 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-// How often each unit ran, and the max_chunk chunk.
+// How often each unit ran, and the size of the largest chunk.
 struct Chunks {
   std::vector<int> times;
   std::int64_t most = 0;

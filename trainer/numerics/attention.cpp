@@ -84,7 +84,7 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
         fmt::format("attention: rope [{}] {} does not go with {} positions of heads {} wide",
                     fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
   if (starts.defined()) check_starts(starts, qkv);
-  if (qkv.is_cuda()) return cuda::attention(qkv, heads, rope, documents);
+  if (qkv.is_cuda()) return gpu::attention(qkv, heads, rope, documents);
   const auto given = [](const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
   return Attention::apply(qkv, heads.query, heads.key, given(rope), given(starts));
 }

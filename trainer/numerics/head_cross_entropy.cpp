@@ -23,7 +23,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Logits of `rows` x `words` at a time: 1 MiB of fp32, whatever the model.
+// A block of logits, rows x words: 1 MiB of fp32 for any model.
 constexpr std::int64_t kRows = 512, kWords = 512;
 
 // Rows [first, first + n) of a matrix.
@@ -31,7 +31,7 @@ cpu::Operand rows_of(const at::Tensor& t, std::int64_t first, std::int64_t n, bo
   return {dtype_of(t), element_pointer(t, first * t.size(1)), n, t.size(1), transposed};
 }
 
-// Floats that the products of one block need.
+// Floats of scratch for the products of one block.
 std::int64_t product_floats(std::int64_t rows, std::int64_t words, std::int64_t width) {
   return std::max({cpu::product_workspace(rows, words, width), cpu::product_workspace(rows, width, words),
                    cpu::product_workspace(words, width, rows)});
@@ -53,8 +53,8 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
     float* const product_space = logits + most_rows * most_words;
     const std::int64_t* const target = targets.const_data_ptr<std::int64_t>();
     const cpu::Kernels& kern = cpu::kernels();
-    // Of each row of a block: the largest logit so far, the sum of exponentials less it, and the target's
-    // logit.
+    // For each row of a block: the maximum logit so far, the sum of exponentials relative to it, and the
+    // target's logit.
     const auto count = static_cast<std::size_t>(most_rows);
     std::vector<float> most(count), sum(count), hit(count);
     double total = 0;
@@ -163,7 +163,7 @@ at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at
                 fmt::format("head_cross_entropy: h [{}], w [{}] and targets [{}] {} do not go together",
                             fmt::join(h.sizes(), ", "), fmt::join(w.sizes(), ", "),
                             fmt::join(targets.sizes(), ", "), c10::toString(targets.scalar_type())));
-  if (h.is_cuda()) return cuda::head_cross_entropy(h, w, targets, z);
+  if (h.is_cuda()) return gpu::head_cross_entropy(h, w, targets, z);
   if (!h.is_meta()) check_targets(targets.contiguous(), w.size(0));
   return HeadCrossEntropy::apply(h, w, targets, z);
 }

@@ -81,7 +81,7 @@ struct Linear : torch::autograd::Function<Linear> {
     const at::Tensor xc = x.contiguous(), b = bias ? bias->contiguous() : at::Tensor();
     const bool keep = graph && keeps_pre_activation(activation);
     auto [y, pre_activation] =
-        x.is_cuda() ? cuda::linear_forward(xc, w.contiguous(), b, activation, keep)
+        x.is_cuda() ? gpu::linear_forward(xc, w.contiguous(), b, activation, keep)
                     : cpu::linear_forward(xc, w.contiguous(), b, activation, keep, workspace_bytes);
     ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
@@ -96,7 +96,7 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto act = static_cast<Activation>(ctx->saved_data["act"].toInt());
     const at::Tensor dyc = dy[0].contiguous(), w = saved[1].contiguous();
     const auto of = wanted(ctx, ctx->saved_data["bias"].toBool());
-    auto grads = dyc.is_cuda() ? cuda::linear_backward(dyc, saved[0], w, saved[2], act, of)
+    auto grads = dyc.is_cuda() ? gpu::linear_backward(dyc, saved[0], w, saved[2], act, of)
                                : cpu::linear_backward(dyc, saved[0], w, saved[2], act, of,
                                                       ctx->saved_data["workspace_bytes"].toInt());
     return {grads[0], grads[1], grads[2], {}, {}, {}};

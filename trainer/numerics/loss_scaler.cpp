@@ -10,7 +10,7 @@
 namespace ebb::numerics {
 namespace {
 
-constexpr int kMostOverflows = 100;  // in a row, where no scale is left to lower
+constexpr int kMostOverflows = 100;  // in a row, with a fixed scale
 
 }  // namespace
 

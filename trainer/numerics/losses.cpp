@@ -20,7 +20,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kPart = 16384;  // elements of one partial sum, whatever the number of threads
+constexpr std::int64_t kPart = 16384;  // elements of one partial sum, for any number of threads
 
 at::Tensor scalar_like(const at::Tensor& t) {
   return at::empty({}, t.options().dtype(at::kFloat));

@@ -17,6 +17,7 @@
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
 #include "numerics/linear_ops.h"
+#include "numerics/precision.h"
 
 namespace ebb::numerics {
 namespace {
@@ -54,7 +55,7 @@ nlohmann::json known() {
         nlohmann::json::parse(read_file(file(), ExitCode::storage), nullptr, /*allow_exceptions=*/false);
     return all.is_object() ? all : nlohmann::json::object();
   } catch (const Error&) {
-    return nlohmann::json::object();  // as if it were not there: it only saves a tenth of a second
+    return nlohmann::json::object();  // as if absent: the file only saves a tenth of a second
   }
 }
 
@@ -71,7 +72,7 @@ double measure_matrix_rate(Dtype dtype, at::Device device) {
   for (int i = 0; i < kTries; ++i) {
     const auto start = std::chrono::steady_clock::now();
     const at::Tensor c = linear(a, b, at::Tensor(), Activation::none);
-    (void)c.view({-1})[0].item<float>();  // which waits for a GPU
+    (void)c.view({-1})[0].item<float>();  // waits for a GPU
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return 2.0 * static_cast<double>(size * size) * static_cast<double>(size) / best;
@@ -91,7 +92,7 @@ void remember_matrix_rate(Dtype dtype, at::Device device, int beside, double rat
     make_folders(file().parent_path());
     write_file_atomically(file(), all.dump(2) + "\n");
   } catch (const Error&) {
-    return;  // said in the header
+    return;  // the next run measures again
   }
 }
 

@@ -20,8 +20,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kRowsOfAPart = 64;  // whose sums are made together, whatever the number of threads
-constexpr std::int64_t kRowsAtOnce = 4;    // that stay in the nearest cache between two passes
+constexpr std::int64_t kRowsOfAPart = 64;  // of one partial sum, for any number of threads
+constexpr std::int64_t kRowsAtOnce = 4;    // stay in the L1 cache between two passes
 
 // Without a bias: RMS norm. With `added`: of x + added, which is a result too.
 struct Norm : torch::autograd::Function<Norm> {
@@ -39,11 +39,11 @@ struct Norm : torch::autograd::Function<Norm> {
                      rstd = at::empty({rows}, of_rows);
     ctx->save_for_backward({x, w, mean, rstd});
     ctx->saved_data["added"] = added_in.has_value();
-    ctx->set_materialize_grads(false);  // the last norm's sum is used by nobody: no zeros for it
+    ctx->set_materialize_grads(false);  // nothing uses the last norm's sum: no zeros for it
     const variable_list results = added_in ? variable_list{x, y} : variable_list{y};
     if (x.is_cuda()) {
-      cuda::norm(x_alone, added, added_in ? x : at::Tensor(), w.contiguous(),
-                 b.defined() ? b.contiguous() : b, eps, y, mean, rstd);
+      gpu::norm(x_alone, added, added_in ? x : at::Tensor(), w.contiguous(), b.defined() ? b.contiguous() : b,
+                eps, y, mean, rstd);
       return results;
     }
     const at::Tensor space = cpu::workspace(2 * columns, x);
@@ -83,7 +83,7 @@ struct Norm : torch::autograd::Function<Norm> {
     const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
     const variable_list results{dx, added ? dx : at::Tensor(), dw, db, {}};
     if (x.is_cuda()) {
-      cuda::norm_gradient(dy, x, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
+      gpu::norm_gradient(dy, x, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
       return results;
     }
     const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);

@@ -32,7 +32,7 @@ void draw_row(std::uint64_t seed, std::uint32_t stream, std::uint64_t row, std::
   }
 }
 
-// body(row, eps [columns], values [columns], more [columns]) for each row; the three are a thread's own.
+// body(row, eps [columns], a [columns], b [columns]) for each row, with buffers of its thread.
 template <class Body>
 void for_rows(std::int64_t rows, std::int64_t columns, const Body& body) {
   at::parallel_for(0, rows, std::max<std::int64_t>(1, 1024 / std::max<std::int64_t>(columns, 1)),

@@ -49,7 +49,7 @@ struct Embedding : torch::autograd::Function<Embedding> {
     const at::Tensor out = at::zeros({ctx->saved_data["rows"].toInt(), width}, g.options());
     const at::Tensor space = cpu::workspace(2 * width, g);
     if (g.is_meta()) return {{}, out};
-    // Tokens by their row, equal ones in their order.
+    // Tokens sorted by row, equal ones in their order.
     const at::Tensor order =
         std::get<1>(at::sort(tokens.flatten(), /*stable=*/std::optional(true), 0, false));
     const std::int64_t* const by_row = order.const_data_ptr<std::int64_t>();

@@ -16,7 +16,7 @@
 namespace ebb::numerics {
 namespace {
 
-constexpr std::int64_t kPart = 16384;  // elements that a thread takes at least, and those of one partial sum
+constexpr std::int64_t kPart = 16384;  // elements of a thread at least, and of one partial sum
 
 std::int16_t* residual_at(const at::Tensor& residual, std::int64_t i) {
   return residual.defined() ? residual.data_ptr<std::int16_t>() + i : nullptr;
@@ -127,7 +127,7 @@ void require_alike(const char* what, const at::Tensor& t, const at::Tensor& firs
                           t.device().str(), c10::toString(first.scalar_type()), first.device().str()));
 }
 
-// Those of one gradient type at a time: a launch has one.
+// One gradient dtype at a time, as a launch has one.
 void update_on_cuda(const std::vector<AdamWRange>& ranges, const AdamW& how) {
   const AdamWFactors f = factors(how);
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {

@@ -34,10 +34,10 @@ class Head {
       load(first + t, space + t * shape_.width);
       kernels().rotate(cosines(first + t), sines(first + t), space + t * shape_.width, shape_.width);
     }
-    return fp32_operand(space, n, shape_.width, transposed);
+    return fp32_block(space, n, shape_.width, transposed);
   }
   // An fp32 operand beside this tensor.
-  Operand fp32_operand(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
+  Operand fp32_block(const float* data, std::int64_t rows, std::int64_t columns, bool transposed) const {
     return fp32_operand(dtype_, data, rows, columns, transposed);
   }
   void load(std::int64_t t, float* out) const { kernels().to_float(dtype_, at_row(t), out, shape_.width); }
@@ -153,7 +153,7 @@ AttentionOutput attention_forward(const AttentionShape& s, const at::Tensor& qkv
         clear_outside(row, begin, end, seen_by_all);
         lse[first + r] = most + std::log(sums[r]);
       }
-      product(queries.fp32_operand(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
+      product(queries.fp32_block(p, n, seen_by_all, false), values.rows(0, seen_by_all, false, nullptr),
               fp32_result(o), n, s.width, seen_by_all, {space.rest(), scratch_floats, true});
       for (std::int64_t r = 0; r < n; ++r) {
         kern.multiply(1.0F / sums[r], o + r * s.width, s.width);
@@ -207,7 +207,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
           kern.exponentials(row + begin, end - begin, scale, lse[first + r]);
           clear_outside(row, begin, end, seen_by_all);
         }
-        const Operand p_transposed = queries.fp32_operand(p, n, seen_by_all, true);
+        const Operand p_transposed = queries.fp32_block(p, n, seen_by_all, true);
         product(p_transposed, d, fp32_result(dv, true), seen_by_all, w, n,
                 {space.rest(), scratch_floats, true});
         for (std::int64_t r = 0; r < n; ++r) {
@@ -220,7 +220,7 @@ at::Tensor attention_backward(const AttentionShape& s, const at::Tensor& dy, con
         product(p_transposed, q, fp32_result(dk, true), seen_by_all, w, n,
                 {space.rest(), scratch_floats, true});
         k.transposed = false;
-        product(queries.fp32_operand(p, n, seen_by_all, false), k, fp32_result(dq), n, w, seen_by_all,
+        product(queries.fp32_block(p, n, seen_by_all, false), k, fp32_result(dq), n, w, seen_by_all,
                 {space.rest(), scratch_floats, true});
         const Head d_queries(gradient, s, rope, b, h * w);
         for (std::int64_t r = 0; r < n; ++r) d_queries.store(first + r, dq + r * w);

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-// LibTorch's own BLAS, called past the tensors where the library shows it; a build of LibTorch that hides it
-// goes through at::mm_out.
+// LibTorch's own BLAS, called without tensors where the library exports it, else through at::mm_out.
 extern "C" __attribute__((weak)) void sgemm_(const char* transa, const char* transb, const int* m,
                                              const int* n, const int* k, const float* alpha, const float* a,
                                              const int* lda, const float* b, const int* ldb,
@@ -41,7 +40,7 @@ void gemm(const float* a, std::int64_t lda, bool transposed_a, const float* b, s
   }
   if (sgemm_ == nullptr)
     return gemm_by_tensors(a, lda, transposed_a, b, ldb, transposed_b, c, ldc, m, n, k, accumulate);
-  // BLAS counts columns first: the row-major product is its C^T = B^T A^T.
+  // BLAS is column-major: the row-major product is its C^T = B^T A^T.
   const char ta = transposed_a ? 'T' : 'N';
   const char tb = transposed_b ? 'T' : 'N';
   const int mi = static_cast<int>(m);

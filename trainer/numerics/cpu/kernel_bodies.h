@@ -62,7 +62,7 @@ EBB_INLINE void finish_body(Dtype dtype, float* values, const float* bias, Activ
     for (std::int64_t i = 0; i < rows; ++i) values[i] += bias[0];
     bias = nullptr;
   }
-  // Without a bias all rows are one long row. A piece of a row at a time, while it is near.
+  // Without a bias all rows are one long row. One block at a time, so that it stays in the cache.
   if (bias == nullptr) columns *= rows, rows = 1;
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; c += kBlock) {
@@ -99,7 +99,7 @@ EBB_INLINE void add_body(const float* in, float* sum, std::int64_t n) {
 }
 
 EBB_INLINE void add_rows_body(const float* values, std::int64_t rows, std::int64_t columns, float* sums) {
-  if (columns == 1) {  // one long column: lanes, so that it vectorises
+  if (columns == 1) {  // one long column: in lanes, which vectorise
     float lanes[kLanes] = {};
     std::int64_t i = 0;
     for (; i + kLanes <= rows; i += kLanes)

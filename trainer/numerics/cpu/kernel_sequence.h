@@ -4,7 +4,7 @@
 
 namespace ebb::numerics::cpu {
 
-// Sums in kLanes partial sums, whatever the vector's width.
+// Sums in kLanes partial sums, for any vector width.
 template <class Term>
 EBB_INLINE float sum_of(std::int64_t n, const Term& term) {
   float lanes[kLanes] = {};
@@ -17,7 +17,7 @@ EBB_INLINE float sum_of(std::int64_t n, const Term& term) {
   return total;
 }
 
-// A row of any length passes through the stack in pieces: first for its sums, then for its result.
+// Reads a row of any length in blocks on the stack: first for its sums, then for its result.
 template <class Convert>
 EBB_INLINE void norm_body(Dtype dtype, const void* x, const float* w, const float* b, float eps,
                           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd) {
@@ -53,8 +53,8 @@ EBB_INLINE void norm_body(Dtype dtype, const void* x, const float* w, const floa
   }
 }
 
-// With n = (x - mean) rstd and g = dy w: dx = rstd (g - [mean of g] - n [mean of g n]); without a mean the
-// first of the two is left out.
+// With n = (x - mean) rstd and g = dy w: dx = rstd (g - [mean of g] - n [mean of g n]). Without a mean,
+// [mean of g] is left out.
 template <class Convert>
 EBB_INLINE void norm_gradient_body(Dtype dtype, const void* dy, const void* x, const float* w,
                                    const float* mean, const float* rstd, std::int64_t rows,

@@ -2,8 +2,8 @@
 #include "numerics/cpu/kernel_bodies.h"
 #include "numerics/cpu/kernel_sequence.h"
 
-// The set's functions and its table, in a namespace of their own; `TARGET` is the attribute that they are
-// compiled under.
+// The functions and the table of a set, in their own namespace. `TARGET` is the attribute for their
+// instruction set.
 #define EBB_KERNEL_SET(TARGET, NAME)                                                                         \
   TARGET void to_float(Dtype k, const void* in, float* out, std::int64_t n) {                                \
     load<Convert>(k, in, out, n);                                                                            \

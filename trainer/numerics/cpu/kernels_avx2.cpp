@@ -22,7 +22,7 @@ struct Convert {
                        _mm256_cvtps_ph(_mm256_loadu_ps(in + i), kRounding));
     for (; i < n; ++i) out[i] = float_to_fp16(in[i]);
   }
-  // The compiler's own vectors are as good here.
+  // The compiler vectorises this as well.
   EBB_AVX2 static void from_bf16(const std::uint16_t* in, float* out, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) out[i] = bf16_to_float(in[i]);
   }

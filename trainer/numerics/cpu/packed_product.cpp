@@ -18,10 +18,10 @@ namespace ebb::numerics::cpu {
 namespace {
 
 constexpr std::int64_t kMostRows = 8 * kLeftPanel;
-constexpr std::int64_t kInnerBytes = 8192;                    // of one row, packed at a time
+constexpr std::int64_t kInnerBytes = 8192;                    // of a row, packed at a time
 constexpr std::int64_t kLeftBytes = std::int64_t{448} << 10;  // of a thread's rows, likewise
 constexpr std::int64_t kRightBytes = std::int64_t{3} << 20;   // of the right matrix, likewise
-constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;   // of it where each thread has its own
+constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;   // of it, where each thread packs its own
 constexpr std::int64_t kColumnsAtOnce = 256;                  // finished together
 constexpr std::int64_t kRightPanelsAtOnce = 4;
 

@@ -7,7 +7,7 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-constexpr std::int64_t kStepsAtOnce = 16;   // of the inner dimension, where it lies across the rows as stored
+constexpr std::int64_t kStepsAtOnce = 16;   // of the inner dimension, across the stored rows
 constexpr std::int64_t kMostColumns = 512;  // likewise, of the outer one
 constexpr std::int64_t kScratchBytes = 16384;
 
@@ -57,7 +57,7 @@ void pack(const Operand& a, const Panels& panels, Dtype element, bool across, st
     }
     return;
   }
-  // Pairs stay together.
+  // An even number, so that pairs of bf16 stay in one word.
   const std::int64_t most = is_rounded(a, element) ? kScratchBytes / (width * 2) / 2 * 2 : steps;
   for (std::int64_t p = 0; p < count; p += width) {
     const std::int64_t rows = std::min(width, count - p);

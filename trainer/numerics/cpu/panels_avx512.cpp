@@ -11,8 +11,7 @@ namespace ebb::numerics::cpu {
 namespace {
 
 constexpr std::int64_t kVector = 16;  // words of a vector
-constexpr std::int64_t kAhead =
-    512;  // bytes that rows are fetched ahead: 16 of them are too many to be foreseen
+constexpr std::int64_t kAhead = 512;  // bytes of prefetch: the hardware cannot predict 16 rows
 
 EBB_AVX512 inline __mmask32 first_halves(std::int64_t n) {
   return n >= 2 * kVector ? 0xffffffffU : n <= 0 ? 0U : (1U << n) - 1U;
@@ -51,8 +50,8 @@ EBB_AVX512 inline void transpose(__m512i (&r)[kVector]) {
   }
 }
 
-// Up to 16 words of a row from `from` on, where `left` elements are left of it: a word is one element made
-// fp32, or two of bf16 as they lie.
+// Up to 16 words of a row at `from`, of which `left` elements remain. A word is one element converted to
+// fp32, or two bf16.
 struct Floats {
   static constexpr std::int64_t kBytes = 4;  // of a row, for one word
   EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
@@ -78,8 +77,8 @@ struct Pairs {
   }
 };
 
-// `inner` elements, `in_word` of them in a word. Where there are fewer rows than the panel is wide, the last
-// one is repeated: a tile does not store what it makes of them.
+// `inner` elements, `in_word` of them in a word. A panel wider than its rows repeats the last row; no tile
+// stores what that gives.
 template <class Source>
 EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                           std::int64_t in_word, std::int64_t width, void* out) {

@@ -53,7 +53,7 @@ void row_product(const Operand& a, const Operand& b, const Result& result, std::
 void column_sums(const Operand& a, float* sums) {
   constexpr std::int64_t kAtOnce = 512, kLeast = 64;
   std::fill_n(sums, a.columns, 0.0F);
-  // Each thread takes some columns, as many as there are: rows are read as they lie.
+  // Each thread takes a range of columns of all rows.
   at::parallel_for(0, (a.columns + kLeast - 1) / kLeast, 1, [&](std::int64_t begin, std::int64_t end) {
     alignas(64) float values[kAtOnce];
     const std::int64_t last = std::min(a.columns, end * kLeast);

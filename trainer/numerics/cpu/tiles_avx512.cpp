@@ -68,7 +68,7 @@ EBB_AVX512 void spread_tile(float* const* windows, std::int64_t offset, const fl
     }
   }
   const Masks mask = masks(width);
-  for (int m = 0; m < M; ++m) {  // row by row: the windows of neighbours overlap
+  for (int m = 0; m < M; ++m) {  // row by row: neighbouring windows overlap
     float* to = windows[m] + offset;
     _mm512_mask_storeu_ps(to, mask.first, _mm512_add_ps(sum0[m], _mm512_maskz_loadu_ps(mask.first, to)));
     _mm512_mask_storeu_ps(to + 16, mask.second,
@@ -103,8 +103,8 @@ EBB_AVX512 void outer_tile(const float* a, const float* b, std::int64_t rows, fl
   }
 }
 
-// Windows of neighbouring lines lie a power of two apart and would fight for the same cache sets: a panel is
-// copied together first.
+// Windows of neighbouring lines are a power of two apart and would share cache sets, so a panel is copied
+// first.
 EBB_AVX512 void copy_panel(const float* const* windows, std::int64_t rows, std::int64_t offset,
                            std::int64_t width, float* out) {
   const Masks mask = masks(width);
@@ -149,7 +149,7 @@ constexpr auto kReduce = table_of(Sizes{}, ReduceOf{});
 constexpr auto kSpread = table_of(Sizes{}, SpreadOf{});
 constexpr auto kOuter = table_of(Sizes{}, OuterOf{});
 
-// Rows dealt into tiles of nearly one height, so that none is left over thin. body(first row, rows)
+// Splits rows into tiles of nearly equal height. body(first row, rows).
 template <class Body>
 void for_tiles(std::int64_t rows, const Body& body) {
   const std::int64_t tiles = (rows + kRows - 1) / kRows;

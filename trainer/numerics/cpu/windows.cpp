@@ -8,7 +8,7 @@ namespace ebb::numerics::cpu {
 namespace {
 
 constexpr std::int64_t kShortestRun = 16;
-constexpr std::int64_t kPointerFloats = 2;  // floats in the room of a pointer
+constexpr std::int64_t kPointerFloats = 2;  // floats that take the size of a pointer
 static_assert(sizeof(float*) == kPointerFloats * sizeof(float));
 
 }  // namespace

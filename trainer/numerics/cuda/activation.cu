@@ -1,14 +1,14 @@
 #include "numerics/cuda/vectors.cuh"
 #include "numerics/cuda_table.h"
 
-// Activations, their gradients with the sums that biases need, SwiGLU, and rotary positions.
+// Activations, their gradients with the sums for biases, SwiGLU, and rotary positions.
 namespace ebb::numerics::device {
 namespace {
 
-constexpr int kRowsOfABlock = 8;  // whose sums of columns a block makes, times what it loops over
+constexpr int kRowsOfABlock = 8;  // rows of one pass of a block, which sums their columns
 constexpr float kRootOf2OverPi = 0.7978845608028654F, kCube = 0.044715F;
 
-// Accurate for fp32; for 16-bit tensors within their rounding and far cheaper.
+// Accurate for fp32. For 16-bit tensors a cheaper form within their rounding.
 template <class T>
 __device__ float tanh_for(float x) {
   if constexpr (std::is_same_v<T, float>) return tanhf(x);
@@ -51,7 +51,7 @@ __global__ void activation_kernel(Activation act, const void* in, void* out, std
   }
 }
 
-// dz = dy act'(saved), where there is an activation, and partial [gridDim.y, columns] of its columns' sums.
+// dz = dy act'(saved) where there is an activation, and its column sums into partial [gridDim.y, columns].
 template <class T, int W>
 __global__ void activation_gradient_kernel(Activation act, const void* dy, const void* saved, void* dz,
                                            std::int64_t rows, std::int64_t columns, float* partial) {
@@ -115,7 +115,7 @@ __global__ void swiglu_gradient_kernel(const void* dy, const void* gate, const v
   }
 }
 
-// A thread turns one pair (i, i + half) of one head of one token.
+// A thread rotates one pair (i, i + half) of one head of one token.
 template <class T>
 __global__ void rotate_kernel(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
                               const float* angles, std::int64_t tokens, std::int64_t length,

@@ -6,12 +6,12 @@
 
 #include "numerics/cuda_table.h"
 
-// What the kernels share: elements of any dtype as floats, and sums in a fixed order.
+// Helpers of all kernels: elements of any dtype as floats, and sums in a fixed order.
 namespace ebb::numerics::device {
 
 constexpr int kThreads = 256;
 constexpr int kBlocks =
-    kCudaPartials / 2;  // of a reduction, whatever the device: its order of summation is the same everywhere
+    kCudaPartials / 2;  // of a reduction on every device, so that its order of summation is the same
 
 inline int grid_for(std::int64_t n) {
   const std::int64_t blocks = (n + kThreads - 1) / kThreads;

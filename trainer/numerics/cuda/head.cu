@@ -7,14 +7,14 @@ namespace {
 
 constexpr int kRowThreads = 1024;
 
-// Accurate for fp32; for 16-bit logits within their rounding and far cheaper.
+// Accurate for fp32. For 16-bit logits a cheaper form within their rounding.
 template <class T>
 __device__ float exponential(float x) {
   if constexpr (std::is_same_v<T, float>) return expf(x);
   return __expf(x);
 }
 
-// A maximum and the sum of exponentials less it, which go together.
+// A maximum, and the sum of exponentials relative to it.
 template <class T>
 struct Running {
   float most = -INFINITY, sum = 0;
@@ -42,7 +42,7 @@ __device__ Running<T> over_block(Running<T> value) {
   return value;
 }
 
-// The last pack of a row may reach over its end, into what the stride leaves: nothing counts there.
+// The last pack of a row may reach over its end into the stride's padding, which counts nothing.
 template <class T, int W>
 __device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t i, std::int64_t words,
                             float (&values)[W]) {
@@ -52,7 +52,7 @@ __device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t
     if (i + k >= words) values[k] = -INFINITY;
 }
 
-// A row of logits becomes `size` times its loss' gradient, where one is wanted.
+// Replaces a row of logits by `size` times the gradient of its loss, where one is wanted.
 template <class T, int W>
 __global__ void __launch_bounds__(kRowThreads)
     head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t ignored,
@@ -82,13 +82,13 @@ __global__ void __launch_bounds__(kRowThreads)
   const Running<T> all = over_block(mine);
   const float lse = all.most + logf(all.sum);
   if (threadIdx.x == 0) {
-    // A target outside the vocabulary cannot come from a checked file; it shows as a loss that is no number.
+    // A checked file has no target outside the vocabulary; one from elsewhere makes the loss NaN.
     const bool known = target >= 0 && target < words;
     const float hit = known ? to_float(static_cast<const T*>(logits)[begin + target]) : NAN;
     losses[row] = lse - hit + z * lse * lse;
   }
   if (!gradient) return;
-  __syncthreads();  // the target's logit has been read
+  __syncthreads();  // all threads have read the target's logit
   const float factor = size * (1.0F + 2.0F * z * lse);
   for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) {
     read_logits<T, W>(logits, begin, i, words, values);

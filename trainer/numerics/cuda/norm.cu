@@ -1,8 +1,7 @@
 #include "numerics/cuda/vectors.cuh"
 #include "numerics/cuda_table.h"
 
-// Layer and RMS norm of rows: a block a row, whose threads keep what they have read of it in registers, so
-// that the row is read once.
+// Layer and RMS norm of rows. A block takes a row and keeps it in registers, so that it reads the row once.
 namespace ebb::numerics::device {
 namespace {
 
@@ -14,8 +13,8 @@ int whole_warps(std::int64_t threads, int most) {
   return static_cast<int>(whole < most ? whole : most);
 }
 
-// body(T, W, N, threads) of a block that holds a row: N packs of W elements in each of its threads, as few
-// packs as `most_threads` allow.
+// body(T, W, N, threads) for a block that holds a row: N packs of W elements in each thread, as few packs as
+// `most_threads` allows.
 template <class Body, class... Addresses>
 void with_row(Dtype dtype, std::int64_t columns, int most_threads, const Body& body, Addresses... addresses) {
   with_packs(
@@ -88,7 +87,7 @@ __global__ void __launch_bounds__(kMostThreads)
   }
 }
 
-// A block takes every gridDim-th row and keeps its columns' sums of dy xhat and dy in registers.
+// A block takes every gridDim-th row and keeps the column sums of dy xhat and dy in registers.
 template <class T, int W, int N>
 __global__ void __launch_bounds__(N == 8 ? kMostThreads : kGradientThreads)
     norm_gradient_kernel(const void* dy, const void* x, const void* w, const float* means, const float* rstds,
@@ -150,7 +149,7 @@ __global__ void __launch_bounds__(N == 8 ? kMostThreads : kGradientThreads)
   }
 }
 
-// Columns of partial [parts, 2, columns], each summed by the eight threads of a block's column of threads.
+// Sums the columns of partial [parts, 2, columns], eight threads of a block for each column.
 template <class T>
 __global__ void combine_columns_kernel(const float* partial, std::int64_t parts, std::int64_t columns,
                                        std::int64_t stride, T* first, T* second) {

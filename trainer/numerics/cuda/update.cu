@@ -1,8 +1,7 @@
 #include "numerics/cuda/vectors.cuh"
 #include "numerics/cuda_table.h"
 
-// Compiled without contraction into fused multiply-adds: the same operations as on the CPU give the same
-// bits.
+// Compiled without fused multiply-adds: the same operations as on the CPU give the same bits.
 namespace ebb::numerics::device {
 namespace {
 
@@ -38,8 +37,8 @@ __device__ void split_one(Dtype dtype, float master, void* weight, std::int16_t*
   }
 }
 
-// Tensors whose parts a launch's blocks share: block i works on part i - first[t] of the tensor t whose parts
-// are [first[t], first[t + 1]). What a kernel takes by value is at most 4 KiB.
+// The tensors of a launch: block i works on part i - first[t] of tensor t, whose parts are
+// [first[t], first[t + 1]). A kernel takes at most 4 KiB by value.
 template <class Item, int kMost>
 struct Group {
   Item items[kMost];
@@ -59,7 +58,7 @@ struct Group {
   }
 };
 
-// body(group, number of its first item) for all items, in groups.
+// body(group, index of its first item) for all items, in groups.
 template <class Item, int kMost, class Body>
 void in_groups(const Item* items, std::int64_t count, const Body& body) {
   for (std::int64_t begin = 0; begin < count; begin += kMost) {
@@ -77,9 +76,9 @@ void in_groups(const Item* items, std::int64_t count, const Body& body) {
 using Updates = Group<Update, 48>;
 using Ranges = Group<Range, 128>;
 
-constexpr int kTogether = 4;  // elements that a thread has at once
+constexpr int kElementsAtOnce = 4;  // of a thread
 
-// Elements [i, i + W) of what lies in `dtype`.
+// Elements [i, i + W) of `data`, which is of `dtype`.
 template <int W>
 __device__ void load_some(Dtype dtype, const void* data, std::int64_t i, float (&out)[W]) {
   if (dtype == Dtype::fp16)
@@ -135,14 +134,14 @@ __device__ bool lies_even(const void* data, int element) {
   return reinterpret_cast<std::uintptr_t>(data) % static_cast<unsigned>(W * element) == 0;
 }
 
-// The dtypes are constants of the instance, so that its loop has no branch on them.
+// The dtypes are template constants, so that the loop does not branch on them.
 template <Dtype kDtype, Dtype kGradient>
 __global__ void adamw_kernel(Updates group, AdamWFactors f) {
   const int t = group.tensor_of(static_cast<int>(blockIdx.x));
   const Update u = group.items[t];
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
   const std::int64_t end = begin + kCudaPart < u.n ? begin + kCudaPart : u.n;
-  constexpr int W = kTogether;
+  constexpr int W = kElementsAtOnce;
   const bool even = lies_even<W>(u.weight, kDtype == Dtype::fp32 ? 4 : 2) && lies_even<W>(u.residual, 2) &&
                     lies_even<W>(u.gradient, kGradient == Dtype::fp32 ? 4 : 2) && lies_even<W>(u.m, 4) &&
                     lies_even<W>(u.v, 4);
@@ -153,7 +152,7 @@ __global__ void adamw_kernel(Updates group, AdamWFactors f) {
     adamw_some<1>(kDtype, kGradient, u, f, i);
 }
 
-// body(std::integral_constant<Dtype, K>{}) with K what `dtype` is.
+// body(std::integral_constant<Dtype, K>{}) with K = dtype.
 template <class Body>
 void with_dtype(Dtype dtype, const Body& body) {
   if (dtype == Dtype::fp16)
@@ -189,8 +188,9 @@ __global__ void stats_kernel(Dtype dtype, Ranges group, double* partial) {
     else
       ++bad;
   };
-  // A sum's order must not depend on where a range lies: each thread has the same elements either way.
-  constexpr int W = kTogether;
+  // The order of a sum must not depend on the alignment of a range: a thread has the same elements either
+  // way.
+  constexpr int W = kElementsAtOnce;
   const bool even = lies_even<W>(range.data, dtype == Dtype::fp32 ? 4 : 2);
   for (std::int64_t i = begin + threadIdx.x * W; i < end; i += kThreads * W) {
     if (even && i + W <= end) {

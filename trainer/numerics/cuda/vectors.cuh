@@ -3,7 +3,7 @@
 
 #include "numerics/cuda/device.cuh"
 
-// What the kernels over rows share: rows read 16 bytes at a time as floats, and sums over a block.
+// Helpers of kernels over rows: reads of 16 bytes as floats, and sums over a block.
 namespace ebb::numerics::device {
 
 template <class T>
@@ -28,7 +28,7 @@ __device__ inline T from_float(float x) {
     return x;
 }
 
-// W elements side by side; W = kLanes<T> is one access of 16 bytes, W = 1 takes rows of any length.
+// W adjacent elements. W = kLanes<T> is one access of 16 bytes; W = 1 takes rows of any length.
 template <class T, int W>
 struct alignas(sizeof(T) * W) Pack {
   T element[W];
@@ -54,8 +54,8 @@ __device__ inline float rounded(float x) {
   return to_float(from_float<T>(x));
 }
 
-// The sum over a block of whole warps, the same for all of its threads and in a fixed order. `space` holds 32
-// floats and is free again after the next __syncthreads().
+// The sum over a block of whole warps, in a fixed order, for all its threads. `space` holds 32 floats and may
+// be reused after the next __syncthreads().
 __device__ inline float sum_over_block(float value, float* space) {
 #pragma unroll
   for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffU, value, distance);
@@ -81,8 +81,8 @@ void with_type(Dtype dtype, const Body& body) {
     body(float{});
 }
 
-// body(T{}, std::integral_constant<int, W>{}) with T the type of `dtype` and W as many elements an access as
-// rows of `columns` elements at these addresses allow.
+// body(T{}, std::integral_constant<int, W>{}) with T the type of `dtype` and W the elements of one access,
+// which rows of `columns` elements at these addresses allow.
 template <class Body, class... Addresses>
 void with_packs(Dtype dtype, std::int64_t columns, const Body& body, Addresses... addresses) {
   with_type(dtype, [&](auto type) {

@@ -9,7 +9,7 @@
 #include "numerics/no_double_backward.h"
 #include "numerics/rope.h"
 
-namespace ebb::numerics::cuda {
+namespace ebb::numerics::gpu {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -31,7 +31,7 @@ at::Tensor heads_of(const at::Tensor& qkv, const Shape& s, std::int64_t first, s
   return qkv.view({s.batch, s.length, s.queries + 2 * s.keys, s.width}).narrow(2, first, heads);
 }
 
-// out = in rotated by its positions, or back; [B, T, heads, D] both, a token's heads side by side.
+// Rotates `in` by its positions, or back, into `out`. Both [B, T, heads, D], the heads of a token adjacent.
 void apply_rope(const at::Tensor& in, const at::Tensor& out, const at::Tensor& rope, bool back) {
   cuda_table().rotate(dtype_of(in), in.const_data_ptr(), in.stride(1), out.mutable_data_ptr(), out.stride(1),
                       rope.const_data_ptr<float>(), in.size(0) * in.size(1), in.size(1), in.size(2),
@@ -55,7 +55,7 @@ Sides sides(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   return {q.transpose(1, 2), k.transpose(1, 2), heads_of(qkv, s, s.queries + s.keys, s.keys).transpose(1, 2)};
 }
 
-// The gradient of packed rows of those of its sides, [B, heads, T, D].
+// The gradient of the packed rows from those of Q, K and V, [B, heads, T, D].
 at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, const at::Tensor& dk,
                   const at::Tensor& dv) {
   if (!rope.defined())
@@ -68,14 +68,14 @@ at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, 
   return d_qkv;
 }
 
-// cuDNN's kernels, a third faster than the framework's own on Hopper. It prepares each new shape for a while,
-// so that only what comes again and again is worth it: training's.
+// cuDNN's kernels are a third faster than the framework's on Hopper. cuDNN prepares each new shape for a
+// while, which pays for the repeated shapes of training only.
 bool by_cudnn(const Shape& s, bool graph) {
   static const bool hopper = cuda_table().compute_capability() >= 90;
   return hopper && graph && s.queries == s.keys && s.length % 64 == 0 && s.width <= 128;
 }
 
-// Turned Q and K are made again in backward rather than kept.
+// Backward computes the rotated Q and K again instead of keeping them.
 struct Attention : torch::autograd::Function<Attention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, std::int64_t queries,
                             std::int64_t keys, const std::optional<at::Tensor>& angles, bool graph) {
@@ -117,7 +117,7 @@ struct Attention : torch::autograd::Function<Attention> {
   }
 };
 
-// Attention of documents that follow each other: the flash kernels' form for sequences of any lengths.
+// Attention within packed documents, by the flash kernels for sequences of varying lengths.
 struct WithinDocuments : torch::autograd::Function<WithinDocuments> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, std::int64_t queries,
                             std::int64_t keys, const std::optional<at::Tensor>& angles,
@@ -156,7 +156,8 @@ bool takes_flash(std::int64_t head_width, at::ScalarType dtype) {
   return dtype != at::kFloat && head_width % 8 == 0;
 }
 
-// Where the flash kernels do not go (fp32, odd widths): the framework's choice among what holds no [T, T].
+// For fp32 and odd widths, which the flash kernels do not take: the framework chooses among the kernels that
+// hold no [T, T].
 at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys),
              v = heads_of(qkv, s, s.queries + s.keys, s.keys);
@@ -185,10 +186,10 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
                           c10::GradMode::is_enabled() && qkv.requires_grad());
 }
 
-}  // namespace ebb::numerics::cuda
+}  // namespace ebb::numerics::gpu
 
 void ebb::numerics::require_documents_on_gpu(std::int64_t head_width, at::ScalarType dtype) {
-  if (cuda::takes_flash(head_width, dtype)) return;
+  if (gpu::takes_flash(head_width, dtype)) return;
   throw Error(
       ExitCode::usage,
       fmt::format(

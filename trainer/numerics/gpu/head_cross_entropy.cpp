@@ -1,3 +1,5 @@
+#include "numerics/head_cross_entropy.h"
+
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -9,36 +11,36 @@
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
 
-namespace ebb::numerics::cuda {
+namespace ebb::numerics::gpu {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Elements of logits that are held at once: so many times what is given, within these bounds, and never the
-// whole of many rows.
+// Elements of logits held at once: kTimesGiven times those of h, within these bounds, and never all of many
+// rows.
 constexpr std::int64_t kTimesGiven = 16, kFewest = std::int64_t{32} << 20, kMost = std::int64_t{512} << 20;
 constexpr std::int64_t kLeastBlocks = 4;
-constexpr std::int64_t kRowsTogether = 128;  // that the products' kernels work on
-constexpr std::int64_t kPack = 8;            // elements that a row of logits is whole in
+constexpr std::int64_t kRowMultiple = 128;  // rows of a tile of the products' kernels
+constexpr std::int64_t kPack = 8;           // the stride of logits is a multiple of it
 
-// Rows of a block: all blocks alike, for a short last one would compute slowly.
+// Rows of a block. All blocks have about the same size, since a short last one would compute slowly.
 std::int64_t rows_of_a_block(std::int64_t n, std::int64_t width, std::int64_t stride) {
   const std::int64_t held = std::clamp(kTimesGiven * n * width, kFewest, kMost);
-  const std::int64_t least = std::min(kLeastBlocks, std::max<std::int64_t>(n / kRowsTogether, 1));
+  const std::int64_t least = std::min(kLeastBlocks, std::max<std::int64_t>(n / kRowMultiple, 1));
   const std::int64_t blocks = std::max((n * stride + held - 1) / held, least);
-  return std::clamp<std::int64_t>(round_up((n + blocks - 1) / blocks, kRowsTogether), 1,
+  return std::clamp<std::int64_t>(round_up((n + blocks - 1) / blocks, kRowMultiple), 1,
                                   std::max<std::int64_t>(n, 1));
 }
 
-// The gradient of a row is at most 1, and a word that is not expected has one of about 1 / vocabulary: times
-// this it is no subnormal number of fp16, and dh of weights up to 1000 no infinite one.
+// The gradient of a logit is at most 1, and about 1 / vocabulary for most words. Times this factor, fp16
+// holds it without subnormal numbers, and dh stays finite for weights up to 1000.
 float size_for(const at::Tensor& h) {
   return h.scalar_type() == at::kHalf ? 64.0F : 1.0F;
 }
 
-// Makes the gradients in forward, block by block of rows, from logits that exist once: making them again in
-// backward would be a third more work. What they are times is known in backward.
+// Computes the gradients in forward, block by block of rows, so that logits are computed once: again in
+// backward would be a third more work. Backward multiplies them by the loss's gradient.
 struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
                             const at::Tensor& targets_in, double z, bool graph) {
@@ -103,4 +105,4 @@ at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at
   return HeadCrossEntropy::apply(h, w, targets, z, graph);
 }
 
-}  // namespace ebb::numerics::cuda
+}  // namespace ebb::numerics::gpu

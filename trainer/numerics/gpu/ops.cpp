@@ -29,11 +29,11 @@ at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarT
   return at::empty({count}, at::TensorOptions().dtype(type).device(like.device()));
 }
 
-namespace cuda {
+namespace gpu {
 namespace {
 
-// Of a norm's gradient: enough blocks to fill a large GPU, fewer for wide rows, so that what they add up
-// stays small beside what they read. The same on every device, as the sums' order is.
+// Blocks of a norm's gradient: enough to fill a large GPU, fewer for wide rows, so that their partial sums
+// stay small beside what they read. The same on every device, and with it the order of sums.
 std::int64_t norm_parts(std::int64_t rows, std::int64_t columns) {
   return std::clamp<std::int64_t>(std::clamp<std::int64_t>(786432 / columns, 128, 1024), 1,
                                   std::max<std::int64_t>(rows, 1));
@@ -108,5 +108,5 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
   return {wanted[0] ? dz.mm(w) : at::Tensor(), wanted[1] ? dz.t().mm(x) : at::Tensor(), db};
 }
 
-}  // namespace cuda
+}  // namespace gpu
 }  // namespace ebb::numerics

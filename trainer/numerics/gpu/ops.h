@@ -21,7 +21,7 @@ inline void* address(const at::Tensor& t) {
   return t.defined() ? t.mutable_data_ptr() : nullptr;
 }
 
-namespace cuda {
+namespace gpu {
 
 struct NormGradients {
   at::Tensor dx, dw, db;
@@ -44,5 +44,5 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
                      const Documents& documents);
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z);
 
-}  // namespace cuda
+}  // namespace gpu
 }  // namespace ebb::numerics
