@@ -15,9 +15,9 @@ namespace ebb::comm {
 namespace {
 
 using testing::HasSubstr;
-constexpr double kPatience_s = 60;
+constexpr double kTimeout_s = 60;
 
-// Every test may bind this process; it is set free again.
+// A test may bind this process. The destructor restores its mask.
 class AffinityTest : public testing::Test {
  protected:
   AffinityTest() {
@@ -38,13 +38,13 @@ TEST_F(AffinityTest, CountsTheCoresOfTheMask) {
   EXPECT_EQ(measure_affinity().mask_cores, 1);
 }
 
-TEST_F(AffinityTest, RanksShareTheCoresThatTheyMayAllUse) {
+TEST_F(AffinityTest, RanksShareTheirCoresEvenly) {
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(share_of_host(*world, kPatience_s).threads, fair);
+  EXPECT_EQ(share_of_host(*world, kTimeout_s).threads, fair);
 }
 
-TEST_F(AffinityTest, EachRankHasCoresOfItsOwn) {
-  const std::vector<int> mine = share_of_host(*world, kPatience_s).cores;
+TEST_F(AffinityTest, EachRankGetsItsOwnCores) {
+  const std::vector<int> mine = share_of_host(*world, kTimeout_s).cores;
   const std::size_t ranks = static_cast<std::size_t>(world->local_size());
   if (ranks == 1 || cores_.size() < ranks) {
     EXPECT_TRUE(mine.empty());
@@ -54,33 +54,33 @@ TEST_F(AffinityTest, EachRankHasCoresOfItsOwn) {
   std::string text;
   for (const int core : mine) text += std::to_string(core) + " ";
   std::vector<int> all;
-  for (const std::string& other : world->gather_to_all(text, kPatience_s)) {
+  for (const std::string& other : world->gather_to_all(text, kTimeout_s)) {
     std::istringstream in(other);
     for (int core = 0; in >> core;) all.push_back(core);
   }
   std::ranges::sort(all);
-  EXPECT_EQ(std::ranges::adjacent_find(all), all.end()) << "a core was given twice";
+  EXPECT_EQ(std::ranges::adjacent_find(all), all.end()) << "two ranks got the same core";
   ASSERT_TRUE(bind_to(mine));
   EXPECT_EQ(measure_affinity().mask_cores, static_cast<std::int64_t>(mine.size()));
 }
 
-TEST_F(AffinityTest, RanksThatAreBoundAlreadyStayAsTheyAre) {
+TEST_F(AffinityTest, RanksThatAreAlreadyBoundGetNoCores) {
   bind_to_one(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_TRUE(share_of_host(*world, kPatience_s).cores.empty());
+  EXPECT_TRUE(share_of_host(*world, kTimeout_s).cores.empty());
 }
 
 TEST_F(AffinityTest, ABoundRankGetsNoMoreThreadsThanItsMask) {
   bind_to_one(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_EQ(share_of_host(*world, kPatience_s).threads, 1);
+  EXPECT_EQ(share_of_host(*world, kTimeout_s).threads, 1);
 }
 
-TEST_F(AffinityTest, OneBoundRankLeavesTheOthersTheirShare) {
+TEST_F(AffinityTest, ABoundRankDoesNotReduceTheShareOfTheOthers) {
   if (world->rank() == 0) bind_to_one(0);
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(share_of_host(*world, kPatience_s).threads, world->rank() == 0 ? 1 : fair);
+  EXPECT_EQ(share_of_host(*world, kTimeout_s).threads, world->rank() == 0 ? 1 : fair);
 }
 
-TEST_F(AffinityTest, MoreThreadsThanTheMaskLetsRunAreWarnedOf) {
+TEST_F(AffinityTest, WarnsOfMoreThreadsThanCoresInTheMask) {
   bind_to_one(0);
   EXPECT_EQ(binding_warning(1), "");
   EXPECT_THAT(binding_warning(2), HasSubstr("2 threads share the 1 of "));

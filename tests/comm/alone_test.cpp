@@ -1,4 +1,4 @@
-// A process that no launcher started.
+// The World of a process without a launcher.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <mpi.h>
@@ -9,7 +9,7 @@
 namespace ebb::comm {
 namespace {
 
-TEST(WorldWithoutALauncher, IsOneRankAndLeavesMpiAlone) {
+TEST(WorldWithoutALauncher, IsOneRankAndDoesNotInitialiseMpi) {
   const World world(0, nullptr);
   EXPECT_EQ(world.rank(), 0);
   EXPECT_EQ(world.size(), 1);
@@ -27,13 +27,13 @@ TEST(WorldWithoutALauncher, AgreesWithItself) {
   EXPECT_THROW(agree(world, 1, [] { throw Error(ExitCode::data, "mine"); }), Error);
 }
 
-TEST(WorldWithoutALauncher, EveryBackendOfTheHostIsSingle) {
+TEST(WorldWithoutALauncher, EveryHostBackendIsSingle) {
   const World world(0, nullptr);
   for (const Backend backend : {Backend::automatic, Backend::single, Backend::mpi})
     EXPECT_EQ(make_communicator(world, backend, 1, at::kCPU)->backend(), "single");
 }
 
-TEST(WorldWithoutALauncher, EndsAloneWithTheCode) {
+TEST(WorldWithoutALauncher, EndAllExitsWithTheCode) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(World(0, nullptr).end_all(ExitCode::numerics), testing::ExitedWithCode(6), "");
 }

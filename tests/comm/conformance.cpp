@@ -1,4 +1,4 @@
-// What every Communicator does with tensors that are as they should be.
+// The results of every Communicator for valid collectives.
 #include "comm/conformance.h"
 
 #include <cmath>
@@ -52,7 +52,7 @@ std::string name_of(const testing::TestParamInfo<Subject>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Every, Conformance, testing::ValuesIn(subjects()), name_of);
 
-TEST_P(Conformance, TellsItsPlaceAmongTheRanks) {
+TEST_P(Conformance, ReportsItsRankSizeAndBackend) {
   EXPECT_EQ(rank(), world->rank());
   EXPECT_EQ(size(), world->size());
   EXPECT_EQ(communicator_->backend(), GetParam().name);
@@ -66,7 +66,7 @@ TEST_P(Conformance, SumsEveryDtypeInRankOrder) {
   }
 }
 
-// Their nearest 16-bit neighbours are 2 apart: an accumulator of that type would stay where it is.
+// Adjacent 16-bit numbers are 2 apart there, so a 16-bit accumulator would not change.
 TEST_P(Conformance, SmallAddendsSurviveInASumOf16BitNumbers) {
   const auto sum_of = [&](at::ScalarType dtype, double first) {
     const at::Tensor tensor = to_device(at::full({100}, rank() == 0 ? first : 1.0, dtype));
@@ -78,7 +78,7 @@ TEST_P(Conformance, SmallAddendsSurviveInASumOf16BitNumbers) {
   EXPECT_EQ(sum_of(at::kBFloat16, 256), size() == 4 ? 260 : 256);
 }
 
-TEST_P(Conformance, A16BitSumThatFitsInTheEndMayOverflowOnTheWay) {
+TEST_P(Conformance, A16BitSumMayExceedTheRangeInIntermediateResults) {
   const double largest = 65504;
   const at::Tensor tensor = to_device(at::full({100}, rank() < 2 ? largest : -largest, at::kHalf));
   communicator_->all_reduce(tensor, "there and back");
@@ -86,7 +86,7 @@ TEST_P(Conformance, A16BitSumThatFitsInTheEndMayOverflowOnTheWay) {
   EXPECT_EQ(tensor[99].item<double>(), expected);
 }
 
-TEST_P(Conformance, MaxAndMinAreTakenOverAllRanks) {
+TEST_P(Conformance, ComputesMaxAndMinOverAllRanks) {
   for (const at::ScalarType dtype : kDtypes) {
     at::Tensor largest = values(0, dtype, 1000), smallest = largest;
     for (int r = 1; r < size(); ++r) {
@@ -111,7 +111,7 @@ TEST_P(Conformance, BroadcastsFromEveryRank) {
   }
 }
 
-TEST_P(Conformance, GathersInRankOrderAndLeavesTheInput) {
+TEST_P(Conformance, GathersInRankOrderAndKeepsTheInput) {
   for (const at::ScalarType dtype : kDtypes) {
     const at::Tensor input = to_device(values(rank(), dtype, 333));
     const at::Tensor output = to_device(at::zeros({size() * 333}, dtype));
@@ -123,7 +123,7 @@ TEST_P(Conformance, GathersInRankOrderAndLeavesTheInput) {
   }
 }
 
-TEST_P(Conformance, ScattersTheSumByRank) {
+TEST_P(Conformance, ScattersTheSumInRankOrder) {
   for (const at::ScalarType dtype : kDtypes) {
     const std::int64_t part = 555, all = part * size();
     const at::Tensor output = to_device(at::zeros({part}, dtype));
@@ -133,7 +133,7 @@ TEST_P(Conformance, ScattersTheSumByRank) {
   }
 }
 
-TEST_P(Conformance, GathersIntoATensorThatTheInputIsAPartOf) {
+TEST_P(Conformance, GathersIntoATensorThatContainsTheInput) {
   const at::Tensor whole = to_device(at::zeros({size() * 64}, at::kFloat));
   const at::Tensor mine = whole.slice(0, rank() * 64, (rank() + 1) * 64);
   mine.copy_(values(rank(), at::kFloat, 64));
@@ -142,12 +142,12 @@ TEST_P(Conformance, GathersIntoATensorThatTheInputIsAPartOf) {
     EXPECT_TRUE(same_bits(whole.slice(0, r * 64, (r + 1) * 64), values(r, at::kFloat, 64)));
 }
 
-TEST_P(Conformance, WorksMayBeWaitedForInAnyOrderAndTwice) {
+TEST_P(Conformance, WorksCanBeWaitedForInAnyOrderAndTwice) {
   Collective reduce, gather;
-  reduce.kind = Kind::all_reduce;
+  reduce.kind = CollectiveKind::all_reduce;
   reduce.input = to_device(values(rank(), at::kFloat, 100'000));
   reduce.label = "first";
-  gather.kind = Kind::all_gather;
+  gather.kind = CollectiveKind::all_gather;
   gather.input = to_device(values(rank(), at::kHalf, 10));
   gather.output = to_device(at::zeros({10 * size()}, at::kHalf));
   gather.label = "second";
@@ -159,9 +159,9 @@ TEST_P(Conformance, WorksMayBeWaitedForInAnyOrderAndTwice) {
   EXPECT_TRUE(same_bits(reduce.input, expected_sum(at::kFloat, 100'000)));
 }
 
-TEST_P(Conformance, WorkThatNobodyWaitsForIsDoneAllTheSame) {
+TEST_P(Conformance, ACollectiveCompletesWithoutAWait) {
   Collective reduce;
-  reduce.kind = Kind::all_reduce;
+  reduce.kind = CollectiveKind::all_reduce;
   reduce.input = to_device(values(rank(), at::kFloat, 1000));
   reduce.label = "unwatched";
   (void)communicator_->start(reduce);
@@ -169,7 +169,7 @@ TEST_P(Conformance, WorkThatNobodyWaitsForIsDoneAllTheSame) {
   EXPECT_TRUE(same_bits(reduce.input, expected_sum(at::kFloat, 1000)));
 }
 
-TEST_P(Conformance, TensorsOfNoElementsPass) {
+TEST_P(Conformance, EmptyTensorsAreAccepted) {
   const at::Tensor none = to_device(at::zeros({0}, at::kFloat)),
                    output = to_device(at::zeros({0}, at::kFloat));
   communicator_->all_reduce(none, "none");
@@ -177,7 +177,7 @@ TEST_P(Conformance, TensorsOfNoElementsPass) {
   communicator_->all_gather(none, output, "none");
   communicator_->reduce_scatter(none, output, "none");
   const at::Tensor one = to_device(at::ones({1}, at::kFloat));
-  communicator_->all_reduce(one, "one");  // and nothing is out of step after it
+  communicator_->all_reduce(one, "one");  // the ranks are still in step
   EXPECT_EQ(one.item<float>(), static_cast<float>(size()));
 }
 
@@ -200,7 +200,7 @@ TEST_P(Conformance, TensorsMayHaveAnyShape) {
   EXPECT_EQ(scalar.item<double>(), size());
 }
 
-// Staging is 8 MiB at most: these go through it in many rounds, the last of them uneven.
+// Staging is at most 8 MiB, so these tensors need many rounds with a smaller last one.
 TEST_P(Conformance, TensorsMayBeLargerThanTheStaging) {
   const std::int64_t count = 5'000'003;  // 20 MB
   const at::Tensor reduced = to_device(values(rank(), at::kFloat, count));
@@ -225,7 +225,7 @@ TEST_P(Conformance, ABroadcastMayBeLargerThanOneMessage) {
   EXPECT_TRUE(same_bits(tensor, values(0, at::kByte, bytes)));
 }
 
-TEST_P(Conformance, AResultHasTheSameBitsEachTimeAndOnEveryRank) {
+TEST_P(Conformance, AResultHasTheSameBitsInEachRunAndOnEveryRank) {
   const std::int64_t count = 300'001;
   const at::Tensor first = to_device(values(rank(), at::kFloat, count));
   communicator_->all_reduce(first, "first");
@@ -240,10 +240,10 @@ TEST_P(Conformance, AResultHasTheSameBitsEachTimeAndOnEveryRank) {
     EXPECT_TRUE(same_bits(all.slice(0, r * count, (r + 1) * count), first)) << "rank " << r;
 }
 
-TEST_P(Conformance, TwoCommunicatorsDoNotDisturbEachOther) {
-  const auto other = GetParam().make(kPatience_s);
+TEST_P(Conformance, TwoCommunicatorsAreIndependent) {
+  const auto other = GetParam().make(kTimeout_s);
   Collective a, b;
-  a.kind = b.kind = Kind::all_reduce;
+  a.kind = b.kind = CollectiveKind::all_reduce;
   a.input = to_device(values(rank(), at::kFloat, 1000, 1));
   b.input = to_device(values(rank(), at::kFloat, 1000, 2));
   a.label = b.label = "the same label";

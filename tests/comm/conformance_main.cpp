@@ -1,4 +1,4 @@
-// Single and Mpi on CPU tensors: started by mpirun with 1, 2 and 4 ranks.
+// Tests Single and Mpi with CPU tensors. mpirun starts it with 1, 2 and 4 ranks.
 #include "comm/conformance.h"
 #include "comm/mpi.h"
 #include "comm/single.h"
@@ -19,7 +19,7 @@ std::vector<Subject> subjects() {
 }  // namespace ebb::comm
 
 int main(int argc, char** argv) {
-  ebb::memory::install(*new ebb::memory::Ledger);  // for the life of the process, as its tensors' blocks
+  ebb::memory::install(*new ebb::memory::Ledger);  // never freed, since tensors may outlive main
   const ebb::comm::World world(argc, argv);
   ebb::comm::world = &world;
   testing::InitGoogleTest(&argc, argv);

@@ -1,4 +1,5 @@
-// What every Communicator refuses before anything moves, on the rank that is wrong.
+// Invalid collectives, which every Communicator refuses on the rank that starts them, before any
+// transfer.
 #include "comm/conformance.h"
 
 namespace ebb::comm {
@@ -9,7 +10,7 @@ using testing::HasSubstr;
 class ConformanceRefusals : public Conformance {
  protected:
   std::string refusal(const std::function<void()>& action) { return error_of(ExitCode::internal, action); }
-  // A refusal is no collective: the ranks are still in step.
+  // After a refusal the ranks are still in step.
   void TearDown() override {
     if (IsSkipped()) return;
     const at::Tensor one = to_device(at::ones({1}, at::kFloat));
@@ -21,7 +22,7 @@ class ConformanceRefusals : public Conformance {
 
 INSTANTIATE_TEST_SUITE_P(Every, ConformanceRefusals, testing::ValuesIn(subjects()), name_of);
 
-TEST_P(ConformanceRefusals, ADtypeThatIsNotMoved) {
+TEST_P(ConformanceRefusals, AnUnsupportedDtype) {
   for (const at::ScalarType dtype : {at::kBool, at::kShort, at::kComplexFloat, at::kChar}) {
     const std::string message =
         refusal([&] { communicator_->all_reduce(to_device(at::zeros({4}, dtype)), "flags"); });
@@ -44,7 +45,7 @@ TEST_P(ConformanceRefusals, AnOutputThatIsNotContiguous) {
       HasSubstr("output tensor"));
 }
 
-TEST_P(ConformanceRefusals, AScatterWhosePartsDoNotFit) {
+TEST_P(ConformanceRefusals, AScatterOfUnevenParts) {
   const at::Tensor input = to_device(at::zeros({size() * 3 + (size() > 1 ? 1 : 0)}, at::kFloat));
   const at::Tensor output = to_device(at::zeros({size() > 1 ? 3 : 2}, at::kFloat));
   const std::string message =
@@ -62,7 +63,7 @@ TEST_P(ConformanceRefusals, AGatherWhoseOutputIsTooSmall) {
   EXPECT_THAT(message, HasSubstr("it has " + std::to_string(5 * size() - 1)));
 }
 
-TEST_P(ConformanceRefusals, AnInputAndAnOutputOfTwoDtypes) {
+TEST_P(ConformanceRefusals, AnInputAndAnOutputOfDifferentDtypes) {
   const at::Tensor input = to_device(at::zeros({5}, at::kFloat));
   const at::Tensor output = to_device(at::zeros({5 * size()}, at::kHalf));
   const std::string message = refusal([&] { communicator_->all_gather(input, output, "parameters"); });
@@ -70,7 +71,7 @@ TEST_P(ConformanceRefusals, AnInputAndAnOutputOfTwoDtypes) {
   EXPECT_THAT(message, HasSubstr("Half"));
 }
 
-TEST_P(ConformanceRefusals, ATensorThatIsNotThere) {
+TEST_P(ConformanceRefusals, AnUndefinedTensor) {
   EXPECT_THAT(refusal([&] { communicator_->all_reduce({}, "nothing"); }),
               HasSubstr("input tensor is not defined"));
   EXPECT_THAT(
@@ -83,7 +84,7 @@ TEST_P(ConformanceRefusals, ATensorOnAnotherDevice) {
   EXPECT_THAT(refusal([&] { communicator_->all_reduce(elsewhere, "shapes"); }), HasSubstr("is on meta"));
 }
 
-TEST_P(ConformanceRefusals, ARootThatIsNoRank) {
+TEST_P(ConformanceRefusals, AnInvalidRoot) {
   const at::Tensor tensor = to_device(at::zeros({4}, at::kFloat));
   for (const int root : {-1, size()})
     EXPECT_THAT(refusal([&] { communicator_->broadcast(tensor, root, "weights"); }),

@@ -1,4 +1,4 @@
-// Two ranks under mpirun that end in the way that argv[1] names.
+// Two ranks under mpirun. argv[1] selects how they end.
 #include <cstdio>
 #include <string>
 
@@ -11,18 +11,18 @@ namespace {
 
 using namespace ebb;
 
-// Rank 1 ends all while rank 0 waits for it.
+// Rank 1 ends all ranks while rank 0 waits for it.
 void end_all(const comm::World& world) {
   if (world.rank() == 1) world.end_all(ExitCode::numerics);
   (void)world.gather_to_all("", 60);
 }
 
-// Rank 1 never agrees; rank 0 gives up and leaves as usual.
+// Rank 1 does not take part in the agreement. Rank 0 fails by its time limit and returns.
 void give_up(const comm::World& world) {
   if (world.rank() == 0) (void)world.gather_to_all("", 0.3);
 }
 
-// A communicator breaks, large messages under way; the world is whole.
+// A communicator breaks during a large transfer; the World does not.
 void leave_broken(const comm::World& world) {
   const auto communicator = comm::make_communicator(world, comm::Backend::mpi, 0.3, at::kCPU);
   try {

@@ -1,4 +1,4 @@
-// How mpirun, and so a scheduler, sees a run of two ranks end.
+// The exit status of mpirun, which a scheduler sees, for runs of two ranks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,14 +19,14 @@ ProcessResult end_with(const std::string& how) {
   return run(mpirun(2, {helper, how}));
 }
 
-TEST(End, TheCodeThatOneRankEndsAllWithIsMpirunsStatus) {
+TEST(End, MpirunReturnsTheCodeOfEndAll) {
   const ProcessResult result = end_with("end_all");
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, static_cast<int>(ExitCode::numerics)) << result.err;
 }
 
-// MPI_Finalize would wait for ever for the rank that left.
-TEST(End, RanksThatDoNotAgreeEndWithTheCodeOfCommunication) {
+// MPI_Finalize would never return after a rank has left.
+TEST(End, AFailedAgreementEndsWithTheCommunicationCode) {
   const ProcessResult result = end_with("give_up");
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, static_cast<int>(ExitCode::communication)) << result.err;
@@ -34,7 +34,7 @@ TEST(End, RanksThatDoNotAgreeEndWithTheCodeOfCommunication) {
   EXPECT_THAT(result.out, HasSubstr("has not started it"));
 }
 
-TEST(End, ABrokenCommunicatorDoesNotKeepTheRanksFromEnding) {
+TEST(End, RanksCanEndAfterACommunicatorBroke) {
   const ProcessResult result = end_with("leave_broken");
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, 0) << result.err;

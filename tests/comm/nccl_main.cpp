@@ -1,4 +1,4 @@
-// Nccl on one GPU; skipped, with the reason, where there is none.
+// Tests Nccl on one GPU. Skips with the reason if there is none.
 #include "comm/conformance.h"
 #include "memory/cpu_allocator.h"
 #include "memory/cuda_library.h"
@@ -9,8 +9,8 @@ namespace ebb::comm {
 std::vector<Subject> subjects() {
   Subject nccl;
   nccl.name = "nccl";
-  if (memory::CudaLibrary::device_present(&nccl.why_not)) {
-    nccl.why_not.clear();
+  if (memory::CudaLibrary::device_present(&nccl.skip_reason)) {
+    nccl.skip_reason.clear();
     nccl.device = at::Device(at::kCUDA, 0);
   }
   nccl.make = [device = nccl.device](double timeout_s) {

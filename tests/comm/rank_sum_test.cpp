@@ -1,4 +1,4 @@
-// The kernel below every sum of CPU tensors, against ATen.
+// Compares the reduction of CPU tensors with ATen.
 #include "comm/rank_sum.h"
 
 #include <ATen/ATen.h>
@@ -20,14 +20,14 @@ at::Tensor combined(ReduceOp op, const std::vector<at::Tensor>& tensors) {
   return target;
 }
 
-// Every 16-bit number there is but NaN, whose payload is nobody's business.
+// All 16-bit numbers except NaN, whose payload is unspecified.
 at::Tensor all_numbers(at::ScalarType dtype) {
   const at::Tensor bits = at::arange(-32768, 32768, at::kInt).to(at::kShort);
   const at::Tensor numbers = bits.view(dtype);
   return numbers.masked_select(numbers.isnan().logical_not());
 }
 
-TEST(RankSum, EverySixteenBitNumberIsItselfAlone) {
+TEST(RankSum, OneSourceIsReturnedUnchanged) {
   for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
     const at::Tensor numbers = all_numbers(dtype);
     const at::Tensor sum = combined(ReduceOp::sum, {numbers});
@@ -44,8 +44,8 @@ TEST(RankSum, SixteenBitSumsAreRoundedOnceFromFp32) {
   }
 }
 
-// Vector paths take 8 or 16 elements at a time and leave a rest.
-TEST(RankSum, EveryCountFromNoneToSeveralVectorsIsWhole) {
+// Vector code processes 8 or 16 elements at a time and a remainder.
+TEST(RankSum, EveryCountUpToSeveralVectorsIsCorrect) {
   for (std::int64_t count = 0; count < 70; ++count) {
     const at::Tensor a = at::randn({count}).to(at::kHalf), b = at::randn({count}).to(at::kHalf);
     EXPECT_TRUE(
@@ -54,7 +54,7 @@ TEST(RankSum, EveryCountFromNoneToSeveralVectorsIsWhole) {
   }
 }
 
-TEST(RankSum, NothingBehindTheEndIsWritten) {
+TEST(RankSum, WritesNothingBeyondTheEnd) {
   for (const std::int64_t count : {1, 7, 15, 17, 1023, 1025}) {
     const at::Tensor source = at::ones({count}, at::kHalf), target = at::zeros({count + 16}, at::kHalf);
     const std::byte* const sources[] = {static_cast<const std::byte*>(source.data_ptr())};
@@ -73,8 +73,8 @@ TEST(RankSum, TheTargetMayBeASource) {
 }
 
 TEST(RankSum, IntegersWrap) {
-  const at::Tensor most = at::full({3}, std::numeric_limits<std::int64_t>::max(), at::kLong);
-  EXPECT_TRUE(combined(ReduceOp::sum, {most, at::ones({3}, at::kLong)})
+  const at::Tensor max = at::full({3}, std::numeric_limits<std::int64_t>::max(), at::kLong);
+  EXPECT_TRUE(combined(ReduceOp::sum, {max, at::ones({3}, at::kLong)})
                   .eq(std::numeric_limits<std::int64_t>::min())
                   .all()
                   .item<bool>());
@@ -83,7 +83,7 @@ TEST(RankSum, IntegersWrap) {
       44);
 }
 
-TEST(RankSum, NotANumberOutlivesEveryOperationFromAnySource) {
+TEST(RankSum, NanPropagatesFromAnySourceInEveryOperation) {
   for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
     const at::Tensor number = at::ones({40}, dtype);
     const at::Tensor nan = at::full({40}, std::numeric_limits<double>::quiet_NaN(), dtype);

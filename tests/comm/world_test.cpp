@@ -1,4 +1,4 @@
-// The World of a run and what its ranks agree on: started by mpirun with 1, 2 and 4 ranks.
+// Tests World and the agreements of its ranks. mpirun starts it with 1, 2 and 4 ranks.
 #include "comm/world.h"
 
 #include <ATen/ATen.h>
@@ -18,7 +18,7 @@ namespace ebb::comm {
 namespace {
 
 using testing::HasSubstr;
-constexpr double kPatience_s = 60;
+constexpr double kTimeout_s = 60;
 
 int rank() {
   return world->rank();
@@ -27,17 +27,17 @@ int size() {
   return world->size();
 }
 
-TEST(World, EveryRankHasAPlaceOnItsHost) {
+TEST(World, EveryRankHasItsOwnLocalRank) {
   std::set<std::string> places;
   for (const std::string& place :
-       world->gather_to_all(world->host() + ":" + std::to_string(world->local_rank()), kPatience_s))
+       world->gather_to_all(world->host() + ":" + std::to_string(world->local_rank()), kTimeout_s))
     places.insert(place);
   EXPECT_EQ(places.size(), static_cast<std::size_t>(size()));
   EXPECT_LT(world->local_rank(), world->local_size());
   EXPECT_LE(world->local_size(), size());
 }
 
-// 64 bytes travel in the first message, longer texts in one of their own.
+// A text of up to 64 bytes is sent in the notice, a longer one in a message of its own.
 TEST(World, GathersTextsOfEveryLengthInRankOrder) {
   const std::vector<std::size_t> lengths = {0, 1, 63, 64, 65, 100'000};
   for (std::size_t shift = 0; shift < lengths.size(); ++shift) {
@@ -45,34 +45,34 @@ TEST(World, GathersTextsOfEveryLengthInRankOrder) {
       return std::string(lengths[(shift + static_cast<std::size_t>(r)) % lengths.size()],
                          static_cast<char>('a' + r));
     };
-    const std::vector<std::string> texts = world->gather_to_all(text_of(rank()), kPatience_s);
+    const std::vector<std::string> texts = world->gather_to_all(text_of(rank()), kTimeout_s);
     ASSERT_EQ(texts.size(), static_cast<std::size_t>(size()));
     for (int r = 0; r < size(); ++r)
       EXPECT_EQ(texts[static_cast<std::size_t>(r)], text_of(r)) << "shift " << shift;
   }
 }
 
-TEST(World, TextsMayHoldAnyByte) {
+TEST(World, TextsMayContainAnyByte) {
   const std::string text({'a', '\0', '\xff', static_cast<char>(rank()), '\0'});
-  EXPECT_EQ(world->gather_to_all(text, kPatience_s).back(),
+  EXPECT_EQ(world->gather_to_all(text, kTimeout_s).back(),
             std::string({'a', '\0', '\xff', static_cast<char>(size() - 1), '\0'}));
 }
 
-TEST(World, TheLargestNumberOfAllIsKnownToAll) {
-  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
-  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
-  EXPECT_EQ(world->max_of_all(rank() * 10, kPatience_s), (size() - 1) * 10);
-  EXPECT_EQ(world->max_of_all(-1 - rank(), kPatience_s), -1);
-  EXPECT_EQ(world->max_of_all(kLeast, kPatience_s), kLeast);
-  EXPECT_EQ(world->max_of_all(rank() == 0 ? kMost : 0, kPatience_s), kMost);
+TEST(World, AllRanksGetTheMaximum) {
+  constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(world->max_of_all(rank() * 10, kTimeout_s), (size() - 1) * 10);
+  EXPECT_EQ(world->max_of_all(-1 - rank(), kTimeout_s), -1);
+  EXPECT_EQ(world->max_of_all(kMin, kTimeout_s), kMin);
+  EXPECT_EQ(world->max_of_all(rank() == 0 ? kMax : 0, kTimeout_s), kMax);
 }
 
-TEST(World, TakesTheNumberOfRanksThatIsExpected) {
+TEST(World, AcceptsTheExpectedNumberOfRanks) {
   EXPECT_NO_THROW(world->expect_ranks(0));
   EXPECT_NO_THROW(world->expect_ranks(size()));
 }
 
-TEST(World, AnotherNumberOfRanksIsRefusedWithBothAndTheLikelyCause) {
+TEST(World, RefusesAnotherNumberOfRanksWithBothNumbersAndTheLikelyCause) {
   try {
     world->expect_ranks(7);
     FAIL() << "7 ranks were expected";
@@ -84,16 +84,16 @@ TEST(World, AnotherNumberOfRanksIsRefusedWithBothAndTheLikelyCause) {
   }
 }
 
-TEST(Agree, PassesWhereNoRankFails) {
+TEST(Agree, PassesIfNoRankFails) {
   int runs = 0;
-  EXPECT_NO_THROW(agree(*world, kPatience_s, [&] { ++runs; }));
+  EXPECT_NO_THROW(agree(*world, kTimeout_s, [&] { ++runs; }));
   EXPECT_EQ(runs, 1);
 }
 
-// The error of the lowest rank that failed is the one that is told; `failing` is the first of them.
+// Ranks from `failing` on fail. Only the error of the lowest failing rank is reported.
 void expect_agreement(int failing) {
   try {
-    agree(*world, kPatience_s, [&] {
+    agree(*world, kTimeout_s, [&] {
       if (rank() >= failing) throw Error(rank() == failing ? ExitCode::data : ExitCode::storage, "mine");
     });
     FAIL() << "it passed on rank " << rank();
@@ -107,14 +107,14 @@ void expect_agreement(int failing) {
   }
 }
 
-TEST(Agree, TheLowestRankThatFailedThrowsItsOwnErrorAndTheOthersThatItIsReported) {
+TEST(Agree, TheLowestFailingRankThrowsItsOwnErrorAndTheOthersReportedElsewhere) {
   for (int failing = 0; failing < size(); ++failing) expect_agreement(failing);
 }
 
 TEST(Agree, AnyExceptionEndsTheWaitOfTheOthers) {
   const bool fails = rank() == size() - 1;
   const auto agreed = [&] {
-    agree(*world, kPatience_s, [&] {
+    agree(*world, kTimeout_s, [&] {
       if (fails) throw std::out_of_range("no such thing");
     });
   };
@@ -125,36 +125,35 @@ TEST(Agree, AnyExceptionEndsTheWaitOfTheOthers) {
   }
 }
 
-TEST(Agree, WhoFailsInAnAgreementWithinAnotherSpeaksInBoth) {
+TEST(Agree, ARankThatFailsInAnInnerAgreementReportsInTheOuterOne) {
   const bool fails = rank() == size() - 1;
-  std::string told;
+  std::string reported;
   try {
-    agree(*world, kPatience_s, [&] {
-      agree(*world, kPatience_s, [&] {
+    agree(*world, kTimeout_s, [&] {
+      agree(*world, kTimeout_s, [&] {
         if (fails) throw Error(ExitCode::storage, "mine");
       });
     });
   } catch (const ReportedElsewhere& error) {
     EXPECT_EQ(error.code(), ExitCode::storage);
-    told = "elsewhere";
+    reported = "elsewhere";
   } catch (const Error& error) {
-    told = error.what();
+    reported = error.what();
   }
-  EXPECT_EQ(told, fails ? "mine" : "elsewhere");
+  EXPECT_EQ(reported, fails ? "mine" : "elsewhere");
 }
 
-TEST(Agree, GathersWhatEachRankReturned) {
-  const auto all =
-      gather_from_all(*world, kPatience_s, [&] { return "7 of rank " + std::to_string(rank()); });
+TEST(Agree, GathersTheResultOfEachRank) {
+  const auto all = gather_from_all(*world, kTimeout_s, [&] { return "7 of rank " + std::to_string(rank()); });
   ASSERT_EQ(static_cast<int>(all.size()), size());
   for (int r = 0; r < size(); ++r) {
     EXPECT_EQ(all[static_cast<std::size_t>(r)], "7 of rank " + std::to_string(r));
   }
 }
 
-TEST(Agree, IsFollowedByFurtherAgreements) {
+TEST(Agree, FurtherAgreementsWorkAfterAFailure) {
   expect_agreement(size() - 1);
-  EXPECT_EQ(world->max_of_all(rank(), kPatience_s), size() - 1);
+  EXPECT_EQ(world->max_of_all(rank(), kTimeout_s), size() - 1);
 }
 
 ExitCode code_of(const std::function<void()>& action, const std::string& text) {
@@ -167,29 +166,29 @@ ExitCode code_of(const std::function<void()>& action, const std::string& text) {
   return ExitCode::ok;
 }
 
-TEST(MakeCommunicator, TakesSingleForOneRankAndMpiForSeveral) {
-  const auto made = make_communicator(*world, Backend::automatic, kPatience_s, at::kCPU);
+TEST(MakeCommunicator, SelectsSingleForOneRankAndMpiForSeveral) {
+  const auto made = make_communicator(*world, Backend::automatic, kTimeout_s, at::kCPU);
   EXPECT_EQ(made->backend(), size() == 1 ? "single" : "mpi");
   EXPECT_EQ(made->rank(), rank());
   EXPECT_EQ(made->size(), size());
 }
 
 TEST(MakeCommunicator, RefusesNcclForTensorsInHostMemory) {
-  EXPECT_EQ(code_of([] { (void)make_communicator(*world, Backend::nccl, kPatience_s, at::kCPU); },
+  EXPECT_EQ(code_of([] { (void)make_communicator(*world, Backend::nccl, kTimeout_s, at::kCPU); },
                     "parallel.backend=nccl"),
             ExitCode::usage);
 }
 
 TEST(MakeCommunicator, RefusesMpiForTensorsOnAGpu) {
   const at::Device gpu(at::kCUDA, 0);
-  EXPECT_EQ(code_of([&] { (void)make_communicator(*world, Backend::mpi, kPatience_s, gpu); },
+  EXPECT_EQ(code_of([&] { (void)make_communicator(*world, Backend::mpi, kTimeout_s, gpu); },
                     "parallel.backend=nccl"),
             ExitCode::usage);
 }
 
 TEST(MakeCommunicator, RefusesSingleForSeveralRanks) {
   const ExitCode code =
-      code_of([] { (void)make_communicator(*world, Backend::single, kPatience_s, at::kCPU); },
+      code_of([] { (void)make_communicator(*world, Backend::single, kTimeout_s, at::kCPU); },
               std::to_string(size()) + " were started");
   EXPECT_EQ(code, size() == 1 ? ExitCode::ok : ExitCode::usage);
 }

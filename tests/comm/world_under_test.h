@@ -3,7 +3,7 @@
 
 namespace ebb::comm {
 
-// Main's, for all tests of the program.
+// The World of the test program, set by main.
 inline const World* world = nullptr;
 
 }  // namespace ebb::comm

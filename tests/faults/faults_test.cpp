@@ -149,9 +149,10 @@ TEST_F(Faults, ARunKilledAtAnyMomentResumesToTheSameBits) {
       EXPECT_THAT(result.err, HasSubstr("process rank "));  // mpirun names the rank, its process and its host
     }
     // The other rank reports what it waited for, unless mpirun ends it first.
-    if (result.err.find("is gone; its last was ") != std::string::npos) {
+    if (result.err.find("is gone; its last operation was ") != std::string::npos) {
       ++reported;
-      for (const char* text : {"cannot end on rank ", "(number ", " bytes)", ", process ", "from stage "})
+      for (const char* text :
+           {"cannot complete on rank ", "(number ", " bytes)", ", process ", "from stage "})
         EXPECT_THAT(result.err, HasSubstr(text));
     }
     expect_gone(ranks);
@@ -174,8 +175,8 @@ TEST_F(Faults, AStoppedRankIsReportedWithinTheTimeout) {
   for (const char* text : {"rank 1 (", "(number ", " bytes)", "limit of 3 s", "stage "})
     EXPECT_THAT(result.err, HasSubstr(text));
   // The rank stopped before this collective or in it.
-  EXPECT_THAT(result.err,
-              AnyOf(HasSubstr("has not started it, its last was"), HasSubstr("started it from stage ")));
+  EXPECT_THAT(result.err, AnyOf(HasSubstr("has not started it; its last operation was"),
+                                HasSubstr("started it from stage ")));
   EXPECT_EQ(result.err.find("gave up"), std::string::npos) << "reported twice: " << result.err;
   expect_gone(ranks);
 }

@@ -80,7 +80,7 @@ class Workers(Rehearsal):
         self.until_step(25)
         launcher, worker = self.launcher(), self.worker(1)
         worker.cut_off()
-        wait_for("a report of the missing ranks", lambda: re.search(r"rank [0-3] of 4 on \S+worker-0.* has not started it|its data did not come|cannot end", launcher.logs()), 60)
+        wait_for("a report of the missing ranks", lambda: re.search(r"rank [0-3] of 4 on \S+worker-0.* has not started it|its data did not arrive|cannot complete", launcher.logs()), 60)
         wait_for("the launcher's wait", lambda: "waiting for 1 of 2 hosts" in launcher.logs(), 90)
         self.assertIs(self.worker(1), worker)
         self.delete_pod(worker, "--force", "--grace-period=0")

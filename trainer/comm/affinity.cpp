@@ -27,21 +27,21 @@ std::string mask_text() {
   return text;
 }
 
-// Where a core lies; in this order neighbours share most.
+// The location of a core. Cores that are adjacent in this order share the most hardware.
 struct Core {
   int node, package, core, number;
   auto operator<=>(const Core&) const = default;
 };
 
-int number_in(const fs::path& file) {
+int read_number(const fs::path& file) {
   int value = 0;
   std::ifstream(file) >> value;
   return value;
 }
 
-Core look_at(int number) {
+Core read_core(int number) {
   const fs::path folder = "/sys/devices/system/cpu/cpu" + std::to_string(number);
-  Core core{0, number_in(folder / "topology/physical_package_id"), number_in(folder / "topology/core_id"),
+  Core core{0, read_number(folder / "topology/physical_package_id"), read_number(folder / "topology/core_id"),
             number};
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
@@ -62,15 +62,15 @@ Affinity measure_affinity() {
 
 Share share_of_host(const World& world, double timeout_s) {
   const std::string mine = mask_text();
-  std::string all;  // cores that some rank of this host may use
+  std::string all;  // cores that any rank of this host may use
   std::int64_t here = 0;
-  bool alike = true;
+  bool same_masks = true;
   for (const std::string& text : world.gather_to_all(world.host() + " " + mine, timeout_s)) {
     const std::size_t space = text.rfind(' ');
     if (text.substr(0, space) != world.host()) continue;
     ++here;
     const std::string mask = text.substr(space + 1);
-    alike = alike && mask == mine;
+    same_masks = same_masks && mask == mine;
     all.resize(std::max(all.size(), mask.size()), '0');
     for (std::size_t i = 0; i < mask.size(); ++i)
       if (mask[i] == '1') all[i] = '1';
@@ -78,10 +78,10 @@ Share share_of_host(const World& world, double timeout_s) {
   Share share;
   const std::int64_t each = count(all) / std::max<std::int64_t>(1, here);
   share.threads = std::clamp<std::int64_t>(each, 1, count(mine));
-  if (!alike || here < 2 || each < 1) return share;
+  if (!same_masks || here < 2 || each < 1) return share;
   std::vector<Core> cores;
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i] == '1') cores.push_back(look_at(static_cast<int>(i)));
+    if (all[i] == '1') cores.push_back(read_core(static_cast<int>(i)));
   std::ranges::sort(cores);
   for (std::int64_t i = 0; i < each; ++i)
     share.cores.push_back(cores[static_cast<std::size_t>(world.local_rank() * each + i)].number);
@@ -99,7 +99,7 @@ std::string binding_warning(std::int64_t threads) {
   const Affinity affinity = measure_affinity();
   if (threads <= affinity.mask_cores) return "";
   return fmt::format(
-      "{} threads share the {} of {} cores that this rank is bound to: start mpirun with --bind-to none, or "
+      "{} threads share the {} of {} cores that this rank is bound to. Start mpirun with --bind-to none, or "
       "use `ebb launch`",
       threads, affinity.mask_cores, affinity.host_cores);
 }

@@ -8,28 +8,29 @@
 namespace ebb::comm {
 
 struct Affinity {
-  std::int64_t host_cores = 1;  // online
-  std::int64_t mask_cores = 1;  // that this process may run on
+  std::int64_t host_cores = 1;  // cores of the host that are online
+  std::int64_t mask_cores = 1;  // cores that this process may run on
 };
 Affinity measure_affinity();
 
-// How ranks share a host. `threads`: the cores that its ranks may use between them, shared evenly; at least
-// 1, never more than this rank's own mask. `cores`: this rank's share of them, those of a NUMA node and of a
-// core side by side; empty where there is nothing to share out: one rank, fewer cores than ranks, or ranks
-// that something has bound already.
+// The part of a host's cores that one rank gets.
 struct Share {
+  // An even share of the cores that the host's ranks may use; at least 1, at most this rank's own
+  // mask.
   std::int64_t threads = 1;
+  // The rank's own cores, adjacent by NUMA node and physical core. Empty for one rank, for fewer
+  // cores than ranks, and for ranks that are already bound.
   std::vector<int> cores;
 };
-// Collective.
+// Computes this rank's share. Collective over `world`, within `timeout_s` seconds.
 Share share_of_host(const World& world, double timeout_s);
 
-// Binds the calling thread, and with it the threads that it starts from now on; their memory then comes from
-// the NUMA node of those cores. False where the system refuses.
+// Binds the calling thread and the threads that it starts later. Their memory then comes from the
+// NUMA node of these cores. False if the system refuses.
 bool bind_to(const std::vector<int>& cores);
 
-// Empty, or why `threads` are more than this rank's mask lets run at once, and what to do (Open MPI binds
-// each rank to one core by default).
+// A warning if this rank has more `threads` than cores in its mask, with the remedy; else empty.
+// (Open MPI binds each rank to one core by default.)
 std::string binding_warning(std::int64_t threads);
 
 }  // namespace ebb::comm

@@ -6,7 +6,7 @@
 namespace ebb::comm {
 namespace {
 
-constexpr char kTold = '!', kUntold = ' ';  // between the code and the result
+constexpr char kReported = '!', kUnreported = ' ';  // between the code and the result
 
 }  // namespace
 
@@ -15,41 +15,41 @@ std::vector<std::string> gather_from_all(const World& world, double timeout_s,
   std::string result;
   std::exception_ptr failure;
   auto code = ExitCode::ok;
-  bool told = false;  // by an agreement within this one: who failed there has to speak here as well
-  // Whatever it is, it must not keep the other ranks waiting.
+  bool reported = false;  // by another rank in an inner agreement; that rank reports here as well
+  // Catch everything: the other ranks wait for this one.
   try {
     result = work();
   } catch (const ReportedElsewhere& error) {
     failure = std::current_exception();
     code = error.code();
-    told = true;
+    reported = true;
   } catch (const Error& error) {
     failure = std::current_exception();
     code = error.code();
   } catch (const std::bad_alloc&) {
-    failure = std::make_exception_ptr(Error(ExitCode::memory, "the system has no memory left"));
+    failure = std::make_exception_ptr(Error(ExitCode::memory, "the system is out of memory"));
     code = ExitCode::memory;
   } catch (...) {
     failure = std::current_exception();
     code = ExitCode::internal;
   }
   std::vector<std::string> all = world.gather_to_all(
-      std::to_string(static_cast<int>(code)) + (told ? kTold : kUntold) + result, timeout_s);
-  int speaker = -1;
+      std::to_string(static_cast<int>(code)) + (reported ? kReported : kUnreported) + result, timeout_s);
+  int reporter = -1;
   auto worst = ExitCode::ok;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     std::size_t digits = 0;
     const auto theirs = static_cast<ExitCode>(std::stoi(all[rank], &digits));
-    const bool theirs_told = all[rank][digits] == kTold;
+    const bool theirs_reported = all[rank][digits] == kReported;
     if (theirs != ExitCode::ok && worst == ExitCode::ok) worst = theirs;
-    if (theirs != ExitCode::ok && !theirs_told && speaker < 0) {
-      speaker = static_cast<int>(rank);
+    if (theirs != ExitCode::ok && !theirs_reported && reporter < 0) {
+      reporter = static_cast<int>(rank);
       worst = theirs;
     }
     all[rank].erase(0, digits + 1);
   }
   if (worst == ExitCode::ok) return all;
-  if (speaker == world.rank()) std::rethrow_exception(failure);
+  if (reporter == world.rank()) std::rethrow_exception(failure);
   throw ReportedElsewhere(worst);
 }
 

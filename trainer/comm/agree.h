@@ -8,13 +8,14 @@
 
 namespace ebb::comm {
 
-// Runs `work` on every rank and waits for all: what each rank's work returned, in rank order. When it throws
-// on some, all ranks throw: the lowest of those that failed its own exception, the others ReportedElsewhere
-// with its code. So the message is printed once, by the rank that failed. Collective.
+// Runs `work` on every rank and returns the results of all ranks in rank order. Collective, within
+// `timeout_s` seconds. If `work` throws on any rank, all ranks throw: the lowest failing rank its
+// own exception, the others ReportedElsewhere with the same code. One rank alone therefore prints
+// the message.
 std::vector<std::string> gather_from_all(const World& world, double timeout_s,
                                          const std::function<std::string()>& work);
 
-// The same for work without a result.
+// The same for an action without a result.
 void agree(const World& world, double timeout_s, const std::function<void()>& action);
 
 }  // namespace ebb::comm

@@ -12,14 +12,14 @@ std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, co
   mine.kind = kAgreementKind;
   mine.numel = static_cast<std::int64_t>(text.size());
   if (text.size() <= kShort) std::memcpy(mine.payload, text.data(), text.size());
-  const std::vector<Notice>& all = wire.meet(operation, mine, [](const Notice& a, const Notice& b) {
+  const std::vector<Notice>& all = wire.rendezvous(operation, mine, [](const Notice& a, const Notice& b) {
     return a.kind == b.kind && a.label_hash == b.label_hash;
   });
 
   std::vector<std::string> texts;
   std::vector<Piece> sends;
   std::vector<Piece> receives;
-  std::string copy = text;  // Piece is for both directions
+  std::string copy = text;  // Piece has no const pointer
   for (const Notice& notice : all) {
     const auto bytes = static_cast<std::size_t>(notice.numel);
     texts.push_back(bytes <= kShort ? std::string(notice.payload, bytes) : std::string(bytes, '\0'));
@@ -34,7 +34,7 @@ std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, co
   try {
     if (!sends.empty() || !receives.empty()) wire.exchange(operation, sends, receives);
   } catch (...) {
-    // MPI may still touch them: they stay for the rest of the process.
+    // MPI may still access these buffers, so they stay until the process ends.
     new std::vector<std::string>(std::move(texts));
     new std::string(std::move(copy));
     throw;

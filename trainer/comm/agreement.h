@@ -7,10 +7,10 @@
 
 namespace ebb::comm {
 
-inline constexpr std::uint8_t kAgreementKind = 255;  // in a Notice: none of Kind
+inline constexpr std::uint8_t kAgreementKind = 255;  // Notice::kind of an agreement; no CollectiveKind
 
-// One text of any length from each rank, in rank order, the same on all. Short ones (63 bytes) take one
-// message a rank.
+// Gathers a text of any length from each rank, in rank order, on all ranks. A text of at most
+// Notice::kPayloadBytes needs one message to each rank. Collective; throws as Wire does.
 std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, const std::string& text);
 
 }  // namespace ebb::comm

@@ -2,7 +2,7 @@
 
 namespace ebb::comm {
 
-// What moves tensors between ranks. automatic: see make_communicator.
+// The implementation of Communicator. make_communicator defines `automatic`.
 enum class Backend { automatic, single, mpi, nccl };
 
 }  // namespace ebb::comm

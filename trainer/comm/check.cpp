@@ -31,13 +31,13 @@ void check_tensor(const Collective& collective, const at::Tensor& tensor, std::s
                   at::DeviceType device) {
   if (!tensor.defined()) refuse(collective, fmt::format("its {} tensor is not defined", which));
   if (tensor.device().type() != device) {
-    refuse(collective, fmt::format("its {} tensor is on {}, the communicator moves tensors on {}", which,
+    refuse(collective, fmt::format("its {} tensor is on {}, but the communicator works on {}", which,
                                    tensor.device().str(), c10::DeviceTypeName(device, true)));
   }
   if (!known_dtype(tensor.scalar_type())) {
     refuse(collective,
-           fmt::format("its {} tensor is of dtype {}; fp16, bf16, fp32, fp64, int64, int32 and uint8 "
-                       "are moved",
+           fmt::format("its {} tensor has dtype {}; supported are fp16, bf16, fp32, fp64, int64, int32 "
+                       "and uint8",
                        which, c10::toString(tensor.scalar_type())));
   }
   if (!tensor.is_contiguous()) {
@@ -47,17 +47,17 @@ void check_tensor(const Collective& collective, const at::Tensor& tensor, std::s
 
 }  // namespace
 
-std::string_view name(Kind kind) {
+std::string_view name(CollectiveKind kind) {
   switch (kind) {
-    case Kind::all_reduce:
+    case CollectiveKind::all_reduce:
       return "all_reduce";
-    case Kind::reduce_scatter:
+    case CollectiveKind::reduce_scatter:
       return "reduce_scatter";
-    case Kind::all_gather:
+    case CollectiveKind::all_gather:
       return "all_gather";
-    case Kind::broadcast:
+    case CollectiveKind::broadcast:
       return "broadcast";
-    case Kind::barrier:
+    case CollectiveKind::barrier:
       return "barrier";
   }
   return "collective";
@@ -80,13 +80,14 @@ std::int64_t input_bytes(const Collective& collective) {
 }
 
 void check(const Collective& collective, int size, at::DeviceType device) {
-  if (collective.kind == Kind::barrier) return;
+  if (collective.kind == CollectiveKind::barrier) return;
   check_tensor(collective, collective.input, "input", device);
   const std::int64_t in = collective.input.numel();
-  if (collective.kind == Kind::broadcast && (collective.root < 0 || collective.root >= size)) {
+  if (collective.kind == CollectiveKind::broadcast && (collective.root < 0 || collective.root >= size)) {
     refuse(collective, fmt::format("root {} is not one of the ranks 0 to {}", collective.root, size - 1));
   }
-  if (collective.kind != Kind::reduce_scatter && collective.kind != Kind::all_gather) return;
+  if (collective.kind != CollectiveKind::reduce_scatter && collective.kind != CollectiveKind::all_gather)
+    return;
 
   check_tensor(collective, collective.output, "output", device);
   const std::int64_t out = collective.output.numel();
@@ -95,13 +96,13 @@ void check(const Collective& collective, int size, at::DeviceType device) {
            fmt::format("its input is {} and its output {}", c10::toString(collective.input.scalar_type()),
                        c10::toString(collective.output.scalar_type())));
   }
-  if (collective.kind == Kind::reduce_scatter && (in % size != 0 || out != in / size)) {
+  if (collective.kind == CollectiveKind::reduce_scatter && (in % size != 0 || out != in / size)) {
     refuse(
         collective,
         fmt::format("an input of {} elements over {} ranks needs an output of {} elements each{}; it has {}",
                     in, size, in / size, in % size != 0 ? " and a multiple of the ranks" : "", out));
   }
-  if (collective.kind == Kind::all_gather && out != in * size) {
+  if (collective.kind == CollectiveKind::all_gather && out != in * size) {
     refuse(
         collective,
         fmt::format("an input of {} elements from each of {} ranks needs an output of {} elements; it has {}",

@@ -7,16 +7,16 @@
 
 namespace ebb::comm {
 
-std::string_view name(Kind kind);
+std::string_view name(CollectiveKind kind);
 std::string_view name(ReduceOp op);
 
-// Bytes of the collective's input on one rank (0 for a barrier).
+// Size in bytes of the collective's input on one rank; 0 for a barrier.
 std::int64_t input_bytes(const Collective& collective);
 
-// Refuses what no backend takes: an undefined or strided tensor, another device, a dtype that is not in the
-// list of `Collective`, sizes that do not fit `size` ranks, a root that is no rank. Error(internal), since
-// only ebb's own code can cause it; the message has the label and the figures. Every backend calls it first
-// thing in start(), so that all refuse alike.
+// Throws Error(internal) for a collective that no backend accepts: an undefined or strided tensor,
+// another device, a dtype outside the list of `Collective`, sizes that do not fit `size` ranks, an
+// invalid root. Only ebb's own code can cause this. The message has the label and the figures. Each
+// backend calls it at the start of start(), so all refuse the same.
 void check(const Collective& collective, int size, at::DeviceType device);
 
 }  // namespace ebb::comm

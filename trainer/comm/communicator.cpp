@@ -5,45 +5,45 @@
 namespace ebb::comm {
 namespace {
 
-Collective collective(Kind kind, std::string label) {
-  Collective made;
-  made.kind = kind;
-  made.label = std::move(label);
-  return made;
+Collective make_collective(CollectiveKind kind, std::string label) {
+  Collective collective;
+  collective.kind = kind;
+  collective.label = std::move(label);
+  return collective;
 }
 
 }  // namespace
 
 void Communicator::all_reduce(const at::Tensor& tensor, std::string label, ReduceOp op) {
-  Collective made = collective(Kind::all_reduce, std::move(label));
-  made.input = tensor;
-  made.op = op;
-  start(std::move(made))->wait();
+  Collective collective = make_collective(CollectiveKind::all_reduce, std::move(label));
+  collective.input = tensor;
+  collective.op = op;
+  start(std::move(collective))->wait();
 }
 
 void Communicator::reduce_scatter(const at::Tensor& input, const at::Tensor& output, std::string label) {
-  Collective made = collective(Kind::reduce_scatter, std::move(label));
-  made.input = input;
-  made.output = output;
-  start(std::move(made))->wait();
+  Collective collective = make_collective(CollectiveKind::reduce_scatter, std::move(label));
+  collective.input = input;
+  collective.output = output;
+  start(std::move(collective))->wait();
 }
 
 void Communicator::all_gather(const at::Tensor& input, const at::Tensor& output, std::string label) {
-  Collective made = collective(Kind::all_gather, std::move(label));
-  made.input = input;
-  made.output = output;
-  start(std::move(made))->wait();
+  Collective collective = make_collective(CollectiveKind::all_gather, std::move(label));
+  collective.input = input;
+  collective.output = output;
+  start(std::move(collective))->wait();
 }
 
 void Communicator::broadcast(const at::Tensor& tensor, int root, std::string label) {
-  Collective made = collective(Kind::broadcast, std::move(label));
-  made.input = tensor;
-  made.root = root;
-  start(std::move(made))->wait();
+  Collective collective = make_collective(CollectiveKind::broadcast, std::move(label));
+  collective.input = tensor;
+  collective.root = root;
+  start(std::move(collective))->wait();
 }
 
 void Communicator::barrier(std::string label) {
-  start(collective(Kind::barrier, std::move(label)))->wait();
+  start(make_collective(CollectiveKind::barrier, std::move(label)))->wait();
 }
 
 }  // namespace ebb::comm

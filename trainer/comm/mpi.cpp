@@ -12,16 +12,16 @@ namespace ebb::comm {
 
 namespace {
 
-constexpr std::size_t kStagingBytes = 8 << 20, kLargestSlice = 1 << 20;
-constexpr std::size_t kPieceBytes = 64 << 20;  // of a broadcast or a gather: MPI counts in int
+constexpr std::size_t kStagingBytes = 8 << 20, kMaxSliceBytes = 1 << 20;
+constexpr std::size_t kPieceBytes = 64 << 20;  // of a broadcast or gather; MPI's counts are int
 
 std::byte* bytes_of(const at::Tensor& tensor) {
   return static_cast<std::byte*>(tensor.data_ptr());
 }
 
-std::size_t slice_for(int ranks) {
+std::size_t slice_bytes_for(int ranks) {
   const auto others = static_cast<std::size_t>(std::max(1, ranks - 1));
-  return std::min(kLargestSlice, kStagingBytes / others) / 64 * 64;
+  return std::min(kMaxSliceBytes, kStagingBytes / others) / 64 * 64;
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ class Mpi::Handle final : public Work {
 Mpi::Mpi(MPI_Comm parent, double timeout_s)
     : timeout_s_(timeout_s),
       wire_(std::make_unique<Wire>(parent, timeout_s)),
-      slice_bytes_(slice_for(wire_->size())),
+      slice_bytes_(slice_bytes_for(wire_->size())),
       staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, wire_->size() - 1)),
                memory::Class::communication, "mpi staging"),
       thread_([this] { run_jobs(); }) {}
@@ -64,7 +64,7 @@ Mpi::~Mpi() {
     changed_.notify_all();
   }
   thread_.join();
-  // MPI may still write into the staging of messages that never ended.
+  // MPI may still write to the staging buffers of unfinished messages.
   if (wire_->broken()) {
     (void)wire_.release();
     new memory::Buffer(std::move(staging_));
@@ -91,7 +91,7 @@ void Mpi::run_jobs() {
       if (queue_.empty()) return;
       job = queue_.front();
       queue_.pop_front();
-      job->error = broken_;  // after one failure no collective can be trusted
+      job->error = broken_;  // after a failure no later collective is reliable
     }
     if (!job->error) {
       Operation operation;
@@ -107,13 +107,13 @@ void Mpi::run_jobs() {
             std::chrono::duration<double>(std::chrono::steady_clock::now() - operation.started).count();
       } catch (...) {
         job->error = std::current_exception();
-        new Collective(
-            job->collective);  // MPI may still touch its tensors: they stay for the rest of the process
+        // MPI may still access the tensors, so they stay until the process ends.
+        new Collective(job->collective);
       }
     }
     const std::lock_guard lock(mutex_);
     if (job->error) broken_ = job->error;
-    job->collective = {};  // the caller's tensors are free before wait() returns
+    job->collective = {};  // release the tensors before wait() returns
     job->done = true;
     changed_.notify_all();
   }
@@ -128,30 +128,31 @@ void Mpi::execute(const Collective& c, const Operation& operation) {
     notice.dtype = static_cast<std::int8_t>(c.input.scalar_type());
     notice.numel = c.input.numel();
   }
-  wire_->meet(operation, notice, [](const Notice& a, const Notice& b) {
+  wire_->rendezvous(operation, notice, [](const Notice& a, const Notice& b) {
     return a.kind == b.kind && a.label_hash == b.label_hash && a.numel == b.numel && a.dtype == b.dtype &&
            a.op == b.op && a.root == b.root;
   });
   switch (c.kind) {
-    case Kind::all_reduce:
+    case CollectiveKind::all_reduce:
       return all_reduce(c, operation);
-    case Kind::reduce_scatter:
+    case CollectiveKind::reduce_scatter:
       return reduce_scatter(c, operation);
-    case Kind::all_gather:
+    case CollectiveKind::all_gather:
       return all_gather(c, operation);
-    case Kind::broadcast:
+    case CollectiveKind::broadcast:
       return broadcast(c, operation);
-    case Kind::barrier:
+    case CollectiveKind::barrier:
       return;
   }
 }
 
-// Round by round: every rank combines one slice of what is left, then all take the combined slices.
+// In each round every rank combines one slice of the remaining elements, then all exchange their
+// results.
 void Mpi::all_reduce(const Collective& c, const Operation& o) {
   const auto element = c.input.element_size();
   const std::size_t total = static_cast<std::size_t>(c.input.numel()),
                     ranks = static_cast<std::size_t>(size());
-  const std::size_t me = static_cast<std::size_t>(rank());
+  const std::size_t own = static_cast<std::size_t>(rank());
   std::byte* data = bytes_of(c.input);
   std::vector<Piece> sends, receives;
   for (std::size_t begin = 0; begin < total;) {
@@ -165,23 +166,23 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
     receives.clear();
     std::vector<const std::byte*> sources(ranks);
     for (std::size_t r = 0, slot = 0; r < ranks; ++r) {
-      if (r == me) {
-        sources[r] = data + first(me) * element;
+      if (r == own) {
+        sources[r] = data + first(own) * element;
         continue;
       }
       std::byte* stage = staging_.data() + slot++ * slice_bytes_;
       sources[r] = stage;
       if (count(r) > 0) sends.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
-      if (count(me) > 0) receives.push_back({static_cast<int>(r), stage, count(me) * element});
+      if (count(own) > 0) receives.push_back({static_cast<int>(r), stage, count(own) * element});
     }
     wire_->exchange(o, sends, receives);
-    combine(c.input.scalar_type(), c.op, sources, data + first(me) * element, count(me));
+    combine(c.input.scalar_type(), c.op, sources, data + first(own) * element, count(own));
     sends.clear();
     receives.clear();
     for (std::size_t r = 0; r < ranks; ++r) {
-      if (r == me) continue;
-      if (count(me) > 0)
-        sends.push_back({static_cast<int>(r), data + first(me) * element, count(me) * element});
+      if (r == own) continue;
+      if (count(own) > 0)
+        sends.push_back({static_cast<int>(r), data + first(own) * element, count(own) * element});
       if (count(r) > 0)
         receives.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
     }
@@ -194,7 +195,7 @@ void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
   const auto element = c.input.element_size();
   const std::size_t part = static_cast<std::size_t>(c.output.numel()),
                     ranks = static_cast<std::size_t>(size());
-  const std::size_t me = static_cast<std::size_t>(rank());
+  const std::size_t own = static_cast<std::size_t>(rank());
   std::byte* data = bytes_of(c.input);
   std::vector<Piece> sends, receives;
   for (std::size_t begin = 0; begin < part;) {
@@ -203,8 +204,8 @@ void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
     receives.clear();
     std::vector<const std::byte*> sources(ranks);
     for (std::size_t r = 0, slot = 0; r < ranks; ++r) {
-      if (r == me) {
-        sources[r] = data + (me * part + begin) * element;
+      if (r == own) {
+        sources[r] = data + (own * part + begin) * element;
         continue;
       }
       std::byte* stage = staging_.data() + slot++ * slice_bytes_;
@@ -220,17 +221,17 @@ void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
 
 void Mpi::all_gather(const Collective& c, const Operation& o) {
   const std::size_t part = c.input.nbytes(), ranks = static_cast<std::size_t>(size()),
-                    me = static_cast<std::size_t>(rank());
+                    own = static_cast<std::size_t>(rank());
   std::byte* out = bytes_of(c.output);
-  if (part > 0) std::copy_n(bytes_of(c.input), part, out + me * part);
+  if (part > 0) std::copy_n(bytes_of(c.input), part, out + own * part);
   std::vector<Piece> sends, receives;
   for (std::size_t begin = 0; begin < part; begin += kPieceBytes) {
     const std::size_t bytes = std::min(part - begin, kPieceBytes);
     sends.clear();
     receives.clear();
     for (std::size_t r = 0; r < ranks; ++r) {
-      if (r == me) continue;
-      sends.push_back({static_cast<int>(r), out + me * part + begin, bytes});
+      if (r == own) continue;
+      sends.push_back({static_cast<int>(r), out + own * part + begin, bytes});
       receives.push_back({static_cast<int>(r), out + r * part + begin, bytes});
     }
     wire_->exchange(o, sends, receives);

@@ -14,16 +14,18 @@
 
 namespace ebb::comm {
 
-// CPU tensors over MPI point-to-point messages. One progress thread runs the collectives in the order in
-// which they were started; wait() only waits for it. Needs MPI_THREAD_MULTIPLE.
+// Collectives of CPU tensors by MPI point-to-point messages. One progress thread runs them in the
+// order of their start; wait() waits for that thread. Needs MPI_THREAD_MULTIPLE.
 //
-// An all-reduce is a reduce-scatter and an all-gather over slices: each rank combines its slice of every
-// other rank's tensor in rank order, so the result is the same on all ranks and from run to run. Memory: a
-// staging buffer of at most 8 MiB, made once; results go straight into the tensors.
+// An all-reduce is a reduce-scatter and an all-gather over slices. Each rank combines its slice of
+// all tensors in rank order, so the result is the same on all ranks and in each run. Results are
+// received in the tensors themselves. The staging buffer of at most 8 MiB is allocated once.
 class Mpi final : public Communicator {
  public:
+  // Collective over `parent`, within `timeout_s` seconds; that is also the limit of each
+  // collective.
   Mpi(MPI_Comm parent, double timeout_s);
-  ~Mpi() override;  // what is still queued ends first
+  ~Mpi() override;  // runs the queued collectives first
   [[nodiscard]] int rank() const override { return wire_->rank(); }
   [[nodiscard]] int size() const override { return wire_->size(); }
   [[nodiscard]] std::string_view backend() const override { return "mpi"; }
@@ -42,15 +44,15 @@ class Mpi final : public Communicator {
 
   double timeout_s_;
   std::unique_ptr<Wire> wire_;
-  std::size_t slice_bytes_;  // of one rank's staging
-  memory::Buffer staging_;   // a slice for each other rank
+  std::size_t slice_bytes_;  // staging of one rank
+  memory::Buffer staging_;   // one slice for each other rank
   std::uint64_t sequence_ = 0;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Job>> queue_;
   std::exception_ptr broken_;
   bool closing_ = false;
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // last, since it uses the other members
 };
 
 }  // namespace ebb::comm

@@ -8,9 +8,10 @@ namespace ebb::comm {
 
 std::unique_ptr<Communicator> make_nccl(const World& world, double timeout_s, at::Device device) {
   if (!device.is_cuda() || !memory::CudaLibrary::is_open())
-    throw Error(ExitCode::usage,
-                "parallel.backend=nccl moves tensors between GPUs, but this run's are in host memory: set "
-                "parallel.backend=auto, or run.device=cuda where there is a GPU (`ebb doctor` says)");
+    throw Error(
+        ExitCode::usage,
+        "parallel.backend=nccl is for tensors on GPUs, but this run's tensors are in host memory. Set "
+        "parallel.backend=auto, or run.device=cuda on a machine with a GPU (`ebb doctor` shows it)");
   using Function = const CudaCommTable* (*)();
   const CudaCommTable* table = reinterpret_cast<Function>(memory::CudaLibrary::symbol("ebb_cuda_comm"))();
   std::string id(CudaCommTable::kIdBytes, '\0');

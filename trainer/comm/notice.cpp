@@ -27,7 +27,7 @@ std::string describe(const Operation& operation) {
 std::string describe(const Notice& notice) {
   if (notice.sequence == 0) return "nothing yet";
   const std::string_view what =
-      notice.kind == kAgreementKind ? "agreement" : name(static_cast<Kind>(notice.kind));
+      notice.kind == kAgreementKind ? "agreement" : name(static_cast<CollectiveKind>(notice.kind));
   return fmt::format("{} \"{}\" (number {}, from stage {})", what, notice.label, notice.sequence,
                      memory::name(stage_of(notice)));
 }

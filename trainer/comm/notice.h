@@ -8,8 +8,8 @@
 
 namespace ebb::comm {
 
-// What a rank tells every other one when it starts an operation: the same on all ranks but for `numel` of a
-// gathered text and the payload.
+// The header that a rank sends to all others when it starts an operation. All fields are equal on
+// all ranks, except the stage, the payload, and `numel` of a gathered text.
 struct Notice {
   static constexpr std::size_t kLabelBytes = 96;
   static constexpr std::size_t kPayloadBytes = 64;
@@ -20,12 +20,12 @@ struct Notice {
   std::uint8_t kind = 0;
   std::uint8_t op = 0;
   std::int8_t dtype = 0;
-  std::uint8_t stage = 0;            // memory::Stage that the rank was in
-  char label[kLabelBytes] = {};      // cut, for people; label_hash is over the whole
-  char payload[kPayloadBytes] = {};  // small texts travel in the notice itself
+  std::uint8_t stage = 0;            // the rank's memory::Stage
+  char label[kLabelBytes] = {};      // truncated, for messages; label_hash covers the full label
+  char payload[kPayloadBytes] = {};  // a short text, sent within the notice
 };
 
-// The operation under way, for errors and for its time limit.
+// The current operation, for error messages and the time limit.
 struct Operation {
   std::string what;   // "all_reduce"
   std::string label;  // "gradients decoder"
@@ -40,10 +40,10 @@ std::string describe(const Operation& operation);
 // "all_reduce \"gradients\" (number 41, from stage backward)", or "nothing yet".
 std::string describe(const Notice& notice);
 
-// The notice of an operation; kind, op, dtype, numel and root are the caller's to fill in.
+// Makes the notice of an operation. The caller sets kind, op, dtype, numel and root.
 Notice make_notice(const Operation& operation);
 
-// What the rank was doing when it sent the notice.
+// The stage of the rank when it sent the notice.
 memory::Stage stage_of(const Notice& notice);
 
 }  // namespace ebb::comm

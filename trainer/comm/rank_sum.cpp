@@ -20,9 +20,9 @@
 namespace ebb::comm {
 namespace {
 
-constexpr std::size_t kBlock = 1024;  // elements whose accumulator stays in the first-level cache
+constexpr std::size_t kBlock = 1024;  // elements; their accumulator fits the first-level cache
 
-// Reads a block into the accumulator's type, or writes one back; F is the stored type, A the accumulator.
+// Convert a block to or from the accumulator's type. F is the stored type, A the accumulator's.
 template <class F, class A>
 void load(const F* from, A* to, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<A>(from[i]);
@@ -97,13 +97,13 @@ A apply(ReduceOp op, A left, A right) {
     if (std::isnan(left)) return left;
     if (std::isnan(right)) return right;
   } else if (op == ReduceOp::sum) {
-    using U = std::make_unsigned_t<A>;  // wraps instead of being undefined
+    using U = std::make_unsigned_t<A>;  // signed overflow is undefined, unsigned overflow wraps
     return static_cast<A>(static_cast<U>(static_cast<U>(left) + static_cast<U>(right)));
   }
   return op == ReduceOp::max ? std::max(left, right) : std::min(left, right);
 }
 
-// The operation is fixed outside the loop so that the sum vectorises.
+// The operation is a template argument, so the compiler can vectorise the sum.
 template <ReduceOp Op, class A>
 void merge(A* into, const A* from, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) into[i] = apply(Op, into[i], from[i]);
@@ -148,7 +148,8 @@ void combine(at::ScalarType type, ReduceOp op, std::span<const std::byte* const>
     case at::kByte:
       return combine_as<std::uint8_t, std::uint8_t>(op, sources, target, count);
     default:
-      throw Error(ExitCode::internal, fmt::format("no sum over ranks for dtype {}", c10::toString(type)));
+      throw Error(ExitCode::internal,
+                  fmt::format("ranks cannot combine tensors of dtype {}", c10::toString(type)));
   }
 }
 

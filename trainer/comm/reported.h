@@ -5,7 +5,7 @@
 
 namespace ebb::comm {
 
-// Another rank failed and tells the user why: this one ends with the same code and says nothing.
+// Another rank failed and reports the error. This rank ends with the same code and prints nothing.
 class ReportedElsewhere final : public Error {
  public:
   explicit ReportedElsewhere(ExitCode code,

@@ -9,7 +9,7 @@
 namespace ebb::comm {
 namespace {
 
-class Done final : public Work {
+class CompletedWork final : public Work {
  public:
   void wait() override {}
 };
@@ -25,12 +25,13 @@ std::unique_ptr<Work> Single::start(Collective collective) {
     }
   }
   check(collective, 1, device_.type());
-  const bool moves = collective.kind == Kind::reduce_scatter || collective.kind == Kind::all_gather;
+  const bool moves =
+      collective.kind == CollectiveKind::reduce_scatter || collective.kind == CollectiveKind::all_gather;
   if (moves && collective.output.data_ptr() != collective.input.data_ptr()) {
     const at::NoGradGuard no_grad;
     collective.output.view({-1}).copy_(collective.input.view({-1}));
   }
-  return std::make_unique<Done>();
+  return std::make_unique<CompletedWork>();
 }
 
 void Single::abort(std::string_view reason) {

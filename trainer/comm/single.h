@@ -8,8 +8,8 @@
 
 namespace ebb::comm {
 
-// The communicator of a run of one rank: every collective is done when start() returns. It checks its
-// arguments as the others do, so that code that is wrong on two ranks is refused on one.
+// The communicator of a run with one rank. A collective is complete when start() returns. It checks
+// its arguments like the other communicators, so one rank also refuses code that is wrong for two.
 class Single final : public Communicator {
  public:
   explicit Single(at::Device device) : device_(device) {}
@@ -21,7 +21,7 @@ class Single final : public Communicator {
 
  private:
   at::Device device_;
-  std::mutex mutex_;  // guards what abort() writes
+  std::mutex mutex_;  // guards the members below
   bool aborted_ = false;
   std::string reason_;
 };

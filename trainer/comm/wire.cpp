@@ -19,11 +19,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kNoticeTag = 1;
 constexpr int kDataTag = 2;
-constexpr int kFarewellTag = 3;
-constexpr std::size_t kFarewellBytes = 1024;
-constexpr auto kHotTime =
-    std::chrono::microseconds(300);  // polled without sleeping: most messages end within it
-constexpr auto kNap = std::chrono::microseconds(30);
+constexpr int kFailureTag = 3;
+constexpr std::size_t kFailureBytes = 1024;
+// Most messages complete in this time, so a rank first polls without sleeping.
+constexpr auto kBusyPollTime = std::chrono::microseconds(300);
+constexpr auto kPollInterval = std::chrono::microseconds(30);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -42,42 +42,42 @@ Wire::Wire(MPI_Comm parent, double timeout_s) {
   try {
     set_up(parent, timeout_s);
   } catch (...) {
-    (void)held_.release();
+    (void)buffers_.release();
     throw;
   }
 }
 
 void Wire::set_up(MPI_Comm parent, double timeout_s) {
   const Operation setup{"setting up", "a communicator over MPI", 0, 0, Clock::now(), timeout_s};
-  must(setup, MPI_Comm_rank(parent, &rank_), "MPI_Comm_rank");
-  must(setup, MPI_Comm_size(parent, &size_), "MPI_Comm_size");
+  check_mpi(setup, MPI_Comm_rank(parent, &rank_), "MPI_Comm_rank");
+  check_mpi(setup, MPI_Comm_size(parent, &size_), "MPI_Comm_size");
   const auto ranks = static_cast<std::size_t>(size_);
   hosts_.resize(ranks);
-  heard_.resize(ranks);
-  held_->coming.resize(ranks);
+  last_notices_.resize(ranks);
+  buffers_->incoming.resize(ranks);
 
-  held_->requests.resize(1);
+  buffers_->requests.resize(1);
   peers_ = {-1};
-  must(setup, MPI_Comm_idup(parent, &held_->comm, held_->requests.data()), "MPI_Comm_idup");
-  complete(setup, Stage::setup);
-  made_ = true;
-  must(setup, MPI_Comm_set_errhandler(held_->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(setup, MPI_Comm_idup(parent, &buffers_->comm, buffers_->requests.data()), "MPI_Comm_idup");
+  complete(setup, Step::setup);
+  ready_ = true;
+  check_mpi(setup, MPI_Comm_set_errhandler(buffers_->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
   Notice notice = make_notice(setup);
   notice.numel = ::getpid();
   host_name().copy(notice.payload, Notice::kPayloadBytes - 1);
-  const auto& all = meet(setup, notice, [](const Notice&, const Notice&) { return true; });
+  const auto& all = rendezvous(setup, notice, [](const Notice&, const Notice&) { return true; });
   for (std::size_t r = 0; r < ranks; ++r) {
     hosts_[r] = all[r].payload;
-    neighbours_.push_back(Neighbour::at(hosts_[r], static_cast<pid_t>(all[r].numel)));
+    peer_processes_.push_back(PeerProcess::at(hosts_[r], static_cast<pid_t>(all[r].numel)));
   }
 }
 
 Wire::~Wire() {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (broken_) (void)held_.release();
-  if (!broken_ && finalized == 0 && held_->comm != MPI_COMM_NULL) MPI_Comm_free(&held_->comm);
+  if (broken_) (void)buffers_.release();
+  if (!broken_ && finalized == 0 && buffers_->comm != MPI_COMM_NULL) MPI_Comm_free(&buffers_->comm);
 }
 
 std::string Wire::place(int rank) const {
@@ -85,87 +85,89 @@ std::string Wire::place(int rank) const {
   return host.empty() ? fmt::format("rank {}", rank) : fmt::format("rank {} ({})", rank, host);
 }
 
-const std::vector<Notice>& Wire::meet(const Operation& operation, const Notice& mine,
-                                      bool (*same)(const Notice&, const Notice&)) {
+const std::vector<Notice>& Wire::rendezvous(const Operation& operation, const Notice& mine,
+                                            bool (*same)(const Notice&, const Notice&)) {
   check_stopped(operation);
   kills_.poll();
-  held_->mine = mine;
-  held_->requests.clear();
+  buffers_->mine = mine;
+  buffers_->requests.clear();
   peers_.clear();
   for (int peer = 0; peer < size_; ++peer) {
     if (peer == rank_) continue;
-    auto* to = reinterpret_cast<std::byte*>(&held_->coming[static_cast<std::size_t>(peer)]);
+    auto* to = reinterpret_cast<std::byte*>(&buffers_->incoming[static_cast<std::size_t>(peer)]);
     post(operation, {peer, to, sizeof(Notice)}, kNoticeTag, false);
   }
-  receives_ = held_->requests.size();
+  receives_ = buffers_->requests.size();
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_)
-      post(operation, {peer, reinterpret_cast<std::byte*>(&held_->mine), sizeof(Notice)}, kNoticeTag, true);
+      post(operation, {peer, reinterpret_cast<std::byte*>(&buffers_->mine), sizeof(Notice)}, kNoticeTag,
+           true);
   }
-  complete(operation, Stage::meeting);
+  complete(operation, Step::rendezvous);
 
-  held_->coming[static_cast<std::size_t>(rank_)] = held_->mine;
-  heard_ = held_->coming;
+  buffers_->incoming[static_cast<std::size_t>(rank_)] = buffers_->mine;
+  last_notices_ = buffers_->incoming;
   for (int peer = 0; peer < size_; ++peer) {
-    const Notice& theirs = heard_[static_cast<std::size_t>(peer)];
-    if (theirs.sequence == held_->mine.sequence && same(held_->mine, theirs)) continue;
+    const Notice& theirs = last_notices_[static_cast<std::size_t>(peer)];
+    if (theirs.sequence == buffers_->mine.sequence && same(buffers_->mine, theirs)) continue;
     fail(fmt::format(
         "the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
         "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
-        "order: look for a decision that only one of them took",
-        place(rank_), describe(held_->mine), held_->mine.dtype, held_->mine.numel, held_->mine.op,
-        held_->mine.root, place(peer), describe(theirs), theirs.dtype, theirs.numel, theirs.op, theirs.root));
+        "order. Look for a decision that only one of them took",
+        place(rank_), describe(buffers_->mine), buffers_->mine.dtype, buffers_->mine.numel, buffers_->mine.op,
+        buffers_->mine.root, place(peer), describe(theirs), theirs.dtype, theirs.numel, theirs.op,
+        theirs.root));
   }
-  return heard_;
+  return last_notices_;
 }
 
 void Wire::exchange(const Operation& operation, std::span<const Piece> sends,
                     std::span<const Piece> receives) {
-  held_->requests.clear();
+  buffers_->requests.clear();
   peers_.clear();
   for (const Piece& piece : receives) post(operation, piece, kDataTag, false);
-  receives_ = held_->requests.size();
+  receives_ = buffers_->requests.size();
   for (const Piece& piece : sends) post(operation, piece, kDataTag, true);
-  complete(operation, Stage::moving);
+  complete(operation, Step::transfer);
 }
 
 void Wire::post(const Operation& operation, const Piece& piece, int tag, bool send) {
   MPI_Request request = MPI_REQUEST_NULL;
   const int bytes = static_cast<int>(piece.bytes);
-  const int code = send ? MPI_Isend(piece.data, bytes, MPI_BYTE, piece.peer, tag, held_->comm, &request)
-                        : MPI_Irecv(piece.data, bytes, MPI_BYTE, piece.peer, tag, held_->comm, &request);
-  held_->requests.push_back(request);
+  const int code = send ? MPI_Isend(piece.data, bytes, MPI_BYTE, piece.peer, tag, buffers_->comm, &request)
+                        : MPI_Irecv(piece.data, bytes, MPI_BYTE, piece.peer, tag, buffers_->comm, &request);
+  buffers_->requests.push_back(request);
   peers_.push_back(piece.peer);
-  must(operation, code, send ? "MPI_Isend" : "MPI_Irecv");
+  check_mpi(operation, code, send ? "MPI_Isend" : "MPI_Irecv");
 }
 
-void Wire::complete(const Operation& operation, Stage stage) {
-  finished_.resize(held_->requests.size());
-  auto quiet_since = Clock::now(), looked = quiet_since;
+void Wire::complete(const Operation& operation, Step step) {
+  finished_.resize(buffers_->requests.size());
+  auto idle_since = Clock::now(), checked = idle_since;
   for (;;) {
     int count = 0;
-    must(operation,
-         MPI_Testsome(static_cast<int>(held_->requests.size()), held_->requests.data(), &count,
-                      finished_.data(), MPI_STATUSES_IGNORE),
-         "MPI_Testsome");
+    check_mpi(operation,
+              MPI_Testsome(static_cast<int>(buffers_->requests.size()), buffers_->requests.data(), &count,
+                           finished_.data(), MPI_STATUSES_IGNORE),
+              "MPI_Testsome");
     if (count == MPI_UNDEFINED) return;
     const auto now = Clock::now();
     check_stopped(operation);
     if (count > 0) {
-      quiet_since = now;
+      idle_since = now;
       continue;
     }
-    if (now - quiet_since < kHotTime) {
-      std::this_thread::yield();  // ranks may share cores: let the one that we wait for run
+    if (now - idle_since < kBusyPollTime) {
+      std::this_thread::yield();  // ranks may share cores, so let the awaited one run
       continue;
     }
-    if (stage != Stage::setup) check_farewell(operation);
-    if (now - looked > kNeighbourLook) {
-      check_neighbours(operation);
-      looked = now;
+    if (step != Step::setup) check_failures(operation);
+    if (now - checked > kPeerCheckInterval) {
+      check_peer_processes(operation);
+      checked = now;
     }
-    if (seconds_since(operation.started) > operation.timeout_s) late(operation, stage);
-    std::this_thread::sleep_for(kNap);
+    if (seconds_since(operation.started) > operation.timeout_s) fail_late(operation, step);
+    std::this_thread::sleep_for(kPollInterval);
   }
 }
 
@@ -174,99 +176,100 @@ void Wire::check_stopped(const Operation& operation) {
     fail(fmt::format("{} was ended on {}: {}", describe(operation), place(rank_), stop_reason()));
 }
 
-void Wire::check_farewell(const Operation& operation) {
+void Wire::check_failures(const Operation& operation) {
   int there = 0;
   MPI_Status status;
-  must(operation, MPI_Iprobe(MPI_ANY_SOURCE, kFarewellTag, held_->comm, &there, &status), "MPI_Iprobe");
+  check_mpi(operation, MPI_Iprobe(MPI_ANY_SOURCE, kFailureTag, buffers_->comm, &there, &status),
+            "MPI_Iprobe");
   if (there == 0) return;
-  char text[kFarewellBytes] = {};
-  must(operation,
-       MPI_Recv(text, kFarewellBytes, MPI_BYTE, status.MPI_SOURCE, kFarewellTag, held_->comm,
-                MPI_STATUS_IGNORE),
-       "MPI_Recv");
-  text[kFarewellBytes - 1] = 0;
+  char text[kFailureBytes] = {};
+  check_mpi(operation,
+            MPI_Recv(text, kFailureBytes, MPI_BYTE, status.MPI_SOURCE, kFailureTag, buffers_->comm,
+                     MPI_STATUS_IGNORE),
+            "MPI_Recv");
+  text[kFailureBytes - 1] = 0;
   const std::string message = fmt::format("{} ended on {}, because {} gave up: {}", describe(operation),
                                           place(rank_), place(status.MPI_SOURCE), text);
-  say_farewell(message);
+  announce_failure(message);
   throw ReportedElsewhere(ExitCode::communication, message);
 }
 
-// One that has ended can send nothing more; what it said before is taken first.
-void Wire::check_neighbours(const Operation& operation) {
-  for (std::size_t i = 0; i < held_->requests.size() && !neighbours_.empty(); ++i) {
-    if (held_->requests[i] == MPI_REQUEST_NULL) continue;
+// Runs after check_failures(), since an ended rank may have sent its reason before.
+void Wire::check_peer_processes(const Operation& operation) {
+  for (std::size_t i = 0; i < buffers_->requests.size() && !peer_processes_.empty(); ++i) {
+    if (buffers_->requests[i] == MPI_REQUEST_NULL) continue;
     const auto peer = static_cast<std::size_t>(peers_[i]);
-    if (const auto code = neighbours_[peer].last_word()) {
+    if (const auto code = peer_processes_[peer].announced_exit()) {
       const std::string message = fmt::format("{} ended on {}, because {} has given up", describe(operation),
                                               place(rank_), place(peers_[i]));
-      say_farewell(message);
+      announce_failure(message);
       throw ReportedElsewhere(*code, message);
     }
-    if (!neighbours_[peer].has_ended()) continue;
+    if (!peer_processes_[peer].has_ended()) continue;
     const bool for_memory = kills_.killed_lately();
-    fail(fmt::format("{} cannot end on {} (waited {:.1f} s): {}, process {}, is gone{}; its last was {}",
+    fail(fmt::format("{} cannot complete on {} (waited {:.1f} s): {}, process {}, is gone{}; its last "
+                     "operation was {}",
                      describe(operation), place(rank_), seconds_since(operation.started), place(peers_[i]),
-                     neighbours_[peer].pid(),
+                     peer_processes_[peer].pid(),
                      for_memory ? fmt::format(": {} meanwhile", memory::kKilledForMemory) : "",
-                     describe(heard_[peer])),
+                     describe(last_notices_[peer])),
          for_memory ? ExitCode::memory : ExitCode::communication);
   }
 }
 
-void Wire::late(const Operation& operation, Stage stage) {
-  std::vector<std::string> who;
-  for (std::size_t i = 0; stage != Stage::setup && i < held_->requests.size(); ++i) {
-    if (held_->requests[i] == MPI_REQUEST_NULL) continue;
+void Wire::fail_late(const Operation& operation, Step step) {
+  std::vector<std::string> states;
+  for (std::size_t i = 0; step != Step::setup && i < buffers_->requests.size(); ++i) {
+    if (buffers_->requests[i] == MPI_REQUEST_NULL) continue;
     const bool receive = i < receives_;
-    if (stage == Stage::meeting && !receive) continue;
+    if (step == Step::rendezvous && !receive) continue;
     const int peer = peers_[i];
-    const Notice& last = heard_[static_cast<std::size_t>(peer)];
-    who.push_back(stage == Stage::meeting
-                      ? fmt::format("{} has not started it, its last was {}, {} before this", place(peer),
-                                    describe(last), operation.sequence - last.sequence)
-                      : fmt::format("{} started it from stage {}, but {}", place(peer),
-                                    memory::name(stage_of(last)),
-                                    receive ? "its data did not come" : "does not take our data"));
+    const Notice& last = last_notices_[static_cast<std::size_t>(peer)];
+    states.push_back(
+        step == Step::rendezvous
+            ? fmt::format("{} has not started it; its last operation was {}, {} before this", place(peer),
+                          describe(last), operation.sequence - last.sequence)
+            : fmt::format("{} started it from stage {}, but {}", place(peer), memory::name(stage_of(last)),
+                          receive ? "its data did not arrive" : "does not receive the data of this rank"));
   }
-  // And who is there already, and from where.
-  for (int peer = 0; stage == Stage::meeting && peer < size_; ++peer) {
-    const Notice& here = held_->coming[static_cast<std::size_t>(peer)];
-    if (peer != rank_ && here.sequence == operation.sequence)
-      who.push_back(
-          fmt::format("{} waits for it as well, from stage {}", place(peer), memory::name(stage_of(here))));
+  // Also list the ranks that have started it, and their stages.
+  for (int peer = 0; step == Step::rendezvous && peer < size_; ++peer) {
+    const Notice& theirs = buffers_->incoming[static_cast<std::size_t>(peer)];
+    if (peer != rank_ && theirs.sequence == operation.sequence)
+      states.push_back(
+          fmt::format("{} also waits for it, from stage {}", place(peer), memory::name(stage_of(theirs))));
   }
-  std::sort(who.begin(), who.end());
-  who.erase(std::unique(who.begin(), who.end()), who.end());
+  std::sort(states.begin(), states.end());
+  states.erase(std::unique(states.begin(), states.end()), states.end());
   fail(fmt::format(
-      "{} did not end within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last lines: "
-      "it "
-      "may be stopped, out of memory, or doing other work; parallel.timeout sets the limit",
+      "{} did not complete within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last "
+      "lines. It may be stopped, out of memory, or busy; parallel.timeout sets the limit",
       describe(operation), operation.timeout_s, place(rank_), seconds_since(operation.started),
-      who.empty() ? std::string("a rank did not take part") : fmt::format("{}", fmt::join(who, "; "))));
+      states.empty() ? std::string("a rank is missing") : fmt::format("{}", fmt::join(states, "; "))));
 }
 
-void Wire::must(const Operation& operation, int code, const char* call) {
+void Wire::check_mpi(const Operation& operation, int code, const char* call) {
   if (code != MPI_SUCCESS) {
     fail(fmt::format("{} failed on rank {}: {} says: {}", describe(operation), rank_, call, mpi_text(code)));
   }
 }
 
 void Wire::fail(const std::string& message, ExitCode code) {
-  say_farewell(message);
+  announce_failure(message);
   throw Error(code, message);
 }
 
-void Wire::say_farewell(std::string_view reason) {
+void Wire::announce_failure(std::string_view reason) {
   if (broken_) return;
   broken_ = true;
-  if (!made_) return;
-  held_->farewell.assign(kFarewellBytes, 0);
-  reason.copy(held_->farewell.data(), kFarewellBytes - 1);
+  if (!ready_) return;
+  buffers_->failure.assign(kFailureBytes, 0);
+  reason.copy(buffers_->failure.data(), kFailureBytes - 1);
   for (int peer = 0; peer < size_; ++peer) {
     MPI_Request request = MPI_REQUEST_NULL;
     if (peer == rank_) continue;
-    // Whether it arrives is beyond our help; the buffer lives as long as the process.
-    if (MPI_Isend(held_->farewell.data(), kFarewellBytes, MPI_BYTE, peer, kFarewellTag, held_->comm,
+    // The message may be lost. Its buffer lives until the process ends.
+    if (MPI_Isend(buffers_->failure.data(), kFailureBytes, MPI_BYTE, peer, kFailureTag, buffers_->comm,
                   &request) == MPI_SUCCESS &&
         request != MPI_REQUEST_NULL) {
       MPI_Request_free(&request);

@@ -12,7 +12,7 @@
 #include "comm/agreement.h"
 #include "comm/mpi.h"
 #include "comm/nccl.h"
-#include "comm/neighbour.h"
+#include "comm/peer_process.h"
 #include "comm/single.h"
 #include "comm/wire.h"
 
@@ -22,8 +22,8 @@ namespace {
 
 constexpr double kStartTimeout_s = 120;
 
-// What Open MPI, PMIx and the PMI of other launchers set for a rank.
-bool launched() {
+// Whether a launcher has set the variables of Open MPI, PMIx or PMI.
+bool has_launcher() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
     if (std::getenv(name) != nullptr) return true;
   return false;
@@ -35,19 +35,19 @@ struct World::Impl {
   int rank = 0, size = 1, local_rank = 0, local_size = 1;
   bool mpi = false;
   std::string host = host_name();
-  std::unique_ptr<Wire> wire;  // of the small agreements; null for one rank
+  std::unique_ptr<Wire> wire;  // for the small agreements; null for one rank
   std::uint64_t agreements = 0;
 };
 
 World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
-  if (!launched()) return;
+  if (!has_launcher()) return;
   int provided = 0;
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS ||
       provided < MPI_THREAD_MULTIPLE)
     throw Error(
         ExitCode::communication,
-        "this MPI does not allow several threads (MPI_THREAD_MULTIPLE), which reducing gradients during "
-        "backward needs. Use an Open MPI or MPICH that was built with threads");
+        "this MPI does not support several threads (MPI_THREAD_MULTIPLE). The reduction of gradients during "
+        "backward needs them. Use an Open MPI or MPICH that was built with threads");
   impl_->mpi = true;
   MPI_Comm_rank(MPI_COMM_WORLD, &impl_->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &impl_->size);
@@ -63,7 +63,7 @@ World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
 World::~World() {
   if (!impl_->mpi) return;
   if (impl_->wire && impl_->wire->broken())
-    end_all(ExitCode::communication);  // MPI_Finalize would wait for ever
+    end_all(ExitCode::communication);  // MPI_Finalize would never return
   impl_->wire.reset();
   MPI_Finalize();
 }
@@ -89,14 +89,13 @@ void World::expect_ranks(std::int64_t expected) const {
   throw Error(
       ExitCode::communication,
       fmt::format(
-          "{} ranks are expected (parallel.ranks, or --ranks, which ebb launch gives), but {} were started. "
+          "{} ranks are expected (parallel.ranks, or --ranks, which ebb launch sets), but {} were started. "
           "{}",
           expected, size(),
           size() == 1
-              ? "A launcher that does not know this program's MPI starts single ranks that do not see each "
-                "other: is "
-                "mpirun the one of the MPI that `ebb --version` names, and does it read the host file?"
-              : "Compare that with mpirun's -np and the slots of its host file."));
+              ? "A launcher of another MPI starts single ranks that do not see each other. Check that mpirun "
+                "belongs to the MPI that `ebb --version` names, and that it reads the host file."
+              : "Check mpirun's -np and the slots of its host file."));
 }
 
 std::vector<std::string> World::gather_to_all(const std::string& text, double timeout_s) const {
@@ -120,7 +119,7 @@ std::int64_t World::max_of_all(std::int64_t value, double timeout_s) const {
 
 void World::end_all(ExitCode code) const {
   std::fflush(nullptr);
-  if (impl_->local_size > 1) say_to_neighbours(code);
+  if (impl_->local_size > 1) announce_exit(code);
   if (impl_->mpi) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   _exit(static_cast<int>(code));
 }
@@ -134,17 +133,18 @@ std::unique_ptr<Communicator> make_communicator(const World& world, Backend back
       return make_nccl(world, timeout_s, device);
     case Backend::mpi:
       if (device.is_cuda())
-        throw Error(ExitCode::usage,
-                    "parallel.backend=mpi moves tensors in host memory, but this run's are on the GPU: set "
-                    "parallel.backend=nccl, or run.device=cpu");
-      if (world.size() == 1) break;  // nothing to move, and MPI may not be initialised
+        throw Error(
+            ExitCode::usage,
+            "parallel.backend=mpi is for tensors in host memory, but this run's tensors are on the GPU. Set "
+            "parallel.backend=nccl, or run.device=cpu");
+      if (world.size() == 1) break;  // MPI may not be initialised
       return std::make_unique<Mpi>(MPI_COMM_WORLD, timeout_s);
     default:
       if (world.size() > 1)
         throw Error(
             ExitCode::usage,
             fmt::format(
-                "parallel.backend=single is for one rank, but {} were started: set parallel.backend=auto",
+                "parallel.backend=single is for one rank, but {} were started. Set parallel.backend=auto",
                 world.size()));
   }
   return std::make_unique<Single>(device);

@@ -11,27 +11,30 @@
 
 namespace ebb::comm {
 
-// The process's place among the ranks that mpirun started (or alone). Owns MPI_Init_thread
-// (MPI_THREAD_MULTIPLE) and MPI_Finalize; MPI is not initialised when no launcher is seen (no
-// OMPI_COMM_WORLD_SIZE / PMI_*), so that `ebb --version` starts at once.
+// The ranks that mpirun started, and this process's number among them; one rank without a launcher.
+// Owns MPI_Init_thread (MPI_THREAD_MULTIPLE) and MPI_Finalize. Without the variables of a launcher
+// (OMPI_COMM_WORLD_SIZE, PMI_*) it does not initialise MPI, so `ebb --version` starts at once.
 class World {
  public:
+  // Error(communication) if MPI does not support threads, or if the ranks cannot reach each other.
   World(int argc, char** argv);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
   [[nodiscard]] int rank() const;
   [[nodiscard]] int size() const;
-  [[nodiscard]] int local_rank() const;  // among the ranks of this host
-  [[nodiscard]] int local_size() const;
+  [[nodiscard]] int local_rank() const;  // number among the ranks of this host
+  [[nodiscard]] int local_size() const;  // ranks of this host
   [[nodiscard]] const std::string& host() const;
+  // Error(communication) if another number of ranks was started. 0 accepts any number.
   void expect_ranks(std::int64_t expected) const;
 
-  // Small agreements over MPI on the calling thread (configuration digest, stop flag, errors, NCCL's id).
-  [[nodiscard]] std::vector<std::string> gather_to_all(
-      const std::string& text, double timeout_s) const;  // one string a rank, in rank order
+  // Small agreements over MPI, on the calling thread: configuration digest, stop flag, errors,
+  // NCCL's id. Collective, within `timeout_s` seconds; Error(communication) if a rank is late or
+  // lost. Returns one string a rank, in rank order.
+  [[nodiscard]] std::vector<std::string> gather_to_all(const std::string& text, double timeout_s) const;
   [[nodiscard]] std::int64_t max_of_all(std::int64_t value, double timeout_s) const;
-  // Ends every rank with the code (MPI_Abort); alone: _exit. Does not return.
+  // Ends all ranks with the code, by MPI_Abort; a single process by _exit.
   [[noreturn]] void end_all(ExitCode code) const;
 
  private:
@@ -39,8 +42,9 @@ class World {
   std::unique_ptr<Impl> impl_;
 };
 
-// automatic: single for one rank, nccl where every rank has a device of its own, else mpi. `device` is what
-// tensors will be on.
+// Makes a communicator for tensors on `device`. Collective. `automatic` selects single for one
+// rank, nccl for tensors on a GPU, else mpi. Error(usage) if the backend does not fit the device or
+// the number of ranks.
 std::unique_ptr<Communicator> make_communicator(const World& world, Backend backend, double timeout_s,
                                                 at::Device device);
 

@@ -129,7 +129,7 @@ void GradientReducer::start_all() {
 
 void GradientReducer::start(Bucket& bucket) {
   comm::Collective collective;
-  collective.kind = comm::Kind::all_reduce;
+  collective.kind = comm::CollectiveKind::all_reduce;
   collective.input = bucket.flat;
   collective.label = bucket.label;
   bucket.work = communicator_.start(std::move(collective));

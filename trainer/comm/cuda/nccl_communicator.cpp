@@ -1,4 +1,4 @@
-// libebb_cuda.so: collectives of GPU tensors over NCCL.
+// Collectives of GPU tensors over NCCL. Part of libebb_cuda.so.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -19,20 +19,20 @@ namespace ebb::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kNap = std::chrono::microseconds(50);
+constexpr auto kPollInterval = std::chrono::microseconds(50);
 
-void must(cudaError_t code, const char* what) {
+void check_call(cudaError_t code, const char* what) {
   if (code != cudaSuccess)
     throw Error(ExitCode::communication, fmt::format("{} failed: CUDA says {} ({})", what,
                                                      cudaGetErrorName(code), cudaGetErrorString(code)));
 }
 
-// ncclInProgress is no failure: the communicator is non-blocking, and wait_for() polls it.
-void must(ncclResult_t code, ncclComm_t comm, const std::string& what) {
+// ncclInProgress is no failure: the communicator is non-blocking, and poll_until() waits for it.
+void check_call(ncclResult_t code, ncclComm_t comm, const std::string& what) {
   if (code == ncclSuccess || code == ncclInProgress) return;
   throw Error(ExitCode::communication,
               fmt::format("{} failed: NCCL says {}; {}", what, ncclGetErrorString(code),
-                          comm != nullptr ? ncclGetLastError(comm) : "no more is known"));
+                          comm != nullptr ? ncclGetLastError(comm) : "there are no details"));
 }
 
 ncclDataType_t type_of(at::ScalarType type) {
@@ -60,7 +60,7 @@ ncclRedOp_t op_of(ReduceOp op) {
 
 class Nccl;
 
-// Ends when the event behind the collective has been passed by the device.
+// wait() returns once the device has passed the event after the collective.
 class NcclWork final : public Work {
  public:
   NcclWork(Nccl& owner, Collective collective, std::uint64_t sequence, cudaEvent_t done)
@@ -85,12 +85,13 @@ class Nccl final : public Communicator {
   Nccl(const char* id, int rank, int size, int device, double timeout_s)
       : rank_(rank), size_(size), device_(device), timeout_s_(timeout_s) {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
-    must(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making NCCL's stream");
+    check_call(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making NCCL's stream");
     ncclUniqueId unique{};
     std::copy_n(id, sizeof unique.internal, unique.internal);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    must(ncclCommInitRankConfig(&comm_, size, unique, rank, &config), comm_, "joining the ranks over NCCL");
+    check_call(ncclCommInitRankConfig(&comm_, size, unique, rank, &config), comm_,
+               "joining the ranks over NCCL");
     poll_until([] { return true; }, Clock::now(), "joining the ranks over NCCL");
   }
 
@@ -101,7 +102,7 @@ class Nccl final : public Communicator {
     ncclResult_t state = ncclInProgress;
     for (const auto start = Clock::now(); Clock::now() - start < std::chrono::seconds(10);) {
       if (ncclCommGetAsyncError(comm_, &state) != ncclSuccess || state != ncclInProgress) break;
-      std::this_thread::sleep_for(kNap);
+      std::this_thread::sleep_for(kPollInterval);
     }
     ncclCommDestroy(comm_);
     cudaStreamDestroy(stream_);
@@ -117,16 +118,16 @@ class Nccl final : public Communicator {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_));
     const std::uint64_t sequence = ++sequence_;
     cudaEvent_t ready = nullptr, done = nullptr;
-    must(cudaEventCreateWithFlags(&ready, cudaEventDisableTiming), "making an event");
-    must(cudaEventCreateWithFlags(&done, cudaEventDisableTiming), "making an event");
-    must(cudaEventRecord(ready, c10::cuda::getCurrentCUDAStream()), "recording an event");
-    must(cudaStreamWaitEvent(stream_, ready, 0), "ordering NCCL's stream");
+    check_call(cudaEventCreateWithFlags(&ready, cudaEventDisableTiming), "making an event");
+    check_call(cudaEventCreateWithFlags(&done, cudaEventDisableTiming), "making an event");
+    check_call(cudaEventRecord(ready, c10::cuda::getCurrentCUDAStream()), "recording an event");
+    check_call(cudaStreamWaitEvent(stream_, ready, 0), "ordering NCCL's stream");
     cudaEventDestroy(ready);
     const std::string what =
         fmt::format("{} \"{}\" (number {}) on rank {}", name(c.kind), c.label, sequence, rank_);
-    must(launch(c), comm_, what);
+    check_call(launch(c), comm_, what);
     poll_until([] { return true; }, Clock::now(), what);  // enqueued
-    must(cudaEventRecord(done, stream_), "recording an event");
+    check_call(cudaEventRecord(done, stream_), "recording an event");
     return std::make_unique<NcclWork>(*this, std::move(c), sequence, done);
   }
 
@@ -138,32 +139,33 @@ class Nccl final : public Communicator {
     if (!aborted_.exchange(true) && comm_ != nullptr) ncclCommAbort(comm_);
   }
 
-  // Waits for `done` while NCCL's own errors are polled, within the time limit.
+  // Polls NCCL's errors and `done` until `done` returns true. Error(communication) after the time
+  // limit.
   template <class Done>
   void poll_until(Done done, Clock::time_point started, const std::string& what) {
     for (;;) {
       refuse_after_abort(what);
       ncclResult_t state = ncclSuccess;
-      must(ncclCommGetAsyncError(comm_, &state), comm_, what);
-      must(state, comm_, what);
+      check_call(ncclCommGetAsyncError(comm_, &state), comm_, what);
+      check_call(state, comm_, what);
       if (state == ncclSuccess && done()) return;
       const double waited = std::chrono::duration<double>(Clock::now() - started).count();
       if (waited > timeout_s_) {
         abort("its time limit");
-        throw Error(ExitCode::communication,
-                    fmt::format("{} did not end within its limit of {} s (waited {:.1f} s): a rank has not "
-                                "started it, is stopped, or the network "
-                                "between the GPUs does not work. Look at the other ranks' last lines; "
-                                "parallel.timeout sets the limit",
-                                what, timeout_s_, waited));
+        throw Error(
+            ExitCode::communication,
+            fmt::format("{} did not complete within its limit of {} s (waited {:.1f} s): a rank has not "
+                        "started it or is stopped, or the network between the GPUs does not work. Look "
+                        "at the last lines of the other ranks; parallel.timeout sets the limit",
+                        what, timeout_s_, waited));
       }
-      std::this_thread::sleep_for(kNap);
+      std::this_thread::sleep_for(kPollInterval);
     }
   }
 
-  // What the caller's stream does next comes after the collective.
+  // The next work on the caller's stream runs after the collective.
   void order_after(cudaEvent_t done) {
-    must(cudaStreamWaitEvent(c10::cuda::getCurrentCUDAStream(), done, 0), "ordering the stream");
+    check_call(cudaStreamWaitEvent(c10::cuda::getCurrentCUDAStream(), done, 0), "ordering the stream");
   }
 
  private:
@@ -177,16 +179,16 @@ class Nccl final : public Communicator {
     void* in = c.input.defined() ? c.input.data_ptr() : nullptr;
     const auto count = static_cast<std::size_t>(c.input.defined() ? c.input.numel() : 0);
     switch (c.kind) {
-      case Kind::all_reduce:
+      case CollectiveKind::all_reduce:
         return ncclAllReduce(in, in, count, type, op_of(c.op), comm_, stream_);
-      case Kind::reduce_scatter:
+      case CollectiveKind::reduce_scatter:
         return ncclReduceScatter(in, c.output.data_ptr(), static_cast<std::size_t>(c.output.numel()), type,
                                  op_of(c.op), comm_, stream_);
-      case Kind::all_gather:
+      case CollectiveKind::all_gather:
         return ncclAllGather(in, c.output.data_ptr(), count, type, comm_, stream_);
-      case Kind::broadcast:
+      case CollectiveKind::broadcast:
         return ncclBroadcast(in, in, count, type, c.root, comm_, stream_);
-      case Kind::barrier:
+      case CollectiveKind::barrier:
         break;
     }
     if (!token_.defined())
@@ -200,7 +202,7 @@ class Nccl final : public Communicator {
   ncclComm_t comm_ = nullptr;
   cudaStream_t stream_ = nullptr;
   std::uint64_t sequence_ = 0;
-  at::Tensor token_;  // of barriers
+  at::Tensor token_;  // the data of a barrier
   std::atomic<bool> aborted_{false};
   std::mutex mutex_;  // guards reason_
   std::string reason_;
@@ -212,7 +214,7 @@ void NcclWork::wait() {
   const auto done = [&] {
     const cudaError_t state = cudaEventQuery(done_);
     if (state == cudaErrorNotReady) return false;
-    must(state, what.c_str());  // a fault of the device, not a rank that is late
+    check_call(state, what.c_str());  // a fault of the device, not a late rank
     return true;
   };
   owner_.poll_until(done, started_, what);
@@ -221,7 +223,7 @@ void NcclWork::wait() {
 
 void make_id(char* id) {
   ncclUniqueId unique{};
-  must(ncclGetUniqueId(&unique), nullptr, "making NCCL's id");
+  check_call(ncclGetUniqueId(&unique), nullptr, "making NCCL's id");
   std::copy_n(unique.internal, sizeof unique.internal, id);
 }
 
