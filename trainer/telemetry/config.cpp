@@ -14,8 +14,7 @@ void TelemetryConfig::describe(config::Section& s) {
       .at_most(65535)
       .doc(
           "Port at which the first rank of each host serves the metrics of its host's ranks to Prometheus, "
-          "as "
-          "/metrics. 0 opens no port.")
+          "as /metrics. 0 opens no port.")
       .free_to_change();
 }
 

@@ -96,7 +96,7 @@ int Progress::columns() const {
 std::string Progress::line(int columns) const {
   struct Item {
     std::string text;
-    int rank;  // a line that is too long loses the items of the highest rank first
+    int priority;  // 0 is the most important; a line that is too long loses the least important items
   };
   const std::int64_t done = state_.step - first_step_.value_or(state_.step);
   std::string left;
@@ -116,7 +116,7 @@ std::string Progress::line(int columns) const {
   for (int limit = 5; limit >= 0; --limit) {
     text.clear();
     for (const Item& item : items) {
-      if (item.rank > limit || item.text.empty()) continue;
+      if (item.priority > limit || item.text.empty()) continue;
       text += (text.empty() ? "" : " | ") + item.text;
     }
     if (text.size() <= width) break;

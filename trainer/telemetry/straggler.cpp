@@ -79,9 +79,8 @@ std::optional<std::string> StragglerWatch::observe(std::int64_t step, const std:
   }
   return fmt::format(
       "rank {} ({}) is slow: the others waited for it in {} of the last {} steps, for {:.0f} % of such a "
-      "step "
-      "({:.0f} of {:.0f} ms), mostly in {}. Look for other load on that host. metrics.jsonl has the times of "
-      "every rank.",
+      "step ({:.0f} of {:.0f} ms), mostly in {}. Look for other load on that host. metrics.jsonl has the "
+      "times of every rank.",
       found->rank, hosts_[static_cast<std::size_t>(found->rank)], times, recent_.size(),
       100 * costs_s / step_s, 1e3 * costs_s / static_cast<double>(times),
       1e3 * step_s / static_cast<double>(times), name(found->stage));
