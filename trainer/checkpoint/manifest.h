@@ -48,8 +48,8 @@ struct NewerFormat : Error {
 
 // manifest.json, then DONE, which holds the manifest's XXH3. Both durable when it returns.
 void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
-// Checks DONE, the manifest's hash and the format's version. One of version 1 is converted. Error(checkpoint) says what is wrong with it;
-// NewerFormat as above.
+// Checks DONE, the manifest's hash and the format's version. One of version 1 is converted. Error(checkpoint)
+// says what is wrong with it; NewerFormat as above.
 Manifest read_manifest(const std::filesystem::path& folder);
 
 }  // namespace ebb::checkpoint

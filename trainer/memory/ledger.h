@@ -53,7 +53,8 @@ class Ledger {
   // kept for each phase entered since reset_peaks().
   void enter_phase(std::string_view name);
   [[nodiscard]] Sums live(Place place) const;
-  // Largest live bytes of each class within each phase since reset_peaks(), in the order of their first entry.
+  // Largest live bytes of each class within each phase since reset_peaks(), in the order of their first
+  // entry.
   [[nodiscard]] std::vector<PhasePeak> phase_peaks(Place place) const;
   [[nodiscard]] std::int64_t live_total(Place place) const;
   // Since reset_peaks(): the maximum of each class within a stage (0 for a stage not entered), the maximum of
