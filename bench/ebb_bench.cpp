@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints one JSON object:
 //   block_s      seconds that the ledger adds to the allocation and release of one block
 //   gate_s       seconds that the ledger costs at the end of a step: peaks, stages and the leak gate

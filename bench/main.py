@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs benchmarks, prints their bars and writes the JSON file. bench/run starts this program.
 
   main.py ROOT [NAME…] [--quick] [--build DIR] [--json FILE]

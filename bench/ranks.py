@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a program of several ranks and measures its processes from outside.
 
 ebb and its peers are measured in the same way.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The external libraries of ebb. FindLibTorch.cmake defines imported targets for LibTorch: the
 # wheel's own package file requires CUDA, and ebb links only LibTorch's CPU libraries. It opens the
 # CUDA libraries at run time.

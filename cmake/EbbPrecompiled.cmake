@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Precompiled headers of the headers that are slow to read. Program and tests each have two: one
 # with the framework and one without it. Even precompiled, the framework costs a file 2 s for the
 # templates that the file instantiates.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One static library a layer, with its edges declared:
 #   ebb_layer(comm SOURCES communicator.cpp LAYERS memory LIBRARIES MPI::MPI_CXX)
 # TORCH: it sees the framework.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Defines LibTorch::CPU, the CPU libraries of LibTorch. Searches CMAKE_PREFIX_PATH first, for a
 # LibTorch of the user's own, then the wheel that scripts/setup installs into .deps/.
 file(GLOB _wheel "${CMAKE_SOURCE_DIR}/.deps/venv/lib/python3*/site-packages/torch")

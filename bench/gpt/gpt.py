@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares ebb with PyTorch on language models, on two cores. The programs run in turn."""
 
 import pathlib

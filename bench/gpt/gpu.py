@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares ebb with compiled PyTorch (flash attention) on GPT-2 124M on one GPU.
 
 The programs run in turn, both at PyTorch's best batch.

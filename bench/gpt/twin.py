@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A GPT-2 in PyTorch as a careful user would write it.
 
   twin.py TOKENS FOLDER --layers 6 --heads 6 --dim 384 --context 256 --vocabulary 4096 --batch 8 --steps 20

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The VAE of configs/vae-fashion-mnist.yaml in PyTorch. mpirun starts it.
 
   twin.py IMAGES FOLDER --steps 60 --batch 256 --dtype fp32|bf16

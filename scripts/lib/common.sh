@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Common functions of the scripts: paths, lists of packages, messages. Source it; it is no program.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Marks the plain comments of a header as documentation, for Doxygen: `doxygen_filter.py FILE`.
 
 A comment on a line of its own belongs to the declaration below it, one after code to the declaration before it.

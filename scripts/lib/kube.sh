@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Builds a Kubernetes control plane for the rehearsal of the chart: programs in .deps/bin, all else
 # in .deps/kube. Source it after common.sh, go.sh and unpacked.sh. Modules and compiled packages
 # stay in Go's own caches, so another checkout or version builds only what changed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installs distribution packages. Source it after common.sh.
 packages_fetch_mb=150
 packages_disk_mb=800

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lists skipped tests and their reasons, from ctest's LastTest.log: `skipped.py LOG`.
 
 ctest counts a GoogleTest program as passed even if it skipped some of its tests. This script therefore

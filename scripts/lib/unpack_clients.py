@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Extracts helm and kubectl from a wheel of AWS's CDK: `unpack_clients.py WHEEL FOLDER`.
 
 The wheel contains an npm package (.tgz). The package contains `layer.zip`, with `helm/helm` and

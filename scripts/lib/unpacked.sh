@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Unpacks distribution packages into .deps/unpacked/NAME. The tests need single programs of them,
 # but an installation would start a daemon. Source it after common.sh.
 unpacked_disk_mb=200

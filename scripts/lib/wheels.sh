@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installs the wheels of a set (small, lint or full) into .deps/venv. Source it after common.sh.
 
 install_wheels() {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The alerts and the dashboard of the chart, as Prometheus reads them: `promtool` checks what helm renders, and alerts.yaml says for
 each alert when it has to come and when it must not. Every name of a metric has to be in docs/metrics-served.txt.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the chart is given: renders that are kept in golden/, and what has to be refused, with the words of each."""
 
 VAE = "configs/vae-fashion-mnist.yaml"

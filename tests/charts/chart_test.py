@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The chart as helm renders it: lint, whole renders compared with tests/charts/golden, and every refusal with its words. Renders are
 compared as parsed documents, since versions of helm differ in blank lines.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `helm test` runs (charts/ebb/files/helm-test.sh), against a real sshd that is set up as docker/sshd_config has it.
 
   helm_test_test.py UNPACKED SOURCE_DIR EBB      UNPACKED: .deps/unpacked, where openssh-server and libwrap0 are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What has to hold of every render, whatever golden files say: the Pod Security Standard, secrets, volumes, names, metrics, policies.
 
   pods_test.py HELM SOURCE_DIR

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """charts/ebb/README.md is what scripts/lib/chart_readme.py makes of the chart, and every value is described there: `readme_test.py SOURCE_DIR`.
 
 Exit code 0 where it is, 1 where not, 77 (skipped) where Python has no yaml.

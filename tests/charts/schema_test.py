@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """values.schema.json knows every value of values.yaml and no other, and is closed: `schema_test.py SOURCE_DIR`. Where the operator's
 CRD is there, a role's values have the keys that its pod template has, as a closed schema would refuse any other.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of the chart share: which helm they run, and how one is skipped."""
 
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checkpoints that ebb 0.1 wrote.
 #include "checkpoint/version_1.h"
 

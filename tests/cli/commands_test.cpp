@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands that start no rank, through the real program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb plan` on the real program: figures before a run, and from the logs of one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb` is small: it links no framework, holds little memory while it launches, and runs ebb-core for the
 // rest.
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The World of a process without a launcher.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

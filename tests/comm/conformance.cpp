@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The results of every Communicator for valid collectives.
 #include "comm/conformance.h"
 

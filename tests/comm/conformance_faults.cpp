@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Collectives that a rank does not start, starts differently or aborts. An error breaks its
 // communicator, so each test has a communicator of its own.
 #include <thread>

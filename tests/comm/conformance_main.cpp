@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests Single and Mpi with CPU tensors. mpirun starts it with 1, 2 and 4 ranks.
 #include "comm/conformance.h"
 #include "comm/mpi.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Invalid collectives, which every Communicator refuses on the rank that starts them, before any
 // transfer.
 #include "comm/conformance.h"

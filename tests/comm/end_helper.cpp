@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two ranks under mpirun. argv[1] selects how they end.
 #include <cstdio>
 #include <string>

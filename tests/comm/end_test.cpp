@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exit status of mpirun, which a scheduler sees, for runs of two ranks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

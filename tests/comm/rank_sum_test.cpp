@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the reduction of CPU tensors with ATen.
 #include "comm/rank_sum.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests World and the agreements of its ranks. mpirun starts it with 1, 2 and 4 ranks.
 #include "comm/world.h"
 

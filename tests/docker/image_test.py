@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the image of docker/Dockerfile and checks it.
 
   image_test.py SOURCE_DIR

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb preflight` on the real program under a real mpirun.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

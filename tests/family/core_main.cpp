@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ebb-core with one family more: that of the tests.
 #include "cli/core_program.h"
 #include "family/tiny_gan.h"

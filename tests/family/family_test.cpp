@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A family of two networks, registered by the tests alone, on the whole way of
 // a run.
 #include <gmock/gmock.h>

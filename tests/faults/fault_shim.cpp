@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A preloaded library that makes single calls of a run fail, as they rarely do on a real machine.
 //   EBB_FAULT_RANK=1        the rank that it affects; all others are left alone
 //   EBB_FAULT_BLOCK=n       refuses the n-th block that LibTorch's CPU allocator or ebb allocates,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Injects faults of a machine into the real program: a killed or stopped rank, refused memory,
 // failed writes. EBB_FAULT_ROUNDS sets the number of rounds of each fault (a few by default).
 #include <gmock/gmock.h>

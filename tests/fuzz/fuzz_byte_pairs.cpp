@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tokenizer.json: it is refused by name, or decoding gives every encoded text back.
 #include "data/byte_pairs.h"
 #include "fuzz/input.h"

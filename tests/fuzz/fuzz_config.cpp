@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The strict YAML reader with the configuration of a run and overrides: "KEY=VALUE\n…\n---\nYAML". An
 // accepted configuration is written and read again with the same result.
 #include "config/document.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // config.json of a folder of weights: refused by name, or a model whose own config.json says the same.
 #include <fmt/format.h>
 

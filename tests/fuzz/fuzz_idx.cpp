@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IDX files, plain and gzipped, read to their end.
 #include <span>
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A checkpoint's manifest, with a DONE that agrees with it, since the hash alone would refuse nearly all.
 #include "base/digest.h"
 #include "checkpoint/manifest.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An MDS folder: "index.json\0shard". The shard is the content of every file that the index may name. It is
 // read as a run reads it: the index, then each sample.
 #include <vector>

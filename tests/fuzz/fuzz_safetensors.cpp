@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A safetensors file, header and all tensors.
 #include <ATen/ATen.h>
 

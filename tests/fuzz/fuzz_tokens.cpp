@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Token files: two bytes say how many of the rest are a Megatron index (none: llm.c by its header), then the
 // data.
 #include <vector>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains the same small language models in ebb and in PyTorch, and compares their loss curves.
 
   gpt_compare.py EBB SOURCE_DIR [--steps 200] [--half-steps 200]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ebb's GPT in plain PyTorch, as a reference for ebb's losses.
 
   gpt_twin.py TOKENS.bin --architecture gpt2|llama --dtype fp32|bf16|fp16 --steps 200

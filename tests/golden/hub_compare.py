@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares logits of ebb with those of the library transformers, after an export and an import.
 
   hub_compare.py EBB EBB_LOGITS SOURCE_DIR

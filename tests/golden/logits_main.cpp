@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints the logits of a saved language model, for a comparison with a reference:
 //   ebb_logits CHECKPOINT TOKEN…
 // The output is one JSON array [tokens][vocabulary]: the logits after each token.

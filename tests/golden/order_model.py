@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints the test loss of an order-N model of bytes (N bytes of context), in nats a token.
 
   order_model.py FOLDER [--order 5]

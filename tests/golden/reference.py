@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ebb's counter-based random numbers and learning rate, for the references in PyTorch."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares ebb's tokenizers with the libraries tokenizers and sentencepiece, token by token.
 
   tokenizer_compare.py EBB

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains the same VAE on Fashion-MNIST three times and compares the test losses.
 
   vae_compare.py EBB SOURCE_DIR DATA_DIR [--steps 400]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The VAE of configs/vae-fashion-mnist.yaml in plain PyTorch fp32, as a reference for ebb's losses.
 
   vae_twin.py DATA_DIR --steps 300 --batch 256 [--seed 1] [--threads 2]

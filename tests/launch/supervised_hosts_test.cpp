@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb launch --supervise` where ranks lie on other hosts, and where the kernel ends them.
 #include <gmock/gmock.h>
 #include <unistd.h>

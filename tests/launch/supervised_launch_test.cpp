@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb launch --supervise` on the real program under a real mpirun: what it starts again, what it does not,
 // and what it leaves behind for whoever starts it next.
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // On a GPU: the ledger has every block of CUDA's caching allocator, and its sums equal the allocator's.
 #include "memory/cuda_device.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In its own process, which has not used ATen: the library has an effect only when it is opened first.
 #include "memory/cuda_library.h"
 

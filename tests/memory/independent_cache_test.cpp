@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the ledger and the block cache with the counts of malloc_shim.cpp, which ctest preloads: small
 // blocks by posix_memalign, large ones as the cache maps them.
 #include <ATen/ATen.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the ledger's sums with those of malloc_shim.cpp, which ctest preloads into this process.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

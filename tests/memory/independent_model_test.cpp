@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the ledger's sum with the count of malloc_shim.cpp, which ctest preloads, over whole steps of a
 // model through ebb's kernels. Both count buffers: memory::Buffer calls posix_memalign in the program's own
 // code. Page-locked buffers, by mmap, exist on GPUs only.

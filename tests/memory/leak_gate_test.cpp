@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "memory/leak_gate.h"
 
 #include <ATen/ATen.h>

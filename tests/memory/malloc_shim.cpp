@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts the live bytes that LibTorch's CPU allocator and the program itself took by posix_memalign, without
 // the ledger: preloaded into a process, it wraps malloc. It leaves out blocks of other libraries (oneDNN
 // inside LibTorch, MPI), which it recognises by the caller.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The installed ledger over real tensors, to the byte: classes, owners, peaks by stage.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every parameter that a model reads is read inside the run of its unit, or of one tied to it.
 #include <gtest/gtest.h>
 

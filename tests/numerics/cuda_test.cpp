@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // On a GPU: compares every op, forward and backward, with the same op on the CPU in fp32 on the same rounded
 // values.
 #include <ATen/ATen.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "numerics/matrix_rate.h"
 
 #include <ATen/Parallel.h>

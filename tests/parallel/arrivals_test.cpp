@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients that arrive more than once, or not at all.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every rank runs all tests: started by mpirun with 1, 2 and 4 ranks.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Kubernetes control plane of plain processes on loopback.
 
 The processes are etcd, kube-apiserver, kube-controller-manager and the MPI operator. There is no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks that each row of the table in docs/kubernetes.md names a test, and each test has a row.
 
   docs_test.py SOURCE_DIR

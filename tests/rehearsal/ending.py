@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The end of a pod: it is deleted through the API, evicted by its node, or already gone."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes that the kernel kills for lack of memory.
 
 The kernel counts these kills for the whole machine, so no other rehearsal may run at the same time.

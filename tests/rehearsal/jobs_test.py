@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Installs the chart by helm into a real control plane, and runs its pods as processes.
 
   jobs_test.py SOURCE_DIR EBB [LANE | TEST…]

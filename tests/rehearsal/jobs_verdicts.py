@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Permanent failures, and the report of a failure: code, rank, host and error."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks and observation of a job: preflight, helm test, a scrape by Prometheus."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Failures of workers, and how the launcher handles them in its own pod."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small replacement for the scheduler and the kubelets of two nodes.
 
 It runs the pods of an API server as processes of this machine. It supports the features that the

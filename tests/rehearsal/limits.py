@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Control groups (version 1 or 2) that limit or count the memory of a container."""
 
 import pathlib

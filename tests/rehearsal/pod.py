@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pod from its binding to its end: volumes, containers, restarts, readiness, status, deletion."""
 
 import re

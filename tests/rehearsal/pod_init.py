@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts one container, from within its pod's network namespace.
 
   pod_init.py SPEC.json

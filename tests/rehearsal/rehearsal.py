@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base class of the rehearsals. Each has its own namespace and volumes."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks every golden render of the chart with a real API server.
 
   renders_test.py SOURCE_DIR

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cluster's name service for pods of a headless Service.
 
 It resolves HOSTNAME.SERVICE.NAMESPACE.svc to an address.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pod's namespaces on this machine, and the processes of its containers in them.
 
 A sleeping process holds the pod's network, as with a real runtime. Each container has its own mount

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The status that a kubelet reports to the API server."""
 
 import datetime

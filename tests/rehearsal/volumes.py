@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The volumes of a pod: folders of this machine with the owners and modes that a kubelet sets."""
 
 import base64

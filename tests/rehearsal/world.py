@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The environment of all rehearsals: namespaces, control plane, kubelet and the packed data set."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests scripts/lint, scripts/tidy and scripts/docs, with fakes of the tools."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs every command of README.md, each in a new shell, in the order of the page.
 
   readme_commands.py SOURCE_DIR [--list]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests which lines of a page readme_commands takes as commands."""
 
 import unittest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests a copy of the scripts, with fakes of the tools that change a machine."""
 
 import io

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Fails with the list of files that clang-format would change. Formatters of different versions disagree, so only the
 pinned one counts: without it the check is skipped (exit code 77) and says why.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks the prose of every Markdown page: no line over 100 characters, no sentence over 30 words, no link to
 a file that is not there.
 

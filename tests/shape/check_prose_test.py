@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Plants lines and sentences that are too long into a page, and expects each to be found with its line."""
 
 import contextlib

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Holds the source tree to its shape: who may include whom, how long files are, that every file is built, that
 tests/ mirrors trainer/. Prints what is wrong, a line each, and ends with 1; else with 0.
 

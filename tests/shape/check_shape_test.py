@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Plants violations into a small tree and expects each check to find its own, and nothing in the tree without them."""
 
 import contextlib

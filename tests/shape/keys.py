@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration keys that nothing reads.
 
 A key is a call such as `s.number("lr", lr)` in the describe() of a struct: it ties the key to a member. The member is

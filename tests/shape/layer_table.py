@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Prints the table of layers that docs/architecture.md shows, made from tests/shape/layers.txt.
 
 usage: layer_table.py ROOT [--write]      (--write: puts it into the page)

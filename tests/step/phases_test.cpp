@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps of two phases: what each trains, which data it takes, and what one's decision does to the other.
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One step of one phase under a script of decisions.
 #include "step/sum_phases.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Started by mpirun: two ranks of one node.
 #include "telemetry/board.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/memory-log.md and what the program writes name the same keys, classes and stages.
 #include <gtest/gtest.h>
 

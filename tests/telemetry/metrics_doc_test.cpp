@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/metrics.md is what people read a run's numbers by: it names every key of a line and every metric of
 // the port, and no other.
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a person may give wrongly, each to the real program on two ranks: one message, the code that belongs
 // to it, all ranks ended, and what was saved before still there to the bit.
 #include <gmock/gmock.h>

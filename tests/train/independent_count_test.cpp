@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory log of a real run on two ranks against a count that knows nothing of it:
 // tests/memory/malloc_shim.cpp stands before malloc in each rank and answers each line of the log. All stages
 // are in it: a line is written when the step's reduction, its saving and its evaluation are over.

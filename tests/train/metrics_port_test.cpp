@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // telemetry.port on the real program under a real mpirun: scraped over HTTP while it trains.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>

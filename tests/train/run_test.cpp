@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole runs of the real program on a small dataset.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 5,000 steps with saves and evaluations between them: what is handed out stays the same to the byte, and
 // what the kernel counts stays where it was.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole runs of the real program on a small text: what is particular to language models. What all runs share
 // is in run_test and bad_input_test.
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs of ebb 0.1 go on with this program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Features of the processor that __builtin_cpu_supports has no name for.
 #if defined(__x86_64__)

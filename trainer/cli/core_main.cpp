@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb-core`: the commands that need the framework. Users call `ebb`, and mpirun starts this program for
 // every rank; all its messages say `ebb`.
 #include "cli/core_program.h"

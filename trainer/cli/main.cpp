@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ebb`: the small program, which links no framework. It runs `config` and `launch` itself, lists every
 // command in its help, and replaces itself by `ebb-core` for the others.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The contents of Section and Field. Private to config/.
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "data/device_feed.h"
 
 #include <c10/core/StreamGuard.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "doctor/try_on_ranks.h"
 
 #include <chrono>

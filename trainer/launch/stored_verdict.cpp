@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "launch/stored_verdict.h"
 
 #include <fmt/format.h>

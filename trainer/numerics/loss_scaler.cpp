@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "numerics/loss_scaler.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "step/agreed_step_control.h"
 
 #include <algorithm>

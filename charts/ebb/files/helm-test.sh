@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # `helm test` runs this as user 1000 in a pod of the release. It checks that workers are found and reached, that all have one
 # version, and that checkpoints can be written. Code 0: all is well, or the run is over and its workers are gone.
 #   EBB_JOB, EBB_WORKERS (0: mode job), EBB_HOSTS (a printf format of a worker's name), EBB_PORT, EBB_WAIT (seconds)

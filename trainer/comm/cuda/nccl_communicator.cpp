@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Collectives of GPU tensors over NCCL. Part of libebb_cuda.so.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "data/mds/reader.h"
 
 #include <fmt/format.h>

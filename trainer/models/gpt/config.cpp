@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "models/gpt/config.h"
 
 #include <fmt/format.h>

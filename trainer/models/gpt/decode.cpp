@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decoding: one token at a time, over the keys and values of the tokens before it.
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>

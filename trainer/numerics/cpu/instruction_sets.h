@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Attributes that compile a function for an instruction set, whatever the build's target, and whether this
 // processor has that set. Only on x86-64.

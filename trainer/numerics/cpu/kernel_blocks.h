@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The loops of kernels.h, written once: blocks here, the split master in kernel_master.h, the rest in
 // kernel_bodies.h. kernels_scalar.cpp, kernels_avx2.cpp and kernels_avx512.cpp instantiate them in functions

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The loops of kernels.h over whole ranges; see kernel_blocks.h.
 #include "numerics/cpu/kernel_blocks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The split fp32 master, block by block: split_master and join_master of update.h.
 #include "numerics/cpu/kernel_blocks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The loops of sequence models; see kernel_blocks.h.
 #include "numerics/cpu/kernel_bodies.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "numerics/cpu/kernel_bodies.h"
 #include "numerics/cpu/kernel_sequence.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "numerics/cpu/kernel_set.h"
 
 namespace ebb::numerics::cpu {

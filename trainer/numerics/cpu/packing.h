@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "numerics/cpu/panels.h"
 #include "numerics/cpu/product.h"

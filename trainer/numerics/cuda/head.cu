@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "numerics/cuda/vectors.cuh"
 #include "numerics/cuda_table.h"
 
