@@ -39,7 +39,8 @@ class Curves:
         name = f"{architecture}-{dtype}"
         run(self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={steps}",
             "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}", f"data.batch={BATCH}",
-            f"model.architecture={architecture}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}", "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
+            f"model.architecture={architecture}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}",
+            "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
             "optimizer.clip_norm=1", f"optimizer.schedule.warmup_steps={WARMUP}", f"precision.dtype={dtype}", "checkpoint.every=0",
             *ARCHITECTURES[architecture][0])
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())

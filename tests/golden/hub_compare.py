@@ -57,7 +57,8 @@ class Comparison:
 
         name = f"{architecture}-{dtype}"
         keys = ["model.kv_heads=2", "model.rope.scaling=llama3", "model.rope.original_context=16", "model.tied=false"] if architecture == "llama" else []
-        folder = self.train(self.a.source / "configs/gpt-bible.yaml", name, "run.steps=20", f"model.architecture={architecture}", f"model.vocabulary={VOCABULARY}",
+        folder = self.train(self.a.source / "configs/gpt-bible.yaml", name, "run.steps=20", f"model.architecture={architecture}",
+                            f"model.vocabulary={VOCABULARY}",
                             f"model.layers={LAYERS}", f"model.heads={HEADS}", f"model.dim={WIDTH}", "data.tokenizer=none", "optimizer.lr=1e-2",
                             f"precision.dtype={dtype}", *keys)
         # Small files, so that the export writes an index.
