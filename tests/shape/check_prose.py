@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the prose of every Markdown page: no line over 100 characters, no sentence over 30 words, no link to
+"""Checks the prose of every Markdown page: no line over 100 characters, no sentence over 25 words, no link to
 a file that is not there.
 
 Code blocks, tables, headings and HTML comments are left out, and so is a line that cannot be broken (a long link).
@@ -14,7 +14,7 @@ import re
 import sys
 
 WIDTH = 100
-WORDS = 30
+WORDS = 25
 # Folders of the root that the scripts make.
 SKIPPED_FOLDERS = {".deps", ".git", "build", "data", "runs", "install"}
 FENCE = re.compile(r"^\s*(```|~~~)")

@@ -27,7 +27,7 @@ class Prose(unittest.TestCase):
     def test_a_sentence_that_is_too_long_is_found_over_its_lines(self):
         ((line, problem),) = self.found(f"Fine.\n\n{LONG_SENTENCE}\n")
         self.assertEqual(line, 3)
-        self.assertIn("a sentence has 33 words, allowed are 30: It has ten words", problem)
+        self.assertIn("a sentence has 33 words, allowed are 25: It has ten words", problem)
 
     def test_two_sentences_are_not_one(self):
         halves = "It has nineteen words and so it is short enough to stand in a page of this project here."
