@@ -55,13 +55,13 @@ struct RunNumbers {
   bool is_text = false;
 };
 
-// The numbers of all ranks of a node, in memory that they share: a rank writes its own, the one that serves
-// the port reads all, and no message goes between them. What carries it is a file in /dev/shm that loses its
-// name before training begins, so that nothing stays however the ranks end; its name hangs on the run folder
-// alone, so that one that was killed in between is followed by another that removes it.
+// The numbers of all ranks of a node, in memory that they share. Each rank writes its own numbers; the rank
+// that serves the port reads all. They exchange no messages. The memory is a file in /dev/shm. Its name is
+// removed before training begins, so nothing stays however the ranks end. The name depends only on the user
+// and the run folder: a run that is killed before the removal leaves a file that the next run removes.
 class NodeBoard {
  public:
-  // Collective. Error(usage) where there is no room for it in /dev/shm.
+  // Collective. Error(storage): the file cannot be made, or /dev/shm has no room for it.
   NodeBoard(const comm::World& world, const std::filesystem::path& run_folder, double timeout_s);
   ~NodeBoard();
   NodeBoard(const NodeBoard&) = delete;

@@ -22,7 +22,8 @@ std::string exposition_text(const NodeBoard& board, const RunNumbers* run);
 // Serves them at http://*:PORT/metrics in threads of its own until it is destroyed.
 class MetricsPort {
  public:
-  // Error(usage) with the port where it is in use or forbidden. Both have to outlive it.
+  // Error(communication) names the port if it stays in use for five seconds, or is forbidden. `board` and
+  // `run` must outlive this object.
   MetricsPort(int port, const NodeBoard& board, const RunNumbers* run);
   ~MetricsPort();
   MetricsPort(const MetricsPort&) = delete;

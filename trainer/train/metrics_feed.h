@@ -18,11 +18,13 @@
 
 namespace ebb::train {
 
-// What the metrics port tells (telemetry.port): each rank puts its numbers where the first rank of its host
-// serves them from, rank 0 those of the run too. Where the port is 0 it does nothing.
+// Feeds the metrics port (telemetry.port). Each rank writes its numbers into memory that the ranks of its
+// host share; the first rank of the host serves them. Rank 0 also writes the numbers of the run. With port 0
+// it does nothing.
 class MetricsFeed final : public RunListener {
  public:
-  // Collective. Error(usage) where a port cannot be served. `phases`: their names.
+  // Collective. Error(communication): a port cannot be served. Error(storage): /dev/shm has no room.
+  // `phases`: their names.
   MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device,
               const std::vector<std::string>& phases);
   void started(const RunStart& start) override;
