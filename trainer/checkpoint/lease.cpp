@@ -19,13 +19,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr double kSayEvery_s = 10;
-constexpr double kLongestPoll_s = 0.2;  // so that a stop is heard soon
+constexpr double kLongestPoll_s = 0.2;  // so that a stop request is noticed soon
 
 double seconds_since(Clock::time_point t) {
   return std::chrono::duration<double>(Clock::now() - t).count();
 }
 
-// Watches another's lease with this process's own clock.
+// Watches the lease of another process, with the clock of this process.
 class Watch {
  public:
   // True when `text` may be taken over.
@@ -39,7 +39,7 @@ class Watch {
     if (holder->is_certainly_gone() || seconds_since(since_) > holder->expire_s) return true;
     return holder->seems_expired() && seconds_since(since_) > 2 * holder->renew_s;
   }
-  // Whether looking on for a short while will tell.
+  // Whether the lease may soon prove stale, so that it is worth watching even if waiting is not wanted.
   [[nodiscard]] static bool is_doubtful(const std::string& text) {
     const auto holder = Holder::parse(text);
     return holder && (holder->is_certainly_gone() || holder->seems_expired());

@@ -13,14 +13,15 @@ enum class WhenHeld { wait, refuse };
 // random token), renewed by a background thread every `renew_s`. Written beside and linked: link(2) is atomic
 // on NFS too.
 //
-// Held by another: `wait` polls until it is free (`say` gets a line for whom, at first and then every ten
-// seconds), `refuse` is Error(usage) naming the holder and both ways on. Taken over, from a holder
-//  - on this host whose process is gone: at once;
-//  - that was not seen to renew for its own `expire_s` while this process looked on;
-//  - that by its own clock renewed more than `expire_s` ago, and was not seen to renew for two of its
-//  renewals.
-// `stop` is polled while it waits: true is Error(stopped). Only rank 0 takes one. The folder is made when it
-// is not there.
+// If another process holds the lease, `wait` polls until it is free; `say` gets a line that names the holder,
+// at once and then every ten seconds. `refuse` throws Error(usage), which names the holder and what to do.
+// A lease is taken over in three cases:
+//  - The holder's process was on this host and is gone: at once.
+//  - This process has watched the file for the holder's `expire_s` and has seen no renewal.
+//  - The file's renewal time is more than the holder's `expire_s` ago by this host's clock, and this process
+//    has seen no renewal for two of the holder's renewal intervals.
+// `stop` is polled while it waits; true leads to Error(stopped). Only rank 0 takes a lease. The folder is
+// made if it does not exist.
 class Lease {
  public:
   using Say = std::function<void(const std::string&)>;

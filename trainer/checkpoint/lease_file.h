@@ -11,8 +11,8 @@ namespace ebb::checkpoint {
 struct Holder {
   std::string host, boot, pid_namespace, token;
   std::int64_t pid = 0;
-  std::int64_t process_start =
-      0;  // /proc/PID/stat, field 22: tells a process from a later one of the same number
+  // /proc/PID/stat, field 22: distinguishes a process from a later one with the same number.
+  std::int64_t process_start = 0;
   std::int64_t renewals = 0;
   double renewed_at = 0;  // seconds since 1970
   double renew_s = 0, expire_s = 0;
@@ -20,10 +20,11 @@ struct Holder {
   [[nodiscard]] std::string to_text() const;
   [[nodiscard]] static std::optional<Holder> parse(const std::string& text);  // nullopt: damaged
   [[nodiscard]] static Holder of_this_process(double renew_s, double expire_s);
-  [[nodiscard]] std::string describe() const;  // "process 123 on host a (renewed 4s ago)"
+  [[nodiscard]] std::string describe() const;  // "process 123 on a (last sign of life 4s ago)"
   // True only where it is certain: the same host, boot and process namespace, and no such process there.
   [[nodiscard]] bool is_certainly_gone() const;
-  [[nodiscard]] bool seems_expired() const;  // by both clocks together
+  // Whether renewed_at is more than expire_s ago by this host's wall clock.
+  [[nodiscard]] bool seems_expired() const;
 };
 
 // The file, by calls that are atomic on one host and over NFS. Errors are Error(storage).

@@ -100,8 +100,8 @@ void Store::save(std::int64_t step, const Parts& parts, const Origin& origin) {
   try {
     write(step, parts, origin);
   } catch (const Error&) {
-    // Half a checkpoint must not go on filling a full disk. What cannot be removed now goes before the next
-    // save.
+    // A partial checkpoint must not occupy a full disk. If it cannot be removed now, the next save removes
+    // it first.
     std::error_code ignored;
     if (world_.rank() == 0) std::filesystem::remove_all(partial_folder(folder_, step), ignored);
     throw;
