@@ -20,8 +20,8 @@ namespace ebb::config {
 //     OptimizerKind kind = OptimizerKind::adamw;
 //     double lr = 1e-3;
 //     void describe(config::Section& s) {
-//       s.choice("kind", kind, {{"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}}).doc("What
-//       steps the weights."); s.number("lr", lr).above(0).doc("Peak learning rate.");
+//       s.choice("kind", kind, {{"adamw", OptimizerKind::adamw}}).doc("Algorithm of the update.");
+//       s.number("lr", lr).above(0).doc("Peak learning rate.");
 //     }
 //   };
 //

@@ -8,15 +8,15 @@
 namespace ebb::numerics {
 
 // Dynamic loss scale with hysteresis. It decides by one flag that all ranks agree on, so its state is the
-// same on every rank. Runs in fp32 and bf16 use fixed(): a scale of 1 that still skips steps with an
-// overflow.
+// same on every rank. Runs in fp32 and bf16 use fixed(): its scale is always 1, and it also skips steps with
+// an overflow.
 class LossScaler {
  public:
   explicit LossScaler(const LossScaleConfig& config);
   static LossScaler fixed();
   [[nodiscard]] double scale() const { return scale_; }
-  // Whether to take the step. An overflow skips it and may halve the scale. Error(numerics) where the scale
-  // falls below the floor, with scale, floor and the number of overflows in a row.
+  // Whether to take the step. An overflow skips it and may halve the scale. Error(numerics): the scale would
+  // fall below the floor, or a fixed scaler has seen 100 overflows in a row. The message has the count.
   bool accept(bool overflowed);
   [[nodiscard]] nlohmann::json state() const;
   void restore(const nlohmann::json& values);

@@ -14,8 +14,9 @@ inline std::int64_t aligned(std::int64_t floats) {
 }
 
 // The three products of a convolution over the windows of a few big images, on one thread:
-//   reduce  small [n * pixels, small_c] = windows W^T     spread  windows += small W     outer  dw [small_c,
-//   row] += small^T windows
+//   reduce  small [n * pixels, small_c] = windows W^T
+//   spread  windows += small W
+//   outer   dw [small_c, row] += small^T windows
 // With tiles the windows are read in the padded images. Without them, or where a piece of a window is shorter
 // than a vector, windows are copied into rows for BLAS.
 class Windows {
