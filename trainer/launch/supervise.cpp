@@ -33,9 +33,9 @@ constexpr int kLostPollMs = 1000;
 constexpr int kKillPollMs = 10'000;  // the delay with which a kill for lack of memory may be noticed
 // mpirun has to end after it reports a lost host; sometimes it does not.
 constexpr auto kEndOfALostRun = std::chrono::seconds(15);
-// Neither does it where a host disappears silently: it waits for its daemon there although the other ranks
-// have given up. They may take this long to clean up. In rare cases mpirun also hangs after it reports that
-// all ranks were killed while they ended.
+// mpirun also does not end if a host disappears without closing its connections: it waits for its daemon on
+// that host, although the other ranks have ended with an error. In rare cases it hangs after it reports that
+// all ranks were killed as they ended. Ranks get this long to clean up before mpirun is killed.
 constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
 
 // A file descriptor that closes itself.
@@ -139,7 +139,7 @@ void handle_signal(int signal, pid_t mpirun, Attendance attendance, RunEnd& end,
   } else if (may_be_urgent && urgent > 1) {
     ++end.stop_requests;
     if (end.stop_requests == 2) {
-      say("ending all ranks at once; what the last checkpoint holds is kept");
+      say("ending all ranks at once; the last checkpoint is kept");
       ::kill(mpirun, SIGTERM);
     } else {
       say("killing all ranks");

@@ -16,7 +16,8 @@ struct RunEnd {
   LastWords words{};
 };
 
-// The exit code of `ebb launch`, and a message that adds to what the ranks printed; it may be empty.
+// The exit code of `ebb launch`, and a message that adds to what the ranks printed; it may be empty. It is
+// stored in the run folder only if another try cannot fix the fault (launch/stored_verdict.h).
 struct Verdict {
   ExitCode code = ExitCode::ok;
   std::string message;
