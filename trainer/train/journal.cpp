@@ -120,7 +120,7 @@ void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
   last_step_ = std::chrono::steady_clock::now();
 }
 
-// What it took is not the next step's.
+// The time for the samples does not count as time of the next step.
 void Journal::sampled() {
   last_step_ = std::chrono::steady_clock::now();
 }

@@ -8,9 +8,9 @@
 namespace ebb::train {
 
 // SIGTERM, SIGINT and SIGUSR1 ask for a stop after the current step; all ranks agree on it in the step's
-// message. One object at a time in a process. While it lives it handles these signals. The handlers before it
-// come back after it, unless a stop was asked for: who has asked may ask again while the process ends, which
-// must not end it with another code.
+// message. At most one object in a process. It handles these signals while it exists, and its destructor
+// restores the previous handlers. It does not restore them after a request: the sender may repeat the signal
+// while the process ends, and the default handler would change the exit code.
 class StopRequest {
  public:
   StopRequest();

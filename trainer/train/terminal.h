@@ -3,9 +3,9 @@
 
 namespace ebb::train {
 
-// Whether a person sees what this process prints. mpirun gives every rank a pseudo-terminal of its own,
-// whatever its output goes to: below it, its own standard output is what counts (the parent process's; on
-// another host than mpirun's there is none to be seen).
+// Whether the output of this process appears on a terminal. mpirun gives every rank a pseudo-terminal, even
+// if mpirun's own output goes to a file. Under mpirun this function therefore checks the standard output of
+// the parent process, which is mpirun. On other hosts than mpirun's the result is false.
 bool standard_output_is_terminal();
 
 }  // namespace ebb::train

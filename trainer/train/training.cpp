@@ -65,8 +65,8 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     environment_.cache.end_step();
     listeners_.stepped(report);
     const bool last = cursor_.step == config_.run.steps;
-    // A save that is due waits for a step of which no phase was skipped: weights that have just overflowed
-    // are none to go back to.
+    // A due save waits for a step without a skipped phase. Overflowing gradients may mean that the weights
+    // have diverged, and a checkpoint of such weights is useless.
     save_due |= due(cursor_.step, config_.checkpoint.every);
     if (last || report.stop || (save_due && report.taken())) {
       save();

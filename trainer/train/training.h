@@ -17,7 +17,7 @@
 
 namespace ebb::train {
 
-// Where a run keeps itself, and who may end it.
+// Where a run stores its checkpoints, and the lease that lets it write there.
 struct RunStorage {
   checkpoint::Store& store;
   checkpoint::Origin origin;
@@ -33,7 +33,7 @@ class Training {
            const StopRequest& stop);
   // Returns ok or stopped. Collective.
   ExitCode run(const std::optional<checkpoint::Found>& found);
-  // A sentence for somebody whose run has ended in an error.
+  // A sentence for the message of an error: which checkpoint the run can resume from.
   [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::Found>& found) const;
 
  private:

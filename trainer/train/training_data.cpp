@@ -38,7 +38,8 @@ data::EvaluationPlan test_plan(const Config& config, const Environment& environm
           environment.device.is_cuda()};
 }
 
-// It would be killed again; and the launcher, on a host of its own, was told of a signal 9 alone.
+// A start after a kill for lack of memory would be killed again, so it ends with Error(memory). The launcher
+// may run on another host and sees only signal 9, so it cannot report the cause.
 void require_memory_lasted() {
   if (!memory::killed_before_this_start()) return;
   const std::int64_t limit = memory::Cgroup().read().limit;
