@@ -15,21 +15,21 @@ struct Parameter {
   bool decay = true;  // takes weight decay (matrices do; biases and norms do not)
   std::function<at::Tensor()>
       initial;  // fp32 initial value of the same shape on the CPU, a pure function of the run's seed
-  // How often one backward pass hands over a gradient of it: more than once where a nested backward or a
-  // second one reaches it again. 0: not known, its reduction waits for the end of backward.
+  // Gradients that one backward pass accumulates into it. More than 1 if a nested or second backward reaches
+  // it again. 0: not known; its bucket is then reduced after backward.
   std::int64_t arrivals = 1;
 };
 
-// Parameters that live together: gathered, reduced and released as one.
+// Parameters that a UnitRunner may gather before they are read, and release together afterwards.
 struct Unit {
   std::string name;
   std::vector<Parameter> parameters;
-  std::vector<Unit*> ties = {};  // units whose parameters its runs read as well: a tied head the embedding
+  std::vector<Unit*> ties = {};  // units whose parameters it also reads: a tied head reads the embedding's
 };
 
-// Runs a unit's computation, of some tensors to some tensors. `body` reads no parameters but those of the
-// unit and of its ties. The plain runner calls it; others gather parameters before and release them after, or
-// recompute.
+// Runs the computation of a unit: `body` maps input tensors to output tensors, and reads only parameters of
+// the unit and of its ties. PlainRunner just calls `body`. Other runners may gather the parameters before it
+// and release them afterwards, or run `body` again in backward.
 class UnitRunner {
  public:
   using Tensors = std::vector<at::Tensor>;

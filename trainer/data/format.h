@@ -30,15 +30,15 @@ struct SplitRequest {
 // One format. A member that may be null says what null means.
 struct Format {
   std::string name;                 // the word of data.format
-  std::string doc;                  // continues "NAME: ", without a full stop
-  std::vector<std::string> fields;  // that its datasets can bring; one dataset may lack some
+  std::string doc;                  // text that follows "NAME: " in the documentation; no full stop
+  std::vector<std::string> fields;  // fields that its datasets may have; a dataset may lack some
 
-  // Adds the keys of section `data` that have a meaning for this format alone, or for all formats with this
-  // same function. Elsewhere they are refused. Null: it has none.
+  // Adds the keys of section `data` that only this format uses. Formats may share keys by using the same
+  // function. Other formats refuse these keys. Null: the format has no keys of its own.
   void (*describe_keys)(config::Section& section, DataConfig& config) = nullptr;
   // What a sample is, in the plural: "samples", "windows of 256 tokens".
   std::function<std::string(const DataConfig&)> unit;
-  // The sample where the configuration alone decides it. Null: it takes a look into the dataset.
+  // The fields and shapes of a sample, if the configuration decides them. Null: only a dataset tells them.
   std::function<core::SampleSpec(const DataConfig&)> spec;
   // Opens one split of data.source. Error(data) where it is damaged or lacks a requested field.
   std::function<std::unique_ptr<Dataset>(const DataConfig&, const SplitRequest&)> open;

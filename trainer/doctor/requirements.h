@@ -11,8 +11,9 @@
 
 namespace ebb::doctor {
 
-// Room on the volume of the run folder for the checkpoints that a run will add. One more than are kept is
-// there while it is written; `present` are there already. `available`: bytes; negative: not known.
+// Free space on the volume of the run folder, and the checkpoints that a run will store there. While it
+// writes one, there are `keep` others. `present`: checkpoints that exist already. `available`: free bytes;
+// negative: not known.
 struct CheckpointRoom {
   std::int64_t checkpoint_bytes = 0;
   std::int64_t keep = 1, present = 0;

@@ -16,7 +16,8 @@ std::int64_t killed_for_memory(const std::filesystem::path& self = "/proc/self/c
                                const std::filesystem::path& mount = "/sys/fs/cgroup",
                                const std::filesystem::path& machine = "/proc/vmstat");
 
-// Longer than a start may wait for its hosts (ten minutes). Ranks survived a kill that is older.
+// How long a note of a kill is valid. It is longer than a start waits for its hosts (ten minutes). If ranks
+// ran longer than this after a kill, the kill did not end them.
 inline constexpr auto kNoteHolds = std::chrono::minutes(15);
 
 // Whether a process of this worker was killed for lack of memory in the last start: the file named by

@@ -63,7 +63,7 @@ class Ledger {
   [[nodiscard]] Sums peak(Place place, Stage stage) const;
   [[nodiscard]] std::int64_t peak_total(Place place) const;
   [[nodiscard]] std::int64_t recorded(Place place) const;
-  // Since the start of the run, over all stages.
+  // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
   [[nodiscard]] Sums peak(Place place) const;
   [[nodiscard]] std::int64_t run_peak_total(Place place) const;
   void reset_peaks();  // at the start of a step: peaks become what is live

@@ -21,7 +21,7 @@ class ModelConfig {
 
   // `s` then refers to this object, as all sections do.
   void describe(config::Section& s);
-  // Of all families; those of a family that is not chosen find nothing wrong.
+  // The rules of all families. The rules of a family that is not chosen always pass.
   [[nodiscard]] std::vector<FamilyRule> rules() const;
 
   // What is wrong where samples have the fields `brought`: the chosen family reads another one. Empty:

@@ -14,14 +14,14 @@
 #include "models/hub_format.h"
 #include "numerics/config.h"
 
-// What a program knows of a family of models without the framework: its keys, rules and texts. The registry
-// is a value: `main` makes it and passes it down.
+// The part of a family of models that needs no LibTorch: its keys, rules and texts. The registry is a value:
+// `main` makes it and passes it down.
 namespace ebb::models {
 
 class Model;
 struct ModelInputs;
 
-// What the rules and texts of a family may ask of the rest of the run's configuration.
+// Values from other sections of the configuration, for the rules and texts of a family.
 struct RunFacts {
   std::int64_t window_tokens = 0;                      // data.context
   std::string tokenizer = "none";                      // data.tokenizer
@@ -30,7 +30,7 @@ struct RunFacts {
   numerics::Dtype dtype = numerics::Dtype::fp16;
 };
 
-// What keys of the model and of other sections have to be together.
+// A rule over several keys, of the model and of other sections.
 struct FamilyRule {
   std::vector<std::string> keys;                      // whole paths: "model.context", "data.context"
   std::function<std::string(const RunFacts&)> wrong;  // empty: nothing is wrong
@@ -83,7 +83,7 @@ class FamilyConfigOf final : public FamilyConfig {
   C value;
 };
 
-// The struct of a family that is known to be its. Error(internal) for another family's.
+// Converts a FamilyConfig to the struct C of its family. Error(internal): it belongs to another family.
 template <class C>
 const C& config_of(const FamilyConfig& config) {
   const auto* own = dynamic_cast<const FamilyConfigOf<C>*>(&config);

@@ -14,11 +14,11 @@ namespace ebb::optim {
 // final_ratio * lr.
 double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step, std::int64_t steps);
 
-// What gradients are multiplied with so that their global norm is at most clip_norm; 1 where it is already,
-// or where clip_norm is 0.
+// The factor that reduces the global norm of the gradients to clip_norm. 1 if the norm is not larger, or if
+// clip_norm is 0.
 double clip_factor(double norm, double clip_norm);
 
-// What is known of all gradients of a step together.
+// Properties of all gradients of a step together.
 struct GradientScale {
   double loss_scale = 1;  // the factor that is still in them
   double norm = 0;        // their global norm without that factor, before clipping
