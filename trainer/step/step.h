@@ -22,21 +22,21 @@ struct BoundPhase {
   Trainee& trainee;
 };
 
-// Global batches that one step of the phases takes. Error(internal): the first one shares a draw, and there
-// is none before it.
+// Global batches that one step of the phases takes from the stream. Error(internal): the first phase shares
+// the draw of the phase before it, but there is none.
 std::int64_t draws_per_step(const std::vector<core::Phase*>& phases);
-// Whether some run of a phase takes the draw of the run before it, so that its micro-batches have to be kept.
+// Whether some run of a phase uses the draw of the run before it. Its micro-batches then have to be kept.
 bool shares_draws(const std::vector<core::Phase*>& phases);
 
 struct StepReport {
   std::int64_t step = 0;
   std::vector<PhaseReport> phases;  // one for each run of a phase, in order
   memory::StageSeconds seconds{};   // of this rank
-  // Each rank's, from the step's last message. What comes after that message is the step before's: the last
-  // update, and in `setup` what was done between the steps.
+  // Times of each rank, from the step's last message. The stages after that message have the times of the
+  // previous step: `update`, and in `setup` the work between the two steps.
   std::vector<memory::StageSeconds> rank_seconds;
-  bool stop = false;                  // agreed: end after this step
-  std::string leak;                   // what stayed, where the policy is to warn; else empty
+  bool stop = false;                  // end after this step; the same on every rank
+  std::string leak;                   // with the policy `warn`, the text of the leak gate; else empty
   [[nodiscard]] bool taken() const {  // no run of a phase was skipped
     return std::none_of(phases.begin(), phases.end(), [](const PhaseReport& p) { return p.skipped; });
   }
@@ -44,7 +44,7 @@ struct StepReport {
 
 // Where the data of a step comes from.
 struct StepSources {
-  // This rank's next micro-batch, in the memory that its source keeps it in.
+  // Returns this rank's next micro-batch, in memory that the source owns.
   std::function<core::Batch()> next_batch;
   // The same batch with its tensors on the run's device.
   std::function<core::Batch(const core::Batch&)> to_device;

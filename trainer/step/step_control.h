@@ -33,7 +33,7 @@ struct Decision {
   bool stop = false;      // end the run after this step
 };
 
-// What a rank brings to the decision about one phase.
+// One rank's input to the decision about one run of a phase.
 struct Observed {
   const LossSums& losses;
   const std::vector<at::Tensor>& gradients;  // already summed over ranks, in the order of `parameters`
@@ -41,14 +41,14 @@ struct Observed {
   memory::StageSeconds seconds{};  // this rank's time by stage, so far
 };
 
-// Makes every decision of a step that depends on a tensor's value: skip, stop, end as diverged. Nothing else
-// in a step reads a value, so that a step runs with tensors that have none under another implementation.
+// Makes every decision of a step that depends on tensor values: skip, stop, or end the run as diverged. No
+// other code of a step reads such values, so another implementation can run a step on tensors without data.
 class StepControl {
  public:
   virtual ~StepControl() = default;
   // Called once for each run of a phase, after its gradients are reduced. Fills all of the report but its
   // name, learning rate and reduction times, and updates the scaler. Every rank gets the same decision.
-  // Error(numerics) when the scale falls below its floor.
+  // Error(numerics): the run has diverged (LossScaler::accept()).
   virtual Decision decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) = 0;
 };
 
