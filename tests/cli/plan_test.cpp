@@ -103,9 +103,9 @@ TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {
   const ProcessResult without = plan({config, "data.source=/nowhere"});
   EXPECT_EQ(without.exit_code, 2);
   EXPECT_THAT(without.err, HasSubstr("--image"));
-  const ProcessResult told = plan({config, "data.source=/nowhere", "--image", "1x8x8"});
-  EXPECT_EQ(told.exit_code, 0) << told.err;
-  EXPECT_EQ(told.out, with.out);
+  const ProcessResult planned = plan({config, "data.source=/nowhere", "--image", "1x8x8"});
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_EQ(planned.out, with.out);
   for (const char* wrong : {"8x8", "1x8x", "1x8xb", "1x0x8", "-1x8x8"}) {
     const ProcessResult refused = plan({config, std::string("--image=") + wrong});
     EXPECT_EQ(refused.exit_code, 2) << wrong;

@@ -14,7 +14,7 @@ std::string host_name() {
 }
 
 // "pid (name) state …"; field 22 is the start time. The name may contain blanks and brackets.
-ProcessState look_at_process(std::int64_t pid) {
+ProcessState read_process_state(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   if (!std::getline(file, text)) return {};

@@ -14,6 +14,6 @@ struct ProcessState {
   std::int64_t started = 0;  // in kernel ticks since boot; with the process number it identifies the process
   [[nodiscard]] bool ended() const { return state == 0 || state == 'Z' || state == 'X'; }
 };
-ProcessState look_at_process(std::int64_t pid);
+ProcessState read_process_state(std::int64_t pid);
 
 }  // namespace ebb

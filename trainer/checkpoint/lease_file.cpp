@@ -41,7 +41,7 @@ std::string pid_namespace() {
 
 // 0: no such process, or one that has ended and was not yet waited for.
 std::int64_t process_start(std::int64_t pid) {
-  const ProcessState seen = look_at_process(pid);
+  const ProcessState seen = read_process_state(pid);
   return seen.ended() ? 0 : seen.started;
 }
 

@@ -21,7 +21,7 @@ constexpr const char* kExitName = "ebb ended ";
 PeerProcess PeerProcess::at(const std::string& host, pid_t pid) {
   PeerProcess peer;
   if (pid <= 0 || host != host_name()) return peer;
-  const ProcessState theirs = look_at_process(pid), ours = look_at_process(::getpid());
+  const ProcessState theirs = read_process_state(pid), ours = read_process_state(::getpid());
   if (theirs.program.empty() || theirs.program != ours.program) return peer;
   peer.pid_ = pid;
   peer.started_ = theirs.started;
@@ -30,13 +30,13 @@ PeerProcess PeerProcess::at(const std::string& host, pid_t pid) {
 
 bool PeerProcess::has_ended() const {
   if (pid_ == 0) return false;
-  const ProcessState now = look_at_process(pid_);
+  const ProcessState now = read_process_state(pid_);
   return now.ended() || now.started != started_;
 }
 
 std::optional<ExitCode> PeerProcess::announced_exit() const {
   if (pid_ == 0) return std::nullopt;
-  const ProcessState now = look_at_process(pid_);
+  const ProcessState now = read_process_state(pid_);
   if (now.started != started_ || !now.program.starts_with(kExitName)) return std::nullopt;
   return static_cast<ExitCode>(std::atoi(now.program.c_str() + std::string(kExitName).size()));
 }
