@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/ranks.h"
+#include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "train/config.h"
 
