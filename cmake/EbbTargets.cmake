@@ -103,7 +103,12 @@ function(ebb_test name)
   endif()
   ebb_use_precompiled(test_${name} TEST)
   add_dependencies(ebb_tests test_${name})
-  set(environment "${EBB_TEST_ENVIRONMENT};EBB_BINARY=$<TARGET_FILE:ebb>;EBB_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+  # Two mpiruns that start at once may both try to make Open MPI's session folder of this user, and one fails.
+  # So each test has its own.
+  string(MD5 session "${name}")
+  string(SUBSTRING "${session}" 0 8 session)
+  set(session "${CMAKE_BINARY_DIR}/mpi/${session}")
+  set(environment "${EBB_TEST_ENVIRONMENT};OMPI_MCA_orte_tmpdir_base=${session};PRTE_MCA_prte_tmpdir_base=${session};EBB_BINARY=$<TARGET_FILE:ebb>;EBB_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
   if(A_RANKS)
     foreach(n IN LISTS A_RANKS)
       if(EBB_SANITIZE AND n GREATER 2)
