@@ -31,7 +31,7 @@ struct PhasePlan {
   std::string trainee;       // whose parameters it trains; empty: the model has one trainee
   std::int64_t repeats = 1;  // runs in a step, each with its own decision and update
   Draw draw = Draw::fresh;
-  // A parameter of the trainee may get no gradient. Where this is false, that is an error.
+  // Whether a parameter of the trainee may get no gradient. If false, that ends the run with Error(internal).
   bool may_leave_untouched = false;
 };
 

@@ -11,16 +11,15 @@
 namespace ebb::parallel {
 
 // Takes each gradient as soon as autograd has it, packs it into flat buckets and reduces a full bucket while
-// backward goes on. Between steps it holds no memory: buckets are made when their first gradient arrives and
-// belong to the tensors that finish() gives.
+// backward continues. Between steps it holds no memory: a bucket is allocated when its first gradient
+// arrives, and the tensors that finish() returns own it.
 //
 // Invariants:
-//  1. Buckets hold parameters in reverse order of their making, which is roughly the order in which backward
-//  reaches them.
+//  1. Buckets hold parameters in the reverse of their given order, roughly the order of backward.
 //  2. Every rank starts the reductions in bucket order, whatever order its gradients came in.
 //  3. A parameter's .grad is undefined outside backward.
-//  4. A bucket is reduced when each of its parameters has had the arrivals that core::Parameter declares, and
-//  never earlier. What is not reduced by then is reduced by finish().
+//  4. The reduction of a bucket starts when each of its parameters has received as many gradients as its
+//  core::Parameter::arrivals declares, never earlier. finish() starts the reductions that are left.
 //  5. Gradients of one parameter that arrive one after another are summed.
 class GradientReducer {
  public:
@@ -38,10 +37,10 @@ class GradientReducer {
   };
   // Before each micro-batch's backward.
   void expect(const Backward& backward);
-  // After the last backward: waits for all buckets. Gives the gradients summed over ranks and micro-batches,
-  // still times the loss scale, in the order of the parameters, each [numel]: in the run's dtype, or in fp32
-  // where there is more than one micro-batch or a parameter that declares other than one arrival.
-  // Error(internal) with the parameter's name: it got no gradient, and Backward does not allow that.
+  // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
+  // parameters, each [numel]: summed over ranks and micro-batches, and still multiplied by the loss scale.
+  // They are in the run's dtype; in fp32 with several micro-batches, or if `arrivals` of a parameter is
+  // not 1. Error(internal) names a parameter without a gradient, if Backward does not allow that.
   [[nodiscard]] std::vector<at::Tensor> finish();
   // Of the step that finish() ended: how long its collectives were under way, and how much of that finish()
   // waited for. The rest was hidden behind backward.
