@@ -121,7 +121,7 @@ class Rehearsal(unittest.TestCase):
         found = []
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if os.readlink(process / "ns/pid") == inside and (process / "comm").read_text() == "ebb\n":
+                if os.readlink(process / "ns/pid") == inside and (process / "comm").read_text() == "ebb-core\n":
                     found.append(int(process.name))
             except FileNotFoundError:
                 pass  # it has ended
