@@ -36,9 +36,8 @@ ExitCode show(const ConfigOptions& options, const models::Families& families) {
   }
   train::Config config(families);
   if (!options.file.empty()) {
-    config::Section section = train::described(config);
-    config::load(options.file, options.overrides, section);
-    print(config::resolved_yaml(section));
+    train::load(config, options.file, options.overrides);
+    print(config::resolved_yaml(train::described(config)));
     return ExitCode::ok;
   }
   const config::Section section = train::described(config);

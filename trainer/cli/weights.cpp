@@ -65,8 +65,7 @@ ExitCode run_import(const std::string& folder, const std::string& out, const mod
       config.model.chosen().initial_weights(), config::resolved_yaml(train::described(config)));
   // Refuses an impossible model (heads that do not divide the width) here, not at the start of a run.
   train::Config checked(families);
-  config::Section section = train::described(checked);
-  config::load_text(text, "the configuration of " + folder, {}, section);
+  train::load_text(checked, text, "the configuration of " + folder, {});
   weights.require(weights.config(), config.data.context);
   if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
   write_file_atomically(out, text);

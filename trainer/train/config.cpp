@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "config/document.h"
 #include "core/sample.h"
@@ -107,7 +108,7 @@ void Config::describe_trainees(config::Section& s) {
         [this, names] { return std::ranges::find(names, model.family().name) != names.end(); },
         [&](config::Section& keys) {
           config::Section& own = keys.child(trainee, fmt::format("Training of the {}.", trainee));
-          own.section("optimizer", trainees[trainee],
+          own.section("optimizer", trainees.try_emplace(trainee, optimizer).first->second,
                       "Keys that differ from those of the section optimizer, their default.");
         });
   }
@@ -124,14 +125,29 @@ config::Section described(Config& config) {
   return section;
 }
 
-void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  config::Section section = described(config);
-  config::load(file, overrides, section);
+namespace {
+
+void load_with(Config& config, const std::function<void(config::Section&)>& read) {
+  {
+    config::Section section = described(config);
+    read(section);
+  }
   if (config.trainees.empty()) return;
-  // Described again with their default, the section optimizer as it was given.
-  for (auto& [trainee, optimizer] : config.trainees) optimizer = config.optimizer;
-  config::Section with_defaults = described(config);
-  config::load(file, overrides, with_defaults);
+  // Their default, the section optimizer, is known only now.
+  config.trainees.clear();
+  config::Section section = described(config);
+  read(section);
+}
+
+}  // namespace
+
+void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  load_with(config, [&](config::Section& section) { config::load(file, overrides, section); });
+}
+
+void load_text(Config& config, const std::string& yaml, const std::string& name,
+               const std::vector<std::string>& overrides) {
+  load_with(config, [&](config::Section& section) { config::load_text(yaml, name, overrides, section); });
 }
 
 }  // namespace ebb::train

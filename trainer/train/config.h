@@ -61,8 +61,13 @@ struct Config {
   void describe_trainees(config::Section& s);
 };
 
-// Reads FILE and the overrides. Error(usage) says what is wrong where.
+// Reads FILE and the overrides into a default `config`. A key of NAME.optimizer that is not given has the
+// value of the section optimizer. Error(usage) says what is wrong where.
 void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides);
+// The same for YAML in a string; messages call it `name`.
+void load_text(Config& config, const std::string& yaml, const std::string& name,
+               const std::vector<std::string>& overrides);
+// Describes `config` as it is, to print it or its schema; only the functions above read into a Config.
 config::Section described(Config& config);
 
 }  // namespace ebb::train

@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 
 #include "checkpoint/store.h"
-#include "config/document.h"
 
 namespace ebb::train {
 
@@ -25,8 +24,7 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
 LoadedModel load_model(const std::filesystem::path& path, const models::Families& families) {
   const checkpoint::Loaded part = checkpoint::read_part(path, "model");
   Config config(families);
-  config::Section section = described(config);
-  config::load_text(part.resolved_config, path.string(), {}, section);
+  load_text(config, part.resolved_config, path.string(), {});
   LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
                      config, part.step};
