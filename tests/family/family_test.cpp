@@ -13,9 +13,11 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "data/pack.h"
 #include "train/support.h"
 
 namespace ebb::test {
@@ -70,6 +72,30 @@ class FamilyTest : public testing::Test {
     for (json& line : json_lines(tiny->run_folder(name) + "/metrics.jsonl"))
       if (line.contains("loss")) lines.push_back(std::move(line));
     return lines;
+  }
+  // A configuration of labelled_gan, and its data.
+  static std::string labelled_run() {
+    for (const char* split : {"train", "test"}) {
+      const std::string images = tiny->folder() / (std::string(split) + ".idx");
+      const std::string labels = tiny->folder() / (std::string(split) + "-labels.idx");
+      const std::uint32_t count = std::string_view(split) == "train" ? 500 : 70;
+      std::ofstream out(labels, std::ios::binary);
+      out.write("\0\0\x08\x01\0\0", 6).put(static_cast<char>(count >> 8)).put(static_cast<char>(count & 255));
+      for (std::uint32_t i = 0; i < count; ++i) out.put(static_cast<char>(i % 4));
+      out.close();
+      data::PackOptions options;
+      options.images = images;
+      options.labels = labels;
+      options.out = tiny->folder() / ("labelled/" + std::string(split));
+      data::pack_idx(options, [](std::int64_t, std::int64_t) {});
+    }
+    const std::string file = tiny->folder() / "labelled.yaml";
+    std::ofstream(file) << "run: {name: labelled, dir: " << (tiny->folder() / "runs") << ", steps: 3}\n"
+                        << "model: {kind: labelled_gan}\n"
+                        << "data: {source: " << (tiny->folder() / "labelled") << ", batch: " << kBatch
+                        << "}\n"
+                        << "parallel: {threads: 1, timeout: 60s}\n";
+    return file;
   }
   // Kills rank 0 when `lines` steps are done, and waits for the end of all
   // ranks.
@@ -209,6 +235,21 @@ TEST_F(FamilyTest, ASectionOfATraineeIsRefusedForAnotherFamily) {
       run({core(), "train", tiny->folder() / "tiny.yaml", "run.name=other", "generator.optimizer.lr=0.1"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("only where model.kind is tiny_gan"));
+}
+
+// Images of the test split are read for its samples, though the family reads labels as well.
+TEST_F(FamilyTest, OneThatReadsImagesAndLabelsWritesSamplesAndIsPlanned) {
+  const std::string file = labelled_run();
+  const ProcessResult trained = run({core(), "train", file});
+  ASSERT_EQ(trained.exit_code, 0) << trained.out << trained.err;
+  EXPECT_GT(std::filesystem::file_size(tiny->run_folder("labelled") + "/samples.png"), 50U);
+  const ProcessResult planned = run({core(), "plan", file});
+  ASSERT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_THAT(planned.out, HasSubstr("parameters"));
+  const ProcessResult without_data =
+      run({core(), "plan", file, "--image", "1x8x8", "data.source=" + (tiny->folder() / "nowhere")});
+  ASSERT_EQ(without_data.exit_code, 0) << without_data.err;
+  EXPECT_EQ(without_data.out, planned.out);
 }
 
 TEST_F(FamilyTest, ASharedDrawIsKeptOverItsMicroBatches) {

@@ -173,4 +173,33 @@ models::Family tiny_gan_family() {
   return family;
 }
 
+namespace {
+
+struct NoKeys {
+  void describe(config::Section&) {}
+};
+
+class LabelledGan final : public TinyGan {
+ public:
+  explicit LabelledGan(const models::ModelInputs& inputs) : TinyGan(TinyGanConfig{}, inputs) {
+    (void)inputs.sample.at(core::kLabelField);
+  }
+  void write_samples(models::SampleSource& source, models::SampleSink& sink, core::UnitRunner&) override {
+    sink.write_images("samples.png", source.images(8), 4);
+  }
+};
+
+}  // namespace
+
+models::Family labelled_gan_family() {
+  models::Family family = tiny_gan_family();
+  family.name = "labelled_gan";
+  family.reads.emplace_back(core::kLabelField);
+  family.new_config = [] { return std::make_unique<models::FamilyConfigOf<NoKeys>>(); };
+  family.make_model = [](const models::FamilyConfig&, const models::ModelInputs& inputs) {
+    return std::make_unique<LabelledGan>(inputs);
+  };
+  return family;
+}
+
 }  // namespace ebb::test

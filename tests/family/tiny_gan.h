@@ -21,7 +21,7 @@ struct TinyGanConfig {
 //
 //   generator      z [B, Z] -> dense [B, hidden] -> pixels [B, C*H*W] in (0, 1)
 //   discriminator  pixels [B, C*H*W] -> dense [B, hidden] -> logit [B, 1]
-class TinyGan final : public models::Model, private models::ImageSampler {
+class TinyGan : public models::Model, private models::ImageSampler {
  public:
   TinyGan(const TinyGanConfig& config, const models::ModelInputs& inputs);
   std::vector<core::Phase*> phases() override { return {&discriminator_phase_, &generator_phase_}; }
@@ -72,5 +72,8 @@ class TinyGan final : public models::Model, private models::ImageSampler {
 
 // `tiny_gan` in model.kind.
 models::Family tiny_gan_family();
+// `labelled_gan`: the same of default sizes, without keys. It reads labels beside the images, and its samples
+// are images of the test split.
+models::Family labelled_gan_family();
 
 }  // namespace ebb::test

@@ -29,16 +29,34 @@ constexpr std::int64_t kMiB = 1 << 20;
 // Of one tensor: its entries in a shard's header and in the manifest.
 constexpr std::int64_t kEntryBytes = 288;
 
+// The fields that `family` reads, found without a dataset.
+core::SampleSpec spec_of_image(const models::Family& family, const core::FieldSpec& image) {
+  core::SampleSpec spec;
+  for (const std::string& field : family.reads) {
+    if (field == core::kImageField) {
+      spec.fields.push_back(image);
+    } else if (field == core::kLabelField) {
+      spec.fields.push_back(core::label_field());
+    } else {
+      throw Error(ExitCode::usage,
+                  fmt::format("plan: {} reads the field {}, whose shape --image does not give: leave --image "
+                              "out, and set data.source to the dataset",
+                              family.name, field));
+    }
+  }
+  return spec;
+}
+
 core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_t>& image) {
   if (const auto& spec = config.data.entry().spec) return spec(config.data);
   if (!image.empty()) {
     if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
       throw Error(ExitCode::usage, fmt::format("plan: --image takes three numbers, such as 1x28x28, not {}",
                                                fmt::join(image, "x")));
-    return {{core::image_field(image[0], image[1], image[2])}};
+    return spec_of_image(config.model.family(), core::image_field(image[0], image[1], image[2]));
   }
   try {
-    return data::open(config.data, "train", {std::string(core::kImageField)})->spec();
+    return data::open(config.data, "train", config.model.family().reads)->spec();
   } catch (const Error& error) {
     throw Error(
         ExitCode::usage,

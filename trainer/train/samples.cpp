@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -21,7 +22,7 @@ class TestSplit final : public models::SampleSource {
   explicit TestSplit(const Config& config) : config_(config) {}
 
   at::Tensor images(std::int64_t count) override {
-    const auto split = open_split(config_, "test");
+    const auto split = open_test(core::kImageField);
     const core::FieldSpec& image = split->spec().at(core::kImageField);
     const memory::Tag tag(memory::Class::data, "pictures");
     const at::Tensor out =
@@ -35,7 +36,7 @@ class TestSplit final : public models::SampleSource {
   }
 
   std::vector<std::vector<std::int64_t>> texts(std::int64_t count, std::int64_t tokens) override {
-    const auto split = open_split(config_, "test");
+    const auto split = open_test(core::kTokensField);
     const std::int64_t texts = std::min(count, split->size());
     const std::int64_t given = std::min(tokens, split->spec().at(core::kTokensField).dims[0] - 1);
     std::vector<std::vector<std::int64_t>> all;
@@ -53,6 +54,10 @@ class TestSplit final : public models::SampleSource {
   std::optional<std::int64_t> end_of_text() override { return tokenizer().end_of_document(); }
 
  private:
+  // With this field alone: the family may read others beside it.
+  std::unique_ptr<data::Dataset> open_test(std::string_view field) {
+    return open_split(config_, "test", {std::string(field)});
+  }
   const data::Tokenizer& tokenizer() {
     if (!tokenizer_) tokenizer_ = data::make_tokenizer(config_.data.tokenizer);
     return *tokenizer_;

@@ -53,16 +53,18 @@ void require_memory_lasted() {
 
 }  // namespace
 
-std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name) {
-  return data::open(config.data, name, config.model.family().reads, config.model.chosen().vocabulary());
+std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
+                                          const std::vector<std::string>& fields) {
+  return data::open(config.data, split, fields, config.model.chosen().vocabulary());
 }
 
 Splits open_splits(const Config& config, const comm::World& world) {
   require_memory_lasted();
   (void)loader_plan(config, world).rank_micro_batch();
   Splits splits;
-  splits.train = open_split(config, "train");
-  splits.test = open_split(config, "test");
+  const std::vector<std::string>& fields = config.model.family().reads;
+  splits.train = open_split(config, "train", fields);
+  splits.test = open_split(config, "test", fields);
   return splits;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/device_feed.h"
@@ -12,7 +14,7 @@
 
 namespace ebb::train {
 
-// The splits of the dataset, opened. The training split is opened once in a run.
+// The splits of the dataset, opened.
 struct Splits {
   std::unique_ptr<data::Dataset> train, test;
 };
@@ -20,7 +22,9 @@ struct Splits {
 // What each rank can find wrong by itself before any of them waits for another: data that does not open, a
 // batch that ranks cannot share.
 Splits open_splits(const Config& config, const comm::World& world);
-std::unique_ptr<data::Dataset> open_split(const Config& config, const char* name);  // "train", "test"
+// `split`: "train", "test". `fields`: some of those that the family reads.
+std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
+                                          const std::vector<std::string>& fields);
 
 // Which draws of the data the phases of a step take.
 struct DrawPlan {
