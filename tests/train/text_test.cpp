@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class TextRun : public ::testing::Test {
@@ -140,6 +141,32 @@ TEST_F(TextRun, WeightsGoOutAndComeBackToTheBit) {
   model_alone(after);
   EXPECT_FALSE(before.empty());
   EXPECT_EQ(before, after);
+}
+
+TEST_F(TextRun, ARunThatWaitsForTheFolderHoldsNoFileOfTheData) {
+  const auto held_files = [](const Process& process) {
+    std::string files;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(process.pid()) + "/fd")) {
+      std::error_code ignored;
+      files += std::filesystem::read_symlink(entry.path(), ignored).string() + "\n";
+    }
+    return files;
+  };
+  const std::vector<std::string> endless = {"run.steps=100000", "run.samples=false"};
+  const std::string file = tiny_->folder() / "data/train.bin";
+  Process first(tiny_->command(1, "waited-for", endless));
+  ASSERT_TRUE(first.wait_for_output("global batch"));
+  EXPECT_THAT(held_files(first), HasSubstr(file));
+  Process second(tiny_->command(1, "waited-for", endless));
+  ASSERT_TRUE(second.wait_for_output("waiting for")) << second.err();
+  EXPECT_THAT(held_files(second), Not(HasSubstr(file)));
+  first.signal(SIGTERM);
+  EXPECT_EQ(first.wait().exit_code, 75);
+  ASSERT_TRUE(second.wait_for_output("global batch")) << second.err();
+  EXPECT_THAT(held_files(second), HasSubstr(file));
+  second.signal(SIGTERM);
+  EXPECT_EQ(second.wait().exit_code, 75);
 }
 
 TEST_F(TextRun, APromptLongerThanTheContextIsRefused) {

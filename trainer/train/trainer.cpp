@@ -48,8 +48,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
   comm::agree(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
-  Splits splits;
-  comm::agree(world, timeout, [&] { splits = open_splits(config, world); });
+  // Data that does not open is an error now, not after the wait for the lease.
+  comm::agree(world, timeout, [&] { (void)open_splits(config, world); });
 
   const StopRequest stop;
   const std::filesystem::path run = config.run.folder();
@@ -80,6 +80,9 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
       return ExitCode::ok;
     }
   }
+  // The data may have changed during the wait.
+  Splits splits;
+  comm::agree(world, timeout, [&] { splits = open_splits(config, world); });
   core::PlainRunner runner;
   Environment environment = open_environment(config, world, ledger, cache, runner);
   Training training(config, environment, std::move(splits), {store, origin, lease.get()}, stop);
