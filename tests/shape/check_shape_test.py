@@ -150,6 +150,18 @@ class ShapeTest(TreeTest):
             "layers.txt: step may use base, but no file of trainer/step includes it; remove the edge",
         )
 
+    def test_a_standard_header_with_the_name_of_a_layer_uses_no_edge(self):
+        tree = {
+            "trainer/memory/CMakeLists.txt": "ebb_layer(memory)\n",
+            "trainer/core/CMakeLists.txt": "ebb_layer(core SOURCES core.cpp LAYERS memory)\n",
+            "trainer/core/core.cpp": "#include <memory>\n",
+        }
+        rules = shape.Rules(RULES.replace("layer core:", "layer memory:\nlayer core: memory"))
+        self.assertIn(
+            "layers.txt: core may use memory, but no file of trainer/core includes it; remove the edge",
+            check_shape.problems(self.tree(tree), rules),
+        )
+
     def test_a_layer_without_a_folder_is_found(self):
         rules = shape.Rules(RULES + "layer plan: step\n")
         self.assertIn("layers.txt: there is no folder trainer/plan", check_shape.problems(self.tree(), rules))
