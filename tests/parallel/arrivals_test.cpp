@@ -146,6 +146,18 @@ TEST_F(Arrivals, EachMicroBatchHasItsOwnArrivals) {
   EXPECT_TRUE(at::equal(gradients[1], all(2 * ranks())));
 }
 
+TEST_F(Arrivals, AStepThatHasEndedLeavesNoArrivalsToTheNextOne) {
+  make(kBucketOfEach);
+  reducer->expect({});
+  for (int i = kParameters; i-- > 0;) backward_of(i);
+  (void)reducer->finish();
+  communicator.started = 0;
+  for (int i = kParameters; i-- > 0;) backward_of(i);
+  EXPECT_EQ(communicator.started, 0) << "nothing is expected";
+  const auto gradients = reducer->finish();
+  EXPECT_TRUE(at::equal(gradients[2], all(ranks())));
+}
+
 TEST_F(Arrivals, AParameterOfAnEarlierMicroBatchAloneIsReduced) {
   make(kBucketOfEach, {1, 1, 1}, 2);
   reducer->expect({.last = false});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <deque>
+#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -18,12 +19,14 @@ class ScriptedStepControl final : public StepControl {
     const Line line = script_.front();
     script_.pop_front();
     gradients_seen = observed.gradients.size();
+    if (look) look(observed);
     report.scale = scaler.scale();
     report.skipped = !scaler.accept(line == Line::skip);
     report.rank_seconds = {observed.seconds};
     return {!report.skipped, line == Line::stop};
   }
-  std::size_t gradients_seen = 0;  // at the last decision
+  std::size_t gradients_seen = 0;             // at the last decision
+  std::function<void(const Observed&)> look;  // before each decision
 
  private:
   std::deque<Line> script_;

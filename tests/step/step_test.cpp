@@ -42,6 +42,23 @@ TEST_F(StepTest, HoldsNothingWhenItIsOver) {
   EXPECT_EQ(live(), after_first);
 }
 
+TEST_F(StepTest, AddsTheGradientOfALossThatForwardDifferentiatesItself) {
+  numerics::LossScaleConfig config;
+  config.initial = 8;
+  scaler = numerics::LossScaler(config);
+  arrivals = 2;
+  make({Line::accept, Line::accept});
+  phases[0]->penalty = 2;
+  const double expected = 8.0 * (1 + 2) * kMicroBatches * test_world().size();
+  int decisions = 0;
+  control->look = [&](const Observed& observed) {
+    ++decisions;
+    EXPECT_TRUE(at::equal(observed.gradients[0], at::full({6}, expected))) << observed.gradients[0];
+  };
+  for (int i = 0; i < 2; ++i) step->run(i);
+  EXPECT_EQ(decisions, 2);
+}
+
 // Tensors without values: whatever read one would throw.
 TEST_F(StepTest, ReadsNoTensorsValueOutsideItsControl) {
   make({Line::accept, Line::skip}, at::kMeta);

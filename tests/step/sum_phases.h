@@ -21,13 +21,14 @@ using Line = ScriptedStepControl::Line;
 // A loss whose gradient is 1 for each element of its weight. It may read the weights of another one too.
 class SumPhase final : public core::Phase {
  public:
-  SumPhase(std::string name, core::PhasePlan plan, at::Device device)
+  SumPhase(std::string name, core::PhasePlan plan, at::Device device, std::int64_t arrivals = 1)
       : name_(std::move(name)), plan_(std::move(plan)) {
     const memory::Tag tag(memory::Class::parameters, "sum");
     unit_.parameters.push_back({name_ + ".weight",
                                 at::zeros({3, 2}, at::TensorOptions().device(device)).requires_grad_(true),
                                 false,
-                                {}});
+                                {},
+                                arrivals});
   }
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] core::PhasePlan plan() const override { return plan_; }
@@ -35,6 +36,7 @@ class SumPhase final : public core::Phase {
   core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override {
     positions.push_back(batch.position);
     if (before_backward) before_backward();
+    if (penalty != 0) (weight().sum() * penalty * batch.loss_scale).backward();
     at::Tensor loss = runner.run(unit_, [](const at::Tensor& weight) { return weight.sum(); }, weight());
     if (other != nullptr) loss = loss + other->weight().sum();
     return {loss, {}};
@@ -44,6 +46,7 @@ class SumPhase final : public core::Phase {
 
   SumPhase* other = nullptr;
   std::function<void()> before_backward;
+  double penalty = 0;                   // factor of a loss that forward differentiates itself
   std::vector<std::int64_t> positions;  // of the batches that it was given
 
  private:
@@ -69,10 +72,11 @@ class StepTest : public testing::Test {
       communicator = comm::make_communicator(test_world(), comm::Backend::automatic, 60, device);
     std::vector<BoundPhase> bound;
     for (const auto& [name, plan] : plans) {
-      phases.push_back(std::make_unique<SumPhase>(name, plan, device));
+      phases.push_back(std::make_unique<SumPhase>(name, plan, device, arrivals));
       TraineePlan how;
       how.optimizer.lr = 0.1;
       how.optimizer.schedule = {.kind = optim::ScheduleKind::linear, .warmup_steps = 0};
+      how.scaler = scaler;
       how.micro_batches = kMicroBatches;
       how.steps = 11;
       trainees.push_back(
@@ -94,6 +98,8 @@ class StepTest : public testing::Test {
   }
   static std::int64_t live() { return test_ledger().live_total(memory::Ledger::Place::host); }
 
+  std::int64_t arrivals = 1;  // that make() declares for each weight
+  numerics::LossScaler scaler = numerics::LossScaler::fixed();
   int batches = 0;
   std::unique_ptr<comm::Communicator> communicator;
   std::unique_ptr<ScriptedStepControl> control;

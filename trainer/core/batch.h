@@ -27,6 +27,8 @@ struct Batch {
   std::int64_t position = 0;
   // Samples of the whole step over all ranks and micro-batches. Losses divide by it.
   std::int64_t global_batch = 0;
+  // Factor of a loss that Phase::forward gives to backward() itself. Step applies it to Loss::loss.
+  double loss_scale = 1;
 
   // Error(internal) names the fields that are there.
   [[nodiscard]] const at::Tensor& field(std::string_view name) const;

@@ -36,6 +36,10 @@ struct PhasePlan {
 };
 
 // A part of a training step with its own loss. A VAE has one, a GAN two. Phases run one after the other.
+//
+// forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
+// multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, which
+// does not report them. A parameter that they reach declares its arrivals in core::Parameter.
 class Phase {
  public:
   virtual ~Phase() = default;

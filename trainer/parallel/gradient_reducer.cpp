@@ -160,8 +160,10 @@ std::vector<at::Tensor> GradientReducer::finish() {
     }
     bucket.flat.reset();
     std::fill(bucket.seen.begin(), bucket.seen.end(), false);
+    std::fill(bucket.arrived.begin(), bucket.arrived.end(), 0);
   }
   next_to_start_ = 0;
+  backward_ = kNoneExpected;
   return gradients;
 }
 

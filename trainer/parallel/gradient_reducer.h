@@ -35,7 +35,8 @@ class GradientReducer {
     // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
     bool may_leave_untouched = false;
   };
-  // Before each micro-batch's backward.
+  // Before the first backward of each micro-batch, which may have several. Without it, no bucket is reduced
+  // before finish().
   void expect(const Backward& backward);
   // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
   // parameters, each [numel]: summed over ranks and micro-batches, and still multiplied by the loss scale.
@@ -50,6 +51,7 @@ class GradientReducer {
   [[nodiscard]] const Time& time() const { return time_; }
 
  private:
+  static constexpr Backward kNoneExpected{.last = false, .may_leave_untouched = false};
   struct Bucket;
   struct Hook;
   void take(std::size_t parameter);  // from the hook, in autograd's thread
@@ -63,7 +65,7 @@ class GradientReducer {
   comm::Communicator& communicator_;
   std::string owner_;
   bool accumulate_;  // sums are in fp32
-  Backward backward_;
+  Backward backward_ = kNoneExpected;
   std::size_t next_to_start_ = 0;
   Time time_;
   std::vector<Bucket> buckets_;

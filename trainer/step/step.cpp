@@ -77,14 +77,16 @@ void Step::run_phase(const Run& run, StepReport& report) {
   LossSums losses;
   for (std::int64_t micro = 0; micro < sources_.micro_batches; ++micro) {
     enter(Stage::load, report);
-    const core::Batch batch = take_batch(run, micro);
+    core::Batch batch = take_batch(run, micro);
+    batch.loss_scale = trainee.scaler().scale();
     enter(Stage::forward, report);
+    // Before forward: a phase may call backward() in it.
+    trainee.reducer().expect({micro + 1 == sources_.micro_batches, run.plan.may_leave_untouched});
     const core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
     enter(Stage::backward, report);
     const memory::Tag tag(memory::Class::activations, "backward");
-    trainee.reducer().expect({micro + 1 == sources_.micro_batches, run.plan.may_leave_untouched});
-    (loss.loss * trainee.scaler().scale()).backward();
+    (loss.loss * batch.loss_scale).backward();
   }
   enter(Stage::reduce, report);
   const std::vector<at::Tensor> gradients = trainee.reducer().finish();
