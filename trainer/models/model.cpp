@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -23,7 +25,8 @@ core::State Model::state() {
   core::State state;
   state.values["sample"] = sample_;
   for (const core::Parameter& parameter : all_parameters(*this))
-    state.tensors.emplace(parameter.name, parameter.tensor);
+    if (!state.tensors.emplace(parameter.name, parameter.tensor).second)
+      throw Error(ExitCode::internal, fmt::format("two parameters have the name {}", parameter.name));
   return state;
 }
 

@@ -32,6 +32,7 @@ struct ModelInputs {
 class Model : public core::Stateful {
  public:
   explicit Model(core::SampleSpec sample) : sample_(std::move(sample)) {}
+  // Error(internal): two parameters have one name.
   core::State state() override;
   void restore(const nlohmann::json&) override {}
   virtual std::vector<core::Phase*> phases() = 0;
