@@ -29,7 +29,7 @@ enum class Draw {
 // How a step uses a phase. Constant over the run.
 struct PhasePlan {
   std::string trainee;       // whose parameters it trains; empty: the model has one trainee
-  std::int64_t repeats = 1;  // runs in a step, each with its own decision and update
+  std::int64_t repeats = 1;  // runs in a step, at least 1, each with its own decision and update
   Draw draw = Draw::fresh;
   // Whether a parameter of the trainee may get no gradient. If false, that ends the run with Error(internal).
   bool may_leave_untouched = false;
@@ -45,7 +45,8 @@ class Phase {
   virtual ~Phase() = default;
   [[nodiscard]] virtual const std::string& name() const = 0;
   [[nodiscard]] virtual PhasePlan plan() const { return {}; }
-  virtual std::vector<Unit*> units() = 0;  // whose parameters it trains; all others are constants to it
+  // Whose parameters it trains: all of its trainee's units, each once. All others are constants to it.
+  virtual std::vector<Unit*> units() = 0;
   virtual Loss forward(const Batch& batch, UnitRunner& runner) = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "step/phase_rules.h"
 #include "train/weights.h"
 
 namespace ebb::train {
@@ -18,28 +19,12 @@ numerics::LossScaler make_scaler(const Config& config) {
                                                          : numerics::LossScaler::fixed();
 }
 
-// Of all phases that train it, each once.
-std::vector<core::Parameter> parameters_of(const std::string& trainee, models::Model& model) {
+// Of its trainee: check_phases() has required the same units of all its phases.
+std::vector<core::Parameter> parameters_of(core::Phase& phase) {
   std::vector<core::Parameter> parameters;
-  std::vector<core::Unit*> seen;
-  for (core::Phase* phase : model.phases()) {
-    if (phase->plan().trainee != trainee) continue;
-    for (core::Unit* unit : phase->units()) {
-      if (std::find(seen.begin(), seen.end(), unit) != seen.end()) continue;
-      seen.push_back(unit);
-      parameters.insert(parameters.end(), unit->parameters.begin(), unit->parameters.end());
-    }
-  }
+  for (core::Unit* unit : phase.units())
+    parameters.insert(parameters.end(), unit->parameters.begin(), unit->parameters.end());
   return parameters;
-}
-
-// Its configuration has a section, which a name that no family declares would never be read from.
-void require_declared(const std::string& trainee, const models::Family& family) {
-  if (family.trainees.size() < 2 && trainee.empty()) return;
-  if (std::ranges::find(family.trainees, trainee) != family.trainees.end()) return;
-  throw Error(
-      ExitCode::internal,
-      fmt::format("a phase of {} trains `{}`, which is none of the family's trainees", family.name, trainee));
 }
 
 }  // namespace
@@ -47,6 +32,7 @@ void require_declared(const std::string& trainee, const models::Family& family) 
 Trainees::Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample)
     : model_(models::make_model(config.model, sample, config.precision.dtype, environment.device,
                                 static_cast<std::uint64_t>(config.run.seed))) {
+  step::check_phases(model_->phases(), config.model.family().trainees);
   step::TraineePlan plan;
   plan.scaler = make_scaler(config);
   plan.bucket_bytes = config.parallel.bucket_bytes;
@@ -56,10 +42,9 @@ Trainees::Trainees(const Config& config, const Environment& environment, const c
     const std::string name = phase->plan().trainee;
     const auto has_name = [&](const auto& trainee) { return trainee->name() == name; };
     if (std::any_of(trainees_.begin(), trainees_.end(), has_name)) continue;
-    require_declared(name, config.model.family());
     plan.optimizer = config.optimizer_of(name);
     trainees_.push_back(
-        std::make_unique<step::Trainee>(name, parameters_of(name, *model_), plan, *environment.communicator));
+        std::make_unique<step::Trainee>(name, parameters_of(*phase), plan, *environment.communicator));
   }
 }
 
