@@ -46,6 +46,26 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
 
 }  // namespace
 
+std::vector<std::string> skip_notes(const step::StepReport& report) {
+  std::vector<const step::PhaseReport*> last_skipped;  // one for each phase
+  bool one_phase = true;
+  for (const step::PhaseReport& run : report.phases) {
+    one_phase = one_phase && run.phase == report.phases.front().phase;
+    if (!run.skipped) continue;
+    const auto place = std::ranges::find(last_skipped, run.phase, &step::PhaseReport::phase);
+    if (place == last_skipped.end())
+      last_skipped.push_back(&run);
+    else
+      *place = &run;
+  }
+  std::vector<std::string> notes;
+  for (const step::PhaseReport* run : last_skipped)
+    notes.push_back(fmt::format("step {}{} skipped: the gradient of {} overflowed at loss scale {:g}",
+                                report.step, one_phase ? "" : " of " + run->phase,
+                                run->overflowed.empty() ? "some parameter" : run->overflowed, run->scale));
+  return notes;
+}
+
 Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger,
                  const memory::BlockCache& cache)
     : config_(config), world_(world), ledger_(ledger), cache_(cache) {
@@ -93,12 +113,7 @@ void Journal::stepped(const step::StepReport& report) {
 }
 
 void Journal::tell(const step::StepReport& report, const telemetry::StepMetrics& line) {
-  for (const telemetry::PhaseMetrics& phase : line.phases)
-    if (phase.skipped_runs > 0)
-      progress_->note(fmt::format("step {}{} skipped: the gradient of {} overflowed at loss scale {:g}",
-                                  report.step, line.phases.size() > 1 ? " of " + phase.phase : "",
-                                  phase.overflowed.empty() ? "some parameter" : phase.overflowed,
-                                  phase.scale));
+  for (const std::string& note : skip_notes(report)) progress_->note(note);
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
   const bool text = line.tokens_per_s > 0;

@@ -53,6 +53,9 @@ class Journal final : public RunListener {
   std::chrono::steady_clock::time_point last_step_;
 };
 
+// A line for each phase with a skipped run in this step: the last such run's parameter and loss scale.
+[[nodiscard]] std::vector<std::string> skip_notes(const step::StepReport& report);
+
 void print_note(const std::string& text);
 
 }  // namespace ebb::train

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ebb::train {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+step::PhaseReport run_of(const std::string& phase, double scale, const std::string& overflowed = "") {
+  step::PhaseReport run;
+  run.phase = phase;
+  run.scale = scale;
+  run.skipped = !overflowed.empty();
+  run.overflowed = overflowed;
+  return run;
+}
+
+step::StepReport report_of(std::vector<step::PhaseReport> runs) {
+  step::StepReport report;
+  report.step = 3;
+  report.phases = std::move(runs);
+  return report;
+}
+
+TEST(SkipNotes, AStepThatWasTakenHasNone) {
+  EXPECT_THAT(skip_notes(report_of({run_of("vae", 8)})), IsEmpty());
+}
+
+TEST(SkipNotes, OnePhaseIsNotNamed) {
+  EXPECT_THAT(skip_notes(report_of({run_of("vae", 8, "w")})),
+              ElementsAre("step 3 skipped: the gradient of w overflowed at loss scale 8"));
+}
+
+TEST(SkipNotes, TheScaleIsThatOfTheRunThatOverflowed) {
+  EXPECT_THAT(skip_notes(report_of({run_of("critic", 8, "w"), run_of("critic", 4), run_of("generator", 2)})),
+              ElementsAre("step 3 of critic skipped: the gradient of w overflowed at loss scale 8"));
+}
+
+TEST(SkipNotes, EachPhaseHasTheLineOfItsLastSkippedRun) {
+  EXPECT_THAT(skip_notes(report_of(
+                  {run_of("critic", 8, "w"), run_of("critic", 4, "u"), run_of("generator", 2, "g")})),
+              ElementsAre("step 3 of critic skipped: the gradient of u overflowed at loss scale 4",
+                          "step 3 of generator skipped: the gradient of g overflowed at loss scale 2"));
+}
+
+}  // namespace
+}  // namespace ebb::train
