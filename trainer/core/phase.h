@@ -40,6 +40,10 @@ struct PhasePlan {
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
 // multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, which
 // does not report them. A parameter that they reach declares its arrivals in core::Parameter.
+//
+// An evaluation calls forward() of a model's first phase in no-grad mode (at::GradMode is off), for batches
+// of any size. The first phase therefore skips what needs a graph where at::GradMode is off, and its loss has
+// none there.
 class Phase {
  public:
   virtual ~Phase() = default;

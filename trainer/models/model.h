@@ -35,6 +35,8 @@ class Model : public core::Stateful {
   // Error(internal): two parameters have one name.
   core::State state() override;
   void restore(const nlohmann::json&) override {}
+  // At least one, the same on every call. A step runs them in this order. The loss of an evaluation is the
+  // first one's, without gradients (see core::Phase).
   virtual std::vector<core::Phase*> phases() = 0;
   // Floating-point operations of training on one sample, counted as 6 for each parameter and token and 12 L T
   // C for attention (Chowdhery et al., "PaLM", 2022); 0: not counted.
