@@ -36,6 +36,14 @@ class DamageTest : public SharedFolder {
     s.load(*found, loaded.parts(), origin_with("0.1"));
     EXPECT_TRUE(same_bits(first_, loaded));
   }
+  // With the hash that belongs to it.
+  static void set_version(const std::filesystem::path& folder, int version) {
+    auto manifest = nlohmann::json::parse(contents(folder / kManifestName));
+    manifest["version"] = version;
+    const std::string text = manifest.dump();
+    overwrite(folder / kManifestName, text);
+    overwrite(folder / kDoneName, "manifest.json xxh3 " + digest_hex(text) + "\n");
+  }
   FakeRun first_{1}, second_{2};
 };
 
@@ -93,13 +101,7 @@ TEST_F(DamageTest, WhereNoneIsWholeTheRunDoesNotSilentlyStartAnew) {
 }
 
 TEST_F(DamageTest, ALaterFormatIsRefusedWithBothVersions) {
-  on_first([&] {
-    auto manifest = nlohmann::json::parse(contents(step(20) / kManifestName));
-    manifest["version"] = 9;
-    const std::string text = manifest.dump();
-    overwrite(step(20) / kManifestName, text);
-    overwrite(step(20) / kDoneName, "manifest.json xxh3 " + digest_hex(text) + "\n");
-  });
+  on_first([&] { set_version(step(20), 9); });
   auto s = store();
   const auto outcome = outcome_of([&] { (void)s.newest(warn_); });
   EXPECT_EQ(outcome.code, ExitCode::checkpoint);
@@ -107,6 +109,11 @@ TEST_F(DamageTest, ALaterFormatIsRefusedWithBothVersions) {
     EXPECT_THAT(outcome.message, AllOf(HasSubstr("version 9"), HasSubstr("up to version 2")));
   }
   EXPECT_EQ(outcome_of([&] { (void)read_part(run_, "model"); }).code, ExitCode::checkpoint);
+}
+
+TEST_F(DamageTest, AFormatBelowTheFirstIsDamage) {
+  on_first([&] { set_version(step(20), 0); });
+  expect_first_is_used("format version 0");
 }
 
 TEST_F(DamageTest, WhatAKilledSaveLeftIsIgnoredAndRemoved) {

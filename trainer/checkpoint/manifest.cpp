@@ -97,6 +97,8 @@ Manifest read_manifest(const std::filesystem::path& folder) {
     const auto json = nlohmann::json::parse(text);
     if (json.at("format") != kFormatName) damaged(folder, "its manifest is not of a checkpoint of ebb");
     const auto version = whole_number(json.at("version"));
+    if (version < 1)
+      damaged(folder, fmt::format("its manifest has format version {}, which no ebb wrote", version));
     if (version > kFormatVersion) {
       throw NewerFormat(
           ExitCode::checkpoint,

@@ -20,7 +20,7 @@ Optimizer::Optimizer(const OptimizerConfig& config, std::vector<core::Parameter>
     const bool split = p.tensor.scalar_type() != at::kFloat;
     {
       const memory::Tag tag(memory::Class::optimizer, owner + ".residual");
-      low_.push_back(split ? at::zeros({n}, options.dtype(at::kShort)) : at::Tensor());
+      residuals_.push_back(split ? at::zeros({n}, options.dtype(at::kShort)) : at::Tensor());
     }
     {
       const memory::Tag tag(memory::Class::optimizer, owner + ".m");
@@ -35,7 +35,7 @@ void Optimizer::set_master(std::size_t parameter, const at::Tensor& master) {
   const c10::InferenceMode guard(false);
   const at::NoGradGuard no_grad;
   const at::Tensor weight = parameters_.at(parameter).tensor.detach();
-  numerics::split_master(master.to(weight.device()).contiguous().flatten(), weight, low_[parameter]);
+  numerics::split_master(master.to(weight.device()).contiguous().flatten(), weight, residuals_[parameter]);
 }
 
 void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, const GradientScale& scale) {
@@ -53,7 +53,7 @@ void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, const Grad
   std::vector<numerics::AdamWRange> ranges;
   ranges.reserve(parameters_.size());
   for (std::size_t i = 0; i < parameters_.size(); ++i)
-    ranges.push_back({parameters_[i].tensor.detach(), low_[i], grads[i].detach(), m_[i], v_[i],
+    ranges.push_back({parameters_[i].tensor.detach(), residuals_[i], grads[i].detach(), m_[i], v_[i],
                       parameters_[i].decay ? config_.weight_decay : 0.0});
   numerics::adamw_update(ranges, how);
 }
@@ -62,7 +62,7 @@ core::State Optimizer::state() {
   core::State state;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const std::string& name = parameters_[i].name;
-    if (low_[i].defined()) state.tensors[name + ".residual"] = low_[i];
+    if (residuals_[i].defined()) state.tensors[name + ".residual"] = residuals_[i];
     state.tensors[name + ".m"] = m_[i];
     state.tensors[name + ".v"] = v_[i];
   }

@@ -45,7 +45,7 @@ class Optimizer final : public core::Stateful {
  private:
   OptimizerConfig config_;
   std::vector<core::Parameter> parameters_;
-  std::vector<at::Tensor> low_, m_, v_;
+  std::vector<at::Tensor> residuals_, m_, v_;
   std::int64_t steps_ = 0;
 };
 

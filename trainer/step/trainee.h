@@ -27,7 +27,8 @@ struct TraineePlan {
 // checkpoint begin with it: "discriminator.optimizer".
 class Trainee {
  public:
-  // The communicator outlives it. Collective: every rank makes the same trainees in the same order.
+  // The communicator outlives it, and is not used by the constructor. Every rank makes the same trainees:
+  // their reductions match by the order of parameters.
   Trainee(std::string name, std::vector<core::Parameter> parameters, const TraineePlan& plan,
           comm::Communicator& communicator);
   Trainee(const Trainee&) = delete;
