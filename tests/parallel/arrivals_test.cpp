@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "parallel/gradient_reducer.h"
-#include "parallel/test_world.h"
+#include "support/test_world.h"
 
 namespace ebb::parallel {
 namespace {
@@ -19,7 +19,7 @@ using testing::HasSubstr;
 class CountingCommunicator final : public comm::Communicator {
  public:
   CountingCommunicator()
-      : inner_(comm::make_communicator(test_world(), comm::Backend::automatic, 60, at::kCPU)) {}
+      : inner_(comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, at::kCPU)) {}
   [[nodiscard]] int rank() const override { return inner_->rank(); }
   [[nodiscard]] int size() const override { return inner_->size(); }
   [[nodiscard]] std::string_view backend() const override { return inner_->backend(); }
@@ -52,7 +52,7 @@ class Arrivals : public testing::Test {
   void backward_of(int parameter, double factor = 1) { (weight(parameter).sum() * factor).backward(); }
   at::Tensor& weight(int parameter) { return parameters[static_cast<std::size_t>(parameter)].tensor; }
   static at::Tensor all(double value) { return at::full({4}, value); }
-  static double ranks() { return test_world().size(); }
+  static double ranks() { return test::test_world().size(); }
   std::string error_of(const std::function<void()>& call) {
     try {
       call();
@@ -232,8 +232,8 @@ TEST_F(Arrivals, WhatOneRankAloneTouchesIsTheSameOnAll) {
   make(kBucketOfEach);
   for (int step = 0; step < 2; ++step) {
     reducer->expect({.may_leave_untouched = true});
-    if (test_world().rank() == 0) backward_of(2);
-    if (test_world().rank() == test_world().size() - 1) backward_of(0, 4);
+    if (test::test_world().rank() == 0) backward_of(2);
+    if (test::test_world().rank() == test::test_world().size() - 1) backward_of(0, 4);
     const auto gradients = reducer->finish();
     EXPECT_TRUE(at::equal(gradients[2], all(1)));
     EXPECT_TRUE(at::equal(gradients[1], all(0)));

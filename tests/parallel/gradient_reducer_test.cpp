@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "memory/ledger.h"
-#include "parallel/test_world.h"
+#include "support/test_world.h"
 
 namespace ebb::parallel {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 class GradientReducerTest : public testing::Test {
  protected:
   void make(at::ScalarType dtype, std::int64_t bucket_bytes, std::int64_t micro_batches) {
-    communicator = comm::make_communicator(test_world(), comm::Backend::automatic, 60, at::kCPU);
+    communicator = comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, at::kCPU);
     for (int i = 0; i < 5; ++i) {
       core::Parameter p;
       p.name = std::string("p").append(std::to_string(i));
@@ -28,11 +28,11 @@ class GradientReducerTest : public testing::Test {
   at::Tensor loss(int count) {
     at::Tensor total = at::zeros({}, at::kFloat);
     for (int i = 0; i < count; ++i)
-      total = total + parameters[i].tensor.sum().to(at::kFloat) * ((test_world().rank() + 1) * (i + 1));
+      total = total + parameters[i].tensor.sum().to(at::kFloat) * ((test::test_world().rank() + 1) * (i + 1));
     return total;
   }
   // 1 + 2 + … + ranks
-  double rank_sum() const { return test_world().size() * (test_world().size() + 1) / 2.0; }
+  double rank_sum() const { return test::test_world().size() * (test::test_world().size() + 1) / 2.0; }
 
   std::vector<core::Parameter> parameters;
   std::unique_ptr<comm::Communicator> communicator;
@@ -67,7 +67,7 @@ TEST_F(GradientReducerTest, TellsHowLongItsCollectivesWereUnderWay) {
   loss(5).backward();
   (void)reducer->finish();
   // A single rank has none.
-  EXPECT_EQ(reducer->time().under_way_s > 0, test_world().size() > 1);
+  EXPECT_EQ(reducer->time().under_way_s > 0, test::test_world().size() > 1);
   EXPECT_GT(reducer->time().waited_s, 0);
 }
 
@@ -80,12 +80,12 @@ TEST_F(GradientReducerTest, SumsMicroBatchesInFp32) {
   }
   const at::Tensor gradient = reducer->finish()[0];
   EXPECT_EQ(gradient.scalar_type(), at::kFloat);
-  EXPECT_EQ(gradient[0].item<float>(), 2049.0F * static_cast<float>(test_world().size()));
+  EXPECT_EQ(gradient[0].item<float>(), 2049.0F * static_cast<float>(test::test_world().size()));
 }
 
 TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
   make(at::kFloat, 64, 1);
-  const auto live = [] { return test_ledger().live_total(memory::Ledger::Place::host); };
+  const auto live = [] { return test::test_ledger().live_total(memory::Ledger::Place::host); };
   const std::int64_t before = live();
   for (int step = 0; step < 3; ++step) {
     reducer->expect({.last = true});

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "step/test_world.h"
+#include "support/test_world.h"
 
 namespace ebb::step {
 namespace {
@@ -16,9 +16,9 @@ namespace {
 class AgreedStepControlTest : public testing::Test {
  protected:
   AgreedStepControlTest()
-      : communicator(comm::make_communicator(test_world(), comm::Backend::automatic, 60, at::kCPU)) {
+      : communicator(comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, at::kCPU)) {
     core::Loss loss;
-    loss.loss = at::scalar_tensor(2.0F * static_cast<float>(test_world().rank() + 1));
+    loss.loss = at::scalar_tensor(2.0F * static_cast<float>(test::test_world().rank() + 1));
     loss.parts = {{"reconstruction", at::scalar_tensor(1.5F)}, {"kl", at::scalar_tensor(0.5F)}};
     losses.add(loss);
     losses.add(loss);
@@ -41,7 +41,7 @@ TEST_F(AgreedStepControlTest, LossesAreSummedOverMicroBatchesAndRanks) {
   AgreedStepControl control(*communicator, [] { return false; });
   auto scaler = numerics::LossScaler::fixed();
   const Decision decision = decide(control, scaler);
-  const double ranks = test_world().size();
+  const double ranks = test::test_world().size();
   EXPECT_DOUBLE_EQ(report.loss, 2 * 2.0 * ranks * (ranks + 1) / 2);
   ASSERT_EQ(report.parts.size(), 2U);
   EXPECT_EQ(report.parts[1].first, "kl");
@@ -71,7 +71,8 @@ TEST_F(AgreedStepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
 }
 
 TEST_F(AgreedStepControlTest, OneRanksStopRequestStopsAll) {
-  AgreedStepControl control(*communicator, [] { return test_world().rank() == test_world().size() - 1; });
+  AgreedStepControl control(*communicator,
+                            [] { return test::test_world().rank() == test::test_world().size() - 1; });
   auto scaler = numerics::LossScaler::fixed();
   EXPECT_TRUE(decide(control, scaler).stop);
 }
@@ -80,10 +81,10 @@ TEST_F(AgreedStepControlTest, EveryRankLearnsTheTimesOfAll) {
   AgreedStepControl control(*communicator, [] { return false; });
   auto scaler = numerics::LossScaler::fixed();
   for (std::size_t stage = 0; stage < seconds.size(); ++stage)
-    seconds[stage] = 100.0 * test_world().rank() + static_cast<double>(stage);
+    seconds[stage] = 100.0 * test::test_world().rank() + static_cast<double>(stage);
   decide(control, scaler);
-  ASSERT_EQ(report.rank_seconds.size(), static_cast<std::size_t>(test_world().size()));
-  for (int rank = 0; rank < test_world().size(); ++rank)
+  ASSERT_EQ(report.rank_seconds.size(), static_cast<std::size_t>(test::test_world().size()));
+  for (int rank = 0; rank < test::test_world().size(); ++rank)
     for (std::size_t stage = 0; stage < seconds.size(); ++stage)
       EXPECT_EQ(report.rank_seconds[static_cast<std::size_t>(rank)][stage],
                 100.0 * rank + static_cast<double>(stage));

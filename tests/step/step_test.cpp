@@ -49,7 +49,7 @@ TEST_F(StepTest, AddsTheGradientOfALossThatForwardDifferentiatesItself) {
   arrivals = 2;
   make({Line::accept, Line::accept});
   phases[0]->penalty = 2;
-  const double expected = 8.0 * (1 + 2) * kMicroBatches * test_world().size();
+  const double expected = 8.0 * (1 + 2) * kMicroBatches * test::test_world().size();
   int decisions = 0;
   control->look = [&](const Observed& observed) {
     ++decisions;

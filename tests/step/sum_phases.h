@@ -13,7 +13,7 @@
 #include "comm/single.h"
 #include "step/scripted_step_control.h"
 #include "step/step.h"
-#include "step/test_world.h"
+#include "support/test_world.h"
 
 namespace ebb::step {
 using Line = ScriptedStepControl::Line;
@@ -69,7 +69,7 @@ class StepTest : public testing::Test {
     if (device.is_meta())
       communicator = std::make_unique<comm::Single>(device);
     else
-      communicator = comm::make_communicator(test_world(), comm::Backend::automatic, 60, device);
+      communicator = comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, device);
     std::vector<BoundPhase> bound;
     for (const auto& [name, plan] : plans) {
       phases.push_back(std::make_unique<SumPhase>(name, plan, device, arrivals));
@@ -91,12 +91,12 @@ class StepTest : public testing::Test {
     };
     sources.to_device = [](const core::Batch& batch) { return batch; };
     sources.micro_batches = kMicroBatches;
-    step = std::make_unique<Step>(std::move(bound), sources, *control, runner, test_ledger(), gate);
+    step = std::make_unique<Step>(std::move(bound), sources, *control, runner, test::test_ledger(), gate);
   }
   [[nodiscard]] float weight(std::size_t phase = 0) const {
     return phases[phase]->weight()[0][0].item<float>();
   }
-  static std::int64_t live() { return test_ledger().live_total(memory::Ledger::Place::host); }
+  static std::int64_t live() { return test::test_ledger().live_total(memory::Ledger::Place::host); }
 
   std::int64_t arrivals = 1;  // that make() declares for each weight
   numerics::LossScaler scaler = numerics::LossScaler::fixed();
@@ -106,7 +106,7 @@ class StepTest : public testing::Test {
   std::vector<std::unique_ptr<SumPhase>> phases;
   std::vector<std::unique_ptr<Trainee>> trainees;
   core::PlainRunner runner;
-  memory::LeakGate gate{test_ledger(), memory::LeakPolicy::error};
+  memory::LeakGate gate{test::test_ledger(), memory::LeakPolicy::error};
   std::unique_ptr<Step> step;
 };
 

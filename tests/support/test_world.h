@@ -3,10 +3,10 @@
 #include "comm/world.h"
 #include "memory/ledger.h"
 
-namespace ebb::step {
+namespace ebb::test {
 
 // Those of main(), for all tests of the program.
 comm::World& test_world();
 memory::Ledger& test_ledger();
 
-}  // namespace ebb::step
+}  // namespace ebb::test

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every rank runs all tests: started by mpirun with 1, 2 and 4 ranks.
+// Every rank runs all tests: started by mpirun.
 #include <gtest/gtest.h>
 
 #include "memory/cpu_allocator.h"
-#include "parallel/test_world.h"
+#include "support/test_world.h"
 
-namespace ebb::parallel {
+namespace ebb::test {
 
 namespace {
 comm::World* the_world = nullptr;
@@ -20,13 +20,13 @@ memory::Ledger& test_ledger() {
   return *the_ledger;
 }
 
-}  // namespace ebb::parallel
+}  // namespace ebb::test
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  ebb::parallel::the_ledger = new ebb::memory::Ledger;
-  ebb::memory::install(*ebb::parallel::the_ledger);
+  ebb::test::the_ledger = new ebb::memory::Ledger;
+  ebb::memory::install(*ebb::test::the_ledger);
   ebb::comm::World world(argc, argv);
-  ebb::parallel::the_world = &world;
+  ebb::test::the_world = &world;
   return RUN_ALL_TESTS();
 }
