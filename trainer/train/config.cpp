@@ -102,7 +102,10 @@ void Config::describe_trainees(config::Section& s) {
     if (family.trainees.size() < 2) continue;
     for (const std::string& trainee : family.trainees) families_of[trainee].push_back(family.name);
   }
-  for (const auto& [trainee, names] : families_of) {
+  for (const auto& entry : families_of) {
+    // Clang 14 cannot capture structured bindings in a lambda.
+    const std::string& trainee = entry.first;
+    const std::vector<std::string>& names = entry.second;
     s.only_where(
         fmt::format("model.kind is {}", fmt::join(names, " or ")),
         [this, names] { return std::ranges::find(names, model.family().name) != names.end(); },
