@@ -31,16 +31,16 @@ TEST(Verdict, AKilledRankLackedMemoryOnlyIfTheKernelReportsIt) {
 
 TEST(Verdict, AForciblyEndedMpirunMeansALostHost) {
   RunEnd end{137, 0, false, true};
-  end.words.rank_reported = true;
-  end.words.text = "all_reduce did not end within its limit";
+  end.error.rank_reported = true;
+  end.error.text = "all_reduce did not end within its limit";
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
   EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
 }
 
 TEST(Verdict, AnMpirunThatHangsAfterAKilledRankGetsThatRanksVerdict) {
   RunEnd end{137, 0, false, true};
-  end.words.rank = 0;
-  end.words.text = "mpirun noticed that process rank 0 with PID 0 on node a exited on signal 9 (Killed).";
+  end.error.rank = 0;
+  end.error.text = "mpirun noticed that process rank 0 with PID 0 on node a exited on signal 9 (Killed).";
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
   EXPECT_THAT(verdict(end).message, HasSubstr("a rank was killed or crashed"));
   end.out_of_memory = true;
@@ -56,20 +56,20 @@ TEST(Verdict, ALostHostIsCommunication) {
 // Version 5 of Open MPI ends with 0 after the daemon of a host was killed, and with 1 where ssh refused.
 TEST(Verdict, ALostHostIsCommunicationForEachCodeOfVersionFive) {
   for (const auto& [name, code] : {std::pair{"lost", 0}, std::pair{"refused", 1}}) {
-    LastWordsFinder finder;
-    finder.feed(test::recorded("5.0.7", name));
+    ErrorReportParser parser;
+    parser.feed(test::recorded("5.0.7", name));
     RunEnd end{code, 0, false};
-    end.words = finder.found();
+    end.error = parser.found();
     EXPECT_EQ(verdict(end).code, ExitCode::communication) << name;
     EXPECT_THAT(verdict(end).message, HasSubstr("connection to host ")) << name;
     end.out_of_memory = true;
     EXPECT_EQ(verdict(end).code, ExitCode::memory) << name;
   }
   // An error that a rank explains keeps its code.
-  LastWordsFinder finder;
-  finder.feed("ebb: rank 0 of 2 on vm: a fault\n" + test::recorded("5.0.7", "lost"));
+  ErrorReportParser parser;
+  parser.feed("ebb: rank 0 of 2 on vm: a fault\n" + test::recorded("5.0.7", "lost"));
   RunEnd end{1, 0, false};
-  end.words = finder.found();
+  end.error = parser.found();
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
 }
 
@@ -78,19 +78,19 @@ TEST(Verdict, ALostHostIsNamedEvenWithARanksError) {
   const std::string lost = "  Remote daemon: [[1,0],2] on node host-1\n",
                     rank = "ebb: rank 0 of 2 on vm: it is gone\n";
   for (const std::string& text : {lost + rank, rank + lost}) {
-    LastWordsFinder finder;
-    finder.feed(text);
+    ErrorReportParser parser;
+    parser.feed(text);
     RunEnd end{205, 0, false};
-    end.words = finder.found();
-    EXPECT_EQ(end.words.text, "it is gone");
+    end.error = parser.found();
+    EXPECT_EQ(end.error.text, "it is gone");
     EXPECT_THAT(verdict(end).message, HasSubstr("connection to host host-1 was lost"));
   }
 }
 
 TEST(Verdict, AnMpirunThatHangsAfterALossNamesTheLoss) {
   RunEnd end{137, 0, false};
-  end.words.host_lost = true;
-  end.words.text = "the connection to host node-7 was lost";
+  end.error.host_lost = true;
+  end.error.text = "the connection to host node-7 was lost";
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
   EXPECT_THAT(verdict(end).message, HasSubstr("node-7"));
   EXPECT_THAT(verdict(end).message, ::testing::Not(HasSubstr("SIGKILL")));
@@ -114,12 +114,12 @@ TEST(Verdict, AnImmediateEndSaysWhatIsLost) {
 
 TEST(Verdict, AFailedStartIsNotAnInternalError) {
   RunEnd end{1, 0, false};
-  end.words.start = LastWords::Start::failed;
+  end.error.start = ErrorReport::Start::failed;
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
-  end.words.start = LastWords::Start::no_slots;
+  end.error.start = ErrorReport::Start::no_slots;
   EXPECT_EQ(verdict(end).code, ExitCode::usage);
   // Where a rank has spoken it did start.
-  end.words.rank_reported = true;
+  end.error.rank_reported = true;
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
 }
 
@@ -127,10 +127,10 @@ TEST(Verdict, AFailedStartIsNotAnInternalError) {
 RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
   LaunchHost host;
   host.mpirun = "/bin/sh";
-  const LaunchLine line{{},
-                        {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
-  const SignalsHeld signals;
-  return run_supervised(host, line, signals, Attendance::scheduler,
+  const MpirunCommand command{
+      {}, {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
+  const ScopedSignalBlock signals;
+  return run_supervised(host, command, signals, RunMode::batch,
                         [&](const std::string& text) { said += text; });
 }
 

@@ -18,7 +18,7 @@
 #include "config/document.h"
 #include "launch/core_program.h"
 #include "launch/hosts.h"
-#include "launch/restarts.h"
+#include "launch/restart_policy.h"
 #include "launch/stored_verdict.h"
 #include "launch/supervise.h"
 #include "train/config.h"
@@ -67,7 +67,7 @@ std::int64_t saved_step(const std::filesystem::path& run) {
   return -1;
 }
 
-Ending repeated(const StoredVerdict& stored) {
+RunOutcome repeated(const StoredVerdict& stored) {
   return {{stored.code,
            fmt::format("attempt {} ended on {} with code {} and would do so again: {}\n  another attempt "
                        "(--attempt; job.attempt in the chart) or a changed configuration is tried again",
@@ -76,13 +76,13 @@ Ending repeated(const StoredVerdict& stored) {
 }
 
 // Keeps a final failure for the next start of the same job.
-void store_final_verdict(const std::filesystem::path& run, const JobIdentity& job, const Ending& ending,
+void store_final_verdict(const std::filesystem::path& run, const JobIdentity& job, const RunOutcome& outcome,
                          const Report& report) {
-  if (ending.verdict.code == ExitCode::ok) return remove_verdict(run);
-  if (!is_final(ending.verdict.code)) return;
-  const std::string& message = ending.words.text.empty() ? ending.verdict.message : ending.words.text;
+  if (outcome.verdict.code == ExitCode::ok) return remove_verdict(run);
+  if (!is_final(outcome.verdict.code)) return;
+  const std::string& message = outcome.error.text.empty() ? outcome.verdict.message : outcome.error.text;
   try {
-    store_verdict(run, {ending.verdict.code, join_lines(message), ending.words.rank, ending.words.host,
+    store_verdict(run, {outcome.verdict.code, join_lines(message), outcome.error.rank, outcome.error.host,
                         utc_now(), job});
   } catch (const Error& error) {
     report(fmt::format("warning: cannot store the result of this attempt, so it may be tried again: {}",
@@ -91,16 +91,17 @@ void store_final_verdict(const std::filesystem::path& run, const JobIdentity& jo
 }
 
 // mpirun with a command of ebb-core on the run's configuration.
-LaunchLine line_for(const LaunchHost& host, const LaunchOptions& options, std::vector<std::string> command) {
+MpirunCommand command_for(const LaunchHost& host, const LaunchOptions& options,
+                          std::vector<std::string> command) {
   command.insert(command.begin(), core_program());
   command.push_back(options.config);
   command.insert(command.end(), options.overrides.begin(), options.overrides.end());
-  return mpirun_line(host, options.plan, command);
+  return mpirun_command(host, options.plan, command);
 }
 
 // All of `ebb launch` except for reporting its end.
-Ending run_to_end(const LaunchOptions& options, const models::Families& families, const SignalsHeld& signals,
-                  const Report& report) {
+RunOutcome run_to_end(const LaunchOptions& options, const models::Families& families,
+                      const ScopedSignalBlock& signals, const Report& report) {
   const std::vector<std::string> hosts = hosts_of(options);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
@@ -117,8 +118,8 @@ Ending run_to_end(const LaunchOptions& options, const models::Families& families
   }
   const LaunchHost host = inspect_launch_host();
   const std::string ranks = std::to_string(options.plan.ranks);
-  const LaunchLine line = line_for(host, options, {"train", "--ranks", ranks});
-  std::printf("%s\n", shell_line(line).c_str());
+  const MpirunCommand command = command_for(host, options, {"train", "--ranks", ranks});
+  std::printf("%s\n", shell_command(command).c_str());
   std::fflush(stdout);
   if (options.print_only) return {};
 
@@ -126,48 +127,48 @@ Ending run_to_end(const LaunchOptions& options, const models::Families& families
   const auto wait = [&] {
     if (!options.wait.empty()) wait_for_hosts(hosts, options.port, wait_s, report, stop_within);
   };
-  const Attendance attendance = options.supervise ? Attendance::scheduler : Attendance::person;
+  const RunMode mode = options.supervise ? RunMode::batch : RunMode::interactive;
   const auto once = [&] {
     if (options.preflight) {
-      RunEnd end = run_supervised(host, line_for(host, options, {"preflight", "--ranks", ranks}), signals,
-                                  attendance, report);
+      RunEnd end = run_supervised(host, command_for(host, options, {"preflight", "--ranks", ranks}), signals,
+                                  mode, report);
       if (end.code == 0 && end.stop_requests > 0) end.code = kStoppedEarly;
       if (end.code != 0) return end;
     }
-    return run_supervised(host, line, signals, attendance, report);
+    return run_supervised(host, command, signals, mode, report);
   };
   wait();
   if (!options.supervise) {
     const RunEnd end = once();
-    return {verdict(end), end.words};
+    return {verdict(end), end.error};
   }
-  Ending ending = run_with_restarts({once, wait, [&] { return saved_step(run); }, stop_within, report},
-                                    options.restarts, pause_s);
-  store_final_verdict(run, job, ending, report);
-  return ending;
+  RunOutcome outcome = run_with_restarts({once, wait, [&] { return saved_step(run); }, stop_within, report},
+                                         options.restarts, pause_s);
+  store_final_verdict(run, job, outcome, report);
+  return outcome;
 }
 
 }  // namespace
 
 ExitCode launch(LaunchOptions options, const models::Families& families, const Report& report) {
   // Held until the final message is written, so that another request to stop does not interrupt it.
-  const SignalsHeld signals;
+  const ScopedSignalBlock signals;
   // Wait for another launcher of the same run; leave no verdict in its folder.
   if (options.supervise) options.overrides.emplace_back("run.when_held=wait");
-  const auto leave_message = [&](ExitCode code, const LastWords& words) {
+  const auto leave_message = [&](ExitCode code, const ErrorReport& error) {
     if (options.termination_message.empty()) return;
-    if (!write_termination_message(options.termination_message, describe_end(code, words)))
+    if (!write_termination_message(options.termination_message, describe_end(code, error)))
       report("warning: cannot write " + options.termination_message);
   };
   try {
-    const Ending ending = run_to_end(options, families, signals, report);
-    LastWords words = ending.words;
+    const RunOutcome outcome = run_to_end(options, families, signals, report);
+    ErrorReport error = outcome.error;
     // For a kill for lack of memory, mpirun reports only the signal.
-    if (words.text.empty() || (ending.verdict.code == ExitCode::memory && !words.rank_reported))
-      words.text = ending.verdict.message;
-    if (!options.print_only) leave_message(ending.verdict.code, words);
-    if (!ending.verdict.message.empty()) report(ending.verdict.message);
-    return ending.verdict.code;
+    if (error.text.empty() || (outcome.verdict.code == ExitCode::memory && !error.rank_reported))
+      error.text = outcome.verdict.message;
+    if (!options.print_only) leave_message(outcome.verdict.code, error);
+    if (!outcome.verdict.message.empty()) report(outcome.verdict.message);
+    return outcome.verdict.code;
   } catch (const Error& error) {
     leave_message(error.code(), {-1, host_name(), error.what()});
     throw;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "launch/mpirun_line.h"
+#include "launch/mpirun_command.h"
 #include "models/family.h"
 
 namespace ebb::launch {

@@ -107,11 +107,11 @@ std::string join_lines(const std::string& text) {
   return line;
 }
 
-std::string describe_end(ExitCode code, const LastWords& words) {
+std::string describe_end(ExitCode code, const ErrorReport& error) {
   std::string text = fmt::format("code {} ({})", static_cast<int>(code), name(code));
-  if (words.rank >= 0) text += fmt::format(", rank {}", words.rank);
-  if (!words.host.empty()) text += " on " + words.host;
-  return words.text.empty() ? text : text + ": " + join_lines(words.text);
+  if (error.rank >= 0) text += fmt::format(", rank {}", error.rank);
+  if (!error.host.empty()) text += " on " + error.host;
+  return error.text.empty() ? text : text + ": " + join_lines(error.text);
 }
 
 bool write_termination_message(const std::filesystem::path& file, const std::string& text) {

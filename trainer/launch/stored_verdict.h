@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "launch/last_words.h"
+#include "launch/error_report.h"
 
 namespace ebb::launch {
 
@@ -38,7 +38,7 @@ void remove_verdict(const std::filesystem::path& run_folder);
 std::string join_lines(const std::string& text);
 
 // "code 4 (memory), rank 1 on HOST: what happened"
-std::string describe_end(ExitCode code, const LastWords& words);
+std::string describe_end(ExitCode code, const ErrorReport& error);
 
 // Writes a message for Kubernetes (terminationMessagePath), at most 4096 bytes. The file is a mount, so it is
 // written in place. False where it cannot be written.

@@ -59,15 +59,15 @@ class Descriptor {
   throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
 }
 
-std::vector<std::string> environment_of(const LaunchLine& line) {
+std::vector<std::string> environment_of(const MpirunCommand& command) {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     bool ours = false;
-    for (const auto& [name, value] : line.environment)
+    for (const auto& [name, value] : command.environment)
       ours = ours || std::string_view(*entry).starts_with(name + "=");
     if (!ours) result.emplace_back(*entry);
   }
-  for (const auto& [name, value] : line.environment) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : command.environment) result.push_back(name + "=" + value);
   return result;
 }
 
@@ -78,8 +78,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
-pid_t start(const LaunchHost& host, const LaunchLine& line, int error_pipe, const sigset_t& mask) {
-  std::vector<std::string> arguments = line.argv, environment = environment_of(line);
+pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe, const sigset_t& mask) {
+  std::vector<std::string> arguments = command.argv, environment = environment_of(command);
   const std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
@@ -126,13 +126,13 @@ void kill_orphans() {
   }
 }
 
-void handle_signal(int signal, pid_t mpirun, Attendance attendance, RunEnd& end, int& urgent,
+void handle_signal(int signal, pid_t mpirun, RunMode mode, RunEnd& end, int& urgent,
                    const std::function<void(const std::string&)>& say) {
-  const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && attendance == Attendance::person);
+  const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && mode == RunMode::interactive);
   if (may_be_urgent) ++urgent;
   if (end.stop_requests == 0) {
     end.stop_requests = 1;
-    say(attendance == Attendance::person
+    say(mode == RunMode::interactive
             ? "stopping after this step and saving a checkpoint; press Ctrl-C again to end at once"
             : "stopping after this step and saving a checkpoint");
     ::kill(mpirun, SIGUSR1);
@@ -150,35 +150,35 @@ void handle_signal(int signal, pid_t mpirun, Attendance attendance, RunEnd& end,
 
 }  // namespace
 
-RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const SignalsHeld& signals,
-                      Attendance attendance, const std::function<void(const std::string&)>& say) {
+RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
+                      RunMode mode, const std::function<void(const std::string&)>& say) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
   Descriptor read_end(ends[0]), write_end(ends[1]);
   ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   memory::KillWatch kills;
-  const pid_t mpirun = start(host, line, write_end.get(), signals.before());
+  const pid_t mpirun = start(host, command, write_end.get(), signals.previous_mask());
   write_end.close();
 
   RunEnd end;
   std::optional<std::chrono::steady_clock::time_point> give_up;  // when mpirun is killed after a loss
-  int urgent = 0;                                                // SIGINT, and SIGTERM where a person attends
+  int urgent = 0;                                                // SIGINT, and SIGTERM in an interactive run
   NoiseFilter filter;
-  LastWordsFinder finder;
+  ErrorReportParser parser;
   std::array<char, 16384> block{};
   const auto forward_output = [&] {
     ssize_t n = 0;
     while ((n = ::read(read_end.get(), block.data(), block.size())) > 0) {
       const std::string_view text(block.data(), static_cast<std::size_t>(n));
-      finder.feed(text);
+      parser.feed(text);
       print(filter.feed(text));
     }
     if (n == 0) read_end.close();
   };
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
-    const bool lost = finder.found().host_lost, failed = finder.found().a_rank_ended();
+    const bool lost = parser.found().host_lost, failed = parser.found().a_rank_ended();
     const int timeout_ms = filter.holding()         ? kHoldMs
                            : end.stop_requests == 1 ? kAskAgainMs
                            : lost || failed         ? kLostPollMs
@@ -187,7 +187,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
       give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
     if (give_up && std::chrono::steady_clock::now() > *give_up) {
       say(lost ? "mpirun has lost a host and does not end: ending mpirun"
-               : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
+               : "a rank has ended early, and mpirun does not end: a host may be lost. RunOutcome mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
       give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
@@ -199,7 +199,7 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
     if (fds[1].revents != 0) forward_output();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
       if (signal != SIGCHLD) {
-        handle_signal(signal, mpirun, attendance, end, urgent, say);
+        handle_signal(signal, mpirun, mode, end, urgent, say);
         continue;
       }
       int status = 0;
@@ -211,10 +211,10 @@ RunEnd run_supervised(const LaunchHost& host, const LaunchLine& line, const Sign
   if (read_end.get() >= 0) forward_output();
   print(filter.flush());
   kill_orphans();
-  end.words = finder.found();
+  end.error = parser.found();
   // On this host, or on another one as a neighbour of the killed rank reported.
   end.out_of_memory =
-      kills.killed_lately() || end.words.text.find(memory::kKilledForMemory) != std::string::npos;
+      kills.killed_lately() || end.error.text.find(memory::kKilledForMemory) != std::string::npos;
   return end;
 }
 

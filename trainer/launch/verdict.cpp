@@ -21,13 +21,13 @@ Verdict verdict(const RunEnd& end) {
         "ended at once on request: steps since the last checkpoint are lost; run it again to resume from it"};
   }
   // mpirun's own failures have codes that ebb uses too: its 1 is not a fault of ebb.
-  if (end.words.start == LastWords::Start::no_slots && !end.words.rank_reported) {
+  if (end.error.start == ErrorReport::Start::no_slots && !end.error.rank_reported) {
     return {
         ExitCode::usage,
         "mpirun has fewer slots than ranks: lower -n, or raise slots=N in the host file (the chart: workers "
         "x slotsPerWorker)"};
   }
-  if (end.words.start == LastWords::Start::failed && !end.words.rank_reported) {
+  if (end.error.start == ErrorReport::Start::failed && !end.error.rank_reported) {
     return {
         ExitCode::communication,
         fmt::format("mpirun could not start ranks on every host (its code {}): a host is down, refuses ssh, "
@@ -37,7 +37,7 @@ Verdict verdict(const RunEnd& end) {
   // mpirun returns the code of the killed rank, or of a rank that lost its connection to it.
   // Version 5 returns 0 or 1 after it has lost a host or could not reach it.
   const bool host_lost =
-      end.words.host_lost && (end.code == 0 || (end.code == 1 && !end.words.rank_reported));
+      end.error.host_lost && (end.code == 0 || (end.code == 1 && !end.error.rank_reported));
   const bool lost = host_lost || end.code == kBySignal + SIGKILL || end.code == kHostLost ||
                     end.code == static_cast<int>(ExitCode::communication);
   if (lost && end.out_of_memory) {
@@ -49,12 +49,12 @@ Verdict verdict(const RunEnd& end) {
   if (host_lost) {
     return {ExitCode::communication,
             fmt::format("mpirun ended with code {} after it lost a host: {}", end.code,
-                        end.words.loss.empty() ? "it does not say which" : end.words.loss)};
+                        end.error.loss.empty() ? "it does not say which" : end.error.loss)};
   }
   switch (end.code) {
     case kBySignal + SIGKILL:
-      if (end.words.host_lost) break;
-      if (end.forced && end.words.rank_reported) {
+      if (end.error.host_lost) break;
+      if (end.forced && end.error.rank_reported) {
         return {ExitCode::communication,
                 "a rank gave up; mpirun still waited for a host that no longer answers, and was ended"};
       }
@@ -84,13 +84,13 @@ Verdict verdict(const RunEnd& end) {
       end.code == static_cast<int>(ExitCode::stopped)) {
     return {static_cast<ExitCode>(end.code), {}};
   }
-  const bool has_mpirun_text = !end.words.text.empty() && !end.words.rank_reported;
+  const bool has_mpirun_text = !end.error.text.empty() && !end.error.rank_reported;
   return {ExitCode::communication,
           fmt::format(
               "mpirun ended with code {}, which no rank of ebb gives: {}; `ebb doctor` checks this machine",
               end.code,
-              has_mpirun_text           ? end.words.text
-              : !end.words.loss.empty() ? end.words.loss
+              has_mpirun_text           ? end.error.text
+              : !end.error.loss.empty() ? end.error.loss
                                         : "a rank, or the connection to its host, was lost")};
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "launch/last_words.h"
+#include "launch/error_report.h"
 
 namespace ebb::launch {
 
@@ -13,7 +13,7 @@ struct RunEnd {
   int stop_requests = 0;       // 1: after this step; 2 and more: at once
   bool out_of_memory = false;  // the kernel killed a process for lack of memory just before
   bool forced = false;         // mpirun hung after a rank had ended, and was killed
-  LastWords words{};
+  ErrorReport error{};
 };
 
 // The exit code of `ebb launch`, and a message that adds to what the ranks printed; it may be empty. It is

@@ -6,15 +6,15 @@ namespace ebb::launch {
 
 // While it lives, SIGINT, SIGTERM, SIGUSR1, SIGCHLD and SIGHUP (unless ignored, as under nohup) do not end
 // the process: they are read from a descriptor. Construct it while the process has one thread. A program
-// started meanwhile needs `before()` as its signal mask.
-class SignalsHeld {
+// started meanwhile needs `previous_mask()` as its signal mask.
+class ScopedSignalBlock {
  public:
-  SignalsHeld();
-  ~SignalsHeld();
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
+  ScopedSignalBlock();
+  ~ScopedSignalBlock();
+  ScopedSignalBlock(const ScopedSignalBlock&) = delete;
+  ScopedSignalBlock& operator=(const ScopedSignalBlock&) = delete;
   [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] const sigset_t& before() const { return before_; }
+  [[nodiscard]] const sigset_t& previous_mask() const { return previous_mask_; }
   // The next pending signal; 0 where there is none.
   [[nodiscard]] int next() const;
   // Waits for a number of seconds or for a signal that asks to stop. True: there was one.
@@ -22,7 +22,7 @@ class SignalsHeld {
 
  private:
   int fd_ = -1;
-  sigset_t before_{};
+  sigset_t previous_mask_{};
 };
 
 }  // namespace ebb::launch

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/last_words.h"
+#include "launch/error_report.h"
 
 #include <fmt/format.h>
 
@@ -24,24 +24,24 @@ bool take_number(std::string_view& text, int& value) {
 }
 
 // Parses "rank 1 of 2 on HOST: MESSAGE"; other text is the message as a whole.
-void parse_rank_error(std::string_view text, LastWords& words) {
+void parse_rank_error(std::string_view text, ErrorReport& error) {
   std::string_view rest = text;
   int rank = 0, ranks = 0;
   if (take(rest, "rank ") && take_number(rest, rank) && take(rest, " of ") && take_number(rest, ranks) &&
       take(rest, " on ")) {
     const std::size_t end = rest.find(": ");
     if (end != std::string_view::npos) {
-      words.rank = rank;
-      words.host = rest.substr(0, end);
+      error.rank = rank;
+      error.host = rest.substr(0, end);
       text = rest.substr(end + 2);
     }
   }
-  words.text = text;
-  words.rank_reported = true;
+  error.text = text;
+  error.rank_reported = true;
 }
 
 // Parses "  Remote daemon: [[1644,0],1] on node HOST", from mpirun's paragraph on a lost connection.
-void parse_lost_daemon(std::string_view text, LastWords& words) {
+void parse_lost_daemon(std::string_view text, ErrorReport& error) {
   constexpr std::string_view kOn = " on node ";
   const std::size_t begin = text.find_first_not_of(' ');
   const std::size_t at = text.find(kOn);
@@ -49,10 +49,10 @@ void parse_lost_daemon(std::string_view text, LastWords& words) {
       !text.substr(begin).starts_with("Remote daemon:"))
     return;
   const std::string_view host = text.substr(at + kOn.size());
-  words.loss = fmt::format("the connection to host {} was lost: it, its pod or its sshd has ended", host);
-  if (words.rank_reported || !words.text.empty()) return;
-  words.host = host;
-  words.text = words.loss;
+  error.loss = fmt::format("the connection to host {} was lost: it, its pod or its sshd has ended", host);
+  if (error.rank_reported || !error.text.empty()) return;
+  error.host = host;
+  error.text = error.loss;
 }
 
 constexpr std::string_view kNoticed = " noticed that process rank ";
@@ -63,21 +63,21 @@ bool begins_notice(std::string_view text) {
 }
 
 // Parses "mpirun noticed that process rank 1 with PID 7 on node HOST exited on signal 9 (Killed)."
-void parse_mpirun_notice(std::string_view text, LastWords& words) {
+void parse_mpirun_notice(std::string_view text, ErrorReport& error) {
   if (!begins_notice(text)) return;
   std::string_view rest = text.substr(text.find(' '));
   int rank = 0, pid = 0;
   if (!take(rest, kNoticed) || !take_number(rest, rank) || !take(rest, " with PID ") ||
       !take_number(rest, pid) || !take(rest, " on node "))
     return;
-  words.rank = rank;
-  words.host = rest.substr(0, rest.find(' '));
-  words.text = text;
+  error.rank = rank;
+  error.host = rest.substr(0, rest.find(' '));
+  error.text = text;
 }
 
 }  // namespace
 
-void LastWordsFinder::feed(std::string_view text) {
+void ErrorReportParser::feed(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);
     partial_line_ += text.substr(at, end == std::string_view::npos ? end : end - at);
@@ -95,13 +95,13 @@ void LastWordsFinder::feed(std::string_view text) {
   }
 }
 
-void LastWordsFinder::line(std::string_view line) {
+void ErrorReportParser::line(std::string_view line) {
   if (line.find("not enough slots available") != std::string_view::npos) {
-    found_.start = LastWords::Start::no_slots;
+    found_.start = ErrorReport::Start::no_slots;
     if (found_.text.empty()) found_.text = line;
   } else if (line.find("unable to reliably start one or more daemons") != std::string_view::npos ||
              line.find("unable to launch the specified application") != std::string_view::npos) {
-    found_.start = LastWords::Start::failed;
+    found_.start = ErrorReport::Start::failed;
     if (found_.text.empty()) found_.text = line;
   } else if (line.find("lost communication with a remote daemon") != std::string_view::npos) {
     found_.host_lost = true;

@@ -9,7 +9,7 @@
 namespace ebb::launch {
 
 // mpirun with its environment and arguments.
-struct LaunchLine {
+struct MpirunCommand {
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> argv;
 };
@@ -23,10 +23,10 @@ struct LaunchPlan {
 
 // The mpirun command that starts `program` as the plan says. Ranks are bound to no core, since each has
 // several threads. Root and more ranks than cores are allowed. A single host needs no remote shell.
-LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
-                       const std::vector<std::string>& program);
+MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
+                             const std::vector<std::string>& program);
 
 // The command as a person can type it into a shell: the environment first, each word quoted.
-std::string shell_line(const LaunchLine& line);
+std::string shell_command(const MpirunCommand& command);
 
 }  // namespace ebb::launch

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/mpirun_line.h"
+#include "launch/mpirun_command.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ LaunchHost plain_host() {
 }
 
 std::string line_for(const LaunchHost& host, int ranks) {
-  return shell_line(mpirun_line(host, {ranks, {}, {}}, {"ebb", "train"}));
+  return shell_command(mpirun_command(host, {ranks, {}, {}}, {"ebb", "train"}));
 }
 
 TEST(MpirunLine, APlainHostOnlyTurnsBindingOff) {
@@ -57,8 +57,9 @@ TEST(MpirunLine, WithoutCrossMemoryAccessSingleCopyIsOff) {
 TEST(MpirunLine, AHostFileAndForwardedVariablesArePassedOn) {
   LaunchHost host = plain_host();
   host.remote_shell = false;
-  EXPECT_EQ(shell_line(mpirun_line(host, {99, "/etc/mpi/hostfile", {"NCCL_DEBUG", "A_B"}}, {"ebb", "train"})),
-            "mpirun --bind-to none --hostfile /etc/mpi/hostfile -x NCCL_DEBUG -x A_B -n 99 ebb train");
+  EXPECT_EQ(
+      shell_command(mpirun_command(host, {99, "/etc/mpi/hostfile", {"NCCL_DEBUG", "A_B"}}, {"ebb", "train"})),
+      "mpirun --bind-to none --hostfile /etc/mpi/hostfile -x NCCL_DEBUG -x A_B -n 99 ebb train");
 }
 
 TEST(MpirunLine, AGivenPlacementIsKept) {

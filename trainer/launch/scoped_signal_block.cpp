@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/signals_held.h"
+#include "launch/scoped_signal_block.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -23,30 +23,30 @@ bool is_ignored(int signal) {
 
 }  // namespace
 
-SignalsHeld::SignalsHeld() {
+ScopedSignalBlock::ScopedSignalBlock() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&set, signal);
   if (!is_ignored(SIGHUP)) sigaddset(&set, SIGHUP);
-  ::sigprocmask(SIG_BLOCK, &set, &before_);
+  ::sigprocmask(SIG_BLOCK, &set, &previous_mask_);
   fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd_ < 0)
     throw Error(ExitCode::internal, fmt::format("cannot watch for signals: {}", std::strerror(errno)));
 }
 
-SignalsHeld::~SignalsHeld() {
+ScopedSignalBlock::~ScopedSignalBlock() {
   while (next() != 0) {
   }  // pending signals have been handled
   ::close(fd_);
-  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+  ::sigprocmask(SIG_SETMASK, &previous_mask_, nullptr);
 }
 
-int SignalsHeld::next() const {
+int ScopedSignalBlock::next() const {
   signalfd_siginfo info{};
   return ::read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
-bool SignalsHeld::stop_within(double seconds) const {
+bool ScopedSignalBlock::stop_within(double seconds) const {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   for (;;) {

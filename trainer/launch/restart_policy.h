@@ -13,10 +13,10 @@ namespace ebb::launch {
 // Decides whether a run that has ended is started again, and after which pause. Retryable ends are a lost
 // rank or host, unreachable storage, and a stop that one rank was asked for. `limit` restarts are granted
 // without a newer checkpoint between them.
-class Restarts {
+class RestartPolicy {
  public:
   // `pause_s`: before the first restart; it doubles with each restart without progress, up to five minutes.
-  Restarts(int limit, double pause_s, std::int64_t saved_step)
+  RestartPolicy(int limit, double pause_s, std::int64_t saved_step)
       : limit_(limit), pause_s_(pause_s), step_(saved_step) {}
   // The pause after a run that ended with `code`; `saved_step` is the step of the newest checkpoint. nullopt:
   // the run is not started again.
@@ -35,7 +35,7 @@ class Restarts {
 };
 
 // The callbacks of run_with_restarts(), all called on its own thread.
-struct Supervised {
+struct RestartCallbacks {
   std::function<RunEnd()> run;                  // runs mpirun once, to its end
   std::function<void()> wait_for_hosts;         // before each restart; may throw Error
   std::function<std::int64_t()> saved_step;     // of the newest checkpoint; -1: none
@@ -43,13 +43,13 @@ struct Supervised {
   std::function<void(const std::string&)> say;  // prints a message
 };
 
-// The verdict on the last run, and its last words.
-struct Ending {
+// The verdict on the last run, and its error report.
+struct RunOutcome {
   Verdict verdict;
-  LastWords words;
+  ErrorReport error;
 };
 
-// Runs `supervised.run` until it succeeds, ends for good, uses up its restarts, or is asked to stop.
-Ending run_with_restarts(const Supervised& supervised, int restarts, double pause_s);
+// Runs `callbacks.run` until it succeeds, ends for good, uses up its restarts, or is asked to stop.
+RunOutcome run_with_restarts(const RestartCallbacks& callbacks, int restarts, double pause_s);
 
 }  // namespace ebb::launch

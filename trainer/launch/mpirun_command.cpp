@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/mpirun_line.h"
+#include "launch/mpirun_command.h"
 
 #include "base/shell.h"
 
 namespace ebb::launch {
 
-LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
-                       const std::vector<std::string>& program) {
+MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
+                             const std::vector<std::string>& program) {
   const bool placed = host.placed || !plan.hostfile.empty();
-  LaunchLine line;
+  MpirunCommand command;
   if (host.root)
-    line.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
-  line.argv = {"mpirun", "--bind-to", "none"};
-  const auto add = [&line](std::initializer_list<const char*> words) {
-    line.argv.insert(line.argv.end(), words.begin(), words.end());
+    command.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
+  command.argv = {"mpirun", "--bind-to", "none"};
+  const auto add = [&command](std::initializer_list<const char*> words) {
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
   };
   // Open MPI 4 and 5 both accept this spelling.
   if (!placed && plan.ranks > host.slots) add({"--map-by", "slot:OVERSUBSCRIBE"});
@@ -28,15 +28,15 @@ LaunchLine mpirun_line(const LaunchHost& host, const LaunchPlan& plan,
   if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
   for (const std::string& name : plan.forward) add({"-x", name.c_str()});
   add({"-n"});
-  line.argv.push_back(std::to_string(plan.ranks));
-  line.argv.insert(line.argv.end(), program.begin(), program.end());
-  return line;
+  command.argv.push_back(std::to_string(plan.ranks));
+  command.argv.insert(command.argv.end(), program.begin(), program.end());
+  return command;
 }
 
-std::string shell_line(const LaunchLine& line) {
+std::string shell_command(const MpirunCommand& command) {
   std::string text;
-  for (const auto& [name, value] : line.environment) text += name + "=" + shell_quoted(value) + " ";
-  for (const std::string& word : line.argv) text += shell_quoted(word) + " ";
+  for (const auto& [name, value] : command.environment) text += name + "=" + shell_quoted(value) + " ";
+  for (const std::string& word : command.argv) text += shell_quoted(word) + " ";
   text.pop_back();
   return text;
 }

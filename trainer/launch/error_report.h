@@ -6,7 +6,7 @@
 namespace ebb::launch {
 
 // How a run explained its end: the first error of a rank, or mpirun's message where no rank printed one.
-struct LastWords {
+struct ErrorReport {
   int rank = -1;     // -1: the error belongs to no single rank
   std::string host;  // empty: unknown
   std::string text;  // one line, without "ebb: rank 1 of 2 on HOST: "; empty: no message
@@ -20,15 +20,15 @@ struct LastWords {
   [[nodiscard]] bool a_rank_ended() const { return rank_reported || rank >= 0; }
 };
 
-// Extracts the last words from what mpirun and the ranks write to standard error.
-class LastWordsFinder {
+// Extracts the error report from what mpirun and the ranks write to standard error.
+class ErrorReportParser {
  public:
   void feed(std::string_view text);
-  [[nodiscard]] const LastWords& found() const { return found_; }
+  [[nodiscard]] const ErrorReport& found() const { return found_; }
 
  private:
   void line(std::string_view line);
-  LastWords found_;
+  ErrorReport found_;
   std::string partial_line_;
 };
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch/error_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "launch/recorded.h"
+
+namespace ebb::launch {
+namespace {
+
+using ::testing::HasSubstr;
+
+ErrorReport of(std::string_view text) {
+  ErrorReportParser parser;
+  // A byte at a time, as it may come.
+  for (const char c : text) parser.feed({&c, 1});
+  return parser.found();
+}
+
+TEST(ErrorReport, TakesTheFirstErrorOfARank) {
+  const ErrorReport error =
+      of("some warning\nebb: rank 1 of 4 on node-b: no room for 4096 bytes\n  because: so\n"
+         "ebb: rank 2 of 4 on node-c: lost rank 1\n");
+  EXPECT_EQ(error.rank, 1);
+  EXPECT_EQ(error.host, "node-b");
+  EXPECT_EQ(error.text, "no room for 4096 bytes");
+  EXPECT_TRUE(error.rank_reported);
+}
+
+TEST(ErrorReport, OfASingleRankHasNoRankNumber) {
+  const ErrorReport error = of("ebb: tiny.yaml:3: there is no key rank 1 of them\n");
+  EXPECT_EQ(error.rank, -1);
+  EXPECT_EQ(error.text, "tiny.yaml:3: there is no key rank 1 of them");
+}
+
+TEST(ErrorReport, UsesMpirunsTextOnlyWithoutARanksError) {
+  const std::string killed =
+      "mpirun noticed that process rank 3 with PID 71 on node node-b exited on signal 9 (Killed).\r\n";
+  const ErrorReport error = of(killed);
+  EXPECT_EQ(error.rank, 3);
+  EXPECT_EQ(error.host, "node-b");
+  EXPECT_THAT(error.text, HasSubstr("signal 9 (Killed)"));
+  EXPECT_FALSE(error.rank_reported);
+  EXPECT_EQ(of(killed + "ebb: rank 0 of 4 on node-a: lost rank 3\n").rank, 0);
+  EXPECT_EQ(of("ebb: rank 0 of 4 on node-a: lost rank 3\n" + killed).rank, 0);
+}
+
+TEST(ErrorReport, NamesALostHost) {
+  const ErrorReport error =
+      of("ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[1644,0],0] on node here\n"
+         "  Remote daemon: [[1644,0],1] on node vae-worker-1.vae.team.svc\n");
+  EXPECT_EQ(error.host, "vae-worker-1.vae.team.svc");
+  EXPECT_EQ(error.rank, -1);
+  EXPECT_THAT(error.text, HasSubstr("connection to host vae-worker-1.vae.team.svc was lost"));
+}
+
+TEST(ErrorReport, DetectsAFailedStart) {
+  EXPECT_EQ(of("ORTE was unable to reliably start one or more daemons.\n").start, ErrorReport::Start::failed);
+  EXPECT_EQ(of("There are not enough slots available in the system to satisfy the 64\n").start,
+            ErrorReport::Start::no_slots);
+  EXPECT_EQ(of("all is well\n").start, ErrorReport::Start::succeeded);
+}
+
+TEST(ErrorReport, NamesTheKilledRankInBothVersions) {
+  for (const char* version : test::kOpenMpiVersions) {
+    const ErrorReport error = of(test::recorded(version, "kill"));
+    EXPECT_EQ(error.rank, 1) << version;
+    EXPECT_EQ(error.host, "vm") << version;
+    EXPECT_THAT(error.text, HasSubstr("exited on signal 9 (Killed).")) << version;
+    EXPECT_FALSE(error.rank_reported);
+    EXPECT_EQ(of(test::recorded(version, "exit")).rank, -1) << version;
+  }
+}
+
+TEST(ErrorReport, DetectsAFailedStartInBothVersions) {
+  for (const char* version : test::kOpenMpiVersions) {
+    EXPECT_EQ(of(test::recorded(version, "slots")).start, ErrorReport::Start::no_slots) << version;
+    EXPECT_EQ(of(test::recorded(version, "missing")).start, ErrorReport::Start::failed) << version;
+    EXPECT_EQ(of(test::recorded(version, "kill")).start, ErrorReport::Start::succeeded) << version;
+  }
+  EXPECT_EQ(of(test::recorded("4.1.4", "refused")).start, ErrorReport::Start::failed);
+  // Version 5 does not tell a host that it could not reach from one that it lost.
+  for (const char* name : {"refused", "lost"}) {
+    const ErrorReport error = of(test::recorded("5.0.7", name));
+    EXPECT_TRUE(error.host_lost) << name;
+    EXPECT_THAT(error.loss, HasSubstr("connection to host ")) << name;
+  }
+}
+
+TEST(ErrorReport, TruncatesAHugeLine) {
+  EXPECT_LE(of("ebb: " + std::string(1'000'000, 'x') + "\n").text.size(), 65536U);
+}
+
+}  // namespace
+}  // namespace ebb::launch
