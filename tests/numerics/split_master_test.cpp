@@ -19,7 +19,7 @@ constexpr std::uint32_t kEvery = 67;  // of the high halves; a sanitizer slows t
 constexpr std::uint32_t kEvery = 1;
 #endif
 
-struct Halves {
+struct SplitMasters {
   std::vector<float> master = std::vector<float>(kBlock), back = std::vector<float>(kBlock);
   std::vector<std::uint16_t> weight = std::vector<std::uint16_t>(kBlock);
   std::vector<std::int16_t> residual = std::vector<std::int16_t>(kBlock);
@@ -31,7 +31,7 @@ struct Halves {
 
 // All 2^32 bit patterns without infinities and NaN.
 TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
-  Halves h;
+  SplitMasters h;
   std::int64_t values = 0;
   std::int64_t mismatches = 0;
   for (std::uint32_t high = 0; high < 65536; high += kEvery) {
@@ -49,7 +49,7 @@ TEST(SplitMaster, EveryFiniteValueSurvivesInBf16) {
 
 // Every exponent, and every mantissa whose low 16 bits are one of many: the high 16 bits are taken whole.
 TEST(SplitMaster, Fp16IsExactFrom2ToTheMinus16To65504AndCloseBelow) {
-  Halves h;
+  SplitMasters h;
   double largest_below = 0;
   for (std::uint32_t high = 0; high < 65536; high += kEvery) {
     const float least = std::fabs(cpu::float_of(high << 16));

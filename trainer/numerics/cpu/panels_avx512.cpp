@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kVector = 16;  // words of a vector
 constexpr std::int64_t kAhead = 512;  // bytes of prefetch: the hardware cannot predict 16 rows
 
-EBB_AVX512 inline __mmask32 first_halves(std::int64_t n) {
+EBB_AVX512 inline __mmask32 first_16_bit(std::int64_t n) {
   return n >= 2 * kVector ? 0xffffffffU : n <= 0 ? 0U : (1U << n) - 1U;
 }
 
@@ -53,28 +53,28 @@ EBB_AVX512 inline void transpose(__m512i (&r)[kVector]) {
 
 // Up to 16 words of a row at `from`, of which `left` elements remain. A word is one element converted to
 // fp32, or two bf16.
-struct Floats {
+struct Fp32Row {
   static constexpr std::int64_t kBytes = 4;  // of a row, for one word
   EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
     return _mm512_maskz_loadu_epi32(first_words(left), from);
   }
 };
-struct Halves {
+struct Fp16Row {
   static constexpr std::int64_t kBytes = 2;
   EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
     return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_words(left), from)));
   }
 };
-struct Brains {
+struct Bf16Row {
   static constexpr std::int64_t kBytes = 2;
   EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
     return _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_words(left), from)), 16);
   }
 };
-struct Pairs {
+struct Bf16PairRow {
   static constexpr std::int64_t kBytes = 4;
   EBB_AVX512 static __m512i load(const char* from, std::int64_t left) {
-    return _mm512_maskz_loadu_epi16(first_halves(left), from);
+    return _mm512_maskz_loadu_epi16(first_16_bit(left), from);
   }
 };
 
@@ -117,15 +117,15 @@ EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows
 
 void pack_rows_f32(Dtype dtype, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                    std::int64_t width, void* out) {
-  const auto way = dtype == Dtype::fp32   ? pack_rows<Floats>
-                   : dtype == Dtype::fp16 ? pack_rows<Halves>
-                                          : pack_rows<Brains>;
+  const auto way = dtype == Dtype::fp32   ? pack_rows<Fp32Row>
+                   : dtype == Dtype::fp16 ? pack_rows<Fp16Row>
+                                          : pack_rows<Bf16Row>;
   way(in, stride, rows, inner, 1, width, out);
 }
 
 void pack_rows_bf16(Dtype, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                     std::int64_t width, void* out) {
-  pack_rows<Pairs>(in, stride, rows, inner, 2, width, out);
+  pack_rows<Bf16PairRow>(in, stride, rows, inner, 2, width, out);
 }
 
 template <class Source>
@@ -144,9 +144,9 @@ EBB_AVX512 void pack_columns(const void* in, std::int64_t stride, std::int64_t i
 
 void pack_columns_f32(Dtype dtype, const void* in, std::int64_t stride, std::int64_t inner,
                       std::int64_t columns, std::int64_t width, void* out) {
-  const auto way = dtype == Dtype::fp32   ? pack_columns<Floats>
-                   : dtype == Dtype::fp16 ? pack_columns<Halves>
-                                          : pack_columns<Brains>;
+  const auto way = dtype == Dtype::fp32   ? pack_columns<Fp32Row>
+                   : dtype == Dtype::fp16 ? pack_columns<Fp16Row>
+                                          : pack_columns<Bf16Row>;
   way(in, stride, inner, columns, width, out);
 }
 
