@@ -74,5 +74,96 @@ TEST_F(Condition, IsExplained) {
   EXPECT_THAT(explain(root, "kind"), Not(HasSubstr("only where")));
 }
 
+// Two kinds that describe the same keys, each with a member, bounds and a default of its own.
+struct SharedKeys {
+  enum class Kind { small, large };
+  Kind kind = Kind::small;
+  std::int64_t small_latent = 4, large_latent = 400, small_depth = 1, large_depth = 9;
+  void describe(Section& s) {
+    s.only_where(
+        "kind is small", [this] { return kind == Kind::small; },
+        [this](Section& keys) {
+          keys.integer("latent", small_latent).at_most(100).doc("Of the small one.");
+          keys.child("body", "The layers.").integer("depth", small_depth);
+        });
+    s.only_where(
+        "kind is large", [this] { return kind == Kind::large; },
+        [this](Section& keys) {
+          keys.integer("latent", large_latent).at_least(200).doc("Of the large one.");
+          keys.child("body", "The layers.").integer("depth", large_depth);
+        });
+    s.choice("kind", kind, {{"small", Kind::small}, {"large", Kind::large}});
+  }
+};
+
+class SharedKey : public ::testing::Test {
+ protected:
+  void SetUp() override { config_.describe(root_); }
+  std::string outcome_of(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+    try {
+      config::load_text(yaml, "a.yaml", overrides, root_);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return resolved_yaml(root_);
+  }
+  SharedKeys config_;
+  Section root_;
+};
+
+TEST_F(SharedKey, SetsTheMemberOfTheKindThatIsChosen) {
+  EXPECT_EQ(outcome_of("latent: 300\nbody: {depth: 7}\nkind: large\n"),
+            "latent: 300\nbody:\n  depth: 7\nkind: large\n");
+  EXPECT_EQ(config_.large_latent, 300);
+  EXPECT_EQ(config_.small_latent, 4);
+  EXPECT_EQ(config_.large_depth, 7);
+  EXPECT_EQ(config_.small_depth, 1);
+}
+
+TEST_F(SharedKey, HasTheDefaultAndTheBoundsOfTheKindThatIsChosen) {
+  EXPECT_EQ(outcome_of(""), "latent: 4\nbody:\n  depth: 1\nkind: small\n");
+  EXPECT_EQ(outcome_of("", {"kind=large"}), "latent: 400\nbody:\n  depth: 9\nkind: large\n");
+  EXPECT_THAT(outcome_of("latent: 50\n", {"kind=large"}), HasSubstr("a.yaml:1: key `latent`"));
+  EXPECT_THAT(outcome_of("latent: 300\nkind: small\n"), HasSubstr("a.yaml:1: key `latent`"));
+}
+
+TEST_F(SharedKey, IsExplainedForEachKind) {
+  const std::string text = explain(root_, "latent");
+  EXPECT_THAT(text, HasSubstr("Of the small one.\n  only where kind is small"));
+  EXPECT_THAT(text, HasSubstr("Of the large one.\n  only where kind is large"));
+  const std::string schema = json_schema(root_);
+  EXPECT_THAT(schema, HasSubstr("\"anyOf\""));
+  EXPECT_THAT(schema, HasSubstr("\"maximum\": 100"));
+  EXPECT_THAT(schema, HasSubstr("\"minimum\": 200"));
+}
+
+TEST_F(SharedKey, IsRefusedUnderOneConditionTwiceOrBesideAnUnconditionalKey) {
+  std::int64_t value = 0;
+  const auto always = [] { return true; };
+  Section root;
+  root.integer("width", value);
+  EXPECT_THROW(root.only_where("x is y", always, [&](Section& s) { s.integer("width", value); }), Error);
+  root.only_where("x is y", always, [&](Section& s) {
+    s.integer("depth", value);
+    EXPECT_THROW(s.integer("depth", value), Error);
+  });
+  EXPECT_THROW(root.only_where("x is z", always, [&](Section& s) { s.child("depth", ""); }), Error);
+}
+
+TEST_F(SharedKey, OfConditionsThatHoldTogetherIsAnInternalError) {
+  std::int64_t value = 0;
+  const auto always = [] { return true; };
+  Section root;
+  root.only_where("x is y", always, [&](Section& s) { s.integer("depth", value); });
+  root.only_where("x is z", always, [&](Section& s) { s.integer("depth", value); });
+  try {
+    config::load_text("", "a.yaml", {}, root);
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::internal);
+    EXPECT_THAT(error.what(), HasSubstr("x is y or x is z"));
+  }
+}
+
 }  // namespace
 }  // namespace ebb::config

@@ -39,7 +39,7 @@ class FamilyTest : public testing::Test {
     std::ofstream(tiny->folder() / "gan.yaml")
         << "run: {name: gan, dir: " << (tiny->folder() / "runs") << ", steps: " << kSteps
         << ", evaluate_every: 12}\n"
-        << "model: {kind: tiny_gan, noise: 4, units: 16}\n"
+        << "model: {kind: tiny_gan, latent: 4, hidden: 16}\n"
         << "data: {source: " << (tiny->folder() / "data") << ", batch: " << kBatch << "}\n"
         << "precision: {loss_scale: {initial: 1024}}\n"
         << "optimizer: {lr: 0.004, schedule: {warmup_steps: 5}}\n"

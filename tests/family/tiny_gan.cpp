@@ -46,8 +46,8 @@ at::Tensor cross_entropy(const at::Tensor& logits, double target, const core::Ba
 }  // namespace
 
 void TinyGanConfig::describe(config::Section& s) {
-  s.integer("noise", latent).at_least(1).doc("Width of the generator's noise.");
-  s.integer("units", hidden).at_least(1).doc("Width of the hidden layers.");
+  s.integer("latent", latent).at_least(1).doc("Width of the generator's noise.");
+  s.integer("hidden", hidden).at_least(1).doc("Width of the hidden layers.");
 }
 
 TinyGan::TinyGan(const TinyGanConfig& config, const models::ModelInputs& inputs)

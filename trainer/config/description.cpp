@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/units.h"
 
@@ -37,6 +38,23 @@ void for_each_field(const Section& section,
     if (entry.field) visit(here, *entry.field);
     if (entry.section) for_each_field(*entry.section, visit, here);
   }
+}
+
+std::vector<FieldsOfPath> fields_by_path(const Section& section) {
+  std::vector<FieldsOfPath> all;
+  std::map<std::string, std::size_t> index;
+  for_each_field(section, [&](const std::string& path, const Field::Impl& field) {
+    const auto [found, is_new] = index.emplace(path, all.size());
+    if (is_new) all.push_back({path, {}});
+    all[found->second].second.push_back(&field);
+  });
+  return all;
+}
+
+std::string conditions_of(const std::vector<const Field::Impl*>& fields) {
+  std::vector<std::string> words;
+  for (const Field::Impl* field : fields) words.push_back(field->only_where->words);
+  return fmt::format("{}", fmt::join(words, " or "));
 }
 
 void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,

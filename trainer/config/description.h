@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -39,7 +40,8 @@ struct Field::Impl {
 };
 
 struct Section::Impl {
-  // A value or a subsection. Behind pointers, since Field and Section& have to stay valid.
+  // A value or a subsection. Behind pointers, since Field and Section& have to stay valid. Values of one key
+  // under different conditions are entries of their own.
   struct Entry {
     std::string key;
     std::unique_ptr<Field::Impl> field;
@@ -63,11 +65,13 @@ struct Section::Impl {
   [[nodiscard]] bool counts() const;
   Field add(std::string_view key, ValueKind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
+  // The entry of a key: the first that counts where there are several, else the first. nullptr: none.
   [[nodiscard]] const Entry* find(std::string_view key) const;
-  [[nodiscard]] std::vector<std::string> keys() const;
+  [[nodiscard]] std::vector<std::string> keys() const;  // each once, as described
 
  private:
-  Entry& new_entry(std::string_view key);
+  // `is_section`: of the entry that is to be described.
+  void check_new_key(std::string_view key, bool is_section) const;
   friend class Section;
 };
 
@@ -78,6 +82,13 @@ std::string join_path(std::string_view path, std::string_view key);
 void for_each_field(const Section& section,
                     const std::function<void(const std::string& path, const Field::Impl& field)>& visit,
                     std::string_view path = {});
+
+// A path, and the values that its key stands for: several under exclusive conditions, in the order described.
+using FieldsOfPath = std::pair<std::string, std::vector<const Field::Impl*>>;
+std::vector<FieldsOfPath> fields_by_path(const Section& section);
+
+// "model.kind is vae or model.kind is gpt": where a conditional key applies.
+std::string conditions_of(const std::vector<const Field::Impl*>& fields);
 
 // Visits the rules of `section` and its subsections. Their keys become paths from the root.
 void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "base/digest.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "config/description.h"
 #include "config/problems.h"
@@ -43,12 +44,16 @@ bool already_refused(const GivenValues& given, std::string_view path) {
 
 // Reports given keys that do not apply because of another value. Needs all values to be set.
 void check_conditions(const Section& root, const GivenValues& given, Problems& problems) {
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+  for (const auto& [path, fields] : fields_by_path(root)) {
+    const auto count = std::ranges::count_if(fields, &Field::Impl::counts);
+    if (count > 1)
+      throw Error(ExitCode::internal,
+                  fmt::format("two descriptions of `{}` apply: {}", path, conditions_of(fields)));
     const auto found = given.values.find(path);
-    if (found != given.values.end() && !field.counts())
+    if (found != given.values.end() && count == 0)
       problems.add(found->second.line, found->second.place, path,
-                   fmt::format("applies only where {}: leave it out", field.only_where->words));
-  });
+                   fmt::format("applies only where {}: leave it out", conditions_of(fields)));
+  }
 }
 
 // Reports broken rules between several values. Needs all values to be set.
@@ -85,6 +90,23 @@ void write_section(const Section& section, int depth, std::string& out) {
   }
 }
 
+// Sets a value that is given. Reports one that is wrong, or is required and not given.
+void set_field(const std::string& path, const Field::Impl& field, const GivenValues& given,
+               const std::string& name, Problems& problems) {
+  const auto found = given.values.find(path);
+  if (found != given.values.end()) {
+    try {
+      field.set(parse_value(field, found->second.scalar));
+    } catch (const std::invalid_argument& refusal) {
+      problems.add(found->second.line, found->second.place, path, refusal.what());
+    }
+  } else if (field.required && !already_refused(given, path)) {
+    const int line = line_of_section(given, path);
+    const std::string place = line > 0 ? fmt::format("{}:{}", name, line) : name;
+    problems.add(line, place, path, fmt::format("required, but not given; allowed: {}", allowed(field)));
+  }
+}
+
 }  // namespace
 
 void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root) {
@@ -96,20 +118,15 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
   Problems problems;
   GivenValues given = read_yaml(yaml, name, root, problems);
   for (const std::string& text : overrides) apply_override(text, root, given, problems);
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    const auto found = given.values.find(path);
-    if (found != given.values.end()) {
-      try {
-        field.set(parse_value(field, found->second.scalar));
-      } catch (const std::invalid_argument& refusal) {
-        problems.add(found->second.line, found->second.place, path, refusal.what());
-      }
-    } else if (field.required && !already_refused(given, path)) {
-      const int line = line_of_section(given, path);
-      const std::string place = line > 0 ? fmt::format("{}:{}", name, line) : name;
-      problems.add(line, place, path, fmt::format("required, but not given; allowed: {}", allowed(field)));
-    }
-  });
+  const std::vector<FieldsOfPath> all = fields_by_path(root);
+  for (const auto& [path, fields] : all)
+    if (fields.size() == 1) set_field(path, *fields.front(), given, name, problems);
+  problems.throw_if_any();
+  // The conditions of these keys are values that are set now.
+  for (const auto& [path, fields] : all)
+    if (fields.size() > 1)
+      for (const Field::Impl* field : fields)
+        if (field->counts()) set_field(path, *field, given, name, problems);
   problems.throw_if_any();
   check_conditions(root, given, problems);
   check_rules(root, given, name, problems);

@@ -44,11 +44,15 @@ std::string explain(const Section& root, std::string_view key) {
   std::string unknown;
   const auto* entry = find_path(root, key, unknown);
   if (entry == nullptr) throw Error(ExitCode::usage, fmt::format("key `{}`: {}", key, unknown));
-  if (entry->field) {
-    explain_field(std::string(key), *entry->field, out);
-  } else {
+  if (entry->section) {
     explain_section(std::string(key), *entry->section, out);
+    return out;
   }
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    if (path != key) return;
+    if (!out.empty()) out += "\n";
+    explain_field(path, field, out);
+  });
   return out;
 }
 

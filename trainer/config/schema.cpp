@@ -107,7 +107,14 @@ Json section_schema(const Section& section) {
     Json below = entry.field ? field_schema(*entry.field) : section_schema(*entry.section);
     // A section that holds a required key has to be there as well.
     if (entry.field ? entry.field->required : below.contains("required")) required.push_back(entry.key);
-    json["properties"][entry.key] = std::move(below);
+    Json& property = json["properties"][entry.key];
+    if (property.is_null()) {
+      property = std::move(below);
+    } else {
+      // Described under several conditions: a value has to fit one of the descriptions.
+      if (!property.contains("anyOf")) property = {{"anyOf", Json::array({property})}};
+      property["anyOf"].push_back(std::move(below));
+    }
   }
   if (!required.empty()) json["required"] = std::move(required);
   return json;

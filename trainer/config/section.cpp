@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
@@ -81,22 +82,26 @@ bool Section::Impl::counts() const {
   });
 }
 
-Section::Impl::Entry& Section::Impl::new_entry(std::string_view key) {
+void Section::Impl::check_new_key(std::string_view key, bool is_section) const {
   // A dot would make paths ambiguous.
   if (key.empty() || key.find('.') != std::string_view::npos) {
     throw Error(ExitCode::internal, fmt::format("`{}` cannot be the name of a configuration key", key));
   }
-  if (find(key) != nullptr) {
-    throw Error(ExitCode::internal, fmt::format("the configuration key `{}` is described twice", key));
+  for (const Entry& entry : entries) {
+    if (entry.key != key) continue;
+    if (is_section != (entry.section != nullptr))
+      throw Error(ExitCode::internal,
+                  fmt::format("the configuration key `{}` is described as a value and as a section", key));
+    const auto& other = is_section ? entry.section->impl().condition : entry.field->only_where;
+    if (!condition || !other || condition->words == other->words)
+      throw Error(ExitCode::internal, fmt::format("the configuration key `{}` is described twice", key));
   }
-  entries.push_back({std::string(key), nullptr, nullptr});
-  return entries.back();
 }
 
 Field Section::Impl::add(std::string_view key, ValueKind kind, std::function<Value()> get,
                          std::function<void(const Value&)> set) {
-  Entry& entry = new_entry(key);
-  entry.field = std::make_unique<Field::Impl>();
+  check_new_key(key, false);
+  Entry& entry = entries.emplace_back(Entry{std::string(key), std::make_unique<Field::Impl>(), nullptr});
   entry.field->key = key;
   entry.field->kind = kind;
   entry.field->initial = get();
@@ -107,13 +112,19 @@ Field Section::Impl::add(std::string_view key, ValueKind kind, std::function<Val
 }
 
 const Section::Impl::Entry* Section::Impl::find(std::string_view key) const {
-  const auto found = std::ranges::find(entries, key, &Entry::key);
-  return found == entries.end() ? nullptr : &*found;
+  const Entry* first = nullptr;
+  for (const Entry& entry : entries) {
+    if (entry.key != key) continue;
+    if (entry.section || entry.field->counts()) return &entry;
+    if (first == nullptr) first = &entry;
+  }
+  return first;
 }
 
 std::vector<std::string> Section::Impl::keys() const {
   std::vector<std::string> names;
-  for (const Entry& entry : entries) names.push_back(entry.key);
+  for (const Entry& entry : entries)
+    if (std::ranges::find(names, entry.key) == names.end()) names.push_back(entry.key);
   return names;
 }
 
@@ -182,11 +193,15 @@ Field Section::choice_of(std::string_view key, std::function<void(int)> set, std
 }
 
 Section& Section::child(std::string_view key, std::string_view doc) {
-  Impl::Entry& entry = impl_->new_entry(key);
-  entry.section = std::make_unique<Section>();
-  entry.section->impl().doc = doc;
-  entry.section->impl().condition = impl_->condition;
-  return *entry.section;
+  impl_->check_new_key(key, true);
+  auto entry = std::ranges::find(impl_->entries, key, &Impl::Entry::key);
+  if (entry == impl_->entries.end()) {
+    impl_->entries.push_back({std::string(key), nullptr, std::make_unique<Section>()});
+    entry = std::prev(impl_->entries.end());
+    entry->section->impl().doc = doc;
+  }
+  entry->section->impl().condition = impl_->condition;
+  return *entry->section;
 }
 
 }  // namespace ebb::config

@@ -93,6 +93,9 @@ class Section {
   // `describe` adds keys that apply only where `holds()`; `words` says when, such as "model.kind is vae".
   // Elsewhere a file that has one is refused, and the resolved configuration leaves them out. `holds` is
   // called after all values are set.
+  //
+  // Several conditions of which one holds at a time may describe the same key, each with its own member,
+  // bounds and default. A subsection that several describe has the keys of all of them.
   void only_where(std::string_view words, const std::function<bool()>& holds,
                   const std::function<void(Section&)>& describe);
 
