@@ -61,14 +61,14 @@ TEST(EvaluationLoader, ARankMayHaveAnEmptyPart) {
 TEST(EvaluationLoader, StartsAgainWithoutNewMemory) {
   memory::Ledger& ledger = *memory::installed();
   auto loader = make(40, 16);
-  const std::int64_t before = ledger.live_total(memory::Ledger::Place::host);
+  const std::int64_t before = ledger.live_total(memory::Ledger::Location::host);
   for (int round = 0; round < 3; ++round) {
     std::int64_t samples = 0;
     while (const auto batch = loader->next()) samples += batch->size();
     EXPECT_EQ(samples, 40);
     loader->restart();
   }
-  EXPECT_EQ(ledger.live_total(memory::Ledger::Place::host), before);
+  EXPECT_EQ(ledger.live_total(memory::Ledger::Location::host), before);
 }
 
 TEST(EvaluationLoader, HoldingTwoBatchesIsAnError) {

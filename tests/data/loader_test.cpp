@@ -145,7 +145,7 @@ TEST(Loader, UnshuffledReadsAsStored) {
 TEST(Loader, SlotsAreAllocatedOnce) {
   memory::Ledger& ledger = *memory::installed();
   const auto data_bytes = [&] {
-    return ledger.live(memory::Ledger::Place::host)[static_cast<std::size_t>(memory::Class::data)];
+    return ledger.live(memory::Ledger::Location::host)[static_cast<std::size_t>(memory::Class::data)];
   };
   const std::int64_t before = data_bytes();
   LoaderPlan plan = plan_of(32);
@@ -155,7 +155,7 @@ TEST(Loader, SlotsAreAllocatedOnce) {
   EXPECT_EQ(with_slots - before, loader->slot_bytes());
   EXPECT_EQ(loader->slot_bytes(), 4 * (32 * 6 + 32 * 8));
   const auto all = [&] {
-    const auto sums = ledger.live(memory::Ledger::Place::host);
+    const auto sums = ledger.live(memory::Ledger::Location::host);
     return std::vector<std::int64_t>(sums.begin(), sums.end());
   };
   const auto steady = all();
@@ -169,15 +169,15 @@ TEST(Loader, SlotsAreAllocatedOnce) {
 
 TEST(Loader, ABatchOutlivesTheLoader) {
   memory::Ledger& ledger = *memory::installed();
-  const std::int64_t before = ledger.live_total(memory::Ledger::Place::host);
+  const std::int64_t before = ledger.live_total(memory::Ledger::Location::host);
   auto loader = make(100, plan_of(8));
   core::Batch batch = loader->next();
   loader.reset();
   expect_images_fit_ids(batch);
   batch.fields.clear();
-  EXPECT_GT(ledger.live_total(memory::Ledger::Place::host), before);  // the ids still view the slot
+  EXPECT_GT(ledger.live_total(memory::Ledger::Location::host), before);  // the ids still view the slot
   batch.ids.reset();
-  EXPECT_EQ(ledger.live_total(memory::Ledger::Place::host), before);
+  EXPECT_EQ(ledger.live_total(memory::Ledger::Location::host), before);
 }
 
 TEST(Loader, HoldingABatchDoesNotStopTheNext) {
@@ -334,10 +334,10 @@ TEST(Loader, SlotsHoldTheRequestedFieldsAlone) {
   DataConfig data;
   data.source = dir.path().string();
   memory::Ledger& ledger = *memory::installed();
-  const std::int64_t before = ledger.live_total(memory::Ledger::Place::host);
+  const std::int64_t before = ledger.live_total(memory::Ledger::Location::host);
   Loader images(open(data, "train", {"image"}), plan_of(32), 0);
   EXPECT_EQ(images.slot_bytes(), 5 * (192 + 256));
-  EXPECT_GT(ledger.live_total(memory::Ledger::Place::host) - before,
+  EXPECT_GT(ledger.live_total(memory::Ledger::Location::host) - before,
             images.slot_bytes());  // the cache as well
   Loader both(open(data, "train", {"image", "label"}), plan_of(32), 0);
   EXPECT_EQ(both.slot_bytes(), 5 * (192 + 256 + 256));

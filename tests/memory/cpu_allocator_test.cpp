@@ -17,8 +17,8 @@ namespace {
 class CpuAllocator : public ::testing::Test {
  protected:
   Ledger& ledger_ = the_test_ledger();
-  const std::int64_t before_ = ledger_.live_total(Ledger::Place::host);
-  [[nodiscard]] std::int64_t grown() const { return ledger_.live_total(Ledger::Place::host) - before_; }
+  const std::int64_t before_ = ledger_.live_total(Ledger::Location::host);
+  [[nodiscard]] std::int64_t grown() const { return ledger_.live_total(Ledger::Location::host) - before_; }
 };
 
 TEST_F(CpuAllocator, CountsTheRequestedBytesWhileATensorLives) {

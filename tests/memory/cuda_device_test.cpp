@@ -28,9 +28,9 @@ class CudaDevice : public ::testing::Test {
     }();
     if (!open) GTEST_SKIP() << why_not_;
   }
-  static std::int64_t device_live() { return the_test_ledger().live_total(Ledger::Place::device); }
+  static std::int64_t device_live() { return the_test_ledger().live_total(Ledger::Location::device); }
   static std::int64_t gradients_live() {
-    return the_test_ledger().live(Ledger::Place::device)[static_cast<std::size_t>(Class::gradients)];
+    return the_test_ledger().live(Ledger::Location::device)[static_cast<std::size_t>(Class::gradients)];
   }
   static inline std::string why_not_;
   const at::TensorOptions on_device_ = at::TensorOptions().device(at::kCUDA, 0);
@@ -41,7 +41,7 @@ TEST_F(CudaDevice, BlocksAreCountedUnderTheirTag) {
     const Tag tag(Class::optimizer, "moments");
     const at::Tensor moments = at::empty({1001}, on_device_.dtype(at::kByte));
     EXPECT_EQ(device_live(), 1001);
-    const auto owners = the_test_ledger().owners(Ledger::Place::device);
+    const auto owners = the_test_ledger().owners(Ledger::Location::device);
     ASSERT_EQ(owners.size(), 1U);
     EXPECT_EQ(owners[0].cls, Class::optimizer);
     EXPECT_EQ(owners[0].owner, "moments");

@@ -38,7 +38,7 @@ class IndependentCache : public ::testing::Test {
   // Large tensors of these tests have sizes that the cache does not round.
   void expect_same(std::string_view when) const {
     EXPECT_EQ(mapped_() - mapped_before_, cache_->in_use_bytes() + cache_->kept_bytes()) << when;
-    EXPECT_EQ(ledger_->live_total(Ledger::Place::host), live_() - live_before_ + cache_->in_use_bytes())
+    EXPECT_EQ(ledger_->live_total(Ledger::Location::host), live_() - live_before_ + cache_->in_use_bytes())
         << when;
   }
   static at::Tensor large(std::int64_t mib) { return at::empty({mib << 20}, at::kByte); }

@@ -28,11 +28,11 @@ class IndependentCount : public ::testing::Test {
     blocks_ = shim("ebb_shim_total_blocks");
     ASSERT_NE(live_, nullptr) << "run it through ctest, which preloads libebb_malloc_shim.so";
     before_ = live_();
-    ASSERT_EQ(the_test_ledger().live_total(Ledger::Place::host), 0);
+    ASSERT_EQ(the_test_ledger().live_total(Ledger::Location::host), 0);
   }
 
   void expect_same(std::string_view when) const {
-    EXPECT_EQ(the_test_ledger().live_total(Ledger::Place::host), live_() - before_) << when;
+    EXPECT_EQ(the_test_ledger().live_total(Ledger::Location::host), live_() - before_) << when;
   }
 
   Count live_ = nullptr, blocks_ = nullptr;
@@ -89,7 +89,7 @@ TEST_F(IndependentCount, AgreesAfterEveryStageOfEveryStep) {
       }
       network.update();
       expect_same("after update");
-      const std::int64_t now = the_test_ledger().live_total(Ledger::Place::host);
+      const std::int64_t now = the_test_ledger().live_total(Ledger::Location::host);
       if (step == 0) after_first = now;
       EXPECT_EQ(now, after_first) << "step " << step;
     }

@@ -66,12 +66,12 @@ class IndependentModelCount : public ::testing::TestWithParam<numerics::Dtype> {
   void SetUp() override {
     live_ = reinterpret_cast<std::int64_t (*)()>(dlsym(RTLD_DEFAULT, "ebb_shim_live_bytes"));
     ASSERT_NE(live_, nullptr) << "run it through ctest, which preloads libebb_malloc_shim.so";
-    ledger_at_start_ = the_test_ledger().live_total(Ledger::Place::host);
+    ledger_at_start_ = the_test_ledger().live_total(Ledger::Location::host);
     shim_at_start_ = live_();
   }
   [[nodiscard]] std::int64_t counted() const { return live_() - shim_at_start_; }
   [[nodiscard]] std::int64_t accounted() const {
-    return the_test_ledger().live_total(Ledger::Place::host) - ledger_at_start_;
+    return the_test_ledger().live_total(Ledger::Location::host) - ledger_at_start_;
   }
   std::int64_t (*live_)() = nullptr;
   std::int64_t ledger_at_start_ = 0, shim_at_start_ = 0;

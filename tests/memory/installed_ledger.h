@@ -20,12 +20,12 @@ inline Ledger& the_test_ledger() {
 }
 
 inline std::int64_t live(Class cls) {
-  return the_test_ledger().live(Ledger::Place::host)[static_cast<std::size_t>(cls)];
+  return the_test_ledger().live(Ledger::Location::host)[static_cast<std::size_t>(cls)];
 }
 
 // Live host bytes of a class and an owner.
 inline std::int64_t live(Class cls, std::string_view owner) {
-  for (const OwnerBytes& line : the_test_ledger().owners(Ledger::Place::host)) {
+  for (const OwnerBytes& line : the_test_ledger().owners(Ledger::Location::host)) {
     if (line.cls == cls && line.owner == owner) return line.bytes;
   }
   return 0;

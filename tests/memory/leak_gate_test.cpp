@@ -161,7 +161,7 @@ TEST_F(LeakGateTest, ComparesTheDeviceToo) {
   Ledger ledger;
   LeakGate gate(ledger, LeakPolicy::error);
   gate.check(0);
-  ledger.record(this, 512, Ledger::Place::device, Class::gradients, "bucket");
+  ledger.record(this, 512, Ledger::Location::device, Class::gradients, "bucket");
   EXPECT_THROW(
       {
         try {

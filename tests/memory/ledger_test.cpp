@@ -10,7 +10,7 @@
 namespace ebb::memory {
 namespace {
 
-using Place = Ledger::Place;
+using Location = Ledger::Location;
 
 const void* block(std::uintptr_t number) {
   return reinterpret_cast<const void*>(number * 64);
@@ -21,99 +21,99 @@ std::int64_t of(const Sums& sums, Class cls) {
 
 TEST(Ledger, AddsUpByClassAndForgets) {
   Ledger ledger;
-  ledger.record(block(1), 1000, Place::host, Class::parameters, "encoder");
-  ledger.record(block(2), 24, Place::host, Class::parameters, "decoder");
-  ledger.record(block(3), 7, Place::host, Class::data, "slot");
-  EXPECT_EQ(of(ledger.live(Place::host), Class::parameters), 1024);
-  EXPECT_EQ(of(ledger.live(Place::host), Class::data), 7);
-  EXPECT_EQ(ledger.live_total(Place::host), 1031);
-  ledger.forget(block(1), Place::host);
-  EXPECT_EQ(of(ledger.live(Place::host), Class::parameters), 24);
-  EXPECT_EQ(ledger.live_total(Place::host), 31);
+  ledger.record(block(1), 1000, Location::host, Class::parameters, "encoder");
+  ledger.record(block(2), 24, Location::host, Class::parameters, "decoder");
+  ledger.record(block(3), 7, Location::host, Class::data, "slot");
+  EXPECT_EQ(of(ledger.live(Location::host), Class::parameters), 1024);
+  EXPECT_EQ(of(ledger.live(Location::host), Class::data), 7);
+  EXPECT_EQ(ledger.live_total(Location::host), 1031);
+  ledger.forget(block(1), Location::host);
+  EXPECT_EQ(of(ledger.live(Location::host), Class::parameters), 24);
+  EXPECT_EQ(ledger.live_total(Location::host), 31);
 }
 
 TEST(Ledger, KeepsHostAndDeviceApart) {
   Ledger ledger;
-  ledger.record(block(1), 100, Place::host, Class::data, "slot");
-  ledger.record(block(1), 900, Place::device, Class::gradients, "bucket");
-  EXPECT_EQ(ledger.live_total(Place::host), 100);
-  EXPECT_EQ(ledger.live_total(Place::device), 900);
-  ledger.forget(block(1), Place::host);
-  EXPECT_EQ(ledger.live_total(Place::host), 0);
-  EXPECT_EQ(ledger.live_total(Place::device), 900);
+  ledger.record(block(1), 100, Location::host, Class::data, "slot");
+  ledger.record(block(1), 900, Location::device, Class::gradients, "bucket");
+  EXPECT_EQ(ledger.live_total(Location::host), 100);
+  EXPECT_EQ(ledger.live_total(Location::device), 900);
+  ledger.forget(block(1), Location::host);
+  EXPECT_EQ(ledger.live_total(Location::host), 0);
+  EXPECT_EQ(ledger.live_total(Location::device), 900);
 }
 
 TEST(Ledger, AnUnknownBlockIsNothingToForget) {
   Ledger ledger;
-  ledger.record(block(1), 100, Place::host, Class::data, "slot");
-  ledger.forget(block(2), Place::host);
-  ledger.forget(nullptr, Place::host);
-  EXPECT_EQ(ledger.live_total(Place::host), 100);
+  ledger.record(block(1), 100, Location::host, Class::data, "slot");
+  ledger.forget(block(2), Location::host);
+  ledger.forget(nullptr, Location::host);
+  EXPECT_EQ(ledger.live_total(Location::host), 100);
 }
 
 TEST(Ledger, ABlockRecordedTwiceCountsOnceWithTheLaterFigures) {
   Ledger ledger;
-  ledger.record(block(1), 100, Place::host, Class::data, "slot");
-  ledger.record(block(1), 30, Place::host, Class::checkpoint, "staging");
-  EXPECT_EQ(of(ledger.live(Place::host), Class::data), 0);
-  EXPECT_EQ(of(ledger.live(Place::host), Class::checkpoint), 30);
+  ledger.record(block(1), 100, Location::host, Class::data, "slot");
+  ledger.record(block(1), 30, Location::host, Class::checkpoint, "staging");
+  EXPECT_EQ(of(ledger.live(Location::host), Class::data), 0);
+  EXPECT_EQ(of(ledger.live(Location::host), Class::checkpoint), 30);
 }
 
 TEST(Ledger, KeepsPeaksByStage) {
   Ledger ledger;
-  ledger.record(block(1), 50, Place::host, Class::parameters, "all");
+  ledger.record(block(1), 50, Location::host, Class::parameters, "all");
   ledger.enter(Stage::forward);
-  ledger.record(block(2), 400, Place::host, Class::activations, "h");
-  ledger.record(block(3), 100, Place::host, Class::activations, "h");
-  ledger.forget(block(2), Place::host);
+  ledger.record(block(2), 400, Location::host, Class::activations, "h");
+  ledger.record(block(3), 100, Location::host, Class::activations, "h");
+  ledger.forget(block(2), Location::host);
   ledger.enter(Stage::backward);
-  ledger.record(block(4), 70, Place::host, Class::gradients, "g");
-  ledger.forget(block(3), Place::host);
+  ledger.record(block(4), 70, Location::host, Class::gradients, "g");
+  ledger.forget(block(3), Location::host);
 
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::setup), Class::parameters), 50);
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::setup), Class::activations), 0);
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::forward), Class::parameters),
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::setup), Class::parameters), 50);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::setup), Class::activations), 0);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::forward), Class::parameters),
             50);  // alive when it was entered
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::forward), Class::activations), 500);
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::backward), Class::activations), 100);
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::backward), Class::gradients), 70);
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::update), Class::parameters), 0);  // not entered
-  EXPECT_EQ(ledger.peak_total(Place::host), 550);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::forward), Class::activations), 500);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::backward), Class::activations), 100);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::backward), Class::gradients), 70);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::update), Class::parameters), 0);  // not entered
+  EXPECT_EQ(ledger.peak_total(Location::host), 550);
 }
 
 TEST(Ledger, ThePeakOfTheTotalIsNotTheSumOfThePeaks) {
   Ledger ledger;
-  ledger.record(block(1), 300, Place::host, Class::activations, "h");
-  ledger.forget(block(1), Place::host);
-  ledger.record(block(2), 200, Place::host, Class::gradients, "g");
-  EXPECT_EQ(ledger.peak_total(Place::host), 300);
-  EXPECT_EQ(of(ledger.peak(Place::host), Class::activations), 300);
-  EXPECT_EQ(of(ledger.peak(Place::host), Class::gradients), 200);
+  ledger.record(block(1), 300, Location::host, Class::activations, "h");
+  ledger.forget(block(1), Location::host);
+  ledger.record(block(2), 200, Location::host, Class::gradients, "g");
+  EXPECT_EQ(ledger.peak_total(Location::host), 300);
+  EXPECT_EQ(of(ledger.peak(Location::host), Class::activations), 300);
+  EXPECT_EQ(of(ledger.peak(Location::host), Class::gradients), 200);
 }
 
 TEST(Ledger, ResettingPeaksLeavesWhatIsAliveAndTheRunsOwn) {
   Ledger ledger;
   ledger.enter(Stage::forward);
-  ledger.record(block(1), 300, Place::host, Class::activations, "h");
-  ledger.record(block(2), 40, Place::host, Class::activations, "h");
-  ledger.forget(block(1), Place::host);
+  ledger.record(block(1), 300, Location::host, Class::activations, "h");
+  ledger.record(block(2), 40, Location::host, Class::activations, "h");
+  ledger.forget(block(1), Location::host);
   ledger.enter(Stage::setup);
   ledger.reset_peaks();
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::forward), Class::activations), 0);
-  EXPECT_EQ(of(ledger.peak(Place::host, Stage::setup), Class::activations), 40);
-  EXPECT_EQ(ledger.peak_total(Place::host), 40);
-  EXPECT_EQ(of(ledger.peak(Place::host), Class::activations), 340);
-  EXPECT_EQ(ledger.run_peak_total(Place::host), 340);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::forward), Class::activations), 0);
+  EXPECT_EQ(of(ledger.peak(Location::host, Stage::setup), Class::activations), 40);
+  EXPECT_EQ(ledger.peak_total(Location::host), 40);
+  EXPECT_EQ(of(ledger.peak(Location::host), Class::activations), 340);
+  EXPECT_EQ(ledger.run_peak_total(Location::host), 340);
 }
 
 TEST(Ledger, ListsOwnersLargestFirstWithTheirBlocks) {
   Ledger ledger;
-  ledger.record(block(1), 10, Place::host, Class::activations, "small");
-  ledger.record(block(2), 500, Place::host, Class::activations, "large");
-  ledger.record(block(3), 500, Place::host, Class::activations, "large");
-  ledger.record(block(4), 99, Place::host, Class::workspace, "gone");
-  ledger.forget(block(4), Place::host);
-  const auto owners = ledger.owners(Place::host);
+  ledger.record(block(1), 10, Location::host, Class::activations, "small");
+  ledger.record(block(2), 500, Location::host, Class::activations, "large");
+  ledger.record(block(3), 500, Location::host, Class::activations, "large");
+  ledger.record(block(4), 99, Location::host, Class::workspace, "gone");
+  ledger.forget(block(4), Location::host);
+  const auto owners = ledger.owners(Location::host);
   ASSERT_EQ(owners.size(), 2U);
   EXPECT_EQ(owners[0].owner, "large");
   EXPECT_EQ(owners[0].bytes, 1000);
@@ -124,10 +124,10 @@ TEST(Ledger, ListsOwnersLargestFirstWithTheirBlocks) {
 
 TEST(Ledger, OneNameUnderTwoClassesIsTwoOwners) {
   Ledger ledger;
-  ledger.record(block(1), 10, Place::host, Class::parameters, "decoder");
-  ledger.record(block(2), 20, Place::host, Class::gradients, "decoder");
-  ASSERT_EQ(ledger.owners(Place::host).size(), 2U);
-  EXPECT_EQ(of(ledger.live(Place::host), Class::gradients), 20);
+  ledger.record(block(1), 10, Location::host, Class::parameters, "decoder");
+  ledger.record(block(2), 20, Location::host, Class::gradients, "decoder");
+  ASSERT_EQ(ledger.owners(Location::host).size(), 2U);
+  EXPECT_EQ(of(ledger.live(Location::host), Class::gradients), 20);
 }
 
 TEST(Ledger, ScopesGiveTheStageBack) {
@@ -146,20 +146,20 @@ TEST(Ledger, CountsExactlyFromManyThreads) {
   for (std::uintptr_t t = 0; t < 4; ++t) {
     threads.emplace_back([&ledger, t] {
       for (std::uintptr_t i = 1; i <= 20'000; ++i) {
-        ledger.record(block(t * 100'000 + i), 8, Place::host, Class::workspace, "thread");
-        if (i % 4 != 0) ledger.forget(block(t * 100'000 + i), Place::host);
+        ledger.record(block(t * 100'000 + i), 8, Location::host, Class::workspace, "thread");
+        if (i % 4 != 0) ledger.forget(block(t * 100'000 + i), Location::host);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(ledger.live_total(Place::host), 4 * 5'000 * 8);
+  EXPECT_EQ(ledger.live_total(Location::host), 4 * 5'000 * 8);
 }
 
 TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
   Ledger ledger;
-  ledger.record(block(1), 3 << 20, Place::device, Class::optimizer, "moments");
+  ledger.record(block(1), 3 << 20, Location::device, Class::optimizer, "moments");
   ledger.enter(Stage::backward);
-  const std::string text = shortage(ledger, Place::device, 5 << 20, Class::gradients, "bucket 3");
+  const std::string text = shortage(ledger, Location::device, 5 << 20, Class::gradients, "bucket 3");
   EXPECT_NE(text.find("device memory in stage backward"), std::string::npos) << text;
   EXPECT_NE(text.find("5.0 MiB asked for by gradients / bucket 3"), std::string::npos) << text;
   EXPECT_NE(text.find("optimizer"), std::string::npos) << text;

@@ -26,7 +26,7 @@ TEST(Outside, TheResidentSetGrowsWithPagesThatAreWritten) {
 
 TEST(Outside, IsTheResidentSetLessWhatTheLedgerHolds) {
   Ledger ledger;
-  ledger.record(&ledger, 1000, Ledger::Place::host, Class::data, "slot");
+  ledger.record(&ledger, 1000, Ledger::Location::host, Class::data, "slot");
   const Outside outside = measure_outside(ledger);
   EXPECT_EQ(outside.outside_host, outside.resident - 1000);
 }

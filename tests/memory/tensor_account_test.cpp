@@ -11,14 +11,14 @@
 namespace ebb::memory {
 namespace {
 
-using Place = Ledger::Place;
+using Location = Ledger::Location;
 
 class TensorAccount : public ::testing::Test {
  protected:
   // A tensor of one byte an element, under the current tag.
   static at::Tensor bytes(std::int64_t count) { return at::empty({count}, at::kByte); }
   [[nodiscard]] std::int64_t peak(Stage stage, Class cls) const {
-    return ledger_.peak(Place::host, stage)[static_cast<std::size_t>(cls)];
+    return ledger_.peak(Location::host, stage)[static_cast<std::size_t>(cls)];
   }
   Ledger& ledger_ = the_test_ledger();
 };
@@ -29,11 +29,11 @@ TEST_F(TensorAccount, EachClassHoldsTheBytesOfItsOwnTensors) {
     const Tag tag(static_cast<Class>(c), "owner");
     kept.push_back(bytes(1000 + c));
   }
-  const Sums live = ledger_.live(Place::host);
+  const Sums live = ledger_.live(Location::host);
   for (int c = 0; c < kClasses; ++c) EXPECT_EQ(live[c], 1000 + c) << kClassNames[c];
-  EXPECT_EQ(ledger_.live_total(Place::host), 8028);
+  EXPECT_EQ(ledger_.live_total(Location::host), 8028);
   kept.clear();
-  EXPECT_EQ(ledger_.live(Place::host), Sums{});
+  EXPECT_EQ(ledger_.live(Location::host), Sums{});
 }
 
 TEST_F(TensorAccount, NestedTagsShareAStepsBytesBetweenTheirOwners) {
@@ -45,7 +45,7 @@ TEST_F(TensorAccount, NestedTagsShareAStepsBytesBetweenTheirOwners) {
     b = bytes(20);
   }
   const at::Tensor c = bytes(3);
-  const auto owners = ledger_.owners(Place::host);
+  const auto owners = ledger_.owners(Location::host);
   ASSERT_EQ(owners.size(), 2U);
   EXPECT_EQ(owners[0].owner, "decoder");
   EXPECT_EQ(owners[0].bytes, 103);
@@ -72,7 +72,7 @@ TEST_F(TensorAccount, PeaksBelongToTheStageInWhichTheyWereReached) {
   EXPECT_EQ(peak(Stage::forward, Class::activations), 4608);
   EXPECT_EQ(peak(Stage::backward, Class::activations), 576);
   EXPECT_EQ(peak(Stage::reduce, Class::activations), 0);
-  EXPECT_EQ(ledger_.peak_total(Place::host), 4608);
+  EXPECT_EQ(ledger_.peak_total(Location::host), 4608);
 }
 
 TEST_F(TensorAccount, ResettingPeaksStartsFromWhatIsAlive) {
@@ -80,10 +80,10 @@ TEST_F(TensorAccount, ResettingPeaksStartsFromWhatIsAlive) {
   const at::Tensor kept = bytes(10);
   bytes(1 << 20);
   ledger_.reset_peaks();
-  EXPECT_EQ(ledger_.peak_total(Place::host), 10);
+  EXPECT_EQ(ledger_.peak_total(Location::host), 10);
   EXPECT_EQ(peak(ledger_.stage(), Class::activations), 10);
   bytes(5);
-  EXPECT_EQ(ledger_.peak_total(Place::host), 15);
+  EXPECT_EQ(ledger_.peak_total(Location::host), 15);
 }
 
 TEST_F(TensorAccount, ATensorThatTakesAnothersStorageFreesItsOwn) {
@@ -120,7 +120,7 @@ TEST_F(TensorAccount, AGrownStorageBelongsToTheTagUnderWhichItGrew) {
     EXPECT_EQ(live(Class::workspace, "large"), 5000);
   }
   tensor = at::Tensor();
-  EXPECT_EQ(ledger_.live_total(Place::host), 0);
+  EXPECT_EQ(ledger_.live_total(Location::host), 0);
 }
 
 }  // namespace

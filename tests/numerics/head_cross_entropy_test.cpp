@@ -109,9 +109,9 @@ TEST(HeadCrossEntropy, NeverHoldsTheLogits) {
   const at::Tensor w = at::randn({30000, 8}).to(at::kHalf).requires_grad_();
   const at::Tensor targets = at::randint(0, 30000, {2000});
   ledger.reset_peaks();
-  const std::int64_t before = ledger.live_total(memory::Ledger::Place::host);
+  const std::int64_t before = ledger.live_total(memory::Ledger::Location::host);
   head_cross_entropy(h, w, targets).backward();
-  EXPECT_LT(ledger.peak_total(memory::Ledger::Place::host) - before, std::int64_t{3} << 20);
+  EXPECT_LT(ledger.peak_total(memory::Ledger::Location::host) - before, std::int64_t{3} << 20);
 }
 
 }  // namespace

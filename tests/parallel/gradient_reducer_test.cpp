@@ -85,7 +85,7 @@ TEST_F(GradientReducerTest, SumsMicroBatchesInFp32) {
 
 TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
   make(at::kFloat, 64, 1);
-  const auto live = [] { return test::test_ledger().live_total(memory::Ledger::Place::host); };
+  const auto live = [] { return test::test_ledger().live_total(memory::Ledger::Location::host); };
   const std::int64_t before = live();
   for (int step = 0; step < 3; ++step) {
     reducer->expect({.last = true});

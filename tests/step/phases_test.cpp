@@ -96,14 +96,14 @@ TEST_F(PhasesTest, NoGradientOfAnotherTraineeIsMadeOrKept) {
   phases[1]->before_backward = [&] {
     EXPECT_FALSE(phases[0]->weight().requires_grad());
     EXPECT_FALSE(phases[0]->weight().grad().defined());
-    const memory::Sums sums = test::test_ledger().live(memory::Ledger::Place::host);
+    const memory::Sums sums = test::test_ledger().live(memory::Ledger::Location::host);
     if (gradients_alive < 0) gradients_alive = sums[static_cast<std::size_t>(memory::Class::gradients)];
   };
   for (int i = 0; i < 2; ++i) step->run(i);
   EXPECT_EQ(gradients_alive, 0) << "of the first phase";
   // The second trainee's bucket alone: 6 elements of fp32, since there are micro-batches.
   std::int64_t peak = -1;
-  for (const memory::PhasePeak& phase : test::test_ledger().phase_peaks(memory::Ledger::Place::host))
+  for (const memory::PhasePeak& phase : test::test_ledger().phase_peaks(memory::Ledger::Location::host))
     if (phase.phase == "second") peak = phase.peak[static_cast<std::size_t>(memory::Class::gradients)];
   EXPECT_EQ(peak, 6 * 4);
   EXPECT_TRUE(phases[0]->weight().requires_grad());
@@ -118,7 +118,7 @@ TEST_F(PhasesTest, OwnersAndPartsBeginWithTheTraineesName) {
   for (const auto& [name, part] : parts) names.push_back(name);
   EXPECT_THAT(names, ElementsAre("a.optimizer", "a.scaler", "b.optimizer", "b.scaler"));
   std::vector<std::string> owners;
-  for (const memory::OwnerBytes& line : test::test_ledger().owners(memory::Ledger::Place::host))
+  for (const memory::OwnerBytes& line : test::test_ledger().owners(memory::Ledger::Location::host))
     owners.push_back(line.owner);
   EXPECT_THAT(owners, testing::IsSupersetOf({"a.optimizer.m", "b.optimizer.v"}));
 }
@@ -132,7 +132,7 @@ TEST_F(PhasesTest, ATraineeWithoutANameHasThePlainParts) {
 TEST_F(PhasesTest, OnePhaseHasNoPeaksOfItsOwn) {
   make({Line::accept});
   step->run(0);
-  EXPECT_TRUE(test::test_ledger().phase_peaks(memory::Ledger::Place::host).empty());
+  EXPECT_TRUE(test::test_ledger().phase_peaks(memory::Ledger::Location::host).empty());
 }
 
 }  // namespace

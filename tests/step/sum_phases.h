@@ -96,7 +96,7 @@ class StepTest : public testing::Test {
   [[nodiscard]] float weight(std::size_t phase = 0) const {
     return phases[phase]->weight()[0][0].item<float>();
   }
-  static std::int64_t live() { return test::test_ledger().live_total(memory::Ledger::Place::host); }
+  static std::int64_t live() { return test::test_ledger().live_total(memory::Ledger::Location::host); }
 
   std::int64_t arrivals = 1;  // that make() declares for each weight
   numerics::LossScaler scaler = numerics::LossScaler::fixed();

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "support/folder_test.h"
+#include "telemetry/metrics_port.h"
 
 namespace ebb::telemetry {
 namespace {
@@ -21,16 +22,16 @@ class Exposition : public test::FolderTest {};
 
 TEST_F(Exposition, HasANumberForEachRankPlaceAndClass) {
   const comm::World world(0, nullptr);
-  NodeBoard board(world, folder_, 10);
-  RankNumbers& mine = board.mine();
+  NodeMetrics node(world, folder_, 10);
+  RankMetrics& mine = node.mine();
   mine.rank = 3;
   mine.live[0][static_cast<std::size_t>(memory::Class::optimizer)] = 4096;
   mine.seconds[static_cast<std::size_t>(memory::Stage::backward)] = 1.5;
-  EXPECT_THAT(exposition_text(board, nullptr), Not(HasSubstr("ebb_memory_bytes{")))
+  EXPECT_THAT(exposition_text(node, nullptr), Not(HasSubstr("ebb_memory_bytes{")))
       << "it has said nothing yet";
   mine.present = true;
   const std::string labels = "rank=\"3\",local_rank=\"0\",node=\"" + world.host() + "\"";
-  const std::string text = exposition_text(board, nullptr);
+  const std::string text = exposition_text(node, nullptr);
   EXPECT_THAT(text,
               AllOf(HasSubstr("ebb_memory_bytes{place=\"host\",class=\"optimizer\"," + labels + "} 4096\n"),
                     HasSubstr("ebb_stage_seconds_total{stage=\"backward\"," + labels + "} 1.5\n"),
@@ -39,35 +40,35 @@ TEST_F(Exposition, HasANumberForEachRankPlaceAndClass) {
                     Not(HasSubstr("place=\"device\"")), Not(HasSubstr("ebb_steps_total"))));
   mine.device = true;
   mine.name_device("GPU-0a");
-  EXPECT_THAT(exposition_text(board, nullptr),
+  EXPECT_THAT(exposition_text(node, nullptr),
               AllOf(HasSubstr("place=\"device\""), HasSubstr("UUID=\"GPU-0a\"")));
 }
 
 TEST_F(Exposition, OfTheRunHasNoLabelsAndNothingThatIsNotKnown) {
   const comm::World world(0, nullptr);
-  const NodeBoard board(world, folder_, 10);
-  RunNumbers run({"vae"});
-  EXPECT_THAT(exposition_text(board, &run), Not(HasSubstr("ebb_steps_total")));  // not known yet
-  run.begun = true;
+  const NodeMetrics node(world, folder_, 10);
+  RunMetrics run({"vae"});
+  EXPECT_THAT(exposition_text(node, &run), Not(HasSubstr("ebb_steps_total")));  // not known yet
+  run.started = true;
   run.steps = 12;
-  std::string text = exposition_text(board, &run);
+  std::string text = exposition_text(node, &run);
   EXPECT_THAT(text, AllOf(HasSubstr("\nebb_steps_total 12\n"), HasSubstr("\nebb_checkpoint_bytes 0\n"),
                           Not(HasSubstr("ebb_loss")), Not(HasSubstr("ebb_test_loss")),
                           Not(HasSubstr("ebb_tokens_total")), Not(HasSubstr("flops"))));
   run.phases[0].loss = 0.25;
   run.has_step = true;
-  EXPECT_THAT(exposition_text(board, &run), HasSubstr("\nebb_loss 0.25\n"));
+  EXPECT_THAT(exposition_text(node, &run), HasSubstr("\nebb_loss 0.25\n"));
 }
 
 TEST_F(Exposition, TellsPhasesApartWhereThereIsMoreThanOne) {
   const comm::World world(0, nullptr);
-  const NodeBoard board(world, folder_, 10);
-  RunNumbers run({"discriminator", "generator"});
+  const NodeMetrics node(world, folder_, 10);
+  RunMetrics run({"discriminator", "generator"});
   run.phases[0].loss = 0.25;
   run.phases[1].loss_scale = 1024;
   run.has_step = true;
-  EXPECT_THAT(exposition_text(board, &run), AllOf(HasSubstr("ebb_loss{phase=\"discriminator\"} 0.25\n"),
-                                                  HasSubstr("ebb_loss_scale{phase=\"generator\"} 1024\n")));
+  EXPECT_THAT(exposition_text(node, &run), AllOf(HasSubstr("ebb_loss{phase=\"discriminator\"} 0.25\n"),
+                                                 HasSubstr("ebb_loss_scale{phase=\"generator\"} 1024\n")));
 }
 
 TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {
@@ -80,16 +81,16 @@ TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {
   ASSERT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
   const int port = ntohs(address.sin_port);
   const comm::World world(0, nullptr);
-  const NodeBoard board(world, folder_, 10);
+  const NodeMetrics node(world, folder_, 10);
   try {
-    const MetricsPort taken(port, board, nullptr);
+    const MetricsPort taken(port, node, nullptr);
     ADD_FAILURE() << "served on a port that another socket listens at";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::communication);
     EXPECT_THAT(error.what(), HasSubstr("port " + std::to_string(port) + " cannot be served"));
   }
   ::close(fd);
-  const MetricsPort free(port, board, nullptr);  // does not throw
+  const MetricsPort free(port, node, nullptr);  // does not throw
 }
 
 }  // namespace

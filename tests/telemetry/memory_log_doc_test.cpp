@@ -88,8 +88,8 @@ class MemoryLogDocument : public ::testing::Test {
   [[nodiscard]] Json line(bool with_device, const char* phase = "") {
     ledger_.enter_phase(phase);
     ledger_.enter(Stage::forward);
-    ledger_.record(&ledger_, 500, Ledger::Place::host, Class::activations, "h");
-    ledger_.record(&ledger_, 900, Ledger::Place::device, Class::parameters, "w");
+    ledger_.record(&ledger_, 500, Ledger::Location::host, Class::activations, "h");
+    ledger_.record(&ledger_, 900, Ledger::Location::device, Class::parameters, "w");
     memory::Outside outside = memory::measure_outside(ledger_);
     if (with_device) {
       outside.device_used = 4000;

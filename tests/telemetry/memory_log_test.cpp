@@ -35,11 +35,11 @@ std::set<std::string> keys(const Json& object) {
 class MemoryLogTest : public test::FolderTest {
  protected:
   MemoryLogTest() {
-    ledger_.record(block(1), 1000, Ledger::Place::host, Class::parameters, "decoder");
+    ledger_.record(block(1), 1000, Ledger::Location::host, Class::parameters, "decoder");
     ledger_.enter(Stage::forward);
     ledger_.reset_peaks();
-    ledger_.record(block(2), 500, Ledger::Place::host, Class::activations, "decoder");
-    ledger_.forget(block(2), Ledger::Place::host);
+    ledger_.record(block(2), 500, Ledger::Location::host, Class::activations, "decoder");
+    ledger_.forget(block(2), Ledger::Location::host);
     ledger_.enter(Stage::setup);
   }
   static const void* block(std::uintptr_t number) { return reinterpret_cast<const void*>(number * 64); }

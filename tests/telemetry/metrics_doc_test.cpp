@@ -57,12 +57,12 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
 
 TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
   const comm::World world(0, nullptr);
-  NodeBoard board(world, folder_, 10);
-  board.mine().present = true;
-  RunNumbers run({"vae"});
-  run.begun = run.has_step = run.has_test = run.is_text = true;
+  NodeMetrics node(world, folder_, 10);
+  node.mine().present = true;
+  RunMetrics run({"vae"});
+  run.started = run.has_step = run.has_test = run.is_text = true;
   run.utilization = 0.5;
-  std::istringstream text(exposition_text(board, &run));
+  std::istringstream text(exposition_text(node, &run));
   std::set<std::string> served, typed;
   for (std::string line; std::getline(text, line);)
     if (line.starts_with("# TYPE ")) {

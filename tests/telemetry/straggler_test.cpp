@@ -22,22 +22,22 @@ StageSeconds rank(double load, double forward, double backward) {
 }
 
 TEST(Straggler, ASingleRankIsNoStraggler) {
-  EXPECT_FALSE(straggler({}));
-  EXPECT_FALSE(straggler({rank(0.1, 0.3, 0.5)}));
+  EXPECT_FALSE(find_straggler({}));
+  EXPECT_FALSE(find_straggler({rank(0.1, 0.3, 0.5)}));
 }
 
 TEST(Straggler, ADelayOfATenthOfTheStepIsNoStraggler) {
-  EXPECT_FALSE(straggler({rank(0, 0.3, 0.5), rank(0, 0.3, 0.59)}));
-  EXPECT_TRUE(straggler({rank(0, 0.3, 0.5), rank(0, 0.3, 0.61)}));
+  EXPECT_FALSE(find_straggler({rank(0, 0.3, 0.5), rank(0, 0.3, 0.59)}));
+  EXPECT_TRUE(find_straggler({rank(0, 0.3, 0.5), rank(0, 0.3, 0.61)}));
 }
 
 TEST(Straggler, ADelayOfUpTo5MsIsNoStraggler) {
-  EXPECT_FALSE(straggler({{0, 0, 0.001, 0, 0.004}, {0, 0, 0.005, 0, 0.0}}));
-  EXPECT_TRUE(straggler({{0, 0, 0.001, 0, 0.006}, {0, 0, 0.007, 0, 0.0}}));
+  EXPECT_FALSE(find_straggler({{0, 0, 0.001, 0, 0.004}, {0, 0, 0.005, 0, 0.0}}));
+  EXPECT_TRUE(find_straggler({{0, 0, 0.001, 0, 0.006}, {0, 0, 0.007, 0, 0.0}}));
 }
 
 TEST(Straggler, IsReportedWithItsDelayAndStage) {
-  const auto found = straggler({rank(0.1, 0.2, 0.3), rank(0.1, 0.2, 0.3), rank(0.35, 0.25, 0.35)});
+  const auto found = find_straggler({rank(0.1, 0.2, 0.3), rank(0.1, 0.2, 0.3), rank(0.35, 0.25, 0.35)});
   ASSERT_TRUE(found);
   EXPECT_EQ(found->rank, 2);
   EXPECT_EQ(found->stage, Stage::load);
@@ -46,7 +46,7 @@ TEST(Straggler, IsReportedWithItsDelayAndStage) {
 }
 
 TEST(Straggler, IsFoundAmongTwoSlowRanksOfFive) {
-  const auto found = straggler(
+  const auto found = find_straggler(
       {rank(0, 0.2, 0.3), rank(0, 0.2, 0.7), rank(0, 0.2, 0.3), rank(0, 0.2, 0.69), rank(0, 0.2, 0.3)});
   ASSERT_TRUE(found);
   EXPECT_EQ(found->rank, 1);

@@ -99,7 +99,7 @@ Scraped parse(const std::string& text) {
 }
 
 // Where the ranks of this run share their numbers, while that has a name.
-std::string board_of(const std::string& run_folder) {
+std::string shared_file_of(const std::string& run_folder) {
   return "/dev/shm/ebb-" + std::to_string(::geteuid()) + "-" + digest_hex(run_folder);
 }
 
@@ -172,7 +172,7 @@ TEST_F(MetricsPort, ServesTheNumbersOfBothRanksWhileTheyTrain) {
   EXPECT_NEAR(value("ebb_checkpoint_timestamp_seconds"), static_cast<double>(std::time(nullptr)), 30);
   EXPECT_EQ(first.types.at("ebb_steps_total"), "counter");
   EXPECT_EQ(first.types.at("ebb_memory_bytes"), "gauge");
-  EXPECT_FALSE(std::filesystem::exists(board_of(tiny_.run_folder("served"))))
+  EXPECT_FALSE(std::filesystem::exists(shared_file_of(tiny_.run_folder("served"))))
       << "a rank that is killed now would leave it";
 
   scrape_until(port, "ebb_steps_total", value("ebb_steps_total") + 5);
@@ -197,7 +197,7 @@ TEST_F(MetricsPort, KilledRanksLeaveNothingAndTheNextRunServesAgain) {
     for (const pid_t rank : children(mpirun)) ::kill(rank, SIGKILL);
   EXPECT_EQ(first.wait().exit_code, 5) << first.err();
   EXPECT_EQ(scrape(port), "");
-  EXPECT_FALSE(std::filesystem::exists(board_of(tiny_.run_folder("again"))));
+  EXPECT_FALSE(std::filesystem::exists(shared_file_of(tiny_.run_folder("again"))));
   Process second(tiny_.launch("again", forever(port)));
   const Scraped resumed = parse(scrape_until(port, "ebb_steps_total", 30));
   EXPECT_GT(resumed.samples.at("ebb_checkpoint_timestamp_seconds"), 0);

@@ -23,7 +23,7 @@ struct Batch {
   std::vector<Field> fields;  // at least one
   at::Tensor ids;             // [B] int64 on the CPU: index of each sample in its dataset
   std::int64_t step = 0;      // optimizer step that the batch belongs to, from 0
-  // Place of the first sample in the endless stream of samples. Random numbers are keyed by it.
+  // Position of the first sample in the endless stream of samples. Random numbers are keyed by it.
   std::int64_t position = 0;
   // Samples of the whole step over all ranks and micro-batches. Losses divide by it.
   std::int64_t global_batch = 0;

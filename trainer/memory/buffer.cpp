@@ -35,7 +35,7 @@ std::byte* allocate_pinned(const CudaMemoryTable& cuda, std::size_t bytes) {
 
 void release(std::byte* data, std::size_t bytes, HostMemory kind) {
   if (data == nullptr) return;
-  if (Ledger* ledger = installed()) ledger->forget(data, Ledger::Place::host);
+  if (Ledger* ledger = installed()) ledger->forget(data, Ledger::Location::host);
   if (kind == HostMemory::pageable) {
     std::free(data);
     return;
@@ -58,12 +58,12 @@ Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, HostMemory 
   Ledger* const ledger = installed();
   if (data_ == nullptr) {
     const Ledger none;
-    throw Error(ExitCode::memory, shortage(ledger != nullptr ? *ledger : none, Ledger::Place::host,
+    throw Error(ExitCode::memory, shortage(ledger != nullptr ? *ledger : none, Ledger::Location::host,
                                            static_cast<std::int64_t>(bytes), cls, owner) +
                                       (cuda == nullptr ? "" : " (page-locked memory)"));
   }
   if (ledger != nullptr) {
-    ledger->record(data_, static_cast<std::int64_t>(bytes), Ledger::Place::host, cls, owner);
+    ledger->record(data_, static_cast<std::int64_t>(bytes), Ledger::Location::host, cls, owner);
   }
 }
 

@@ -22,7 +22,7 @@ c10::DeleterFnPtr the_upstream_deleter = nullptr;
 // Forgets first: once the block is free, another thread may get the same address.
 void forget_and_free(void* block) {
   const auto bytes = static_cast<std::size_t>(
-      the_ledger.load(std::memory_order_relaxed)->forget(block, Ledger::Place::host));
+      the_ledger.load(std::memory_order_relaxed)->forget(block, Ledger::Location::host));
   if (the_cache != nullptr && bytes >= BlockCache::kSmallest) {
     the_cache->give(block, bytes);
   } else {
@@ -41,7 +41,7 @@ class TrackingCpuAllocator final : public c10::Allocator {
                             ? the_cache->take(bytes)
                             : allocate_upstream(bytes).release_context();
     if (block == nullptr && bytes > 0) fail(bytes);
-    if (block != nullptr) ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Place::host);
+    if (block != nullptr) ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
     return {block, block, block == nullptr ? &c10::detail::deleteNothing : &forget_and_free,
             c10::Device(c10::kCPU)};
   }
@@ -64,8 +64,8 @@ class TrackingCpuAllocator final : public c10::Allocator {
   }
   [[noreturn]] void fail(std::size_t bytes) const {
     const TagView tag = current_tag();
-    throw Error(ExitCode::memory,
-                shortage(ledger_, Ledger::Place::host, static_cast<std::int64_t>(bytes), tag.cls, tag.owner));
+    throw Error(ExitCode::memory, shortage(ledger_, Ledger::Location::host, static_cast<std::int64_t>(bytes),
+                                           tag.cls, tag.owner));
   }
 
   c10::Allocator& upstream_;

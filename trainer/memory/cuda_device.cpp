@@ -28,18 +28,18 @@ const CudaMemoryTable& table() {
 }
 
 void on_allocated(void* ledger, std::uintptr_t block, std::int64_t bytes) {
-  static_cast<Ledger*>(ledger)->record(reinterpret_cast<const void*>(block), bytes, Ledger::Place::device);
+  static_cast<Ledger*>(ledger)->record(reinterpret_cast<const void*>(block), bytes, Ledger::Location::device);
 }
 
 void on_freed(void* ledger, std::uintptr_t block) {
-  static_cast<Ledger*>(ledger)->forget(reinterpret_cast<const void*>(block), Ledger::Place::device);
+  static_cast<Ledger*>(ledger)->forget(reinterpret_cast<const void*>(block), Ledger::Location::device);
 }
 
 // Replaces the framework's error, which has neither stage nor class nor owner.
 void on_exhausted(void* ledger, std::int64_t asked, std::int64_t total, std::int64_t free) {
   const TagView tag = current_tag();
   throw Error(ExitCode::memory, fmt::format("{}\n  the device has {}, of which {} are free",
-                                            shortage(*static_cast<Ledger*>(ledger), Ledger::Place::device,
+                                            shortage(*static_cast<Ledger*>(ledger), Ledger::Location::device,
                                                      asked, tag.cls, tag.owner),
                                             format_bytes(total), format_bytes(free)));
 }

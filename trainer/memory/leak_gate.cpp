@@ -54,14 +54,14 @@ std::string owner_changes(Class cls, const std::vector<OwnerBytes>& before,
   return text;
 }
 
-std::string differences(std::string_view place, const std::vector<OwnerBytes>& before,
+std::string differences(std::string_view location, const std::vector<OwnerBytes>& before,
                         const std::vector<OwnerBytes>& now) {
   const Sums sums_before = by_class(before);
   const Sums sums_now = by_class(now);
   std::string text;
   for (std::size_t c = 0; c < sums_now.size(); ++c) {
     if (sums_before[c] == sums_now[c]) continue;
-    text += fmt::format("\n  {} {}: {}{}", place, kClassNames[c], change(sums_before[c], sums_now[c]),
+    text += fmt::format("\n  {} {}: {}{}", location, kClassNames[c], change(sums_before[c], sums_now[c]),
                         owner_changes(static_cast<Class>(c), before, now));
   }
   return text;
@@ -73,8 +73,8 @@ LeakGate::LeakGate(const Ledger& ledger, LeakPolicy policy) : ledger_(ledger), p
 
 std::optional<std::string> LeakGate::check(std::int64_t step) {
   if (policy_ == LeakPolicy::off) return std::nullopt;
-  std::vector<OwnerBytes> host = ledger_.owners(Ledger::Place::host);
-  std::vector<OwnerBytes> device = ledger_.owners(Ledger::Place::device);
+  std::vector<OwnerBytes> host = ledger_.owners(Ledger::Location::host);
+  std::vector<OwnerBytes> device = ledger_.owners(Ledger::Location::device);
   std::string text;
   if (armed_) text = differences("host", before_host_, host) + differences("device", before_device_, device);
   before_host_ = std::move(host);

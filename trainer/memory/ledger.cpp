@@ -27,7 +27,7 @@ void raise(Sums& peak, const Sums& live) {
   for (std::size_t c = 0; c < live.size(); ++c) peak[c] = std::max(peak[c], live[c]);
 }
 
-// The account of one place. Its mutex guards all members.
+// The account of one location. Its mutex guards all members.
 struct Account {
   static constexpr std::size_t kNoPhase = static_cast<std::size_t>(-1);
   struct Cell {
@@ -121,10 +121,10 @@ struct Ledger::Impl {
   std::array<Account, 2> accounts;
   std::atomic<Stage> stage{Stage::setup};
 
-  Account& at(Place place) { return accounts[static_cast<std::size_t>(place)]; }
+  Account& at(Location location) { return accounts[static_cast<std::size_t>(location)]; }
   template <class Read>
-  auto read(Place place, Read read) {
-    Account& account = at(place);
+  auto read(Location location, Read read) {
+    Account& account = at(location);
     const std::lock_guard lock(account.mutex);
     return read(account);
   }
@@ -133,16 +133,17 @@ struct Ledger::Impl {
 Ledger::Ledger() : impl_(std::make_unique<Impl>()) {}
 Ledger::~Ledger() = default;
 
-void Ledger::record(const void* block, std::int64_t bytes, Place place) {
-  impl_->at(place).record(reinterpret_cast<std::uintptr_t>(block), bytes, current_owner());
+void Ledger::record(const void* block, std::int64_t bytes, Location location) {
+  impl_->at(location).record(reinterpret_cast<std::uintptr_t>(block), bytes, current_owner());
 }
 
-void Ledger::record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner) {
-  impl_->at(place).record(reinterpret_cast<std::uintptr_t>(block), bytes, intern(cls, owner).id);
+void Ledger::record(const void* block, std::int64_t bytes, Location location, Class cls,
+                    std::string_view owner) {
+  impl_->at(location).record(reinterpret_cast<std::uintptr_t>(block), bytes, intern(cls, owner).id);
 }
 
-std::int64_t Ledger::forget(const void* block, Place place) {
-  return impl_->at(place).forget(reinterpret_cast<std::uintptr_t>(block));
+std::int64_t Ledger::forget(const void* block, Location location) {
+  return impl_->at(location).forget(reinterpret_cast<std::uintptr_t>(block));
 }
 
 void Ledger::enter(Stage stage) {
@@ -154,48 +155,48 @@ void Ledger::enter_phase(std::string_view name) {
   for (Account& account : impl_->accounts) account.enter_phase(name);
 }
 
-std::vector<PhasePeak> Ledger::phase_peaks(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.phases; });
+std::vector<PhasePeak> Ledger::phase_peaks(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.phases; });
 }
 
 Stage Ledger::stage() const {
   return impl_->stage.load();
 }
 
-Sums Ledger::live(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.live; });
+Sums Ledger::live(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.live; });
 }
 
-Sums Ledger::peak(Place place, Stage stage) const {
-  return impl_->read(place, [stage](const Account& a) { return a.peaks[index(stage)]; });
+Sums Ledger::peak(Location location, Stage stage) const {
+  return impl_->read(location, [stage](const Account& a) { return a.peaks[index(stage)]; });
 }
 
-std::int64_t Ledger::recorded(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.recorded; });
+std::int64_t Ledger::recorded(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.recorded; });
 }
 
-std::int64_t Ledger::live_total(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.total; });
+std::int64_t Ledger::live_total(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.total; });
 }
 
-std::int64_t Ledger::peak_total(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.peak_total; });
+std::int64_t Ledger::peak_total(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.peak_total; });
 }
 
-Sums Ledger::peak(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.run_peak; });
+Sums Ledger::peak(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.run_peak; });
 }
 
-std::int64_t Ledger::run_peak_total(Place place) const {
-  return impl_->read(place, [](const Account& a) { return a.run_peak_total; });
+std::int64_t Ledger::run_peak_total(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.run_peak_total; });
 }
 
 void Ledger::reset_peaks() {
   for (Account& account : impl_->accounts) account.reset_peaks();
 }
 
-std::vector<OwnerBytes> Ledger::owners(Place place) const {
-  auto lines = impl_->read(place, [](const Account& a) {
+std::vector<OwnerBytes> Ledger::owners(Location location) const {
+  auto lines = impl_->read(location, [](const Account& a) {
     std::vector<OwnerBytes> out;
     for (std::uint32_t id = 0; id < a.owners.size(); ++id) {
       const Account::Cell& cell = a.owners[id];
@@ -208,11 +209,11 @@ std::vector<OwnerBytes> Ledger::owners(Place place) const {
   return lines;
 }
 
-std::string shortage(const Ledger& ledger, Ledger::Place place, std::int64_t asked_bytes, Class cls,
+std::string shortage(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes, Class cls,
                      std::string_view owner) {
-  const Sums live = ledger.live(place);
+  const Sums live = ledger.live(location);
   const std::int64_t total = std::accumulate(live.begin(), live.end(), std::int64_t{0});
-  const bool host = place == Ledger::Place::host;
+  const bool host = location == Ledger::Location::host;
   std::string text = fmt::format(
       "out of {} memory in stage {}: {} asked for by {} / {}, while {} are alive:", host ? "host" : "device",
       name(ledger.stage()), format_bytes(asked_bytes), name(cls), owner, format_bytes(total));

@@ -34,7 +34,7 @@ struct PhasePeak {
 // allocate nothing from the tracked allocators.
 class Ledger {
  public:
-  enum class Place : std::uint8_t { host, device };
+  enum class Location : std::uint8_t { host, device };
 
   Ledger();
   ~Ledger();
@@ -43,31 +43,31 @@ class Ledger {
 
   // Enters a block under the calling thread's Tag (activations / "untagged" without one). A block recorded
   // twice counts once, with the later figures.
-  void record(const void* block, std::int64_t bytes, Place place);
-  void record(const void* block, std::int64_t bytes, Place place, Class cls, std::string_view owner);
+  void record(const void* block, std::int64_t bytes, Location location);
+  void record(const void* block, std::int64_t bytes, Location location, Class cls, std::string_view owner);
   // Removes a block. Returns the bytes requested for it, or 0 where it is not known.
-  std::int64_t forget(const void* block, Place place);
+  std::int64_t forget(const void* block, Location location);
 
   void enter(Stage stage);  // of the whole process; each stage has its peaks
   [[nodiscard]] Stage stage() const;
   // The phase of the training step that runs from here on, by its name; empty: none. Process-wide. Peaks are
   // kept for each phase entered since reset_peaks().
   void enter_phase(std::string_view name);
-  [[nodiscard]] Sums live(Place place) const;
+  [[nodiscard]] Sums live(Location location) const;
   // Largest live bytes of each class within each phase since reset_peaks(), in the order of their first
   // entry.
-  [[nodiscard]] std::vector<PhasePeak> phase_peaks(Place place) const;
-  [[nodiscard]] std::int64_t live_total(Place place) const;
+  [[nodiscard]] std::vector<PhasePeak> phase_peaks(Location location) const;
+  [[nodiscard]] std::int64_t live_total(Location location) const;
   // Since reset_peaks(): the maximum of each class within a stage (0 for a stage not entered), the maximum of
   // all classes together (at most the sum of theirs), and the number of blocks recorded.
-  [[nodiscard]] Sums peak(Place place, Stage stage) const;
-  [[nodiscard]] std::int64_t peak_total(Place place) const;
-  [[nodiscard]] std::int64_t recorded(Place place) const;
+  [[nodiscard]] Sums peak(Location location, Stage stage) const;
+  [[nodiscard]] std::int64_t peak_total(Location location) const;
+  [[nodiscard]] std::int64_t recorded(Location location) const;
   // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
-  [[nodiscard]] Sums peak(Place place) const;
-  [[nodiscard]] std::int64_t run_peak_total(Place place) const;
+  [[nodiscard]] Sums peak(Location location) const;
+  [[nodiscard]] std::int64_t run_peak_total(Location location) const;
   void reset_peaks();  // at the start of a step: peaks become what is live
-  [[nodiscard]] std::vector<OwnerBytes> owners(Place place) const;  // largest first
+  [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first
 
  private:
   struct Impl;
@@ -76,7 +76,7 @@ class Ledger {
 
 // The text of an error for an allocation that failed: stage, class, owner, bytes requested, and the live
 // bytes by class.
-std::string shortage(const Ledger& ledger, Ledger::Place place, std::int64_t asked_bytes, Class cls,
+std::string shortage(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes, Class cls,
                      std::string_view owner);
 
 // Enters `stage` for as long as it lives; then the ledger enters the stage before again.

@@ -44,7 +44,7 @@ Outside measure_outside(const Ledger& ledger, const BlockCache* cache) {
     out.resident = kilobytes_after(text, "VmRSS:");
     out.peak_resident = kilobytes_after(text, "VmHWM:");
   }
-  if (out.resident >= 0) out.outside_host = out.resident - ledger.live_total(Ledger::Place::host);
+  if (out.resident >= 0) out.outside_host = out.resident - ledger.live_total(Ledger::Location::host);
   if (cache != nullptr) out.kept = cache->kept_bytes();
   const CgroupUse use = files->cgroup.read();
   out.cgroup_used = use.used;

@@ -16,7 +16,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-constexpr std::array<const char*, RankNumbers::kPlaces> kPlaceNames = {"host", "device"};
+constexpr std::array<const char*, RankMetrics::kLocations> kLocationNames = {"host", "device"};
 
 ClientMetric sample(MetricType type, double value, Labels labels) {
   ClientMetric metric;
@@ -45,88 +45,92 @@ class Families {
   std::vector<MetricFamily> all_;
 };
 
-Labels of_rank(const NodeBoard& board, int local_rank, Labels more = {}) {
-  more.push_back({"rank", std::to_string(board.of(local_rank).rank)});
+Labels of_rank(const NodeMetrics& node, int local_rank, Labels more = {}) {
+  more.push_back({"rank", std::to_string(node.of(local_rank).rank)});
   more.push_back({"local_rank", std::to_string(local_rank)});
-  more.push_back({"node", board.node()});
+  more.push_back({"node", node.node_name()});
   return more;
 }
 
 template <class Add>
-void for_each_rank(const NodeBoard& board, const Add& add) {
-  for (int local_rank = 0; local_rank < board.size(); ++local_rank)
-    if (board.of(local_rank).present) add(board.of(local_rank), local_rank);
+void for_each_rank(const NodeMetrics& node, const Add& add) {
+  for (int local_rank = 0; local_rank < node.size(); ++local_rank)
+    if (node.of(local_rank).present) add(node.of(local_rank), local_rank);
 }
 
 // A value for each rank.
 template <class Value>
-void by_rank(MetricFamily& family, const NodeBoard& board, const Value& value) {
-  for_each_rank(board, [&](const RankNumbers& rank, int local_rank) {
-    Families::add(family, value(rank), of_rank(board, local_rank));
+void by_rank(MetricFamily& family, const NodeMetrics& node, const Value& value) {
+  for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
+    Families::add(family, value(rank), of_rank(node, local_rank));
   });
 }
 
-// A value for each rank and place; a rank without a GPU has one place.
+// A value for each rank and location (the label `place`); a rank without a GPU has one location.
 template <class Add>
-void for_each_place(const NodeBoard& board, const Add& add) {
-  for_each_rank(board, [&](const RankNumbers& rank, int local_rank) {
-    for (int place = 0; place < (rank.device ? 2 : 1); ++place) add(rank, local_rank, place);
+void for_each_location(const NodeMetrics& node, const Add& add) {
+  for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
+    for (int location = 0; location < (rank.device ? 2 : 1); ++location) add(rank, local_rank, location);
   });
 }
 
-void by_place_and_class(MetricFamily& family, const NodeBoard& board,
-                        const std::array<RankNumbers::ByClass, RankNumbers::kPlaces> RankNumbers::* member) {
-  for_each_place(board, [&](const RankNumbers& rank, int local_rank, int place) {
+void by_location_and_class(
+    MetricFamily& family, const NodeMetrics& node,
+    const std::array<RankMetrics::ByClass, RankMetrics::kLocations> RankMetrics::* member) {
+  for_each_location(node, [&](const RankMetrics& rank, int local_rank, int location) {
     for (int c = 0; c < memory::kClasses; ++c)
-      Families::add(family, (rank.*member)[place][c],
-                    of_rank(board, local_rank,
-                            {{"place", kPlaceNames[place]}, {"class", std::string(memory::kClassNames[c])}}));
+      Families::add(
+          family, (rank.*member)[location][c],
+          of_rank(node, local_rank,
+                  {{"place", kLocationNames[location]}, {"class", std::string(memory::kClassNames[c])}}));
   });
 }
 
-void by_place(MetricFamily& family, const NodeBoard& board,
-              const std::array<Number, RankNumbers::kPlaces> RankNumbers::* member) {
-  for_each_place(board, [&](const RankNumbers& rank, int local_rank, int place) {
-    Families::add(family, (rank.*member)[place], of_rank(board, local_rank, {{"place", kPlaceNames[place]}}));
+void by_location(MetricFamily& family, const NodeMetrics& node,
+                 const std::array<SharedValue, RankMetrics::kLocations> RankMetrics::* member) {
+  for_each_location(node, [&](const RankMetrics& rank, int local_rank, int location) {
+    Families::add(family, (rank.*member)[location],
+                  of_rank(node, local_rank, {{"place", kLocationNames[location]}}));
   });
 }
 
-void add_ranks(const NodeBoard& board, Families& all) {
+void add_ranks(const NodeMetrics& node, Families& all) {
   MetricFamily& info = all.gauge("ebb_rank_info", "1; joins a rank with its GPU's UUID, empty on a CPU");
-  for_each_rank(board, [&](const RankNumbers& rank, int local_rank) {
-    Families::add(info, 1, of_rank(board, local_rank, {{"UUID", rank.uuid.data()}}));
+  for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
+    Families::add(info, 1, of_rank(node, local_rank, {{"UUID", rank.uuid.data()}}));
   });
-  by_place_and_class(all.gauge("ebb_memory_bytes", "Bytes alive at the end of the last step"), board,
-                     &RankNumbers::live);
-  by_place_and_class(all.gauge("ebb_memory_peak_bytes", "Most bytes alive at once within the last step"),
-                     board, &RankNumbers::peak);
-  by_place(all.gauge("ebb_memory_budget_bytes",
-                     "Bytes that the control group's limit leaves each rank of the host, or that the device "
-                     "has; 0: no limit"),
-           board, &RankNumbers::budget);
-  by_place(all.gauge("ebb_memory_outside_bytes", "Bytes in use that the account does not know"), board,
-           &RankNumbers::outside);
-  by_rank(all.gauge("ebb_memory_resident_bytes", "Resident set of the process"), board,
-          [](const RankNumbers& rank) -> double { return rank.resident; });
+  by_location_and_class(all.gauge("ebb_memory_bytes", "Bytes alive at the end of the last step"), node,
+                        &RankMetrics::live);
+  by_location_and_class(all.gauge("ebb_memory_peak_bytes", "Most bytes alive at once within the last step"),
+                        node, &RankMetrics::peak);
+  by_location(
+      all.gauge("ebb_memory_budget_bytes",
+                "Bytes that the control group's limit leaves each rank of the host, or that the device "
+                "has; 0: no limit"),
+      node, &RankMetrics::budget);
+  by_location(all.gauge("ebb_memory_outside_bytes", "Bytes in use that the account does not know"), node,
+              &RankMetrics::outside);
+  by_rank(all.gauge("ebb_memory_resident_bytes", "Resident set of the process"), node,
+          [](const RankMetrics& rank) -> double { return rank.resident; });
   by_rank(all.counter("ebb_memory_leaks_total", "Steps at whose end more was alive than at the one before"),
-          board, [](const RankNumbers& rank) -> double { return rank.leaks; });
+          node, [](const RankMetrics& rank) -> double { return rank.leaks; });
   MetricFamily& seconds = all.counter("ebb_stage_seconds_total", "Time spent by stage");
-  for_each_rank(board, [&](const RankNumbers& rank, int local_rank) {
+  for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
     for (int s = 0; s < memory::kStages; ++s)
       Families::add(seconds, rank.seconds[s],
-                    of_rank(board, local_rank, {{"stage", std::string(memory::kStageNames[s])}}));
+                    of_rank(node, local_rank, {{"stage", std::string(memory::kStageNames[s])}}));
   });
   by_rank(all.gauge("ebb_last_step_timestamp_seconds", "When the last step was over, 0 before the first"),
-          board, [](const RankNumbers& rank) -> double { return rank.last_step; });
+          node, [](const RankMetrics& rank) -> double { return rank.last_step; });
 }
 
 // A value for each phase, with its name as a label where there is more than one.
-void by_phase(MetricFamily& family, const RunNumbers& run, Number PhaseNumbers::* member) {
-  for (const PhaseNumbers& phase : run.phases)
+void by_phase(MetricFamily& family, const RunMetrics& run, SharedValue PhaseGauges::* member) {
+  for (const PhaseGauges& phase : run.phases)
     Families::add(family, phase.*member, run.phases.size() > 1 ? Labels{{"phase", phase.phase}} : Labels{});
 }
 
-void add_run(const RunNumbers& run, Families& all) {
+void add_run(const RunMetrics& run, Families& all) {
   const auto gauge = [&](const char* name, const char* help, double value) {
     Families::add(all.gauge(name, help), value);
   };
@@ -134,18 +138,18 @@ void add_run(const RunNumbers& run, Families& all) {
     Families::add(all.counter(name, help), value);
   };
   gauge("ebb_steps_target", "Steps of the whole run", run.steps_target);
-  if (run.begun) {
+  if (run.started) {
     counter("ebb_steps_total", "Steps done, those before a resume too", run.steps);
     counter("ebb_samples_total", "Samples trained on", run.samples);
     if (run.is_text) counter("ebb_tokens_total", "Tokens trained on", run.tokens);
   }
   if (run.has_step) {
-    by_phase(all.gauge("ebb_loss", "Mean loss of the last step"), run, &PhaseNumbers::loss);
+    by_phase(all.gauge("ebb_loss", "Mean loss of the last step"), run, &PhaseGauges::loss);
     by_phase(all.gauge("ebb_gradient_norm", "Norm of the last step's gradients before clipping"), run,
-             &PhaseNumbers::gradient_norm);
-    by_phase(all.gauge("ebb_loss_scale", "Loss scale of the last step"), run, &PhaseNumbers::loss_scale);
+             &PhaseGauges::gradient_norm);
+    by_phase(all.gauge("ebb_loss_scale", "Loss scale of the last step"), run, &PhaseGauges::loss_scale);
     by_phase(all.gauge("ebb_learning_rate", "Learning rate of the last step"), run,
-             &PhaseNumbers::learning_rate);
+             &PhaseGauges::learning_rate);
   }
   if (run.has_test) gauge("ebb_test_loss", "Loss of the last evaluation", run.test_loss);
   counter("ebb_overflows_total", "Steps skipped because a gradient overflowed, since the process started",
@@ -164,15 +168,15 @@ void add_run(const RunNumbers& run, Families& all) {
 
 }  // namespace
 
-std::vector<MetricFamily> metric_families(const NodeBoard& board, const RunNumbers* run) {
+std::vector<MetricFamily> metric_families(const NodeMetrics& node, const RunMetrics* run) {
   Families all;
-  add_ranks(board, all);
+  add_ranks(node, all);
   if (run != nullptr) add_run(*run, all);
   return all.take();
 }
 
-std::string exposition_text(const NodeBoard& board, const RunNumbers* run) {
-  return prometheus::TextSerializer().Serialize(metric_families(board, run));
+std::string exposition_text(const NodeMetrics& node, const RunMetrics* run) {
+  return prometheus::TextSerializer().Serialize(metric_families(node, run));
 }
 
 }  // namespace ebb::telemetry

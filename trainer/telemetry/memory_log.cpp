@@ -12,7 +12,7 @@ namespace ebb::telemetry {
 
 namespace {
 
-using Place = memory::Ledger::Place;
+using Location = memory::Ledger::Location;
 using Json = nlohmann::ordered_json;
 
 std::filesystem::path cleaned(const std::filesystem::path& path, std::int64_t first_step) {
@@ -35,18 +35,18 @@ Json nonzero(const memory::Sums& peak) {
 }
 
 // Peaks of the step by stage; stages without bytes are left out.
-Json by_stage(const memory::Ledger& ledger, Place place) {
+Json by_stage(const memory::Ledger& ledger, Location location) {
   Json json = Json::object();
   for (int s = 0; s < memory::kStages; ++s) {
-    Json stage = nonzero(ledger.peak(place, static_cast<memory::Stage>(s)));
+    Json stage = nonzero(ledger.peak(location, static_cast<memory::Stage>(s)));
     if (!stage.empty()) json[std::string(memory::kStageNames[s])] = std::move(stage);
   }
   return json;
 }
 
 // Peaks of the step by phase, where it has more than one.
-void add_phases(Json& json, const memory::Ledger& ledger, Place place) {
-  for (const memory::PhasePeak& phase : ledger.phase_peaks(place))
+void add_phases(Json& json, const memory::Ledger& ledger, Location location) {
+  for (const memory::PhasePeak& phase : ledger.phase_peaks(location))
     json["phases"][phase.phase] = nonzero(phase.peak);
 }
 
@@ -56,10 +56,10 @@ Json known(std::int64_t bytes) {
 
 }  // namespace
 
-memory::Sums step_peak(const memory::Ledger& ledger, Place place) {
+memory::Sums step_peak(const memory::Ledger& ledger, Location location) {
   memory::Sums peak{};
   for (int s = 0; s < memory::kStages; ++s) {
-    const memory::Sums stage = ledger.peak(place, static_cast<memory::Stage>(s));
+    const memory::Sums stage = ledger.peak(location, static_cast<memory::Stage>(s));
     for (int c = 0; c < memory::kClasses; ++c) peak[c] = std::max(peak[c], stage[c]);
   }
   return peak;
@@ -88,12 +88,12 @@ std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
                {"time_s", origin.time_s},
                {"rank", origin.rank},
                {"host", origin.host},
-               {"live", by_class(ledger.live(Place::host))},
-               {"peak", by_class(step_peak(ledger, Place::host))},
-               {"stages", by_stage(ledger, Place::host)},
-               {"live_total", ledger.live_total(Place::host)},
-               {"peak_total", ledger.peak_total(Place::host)},
-               {"blocks", ledger.recorded(Place::host)},
+               {"live", by_class(ledger.live(Location::host))},
+               {"peak", by_class(step_peak(ledger, Location::host))},
+               {"stages", by_stage(ledger, Location::host)},
+               {"live_total", ledger.live_total(Location::host)},
+               {"peak_total", ledger.peak_total(Location::host)},
+               {"blocks", ledger.recorded(Location::host)},
                {"resident", known(outside.resident)},
                {"peak_resident", known(outside.peak_resident)},
                {"outside", known(outside.outside_host)},
@@ -102,18 +102,18 @@ std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
                {"device", nullptr},
                {"predicted", nullptr}};
   if (outside.device_total >= 0)
-    line["device"] = {{"live", by_class(ledger.live(Place::device))},
-                      {"peak", by_class(step_peak(ledger, Place::device))},
-                      {"stages", by_stage(ledger, Place::device)},
-                      {"live_total", ledger.live_total(Place::device)},
-                      {"peak_total", ledger.peak_total(Place::device)},
-                      {"blocks", ledger.recorded(Place::device)},
+    line["device"] = {{"live", by_class(ledger.live(Location::device))},
+                      {"peak", by_class(step_peak(ledger, Location::device))},
+                      {"stages", by_stage(ledger, Location::device)},
+                      {"live_total", ledger.live_total(Location::device)},
+                      {"peak_total", ledger.peak_total(Location::device)},
+                      {"blocks", ledger.recorded(Location::device)},
                       {"used", outside.device_used},
                       {"total", outside.device_total},
                       {"reserved", known(outside.device_reserved)},
                       {"largest_free_block", known(outside.largest_free_block)}};
-  add_phases(line, ledger, Place::host);
-  if (outside.device_total >= 0) add_phases(line["device"], ledger, Place::device);
+  add_phases(line, ledger, Location::host);
+  if (outside.device_total >= 0) add_phases(line["device"], ledger, Location::device);
   return line.dump();
 }
 

@@ -33,7 +33,7 @@ class MemoryLog {
 };
 
 // The maximum of live bytes of each class since the last reset_peaks().
-memory::Sums step_peak(const memory::Ledger& ledger, memory::Ledger::Place place);
+memory::Sums step_peak(const memory::Ledger& ledger, memory::Ledger::Location location);
 
 // Where and when a line of the log was made.
 struct LineOrigin {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "telemetry/metrics_port.h"
+
 #include <fmt/format.h>
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
@@ -17,16 +19,16 @@ namespace {
 constexpr int kTries = 11;
 constexpr auto kBetween = std::chrono::milliseconds(500);
 
-class Board final : public prometheus::Collectable {
+class Collector final : public prometheus::Collectable {
  public:
-  Board(const NodeBoard& board, const RunNumbers* run) : board_(board), run_(run) {}
+  Collector(const NodeMetrics& node, const RunMetrics* run) : node_(node), run_(run) {}
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-    return metric_families(board_, run_);
+    return metric_families(node_, run_);
   }
 
  private:
-  const NodeBoard& board_;
-  const RunNumbers* run_;
+  const NodeMetrics& node_;
+  const RunMetrics* run_;
 };
 
 std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
@@ -40,13 +42,13 @@ std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
 }  // namespace
 
 struct MetricsPort::Impl {
-  std::shared_ptr<Board> board;
+  std::shared_ptr<Collector> collector;
   std::unique_ptr<prometheus::Exposer> exposer;
 };
 
-MetricsPort::MetricsPort(int port, const NodeBoard& board, const RunNumbers* run)
+MetricsPort::MetricsPort(int port, const NodeMetrics& node, const RunMetrics* run)
     : impl_(std::make_unique<Impl>()) {
-  impl_->board = std::make_shared<Board>(board, run);
+  impl_->collector = std::make_shared<Collector>(node, run);
   // A rank of the run before, which was killed a moment ago, may have it still.
   for (int tries = 0; tries < kTries && !impl_->exposer; ++tries) {
     if (tries > 0) std::this_thread::sleep_for(kBetween);
@@ -59,8 +61,8 @@ MetricsPort::MetricsPort(int port, const NodeBoard& board, const RunNumbers* run
                 fmt::format("telemetry.port: port {} cannot be served on {}: another process has it (another "
                             "run?), or it needs rights. Set telemetry.port to a free one above 1023, or to 0 "
                             "for none",
-                            port, board.node()));
-  impl_->exposer->RegisterCollectable(impl_->board);
+                            port, node.node_name()));
+  impl_->exposer->RegisterCollectable(impl_->collector);
 }
 
 MetricsPort::~MetricsPort() = default;

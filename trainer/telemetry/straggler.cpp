@@ -38,7 +38,7 @@ double median_of_others(const std::vector<StageSeconds>& ranks, std::size_t excl
 
 }  // namespace
 
-std::optional<Straggler> straggler(const std::vector<StageSeconds>& ranks) {
+std::optional<Straggler> find_straggler(const std::vector<StageSeconds>& ranks) {
   if (ranks.size() < 2) return std::nullopt;
   const auto by = [](auto value) {
     return [value](const StageSeconds& a, const StageSeconds& b) { return value(a) < value(b); };

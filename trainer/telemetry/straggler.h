@@ -22,7 +22,7 @@ struct Straggler {
 // excludes `reduce`, in which it mostly waits. The straggler is the rank with the most own time, if
 // it costs more than a tenth of the step and more than 5 ms; nullopt otherwise. All times are the
 // host's: pending GPU work counts where the host waits for it.
-std::optional<Straggler> straggler(const std::vector<memory::StageSeconds>& ranks);
+std::optional<Straggler> find_straggler(const std::vector<memory::StageSeconds>& ranks);
 
 // Reports a rank that is slow for many steps: the straggler in at least half of the last 20 steps.
 // It reports the same rank again only after 500 more steps. One thread.

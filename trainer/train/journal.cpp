@@ -25,21 +25,21 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report) {
   std::vector<telemetry::PhaseMetrics> all;
   for (const step::PhaseReport& run : report.phases) {
-    auto place = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.phase == run.phase; });
-    if (place == all.end()) {
+    auto found = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.phase == run.phase; });
+    if (found == all.end()) {
       all.emplace_back().phase = run.phase;
-      place = std::prev(all.end());
+      found = std::prev(all.end());
     }
-    place->loss = run.loss;
-    place->parts = run.parts;
-    place->lr = run.learning_rate;
-    place->scale = run.scale;
-    place->grad_norm = run.gradient_norm;
-    ++place->runs;
-    if (run.skipped) ++place->skipped_runs;
-    if (!run.overflowed.empty()) place->overflowed = run.overflowed;
-    place->reduction_s += run.reduction_s;
-    place->reduction_waited_s += run.reduction_waited_s;
+    found->loss = run.loss;
+    found->parts = run.parts;
+    found->lr = run.learning_rate;
+    found->scale = run.scale;
+    found->grad_norm = run.gradient_norm;
+    ++found->runs;
+    if (run.skipped) ++found->skipped_runs;
+    if (!run.overflowed.empty()) found->overflowed = run.overflowed;
+    found->reduction_s += run.reduction_s;
+    found->reduction_waited_s += run.reduction_waited_s;
   }
   return all;
 }
@@ -52,11 +52,11 @@ std::vector<std::string> skip_notes(const step::StepReport& report) {
   for (const step::PhaseReport& run : report.phases) {
     one_phase = one_phase && run.phase == report.phases.front().phase;
     if (!run.skipped) continue;
-    const auto place = std::ranges::find(last_skipped, run.phase, &step::PhaseReport::phase);
-    if (place == last_skipped.end())
+    const auto found = std::ranges::find(last_skipped, run.phase, &step::PhaseReport::phase);
+    if (found == last_skipped.end())
       last_skipped.push_back(&run);
     else
-      *place = &run;
+      *found = &run;
   }
   std::vector<std::string> notes;
   for (const step::PhaseReport* run : last_skipped)
@@ -103,9 +103,9 @@ void Journal::stepped(const step::StepReport& report) {
   line.mfu = mfu_per_sample_ * line.samples_per_s;
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
-  line.straggler = telemetry::straggler(report.rank_seconds);
-  line.peak_bytes =
-      ledger_.peak_total(memory::Ledger::Place::host) + ledger_.peak_total(memory::Ledger::Place::device);
+  line.straggler = telemetry::find_straggler(report.rank_seconds);
+  line.peak_bytes = ledger_.peak_total(memory::Ledger::Location::host) +
+                    ledger_.peak_total(memory::Ledger::Location::device);
   last_step_ = std::chrono::steady_clock::now();
   metrics_->write(line);
   times_.add(report.seconds);

@@ -14,7 +14,7 @@ namespace ebb::train {
 
 namespace {
 
-using Place = memory::Ledger::Place;
+using Location = memory::Ledger::Location;
 using std::chrono::system_clock;
 
 double unix_seconds() {
@@ -22,7 +22,7 @@ double unix_seconds() {
 }
 
 // Each number has one writer.
-void add(telemetry::Number& number, double more) {
+void add(telemetry::SharedValue& number, double more) {
   number = number + more;
 }
 
@@ -36,7 +36,7 @@ std::int64_t bytes_in(const std::filesystem::path& folder) {
   return bytes;
 }
 
-// When its last file was written; 0 where that cannot be told.
+// When its last file was written; 0 if that cannot be told.
 double written_at(const std::filesystem::path& folder) {
   std::error_code error;
   const auto time = std::filesystem::last_write_time(folder / checkpoint::kDoneName, error);
@@ -51,14 +51,14 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
     : config_(config), ledger_(ledger) {
   if (config.telemetry.port == 0) return;
   const double timeout_s = config.parallel.timeout_s;
-  board_ = std::make_unique<telemetry::NodeBoard>(world, config.run.folder(), timeout_s);
+  node_ = std::make_unique<telemetry::NodeMetrics>(world, config.run.folder(), timeout_s);
   if (world.rank() == 0) {
-    run_ = std::make_unique<telemetry::RunNumbers>(phases);
+    run_ = std::make_unique<telemetry::RunMetrics>(phases);
     run_->ranks = world.size();
     run_->steps_target = static_cast<double>(config.run.steps);
     run_->is_text = config.model.family().reads_field(core::kTokensField);
   }
-  telemetry::RankNumbers& mine = board_->mine();
+  telemetry::RankMetrics& mine = node_->mine();
   mine.rank = world.rank();
   mine.device = device.is_cuda();
   mine.name_device(device.is_cuda() ? telemetry::gpu_uuid(device.index()) : "");
@@ -66,7 +66,7 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
   publish_memory();
   comm::agree(world, timeout_s, [&] {
     if (world.local_rank() == 0)
-      port_ = std::make_unique<telemetry::MetricsPort>(static_cast<int>(config.telemetry.port), *board_,
+      port_ = std::make_unique<telemetry::MetricsPort>(static_cast<int>(config.telemetry.port), *node_,
                                                        run_.get());
   });
 }
@@ -79,12 +79,12 @@ void MetricsFeed::started(const RunStart& start) {
   run_->steps = static_cast<double>(start.first_step);
   run_->samples = samples;
   run_->tokens = samples * static_cast<double>(config_.data.context);
-  run_->begun = true;
+  run_->started = true;
 }
 
 void MetricsFeed::stepped(const step::StepReport& report) {
-  if (!board_) return;
-  telemetry::RankNumbers& mine = board_->mine();
+  if (!node_) return;
+  telemetry::RankMetrics& mine = node_->mine();
   for (int s = 0; s < memory::kStages; ++s) add(mine.seconds[s], report.seconds[s]);
   mine.last_step = unix_seconds();
   if (!report.leak.empty()) add(mine.leaks, 1);
@@ -93,13 +93,13 @@ void MetricsFeed::stepped(const step::StepReport& report) {
   run_->steps = static_cast<double>(report.step + 1);
   add(run_->samples, batch);
   add(run_->tokens, batch * static_cast<double>(config_.data.context));
-  for (telemetry::PhaseNumbers& numbers : run_->phases) {
+  for (telemetry::PhaseGauges& gauges : run_->phases) {
     for (const step::PhaseReport& phase : report.phases) {
-      if (phase.phase != numbers.phase) continue;  // of a phase's runs the last one stays
-      numbers.loss = phase.loss;
-      numbers.gradient_norm = phase.gradient_norm;
-      numbers.loss_scale = phase.scale;
-      numbers.learning_rate = phase.learning_rate;
+      if (phase.phase != gauges.phase) continue;  // of a phase's runs the last one stays
+      gauges.loss = phase.loss;
+      gauges.gradient_norm = phase.gradient_norm;
+      gauges.loss_scale = phase.scale;
+      gauges.learning_rate = phase.learning_rate;
     }
   }
   if (report.taken()) {
@@ -129,19 +129,19 @@ void MetricsFeed::saved(const std::filesystem::path& checkpoint, double seconds)
 }
 
 void MetricsFeed::closed(std::int64_t) {
-  if (board_) publish_memory();
+  if (node_) publish_memory();
 }
 
 // The time of what is done between steps.
 void MetricsFeed::spent(memory::Stage stage, double seconds) {
-  if (board_) add(board_->mine().seconds[static_cast<std::size_t>(stage)], seconds);
+  if (node_) add(node_->mine().seconds[static_cast<std::size_t>(stage)], seconds);
 }
 
 void MetricsFeed::publish_memory() {
-  telemetry::RankNumbers& mine = board_->mine();
-  for (const Place place : {Place::host, Place::device}) {
-    const auto p = static_cast<std::size_t>(place);
-    const memory::Sums live = ledger_.live(place), peak = telemetry::step_peak(ledger_, place);
+  telemetry::RankMetrics& mine = node_->mine();
+  for (const Location location : {Location::host, Location::device}) {
+    const auto p = static_cast<std::size_t>(location);
+    const memory::Sums live = ledger_.live(location), peak = telemetry::step_peak(ledger_, location);
     for (int c = 0; c < memory::kClasses; ++c) {
       mine.live[p][c] = static_cast<double>(live[c]);
       mine.peak[p][c] = static_cast<double>(peak[c]);
@@ -154,13 +154,13 @@ void MetricsFeed::publish_memory() {
   asked_ = now;
   const memory::Outside outside = memory::measure_outside(ledger_);
   // What the kernel leaves each rank of this host, and what the device has.
-  mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / board_->size();
+  mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();
   mine.budget[1] = static_cast<double>(std::max<std::int64_t>(outside.device_total, 0));
   mine.resident = static_cast<double>(std::max<std::int64_t>(outside.resident, 0));
   mine.outside[0] = static_cast<double>(std::max<std::int64_t>(outside.outside_host, 0));
   if (outside.device_used >= 0)
     mine.outside[1] = static_cast<double>(
-        std::max<std::int64_t>(outside.device_used - ledger_.live_total(Place::device), 0));
+        std::max<std::int64_t>(outside.device_used - ledger_.live_total(Location::device), 0));
 }
 
 }  // namespace ebb::train

@@ -11,8 +11,8 @@
 
 #include "comm/world.h"
 #include "memory/ledger.h"
-#include "telemetry/board.h"
-#include "telemetry/exposition.h"
+#include "telemetry/metrics_port.h"
+#include "telemetry/node_metrics.h"
 #include "train/config.h"
 #include "train/run_listener.h"
 
@@ -41,8 +41,8 @@ class MetricsFeed final : public RunListener {
 
   const Config& config_;
   memory::Ledger& ledger_;
-  std::unique_ptr<telemetry::NodeBoard> board_;
-  std::unique_ptr<telemetry::RunNumbers> run_;  // rank 0's
+  std::unique_ptr<telemetry::NodeMetrics> node_;
+  std::unique_ptr<telemetry::RunMetrics> run_;  // rank 0's
   std::unique_ptr<telemetry::MetricsPort> port_;
   std::int64_t samples_per_step_ = 0;
   double mfu_per_sample_ = 0;

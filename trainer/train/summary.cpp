@@ -46,15 +46,15 @@ Summary::Summary(const Config& config, comm::World& world, memory::Ledger& ledge
     : config_(config), world_(world), ledger_(ledger) {}
 
 void Summary::collect() {
-  using Place = memory::Ledger::Place;
+  using Location = memory::Ledger::Location;
   const memory::Outside outside = memory::measure_outside(ledger_);
   telemetry::RankPeaks mine;
   mine.rank = world_.rank();
   mine.host = world_.host();
-  mine.host_bytes = ledger_.peak(Place::host);
-  mine.device_bytes = ledger_.peak(Place::device);
-  mine.host_total = ledger_.run_peak_total(Place::host);
-  mine.device_total = ledger_.run_peak_total(Place::device);
+  mine.host_bytes = ledger_.peak(Location::host);
+  mine.device_bytes = ledger_.peak(Location::device);
+  mine.host_total = ledger_.run_peak_total(Location::host);
+  mine.device_total = ledger_.run_peak_total(Location::device);
   mine.resident = outside.peak_resident;
   mine.outside = outside.outside_host;
   peaks_.clear();

@@ -98,7 +98,7 @@ void WeightFolder::open(const fs::path& file) {
     throw Error(ExitCode::usage, error.what());  // not Error(checkpoint): the folder is not ours
   }
   for (const auto& entry : files_.back().entries())
-    if (!places_.emplace(entry.name, files_.size() - 1).second)
+    if (!file_indices_.emplace(entry.name, files_.size() - 1).second)
       throw Error(ExitCode::usage,
                   fmt::format("{}: the tensor {} is in two files", folder_.string(), entry.name));
 }
@@ -107,10 +107,10 @@ const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
                                                   const SafetensorsFile** file) const {
   const std::string_view theirs =
       name.starts_with(prefix_) ? std::string_view(name).substr(prefix_.size()) : std::string_view(name);
-  const auto place = places_.find(std::string(theirs));
-  if (place == places_.end()) return nullptr;
-  if (file != nullptr) *file = &files_[place->second];
-  return files_[place->second].find(theirs);
+  const auto found = file_indices_.find(std::string(theirs));
+  if (found == file_indices_.end()) return nullptr;
+  if (file != nullptr) *file = &files_[found->second];
+  return files_[found->second].find(theirs);
 }
 
 void WeightFolder::require(const models::FamilyConfig& config, std::int64_t window) {
@@ -121,8 +121,8 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t wind
     lines += fmt::format("\n  the folder holds a {}, and the configuration describes a {}", theirs, ours);
   layout_ = family_.hub->layout(config, window);
   const std::string& prefix = layout_.optional_prefix;
-  const auto has_prefix = [&](const auto& place) { return place.first.starts_with(prefix); };
-  prefix_ = std::ranges::any_of(places_, has_prefix) ? "" : prefix;
+  const auto has_prefix = [&](const auto& item) { return item.first.starts_with(prefix); };
+  prefix_ = std::ranges::any_of(file_indices_, has_prefix) ? "" : prefix;
   for (const HubTensor& wanted : layout_.tensors) {
     known.insert(wanted.name);
     const auto* entry = find(wanted.name, nullptr);
@@ -136,7 +136,7 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t wind
                            checkpoint::dtype_name(entry->dtype));
     }
   }
-  for (const auto& [name, _] : places_)
+  for (const auto& [name, _] : file_indices_)
     if (!known.contains(prefix_ + name) && !known.contains(name) && !layout_.may_hold(name))
       lines += fmt::format("\n  {} {} is in the folder, but not in the model", name,
                            shape_text(find(prefix_ + name, nullptr)->shape));

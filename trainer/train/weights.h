@@ -44,7 +44,7 @@ class WeightFolder {
   std::unique_ptr<models::FamilyConfig> config_;
   std::string prefix_;  // of the tensors' names, where the folder leaves it out
   std::vector<checkpoint::SafetensorsFile> files_;
-  std::map<std::string, std::size_t> places_;  // name -> file
+  std::map<std::string, std::size_t> file_indices_;  // name -> file
   models::HubLayout layout_;
 };
 
