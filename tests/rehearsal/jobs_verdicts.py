@@ -24,7 +24,7 @@ class Verdicts(Rehearsal):
         took = time.monotonic() - second.runs[0].started
         print(f"  the launcher that followed ended {took:.1f} s after its start", flush=True)
         self.assertLess(took, 10)
-        self.assert_logged(second, f"attempt {name} ended on .* with code 3 and would do so again")
+        self.assert_logged(second, f"attempt {name} ended on .* with code 3 and would fail again")
         self.assertNotIn("mpirun", second.logs())
         self.assertEqual(second.message(), first.message())
         wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)

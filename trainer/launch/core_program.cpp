@@ -17,7 +17,7 @@ std::string core_program() {
   if (error || !fs::exists(self)) {
     throw Error(
         ExitCode::internal,
-        fmt::format("the program's own file is gone ({}): it was rebuilt or removed just now; start it again",
+        fmt::format("the file of the running program is gone ({}): it was rebuilt or removed; start it again",
                     error ? error.message() : self.string()));
   }
   const fs::path core = self.parent_path() / "ebb-core";

@@ -4,9 +4,9 @@
 
 namespace ebb::launch {
 
-// Full path of ebb-core, the program that trains. It lies beside the running program, whose symbolic links
-// are followed. Error(usage) where ebb-core is missing; Error(internal) where the file of the running program
-// was removed or replaced.
+// Returns the full path of ebb-core, the program that trains: in the folder of the running program, with
+// symbolic links resolved. Error(usage) if ebb-core is missing; Error(internal) if the file of the running
+// program was removed or replaced.
 std::string core_program();
 
 }  // namespace ebb::launch

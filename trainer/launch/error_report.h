@@ -5,7 +5,7 @@
 
 namespace ebb::launch {
 
-// How a run explained its end: the first error of a rank, or mpirun's message where no rank printed one.
+// The reported cause of a run's end: the first error of a rank, or mpirun's message if no rank printed one.
 struct ErrorReport {
   int rank = -1;     // -1: the error belongs to no single rank
   std::string host;  // empty: unknown

@@ -52,7 +52,7 @@ int connect_within(const addrinfo& address, int milliseconds) {
   return failure;
 }
 
-// Returns why the host does not answer; empty where it answers.
+// Returns why the host does not answer; empty if it answers.
 std::string connection_failure(const std::string& host, int port) {
   constexpr int kTryMilliseconds = 2000;
   addrinfo hints{};
@@ -82,7 +82,7 @@ std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
   if (hosts.empty())
     throw Error(
         ExitCode::usage,
-        fmt::format("{} names no host: each line is a host name, with slots=N if you like", path.string()));
+        fmt::format("{} names no host: each line is a host name and an optional slots=N", path.string()));
   return hosts;
 }
 
@@ -93,8 +93,8 @@ std::string pod_advice(const std::string& host) {
   if (parts.size() < 4 || parts[3] != "svc") return {};
   return fmt::format(
       "\n  why: kubectl -n {1} describe pod {0}"
-      "\n  one that is Failed (evicted) is made again once it is gone: kubectl -n {1} delete pod {0}"
-      "\n  one whose node is gone stays Terminating: kubectl -n {1} delete pod {0} --force --grace-period=0",
+      "\n  to recreate a Failed (evicted) pod: kubectl -n {1} delete pod {0}"
+      "\n  if its node is gone: kubectl -n {1} delete pod {0} --force --grace-period=0",
       parts[0], parts[2]);
 }
 
@@ -112,7 +112,7 @@ void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seco
   for (const std::string& host : hosts) missing.push_back({host, "not tried yet"});
   for (;;) {
     std::erase_if(missing, [&](Missing& one) {
-      // A try takes up to 2 s: the time may be over before each host has had another one.
+      // A try lasts up to 2 s, so the time may end before every host gets another try.
       if (Clock::now() < end) one.why = connection_failure(one.host, port);
       return one.why.empty();
     });

@@ -7,19 +7,19 @@
 
 namespace ebb::launch {
 
-// The hosts of an Open MPI host file, in the file's order, each once. Error(usage) where the file cannot be
-// read or names no host.
+// Reads the hosts of an Open MPI host file, in the order of the file, each once. Error(usage) if the file
+// cannot be read or names no host.
 std::vector<std::string> read_hostfile(const std::filesystem::path& path);
 
-// Tries every host on a TCP port (ssh's) until all answer, for at most `seconds`. `say` gets a list of the
-// missing hosts every 15 s. Error(communication) names each host that did not answer, with the reason; for a
-// Kubernetes pod it adds the commands to type. `stop_within` waits for a number of seconds; where it returns
-// true, the wait ends with Error(stopped).
+// Waits until every host accepts connections on a TCP port (ssh's), for at most `seconds`. `say` receives a
+// list of the missing hosts every 15 s. Error(communication) names each host that did not answer, with the
+// reason; for a Kubernetes pod it adds the commands to type. `stop_within` waits for a number of seconds; if
+// it returns true, the wait ends with Error(stopped).
 void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seconds,
                     const std::function<void(const std::string&)>& say,
                     const std::function<bool(double)>& stop_within);
 
-// The commands that show why a pod does not answer, and that have it created again. `host` is its name in a
+// Returns the commands that show why a pod does not answer, and that recreate it. `host` is its name in a
 // service (POD.SERVICE.NAMESPACE.svc); empty for any other host.
 std::string pod_advice(const std::string& host);
 

@@ -28,7 +28,7 @@ namespace {
 
 using Report = std::function<void(const std::string&)>;
 
-constexpr int kStoppedEarly = 128 + SIGUSR1;  // a rank that SIGUSR1 met before it listened
+constexpr int kStoppedEarly = 128 + SIGUSR1;  // SIGUSR1 ended a rank that had no handler yet
 
 double seconds_of(const char* option, const std::string& text) {
   const auto seconds = parse_duration(text);
@@ -53,11 +53,11 @@ void require_ranks(const LaunchOptions& options, const train::Config& config) {
   if (config.parallel.ranks == 0 || config.parallel.ranks == options.plan.ranks) return;
   throw Error(ExitCode::usage,
               fmt::format("launch: -n {} ranks, but parallel.ranks of {} says {}: make them the same, or set "
-                          "parallel.ranks=0 to take any number",
+                          "parallel.ranks=0 to allow any number",
                           options.plan.ranks, options.config, config.parallel.ranks));
 }
 
-// The step of the newest whole checkpoint; -1 where there is none or storage does not answer.
+// Returns the step of the newest whole checkpoint; -1 if there is none or storage does not answer.
 std::int64_t saved_step(const std::filesystem::path& run) {
   try {
     for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints"))
@@ -69,7 +69,7 @@ std::int64_t saved_step(const std::filesystem::path& run) {
 
 RunOutcome repeated(const StoredVerdict& stored) {
   return {{stored.code,
-           fmt::format("attempt {} ended on {} with code {} and would do so again: {}\n  another attempt "
+           fmt::format("attempt {} ended on {} with code {} and would fail again: {}\n  another attempt "
                        "(--attempt; job.attempt in the chart) or a changed configuration is tried again",
                        stored.job.attempt, stored.time, static_cast<int>(stored.code), stored.message)},
           {stored.rank, stored.host, stored.message}};
@@ -90,7 +90,7 @@ void store_final_verdict(const std::filesystem::path& run, const JobIdentity& jo
   }
 }
 
-// mpirun with a command of ebb-core on the run's configuration.
+// Makes the mpirun command that runs a command of ebb-core with the run's configuration.
 MpirunCommand command_for(const LaunchHost& host, const LaunchOptions& options,
                           std::vector<std::string> command) {
   command.insert(command.begin(), core_program());
@@ -99,13 +99,13 @@ MpirunCommand command_for(const LaunchHost& host, const LaunchOptions& options,
   return mpirun_command(host, options.plan, command);
 }
 
-// All of `ebb launch` except for reporting its end.
+// Does all work of `ebb launch` except the report of its end.
 RunOutcome run_to_end(const LaunchOptions& options, const models::Families& families,
                       const ScopedSignalBlock& signals, const Report& report) {
   const std::vector<std::string> hosts = hosts_of(options);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
-  // Reported once here instead of by every rank.
+  // Errors of the configuration are reported once here, not by every rank.
   train::Config config(families);
   train::load(config, options.config, options.overrides);
   require_ranks(options, config);
@@ -151,7 +151,8 @@ RunOutcome run_to_end(const LaunchOptions& options, const models::Families& fami
 }  // namespace
 
 ExitCode launch(LaunchOptions options, const models::Families& families, const Report& report) {
-  // Held until the final message is written, so that another request to stop does not interrupt it.
+  // Signals stay blocked until the final message is written, so that another stop request does not interrupt
+  // it.
   const ScopedSignalBlock signals;
   // Wait for another launcher of the same run; leave no verdict in its folder.
   if (options.supervise) options.overrides.emplace_back("run.when_held=wait");
@@ -163,7 +164,7 @@ ExitCode launch(LaunchOptions options, const models::Families& families, const R
   try {
     const RunOutcome outcome = run_to_end(options, families, signals, report);
     ErrorReport error = outcome.error;
-    // For a kill for lack of memory, mpirun reports only the signal.
+    // mpirun reports only the signal when the kernel kills a rank for lack of memory.
     if (error.text.empty() || (outcome.verdict.code == ExitCode::memory && !error.rank_reported))
       error.text = outcome.verdict.message;
     if (!options.print_only) leave_message(outcome.verdict.code, error);

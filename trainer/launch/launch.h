@@ -10,7 +10,7 @@
 
 namespace ebb::launch {
 
-// What the command line of `ebb launch` asks for. Durations are texts, such as "600s".
+// The options of `ebb launch`. Durations are texts, such as "600s".
 struct LaunchOptions {
   LaunchPlan plan;
   bool print_only = false;
@@ -26,10 +26,10 @@ struct LaunchOptions {
   std::vector<std::string> overrides;
 };
 
-// Starts mpirun, supervises it, and starts it again where the options say so. Returns the exit code of the
-// run. `report` gets each message for a person, warnings included. Error(usage) where the options or the
-// configuration are wrong, Error(communication) where hosts do not answer, Error(stopped) where a signal
-// asked for the end before mpirun was started. The calling thread has to be the only one of the process.
+// Starts mpirun, supervises it, and restarts it if the options allow it. Returns the exit code of the run.
+// `report` receives each message for the user, warnings included. Error(usage) if the options or the
+// configuration are wrong; Error(communication) if hosts do not answer; Error(stopped) if a signal requests a
+// stop before mpirun starts. The process must have no thread but the calling one.
 ExitCode launch(LaunchOptions options, const models::Families& families,
                 const std::function<void(const std::string&)>& report);
 

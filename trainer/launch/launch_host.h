@@ -15,17 +15,18 @@ struct LaunchHost {
   bool cross_memory = true;  // a process may read the memory of another (some containers forbid it)
 };
 
-// Finds mpirun on PATH and examines the host. Error(usage) where mpirun is missing or belongs to another MPI;
+// Finds mpirun on PATH and examines the host. Error(usage) if mpirun is missing or belongs to another MPI;
 // the message says what to install.
 LaunchHost inspect_launch_host();
 
-// Full path of a program on PATH; empty where it is missing.
+// Returns the full path of a program on PATH; empty if it is missing.
 std::string find_on_path(const std::string& program);
-// "mpirun (Open MPI) 4.1.4", the first line of `mpirun --version`; empty when it cannot be run.
+// "mpirun (Open MPI) 4.1.4", the first line of `mpirun --version`; empty if it cannot be run.
 std::string mpirun_version(const std::string& mpirun);
-// Number of cores that this process may run on, at least 1. The hardware threads of a core count once.
+// Returns the number of cores that this process may run on, at least 1. The hardware threads of a core count
+// once.
 int usable_cores();
-// Whether a process may read the memory of another, as Open MPI does for large messages.
+// Returns whether a process may read the memory of another, as Open MPI does for large messages.
 bool may_read_process_memory();
 
 }  // namespace ebb::launch

@@ -18,12 +18,12 @@ MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
   // Open MPI 4 and 5 both accept this spelling.
   if (!placed && plan.ranks > host.slots) add({"--map-by", "slot:OVERSUBSCRIBE"});
   if (host.major < 5) {
-    // Version 4 looks for ssh even where all ranks are on this host. Version 5 does not, and lacks the
+    // Version 4 looks for ssh even if all ranks are on this host. Version 5 does not, and lacks the
     // component.
     if (!placed && !host.remote_shell) add({"--mca", "plm", "isolated"});
     if (!host.cross_memory) add({"--mca", "btl_vader_single_copy_mechanism", "none"});
   }
-  // Given even where a variable of version 4 names it: version 5 ignores that variable and would start all
+  // It is given even if a variable of version 4 names it: version 5 ignores that variable and would start all
   // ranks on this host.
   if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
   for (const std::string& name : plan.forward) add({"-x", name.c_str()});

@@ -14,19 +14,20 @@ struct MpirunCommand {
   std::vector<std::string> argv;
 };
 
-// How many ranks to start, on which hosts, and with which variables.
+// The number of ranks, their hosts, and the variables to pass on to them.
 struct LaunchPlan {
   int ranks = 1;
-  std::string hostfile;              // Open MPI's; empty: this host, or as Open MPI's own variables say
+  std::string hostfile;              // Open MPI's; empty: this host, or as Open MPI's variables say
   std::vector<std::string> forward;  // names of variables to pass on to ranks on other hosts
 };
 
-// The mpirun command that starts `program` as the plan says. Ranks are bound to no core, since each has
-// several threads. Root and more ranks than cores are allowed. A single host needs no remote shell.
+// Makes the mpirun command that starts `program` according to the plan. It does not bind ranks to cores,
+// since each rank has several threads. It allows root, and more ranks than cores. A single host needs no
+// remote shell.
 MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
                              const std::vector<std::string>& program);
 
-// The command as a person can type it into a shell: the environment first, each word quoted.
+// Formats the command for a shell: the environment first, each word quoted.
 std::string shell_command(const MpirunCommand& command);
 
 }  // namespace ebb::launch

@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 5> kNoisyParagraphs = {
     "terminated normally, but", "MPI_ABORT was invoked on", "exited with non-zero status,",
     "mpirun has exited due to process rank", "prterun has exited due to process rank"};
 
-// For whole lines outside of paragraphs.
+// Tests a whole line outside of paragraphs.
 bool is_noise(std::string_view line) {
   return line.starts_with("mpirun: Forwarding signal ") ||
          line.find(" has sent help message help-") != std::string_view::npos ||
@@ -25,7 +25,7 @@ bool is_noise(std::string_view line) {
              std::string_view::npos;
 }
 
-// Whether a line with this beginning may be mpirun's.
+// Returns whether a line with this beginning may be mpirun's.
 bool may_be_noise(std::string_view begin) {
   constexpr std::string_view kForwarding = "mpirun: Forwarding signal ";
   return begin.empty() || begin.starts_with('-') || begin.starts_with('[') ||

@@ -5,14 +5,13 @@
 
 namespace ebb::launch {
 
-// Filters what mpirun writes to standard error. It removes the paragraphs that mpirun adds after a rank has
-// ended with an error ("Primary job terminated normally", "MPI_ABORT was invoked"), as Open MPI 4 and 5 word
-// them, since they bury the rank's own message. It removes NUL bytes. All other text passes unchanged and at
-// once, incomplete lines too: a progress line has no end. What only mpirun knows passes, such as the signal
-// that ended a rank.
+// Filters mpirun's standard error. After a rank has ended with an error, Open MPI 4 and 5 add paragraphs
+// ("Primary job terminated normally", "MPI_ABORT was invoked") that bury the rank's message. The filter
+// removes them, and NUL bytes. All other text passes unchanged and at once, incomplete lines too: a progress
+// line has no end. Facts that only mpirun reports also pass, such as the signal that ended a rank.
 class NoiseFilter {
  public:
-  // Returns what can be printed now of `text` and of the text held back.
+  // Returns the part of the held text and of `text` that can be printed now.
   std::string feed(std::string_view text);
   // True while the beginning of a possible paragraph is held back. Call flush() after a short silence and at
   // the end.

@@ -17,7 +17,7 @@ std::string checkpoint_text(std::int64_t step) {
                   : fmt::format("from the checkpoint of step {}", step);
 }
 
-// Why the run ended, for the message that announces the restart.
+// Returns why the run ended, for the message that announces the restart.
 std::string reason(const Verdict& verdict, const ErrorReport& error) {
   if (!verdict.message.empty()) return verdict.message;
   if (verdict.code == ExitCode::stopped)

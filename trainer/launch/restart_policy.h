@@ -10,16 +10,16 @@
 
 namespace ebb::launch {
 
-// Decides whether a run that has ended is started again, and after which pause. Retryable ends are a lost
-// rank or host, unreachable storage, and a stop that one rank was asked for. `limit` restarts are granted
-// without a newer checkpoint between them.
+// Decides whether an ended run is restarted, and after which pause. Retryable ends are a lost rank or host,
+// unreachable storage, and a stop request to a single rank. At most `limit` restarts follow each other
+// without a newer checkpoint.
 class RestartPolicy {
  public:
   // `pause_s`: before the first restart; it doubles with each restart without progress, up to five minutes.
   RestartPolicy(int limit, double pause_s, std::int64_t saved_step)
       : limit_(limit), pause_s_(pause_s), step_(saved_step) {}
-  // The pause after a run that ended with `code`; `saved_step` is the step of the newest checkpoint. nullopt:
-  // the run is not started again.
+  // Returns the pause after a run that ended with `code`; nullopt: no restart. `saved_step` is the step of
+  // the newest checkpoint.
   std::optional<double> pause(ExitCode code, std::int64_t saved_step);
   [[nodiscard]] int spent() const {
     return spent_;
@@ -34,7 +34,7 @@ class RestartPolicy {
   int spent_ = 0;
 };
 
-// The callbacks of run_with_restarts(), all called on its own thread.
+// The callbacks of run_with_restarts(). It calls them on the calling thread.
 struct RestartCallbacks {
   std::function<RunEnd()> run;                  // runs mpirun once, to its end
   std::function<void()> wait_for_hosts;         // before each restart; may throw Error
@@ -49,7 +49,7 @@ struct RunOutcome {
   ErrorReport error;
 };
 
-// Runs `callbacks.run` until it succeeds, ends for good, uses up its restarts, or is asked to stop.
+// Calls `callbacks.run` until it succeeds, fails finally, has no restarts left, or receives a stop request.
 RunOutcome run_with_restarts(const RestartCallbacks& callbacks, int restarts, double pause_s);
 
 }  // namespace ebb::launch

@@ -4,9 +4,9 @@
 
 namespace ebb::launch {
 
-// While it lives, SIGINT, SIGTERM, SIGUSR1, SIGCHLD and SIGHUP (unless ignored, as under nohup) do not end
-// the process: they are read from a descriptor. Construct it while the process has one thread. A program
-// started meanwhile needs `previous_mask()` as its signal mask.
+// Blocks SIGINT, SIGTERM, SIGUSR1, SIGCHLD and SIGHUP (unless ignored, as under nohup) during its lifetime.
+// They do not end the process; a descriptor delivers them. Construct it while the process has one thread. A
+// child program needs `previous_mask()` as its signal mask.
 class ScopedSignalBlock {
  public:
   ScopedSignalBlock();
@@ -15,9 +15,9 @@ class ScopedSignalBlock {
   ScopedSignalBlock& operator=(const ScopedSignalBlock&) = delete;
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] const sigset_t& previous_mask() const { return previous_mask_; }
-  // The next pending signal; 0 where there is none.
+  // Returns the next pending signal; 0 if there is none.
   [[nodiscard]] int next() const;
-  // Waits for a number of seconds or for a signal that asks to stop. True: there was one.
+  // Waits for `seconds` or for a signal that requests a stop. Returns true if there was one.
   [[nodiscard]] bool stop_within(double seconds) const;
 
  private:

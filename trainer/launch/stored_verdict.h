@@ -9,9 +9,9 @@
 
 namespace ebb::launch {
 
-// What identifies a job. A job that failed for good is refused only if all of this is unchanged.
+// The identity of a job. After a final failure the job is refused only while its identity is unchanged.
 struct JobIdentity {
-  std::string attempt;        // a number or name; another one has the job tried again
+  std::string attempt;        // a number or name; another one permits another try
   std::string configuration;  // digest of all keys, and the number of ranks
   std::string version;        // of ebb
   friend bool operator==(const JobIdentity&, const JobIdentity&) = default;
@@ -29,7 +29,7 @@ struct StoredVerdict {
 
 bool is_final(ExitCode code);  // 2, 3, 4, 6, 7
 
-// nullopt: there is none, or it cannot be read. A file of another version must not prevent training.
+// Returns nullopt if there is none or it cannot be read: a file of another version must not prevent training.
 std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folder);
 void store_verdict(const std::filesystem::path& run_folder, const StoredVerdict& verdict);
 void remove_verdict(const std::filesystem::path& run_folder);
@@ -40,8 +40,8 @@ std::string join_lines(const std::string& text);
 // "code 4 (memory), rank 1 on HOST: what happened"
 std::string describe_end(ExitCode code, const ErrorReport& error);
 
-// Writes a message for Kubernetes (terminationMessagePath), at most 4096 bytes. The file is a mount, so it is
-// written in place. False where it cannot be written.
+// Writes a message for Kubernetes (terminationMessagePath), at most 4096 bytes. It writes in place, since the
+// file is a mount. Returns false if it cannot write.
 bool write_termination_message(const std::filesystem::path& file, const std::string& text);
 
 std::string utc_now();  // "2026-01-31T12:00:00Z"

@@ -30,15 +30,15 @@ constexpr int kHoldMs = 200;  // silence after which the beginning of a paragrap
 // A request to stop is lost if mpirun has not started its ranks yet, so it is repeated.
 constexpr int kAskAgainMs = 5000;
 constexpr int kLostPollMs = 1000;
-constexpr int kKillPollMs = 10'000;  // the delay with which a kill for lack of memory may be noticed
-// mpirun has to end after it reports a lost host; sometimes it does not.
+constexpr int kKillPollMs = 10'000;  // longest delay until a kill for lack of memory is noticed
+// mpirun should end after it reports a lost host, but sometimes does not.
 constexpr auto kEndOfALostRun = std::chrono::seconds(15);
-// mpirun also does not end if a host disappears without closing its connections: it waits for its daemon on
+// mpirun also does not end if a host disappears without closing its connections. It waits for its daemon on
 // that host, although the other ranks have ended with an error. In rare cases it hangs after it reports that
-// all ranks were killed as they ended. Ranks get this long to clean up before mpirun is killed.
+// all ranks were killed as they ended. Ranks have this long to clean up before mpirun is killed.
 constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
 
-// A file descriptor that closes itself.
+// Closes a file descriptor on destruction.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -91,7 +91,7 @@ pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);
-  // In the background of a terminal, reading and (with `stty tostop`) writing would stop it.
+  // These signals stop a background process that reads from or (with `stty tostop`) writes to its terminal.
   ::signal(SIGTTIN, SIG_IGN);
   ::signal(SIGTTOU, SIG_IGN);
   const int nothing = ::open("/dev/null", O_RDONLY);
@@ -106,12 +106,12 @@ pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe
 void print(const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(STDERR_FILENO, text.data() + done, text.size() - done);
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return;  // the reader is gone; the run goes on without it
+    if (n < 0 && errno != EINTR && errno != EAGAIN) return;  // the reader has gone; the run continues
     if (n > 0) done += static_cast<std::size_t>(n);
   }
 }
 
-// Ranks whose mpirun was killed; they became our children by PR_SET_CHILD_SUBREAPER.
+// Kills ranks whose mpirun was killed: PR_SET_CHILD_SUBREAPER made them children of this process.
 void kill_orphans() {
   const std::string path = fmt::format("/proc/self/task/{}/children", ::getpid());
   for (int round = 0; round < 100; ++round) {
@@ -187,7 +187,7 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
       give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
     if (give_up && std::chrono::steady_clock::now() > *give_up) {
       say(lost ? "mpirun has lost a host and does not end: ending mpirun"
-               : "a rank has ended early, and mpirun does not end: a host may be lost. RunOutcome mpirun");
+               : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
       give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
@@ -212,7 +212,7 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
   print(filter.flush());
   kill_orphans();
   end.error = parser.found();
-  // On this host, or on another one as a neighbour of the killed rank reported.
+  // The kill was on this host, or a neighbour of the killed rank reported it from another host.
   end.out_of_memory =
       kills.killed_lately() || end.error.text.find(memory::kKilledForMemory) != std::string::npos;
   return end;

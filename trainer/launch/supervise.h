@@ -9,19 +9,20 @@
 
 namespace ebb::launch {
 
-// Who controls the run decides how a second request to stop is treated.
+// The controller of the run, which decides the effect of a second stop request.
 enum class RunMode {
   interactive,  // a second Ctrl-C or SIGTERM ends the run at once
   batch         // a scheduler sends SIGTERM repeatedly, and SIGKILL after its grace period
 };
 
-// Runs mpirun and waits for its end. mpirun gets its own process group, no standard input and our standard
-// output; its standard error passes through NoiseFilter. It receives SIGTERM when this process dies.
+// Runs mpirun and waits for its end. mpirun has a new process group, no standard input, and the standard
+// output of this process. Its standard error passes through NoiseFilter. It receives SIGTERM when this
+// process ends.
 //
-// Signals: SIGINT, SIGTERM, SIGHUP (unless ignored) and SIGUSR1 to this process become SIGUSR1 to mpirun,
-// which passes it on to every rank. After a SIGINT or SIGTERM, a second one becomes SIGTERM to mpirun, and
-// each further one kills all ranks; SIGTERM counts only in an interactive run. `say` gets a message about
-// each action. The calling thread has to be the only one of the process.
+// Signals: it forwards SIGINT, SIGTERM, SIGHUP (unless ignored) and SIGUSR1 as SIGUSR1 to mpirun, which
+// forwards it to every rank. After a SIGINT or SIGTERM, it forwards a second one as SIGTERM, and each further
+// one kills all ranks. Here SIGTERM counts only in an interactive run. `say` receives a message about each
+// action. The process must have no thread but the calling one.
 RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
                       RunMode mode, const std::function<void(const std::string&)>& say);
 

@@ -56,11 +56,11 @@ Verdict verdict(const RunEnd& end) {
       if (end.error.host_lost) break;
       if (end.forced && end.error.rank_reported) {
         return {ExitCode::communication,
-                "a rank gave up; mpirun still waited for a host that no longer answers, and was ended"};
+                "a rank failed; mpirun still waited for a host that does not answer, and was killed"};
       }
       if (end.forced) {
         return {ExitCode::communication,
-                "a rank was killed or crashed; mpirun reported it, did not end, and was ended"};
+                "a rank was killed or crashed; mpirun reported it, did not end, and was killed"};
       }
       return {ExitCode::communication,
               "a rank was killed (SIGKILL) by a person, a scheduler or a container's memory limit: `ebb "
@@ -87,7 +87,7 @@ Verdict verdict(const RunEnd& end) {
   const bool has_mpirun_text = !end.error.text.empty() && !end.error.rank_reported;
   return {ExitCode::communication,
           fmt::format(
-              "mpirun ended with code {}, which no rank of ebb gives: {}; `ebb doctor` checks this machine",
+              "mpirun ended with code {}, which no rank of ebb returns: {}; `ebb doctor` checks this machine",
               end.code,
               has_mpirun_text           ? end.error.text
               : !end.error.loss.empty() ? end.error.loss

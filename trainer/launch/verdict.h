@@ -7,7 +7,7 @@
 
 namespace ebb::launch {
 
-// How mpirun ended.
+// The end of an mpirun process.
 struct RunEnd {
   int code = 0;                // as a shell reports it: 128 + N after signal N
   int stop_requests = 0;       // 1: after this step; 2 and more: at once
@@ -16,8 +16,8 @@ struct RunEnd {
   ErrorReport error{};
 };
 
-// The exit code of `ebb launch`, and a message that adds to what the ranks printed; it may be empty. It is
-// stored in the run folder only if another try cannot fix the fault (launch/stored_verdict.h).
+// The exit code of `ebb launch`, and a message in addition to those of the ranks; it may be empty. The run
+// folder stores it only if a retry cannot fix the fault (launch/stored_verdict.h).
 struct Verdict {
   ExitCode code = ExitCode::ok;
   std::string message;
