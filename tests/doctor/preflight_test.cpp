@@ -37,7 +37,7 @@ TEST_F(Preflight, ReportsOnTwoRanksAndLeavesNoFiles) {
   const ProcessResult result = look(2, {"--ranks", "2"});
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   for (const char* name :
-       {"folder", "ranks", "versions", "shm", "memory", "gpu", "data", "room", "device", "network"})
+       {"folder", "ranks", "versions", "shm", "memory", "gpu", "data", "space", "device", "network"})
     EXPECT_THAT(result.out, ContainsRegex(std::string("(ok  |warn)  ") + name + " ")) << result.out;
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("2 ranks, as expected"), HasSubstr("is one folder, written by all ranks"),

@@ -23,17 +23,17 @@ RankFacts rank_on(const std::string& host, std::int64_t free) {
   return facts;
 }
 
-train::Needs needs_of(std::int64_t bytes) {
-  train::Needs needs;
-  needs.parameter_bytes = bytes / 4;
-  needs.gradient_bytes = bytes / 4;
-  needs.optimizer_bytes = bytes / 2;
-  return needs;
+train::ResourceEstimate estimate_of(std::int64_t bytes) {
+  train::ResourceEstimate estimate;
+  estimate.parameter_bytes = bytes / 4;
+  estimate.gradient_bytes = bytes / 4;
+  estimate.optimizer_bytes = bytes / 2;
+  return estimate;
 }
 
-Check check_of(const train::Config& config, const train::Needs& needs, const std::vector<RankFacts>& ranks,
-               const std::string& name) {
-  const std::vector<Check> checks = check_requirements(config, needs, ranks);
+Check check_of(const train::Config& config, const train::ResourceEstimate& estimate,
+               const std::vector<RankFacts>& ranks, const std::string& name) {
+  const std::vector<Check> checks = check_requirements(config, estimate, ranks);
   const auto found = std::ranges::find(checks, name, &Check::name);
   EXPECT_NE(found, checks.end()) << name;
   return found == checks.end() ? Check{} : *found;
@@ -42,14 +42,14 @@ Check check_of(const train::Config& config, const train::Needs& needs, const std
 TEST(Requirements, TheStateOfAllRanksOfAHostHasToFitItsMemory) {
   const train::Config config(models::described_families());
   const std::vector<RankFacts> ranks = {rank_on("a", 4 * kGiB), rank_on("a", 4 * kGiB)};
-  EXPECT_EQ(check_of(config, needs_of(2 * kGiB), ranks, "state").health, Health::ok);
-  const Check fail = check_of(config, needs_of(3 * kGiB), ranks, "state");
+  EXPECT_EQ(check_of(config, estimate_of(2 * kGiB), ranks, "state").health, Health::ok);
+  const Check fail = check_of(config, estimate_of(3 * kGiB), ranks, "state");
   EXPECT_EQ(fail.health, Health::fail);
   EXPECT_EQ(fail.code, ExitCode::memory);
   EXPECT_THAT(fail.found, HasSubstr("a has 4.0 GiB free for 2 of them"));
-  EXPECT_EQ(
-      check_of(config, needs_of(3 * kGiB), {rank_on("a", 4 * kGiB), rank_on("b", 4 * kGiB)}, "state").health,
-      Health::ok);
+  EXPECT_EQ(check_of(config, estimate_of(3 * kGiB), {rank_on("a", 4 * kGiB), rank_on("b", 4 * kGiB)}, "state")
+                .health,
+            Health::ok);
 }
 
 TEST(Requirements, TheLimitOfTheControlGroupCounts) {
@@ -57,8 +57,8 @@ TEST(Requirements, TheLimitOfTheControlGroupCounts) {
   facts.group_limit = 2 * kGiB;
   facts.group_used = kGiB;
   const train::Config config(models::described_families());
-  EXPECT_EQ(check_of(config, needs_of(2 * kGiB), {facts}, "state").health, Health::fail);
-  EXPECT_EQ(check_of(config, needs_of(kGiB), {facts}, "state").health, Health::ok);
+  EXPECT_EQ(check_of(config, estimate_of(2 * kGiB), {facts}, "state").health, Health::fail);
+  EXPECT_EQ(check_of(config, estimate_of(kGiB), {facts}, "state").health, Health::ok);
 }
 
 TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
@@ -80,11 +80,11 @@ TEST(Requirements, AnotherNumberOfRanksIsAWarning) {
 }
 
 TEST(Requirements, RoomIsForOneCheckpointMoreThanAreKept) {
-  EXPECT_EQ(check_room({kGiB, 3, 0, 4 * kGiB}).health, Health::ok);
-  EXPECT_EQ(check_room({kGiB, 3, 0, 4 * kGiB - 1}).code, ExitCode::storage);
-  EXPECT_EQ(check_room({kGiB, 3, 2, 2 * kGiB}).health, Health::ok) << "two are there already";
-  EXPECT_EQ(check_room({kGiB, 3, 9, kGiB - 1}).health, Health::fail) << "one is written in any case";
-  EXPECT_EQ(check_room({kGiB, 3, 0, -1}).health, Health::ok) << "the volume does not tell";
+  EXPECT_EQ(check_space({kGiB, 3, 0, 4 * kGiB}).health, Health::ok);
+  EXPECT_EQ(check_space({kGiB, 3, 0, 4 * kGiB - 1}).code, ExitCode::storage);
+  EXPECT_EQ(check_space({kGiB, 3, 2, 2 * kGiB}).health, Health::ok) << "two are there already";
+  EXPECT_EQ(check_space({kGiB, 3, 9, kGiB - 1}).health, Health::fail) << "one is written in any case";
+  EXPECT_EQ(check_space({kGiB, 3, 0, -1}).health, Health::ok) << "the volume does not tell";
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 #include "base/units.h"
 #include "cli/commands.h"
-#include "train/needs.h"
+#include "train/resource_estimate.h"
 
 namespace ebb::cli {
 namespace {
@@ -33,7 +33,7 @@ std::int64_t rate_of(const PlanOptions& options) {
                           options.write_rate));
 }
 
-// Parses "1x28x28"; a part that is not a number becomes 0, which needs() refuses.
+// Parses "1x28x28"; a part that is not a number becomes 0, which estimate_resources() refuses.
 std::vector<std::int64_t> sides_of(const std::string& image) {
   std::vector<std::int64_t> sides;
   std::istringstream parts(image);
@@ -52,40 +52,41 @@ std::string count_text(std::int64_t n) {
 }
 
 // The bytes that every rank holds for the model.
-std::string held_text(const train::Needs& needs) {
-  const std::int64_t all = needs.parameter_bytes + needs.gradient_bytes + needs.optimizer_bytes;
+std::string held_text(const train::ResourceEstimate& estimate) {
+  const std::int64_t all = estimate.parameter_bytes + estimate.gradient_bytes + estimate.optimizer_bytes;
   return fmt::format("{}: parameters {}, gradients {}, residuals and moments {}", format_bytes(all),
-                     format_bytes(needs.parameter_bytes), format_bytes(needs.gradient_bytes),
-                     format_bytes(needs.optimizer_bytes));
+                     format_bytes(estimate.parameter_bytes), format_bytes(estimate.gradient_bytes),
+                     format_bytes(estimate.optimizer_bytes));
 }
 
-std::string seen_text(const train::Needs::Measured& seen) {
+std::string seen_text(const train::ResourceEstimate::Measured& seen) {
   return fmt::format(
       "{} resident at most{}, as {} rank{} of this run logged", format_bytes(seen.host_bytes),
       seen.device_bytes > 0 ? fmt::format(", {} of its GPU", format_bytes(seen.device_bytes)) : "",
       seen.ranks, seen.ranks == 1 ? "" : "s");
 }
 
-std::string checkpoint_text(const train::Needs& needs) {
-  return needs.checkpoint.empty() ? "by the model: weights, residuals, two moments"
-                                  : "as " + needs.checkpoint.string() + " is";
+std::string checkpoint_text(const train::ResourceEstimate& estimate) {
+  return estimate.checkpoint.empty() ? "by the model: weights, residuals, two moments"
+                                     : "as " + estimate.checkpoint.string() + " is";
 }
 
-std::string as_text(const train::Needs& needs, const train::ClusterNeeds& cluster,
+std::string as_text(const train::ResourceEstimate& estimate, const train::ChartValues& values,
                     const PlanOptions& options) {
-  std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(needs.parameters));
-  text += fmt::format("{:<12} {}; activations and communication add to it\n", "every rank", held_text(needs));
-  if (needs.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*needs.measured));
-  text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(needs.checkpoint_bytes),
-                      needs.checkpoint_bytes, checkpoint_text(needs));
+  std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(estimate.parameters));
+  text +=
+      fmt::format("{:<12} {}; activations and communication add to it\n", "every rank", held_text(estimate));
+  if (estimate.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*estimate.measured));
+  text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(estimate.checkpoint_bytes),
+                      estimate.checkpoint_bytes, checkpoint_text(estimate));
   text += fmt::format("{:<12} {} s: a checkpoint at {} a second, and a step ({} s)\n", "grace",
-                      cluster.grace_s, options.write_rate, cluster.step_s);
-  text += fmt::format("{:<12} {} for {} rank{}\n", "/dev/shm", format_bytes(cluster.shm_bytes), options.slots,
+                      values.grace_s, options.write_rate, values.step_s);
+  text += fmt::format("{:<12} {} for {} rank{}\n", "/dev/shm", format_bytes(values.shm_bytes), options.slots,
                       options.slots == 1 ? "" : "s");
   text += fmt::format(
       "{:<12} {}\n", "memory limit",
-      cluster.memory_bytes > 0
-          ? format_bytes(cluster.memory_bytes) + " of a worker: a fifth above what was logged, and /dev/shm"
+      values.memory_bytes > 0
+          ? format_bytes(values.memory_bytes) + " of a worker: a fifth above what was logged, and /dev/shm"
           : "unknown before a run: train a few steps (run.steps=20) and plan again");
   return text;
 }
@@ -95,24 +96,24 @@ std::string mebibytes(std::int64_t bytes) {
   return fmt::format("{}Mi", (bytes + (1 << 20) - 1) >> 20);
 }
 
-std::string as_values(const train::Needs& needs, const train::ClusterNeeds& cluster,
+std::string as_values(const train::ResourceEstimate& estimate, const train::ChartValues& values,
                       const PlanOptions& options) {
   std::string text = fmt::format("# {}, {} parameters; made by: ebb plan --helm-values --slots {}\n",
-                                 options.config, count_text(needs.parameters), options.slots);
-  text +=
-      fmt::format("# {} of a checkpoint, {}\n", format_bytes(needs.checkpoint_bytes), checkpoint_text(needs));
-  text += fmt::format("checkpointBytes: {}\ncheckpointBytesPerSecond: {}\n", needs.checkpoint_bytes,
+                                 options.config, count_text(estimate.parameters), options.slots);
+  text += fmt::format("# {} of a checkpoint, {}\n", format_bytes(estimate.checkpoint_bytes),
+                      checkpoint_text(estimate));
+  text += fmt::format("checkpointBytes: {}\ncheckpointBytesPerSecond: {}\n", estimate.checkpoint_bytes,
                       rate_of(options));
-  text += fmt::format("terminationGracePeriodSeconds: {}\nshm:\n  size: {}\n", cluster.grace_s,
-                      mebibytes(cluster.shm_bytes));
-  if (cluster.memory_bytes > 0) {
+  text += fmt::format("terminationGracePeriodSeconds: {}\nshm:\n  size: {}\n", values.grace_s,
+                      mebibytes(values.shm_bytes));
+  if (values.memory_bytes > 0) {
     text += fmt::format("worker:\n  # {}\n  resources:\n    limits:\n      memory: {}\n",
-                        seen_text(*needs.measured), mebibytes(cluster.memory_bytes));
+                        seen_text(*estimate.measured), mebibytes(values.memory_bytes));
   } else {
     text += fmt::format(
         "# worker.resources.limits.memory is known after a run of a few steps. Every rank holds {}\n"
         "# (in GPU memory where it trains on a GPU), and activations as well.\n",
-        held_text(needs));
+        held_text(estimate));
   }
   return text;
 }
@@ -124,10 +125,10 @@ ExitCode plan(const PlanOptions& options, const models::Families& families) {
   const std::int64_t rate = rate_of(options);
   train::Config config(families);
   train::load(config, options.config, options.overrides);
-  const train::Needs needs = train::needs(config, sides_of(options.image));
-  const train::ClusterNeeds cluster = train::cluster_needs(needs, rate, options.slots);
+  const train::ResourceEstimate estimate = train::estimate_resources(config, sides_of(options.image));
+  const train::ChartValues values = train::chart_values(estimate, rate, options.slots);
   const std::string text =
-      options.helm_values ? as_values(needs, cluster, options) : as_text(needs, cluster, options);
+      options.helm_values ? as_values(estimate, values, options) : as_text(estimate, values, options);
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
   return ExitCode::ok;

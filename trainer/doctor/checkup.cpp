@@ -14,7 +14,7 @@ namespace ebb::doctor {
 namespace {
 
 constexpr std::int64_t kMiB = 1 << 20, kGiB = 1 << 30;
-// An idle rank holds about 120 MiB: the code of LibTorch and Open MPI.
+// An idle rank occupies about 120 MiB: the code of LibTorch and Open MPI.
 constexpr std::int64_t kMinMemory = 256 * kMiB, kGoodMemory = kGiB;
 constexpr std::int64_t kShmPerRank = 64 * kMiB;
 constexpr std::int64_t kMinDisk = 200 * kMiB, kGoodDisk = 2 * kGiB;
@@ -41,7 +41,7 @@ std::string plural(std::int64_t n, const char* noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
-// The number of CPUs that the ranks of a host share.
+// Returns the number of CPUs that the ranks of a host share.
 double usable_cpus(const RankFacts& host) {
   return host.quota > 0 ? std::min<double>(host.cpus, host.quota) : host.cpus;
 }

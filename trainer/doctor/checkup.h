@@ -15,11 +15,12 @@ struct Check {
   std::string name;  // "memory"
   Health health = Health::ok;
   std::string found;             // what was found, with figures
-  std::string to_do;             // how to fix it; empty where the check passes
-  ExitCode code = ExitCode::ok;  // with which a run would end; set for `fail` only
+  std::string to_do;             // how to fix it; empty if the check passes
+  ExitCode code = ExitCode::ok;  // exit code of a run with this fault; set for `fail` only
 };
 
-// Checks the facts of all ranks, given in rank order. A pure function, so every rank gets the same list.
+// Checks the facts of all ranks, given in rank order. It is a pure function, so every rank gets the same
+// list.
 std::vector<Check> examine(const std::vector<RankFacts>& ranks);
 
 // The exit code of `ebb doctor`: that of the gravest failed check, in the order communication, memory,

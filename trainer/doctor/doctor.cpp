@@ -44,7 +44,7 @@ std::string time_now() {
   return text;
 }
 
-// What the run of `config` needs of these machines, and whether it is there.
+// Checks whether these machines have what the run of `config` needs.
 std::vector<Check> check_run(const comm::World& world, const train::Config& config,
                              const std::vector<RankFacts>& ranks) {
   const double timeout_s = config.parallel.timeout_s;
@@ -55,21 +55,21 @@ std::vector<Check> check_run(const comm::World& world, const train::Config& conf
   std::vector<Check> checks = {
       summarize("data", opened, fmt::format("{}: train and test open on every rank", config.data.source))};
   if (checks.front().health == Health::fail) return checks;
-  train::Needs needs;
-  CheckpointRoom room;
+  train::ResourceEstimate estimate;
+  CheckpointSpace space;
   const std::vector<Outcome> computed = try_on_ranks(world, timeout_s, [&] {
-    needs = train::sizes(config, {});
-    room = checkpoint_room(config, needs);
-    // Every rank judges what rank 0 sees.
-    return fmt::format("{} {}", room.present, room.available);
+    estimate = train::estimate_sizes(config, {});
+    space = checkpoint_space(config, estimate);
+    // All ranks check the measurement of rank 0.
+    return fmt::format("{} {}", space.present, space.available);
   });
   if (Check failed = summarize("state", computed, ""); failed.health == Health::fail) {
     checks.push_back(std::move(failed));
     return checks;
   }
-  std::istringstream(computed.front().found) >> room.present >> room.available;
-  std::ranges::move(check_requirements(config, needs, ranks), std::back_inserter(checks));
-  checks.push_back(check_room(room));
+  std::istringstream(computed.front().found) >> space.present >> space.available;
+  std::ranges::move(check_requirements(config, estimate, ranks), std::back_inserter(checks));
+  checks.push_back(check_space(space));
   return checks;
 }
 

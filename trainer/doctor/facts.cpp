@@ -24,7 +24,7 @@ std::string version_line() {
 }  // namespace
 
 std::vector<RankFacts> facts_of_all(const comm::World& world, const std::string& folder) {
-  // A barrier first, so that all ranks read their clocks at the same moment.
+  // This is a barrier, so that all ranks read their clocks at the same moment.
   static_cast<void>(world.max_of_all(0, kGatherTimeout_s));
   RankFacts mine = inspect_machine(folder);
   mine.rank = world.rank();

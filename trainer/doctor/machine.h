@@ -7,15 +7,15 @@
 
 namespace ebb::doctor {
 
-// The facts that one rank finds about its machine. Sizes in bytes; -1 where the system does not report one.
+// The facts that one rank finds about its machine. Sizes in bytes; -1 if the system does not report one.
 struct RankFacts {
   int rank = 0, size = 1, local_rank = 0, local_size = 1;
   bool launched = false;  // by mpirun or a scheduler
   std::string host;
-  std::string versions;  // of ebb and its libraries, in one line; has to be equal on every rank
+  std::string versions;  // of ebb and its libraries, in one line; must be equal on every rank
 
   int cpus = 1;         // hardware threads of the machine
-  int bound_cpus = 1;   // those of them that this rank may run on
+  int bound_cpus = 1;   // hardware threads that this rank may run on
   std::string mask;     // "0-3,8"
   double quota = -1;    // CPUs that the control group allows; -1: no limit
   int threads = 0;      // OMP_NUM_THREADS; 0: unset, ebb divides the CPUs of a host among its ranks
@@ -29,22 +29,22 @@ struct RankFacts {
   std::int64_t disk_free = -1;
   bool folder_writable = false;
 
-  std::string no_device;             // why there is no GPU; empty where there is one
-  std::string device_error;          // why libebb_cuda.so does not open
+  std::string no_device;             // why there is no GPU; empty if there is one
+  std::string device_error;          // why libebb_cuda.so cannot be loaded
   std::vector<std::string> devices;  // their names
   std::string driver;                // "13.0": the newest CUDA version that it supports
 
   std::string mpirun, mpirun_version;
   bool root = false, root_allowed = false;
   bool remote_shell = false, cross_memory = false;
-  double time = 0;  // seconds since 1970, taken by all ranks at about the same moment
+  double time = 0;  // seconds since 1970, read by all ranks at about the same moment
 };
 
-// Examines this machine. The caller fills in `rank`, `host` and the like. `folder` selects the disk; where it
+// Examines this machine. The caller sets `rank`, `host` and similar fields. `folder` selects the disk; if it
 // does not exist, its nearest existing parent does.
 RankFacts inspect_machine(const std::string& folder = ".");
 
-// For sending facts to the other ranks, and for --json.
+// JSON for the exchange of facts between ranks, and for --json.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, rank, size, local_rank, local_size, launched, host, versions,
                                    cpus, bound_cpus, mask, quota, threads, vectors, f16c, memory_total,
                                    memory_available, group_limit, group_used, shm_total, shm_free, folder,

@@ -23,8 +23,8 @@ struct Outcome {
   [[nodiscard]] static Outcome parse(const std::string& text);
 };
 
-// One line of `ebb preflight` about an attempt on every rank. It names the first rank that failed and the
-// number of others; where all succeeded, it says `found`.
+// Makes one line of `ebb preflight` about an attempt on every rank. It names the first failed rank and the
+// number of other failed ranks; if all succeeded, it shows `found`.
 Check summarize(const std::string& name, const std::vector<Outcome>& outcomes, const std::string& found);
 
 // "1.2 GiB/s".

@@ -23,7 +23,7 @@
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
 #include "train/environment.h"
-#include "train/needs.h"
+#include "train/resource_estimate.h"
 #include "train/training_data.h"
 
 namespace ebb::doctor {
@@ -31,7 +31,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kWrittenBytes = 16 << 20;  // by each rank, into the run folder
+constexpr std::int64_t kWrittenBytes = 16 << 20;  // written by each rank into the run folder
 constexpr std::int64_t kReducedBytes = 64 << 20;
 constexpr int kRepetitions = 3;
 constexpr double kVisibleWithin_s = 10;
@@ -69,7 +69,7 @@ std::vector<Outcome> Preflight::on_all(const std::function<std::string()>& work)
   return try_on_ranks(world_, config_.parallel.timeout_s, work);
 }
 
-// Printed one by one, so that a person who waits for a slow check sees the results before it.
+// Prints checks one by one, so that the user sees earlier results during a slow check.
 void Preflight::print(std::vector<Check> checks) {
   if (world_.rank() == 0) {
     std::fputs(as_text(checks).c_str(), stdout);
@@ -111,7 +111,7 @@ void Preflight::ranks(std::int64_t expected) {
 
 void Preflight::folder() {
   const std::filesystem::path run = config_.run.folder();
-  // All ranks use the word of rank 0. Another preflight in the same folder has another word.
+  // All ranks use the token of rank 0. Another preflight in the same folder has another token.
   const std::string word =
       world_.gather_to_all(fmt::format("{:08x}", std::random_device()()), config_.parallel.timeout_s)[0];
   SharedFolderProbe probe(run, word, world_.rank());
@@ -132,7 +132,7 @@ void Preflight::folder() {
                                   rate_text(static_cast<double>(kWrittenBytes * world_.size()), slowest)));
   }
   print({check});
-  // A barrier: no rank removes its file before all ranks have read it.
+  // This is a barrier: no rank removes its file before all ranks have read it.
   (void)world_.max_of_all(0, config_.parallel.timeout_s);
 }
 
@@ -146,23 +146,23 @@ void Preflight::data() {
   const bool opens = check.health == Health::ok;
   print({std::move(check)});
   if (!opens) return;
-  train::Needs needs;
-  CheckpointRoom room;
+  train::ResourceEstimate estimate;
+  CheckpointSpace space;
   const std::vector<Outcome> computed = on_all([&] {
-    needs = train::sizes(config_, {});
-    room = checkpoint_room(config_, needs);
+    estimate = train::estimate_sizes(config_, {});
+    space = checkpoint_space(config_, estimate);
     return std::string();
   });
-  if (Check failed = summarize("room", computed, ""); failed.health != Health::ok)
+  if (Check failed = summarize("space", computed, ""); failed.health != Health::ok)
     return print({std::move(failed)});
-  gradient_bytes_ = needs.gradient_bytes;
-  // Every rank judges what rank 0 sees: all share one folder.
-  const Check seen = check_room(room);
+  gradient_bytes_ = estimate.gradient_bytes;
+  // All ranks check the measurement of rank 0, since they share one folder.
+  const Check seen = check_space(space);
   if (world_.max_of_all(world_.rank() == 0 && seen.health == Health::fail ? 1 : 0,
                         config_.parallel.timeout_s) == 0)
-    return print({{"room", Health::ok, seen.found, {}, ExitCode::ok}});
-  room.available = 0;
-  print({check_room(room)});
+    return print({{"space", Health::ok, seen.found, {}, ExitCode::ok}});
+  space.available = 0;
+  print({check_space(space)});
 }
 
 void Preflight::device() {
@@ -208,7 +208,7 @@ void Preflight::reduction() {
   double slowest_s = 0;
   for (const Outcome& outcome : outcomes)
     if (outcome.code == 0) slowest_s = std::max(slowest_s, std::stod(outcome.found));
-  // Bytes on a rank's link: each number is sent and received once, except for the rank's own part.
+  // Bytes on a rank's link: a rank sends and receives each number once, except for its own part.
   const double moved = 2.0 * static_cast<double>(kReducedBytes) * (world_.size() - 1) / world_.size();
   std::string found =
       fmt::format("all_reduce of {} over {} ranks by {}: {}, {} a rank", format_bytes(kReducedBytes),
@@ -220,7 +220,7 @@ void Preflight::reduction() {
 }
 
 ExitCode Preflight::run(std::int64_t expected) {
-  // The folder first: it has to exist before its disk is examined.
+  // The folder is first: it must exist before the check of its disk.
   folder();
   ranks(expected);
   data();
@@ -233,7 +233,7 @@ ExitCode Preflight::run(std::int64_t expected) {
     std::fflush(stdout);
     return code;
   }
-  // In one line too, which the launcher keeps as the last words of the run.
+  // The failure is also printed in one line, which the launcher keeps as the error report of the run.
   const auto first = std::ranges::find_if(
       all_, [&](const Check& check) { return check.health == Health::fail && check.code == code; });
   report_(fmt::format("not ready to train: {}: {}", first->name, first->found));

@@ -45,9 +45,10 @@ std::int64_t free_memory(const RankFacts& host) {
   return free;
 }
 
-// On a CPU a rank holds its training state in host memory. A GPU's memory is not among the facts.
-Check check_memory(const train::Needs& needs, const std::vector<RankFacts>& ranks, bool on_gpu) {
-  const std::int64_t each = needs.parameter_bytes + needs.gradient_bytes + needs.optimizer_bytes;
+// On a CPU a rank holds its training state in host memory. The facts do not include the memory of a GPU.
+Check check_memory(const train::ResourceEstimate& estimate, const std::vector<RankFacts>& ranks,
+                   bool on_gpu) {
+  const std::int64_t each = estimate.parameter_bytes + estimate.gradient_bytes + estimate.optimizer_bytes;
   const std::string state =
       fmt::format("{} of parameters, gradients and optimizer state on every rank", format_bytes(each));
   if (on_gpu) return {"state", Health::ok, state + ", in GPU memory", {}, ExitCode::ok};
@@ -67,32 +68,33 @@ Check check_memory(const train::Needs& needs, const std::vector<RankFacts>& rank
 
 }  // namespace
 
-Check check_room(const CheckpointRoom& room) {
-  const std::int64_t more = room.checkpoint_bytes * std::max<std::int64_t>(room.keep + 1 - room.present, 1);
+Check check_space(const CheckpointSpace& space) {
+  const std::int64_t more =
+      space.checkpoint_bytes * std::max<std::int64_t>(space.keep + 1 - space.present, 1);
   const std::string found = fmt::format("{} of a checkpoint, {} kept: {} more",
-                                        format_bytes(room.checkpoint_bytes), room.keep, format_bytes(more));
-  if (room.available < 0 || room.available >= more) return {"room", Health::ok, found, {}, ExitCode::ok};
-  return {"room", Health::fail, found + ", for which its volume has no room",
+                                        format_bytes(space.checkpoint_bytes), space.keep, format_bytes(more));
+  if (space.available < 0 || space.available >= more) return {"space", Health::ok, found, {}, ExitCode::ok};
+  return {"space", Health::fail, found + ", for which its volume has too little space",
           "make it larger, or lower checkpoint.keep", ExitCode::storage};
 }
 
-CheckpointRoom checkpoint_room(const train::Config& config, const train::Needs& needs) {
+CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate) {
   std::filesystem::path folder = config.run.folder();
-  CheckpointRoom room{needs.checkpoint_bytes, config.checkpoint.keep,
-                      std::ssize(checkpoint::list_checkpoints(folder / "checkpoints")), -1};
+  CheckpointSpace space{estimate.checkpoint_bytes, config.checkpoint.keep,
+                        std::ssize(checkpoint::list_checkpoints(folder / "checkpoints")), -1};
   std::error_code error;
   folder = std::filesystem::absolute(folder, error);
   while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
-  const auto space = std::filesystem::space(folder, error);
-  if (!error) room.available = static_cast<std::int64_t>(space.available);
-  return room;
+  const auto volume = std::filesystem::space(folder, error);
+  if (!error) space.available = static_cast<std::int64_t>(volume.available);
+  return space;
 }
 
-std::vector<Check> check_requirements(const train::Config& config, const train::Needs& needs,
+std::vector<Check> check_requirements(const train::Config& config, const train::ResourceEstimate& estimate,
                                       const std::vector<RankFacts>& ranks) {
   const bool gpus = std::ranges::none_of(ranks, [](const RankFacts& rank) { return rank.devices.empty(); });
   return {check_ranks(config, ranks), check_device(config, ranks),
-          check_memory(needs, ranks, gpus && config.run.device != train::DeviceKind::cpu)};
+          check_memory(estimate, ranks, gpus && config.run.device != train::DeviceKind::cpu)};
 }
 
 }  // namespace ebb::doctor

@@ -7,26 +7,26 @@
 #include "doctor/checkup.h"
 #include "doctor/machine.h"
 #include "train/config.h"
-#include "train/needs.h"
+#include "train/resource_estimate.h"
 
 namespace ebb::doctor {
 
-// Free space on the volume of the run folder, and the checkpoints that a run will store there. While it
-// writes one, there are `keep` others. `present`: checkpoints that exist already. `available`: free bytes;
-// negative: not known.
-struct CheckpointRoom {
+// Free space on the volume of the run folder, and the checkpoints that a run will store there. During a save
+// there are `keep` other checkpoints. `present`: existing checkpoints. `available`: free bytes; negative:
+// unknown.
+struct CheckpointSpace {
   std::int64_t checkpoint_bytes = 0;
   std::int64_t keep = 1, present = 0;
   std::int64_t available = -1;
 };
-Check check_room(const CheckpointRoom& room);
+Check check_space(const CheckpointSpace& space);
 
-// Whole checkpoints in the run folder, and the free bytes of its volume, for check_room(). Reads the disk.
-CheckpointRoom checkpoint_room(const train::Config& config, const train::Needs& needs);
+// Whole checkpoints in the run folder, and the free bytes of its volume, for check_space(). Reads the disk.
+CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate);
 
-// Whether the machines of all ranks (in rank order) have what the run of `config` needs: the number of ranks,
-// the device, and memory for parameters, gradients and the optimizer's state. A pure function.
-std::vector<Check> check_requirements(const train::Config& config, const train::Needs& needs,
+// Checks the machines of all ranks (in rank order) for the run of `config`: the number of ranks, the device,
+// and memory for parameters, gradients and the optimizer's state. A pure function.
+std::vector<Check> check_requirements(const train::Config& config, const train::ResourceEstimate& estimate,
                                       const std::vector<RankFacts>& ranks);
 
 }  // namespace ebb::doctor

@@ -54,7 +54,7 @@ void SharedFolderProbe::wait_for_all(int ranks, double seconds) const {
   constexpr auto kBetween = std::chrono::milliseconds(100);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   for (int rank = 0; rank < ranks; ++rank) {
-    // Opening a file asks the NFS server again; listing the folder may not.
+    // Opening a file queries the NFS server again; listing the folder may not.
     while (!std::ifstream(file_of(rank))) {
       if (std::chrono::steady_clock::now() >= end) {
         throw Error(

@@ -9,7 +9,7 @@
 
 namespace ebb::doctor {
 
-// Runs `work` on every rank. All ranks get the outcomes of all, in rank order; an exception of `work` becomes
+// Runs `work` on every rank. Returns the outcomes of all ranks, in rank order; an exception of `work` becomes
 // its outcome. `work` returns what it found. Collective.
 std::vector<Outcome> try_on_ranks(const comm::World& world, double timeout_s,
                                   const std::function<std::string()>& work);

@@ -2,7 +2,7 @@
 #include "doctor/versions.h"
 
 #include <fmt/format.h>
-#define OMPI_SKIP_MPICXX 1  // the C++ bindings, which are gone from newer versions
+#define OMPI_SKIP_MPICXX 1  // the C++ bindings, which newer versions lack
 #include <mpi.h>
 #include <torch/headeronly/version.h>
 

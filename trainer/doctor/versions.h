@@ -4,8 +4,8 @@
 
 namespace ebb::doctor {
 
-// The versions of this build; cuda and nccl are empty where it was built without CUDA. Does not initialise
-// MPI or open a library.
+// The versions of this build; cuda and nccl are empty if it was built without CUDA. The functions do not
+// initialise MPI or open a library.
 struct Versions {
   std::string ebb, torch, cuda, nccl, mpi;
 };

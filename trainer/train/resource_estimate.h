@@ -12,7 +12,7 @@ namespace ebb::train {
 
 // What a configuration needs, found without allocating it: the model is made on the meta device. Measured
 // values come from the logs of an earlier run.
-struct Needs {
+struct ResourceEstimate {
   std::int64_t parameters = 0;  // elements
   // Held by every rank: parameters and moments from its start, gradients from backward on. Activations and
   // communication are not included.
@@ -30,17 +30,18 @@ struct Needs {
 
 // `image`: {C, H, W} of a sample, for a run of images without its dataset; else empty. Error(usage): the
 // dataset is needed and missing.
-Needs needs(const Config& config, const std::vector<std::int64_t>& image);
+ResourceEstimate estimate_resources(const Config& config, const std::vector<std::int64_t>& image);
 // The same without reading the run's logs, which may be long.
-Needs sizes(const Config& config, const std::vector<std::int64_t>& image);
+ResourceEstimate estimate_sizes(const Config& config, const std::vector<std::int64_t>& image);
 
 // Values of the chart that fit them.
-struct ClusterNeeds {
+struct ChartValues {
   std::int64_t grace_s = 0;       // one step, and the writing of a checkpoint
   std::int64_t shm_bytes = 0;     // of a worker
   std::int64_t memory_bytes = 0;  // limit of a worker; 0: not measured
   std::int64_t step_s = 0;        // the part of grace_s for a step
 };
-ClusterNeeds cluster_needs(const Needs& needs, std::int64_t bytes_per_s, std::int64_t ranks_of_a_worker);
+ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_per_s,
+                         std::int64_t ranks_of_a_worker);
 
 }  // namespace ebb::train

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/needs.h"
+#include "train/resource_estimate.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -73,7 +73,7 @@ std::int64_t bytes_of(const core::State& state) {
 }
 
 // Bytes of the model and of a checkpoint.
-void add_model(const Config& config, const std::vector<std::int64_t>& image, Needs& result) {
+void add_model(const Config& config, const std::vector<std::int64_t>& image, ResourceEstimate& result) {
   const auto model = models::make_model(config.model, sample_spec(config, image), config.precision.dtype,
                                         at::kMeta, static_cast<std::uint64_t>(config.run.seed));
   const std::vector<core::Parameter> parameters = models::all_parameters(*model);
@@ -87,7 +87,7 @@ void add_model(const Config& config, const std::vector<std::int64_t>& image, Nee
 }
 
 // Measures the newest checkpoint, unless its size shows that it belongs to another model.
-void measure_checkpoint(const fs::path& run, Needs& result) {
+void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
   for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints")) {
     try {
       const checkpoint::Manifest manifest = checkpoint::read_manifest(found.folder);
@@ -111,7 +111,7 @@ nlohmann::json last_line(const fs::path& path) {
 }
 
 // From the logs of the last start. Ranks of an earlier, larger start stopped logging at an earlier step.
-void read_memory_logs(const fs::path& run, Needs& result) {
+void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
   std::vector<nlohmann::json> lines;
   std::int64_t newest = 0;
   std::error_code none;
@@ -122,7 +122,7 @@ void read_memory_logs(const fs::path& run, Needs& result) {
     newest = std::max(newest, line.value("step", std::int64_t{0}));
     lines.push_back(std::move(line));
   }
-  Needs::Measured measured;
+  ResourceEstimate::Measured measured;
   for (const nlohmann::json& line : lines) {
     if (line.value("step", std::int64_t{0}) < newest - 1) continue;  // a rank may be a step ahead of another
     ++measured.ranks;
@@ -134,7 +134,7 @@ void read_memory_logs(const fs::path& run, Needs& result) {
 }
 
 // A stop may have to wait for the slowest of the newest steps.
-void read_step_times(const fs::path& run, Needs& result) {
+void read_step_times(const fs::path& run, ResourceEstimate& result) {
   constexpr std::size_t kNewest = 1000;
   std::ifstream in(run / "metrics.jsonl");
   std::deque<double> newest;
@@ -152,37 +152,38 @@ void read_step_times(const fs::path& run, Needs& result) {
 
 }  // namespace
 
-Needs sizes(const Config& config, const std::vector<std::int64_t>& image) {
-  Needs result;
+ResourceEstimate estimate_sizes(const Config& config, const std::vector<std::int64_t>& image) {
+  ResourceEstimate result;
   add_model(config, image, result);
   measure_checkpoint(config.run.folder(), result);
   return result;
 }
 
-Needs needs(const Config& config, const std::vector<std::int64_t>& image) {
-  Needs result = sizes(config, image);
+ResourceEstimate estimate_resources(const Config& config, const std::vector<std::int64_t>& image) {
+  ResourceEstimate result = estimate_sizes(config, image);
   const fs::path run = config.run.folder();
   read_memory_logs(run, result);
   read_step_times(run, result);
   return result;
 }
 
-ClusterNeeds cluster_needs(const Needs& needs, std::int64_t bytes_per_s, std::int64_t ranks_of_a_worker) {
+ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_per_s,
+                         std::int64_t ranks_of_a_worker) {
   // Without a measured step, a minute, as in the chart.
   constexpr std::int64_t kMinStep_s = 60;
   constexpr std::int64_t kShmPerRank = 64 * kMiB, kMinShm = 256 * kMiB;
   constexpr double kMemoryMargin = 1.2;
-  ClusterNeeds result;
-  result.step_s = std::max(kMinStep_s, static_cast<std::int64_t>(std::ceil(2 * needs.slowest_step_s)));
-  result.grace_s = round_up(result.step_s + (needs.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
-  result.shm_bytes = std::max(kMinShm, kShmPerRank * ranks_of_a_worker);
-  if (needs.measured) {
-    const auto ranks = static_cast<double>(needs.measured->host_bytes * ranks_of_a_worker);
+  ChartValues values;
+  values.step_s = std::max(kMinStep_s, static_cast<std::int64_t>(std::ceil(2 * estimate.slowest_step_s)));
+  values.grace_s = round_up(values.step_s + (estimate.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
+  values.shm_bytes = std::max(kMinShm, kShmPerRank * ranks_of_a_worker);
+  if (estimate.measured) {
+    const auto ranks = static_cast<double>(estimate.measured->host_bytes * ranks_of_a_worker);
     // Pages of /dev/shm count against the same limit.
-    result.memory_bytes =
-        round_up(static_cast<std::int64_t>(kMemoryMargin * ranks) + result.shm_bytes, 64 * kMiB);
+    values.memory_bytes =
+        round_up(static_cast<std::int64_t>(kMemoryMargin * ranks) + values.shm_bytes, 64 * kMiB);
   }
-  return result;
+  return values;
 }
 
 }  // namespace ebb::train
