@@ -97,7 +97,7 @@ void examine_cpus(const Ranks& there, const std::string& name, Examination& e) {
     e.warn(name,
            fmt::format("rank {} may run on CPU {} only, and has {}; {}", rank->rank, rank->mask,
                        plural(threads, "thread"), machine),
-           "start with mpirun --bind-to none (ebb launch does)");
+           "start with mpirun --bind-to none, as ebb launch does");
     return;
   }
   const int threads = host.threads > 0 ? host.threads : share;

@@ -23,8 +23,8 @@ struct Check {
 // list.
 std::vector<Check> examine(const std::vector<RankFacts>& ranks);
 
-// The exit code of `ebb doctor`: that of the gravest failed check, in the order communication, memory,
-// storage, others. ok where none failed.
+// Returns the exit code of `ebb doctor`: that of the gravest failed check, in the order communication,
+// memory, storage, others. ok where none failed.
 ExitCode exit_code(const std::vector<Check>& checks);
 
 std::string as_text(const std::vector<Check>& checks);

@@ -21,7 +21,8 @@ struct CheckpointSpace {
 };
 Check check_space(const CheckpointSpace& space);
 
-// Whole checkpoints in the run folder, and the free bytes of its volume, for check_space(). Reads the disk.
+// Finds the whole checkpoints in the run folder and the free bytes of its volume, for check_space(). Reads
+// the disk.
 CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate);
 
 // Checks the machines of all ranks (in rank order) for the run of `config`: the number of ranks, the device,
