@@ -1,12 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// ebb-core with two families more: those of the tests.
+// ebb-core with two families more: those of the tests. $EBB_TEST_UNITS, a file to write, selects a unit
+// runner of the tests.
+#include <cstdlib>
+
 #include "cli/core_program.h"
 #include "family/tiny_gan.h"
 #include "models/built_in.h"
+#include "models/model.h"
+#include "models/runner_factory.h"
+#include "support/releasing_runner.h"
+
+namespace {
+
+std::unique_ptr<ebb::core::UnitRunner> make_runner(ebb::models::Model& model) {
+  const char* const units = std::getenv("EBB_TEST_UNITS");
+  if (units == nullptr) return ebb::models::make_plain_runner(model);
+  return std::make_unique<ebb::test::ReleasingRunner>(units);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   ebb::models::Families families = ebb::models::built_in_families();
   families.push_back(ebb::test::tiny_gan_family());
   families.push_back(ebb::test::labelled_gan_family());
-  return ebb::cli::core_program(argc, argv, families);
+  return ebb::cli::core_program(argc, argv, families, make_runner);
 }

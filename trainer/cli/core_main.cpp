@@ -3,7 +3,9 @@
 // every rank; all its messages say `ebb`.
 #include "cli/core_program.h"
 #include "models/built_in.h"
+#include "models/model.h"
+#include "models/runner_factory.h"
 
 int main(int argc, char** argv) {
-  return ebb::cli::core_program(argc, argv, ebb::models::built_in_families());
+  return ebb::cli::core_program(argc, argv, ebb::models::built_in_families(), ebb::models::make_plain_runner);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "models/family.h"
+#include "models/runner_factory.h"
 
 namespace CLI {
 class App;
@@ -19,6 +20,7 @@ struct Invocation {
   char** argv = nullptr;
   models::Families families;  // of which a configuration may name one
   std::function<ExitCode()> run;
+  models::RunnerFactory make_runner{};  // empty in a program without the framework
 };
 
 // Adds the subcommand with its line of help (commands.h).

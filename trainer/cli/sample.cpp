@@ -30,11 +30,10 @@ struct SampleOptions {
 };
 
 ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loaded,
-                     models::ImageSampler& sampler) {
+                     models::ImageSampler& sampler, core::UnitRunner& runner) {
   if (options.out.empty())
     throw Error(ExitCode::usage,
                 "sample: this model makes images: name a file for them, such as -o grid.png");
-  core::PlainRunner runner;
   const at::Tensor images = sampler.sample(options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
   std::cout << fmt::format("{} images from step {} of {} are in {}\n", options.count, loaded.step,
@@ -67,7 +66,7 @@ class TextOut {
 };
 
 ExitCode write_text(const SampleOptions& options, const train::LoadedModel& loaded,
-                    models::TextSampler& sampler) {
+                    models::TextSampler& sampler, core::UnitRunner& runner) {
   const auto tokenizer = data::make_tokenizer(loaded.config.data.tokenizer);
   std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
   // Without a prompt the text begins like a document: after the end of another one.
@@ -81,7 +80,6 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
   models::TextOptions text = options.text;
   text.draw.seed = static_cast<std::uint64_t>(options.seed);
   text.stop = tokenizer->end_of_document();
-  core::PlainRunner runner;
   TextOut out(options.out);
   out.put(tokenizer->decode(prompt));
   models::generate(sampler, prompt, text, runner, [&](std::int64_t token) {
@@ -92,11 +90,12 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
   return ExitCode::ok;
 }
 
-ExitCode run(const SampleOptions& options, const models::Families& families) {
+ExitCode run(const SampleOptions& options, const Invocation& invocation) {
   memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded = train::load_model(options.checkpoint, families);
-  if (auto* images = loaded.model->image_sampler()) return draw_images(options, loaded, *images);
-  if (auto* texts = loaded.model->text_sampler()) return write_text(options, loaded, *texts);
+  const train::LoadedModel loaded = train::load_model(options.checkpoint, invocation.families);
+  const std::unique_ptr<core::UnitRunner> runner = invocation.make_runner(*loaded.model);
+  if (auto* images = loaded.model->image_sampler()) return draw_images(options, loaded, *images, *runner);
+  if (auto* texts = loaded.model->text_sampler()) return write_text(options, loaded, *texts, *runner);
   throw Error(ExitCode::usage, fmt::format("sample: a model of the family {} makes neither images nor text",
                                            loaded.config.model.family().name));
 }
@@ -138,7 +137,7 @@ void add_sample(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return run(*options, invocation.families); };
+    invocation.run = [options, &invocation] { return run(*options, invocation); };
   });
 }
 

@@ -19,15 +19,15 @@ struct TrainOptions {
   std::vector<std::string> overrides;
 };
 
-ExitCode run(const TrainOptions& options, const models::Families& families, comm::World& world) {
-  train::Config config = load_on_ranks(world, families, options.config, options.overrides);
+ExitCode run(const TrainOptions& options, const Invocation& invocation, comm::World& world) {
+  train::Config config = load_on_ranks(world, invocation.families, options.config, options.overrides);
   comm::agree(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.
   auto* ledger = new memory::Ledger;
   auto* cache = new memory::BlockCache;
   if (config.memory.host_cache) cache->set_limit(*config.memory.host_cache);
   memory::install(*ledger, cache);
-  return train::train(config, world, *ledger, *cache);
+  return train::train(config, world, *ledger, *cache, invocation.make_runner);
 }
 
 }  // namespace
@@ -43,8 +43,7 @@ void add_train(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");
   command->callback([options, &invocation] {
     invocation.run = [options, &invocation] {
-      return run_on_ranks(invocation,
-                          [&](comm::World& world) { return run(*options, invocation.families, world); });
+      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, invocation, world); });
     };
   });
 }

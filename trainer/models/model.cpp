@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "models/runner_factory.h"
 
 namespace ebb::models {
 
@@ -19,6 +20,10 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
   if (const std::string wrong = config.missing_fields(fields); !wrong.empty())
     throw Error(ExitCode::usage, wrong);
   return family.make_model(config.chosen(), {sample, dtype, device, seed});
+}
+
+std::unique_ptr<core::UnitRunner> make_plain_runner(Model&) {
+  return std::make_unique<core::PlainRunner>();
 }
 
 core::State Model::state() {

@@ -61,8 +61,8 @@ at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, 
 }
 
 Environment open_environment(const Config& config, comm::World& world, memory::Ledger& ledger,
-                             memory::BlockCache& cache, core::UnitRunner& runner) {
-  Environment environment{.world = world, .ledger = ledger, .cache = cache, .runner = runner};
+                             memory::BlockCache& cache) {
+  Environment environment{.world = world, .ledger = ledger, .cache = cache};
   environment.device = choose_device(config.run.device, config.run.share_gpus, world,
                                      config.parallel.timeout_s, environment.device_note);
   environment.threads = choose_threads(config.parallel, world, environment.pinned);

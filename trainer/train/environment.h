@@ -8,7 +8,6 @@
 
 #include "comm/communicator.h"
 #include "comm/world.h"
-#include "core/unit.h"
 #include "memory/block_cache.h"
 #include "memory/ledger.h"
 #include "train/config.h"
@@ -20,7 +19,6 @@ struct Environment {
   comm::World& world;
   memory::Ledger& ledger;
   memory::BlockCache& cache;  // of freed blocks on the CPU
-  core::UnitRunner& runner;   // runs the units of training, evaluation and samples
   at::Device device = at::kCPU;
   std::string device_note{};  // why GPUs that are there are not used; else empty
   std::int64_t threads = 1;   // that this rank computes with
@@ -30,7 +28,7 @@ struct Environment {
 
 // Binds the threads and opens the device. Collective. Error where the configuration does not fit the machine.
 Environment open_environment(const Config& config, comm::World& world, memory::Ledger& ledger,
-                             memory::BlockCache& cache, core::UnitRunner& runner);
+                             memory::BlockCache& cache);
 
 // Where a rank's tensors will live. `auto` is a GPU for each rank or none for any: all ranks take the same,
 // and where GPUs are left unused `note` says why. Makes a GPU this process's. Collective.

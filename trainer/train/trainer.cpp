@@ -43,7 +43,8 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
 
 }  // namespace
 
-ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache) {
+ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache,
+               const models::RunnerFactory& make_runner) {
   const config::Section section = described(config);
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
@@ -62,12 +63,12 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
                                                   [&stop] { return stop.requested(); });
   });
 
-  const checkpoint::Origin origin{config::mathematical_values(section), config::resolved_yaml(section)};
+  const checkpoint::RunConfiguration configuration{config::mathematical_values(section), config::resolved_yaml(section)};
   checkpoint::Store store(run, config.checkpoint, world, timeout);
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
   });
-  if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, origin); });
+  if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, configuration); });
   if (found && found->step >= config.run.steps) {
     // Rank 0's view counts: another host may see the folder late. Results of fewer steps are an earlier
     // run's.
@@ -83,10 +84,9 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   // The data may have changed during the wait.
   Splits splits;
   comm::agree(world, timeout, [&] { splits = open_splits(config, world); });
-  core::PlainRunner runner;
-  Environment environment = open_environment(config, world, ledger, cache, runner);
-  Training training(config, environment, std::move(splits), {store, origin, lease.get()}, stop);
-  if (speaks) write_configuration(run, origin.resolved_config);
+  Environment environment = open_environment(config, world, ledger, cache);
+  Training training(config, environment, std::move(splits), {store, configuration, lease.get()}, stop, make_runner);
+  if (speaks) write_configuration(run, configuration.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }
 

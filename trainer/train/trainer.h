@@ -8,14 +8,16 @@
 #include "comm/world.h"
 #include "memory/block_cache.h"
 #include "memory/ledger.h"
+#include "models/runner_factory.h"
 #include "train/config.h"
 
 namespace ebb::train {
 
 // Trains as the configuration says, from the newest whole checkpoint if there is one, to the end or to a
 // stop. Collective: every rank calls it with the same configuration (compared first). Returns ok or stopped;
-// throws Error for all else. `ledger` and
-// `cache` are those given to memory::install().
-ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache);
+// throws Error for all else. `ledger` and `cache` are those given to memory::install(). `make_runner` is
+// called once.
+ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache,
+               const models::RunnerFactory& make_runner);
 
 }  // namespace ebb::train

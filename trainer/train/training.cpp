@@ -38,13 +38,14 @@ std::vector<std::string> phase_names(models::Model& model) {
 }  // namespace
 
 Training::Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
-                   const StopRequest& stop)
+                   const StopRequest& stop, const models::RunnerFactory& make_runner)
     : config_(config),
       environment_(environment),
       splits_(std::move(splits)),
       storage_(std::move(storage)),
       stop_(stop),
       trainees_(config, environment, splits_.train->spec()),
+      runner_(make_runner(trainees_.model())),
       cursor_(config.run.seed, config.data.batch * trainees_.draws().per_step) {
   listeners_.add(std::make_unique<MetricsFeed>(config, environment.world, environment.ledger,
                                                environment.device, phase_names(trainees_.model())));
@@ -55,8 +56,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   start(found);
   step::AgreedStepControl control(*environment_.communicator, [this] { return stop_.requested(); });
   memory::LeakGate gate(environment_.ledger, config_.memory.leak);
-  step::Step step(trainees_.bound_phases(), data_->sources(), control, environment_.runner,
-                  environment_.ledger, gate);
+  step::Step step(trainees_.bound_phases(), data_->sources(), control, *runner_, environment_.ledger, gate);
   bool save_due = false;
   while (cursor_.step < config_.run.steps) {
     if (storage_.lease != nullptr) storage_.lease->check();
@@ -84,7 +84,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
 // Fills the parameters, and opens the data where the run is.
 void Training::load(const std::optional<checkpoint::Found>& found) {
   if (found)
-    storage_.store.load(*found, parts(), storage_.origin);
+    storage_.store.load(*found, parts(), storage_.configuration);
   else
     trainees_.set_initial_values(config_);
   data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.draws(),
@@ -96,6 +96,7 @@ void Training::start(const std::optional<checkpoint::Found>& found) {
   start.first_step = cursor_.step;
   start.samples = data_->samples();
   start.samples_per_step = config_.data.batch * trainees_.draws().per_step;
+  start.unit = sample_unit(config_, data_->spec());
   start.mfu_per_sample = measure_mfu_per_sample(config_, environment_, trainees_.model());
   start.notes.push_back(describe_run(config_, environment_, trainees_.model(), data_->samples()));
   for (const std::string& warning : {comm::binding_warning(environment_.threads), environment_.device_note})
@@ -122,7 +123,7 @@ std::string Training::last_checkpoint(const std::optional<checkpoint::Found>& fo
 void Training::save() {
   const memory::StageScope stage(environment_.ledger, memory::Stage::save);
   const auto start = std::chrono::steady_clock::now();
-  storage_.store.save(cursor_.step, parts(), storage_.origin);
+  storage_.store.save(cursor_.step, parts(), storage_.configuration);
   listeners_.saved(checkpoint::step_folder(config_.run.folder() / "checkpoints", cursor_.step),
                    seconds_since(start));
   saved_ = cursor_.step;
@@ -132,8 +133,8 @@ Evaluation Training::evaluate() {
   const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
   const memory::TemporaryUse temporary(environment_.cache);
   const auto start = std::chrono::steady_clock::now();
-  const Evaluation result = train::evaluate(*trainees_.model().phases().front(), environment_.runner,
-                                            data_->test(), *environment_.communicator, data_->feed());
+  const Evaluation result = train::evaluate(*trainees_.model().phases().front(), *runner_, data_->test(),
+                                            *environment_.communicator, data_->feed());
   listeners_.evaluated(cursor_.step, result, seconds_since(start));
   return result;
 }
@@ -145,7 +146,7 @@ void Training::sample() {
   const memory::TemporaryUse temporary(environment_.cache);
   const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", cursor_.step);
   make_folders(folder);
-  write_samples(config_, environment_.runner, trainees_.model(), folder);
+  write_samples(config_, *runner_, trainees_.model(), folder);
   listeners_.sampled();
 }
 
@@ -166,8 +167,7 @@ ExitCode Training::finished() {
     const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
     const Results results{cursor_.step, result.loss, summary.text(result)};
     write_results(config_.run.folder(), results);
-    if (config_.run.samples)
-      write_samples(config_, environment_.runner, trainees_.model(), config_.run.folder());
+    if (config_.run.samples) write_samples(config_, *runner_, trainees_.model(), config_.run.folder());
     std::fputs(results.text.c_str(), stdout);
     std::fflush(stdout);
   }

@@ -7,6 +7,8 @@
 
 #include "checkpoint/lease.h"
 #include "checkpoint/store.h"
+#include "core/unit.h"
+#include "models/runner_factory.h"
 #include "train/cursor.h"
 #include "train/environment.h"
 #include "train/evaluation.h"
@@ -20,7 +22,7 @@ namespace ebb::train {
 // Where a run stores its checkpoints, and the lease that lets it write there.
 struct RunStorage {
   checkpoint::Store& store;
-  checkpoint::Origin origin;
+  checkpoint::RunConfiguration configuration;
   const checkpoint::Lease* lease;  // rank 0's; null elsewhere
 };
 
@@ -30,7 +32,7 @@ class Training {
  public:
   // Collective.
   Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
-           const StopRequest& stop);
+           const StopRequest& stop, const models::RunnerFactory& make_runner);
   // Returns ok or stopped. Collective.
   ExitCode run(const std::optional<checkpoint::Found>& found);
   // A sentence for the message of an error: which checkpoint the run can resume from.
@@ -52,6 +54,7 @@ class Training {
   RunStorage storage_;
   const StopRequest& stop_;
   Trainees trainees_;
+  std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples
   Cursor cursor_;
   std::unique_ptr<TrainingData> data_;
   RunListeners listeners_;
