@@ -118,6 +118,20 @@ TEST(Families, ACopyHasItsOwnValues) {
   EXPECT_THROW((void)config_of<MixtureConfig>(copy.choose("vae")), Error);
 }
 
+TEST(Families, AThroughputUnitThatHasANameCountsItsSamples) {
+  core::SampleSpec spec;
+  for (const core::FieldSpec& field :
+       {core::image_field(1, 4, 4), core::label_field(), core::tokens_field(6)})
+    spec.fields.push_back(field);
+  for (const Family& family : built_in_families()) {
+    EXPECT_EQ(family.throughput.name.empty(), family.throughput.per_sample == nullptr) << family.name;
+    if (family.name == "gpt") {
+      EXPECT_EQ(family.throughput.name, "tokens");
+      EXPECT_EQ(family.throughput.per_sample(spec), 6);
+    }
+  }
+}
+
 TEST(Families, DescribedOnesAreTheBuiltInOnesWithoutTheirModels) {
   const Families described = described_families(), built_in = built_in_families();
   ASSERT_EQ(described.size(), built_in.size());

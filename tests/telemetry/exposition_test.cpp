@@ -60,6 +60,18 @@ TEST_F(Exposition, OfTheRunHasNoLabelsAndNothingThatIsNotKnown) {
   EXPECT_THAT(exposition_text(node, &run), HasSubstr("\nebb_loss 0.25\n"));
 }
 
+TEST_F(Exposition, CountsTheUnitOfASampleByItsName) {
+  const comm::World world(0, nullptr);
+  const NodeMetrics node(world, folder_, 10);
+  RunMetrics run({"diffusion"});
+  run.unit = {"frames", 16};
+  run.samples = 8;
+  EXPECT_THAT(exposition_text(node, &run), Not(HasSubstr("ebb_frames_total")));  // not known yet
+  run.started = true;
+  EXPECT_THAT(exposition_text(node, &run),
+              HasSubstr("# TYPE ebb_frames_total counter\nebb_frames_total 128\n"));
+}
+
 TEST_F(Exposition, TellsPhasesApartWhereThereIsMoreThanOne) {
   const comm::World world(0, nullptr);
   const NodeMetrics node(world, folder_, 10);

@@ -40,9 +40,9 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   m.phases.resize(2);
   m.phases[0].phase = "discriminator";
   m.phases[1].phase = "generator";
-  m.phases[0].parts = {{"kl", 1.0}};
+  m.phases[0].terms = {{"kl", 1.0}};
   m.phases[0].skipped_runs = 1;
-  m.tokens_per_s = 1;
+  m.unit = {"tokens", 1};
   m.mfu = 0.5;
   m.phases[1].reduction_s = 1;
   m.phases[0].overflowed = "decoder.weight";
@@ -60,7 +60,8 @@ TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
   NodeMetrics node(world, folder_, 10);
   node.mine().present = true;
   RunMetrics run({"vae"});
-  run.started = run.has_step = run.has_test = run.is_text = true;
+  run.started = run.has_step = run.has_test = true;
+  run.unit = {"tokens", 1};
   run.utilization = 0.5;
   std::istringstream text(exposition_text(node, &run));
   std::set<std::string> served, typed;

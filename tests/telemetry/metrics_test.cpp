@@ -32,7 +32,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
   m.epoch = 0.25;
   m.time_s = 1.5e9;
   m.phases[0].loss = 1.5;
-  m.phases[0].parts = {{"reconstruction", 1.25}, {"kl", 0.25}};
+  m.phases[0].terms = {{"reconstruction", 1.25}, {"kl", 0.25}};
   m.phases[0].lr = 1e-3;
   m.phases[0].scale = 65536;
   m.phases[0].grad_norm = 2.5;
@@ -43,7 +43,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
   m.straggler = Straggler{1, memory::Stage::backward, 0.25, 1.0};
   m.phases[0].reduction_s = 0.5;
   m.phases[0].reduction_waited_s = 0.125;
-  m.tokens_per_s = 64000;
+  m.unit = {"tokens", 64};
   m.mfu = 0.5;
   m.peak_bytes = 1 << 20;
   Metrics(folder_, 0).write(m);

@@ -8,10 +8,6 @@
 
 namespace ebb::models {
 
-bool Family::reads_field(std::string_view field) const {
-  return std::ranges::find(reads, field) != reads.end();
-}
-
 bool HubLayout::may_hold(std::string_view name) const {
   return std::ranges::find(ignored_names, name) != ignored_names.end() ||
          std::ranges::any_of(ignored_suffixes, [&](const std::string& end) { return name.ends_with(end); });

@@ -5,12 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "config/section.h"
+#include "core/sample.h"
 #include "models/hub_format.h"
 #include "numerics/config.h"
 
@@ -99,7 +99,7 @@ C& config_of(FamilyConfig& config) {
 // The measures of an evaluation.
 struct TestResult {
   double loss = 0;
-  std::vector<std::pair<std::string, double>> parts;  // of the loss, by name
+  std::vector<std::pair<std::string, double>> terms;  // of the loss, by name
   std::int64_t samples = 0;
 };
 
@@ -116,18 +116,23 @@ struct FamilyTexts {
   std::vector<SampleFile> sample_files;
 };
 
+// What a sample consists of, where the throughput of a run is shown in that too.
+struct ThroughputUnit {
+  std::string name;  // in the plural: "tokens"; empty: throughput is shown in samples alone
+  std::function<std::int64_t(const core::SampleSpec&)> per_sample;  // null where `name` is empty
+};
+
 struct Family {
   std::string name;                               // the word of model.kind
   std::string doc;                                // "a variational autoencoder of images"
   std::vector<std::string> reads;                 // fields of a batch: core::kImageField, core::kTokensField
   std::vector<std::string> trainees = {"model"};  // the networks, each with an optimizer of its own
+  ThroughputUnit throughput;
   FamilyTexts texts;
   std::function<std::unique_ptr<FamilyConfig>()> new_config;
   std::shared_ptr<const HubFormat> hub;  // null: the library `transformers` has no such models
   // Null in a program without the framework.
   std::function<std::unique_ptr<Model>(const FamilyConfig&, const ModelInputs&)> make_model;
-
-  [[nodiscard]] bool reads_field(std::string_view field) const;
 };
 
 // The first is the default of model.kind.

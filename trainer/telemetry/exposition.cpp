@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/exposition.h"
 
+#include <fmt/format.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
@@ -141,7 +142,10 @@ void add_run(const RunMetrics& run, Families& all) {
   if (run.started) {
     counter("ebb_steps_total", "Steps done, those before a resume too", run.steps);
     counter("ebb_samples_total", "Samples trained on", run.samples);
-    if (run.is_text) counter("ebb_tokens_total", "Tokens trained on", run.tokens);
+    if (!run.unit.name.empty())
+      counter(fmt::format("ebb_{}_total", run.unit.name).c_str(),
+              fmt::format("Number of {} trained on", run.unit.name).c_str(),
+              run.samples * run.unit.per_sample);
   }
   if (run.has_step) {
     by_phase(all.gauge("ebb_loss", "Mean loss of the last step"), run, &PhaseGauges::loss);

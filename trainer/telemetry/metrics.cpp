@@ -48,7 +48,7 @@ Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
 
 Json phase_object(const PhaseMetrics& phase) {
   Json json = {{"loss", phase.loss},
-               {"parts", object(phase.parts)},
+               {"parts", object(phase.terms)},
                {"lr", phase.lr},
                {"scale", phase.scale},
                {"grad_norm", phase.grad_norm},
@@ -82,7 +82,7 @@ void Metrics::write(const StepMetrics& m) {
                {"epoch", m.epoch},
                {"time_s", m.time_s},
                {"loss", first.loss},
-               {"parts", object(first.parts)},
+               {"parts", object(first.terms)},
                {"lr", first.lr},
                {"scale", first.scale},
                {"skipped", all.skipped_runs > 0},
@@ -91,7 +91,7 @@ void Metrics::write(const StepMetrics& m) {
   if (m.phases.size() > 1)
     for (const PhaseMetrics& phase : m.phases) json["phases"][phase.phase] = phase_object(phase);
   json["samples_per_s"] = m.samples_per_s;
-  if (m.tokens_per_s > 0) json["tokens_per_s"] = m.tokens_per_s;
+  if (!m.unit.name.empty()) json[m.unit.name + "_per_s"] = m.samples_per_s * m.unit.per_sample;
   if (m.mfu > 0) json["mfu"] = m.mfu;
   json["seconds"] = by_stage(m.seconds);
   if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "memory/classes.h"
+#include "telemetry/sample_unit.h"
 #include "telemetry/step_times.h"
 #include "telemetry/straggler.h"
 
@@ -20,7 +21,7 @@ using NamedValues = std::vector<std::pair<std::string, double>>;
 struct PhaseMetrics {
   std::string phase;
   double loss = 0;    // mean over the global batch
-  NamedValues parts;  // of the loss
+  NamedValues terms;  // of the loss
   double lr = 0;
   double scale = 1;      // the loss scale
   double grad_norm = 0;  // before clipping
@@ -39,7 +40,7 @@ struct StepMetrics {
   // an object too.
   std::vector<PhaseMetrics> phases;
   double samples_per_s = 0;
-  double tokens_per_s = 0;         // left out when 0: samples are no windows of tokens
+  SampleUnit unit;                 // its rate is written too; left out where the unit has no name
   double mfu = 0;                  // model FLOPs utilisation; left out when 0: not known
   memory::StageSeconds seconds{};  // rank 0's by stage; stages without time are left out
   // Of each rank, as step::StepReport has it; left out when there is one rank.

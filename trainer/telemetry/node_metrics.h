@@ -11,6 +11,7 @@
 
 #include "comm/world.h"
 #include "memory/classes.h"
+#include "telemetry/sample_unit.h"
 
 namespace ebb::telemetry {
 
@@ -45,16 +46,16 @@ struct RunMetrics {
   explicit RunMetrics(const std::vector<std::string>& phase_names) : phases(phase_names.size()) {
     for (std::size_t i = 0; i < phases.size(); ++i) phases[i].phase = phase_names[i];
   }
-  std::atomic<bool> started{false};  // steps, samples and tokens include those before a resume
+  std::atomic<bool> started{false};  // steps and samples include those before a resume
   std::atomic<bool> has_step{false}, has_test{false};
-  SharedValue steps{0}, steps_target{0}, samples{0}, tokens{0};
+  SharedValue steps{0}, steps_target{0}, samples{0};
   SharedValue test_loss{0};
   std::vector<PhaseGauges> phases;  // at least one; their number and names are constant
   SharedValue overflows{0}, overflow_streak{0};
   SharedValue checkpoint_time{0}, checkpoint_bytes{0}, checkpoint_seconds{0};
   SharedValue utilization{0};  // model FLOPs utilisation; 0: not known
   SharedValue ranks{0};
-  bool is_text = false;
+  SampleUnit unit;  // written before `started`
 };
 
 // The metrics of all ranks of a node, in memory that they share. Each rank writes its own; the rank

@@ -31,7 +31,7 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
       found = std::prev(all.end());
     }
     found->loss = run.loss;
-    found->parts = run.parts;
+    found->terms = run.terms;
     found->lr = run.learning_rate;
     found->scale = run.scale;
     found->grad_norm = run.gradient_norm;
@@ -75,6 +75,7 @@ Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledge
 void Journal::started(const RunStart& start) {
   samples_ = start.samples;
   samples_per_step_ = start.samples_per_step;
+  unit_ = start.unit;
   mfu_per_sample_ = start.mfu_per_sample;
   memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_,
                       config_.memory.log_every, start.first_step);
@@ -98,8 +99,7 @@ void Journal::stepped(const step::StepReport& report) {
   line.time_s = unix_seconds();
   line.phases = phase_metrics(report);
   line.samples_per_s = batch / seconds_since(last_step_);
-  if (config_.model.family().reads_field(core::kTokensField))
-    line.tokens_per_s = line.samples_per_s * static_cast<double>(config_.data.context);
+  line.unit = unit_;
   line.mfu = mfu_per_sample_ * line.samples_per_s;
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
@@ -116,22 +116,22 @@ void Journal::tell(const step::StepReport& report, const telemetry::StepMetrics&
   for (const std::string& note : skip_notes(report)) progress_->note(note);
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
-  const bool text = line.tokens_per_s > 0;
+  const telemetry::SampleUnit unit = line.unit.name.empty() ? telemetry::SampleUnit{"samples", 1} : line.unit;
   const telemetry::PhaseMetrics& first = line.phases.front();
-  progress_->update({report.step + 1, text ? line.tokens_per_s : line.samples_per_s,
-                     text ? "tokens" : "samples", first.loss, first.scale, line.peak_bytes});
+  progress_->update({report.step + 1, line.samples_per_s * unit.per_sample, unit.name, first.loss,
+                     first.scale, line.peak_bytes});
 }
 
 void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
   if (!metrics_) return;
   telemetry::NamedValues values{{"loss", result.loss}};
-  values.insert(values.end(), result.parts.begin(), result.parts.end());
+  values.insert(values.end(), result.terms.begin(), result.terms.end());
   metrics_->write_evaluation(steps, values, times_.take());
-  std::string parts;
-  for (const auto& [name, value] : result.parts)
-    parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : ", ", name, value);
-  if (!parts.empty()) parts = " (" + parts + ")";
-  progress_->note(fmt::format("step {}: test loss {:.4f}{}", steps, result.loss, parts));
+  std::string terms;
+  for (const auto& [name, value] : result.terms)
+    terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : ", ", name, value);
+  if (!terms.empty()) terms = " (" + terms + ")";
+  progress_->note(fmt::format("step {}: test loss {:.4f}{}", steps, result.loss, terms));
   last_step_ = std::chrono::steady_clock::now();
 }
 

@@ -44,6 +44,7 @@ class Journal final : public RunListener {
   std::vector<std::string> hosts_;  // of the ranks
   std::int64_t samples_ = 0;        // of the training split
   std::int64_t samples_per_step_ = 0;
+  telemetry::SampleUnit unit_;
   double mfu_per_sample_ = 0;
   std::optional<telemetry::MemoryLog> memory_log_;
   std::unique_ptr<telemetry::Metrics> metrics_;

@@ -48,7 +48,7 @@ double written_at(const std::filesystem::path& folder) {
 
 MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device,
                          const std::vector<std::string>& phases)
-    : config_(config), ledger_(ledger) {
+    : ledger_(ledger) {
   if (config.telemetry.port == 0) return;
   const double timeout_s = config.parallel.timeout_s;
   node_ = std::make_unique<telemetry::NodeMetrics>(world, config.run.folder(), timeout_s);
@@ -56,7 +56,6 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
     run_ = std::make_unique<telemetry::RunMetrics>(phases);
     run_->ranks = world.size();
     run_->steps_target = static_cast<double>(config.run.steps);
-    run_->is_text = config.model.family().reads_field(core::kTokensField);
   }
   telemetry::RankMetrics& mine = node_->mine();
   mine.rank = world.rank();
@@ -75,10 +74,9 @@ void MetricsFeed::started(const RunStart& start) {
   mfu_per_sample_ = start.mfu_per_sample;
   samples_per_step_ = start.samples_per_step;
   if (!run_) return;
-  const double samples = static_cast<double>(start.first_step * samples_per_step_);
+  run_->unit = start.unit;
   run_->steps = static_cast<double>(start.first_step);
-  run_->samples = samples;
-  run_->tokens = samples * static_cast<double>(config_.data.context);
+  run_->samples = static_cast<double>(start.first_step * samples_per_step_);
   run_->started = true;
 }
 
@@ -92,7 +90,6 @@ void MetricsFeed::stepped(const step::StepReport& report) {
   const double batch = static_cast<double>(samples_per_step_);
   run_->steps = static_cast<double>(report.step + 1);
   add(run_->samples, batch);
-  add(run_->tokens, batch * static_cast<double>(config_.data.context));
   for (telemetry::PhaseGauges& gauges : run_->phases) {
     for (const step::PhaseReport& phase : report.phases) {
       if (phase.phase != gauges.phase) continue;  // of a phase's runs the last one stays

@@ -39,7 +39,6 @@ class MetricsFeed final : public RunListener {
   void spent(memory::Stage stage, double seconds);
   void publish_memory();
 
-  const Config& config_;
   memory::Ledger& ledger_;
   std::unique_ptr<telemetry::NodeMetrics> node_;
   std::unique_ptr<telemetry::RunMetrics> run_;  // rank 0's

@@ -24,6 +24,12 @@ std::string describe_run(const Config& config, const Environment& environment, m
       environment.communicator->backend(), samples, config.data.entry().unit(config.data), config.data.batch);
 }
 
+telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& sample) {
+  const models::ThroughputUnit& unit = config.model.family().throughput;
+  if (unit.name.empty()) return {};
+  return {unit.name, static_cast<double>(unit.per_sample(sample))};
+}
+
 double measure_mfu_per_sample(const Config& config, const Environment& environment, models::Model& model) {
   comm::World& world = environment.world;
   const double work = model.flops_per_sample();

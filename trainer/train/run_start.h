@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "telemetry/sample_unit.h"
 #include "train/environment.h"
 #include "train/trainees.h"
 
@@ -16,6 +17,7 @@ struct RunStart {
   std::int64_t first_step = 0;        // steps done before
   std::int64_t samples = 0;           // of the training split
   std::int64_t samples_per_step = 0;  // the global batch, for each draw of a step
+  telemetry::SampleUnit unit;         // of the throughput that is shown
   // Model FLOPs utilisation (0 to 1) at a speed of one sample a second; 0: not known.
   double mfu_per_sample = 0;
   std::vector<std::string> notes;                     // lines for a person: what is trained, warnings
@@ -25,6 +27,8 @@ struct RunStart {
 // One line: model, sizes, ranks, device.
 std::string describe_run(const Config& config, const Environment& environment, models::Model& model,
                          std::int64_t samples);
+// RunStart::unit: that of the chosen family, for samples of this spec.
+telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& sample);
 // RunStart::mfu_per_sample. 0 if the model does not count its operations. Collective. Measures the devices'
 // throughput unless this machine has stored a measurement.
 double measure_mfu_per_sample(const Config& config, const Environment& environment, models::Model& model);

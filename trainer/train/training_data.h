@@ -40,6 +40,7 @@ class TrainingData {
                std::int64_t first_step);
   [[nodiscard]] step::StepSources sources();                                // refer to this object
   [[nodiscard]] std::int64_t samples() const { return loader_.samples(); }  // of the training split
+  [[nodiscard]] const core::SampleSpec& spec() const { return loader_.spec(); }
   [[nodiscard]] data::EvaluationLoader& test() { return test_; }
   [[nodiscard]] data::DeviceFeed& feed() { return feed_; }
 

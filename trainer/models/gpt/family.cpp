@@ -17,6 +17,10 @@ Family gpt_family() {
   family.name = "gpt";
   family.doc = "a decoder-only transformer of text";
   family.reads = {std::string(core::kTokensField)};
+  family.throughput.name = "tokens";
+  family.throughput.per_sample = [](const core::SampleSpec& sample) {
+    return sample.at(core::kTokensField).dims[0] - 1;  // the last one is only a target
+  };
   family.new_config = [] { return std::make_unique<FamilyConfigOf<GptConfig>>(); };
   family.hub = gpt_hub_format();
   family.texts.result = [](const TestResult& result, const RunFacts& facts) {
