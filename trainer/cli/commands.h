@@ -7,8 +7,8 @@
 
 namespace ebb::cli {
 
-// The commands of ebb, in the order of its help. `ebb` runs those of `Runner::ebb` itself, without the
-// framework, and hands the others to `ebb-core`.
+// The commands of ebb, in the order of its help. `ebb` runs those of `Runner::ebb` without the framework, and
+// executes `ebb-core` for all other commands.
 enum class Runner { ebb, core };
 struct Command {
   std::string_view name, help;
@@ -23,9 +23,10 @@ inline constexpr std::array<Command, 10> kCommands = {{
      Runner::core},
     {"data", "Make, inspect and verify datasets", Runner::core},
     {"config", "Explain the keys, print their schema, or check a file", Runner::ebb},
-    {"plan", "Compute what a configuration needs: bytes of ranks and checkpoint, time to stop", Runner::core},
+    {"plan", "Estimate what a configuration needs: bytes of ranks and checkpoint, time to stop",
+     Runner::core},
     {"preflight", "Check on all hosts what a run needs, before it starts", Runner::core},
-    {"doctor", "Report what this machine offers to a run, and what to fix; works under mpirun", Runner::core},
+    {"doctor", "Examine this machine, and report what to fix before a run; works under mpirun", Runner::core},
 }};
 
 // Of ebb.

@@ -30,7 +30,7 @@ ExitCode show(const ConfigOptions& options, const models::Families& families) {
     throw Error(
         ExitCode::usage,
         "config: give one of these three:\n"
-        "  ebb config --explain [KEY]               what keys there are, or what one means\n"
+        "  ebb config --explain [KEY]               explain one key or all keys\n"
         "  ebb config --schema                      the JSON Schema of all keys\n"
         "  ebb config FILE.yaml [key.path=value …]  check a file and print it with all defaults filled in");
   }
@@ -51,8 +51,8 @@ void add_config(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ConfigOptions>();
   CLI::App* command = add_command(app, "config");
   command->add_flag("--schema", options->schema, "Print the JSON Schema of a configuration file");
-  CLI::Option* explain = command->add_option(
-      "--explain", options->key, "Say what a key, or every key, means: type, default, unit, bounds");
+  CLI::Option* explain = command->add_option("--explain", options->key,
+                                             "Explain a key, or every key: type, default, unit, bounds");
   explain->expected(0, 1)->type_name("KEY");
   command->add_option("FILE", options->file, "Check this file and print it with all defaults filled in");
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");

@@ -5,7 +5,7 @@
 
 namespace ebb::cli {
 
-// All of `ebb-core` with these families of models, which have to be able to make their models. `train` and
+// Runs `ebb-core` with these families of models, which must be able to make their models. `train` and
 // `sample` run a model's units by the runner that `make_runner` makes. Returns the exit code of the process.
 int core_program(int argc, char** argv, const models::Families& families,
                  const models::RunnerFactory& make_runner);

@@ -32,9 +32,8 @@ struct PackArguments {
 
 ExitCode pack_text(const PackArguments& arguments) {
   if (!arguments.options.labels.empty())
-    throw Error(
-        ExitCode::usage,
-        "data pack: --labels belong to images, and --tokenizer makes tokens of text: give one of them");
+    throw Error(ExitCode::usage,
+                "data pack: --labels is for images, and --tokenizer is for text: give one of them");
   data::PackTextOptions options;
   options.inputs.assign(arguments.inputs.begin(), arguments.inputs.end());
   options.out = arguments.options.out;
@@ -56,13 +55,13 @@ ExitCode pack(PackArguments arguments) {
   if (!arguments.tokenizer.empty()) return pack_text(arguments);
   if (arguments.test_share > 0)
     throw Error(ExitCode::usage,
-                "data pack: --test-share is for text, with --tokenizer; images come with a test split of "
+                "data pack: --test-share is for text, with --tokenizer; images have a test split of "
                 "their own");
   if (arguments.inputs.size() != 1)
     throw Error(
         ExitCode::usage,
         fmt::format(
-            "data pack: {} files of images were given; one is packed at a time. Is this text? Then say "
+            "data pack: {} image files were given, but only one can be packed at a time. For text add "
             "--tokenizer bytes",
             arguments.inputs.size()));
   arguments.options.images = arguments.inputs.front();
@@ -70,8 +69,9 @@ ExitCode pack(PackArguments arguments) {
   if (!bytes || *bytes < 1) {
     throw Error(
         ExitCode::usage,
-        fmt::format("data pack: --shard-size {} is no size: give a number of bytes with a unit, such as 8MiB",
-                    arguments.shard_size));
+        fmt::format(
+            "data pack: --shard-size {} is not a size: give a number of bytes with a unit, such as 8MiB",
+            arguments.shard_size));
   }
   arguments.options.shard_bytes = *bytes;
   telemetry::ProgressLine line("packing", "samples");
@@ -106,17 +106,18 @@ void add_pack(CLI::App& data, Invocation& invocation) {
       ->required();
   command->add_option(
       "--tokenizer", arguments->tokenizer,
-      "What makes tokens of text. bytes: each byte its own number. Or a sentencepiece model FILE.model "
+      "Tokenizer for text. bytes: each byte is a token. Or a sentencepiece model FILE.model "
       "(`ebb data tokenizer` makes one), or a folder with byte pairs: tokenizer.json, or vocab.json and "
       "merges.txt");
   command
       ->add_option("--test-share", arguments->test_share,
-                   "Of text: make OUT a folder with train.bin and test.bin, which holds the last tokens")
+                   "Share of a text for the test split: OUT becomes a folder with train.bin and test.bin "
+                   "(the last tokens)")
       ->check(CLI::Range(0.0, 0.9));
   command->add_option("--labels", arguments->options.labels, "IDX file of labels, plain or .gz");
   command
       ->add_option("-o,--out", arguments->options.out,
-                   "What to make: the folder of one split, such as data/fashion-mnist/train, or a token file")
+                   "Output: the folder of one split, such as data/fashion-mnist/train, or a token file")
       ->required();
   command->add_option("--shard-size", arguments->shard_size, "Uncompressed size at which a new shard begins")
       ->capture_default_str();
@@ -135,17 +136,17 @@ ExitCode tokenizer(const data::TrainTokenizerOptions& options) {
 
 void add_tokenizer(CLI::App& data, Invocation& invocation) {
   auto options = std::make_shared<data::TrainTokenizerOptions>();
-  CLI::App* command = data.add_subcommand("tokenizer", "Make a tokenizer of text, by sentencepiece");
+  CLI::App* command = data.add_subcommand("tokenizer", "Train a sentencepiece tokenizer on text");
   command->add_option("INPUT", options->inputs, "Text files and JSON lines (.jsonl, key \"text\")")
       ->required();
   command->add_option("-o,--out", options->out, "The file to make; ends in .model")->required();
-  command->add_option("--vocabulary", options->vocabulary, "Tokens that it has, 256 of them single bytes")
+  command->add_option("--vocabulary", options->vocabulary, "Number of tokens, 256 of them single bytes")
       ->capture_default_str()
       ->check(CLI::Range(300, 1 << 20));
   command
       ->add_option_function<std::string>(
           "--kind", [options](const std::string& kind) { options->byte_pairs = kind == "bpe"; },
-          "bpe: pairs of neighbours that are frequent; unigram: pieces that make the text likely (default: "
+          "bpe: merges of frequent pairs; unigram: pieces that maximise the likelihood of the text (default: "
           "bpe)")
       ->check(CLI::IsMember({"bpe", "unigram"}));
   command->callback([options, &invocation] { invocation.run = [options] { return tokenizer(*options); }; });
@@ -160,7 +161,7 @@ void add_data(CLI::App& app, Invocation& invocation) {
   add_tokenizer(*command, invocation);
   auto folder = std::make_shared<std::string>();
   CLI::App* inspecting =
-      command->add_subcommand("inspect", "Say what a folder of shards or a file of tokens holds");
+      command->add_subcommand("inspect", "Describe the contents of a folder of shards or a file of tokens");
   inspecting->add_option("PATH", *folder, "Folder with an index.json, or a token file of llm.c or Megatron")
       ->required();
   inspecting->callback([folder, &invocation] {

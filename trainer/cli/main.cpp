@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ebb`: the small program, which links no framework. It runs `config` and `launch` itself, lists every
-// command in its help, and replaces itself by `ebb-core` for the others.
+// `ebb`: the small program, which links no framework. It runs `config` and `launch`, lists every command in
+// its help, and replaces itself by `ebb-core` for all other commands.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@ namespace {
 using ebb::cli::Runner;
 
 bool runs_in_core(std::string_view argument) {
-  // ebb-core knows the versions of all that it links.
+  // ebb-core prints the versions of the libraries that it links.
   if (argument == "--version") return true;
   const auto is_it = [&](const ebb::cli::Command& command) {
     return command.runner == Runner::core && command.name == argument;
@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
     } else if (command.name == "config") {
       cli::add_config(app, invocation);
     } else {
-      // Listed by the help. A command line whose first word is not the command ends here.
+      // This entry is for the help. A command line with another word before the command ends here.
       const std::string name(command.name);
       cli::add_command(app, name)->callback([name, &invocation] {
         invocation.run = [name]() -> ExitCode {

@@ -51,7 +51,7 @@ std::string count_text(std::int64_t n) {
                             : fmt::format("{:.2f} million", count / 1e6);
 }
 
-// The bytes that every rank holds for the model.
+// Formats the bytes that every rank holds for the model.
 std::string held_text(const train::ResourceEstimate& estimate) {
   const std::int64_t all = estimate.parameter_bytes + estimate.gradient_bytes + estimate.optimizer_bytes;
   return fmt::format("{}: parameters {}, gradients {}, residuals and moments {}", format_bytes(all),
@@ -147,7 +147,7 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   command->add_option("--slots", options->slots, "Ranks of one worker (slotsPerWorker)")
       ->capture_default_str();
   command->add_option("--image", options->image,
-                      "CxHxW of a sample, where a run of images has no dataset at hand");
+                      "CxHxW of a sample, for a run of images without its dataset");
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {

@@ -14,23 +14,23 @@ class App;
 
 namespace ebb::cli {
 
-// What main was given, and what the parsed subcommand runs. Each subcommand sets `run`.
+// The arguments of main, and the function of the parsed subcommand. Each subcommand sets `run`.
 struct Invocation {
   int argc = 0;
   char** argv = nullptr;
-  models::Families families;  // of which a configuration may name one
+  models::Families families;  // a configuration names one of them
   std::function<ExitCode()> run;
   models::RunnerFactory make_runner{};  // empty in a program without the framework
 };
 
-// Adds the subcommand with its line of help (commands.h).
+// Adds the subcommand with its help text of commands.h.
 CLI::App* add_command(CLI::App& app, std::string_view name);
 
-// Parses the command line by `app` and runs the subcommand. Prints every error as "ebb: MESSAGE" and returns
-// the exit code of the process.
+// Parses the command line with `app` and runs the subcommand. Prints every error as "ebb: MESSAGE" and
+// returns the exit code of the process.
 int run_program(CLI::App& app, Invocation& invocation);
 
-// "ebb: MESSAGE" on standard error.
+// Prints "ebb: MESSAGE" to standard error.
 void report(const std::string& message);
 
 }  // namespace ebb::cli

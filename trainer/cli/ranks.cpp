@@ -16,8 +16,9 @@ namespace ebb::cli {
 
 namespace {
 
-// Ranks may find the same fault at the same moment (a damaged shard, a full disk). Each waits for its turn.
-// The lowest prints its message and ends all ranks while the others still wait, so it is printed once.
+// Ranks may detect the same fault at the same time (a damaged shard, a full disk). Each rank waits a time in
+// proportion to its number. The lowest rank prints its message and ends all ranks during the wait, so the
+// message appears once.
 void wait_for_turn(int rank) {
   constexpr auto kTurn = std::chrono::milliseconds(300);  // longer than end_all() takes
   constexpr int kMaxTurns = 20;
@@ -28,7 +29,7 @@ void wait_for_turn(int rank) {
 
 train::Config load_on_ranks(comm::World& world, const models::Families& families, const std::string& file,
                             const std::vector<std::string>& overrides) {
-  constexpr double kTimeout_s = 300;  // used until the configuration with its own timeout is read
+  constexpr double kTimeout_s = 300;  // applies until the configuration sets the timeout
   train::Config config(families);
   comm::agree(world, kTimeout_s, [&] {
     train::load(config, file, overrides);

@@ -41,7 +41,7 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   return ExitCode::ok;
 }
 
-// Writes text as it is generated to standard output, or to a file that appears when it is complete.
+// Writes generated text at once to standard output, or to a file that appears when it is complete.
 class TextOut {
  public:
   explicit TextOut(const std::string& path) {
@@ -54,7 +54,7 @@ class TextOut {
     }
     std::cout << text << std::flush;
     if (!std::cout)
-      throw Error(ExitCode::storage, "sample: cannot write to standard output: is its disk full?");
+      throw Error(ExitCode::storage, "sample: cannot write to standard output; its disk may be full");
   }
   void end() {
     put("\n");
@@ -69,7 +69,7 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
                     models::TextSampler& sampler, core::UnitRunner& runner) {
   const auto tokenizer = data::make_tokenizer(loaded.config.data.tokenizer);
   std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
-  // Without a prompt the text begins like a document: after the end of another one.
+  // A text without a prompt begins like a document: after the end of another one.
   if (prompt.empty() && tokenizer->end_of_document()) prompt.push_back(*tokenizer->end_of_document());
   if (prompt.empty())
     throw Error(
@@ -78,7 +78,7 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
         "prompt, such as --prompt '1 17 4'");
   models::check_prompt(sampler, prompt);
   models::TextOptions text = options.text;
-  text.draw.seed = static_cast<std::uint64_t>(options.seed);
+  text.sampling.seed = static_cast<std::uint64_t>(options.seed);
   text.stop = tokenizer->end_of_document();
   TextOut out(options.out);
   out.put(tokenizer->decode(prompt));
@@ -122,17 +122,17 @@ void add_sample(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 30));
   command
-      ->add_option("--temperature", options->text.draw.temperature,
+      ->add_option("--temperature", options->text.sampling.temperature,
                    "Text: temperature of the softmax; 0 always takes the most probable token")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
   command
-      ->add_option("--top-k", options->text.draw.top_k,
+      ->add_option("--top-k", options->text.sampling.top_k,
                    "Text: draw from this many of the most probable tokens; 0: from all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command
-      ->add_option("--top-p", options->text.draw.top_p,
+      ->add_option("--top-p", options->text.sampling.top_p,
                    "Text: draw from the smallest set of tokens with this total probability")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));

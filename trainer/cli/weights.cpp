@@ -45,7 +45,7 @@ ExitCode run_import(const std::string& folder, const std::string& out, const mod
   if (std::filesystem::exists(out, ignored))
     throw Error(ExitCode::usage, fmt::format("{} exists: give another -o, or remove it", out));
   memory::install(*new memory::Ledger);       // outlives all tensors
-  constexpr std::int64_t kMaxContext = 1024;  // tokens of a window, unless a person asks for more
+  constexpr std::int64_t kMaxContext = 1024;  // default window in tokens, for models with a longer context
   train::WeightFolder weights(folder, families);
   train::Config config(families);
   config.model.choose(weights.family().name, weights.config().clone());
