@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every parameter that a model reads is read inside the run of its unit, or of one tied to it.
+// Every parameter that a model reads is read inside the run of its unit, or of one tied to it. The body of a
+// unit owns what it needs.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -7,6 +8,7 @@
 #include "models/gpt_under_test.h"
 #include "models/hiding_runner.h"
 #include "models/vae/config.h"
+#include "support/replaying_runner.h"
 
 namespace ebb::models {
 namespace {
@@ -48,7 +50,7 @@ at::Tensor text_loss(Model& model, core::UnitRunner& runner) {
 // Of a prompt, and of one more token over the cache.
 at::Tensor decoded(Model& model, core::UnitRunner& runner) {
   TextSampler& sampler = *model.text_sampler();
-  KeyValues cache = sampler.begin(8);
+  KeyValueCache cache = sampler.begin(8);
   const at::Tensor tokens = at::arange(6, at::kLong);
   const at::Tensor first = sampler.next(tokens.narrow(0, 0, 5), cache, runner);
   return at::stack({first, sampler.next(tokens.narrow(0, 5, 1), cache, runner)});
@@ -97,6 +99,30 @@ TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
     return m.image_reconstructor()->reconstruct(images(), runner);
   };
   expect_reads_inside(*model, reconstructed, {"encoder", "decoder"});
+}
+
+// Runners may do so until the backward of the unit has ended.
+void expect_bodies_outlive_forward(Model& model, const Use& use) {
+  test::ReplayingRunner runner;
+  ASSERT_TRUE(at::isfinite(use(model, runner)).all().item<bool>());
+  EXPECT_EQ(runner.ran(), units_of(model));
+  EXPECT_EQ(runner.replay(), std::set<std::string>{});
+}
+
+TEST(UnitRunner, BodiesOfGptCanBeCalledAfterForwardHasReturned) {
+  for (const GptArchitecture architecture : {GptArchitecture::gpt2, GptArchitecture::llama})
+    for (const bool documents : {false, true}) {
+      GptConfig config = testing::tiny(architecture);
+      if (documents) config.document_end = 5;
+      const auto model = testing::make(config);
+      expect_bodies_outlive_forward(*model, text_loss);
+      const at::NoGradGuard no_grad;
+      expect_bodies_outlive_forward(*model, decoded);
+    }
+}
+
+TEST(UnitRunner, BodiesOfVaeCanBeCalledAfterForwardHasReturned) {
+  expect_bodies_outlive_forward(*make_a_vae(), image_loss);
 }
 
 // The tied head reads the embedding: without its tie that is a read outside, in training and in decoding.

@@ -17,7 +17,7 @@ struct Parameter {
       initial;  // fp32 initial value of the same shape on the CPU, a pure function of the run's seed
   // Gradients that one backward pass accumulates into it. More than 1 if a nested or second backward reaches
   // it again. 0: not known; its bucket is then reduced after backward.
-  std::int64_t arrivals = 1;
+  std::int64_t gradients_per_backward = 1;
 };
 
 // Parameters that a UnitRunner may gather before they are read, and release together afterwards.
@@ -30,6 +30,10 @@ struct Unit {
 // Runs the computation of a unit: `body` maps input tensors to output tensors, and reads only parameters of
 // the unit and of its ties. PlainRunner just calls `body`. Other runners may gather the parameters before it
 // and release them afterwards, or run `body` again in backward.
+//
+// A runner may copy `body` and call it again until the backward of the unit has ended, long after run() has
+// returned. `body` therefore captures by value what it needs beside its inputs; of references it may hold
+// those to the model. It gives the same bits for the same inputs and parameters.
 class UnitRunner {
  public:
   using Tensors = std::vector<at::Tensor>;
@@ -38,7 +42,7 @@ class UnitRunner {
                       const Tensors& inputs) = 0;
   at::Tensor run(Unit& unit, const std::function<at::Tensor(const at::Tensor&)>& body,
                  const at::Tensor& input) {
-    return run(unit, [&](const Tensors& inputs) { return Tensors{body(inputs[0])}; }, Tensors{input})[0];
+    return run(unit, [body](const Tensors& inputs) { return Tensors{body(inputs[0])}; }, Tensors{input})[0];
   }
 };
 

@@ -14,9 +14,9 @@
 
 namespace ebb::models {
 
-KeyValues Gpt::begin(std::int64_t tokens) const {
+KeyValueCache Gpt::begin(std::int64_t tokens) const {
   const memory::Tag tag(memory::Class::activations, "key-value cache");
-  KeyValues cache;
+  KeyValueCache cache;
   for (std::int64_t layer = 0; layer < config_.layers; ++layer)
     for (auto* of : {&cache.keys, &cache.values})
       of->push_back(
@@ -25,8 +25,8 @@ KeyValues Gpt::begin(std::int64_t tokens) const {
   return cache;
 }
 
-at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                              at::Tensor& values, std::int64_t seen,
+at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, const at::Tensor& keys,
+                              const at::Tensor& values, std::int64_t seen,
                               const numerics::Documents& documents) const {
   const auto heads = config_.attention_heads();
   const std::int64_t n = qkv.size(1), width = config_.head_width();
@@ -45,13 +45,13 @@ at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at:
   return at::bmm(scores.softmax(-1), v).reshape({1, 1, heads.query * width}).to(dtype_);
 }
 
-at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) {
+at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner& runner) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
-  const std::int64_t n = tokens.size(0), first = seen.length;
-  if (n < 1 || (first > 0 && n != 1) || first + n > seen.keys.front().size(0))
+  const std::int64_t n = tokens.size(0), first = cache.length;
+  if (n < 1 || (first > 0 && n != 1) || first + n > cache.keys.front().size(0))
     throw Error(ExitCode::internal, fmt::format("{} tokens after {} do not fit in a cache for {}", n, first,
-                                                seen.keys.front().size(0)));
+                                                cache.keys.front().size(0)));
   at::Tensor rope;
   if (config_.is_llama())
     rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
@@ -59,21 +59,21 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner
   if (documents.defined()) {
     // A token in a cache that holds others is in the document of the last one, or begins the next.
     if (first > 0)
-      documents.starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first : seen.document);
-    seen.document = documents.starts[0][n - 1].item<std::int64_t>();
+      documents.starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first
+                                                                                     : cache.document);
+    cache.document = documents.starts[0][n - 1].item<std::int64_t>();
   }
   Residual x{embed(tokens.unsqueeze(0).to(device_), first, runner), {}};
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
     x = block(
         blocks_[layer], x,
-        [&](const at::Tensor& qkv) {
-          return attend_cached(qkv, rope, seen.keys[layer], seen.values[layer], first, documents);
-        },
+        [this, rope, keys = cache.keys[layer], values = cache.values[layer], first, documents](
+            const at::Tensor& qkv) { return attend_cached(qkv, rope, keys, values, first, documents); },
         runner);
-  seen.length += n;
+  cache.length += n;
   using Tensors = core::UnitRunner::Tensors;
   const Tensors logits = runner.run(
-      head_, [&, this](const Tensors& input) -> Tensors { return {last_logits({input[0], input[1]})}; },
+      head_, [this](const Tensors& input) -> Tensors { return {last_logits({input[0], input[1]})}; },
       Tensors{x.sum, x.more});
   return logits[0].cpu();
 }

@@ -54,12 +54,12 @@ Gpt::Gpt(const GptConfig& config, const ModelInputs& inputs)
                     "model.context=auto, or data.context to at most {}",
                     context_, tokens_, context_));
   if (device_.is_cuda()) require_on_gpu(config, dtype_);
-  add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Draw::normal);
+  add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Init::normal);
   if (config.is_llama()) {
     const memory::Tag tag(memory::Class::parameters, "rope");
     rope_ = numerics::rope_table(tokens_, config.head_width(), config.rope_theta, config.rope).to(device_);
   } else {
-    add(embedding_, "position.weight", {context_, config.dim}, Draw::normal);
+    add(embedding_, "position.weight", {context_, config.dim}, Init::normal);
   }
   blocks_.resize(static_cast<std::size_t>(config.layers));
   for (std::int64_t layer = 0; layer < config.layers; ++layer) add_block(layer);
@@ -67,23 +67,23 @@ Gpt::Gpt(const GptConfig& config, const ModelInputs& inputs)
   if (config.tied) {
     head_.ties = {&embedding_};
   } else {
-    add(head_, "head.weight", {config.vocabulary, config.dim}, Draw::normal);
+    add(head_, "head.weight", {config.vocabulary, config.dim}, Init::normal);
   }
 }
 
-void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Draw draw) {
+void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Init init) {
   const memory::Tag tag(memory::Class::parameters, unit.name);
   core::Parameter parameter;
   parameter.name = name;
   parameter.tensor = at::empty(shape, at::TensorOptions().dtype(dtype_).device(device_)).requires_grad_(true);
   parameter.decay = shape.size() > 1;
   // As in GPT-2: projections into the residual stream start smaller, so that it does not grow with depth.
-  const double deviation = draw == Draw::residual && !config_.is_llama()
+  const double deviation = init == Init::residual && !config_.is_llama()
                                ? kInitialDeviation / std::sqrt(2.0 * static_cast<double>(config_.layers))
                                : kInitialDeviation;
-  parameter.initial = [shape, draw, deviation, seed = seed_, number = parameters_++] {
-    if (draw == Draw::zeros) return at::zeros(shape, at::kFloat);
-    if (draw == Draw::ones) return at::ones(shape, at::kFloat);
+  parameter.initial = [shape, init, deviation, seed = seed_, number = parameters_++] {
+    if (init == Init::zeros) return at::zeros(shape, at::kFloat);
+    if (init == Init::ones) return at::ones(shape, at::kFloat);
     const auto first = static_cast<std::int64_t>(number << kCounterBitsPerParameter);
     return numerics::philox_normal(shape[0], shape[1], seed,
                                    static_cast<std::uint32_t>(Stream::initialisation), first, at::kFloat,
@@ -94,13 +94,13 @@ void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_
 }
 
 void Gpt::add_norm(core::Unit& unit, const std::string& name) {
-  add(unit, name + ".weight", {config_.dim}, Draw::ones);
-  if (!config_.is_llama()) add(unit, name + ".bias", {config_.dim}, Draw::zeros);
+  add(unit, name + ".weight", {config_.dim}, Init::ones);
+  if (!config_.is_llama()) add(unit, name + ".bias", {config_.dim}, Init::zeros);
 }
 
-void Gpt::add_dense(core::Unit& unit, const std::string& name, std::int64_t out, std::int64_t in, Draw draw) {
-  add(unit, name + ".weight", {out, in}, draw);
-  if (!config_.is_llama()) add(unit, name + ".bias", {out}, Draw::zeros);
+void Gpt::add_dense(core::Unit& unit, const std::string& name, std::int64_t out, std::int64_t in, Init init) {
+  add(unit, name + ".weight", {out, in}, init);
+  if (!config_.is_llama()) add(unit, name + ".bias", {out}, Init::zeros);
 }
 
 void Gpt::add_block(std::int64_t layer) {
@@ -111,11 +111,11 @@ void Gpt::add_block(std::int64_t layer) {
   add_norm(unit, unit.name + ".norm1");
   add_dense(unit, unit.name + ".attention.qkv", (heads.query + 2 * heads.key) * config_.head_width(),
             config_.dim);
-  add_dense(unit, unit.name + ".attention.out", config_.dim, config_.dim, Draw::residual);
+  add_dense(unit, unit.name + ".attention.out", config_.dim, config_.dim, Init::residual);
   add_norm(unit, unit.name + ".norm2");
   if (config_.is_llama()) add_dense(unit, unit.name + ".mlp.gate", hidden, config_.dim);
   add_dense(unit, unit.name + ".mlp.up", hidden, config_.dim);
-  add_dense(unit, unit.name + ".mlp.down", config_.dim, hidden, Draw::residual);
+  add_dense(unit, unit.name + ".mlp.down", config_.dim, hidden, Init::residual);
 }
 
 std::vector<core::Unit*> Gpt::units() {
@@ -164,8 +164,8 @@ Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& atte
   using Tensors = core::UnitRunner::Tensors;
   const Tensors out = runner.run(
       unit,
-      [&, this](const Tensors& input) -> Tensors {
-        ParameterReader p(unit);
+      [this, unit = &unit, attend](const Tensors& input) -> Tensors {
+        ParameterReader p(*unit);
         const bool bias = !config_.is_llama();
         const auto [first, normed_first] = norm_of({input[0], input[1]}, p);
         at::Tensor h = attend(p.dense(normed_first, bias));
@@ -190,7 +190,7 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const at::Tensor targets = window.narrow(1, 1, tokens).to(at::kLong).flatten();
   Residual x{embed(window.narrow(1, 0, tokens), 0, runner), {}};
   const numerics::Documents documents = documents_of(window.narrow(1, 0, tokens));
-  const Attend attend = [&, this](const at::Tensor& qkv) {
+  const Attend attend = [this, documents](const at::Tensor& qkv) {
     return numerics::attention(qkv, config_.attention_heads(), rope_, documents);
   };
   const double z = at::GradMode::is_enabled() ? config_.z_loss : 0;
@@ -198,7 +198,7 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   using Tensors = core::UnitRunner::Tensors;
   const at::Tensor sum = runner.run(
       head_,
-      [&, this](const Tensors& input) -> Tensors {
+      [this, targets, z](const Tensors& input) -> Tensors {
         ParameterReader p(head_);
         const at::Tensor h = norm_of({input[0], input[1]}, p).norm.flatten(0, 1);
         return {numerics::head_cross_entropy(h, head_weight(), targets, z)};

@@ -30,7 +30,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   }
 
  private:
-  // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]
+  // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]. Part of a unit's body: captures by value.
   using Attend = std::function<at::Tensor(const at::Tensor& qkv)>;
   class ParameterReader;
 
@@ -40,14 +40,14 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   std::int64_t context() const override { return context_; }
   std::int64_t vocabulary() const override { return config_.vocabulary; }
-  KeyValues begin(std::int64_t tokens) const override;
-  at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) override;
+  KeyValueCache begin(std::int64_t tokens) const override;
+  at::Tensor next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner& runner) override;
 
-  enum class Draw { zeros, ones, normal, residual };  // residual: normal, smaller the more layers there are
-  void add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Draw draw);
+  enum class Init { zeros, ones, normal, residual };  // residual: normal, smaller the more layers there are
+  void add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Init init);
   void add_norm(core::Unit& unit, const std::string& name);
   void add_dense(core::Unit& unit, const std::string& name, std::int64_t out, std::int64_t in,
-                 Draw draw = Draw::normal);
+                 Init init = Init::normal);
   void add_block(std::int64_t layer);
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
@@ -66,8 +66,9 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   // [B, T] for attention(); undefined where model.document_end is not given.
   [[nodiscard]] numerics::Documents documents_of(const at::Tensor& tokens) const;
   // Attention over the cache of one layer; qkv [1, n, ...], documents of [1, n].
-  at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, at::Tensor& keys,
-                           at::Tensor& values, std::int64_t seen, const numerics::Documents& documents) const;
+  at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, const at::Tensor& keys,
+                           const at::Tensor& values, std::int64_t seen,
+                           const numerics::Documents& documents) const;
 
   const std::string name_ = "gpt";
   GptConfig config_;
