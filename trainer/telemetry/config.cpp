@@ -7,7 +7,8 @@ void TelemetryConfig::describe(config::Section& s) {
   s.duration("progress_every", progress_every_s)
       .above(0)
       .doc(
-          "Time between two progress lines if the output is no terminal. On a terminal, one line is updated "
+          "Time between two progress lines if the output is not a terminal. On a terminal, one line is "
+          "updated "
           "in place.")
       .free_to_change();
   s.integer("port", port)

@@ -8,8 +8,8 @@ namespace ebb::telemetry {
 
 // The section `telemetry:` of the configuration. No key of it changes a result.
 struct TelemetryConfig {
-  double progress_every_s = 5;  // between two progress lines if the output is no terminal
-  std::int64_t port = 0;        // serves the metrics; 0 serves none
+  double progress_every_s = 5;  // between two progress lines if the output is not a terminal
+  std::int64_t port = 0;        // of the metrics server; 0: no server
   void describe(config::Section& s);
 };
 

@@ -26,7 +26,7 @@ ClientMetric sample(MetricType type, double value, Labels labels) {
   return metric;
 }
 
-// Families in the order in which they are first named.
+// Families in the order of their first use.
 class Families {
  public:
   MetricFamily& gauge(const char* name, const char* help) { return family(name, help, MetricType::Gauge); }
@@ -59,7 +59,7 @@ void for_each_rank(const NodeMetrics& node, const Add& add) {
     if (node.of(local_rank).present) add(node.of(local_rank), local_rank);
 }
 
-// A value for each rank.
+// Adds a value for each rank.
 template <class Value>
 void by_rank(MetricFamily& family, const NodeMetrics& node, const Value& value) {
   for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
@@ -67,7 +67,7 @@ void by_rank(MetricFamily& family, const NodeMetrics& node, const Value& value) 
   });
 }
 
-// A value for each rank and location (the label `place`); a rank without a GPU has one location.
+// Calls `add` for each rank and location (the label `place`); a rank without a GPU has one location.
 template <class Add>
 void for_each_location(const NodeMetrics& node, const Add& add) {
   for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
@@ -106,14 +106,14 @@ void add_ranks(const NodeMetrics& node, Families& all) {
                         node, &RankMetrics::peak);
   by_location(
       all.gauge("ebb_memory_budget_bytes",
-                "Bytes that the control group's limit leaves each rank of the host, or that the device "
-                "has; 0: no limit"),
+                "Memory limit: the control group's divided by the ranks of the host, or that of the device; "
+                "0: no limit"),
       node, &RankMetrics::budget);
-  by_location(all.gauge("ebb_memory_outside_bytes", "Bytes in use that the account does not know"), node,
+  by_location(all.gauge("ebb_memory_outside_bytes", "Bytes in use outside of the ledger"), node,
               &RankMetrics::outside);
   by_rank(all.gauge("ebb_memory_resident_bytes", "Resident set of the process"), node,
           [](const RankMetrics& rank) -> double { return rank.resident; });
-  by_rank(all.counter("ebb_memory_leaks_total", "Steps at whose end more was alive than at the one before"),
+  by_rank(all.counter("ebb_memory_leaks_total", "Steps that ended with more live bytes than the one before"),
           node, [](const RankMetrics& rank) -> double { return rank.leaks; });
   MetricFamily& seconds = all.counter("ebb_stage_seconds_total", "Time spent by stage");
   for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {
@@ -121,11 +121,11 @@ void add_ranks(const NodeMetrics& node, Families& all) {
       Families::add(seconds, rank.seconds[s],
                     of_rank(node, local_rank, {{"stage", std::string(memory::kStageNames[s])}}));
   });
-  by_rank(all.gauge("ebb_last_step_timestamp_seconds", "When the last step was over, 0 before the first"),
-          node, [](const RankMetrics& rank) -> double { return rank.last_step; });
+  by_rank(all.gauge("ebb_last_step_timestamp_seconds", "End of the last step, 0 before the first"), node,
+          [](const RankMetrics& rank) -> double { return rank.last_step; });
 }
 
-// A value for each phase, with its name as a label where there is more than one.
+// Adds a value for each phase; with several phases, the name is a label.
 void by_phase(MetricFamily& family, const RunMetrics& run, SharedValue PhaseGauges::* member) {
   for (const PhaseGauges& phase : run.phases)
     Families::add(family, phase.*member, run.phases.size() > 1 ? Labels{{"phase", phase.phase}} : Labels{});
@@ -140,7 +140,7 @@ void add_run(const RunMetrics& run, Families& all) {
   };
   gauge("ebb_steps_target", "Steps of the whole run", run.steps_target);
   if (run.started) {
-    counter("ebb_steps_total", "Steps done, those before a resume too", run.steps);
+    counter("ebb_steps_total", "Steps done, including those before a resume", run.steps);
     counter("ebb_samples_total", "Samples trained on", run.samples);
     if (!run.unit.name.empty())
       counter(fmt::format("ebb_{}_total", run.unit.name).c_str(),
@@ -158,11 +158,11 @@ void add_run(const RunMetrics& run, Families& all) {
   if (run.has_test) gauge("ebb_test_loss", "Loss of the last evaluation", run.test_loss);
   counter("ebb_overflows_total", "Steps skipped because a gradient overflowed, since the process started",
           run.overflows);
-  gauge("ebb_overflow_streak", "Steps skipped in a row up to now", run.overflow_streak);
-  gauge("ebb_checkpoint_timestamp_seconds", "When the newest checkpoint was whole, 0 before the first",
+  gauge("ebb_overflow_streak", "Steps skipped in a row up to the last one", run.overflow_streak);
+  gauge("ebb_checkpoint_timestamp_seconds", "Completion of the newest checkpoint, 0 before the first",
         run.checkpoint_time);
   gauge("ebb_checkpoint_bytes", "Size of the newest checkpoint", run.checkpoint_bytes);
-  gauge("ebb_checkpoint_seconds", "How long its save took, 0 where another process made it",
+  gauge("ebb_checkpoint_seconds", "Duration of its save, 0 if another process made it",
         run.checkpoint_seconds);
   if (run.utilization > 0)
     gauge("ebb_model_flops_utilization_ratio", "Model FLOPs utilisation of the last step", run.utilization);

@@ -11,8 +11,8 @@ struct MetricFamily;
 
 namespace ebb::telemetry {
 
-// The metrics in the form of Prometheus: `ebb_*`, in base units, with the labels rank, local_rank and node
-// where they are a rank's. `run`: rank 0's metrics of the whole run, without labels; null on other nodes.
+// Returns the metrics in the form of Prometheus: `ebb_*`, in base units. Metrics of a rank have the labels
+// rank, local_rank and node. `run`: rank 0's metrics of the whole run, without labels; null on other nodes.
 std::vector<prometheus::MetricFamily> metric_families(const NodeMetrics& node, const RunMetrics* run);
 
 // The same as text, for tests.

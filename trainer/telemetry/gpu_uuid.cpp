@@ -11,9 +11,8 @@ namespace {
 
 using Bytes = std::array<unsigned char, 16>;
 
-// Calls the driver library, which ebb's CUDA library has loaded. CUdevice and CUresult are ints,
-// and CUuuid is 16 bytes. Version 2 of the call also knows the instances of a partitioned GPU
-// (MIG).
+// Calls the driver library, which ebb's CUDA library has loaded. CUdevice and CUresult are ints, and CUuuid
+// is 16 bytes. Version 2 of the call also supports the instances of a partitioned GPU (MIG).
 bool read_uuid(void* driver, int device, Bytes& bytes) {
   const auto get = reinterpret_cast<int (*)(int*, int)>(::dlsym(driver, "cuDeviceGet"));
   auto uuid = reinterpret_cast<int (*)(Bytes*, int)>(::dlsym(driver, "cuDeviceGetUuid_v2"));

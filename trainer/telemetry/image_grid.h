@@ -7,7 +7,7 @@
 
 namespace ebb::telemetry {
 
-// The number of columns that makes a grid of `count` images about square; at least 1.
+// Returns the number of columns that makes a grid of `count` images about square; at least 1.
 std::int64_t columns_for(std::int64_t count);
 
 // Writes a PNG of the images in row-major order, with 2 black pixels around each. The file appears

@@ -21,7 +21,7 @@ bool is_kept(const std::string& line, std::int64_t first_step) {
   return step < first_step || (step == first_step && json.contains("eval"));
 }
 
-// Calls `use` with each line, without its newline, and with whether the newline was there.
+// Calls `use` with each line, without its newline, and a flag: the line had a newline.
 template <class F>
 void for_each_line(const std::filesystem::path& path, const F& use) {
   std::ifstream in(path, std::ios::binary);

@@ -26,7 +26,7 @@ Json by_class(const memory::Sums& sums) {
   return json;
 }
 
-// Classes without bytes are left out.
+// Omits classes without bytes.
 Json nonzero(const memory::Sums& peak) {
   Json json = Json::object();
   for (int c = 0; c < memory::kClasses; ++c)
@@ -34,7 +34,7 @@ Json nonzero(const memory::Sums& peak) {
   return json;
 }
 
-// Peaks of the step by stage; stages without bytes are left out.
+// Peaks of the step by stage, without stages that have no bytes.
 Json by_stage(const memory::Ledger& ledger, Location location) {
   Json json = Json::object();
   for (int s = 0; s < memory::kStages; ++s) {
@@ -44,7 +44,7 @@ Json by_stage(const memory::Ledger& ledger, Location location) {
   return json;
 }
 
-// Peaks of the step by phase, where it has more than one.
+// Adds the peaks of the step by phase, if it has more than one.
 void add_phases(Json& json, const memory::Ledger& ledger, Location location) {
   for (const memory::PhasePeak& phase : ledger.phase_peaks(location))
     json["phases"][phase.phase] = nonzero(phase.peak);
@@ -82,12 +82,12 @@ void MemoryLog::write(std::int64_t step) {
   file_.line(memory_line({step, now, rank_, host_}, ledger_, memory::measure_outside(ledger_, cache_)));
 }
 
-std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
+std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,
                         const memory::Outside& outside) {
-  Json line = {{"step", origin.step},
-               {"time_s", origin.time_s},
-               {"rank", origin.rank},
-               {"host", origin.host},
+  Json line = {{"step", header.step},
+               {"time_s", header.time_s},
+               {"rank", header.rank},
+               {"host", header.host},
                {"live", by_class(ledger.live(Location::host))},
                {"peak", by_class(step_peak(ledger, Location::host))},
                {"stages", by_stage(ledger, Location::host)},

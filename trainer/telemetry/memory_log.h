@@ -10,8 +10,8 @@
 
 namespace ebb::telemetry {
 
-// Writes RUN/memory/rank-NNNNN.jsonl: one line a step, with this rank's bytes by class and stage,
-// and with the figures of the kernel and the driver. docs/memory-log.md has the schema. One thread.
+// Writes RUN/memory/rank-NNNNN.jsonl: one line a step, with this rank's bytes by class and stage and the
+// figures of the kernel and the driver. docs/memory-log.md has the schema. One thread.
 class MemoryLog {
  public:
   // `ledger` must outlive the object. `cache`: the installed cache of host blocks, which must also
@@ -32,20 +32,20 @@ class MemoryLog {
   LineFile file_;
 };
 
-// The maximum of live bytes of each class since the last reset_peaks().
+// Returns the maximum of live bytes of each class since the last reset_peaks().
 memory::Sums step_peak(const memory::Ledger& ledger, memory::Ledger::Location location);
 
-// Where and when a line of the log was made.
-struct LineOrigin {
+// The origin of a line of the log.
+struct LineHeader {
   std::int64_t step;
   double time_s;  // since 1970
   int rank;
   std::string host;
 };
 
-// One line of the log, without its newline. The figures of the ledger count from its last
+// Formats one line of the log, without its newline. The figures of the ledger count from its last
 // reset_peaks().
-std::string memory_line(const LineOrigin& origin, const memory::Ledger& ledger,
+std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,
                         const memory::Outside& outside);
 
 }  // namespace ebb::telemetry

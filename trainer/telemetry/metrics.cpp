@@ -31,7 +31,7 @@ Json by_stage(const memory::StageSeconds& seconds) {
   return json;
 }
 
-// {"forward": [rank 0's, rank 1's, …], …}, to the microsecond: it is the longest part of a line.
+// {"forward": [rank 0's, rank 1's, …], …}, rounded to microseconds: it is the longest part of a line.
 Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
   Json json = Json::object();
   for (std::size_t stage = 0; stage < memory::kStages; ++stage) {
@@ -58,7 +58,7 @@ Json phase_object(const PhaseMetrics& phase) {
   return json;
 }
 
-// What is one figure of the step: skipped runs, the first overflow, the time of all reductions.
+// Combines the figures that a step has once: skipped runs, the first overflow, the time of all reductions.
 PhaseMetrics together(const std::vector<PhaseMetrics>& phases) {
   PhaseMetrics all;
   for (const PhaseMetrics& phase : phases) {

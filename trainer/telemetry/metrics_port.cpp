@@ -49,19 +49,20 @@ struct MetricsPort::Impl {
 MetricsPort::MetricsPort(int port, const NodeMetrics& node, const RunMetrics* run)
     : impl_(std::make_unique<Impl>()) {
   impl_->collector = std::make_shared<Collector>(node, run);
-  // A rank of the run before, which was killed a moment ago, may have it still.
+  // A rank of an earlier run that was just killed may still hold the port.
   for (int tries = 0; tries < kTries && !impl_->exposer; ++tries) {
     if (tries > 0) std::this_thread::sleep_for(kBetween);
-    // "+" is IPv6 and IPv4 together, which a host without IPv6 refuses.
+    // "+" means IPv6 and IPv4; a host without IPv6 refuses it.
     impl_->exposer = listen(fmt::format("+{}", port));
     if (!impl_->exposer) impl_->exposer = listen(std::to_string(port));
   }
   if (!impl_->exposer)
-    throw Error(ExitCode::communication,
-                fmt::format("telemetry.port: port {} cannot be served on {}: another process has it (another "
-                            "run?), or it needs rights. Set telemetry.port to a free one above 1023, or to 0 "
-                            "for none",
-                            port, node.node_name()));
+    throw Error(
+        ExitCode::communication,
+        fmt::format("telemetry.port: port {} cannot be opened on {}: another process has it (another "
+                    "run?), or it needs privileges. Set telemetry.port to a free one above 1023, or to 0 "
+                    "for no server",
+                    port, node.node_name()));
   impl_->exposer->RegisterCollectable(impl_->collector);
 }
 

@@ -6,7 +6,7 @@
 
 namespace ebb::telemetry {
 
-// Serves the metrics of a node at http://*:PORT/metrics in threads of its own until it is destroyed.
+// Serves the metrics of a node at http://*:PORT/metrics in background threads until it is destroyed.
 class MetricsPort {
  public:
   // Error(communication) names the port if it stays in use for five seconds, or is forbidden. `node` and

@@ -21,7 +21,7 @@ namespace {
   throw Error(
       ExitCode::storage,
       fmt::format("telemetry.port: cannot {} /dev/shm{} ({} bytes), where the ranks of a node keep the "
-                  "numbers that it serves: {}. Make room there, or set telemetry.port=0",
+                  "metrics that it serves: {}. Free memory there, or set telemetry.port=0",
                   what, name, bytes, std::strerror(error)));
 }
 
@@ -41,7 +41,7 @@ NodeMetrics::NodeMetrics(const comm::World& world, const std::filesystem::path& 
   std::error_code error;
   const std::string folder = std::filesystem::absolute(run_folder, error).string();
   const std::string name = fmt::format("/ebb-{}-{}", ::geteuid(), digest_hex(folder));
-  // Three steps that all ranks take together: made, opened, and without a name.
+  // The ranks together create the file, open it, and remove its name.
   comm::agree(world, timeout_s, [&] {
     if (mine_ == 0) create(name);
   });
@@ -59,7 +59,7 @@ void NodeMetrics::create(const std::string& name) {
   ::shm_unlink(name.c_str());
   const int fd = ::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) fail("create", name, bytes_, errno);
-  // Reserved now, since a full /dev/shm would end a rank with SIGBUS later.
+  // The memory is reserved now: a full /dev/shm would later end a rank with SIGBUS.
   if (const int error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_)); error != 0) {
     ::close(fd);
     ::shm_unlink(name.c_str());
@@ -79,7 +79,7 @@ void NodeMetrics::map(int fd) {
   const int error = errno;
   ::close(fd);
   if (memory == MAP_FAILED) fail("map", "", bytes_, error);
-  ranks_ = static_cast<RankMetrics*>(memory);  // all zero, which is what it begins as
+  ranks_ = static_cast<RankMetrics*>(memory);  // the new file is zero-filled
 }
 
 }  // namespace ebb::telemetry

@@ -58,13 +58,13 @@ struct RunMetrics {
   SampleUnit unit;  // written before `started`
 };
 
-// The metrics of all ranks of a node, in memory that they share. Each rank writes its own; the rank
-// that serves the port reads all. They exchange no messages. The memory is a file in /dev/shm. Its name is
-// removed before training begins, so nothing stays however the ranks end. The name depends only on the user
-// and the run folder: a run that is killed before the removal leaves a file that the next run removes.
+// The metrics of all ranks of a node, in shared memory. Each rank writes its metrics; the rank that serves
+// the port reads all. They exchange no messages. The memory is a file in /dev/shm. Its name is removed before
+// training begins, so no file remains however the ranks end. The name depends only on the user and the run
+// folder, so the next run removes the file of a run that was killed before the removal.
 class NodeMetrics {
  public:
-  // Collective. Error(storage): the file cannot be made, or /dev/shm has no room for it.
+  // Collective. Error(storage): the file cannot be created, or /dev/shm is full.
   NodeMetrics(const comm::World& world, const std::filesystem::path& run_folder, double timeout_s);
   ~NodeMetrics();
   NodeMetrics(const NodeMetrics&) = delete;

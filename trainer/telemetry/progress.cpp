@@ -97,7 +97,7 @@ int Progress::columns() const {
 std::string Progress::line(int columns) const {
   struct Item {
     std::string text;
-    int priority;  // 0 is the most important; a line that is too long loses the least important items
+    int priority;  // 0 is the highest; a line that is too long loses the items of lowest priority
   };
   const std::int64_t done = state_.step - first_step_.value_or(state_.step);
   std::string left;

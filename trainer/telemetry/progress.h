@@ -11,7 +11,7 @@ namespace ebb::telemetry {
 struct ProgressState {
   std::int64_t step = 0;  // steps done
   double per_s = 0;
-  std::string unit = "samples";  // what `per_s` counts
+  std::string unit = "samples";  // of `per_s`
   double loss = 0;
   double scale = 1;
   std::int64_t peak_bytes = 0;

@@ -40,7 +40,7 @@ void ProgressLine::show(std::int64_t done, std::int64_t total) {
     text += fmt::format(", {} left", format_duration(seconds / static_cast<double>(done) *
                                                      static_cast<double>(total - done)));
   }
-  // \033[K takes away the rest of a longer line before.
+  // \033[K erases the rest of a longer previous line.
   std::fputs(terminal_ ? ("\r" + text + "\033[K").c_str() : (text + "\n").c_str(), stderr);
   std::fflush(stderr);
   open_ = terminal_;

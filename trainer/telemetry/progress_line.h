@@ -6,8 +6,8 @@
 
 namespace ebb::telemetry {
 
-// Progress of a command that counts, on standard error: one line that renews itself on a terminal, else a
-// plain line every few seconds. done() ends the line, so that what is printed next begins on a new one.
+// Shows the progress of a command on standard error. On a terminal it updates one line in place; elsewhere it
+// prints a line every few seconds. done() ends the line, so that the next output begins on a new one.
 class ProgressLine {
  public:
   // `what` is a participle: "packing"; `unit` a plural: "samples", or "bytes".
@@ -24,7 +24,7 @@ class ProgressLine {
   const bool terminal_;
   const Clock::time_point start_;
   Clock::time_point next_;
-  bool open_ = false;  // the renewed line stands
+  bool open_ = false;  // the terminal shows a line without newline
 };
 
 }  // namespace ebb::telemetry

@@ -14,7 +14,7 @@ double total(const memory::StageSeconds& seconds) {
   return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
-// The smallest value that is at least as large as this part of the sorted values.
+// Returns the smallest value that is at least as large as this part of the sorted values.
 double quantile(const std::vector<double>& sorted, double part) {
   const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(sorted.size())));
   return sorted[std::max<std::size_t>(rank, 1) - 1];

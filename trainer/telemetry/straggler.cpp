@@ -25,7 +25,7 @@ double own_time(const StageSeconds& seconds) {
   return total(seconds) - seconds[static_cast<std::size_t>(Stage::reduce)];
 }
 
-// The median over all ranks except `excluded`. Of two middle values it is the lower one.
+// Returns the median over all ranks except `excluded`: the lower one of two middle values.
 template <class Value>
 double median_of_others(const std::vector<StageSeconds>& ranks, std::size_t excluded, Value value) {
   std::vector<double> others;
@@ -79,7 +79,8 @@ std::optional<std::string> StragglerWatch::observe(std::int64_t step, const std:
     step_s += s->step_s;
   }
   return fmt::format(
-      "rank {} ({}) is slow: the others waited for it in {} of the last {} steps, for {:.0f} % of such a "
+      "rank {} ({}) is slow: the other ranks waited for it in {} of the last {} steps, for {:.0f} % of such "
+      "a "
       "step ({:.0f} of {:.0f} ms), mostly in {}. Look for other load on that host. metrics.jsonl has the "
       "times of every rank.",
       found->rank, hosts_[static_cast<std::size_t>(found->rank)], times, recent_.size(),

@@ -13,19 +13,19 @@ namespace ebb::telemetry {
 // The rank that the other ranks waited for in a step.
 struct Straggler {
   int rank = 0;
-  memory::Stage stage = memory::Stage::setup;  // the stage with most of its excess
-  double costs_s = 0;  // its own time minus the median of the others: the delay of the step
+  memory::Stage stage = memory::Stage::setup;  // the stage with the largest part of the delay
+  double costs_s = 0;  // its time without waiting minus the median of all other ranks: the delay of the step
   double step_s = 0;   // duration of the step on the slowest rank, including waiting
 };
 
-// Finds the straggler of a step. `ranks`: the seconds of each rank by stage. A rank's own time
-// excludes `reduce`, in which it mostly waits. The straggler is the rank with the most own time, if
-// it costs more than a tenth of the step and more than 5 ms; nullopt otherwise. All times are the
-// host's: pending GPU work counts where the host waits for it.
+// Finds the straggler of a step. `ranks`: the seconds of each rank by stage. The busy time of a rank excludes
+// `reduce`, in which it mostly waits. The straggler is the rank with the longest busy time, if it delays the
+// step by more than a tenth and more than 5 ms; nullopt otherwise. All times are host times: pending GPU work
+// counts in the stage in which the host waits for it.
 std::optional<Straggler> find_straggler(const std::vector<memory::StageSeconds>& ranks);
 
-// Reports a rank that is slow for many steps: the straggler in at least half of the last 20 steps.
-// It reports the same rank again only after 500 more steps. One thread.
+// Reports a rank that is the straggler in at least half of the last 20 steps. It reports the same rank again
+// only after 500 more steps. One thread.
 class StragglerWatch {
  public:
   // `hosts`: host name of each rank.

@@ -19,15 +19,14 @@ struct RankPeaks {
   std::int64_t resident = 0;  // resident set
   std::int64_t outside = 0;   // resident set minus the ledger's bytes; 0 if not measured
 
-  // The text that ranks exchange by World::gather_to_all. parse throws Error(communication) for
-  // other text.
+  // The text that ranks exchange by World::gather_to_all. parse() throws Error(communication) for other text.
   [[nodiscard]] std::string to_text() const;
   [[nodiscard]] static RankPeaks parse(const std::string& text);
 };
 
-// A table with one row a rank, or two (host and device) if a device held anything. Its columns are
-// the classes that a rank used, then total, resident and outside. It is at most 110 characters
-// wide, and shortens headings and units to fit. Ends with a newline.
+// Formats a table with one row a rank, or two (host and device) if a device held anything. Its columns are
+// the classes that a rank used, then total, resident and outside. It is at most 110 characters wide, with
+// shorter headings and units if necessary. Ends with a newline.
 std::string peak_table(const std::vector<RankPeaks>& ranks);
 
 }  // namespace ebb::telemetry
