@@ -193,15 +193,15 @@ TEST(Loader, HoldingABatchDoesNotStopTheNext) {
   }
 }
 
-TEST(Loader, AStepOfSeveralDrawsTakesThemOneAfterAnother) {
-  constexpr std::int64_t kGlobal = 8, kDraws = 3, kFirst = 2;
+TEST(Loader, AStepOfSeveralBatchesTakesThemOneAfterAnother) {
+  constexpr std::int64_t kGlobal = 8, kBatches = 3, kFirst = 2;
   LoaderPlan plan = plan_of(kGlobal, 2);
-  plan.draws_per_step = kDraws;
+  plan.batches_per_step = kBatches;
   auto loader = make(100, plan, kFirst);
-  for (std::int64_t k = 0; k < 2 * kDraws * 2; ++k) {
+  for (std::int64_t k = 0; k < 2 * kBatches * 2; ++k) {
     const core::Batch batch = loader->next();
-    EXPECT_EQ(batch.step, kFirst + k / (2 * kDraws));
-    EXPECT_EQ(batch.position, kFirst * kDraws * kGlobal + 4 * k);
+    EXPECT_EQ(batch.step, kFirst + k / (2 * kBatches));
+    EXPECT_EQ(batch.position, kFirst * kBatches * kGlobal + 4 * k);
     EXPECT_EQ(batch.global_batch, kGlobal);
   }
 }
@@ -315,7 +315,7 @@ TEST(LoaderPlan, RefusesWhatDoesNotDivide) {
 // Through a registry of the test's own.
 TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
   const Formats formats = {counting_format()};
-  DataConfig data = config_with(formats);
+  DataConfig data(formats);
   data.context = 30;
   Loader loader(open(data, "train", {"tokens", "label"}), plan_of(20), 0);
   EXPECT_EQ(loader.samples(), 100);

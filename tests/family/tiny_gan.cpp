@@ -122,7 +122,7 @@ core::Loss TinyGan::DiscriminatorPhase::forward(const core::Batch& batch, core::
 core::PhasePlan TinyGan::GeneratorPhase::plan() const {
   core::PhasePlan plan;
   plan.trainee = name();
-  plan.draw = core::Draw::shared;
+  plan.batch = core::BatchChoice::same;
   return plan;
 }
 

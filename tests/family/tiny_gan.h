@@ -16,8 +16,8 @@ struct TinyGanConfig {
 };
 
 // A generative adversarial network of two dense layers each, on images of any
-// size. Every step runs the discriminator twice, on a draw of its own each
-// time, and then the generator, which shares the last draw.
+// size. Every step runs the discriminator twice, on a batch of its own each
+// time, and then the generator, which reuses the last batch.
 //
 //   generator      z [B, Z] -> dense [B, hidden] -> pixels [B, C*H*W] in (0, 1)
 //   discriminator  pixels [B, C*H*W] -> dense [B, hidden] -> logit [B, 1]

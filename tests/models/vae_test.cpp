@@ -46,13 +46,13 @@ TEST(Vae, LossIsReconstructionPlusWeightedKl) {
   const auto model = make(numerics::Dtype::fp32, {8, 8, 16, 0.5});
   core::PlainRunner runner;
   const core::Loss loss = model->phases().front()->forward(batch_of(0, 6, 6), runner);
-  ASSERT_EQ(loss.parts.size(), 2U);
-  EXPECT_EQ(loss.parts[0].first, "reconstruction");
-  EXPECT_EQ(loss.parts[1].first, "kl");
+  ASSERT_EQ(loss.terms.size(), 2U);
+  EXPECT_EQ(loss.terms[0].first, "reconstruction");
+  EXPECT_EQ(loss.terms[1].first, "kl");
   EXPECT_FLOAT_EQ(loss.loss.item<float>(),
-                  loss.parts[0].second.item<float>() + 0.5F * loss.parts[1].second.item<float>());
+                  loss.terms[0].second.item<float>() + 0.5F * loss.terms[1].second.item<float>());
   // Untrained logits are near 0: ln 2 nats a pixel.
-  EXPECT_NEAR(loss.parts[0].second.item<double>(), 12 * 8 * 0.6931, 2.0);
+  EXPECT_NEAR(loss.terms[0].second.item<double>(), 12 * 8 * 0.6931, 2.0);
 }
 
 TEST(Vae, LossesOfMicroBatchesSumToTheBatch) {

@@ -11,56 +11,56 @@ namespace {
 
 TEST(LossScaler, DoublesAfterEnoughAcceptedStepsInARow) {
   LossScaler s({.initial = 8, .growth_interval = 3});
-  for (int i = 0; i < 2; ++i) EXPECT_TRUE(s.accept(false));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(s.update(false));
   EXPECT_EQ(s.scale(), 8);
-  s.accept(false);
+  s.update(false);
   EXPECT_EQ(s.scale(), 16);
 }
 
 TEST(LossScaler, AnOverflowStartsTheCountAnew) {
   LossScaler s({.initial = 8, .growth_interval = 3, .hysteresis = 0});
-  s.accept(false);
-  s.accept(false);
-  EXPECT_FALSE(s.accept(true));
+  s.update(false);
+  s.update(false);
+  EXPECT_FALSE(s.update(true));
   EXPECT_EQ(s.scale(), 4);
-  s.accept(false);
-  s.accept(false);
+  s.update(false);
+  s.update(false);
   EXPECT_EQ(s.scale(), 4);
-  s.accept(false);
+  s.update(false);
   EXPECT_EQ(s.scale(), 8);
 }
 
 TEST(LossScaler, HysteresisForgivesThatManyOverflowsSinceTheLastGrowth) {
   LossScaler s({.initial = 8, .growth_interval = 2, .hysteresis = 2});
-  EXPECT_FALSE(s.accept(true));
-  EXPECT_TRUE(s.accept(false));
-  EXPECT_FALSE(s.accept(true));
+  EXPECT_FALSE(s.update(true));
+  EXPECT_TRUE(s.update(false));
+  EXPECT_FALSE(s.update(true));
   EXPECT_EQ(s.scale(), 8);
-  EXPECT_FALSE(s.accept(true));
+  EXPECT_FALSE(s.update(true));
   EXPECT_EQ(s.scale(), 4);
-  EXPECT_FALSE(s.accept(true));
+  EXPECT_FALSE(s.update(true));
   EXPECT_EQ(s.scale(), 2);
-  s.accept(false);
-  s.accept(false);
+  s.update(false);
+  s.update(false);
   EXPECT_EQ(s.scale(), 4);
-  EXPECT_FALSE(s.accept(true));
+  EXPECT_FALSE(s.update(true));
   EXPECT_EQ(s.scale(), 4) << "forgiven again after growth";
 }
 
 TEST(LossScaler, DoesNotGrowPastItsCeiling) {
   LossScaler s({.initial = 8, .ceiling = 12, .growth_interval = 1});
-  s.accept(false);
-  s.accept(false);
+  s.update(false);
+  s.update(false);
   EXPECT_EQ(s.scale(), 12);
 }
 
 TEST(LossScaler, UnderTheFloorTheRunHasDiverged) {
   LossScaler s({.initial = 4, .floor = 1, .hysteresis = 0});
-  s.accept(true);
-  s.accept(true);
+  s.update(true);
+  s.update(true);
   EXPECT_EQ(s.scale(), 1);
   try {
-    s.accept(true);
+    s.update(true);
     FAIL() << "went on below its floor";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::numerics);
@@ -71,16 +71,16 @@ TEST(LossScaler, UnderTheFloorTheRunHasDiverged) {
 
 TEST(LossScaler, TheFixedScaleStaysAtOneAndStillSkips) {
   LossScaler s = LossScaler::fixed();
-  for (int i = 0; i < 2000; ++i) EXPECT_TRUE(s.accept(false));
-  for (int i = 0; i < 50; ++i) EXPECT_FALSE(s.accept(true));
+  for (int i = 0; i < 2000; ++i) EXPECT_TRUE(s.update(false));
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(s.update(true));
   EXPECT_EQ(s.scale(), 1);
 }
 
 TEST(LossScaler, TheFixedScaleEndsARunWhoseGradientsStayNonFinite) {
   LossScaler s = LossScaler::fixed();
-  for (int i = 0; i < 99; ++i) EXPECT_FALSE(s.accept(true));
+  for (int i = 0; i < 99; ++i) EXPECT_FALSE(s.update(true));
   try {
-    s.accept(true);
+    s.update(true);
     FAIL() << "it goes on for ever";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::numerics);
@@ -90,11 +90,11 @@ TEST(LossScaler, TheFixedScaleEndsARunWhoseGradientsStayNonFinite) {
 TEST(LossScaler, ARestoredScalerDecidesTheSame) {
   const LossScaleConfig config{.initial = 64, .growth_interval = 4, .hysteresis = 1};
   LossScaler a(config);
-  for (const bool overflow : {false, false, true, false, false, false}) a.accept(overflow);
+  for (const bool overflow : {false, false, true, false, false, false}) a.update(overflow);
   LossScaler b(config);
   b.restore(a.state());
   for (const bool overflow : {false, true, true, false, false, false, false, true}) {
-    EXPECT_EQ(a.accept(overflow), b.accept(overflow));
+    EXPECT_EQ(a.update(overflow), b.update(overflow));
     EXPECT_EQ(a.scale(), b.scale());
   }
 }

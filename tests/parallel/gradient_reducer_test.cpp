@@ -43,7 +43,7 @@ TEST_F(GradientReducerTest, SumsOverRanksInEveryBucketSize) {
   for (const std::int64_t bucket : {1, 40, 1 << 20}) {
     parameters.clear();
     make(at::kFloat, bucket, 1);
-    reducer->expect({.last = true});
+    reducer->begin_micro_batch({.last = true});
     loss(5).backward();
     const std::vector<at::Tensor> gradients = reducer->finish();
     for (int i = 0; i < 5; ++i) {
@@ -56,14 +56,14 @@ TEST_F(GradientReducerTest, SumsOverRanksInEveryBucketSize) {
 
 TEST_F(GradientReducerTest, KeepsSixteenBitGradientsInTheirTypeWithoutMicroBatches) {
   make(at::kHalf, 1 << 20, 1);
-  reducer->expect({.last = true});
+  reducer->begin_micro_batch({.last = true});
   loss(5).backward();
   EXPECT_EQ(reducer->finish()[0].scalar_type(), at::kHalf);
 }
 
 TEST_F(GradientReducerTest, TellsHowLongItsCollectivesWereUnderWay) {
   make(at::kFloat, 1, 1);
-  reducer->expect({.last = true});
+  reducer->begin_micro_batch({.last = true});
   loss(5).backward();
   (void)reducer->finish();
   // A single rank has none.
@@ -74,7 +74,7 @@ TEST_F(GradientReducerTest, TellsHowLongItsCollectivesWereUnderWay) {
 TEST_F(GradientReducerTest, SumsMicroBatchesInFp32) {
   make(at::kHalf, 1 << 20, 2);
   for (const bool last : {false, true}) {
-    reducer->expect({.last = last});
+    reducer->begin_micro_batch({.last = last});
     // 2048 + 1 is not a half: an fp16 sum would lose the one.
     (parameters[0].tensor.sum() * (last ? 1.0 : 2048.0) + loss(5) * 0).backward();
   }
@@ -88,7 +88,7 @@ TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
   const auto live = [] { return test::test_ledger().live_total(memory::Ledger::Location::host); };
   const std::int64_t before = live();
   for (int step = 0; step < 3; ++step) {
-    reducer->expect({.last = true});
+    reducer->begin_micro_batch({.last = true});
     loss(5).backward();
     EXPECT_GT(live(), before);  // the buckets
     {
@@ -101,7 +101,7 @@ TEST_F(GradientReducerTest, HoldsNothingBetweenSteps) {
 
 TEST_F(GradientReducerTest, NamesAParameterWithoutAGradient) {
   make(at::kFloat, 1 << 20, 1);
-  reducer->expect({.last = true});
+  reducer->begin_micro_batch({.last = true});
   loss(3).backward();
   try {
     (void)reducer->finish();

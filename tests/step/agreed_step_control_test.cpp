@@ -19,7 +19,7 @@ class AgreedStepControlTest : public testing::Test {
       : communicator(comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, at::kCPU)) {
     core::Loss loss;
     loss.loss = at::scalar_tensor(2.0F * static_cast<float>(test::test_world().rank() + 1));
-    loss.parts = {{"reconstruction", at::scalar_tensor(1.5F)}, {"kl", at::scalar_tensor(0.5F)}};
+    loss.terms = {{"reconstruction", at::scalar_tensor(1.5F)}, {"kl", at::scalar_tensor(0.5F)}};
     losses.add(loss);
     losses.add(loss);
     for (const char* name : {"first", "second"}) parameters.push_back({name, at::zeros({2}), true, {}});
@@ -43,10 +43,10 @@ TEST_F(AgreedStepControlTest, LossesAreSummedOverMicroBatchesAndRanks) {
   const Decision decision = decide(control, scaler);
   const double ranks = test::test_world().size();
   EXPECT_DOUBLE_EQ(report.loss, 2 * 2.0 * ranks * (ranks + 1) / 2);
-  ASSERT_EQ(report.parts.size(), 2U);
-  EXPECT_EQ(report.parts[1].first, "kl");
-  EXPECT_DOUBLE_EQ(report.parts[1].second, 2 * 0.5 * ranks);
-  EXPECT_TRUE(decision.accepted);
+  ASSERT_EQ(report.terms.size(), 2U);
+  EXPECT_EQ(report.terms[1].first, "kl");
+  EXPECT_DOUBLE_EQ(report.terms[1].second, 2 * 0.5 * ranks);
+  EXPECT_TRUE(decision.apply);
   EXPECT_FALSE(decision.stop);
 }
 
@@ -65,7 +65,7 @@ TEST_F(AgreedStepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
   numerics::LossScaler scaler(numerics::LossScaleConfig{});
   gradients[1][0] = std::numeric_limits<float>::infinity();
   const Decision decision = decide(control, scaler);
-  EXPECT_FALSE(decision.accepted);
+  EXPECT_FALSE(decision.apply);
   EXPECT_TRUE(report.skipped);
   EXPECT_EQ(report.overflowed, "second");
 }

@@ -12,11 +12,11 @@ namespace {
 
 using testing::ElementsAre;
 
-core::PhasePlan plan(const std::string& trainee, core::Draw draw = core::Draw::fresh,
+core::PhasePlan plan(const std::string& trainee, core::BatchChoice batch = core::BatchChoice::next,
                      std::int64_t repeats = 1) {
   core::PhasePlan plan;
   plan.trainee = trainee;
-  plan.draw = draw;
+  plan.batch = batch;
   plan.repeats = repeats;
   return plan;
 }
@@ -26,7 +26,7 @@ using PhasesTest = StepTest;
 TEST_F(PhasesTest, ASkippedPhaseDoesNotStopTheNextOne) {
   make({Line::skip, Line::accept}, {{"first", plan("a")}, {"second", plan("b")}});
   const StepReport report = step->run(0);
-  EXPECT_FALSE(report.taken());
+  EXPECT_FALSE(report.applied());
   ASSERT_EQ(report.phases.size(), 2U);
   EXPECT_TRUE(report.phases[0].skipped);
   EXPECT_FALSE(report.phases[1].skipped);
@@ -50,32 +50,32 @@ TEST_F(PhasesTest, AStopOfAnyPhaseStopsTheRun) {
   EXPECT_LT(weight(1), 0) << "the step is whole first";
 }
 
-TEST_F(PhasesTest, EachPhaseHasItsOwnDraw) {
+TEST_F(PhasesTest, EachPhaseHasItsOwnBatch) {
   make({Line::accept, Line::accept}, {{"first", plan("a")}, {"second", plan("b")}});
   step->run(0);
   EXPECT_THAT(phases[0]->positions, ElementsAre(0, 1));
   EXPECT_THAT(phases[1]->positions, ElementsAre(2, 3));
-  EXPECT_EQ(draws_per_step({phases[0].get(), phases[1].get()}), 2);
-  EXPECT_FALSE(shares_draws({phases[0].get(), phases[1].get()}));
+  EXPECT_EQ(batches_per_step({phases[0].get(), phases[1].get()}), 2);
+  EXPECT_FALSE(reuses_batches({phases[0].get(), phases[1].get()}));
 }
 
-TEST_F(PhasesTest, APhaseSharesTheLastDrawOfThePhaseBeforeIt) {
+TEST_F(PhasesTest, APhaseReusesTheLastBatchOfThePhaseBeforeIt) {
   const int runs = 3;
   make(std::deque<Line>(2 * runs, Line::accept),
-       {{"first", plan("a", core::Draw::fresh, 2)}, {"second", plan("b", core::Draw::shared)}});
+       {{"first", plan("a", core::BatchChoice::next, 2)}, {"second", plan("b", core::BatchChoice::same)}});
   step->run(0);
   EXPECT_THAT(phases[0]->positions, ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(phases[1]->positions, ElementsAre(2, 3));
   step->run(1);
   EXPECT_THAT(phases[1]->positions, ElementsAre(2, 3, 6, 7));
-  EXPECT_EQ(draws_per_step({phases[0].get(), phases[1].get()}), 2);
-  EXPECT_TRUE(shares_draws({phases[0].get(), phases[1].get()}));
+  EXPECT_EQ(batches_per_step({phases[0].get(), phases[1].get()}), 2);
+  EXPECT_TRUE(reuses_batches({phases[0].get(), phases[1].get()}));
 }
 
-TEST_F(PhasesTest, ADrawIsSharedByAnyNumberOfRuns) {
+TEST_F(PhasesTest, ABatchIsReusedByAnyNumberOfRuns) {
   make(std::deque<Line>(4, Line::accept), {{"first", plan("a")},
-                                           {"second", plan("b", core::Draw::shared, 2)},
-                                           {"third", plan("c", core::Draw::shared)}});
+                                           {"second", plan("b", core::BatchChoice::same, 2)},
+                                           {"third", plan("c", core::BatchChoice::same)}});
   EXPECT_EQ(step->run(0).phases.size(), 4U);
   EXPECT_THAT(phases[1]->positions, ElementsAre(0, 1, 0, 1));
   EXPECT_THAT(phases[2]->positions, ElementsAre(0, 1));
@@ -83,9 +83,9 @@ TEST_F(PhasesTest, ADrawIsSharedByAnyNumberOfRuns) {
   EXPECT_EQ(trainees[1]->optimizer().steps_taken(), 2);
 }
 
-TEST_F(PhasesTest, TheFirstPhaseHasNoDrawToShare) {
-  SumPhase phase("alone", plan("a", core::Draw::shared), at::kCPU);
-  EXPECT_THROW(draws_per_step({&phase}), Error);
+TEST_F(PhasesTest, TheFirstPhaseHasNoBatchToReuse) {
+  SumPhase phase("alone", plan("a", core::BatchChoice::same), at::kCPU);
+  EXPECT_THROW(batches_per_step({&phase}), Error);
 }
 
 // The second phase reads the first one's weights. Without freezing, backward would make gradients for them.

@@ -10,7 +10,7 @@ TEST_F(StepTest, TakesAStepThatIsAccepted) {
   const StepReport report = step->run(0);
   EXPECT_EQ(batches, 2);
   EXPECT_EQ(control->gradients_seen, 1U);
-  EXPECT_TRUE(report.taken());
+  EXPECT_TRUE(report.applied());
   EXPECT_FALSE(report.stop);
   EXPECT_NEAR(weight(), -0.1F, 1e-5F);
   EXPECT_DOUBLE_EQ(step->run(1).phases[0].learning_rate, 0.09);
@@ -19,10 +19,10 @@ TEST_F(StepTest, TakesAStepThatIsAccepted) {
 
 TEST_F(StepTest, LeavesTheWeightsOfASkippedStepAlone) {
   make({Line::skip, Line::accept});
-  EXPECT_FALSE(step->run(0).taken());
+  EXPECT_FALSE(step->run(0).applied());
   EXPECT_EQ(weight(), 0);
   EXPECT_EQ(trainees[0]->optimizer().steps_taken(), 0);
-  EXPECT_TRUE(step->run(1).taken());
+  EXPECT_TRUE(step->run(1).applied());
   EXPECT_LT(weight(), 0);
 }
 
@@ -46,14 +46,14 @@ TEST_F(StepTest, AddsTheGradientOfALossThatForwardDifferentiatesItself) {
   numerics::LossScaleConfig config;
   config.initial = 8;
   scaler = numerics::LossScaler(config);
-  arrivals = 2;
+  gradients_per_backward = 2;
   make({Line::accept, Line::accept});
   phases[0]->penalty = 2;
   const double expected = 8.0 * (1 + 2) * kMicroBatches * test::test_world().size();
   int decisions = 0;
-  control->look = [&](const Observed& observed) {
+  control->inspect = [&](const DecisionInput& input) {
     ++decisions;
-    EXPECT_TRUE(at::equal(observed.gradients[0], at::full({6}, expected))) << observed.gradients[0];
+    EXPECT_TRUE(at::equal(input.gradients[0], at::full({6}, expected))) << input.gradients[0];
   };
   for (int i = 0; i < 2; ++i) step->run(i);
   EXPECT_EQ(decisions, 2);
@@ -62,8 +62,8 @@ TEST_F(StepTest, AddsTheGradientOfALossThatForwardDifferentiatesItself) {
 // Tensors without values: whatever read one would throw.
 TEST_F(StepTest, ReadsNoTensorsValueOutsideItsControl) {
   make({Line::accept, Line::skip}, at::kMeta);
-  EXPECT_TRUE(step->run(0).taken());
-  EXPECT_FALSE(step->run(1).taken());
+  EXPECT_TRUE(step->run(0).applied());
+  EXPECT_FALSE(step->run(1).applied());
   EXPECT_EQ(trainees[0]->optimizer().steps_taken(), 1);
 }
 

@@ -21,14 +21,14 @@ using Line = ScriptedStepControl::Line;
 // A loss whose gradient is 1 for each element of its weight. It may read the weights of another one too.
 class SumPhase final : public core::Phase {
  public:
-  SumPhase(std::string name, core::PhasePlan plan, at::Device device, std::int64_t arrivals = 1)
+  SumPhase(std::string name, core::PhasePlan plan, at::Device device, std::int64_t gradients_per_backward = 1)
       : name_(std::move(name)), plan_(std::move(plan)) {
     const memory::Tag tag(memory::Class::parameters, "sum");
     unit_.parameters.push_back({name_ + ".weight",
                                 at::zeros({3, 2}, at::TensorOptions().device(device)).requires_grad_(true),
                                 false,
                                 {},
-                                arrivals});
+                                gradients_per_backward});
   }
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] core::PhasePlan plan() const override { return plan_; }
@@ -72,7 +72,7 @@ class StepTest : public testing::Test {
       communicator = comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, device);
     std::vector<BoundPhase> bound;
     for (const auto& [name, plan] : plans) {
-      phases.push_back(std::make_unique<SumPhase>(name, plan, device, arrivals));
+      phases.push_back(std::make_unique<SumPhase>(name, plan, device, gradients_per_backward));
       TraineePlan how;
       how.optimizer.lr = 0.1;
       how.optimizer.schedule = {.kind = optim::ScheduleKind::linear, .warmup_steps = 0};
@@ -98,7 +98,7 @@ class StepTest : public testing::Test {
   }
   static std::int64_t live() { return test::test_ledger().live_total(memory::Ledger::Location::host); }
 
-  std::int64_t arrivals = 1;  // that make() declares for each weight
+  std::int64_t gradients_per_backward = 1;  // that make() declares for each weight
   numerics::LossScaler scaler = numerics::LossScaler::fixed();
   int batches = 0;
   std::unique_ptr<comm::Communicator> communicator;

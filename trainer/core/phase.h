@@ -13,33 +13,33 @@
 namespace ebb::core {
 
 // What a forward pass gives. `loss` is a scalar fp32 tensor with a graph, the sum over this rank's samples
-// divided by batch.global_batch, so that the sum over ranks and micro-batches is the mean. `parts` are
+// divided by batch.global_batch, so that the sum over ranks and micro-batches is the mean. `terms` are
 // detached fp32 scalars of the same scale, reported apart by name.
 struct Loss {
   at::Tensor loss;
-  std::vector<std::pair<std::string, at::Tensor>> parts;
+  std::vector<std::pair<std::string, at::Tensor>> terms;
 };
 
 // The data of one run of a phase.
-enum class Draw {
-  fresh,  // the next global batch of the stream
-  shared  // the global batch of the run before it in the same step
+enum class BatchChoice {
+  next,  // the next global batch of the stream
+  same   // the global batch of the run before it in the same step
 };
 
 // How a step uses a phase. Constant over the run.
 struct PhasePlan {
   std::string trainee;       // whose parameters it trains; empty: the model has one trainee
   std::int64_t repeats = 1;  // runs in a step, at least 1, each with its own decision and update
-  Draw draw = Draw::fresh;
+  BatchChoice batch = BatchChoice::next;
   // Whether a parameter of the trainee may get no gradient. If false, that ends the run with Error(internal).
-  bool may_leave_untouched = false;
+  bool allow_unused = false;
 };
 
 // A part of a training step with its own loss. A VAE has one, a GAN two. Phases run one after the other.
 //
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
 // multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, which
-// does not report them. A parameter that they reach declares its arrivals in core::Parameter.
+// does not report them. A parameter that they reach declares core::Parameter::gradients_per_backward.
 //
 // An evaluation calls forward() of a model's first phase in no-grad mode (at::GradMode is off), for batches
 // of any size. The first phase therefore skips what needs a graph where at::GradMode is off, and its loss has

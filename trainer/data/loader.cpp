@@ -83,10 +83,10 @@ struct Loader::Impl {
   void run(std::int64_t first_step) {
     try {
       for (std::int64_t step = first_step; !stop; ++step) {
-        for (std::int64_t draw = step * plan.draws_per_step; draw < (step + 1) * plan.draws_per_step;
-             ++draw) {
+        for (std::int64_t batch = step * plan.batches_per_step; batch < (step + 1) * plan.batches_per_step;
+             ++batch) {
           for (std::int64_t micro = 0; micro < plan.micro_batches; ++micro) {
-            if (!read(step, draw, micro)) return;
+            if (!read(step, batch, micro)) return;
           }
         }
       }
@@ -98,10 +98,10 @@ struct Loader::Impl {
   }
 
   // False once the loader is being destroyed.
-  bool read(std::int64_t step, std::int64_t draw, std::int64_t micro) {
+  bool read(std::int64_t step, std::int64_t batch, std::int64_t micro) {
     const auto slot = pool->acquire();
     if (!slot) return false;
-    const std::int64_t position = draw * plan.global_batch + (micro * plan.ranks + plan.rank) * count;
+    const std::int64_t position = batch * plan.global_batch + (micro * plan.ranks + plan.rank) * count;
     const auto ids = pool->ids(*slot);
     for (std::int64_t i = 0; i < count; ++i)
       ids[static_cast<std::size_t>(i)] = sampler.sample_at(position + i);

@@ -9,20 +9,21 @@
 
 namespace ebb::data {
 
-// Which part of the stream a rank reads. Draw d is stream[d*G, (d+1)*G) on any number of ranks, and step s
-// takes the draws [s*D, (s+1)*D). Each of a draw's M micro-batches is G/M consecutive samples of it. Rank r
-// of R takes the r-th R-th of every micro-batch. So the samples are a pure function of (seed, step, rank,
-// ranks): ranks exchange no message, none ends before another, and a resumed run starts at another step.
+// Which part of the stream a rank reads. Global batch b is stream[b*G, (b+1)*G) on any number of ranks, and
+// step s takes the batches [s*B, (s+1)*B). Each of a batch's M micro-batches is G/M consecutive samples of
+// it. Rank r of R takes the r-th R-th of every micro-batch. So the samples are a pure function of (seed,
+// step, rank, ranks): ranks exchange no message, none ends before another, and a resumed run starts at
+// another step.
 struct LoaderPlan {
   std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
   std::int64_t micro_batches = 1;  // M
   int rank = 0, ranks = 1;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::int64_t draws_per_step = 1;  // global batches that a step takes, one after another in the stream
-  std::int64_t prefetch = 4;        // micro-batches read ahead
-  std::int64_t held = 1;            // micro-batches that the caller of next() holds at once
-  bool pinned = false;              // slots are page-locked, for copies to a GPU
+  std::int64_t batches_per_step = 1;  // B: global batches that a step takes, one after another
+  std::int64_t prefetch = 4;          // micro-batches read ahead
+  std::int64_t held = 1;              // micro-batches that the caller of next() holds at once
+  bool pinned = false;                // slots are page-locked, for copies to a GPU
 
   // Samples of one rank's micro-batch. Error(usage) for an impossible plan, with its figures and the nearest
   // possible ones.

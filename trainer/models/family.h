@@ -138,4 +138,7 @@ struct Family {
 // The first is the default of model.kind.
 using Families = std::vector<Family>;
 
+// The values of model_type in config.json that one of the families reads.
+std::vector<std::string> hub_model_types(const Families& families);
+
 }  // namespace ebb::models

@@ -28,17 +28,17 @@ LossScaler LossScaler::fixed() {
   return scaler;
 }
 
-bool LossScaler::accept(bool overflowed) {
+bool LossScaler::update(bool overflowed) {
   if (!overflowed) {
     overflows_in_a_row_ = 0;
-    if (!fixed_ && ++accepted_ >= config_.growth_interval) {
-      accepted_ = 0;
+    if (!fixed_ && ++steps_without_overflow_ >= config_.growth_interval) {
+      steps_without_overflow_ = 0;
       forgiven_ = 0;
       scale_ = std::min(scale_ * 2, config_.ceiling);
     }
     return true;
   }
-  accepted_ = 0;
+  steps_without_overflow_ = 0;
   ++overflows_in_a_row_;
   if (fixed_) {
     if (overflows_in_a_row_ < kMostOverflows) return false;
@@ -64,14 +64,14 @@ bool LossScaler::accept(bool overflowed) {
 
 nlohmann::json LossScaler::state() const {
   return {{"scale", scale_},
-          {"accepted", accepted_},
+          {"accepted", steps_without_overflow_},
           {"forgiven", forgiven_},
           {"overflows_in_a_row", overflows_in_a_row_}};
 }
 
 void LossScaler::restore(const nlohmann::json& values) {
   scale_ = values.at("scale").get<double>();
-  accepted_ = whole_number(values.at("accepted"));
+  steps_without_overflow_ = whole_number(values.at("accepted"));
   forgiven_ = whole_number(values.at("forgiven"));
   overflows_in_a_row_ = whole_number(values.at("overflows_in_a_row"));
 }

@@ -15,16 +15,17 @@ class LossScaler {
   explicit LossScaler(const LossScaleConfig& config);
   static LossScaler fixed();
   [[nodiscard]] double scale() const { return scale_; }
-  // Whether to take the step. An overflow skips it and may halve the scale. Error(numerics): the scale would
-  // fall below the floor, or a fixed scaler has seen 100 overflows in a row. The message has the count.
-  bool accept(bool overflowed);
+  // Returns whether to apply the step. An overflow skips it and may halve the scale. Error(numerics): the
+  // scale would fall below the floor, or a fixed scaler has seen 100 overflows in a row. The message has the
+  // count.
+  bool update(bool overflowed);
   [[nodiscard]] nlohmann::json state() const;
   void restore(const nlohmann::json& values);
 
  private:
   LossScaleConfig config_;
   double scale_;
-  std::int64_t accepted_ = 0, forgiven_ = 0, overflows_in_a_row_ = 0;
+  std::int64_t steps_without_overflow_ = 0, forgiven_ = 0, overflows_in_a_row_ = 0;
   bool fixed_ = false;
 };
 

@@ -19,15 +19,15 @@ struct GradientReducer::Bucket {
   std::vector<std::int64_t> offsets;  // elements, one for each parameter
   std::int64_t numel = 0;
   std::string label;
-  at::Tensor flat;                    // defined from the first gradient of a step to finish()
-  std::vector<std::int64_t> arrived;  // in this micro-batch, one for each parameter
-  std::vector<bool> seen;             // in this step
-  std::unique_ptr<comm::Work> work;   // null until it is reduced
+  at::Tensor flat;                   // defined from the first gradient of a step to finish()
+  std::vector<std::int64_t> counts;  // gradients in this micro-batch, one for each parameter
+  std::vector<bool> received;        // in this step
+  std::unique_ptr<comm::Work> work;  // null until it is reduced
 };
 
 struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
   Hook(GradientReducer& owner, std::size_t parameter) : reducer(owner), index(parameter) {}
-  void operator()(const torch::autograd::Variable&) override { reducer.take(index); }
+  void operator()(const torch::autograd::Variable&) override { reducer.add(index); }
   GradientReducer& reducer;
   std::size_t index;
 };
@@ -38,20 +38,21 @@ GradientReducer::GradientReducer(std::vector<core::Parameter> parameters, comm::
       communicator_(communicator),
       owner_(std::move(owner)),
       accumulate_(micro_batches > 1) {
-  for (const core::Parameter& parameter : parameters_) accumulate_ = accumulate_ || parameter.arrivals != 1;
-  place_.resize(parameters_.size());
+  for (const core::Parameter& parameter : parameters_)
+    accumulate_ = accumulate_ || parameter.gradients_per_backward != 1;
+  slots_.resize(parameters_.size());
   for (std::size_t i = parameters_.size(); i-- > 0;) {
     const at::Tensor& tensor = parameters_[i].tensor;
     const std::int64_t element = accumulate_ ? 4 : static_cast<std::int64_t>(tensor.element_size());
     if (buckets_.empty() || (buckets_.back().numel + tensor.numel()) * element > bucket_bytes)
       buckets_.emplace_back();
     Bucket& bucket = buckets_.back();
-    place_[i] = {buckets_.size() - 1, bucket.parameters.size()};
+    slots_[i] = {buckets_.size() - 1, bucket.parameters.size()};
     bucket.parameters.push_back(i);
     bucket.offsets.push_back(bucket.numel);
     bucket.numel += tensor.numel();
-    bucket.arrived.push_back(0);
-    bucket.seen.push_back(false);
+    bucket.counts.push_back(0);
+    bucket.received.push_back(false);
     torch::autograd::impl::set_post_acc_grad_hooks(tensor, std::make_unique<Hook>(*this, i));
   }
   for (Bucket& bucket : buckets_)
@@ -66,31 +67,31 @@ GradientReducer::~GradientReducer() {
   }
 }
 
-void GradientReducer::expect(const Backward& backward) {
+void GradientReducer::begin_micro_batch(const Backward& backward) {
   backward_ = backward;
-  for (Bucket& bucket : buckets_) std::fill(bucket.arrived.begin(), bucket.arrived.end(), 0);
+  for (Bucket& bucket : buckets_) std::fill(bucket.counts.begin(), bucket.counts.end(), 0);
 }
 
-void GradientReducer::take(std::size_t parameter) {
+void GradientReducer::add(std::size_t parameter) {
   const at::NoGradGuard no_grad;
-  const auto [number, slot] = place_[parameter];
+  const auto [number, slot] = slots_[parameter];
   Bucket& bucket = buckets_[number];
   at::Tensor& grad = parameters_[parameter].tensor.mutable_grad();
   if (bucket.work)
     throw Error(ExitCode::internal,
                 fmt::format("parameter {} got a gradient after its bucket was reduced: it declares {} "
-                            "arrival{} in a backward pass and got more",
-                            parameters_[parameter].name, parameters_[parameter].arrivals,
-                            parameters_[parameter].arrivals == 1 ? "" : "s"));
+                            "gradient{} in a backward pass and got more",
+                            parameters_[parameter].name, parameters_[parameter].gradients_per_backward,
+                            parameters_[parameter].gradients_per_backward == 1 ? "" : "s"));
   if (!bucket.flat.defined()) allocate(bucket);
   const at::Tensor part = bucket.flat.narrow(0, bucket.offsets[slot], grad.numel());
-  if (bucket.seen[slot])
+  if (bucket.received[slot])
     part.add_(grad.reshape({-1}));
   else
     part.copy_(grad.reshape({-1}));
-  bucket.seen[slot] = true;
+  bucket.received[slot] = true;
   grad.reset();
-  ++bucket.arrived[slot];
+  ++bucket.counts[slot];
   if (backward_.last) start_complete();
 }
 
@@ -101,11 +102,11 @@ void GradientReducer::allocate(Bucket& bucket) {
       at::empty({bucket.numel}, (accumulate_ ? options.dtype(at::kFloat) : options).requires_grad(false));
 }
 
-// 0 arrivals are not declared: such a bucket waits for the end of backward.
+// A count of 0 means not known: such a bucket waits for the end of backward.
 bool GradientReducer::is_complete(const Bucket& bucket) const {
   for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
-    const std::int64_t declared = parameters_[bucket.parameters[slot]].arrivals;
-    if (declared == 0 || bucket.arrived[slot] < declared) return false;
+    const std::int64_t declared = parameters_[bucket.parameters[slot]].gradients_per_backward;
+    if (declared == 0 || bucket.counts[slot] < declared) return false;
   }
   return true;
 }
@@ -120,7 +121,7 @@ void GradientReducer::start_all() {
     Bucket& bucket = buckets_[next_to_start_];
     if (!bucket.flat.defined()) allocate(bucket);
     for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
-      if (bucket.seen[slot]) continue;
+      if (bucket.received[slot]) continue;
       const core::Parameter& parameter = parameters_[bucket.parameters[slot]];
       bucket.flat.narrow(0, bucket.offsets[slot], parameter.tensor.numel()).zero_();
     }
@@ -137,10 +138,10 @@ void GradientReducer::start(Bucket& bucket) {
 }
 
 std::vector<at::Tensor> GradientReducer::finish() {
-  if (!backward_.may_leave_untouched)
+  if (!backward_.allow_unused)
     for (const Bucket& bucket : buckets_)
       for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot)
-        if (!bucket.seen[slot])
+        if (!bucket.received[slot])
           throw Error(
               ExitCode::internal,
               fmt::format("parameter {} got no gradient in this step: the model's forward does not use it",
@@ -151,7 +152,7 @@ std::vector<at::Tensor> GradientReducer::finish() {
   for (Bucket& bucket : buckets_) {
     const auto since = std::chrono::steady_clock::now();
     bucket.work->wait();
-    time_.waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+    time_.waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - since).counts();
     time_.under_way_s += bucket.work->seconds();
     bucket.work.reset();
     for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
@@ -159,11 +160,11 @@ std::vector<at::Tensor> GradientReducer::finish() {
       gradients[i] = bucket.flat.narrow(0, bucket.offsets[slot], parameters_[i].tensor.numel());
     }
     bucket.flat.reset();
-    std::fill(bucket.seen.begin(), bucket.seen.end(), false);
-    std::fill(bucket.arrived.begin(), bucket.arrived.end(), 0);
+    std::fill(bucket.received.begin(), bucket.received.end(), false);
+    std::fill(bucket.counts.begin(), bucket.counts.end(), 0);
   }
   next_to_start_ = 0;
-  backward_ = kNoneExpected;
+  backward_ = kNotBegun;
   return gradients;
 }
 

@@ -18,8 +18,8 @@ namespace ebb::parallel {
 //  1. Buckets hold parameters in the reverse of their given order, roughly the order of backward.
 //  2. Every rank starts the reductions in bucket order, whatever order its gradients came in.
 //  3. A parameter's .grad is undefined outside backward.
-//  4. The reduction of a bucket starts when each of its parameters has received as many gradients as its
-//  core::Parameter::arrivals declares, never earlier. finish() starts the reductions that are left.
+//  4. The reduction of a bucket starts when each of its parameters has received as many gradients as
+//  core::Parameter::gradients_per_backward declares, never earlier. finish() starts the remaining ones.
 //  5. Gradients of one parameter that arrive one after another are summed.
 class GradientReducer {
  public:
@@ -33,15 +33,16 @@ class GradientReducer {
   struct Backward {
     bool last = true;  // the step's last micro-batch: complete buckets are reduced while it runs
     // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
-    bool may_leave_untouched = false;
+    bool allow_unused = false;
   };
   // Before the first backward of each micro-batch, which may have several. Without it, no bucket is reduced
   // before finish().
-  void expect(const Backward& backward);
+  void begin_micro_batch(const Backward& backward);
   // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
   // parameters, each [numel]: summed over ranks and micro-batches, and still multiplied by the loss scale.
-  // They are in the run's dtype; in fp32 with several micro-batches, or if `arrivals` of a parameter is
-  // not 1. Error(internal) names a parameter without a gradient, if Backward does not allow that.
+  // They are in the run's dtype; in fp32 with several micro-batches, or if a parameter's
+  // `gradients_per_backward` is not 1. Error(internal) names a parameter without a gradient, if Backward does
+  // not allow that.
   [[nodiscard]] std::vector<at::Tensor> finish();
   // Of the step that finish() ended: how long its collectives were under way, and how much of that finish()
   // waited for. The rest was hidden behind backward.
@@ -51,10 +52,10 @@ class GradientReducer {
   [[nodiscard]] const Time& time() const { return time_; }
 
  private:
-  static constexpr Backward kNoneExpected{.last = false, .may_leave_untouched = false};
+  static constexpr Backward kNotBegun{.last = false, .allow_unused = false};
   struct Bucket;
   struct Hook;
-  void take(std::size_t parameter);  // from the hook, in autograd's thread
+  void add(std::size_t parameter);  // from the hook, in autograd's thread
   [[nodiscard]] bool is_complete(const Bucket& bucket) const;
   void start_complete();
   void start_all();
@@ -65,11 +66,11 @@ class GradientReducer {
   comm::Communicator& communicator_;
   std::string owner_;
   bool accumulate_;  // sums are in fp32
-  Backward backward_ = kNoneExpected;
+  Backward backward_ = kNotBegun;
   std::size_t next_to_start_ = 0;
   Time time_;
   std::vector<Bucket> buckets_;
-  std::vector<std::pair<std::size_t, std::size_t>> place_;  // parameter -> (bucket, slot)
+  std::vector<std::pair<std::size_t, std::size_t>> slots_;  // parameter -> (bucket, slot)
 };
 
 }  // namespace ebb::parallel

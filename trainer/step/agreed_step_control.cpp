@@ -12,37 +12,37 @@ namespace ebb::step {
 AgreedStepControl::AgreedStepControl(comm::Communicator& communicator, std::function<bool()> stop_requested)
     : communicator_(communicator), stop_requested_(std::move(stop_requested)) {}
 
-Decision AgreedStepControl::decide(const Observed& observed, numerics::LossScaler& scaler,
+Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossScaler& scaler,
                                    PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
-  // [loss, parts…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank
+  // [loss, terms…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank
   // leaves the others' seconds at zero.
-  const at::Tensor stats = numerics::gradient_stats(observed.gradients);
+  const at::Tensor stats = numerics::gradient_stats(input.gradients);
   const at::Device device = stats.device();
-  const std::int64_t k = observed.losses.values().numel();
+  const std::int64_t k = input.losses.values().numel();
   const std::int64_t ranks = communicator_.size(), stages = memory::kStages;
   at::Tensor mine = at::zeros({1 + ranks * stages}, at::kDouble);
   double* const flags = mine.data_ptr<double>();
   flags[0] = stop_requested_() ? 1.0 : 0.0;
-  std::copy(observed.seconds.begin(), observed.seconds.end(), flags + 1 + communicator_.rank() * stages);
+  std::copy(input.seconds.begin(), input.seconds.end(), flags + 1 + communicator_.rank() * stages);
   const at::Tensor overflow = stats.select(1, 1).sum().gt(0).to(at::kDouble).view({1});
   const at::Tensor message =
-      at::cat({observed.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
+      at::cat({input.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
   // The step waits for the GPU here. Elsewhere it waits only for NCCL's buckets and the tokens of documents.
   const at::Tensor agreed = at::cat({message, stats.flatten()}).cpu();
   const double* values = agreed.data_ptr<double>();
   const double* const of_gradients = values + message.numel();
   double square_sum = 0;
-  for (std::size_t i = 0; i < observed.gradients.size(); ++i) {
+  for (std::size_t i = 0; i < input.gradients.size(); ++i) {
     square_sum += of_gradients[2 * i];
     if (of_gradients[2 * i + 1] > 0 && report.overflowed.empty())
-      report.overflowed = observed.parameters[i].name;
+      report.overflowed = input.parameters[i].name;
   }
 
   report.loss = values[0];
-  for (std::size_t i = 0; i < observed.losses.names().size(); ++i)
-    report.parts.emplace_back(observed.losses.names()[i], values[1 + i]);
+  for (std::size_t i = 0; i < input.losses.names().size(); ++i)
+    report.terms.emplace_back(input.losses.names()[i], values[1 + i]);
   report.scale = scaler.scale();
   report.gradient_norm = std::sqrt(square_sum) / report.scale;
   report.rank_seconds.resize(static_cast<std::size_t>(ranks));
@@ -53,8 +53,8 @@ Decision AgreedStepControl::decide(const Observed& observed, numerics::LossScale
   }
   Decision decision;
   decision.stop = values[k + 1] > 0;
-  decision.accepted = scaler.accept(values[k] > 0);
-  report.skipped = !decision.accepted;
+  decision.apply = scaler.update(values[k] > 0);
+  report.skipped = !decision.apply;
   return decision;
 }
 

@@ -13,7 +13,7 @@ class AgreedStepControl final : public StepControl {
  public:
   // `stop_requested` is asked once for each phase on this rank.
   AgreedStepControl(comm::Communicator& communicator, std::function<bool()> stop_requested);
-  Decision decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) override;
+  Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) override;
 
  private:
   comm::Communicator& communicator_;

@@ -8,14 +8,14 @@ namespace ebb::step {
 void LossSums::add(const core::Loss& loss) {
   const memory::Tag tag(memory::Class::workspace, "losses");
   std::vector<at::Tensor> values{loss.loss.detach()};
-  for (const auto& [name, value] : loss.parts) values.push_back(value);
+  for (const auto& [name, value] : loss.terms) values.push_back(value);
   const at::Tensor row = at::stack(values).to(at::kDouble);
   if (values_.defined()) {
     values_.add_(row);
     return;
   }
   values_ = row;
-  for (const auto& [name, value] : loss.parts) names_.push_back(name);
+  for (const auto& [name, value] : loss.terms) names_.push_back(name);
 }
 
 }  // namespace ebb::step

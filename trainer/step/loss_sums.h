@@ -13,8 +13,8 @@ namespace ebb::step {
 class LossSums {
  public:
   void add(const core::Loss& loss);
-  [[nodiscard]] const at::Tensor& values() const { return values_; }              // [1 + parts] fp64
-  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }  // of the parts
+  [[nodiscard]] const at::Tensor& values() const { return values_; }              // [1 + terms] fp64
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }  // of the terms
 
  private:
   at::Tensor values_;

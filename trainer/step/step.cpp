@@ -9,22 +9,22 @@ namespace ebb::step {
 
 using memory::Stage;
 
-std::int64_t draws_per_step(const std::vector<core::Phase*>& phases) {
-  std::int64_t draws = 0;
+std::int64_t batches_per_step(const std::vector<core::Phase*>& phases) {
+  std::int64_t batches = 0;
   for (core::Phase* phase : phases) {
     const core::PhasePlan plan = phase->plan();
-    if (plan.draw == core::Draw::fresh) draws += plan.repeats;
-    if (draws == 0)
+    if (plan.batch == core::BatchChoice::next) batches += plan.repeats;
+    if (batches == 0)
       throw Error(
           ExitCode::internal,
-          fmt::format("phase {} shares a draw of data, and no phase before it takes one", phase->name()));
+          fmt::format("phase {} reuses a global batch, and no phase before it takes one", phase->name()));
   }
-  return draws;
+  return batches;
 }
 
-bool shares_draws(const std::vector<core::Phase*>& phases) {
+bool reuses_batches(const std::vector<core::Phase*>& phases) {
   return std::any_of(phases.begin(), phases.end(),
-                     [](core::Phase* phase) { return phase->plan().draw == core::Draw::shared; });
+                     [](core::Phase* phase) { return phase->plan().batch == core::BatchChoice::same; });
 }
 
 Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control,
@@ -38,7 +38,7 @@ Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& con
   for (const BoundPhase& bound : phases) {
     const core::PhasePlan plan = bound.phase.plan();
     for (std::int64_t repeat = 0; repeat < plan.repeats; ++repeat) {
-      const bool shares = plan.draw == core::Draw::shared;
+      const bool shares = plan.batch == core::BatchChoice::same;
       if (shares && !runs_.empty()) runs_.back().keeps = true;
       runs_.push_back({bound, plan, shares, false});
     }
@@ -70,7 +70,7 @@ StepReport Step::run(std::int64_t step) {
 void Step::run_phase(const Run& run, StepReport& report) {
   core::Phase& phase = run.bound.phase;
   Trainee& trainee = run.bound.trainee;
-  const OthersFrozen frozen(trainees_, trainee);
+  const FreezeGuard frozen(trainees_, trainee);
   PhaseReport& outcome = report.phases.emplace_back();
   outcome.phase = phase.name();
   outcome.learning_rate = trainee.learning_rate(report.step);
@@ -81,7 +81,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
     batch.loss_scale = trainee.scaler().scale();
     enter(Stage::forward, report);
     // Before forward: a phase may call backward() in it.
-    trainee.reducer().expect({micro + 1 == sources_.micro_batches, run.plan.may_leave_untouched});
+    trainee.reducer().begin_micro_batch({micro + 1 == sources_.micro_batches, run.plan.allow_unused});
     const core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
     enter(Stage::backward, report);
@@ -98,7 +98,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
   report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
-  if (decision.accepted)
+  if (decision.apply)
     trainee.optimizer().step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
 }
 

@@ -22,11 +22,11 @@ struct BoundPhase {
   Trainee& trainee;
 };
 
-// Global batches that one step of the phases takes from the stream. Error(internal): the first phase shares
-// the draw of the phase before it, but there is none.
-std::int64_t draws_per_step(const std::vector<core::Phase*>& phases);
-// Whether some run of a phase uses the draw of the run before it. Its micro-batches then have to be kept.
-bool shares_draws(const std::vector<core::Phase*>& phases);
+// Global batches that one step of the phases takes from the stream. Error(internal): the first phase reuses
+// the batch of the phase before it, but there is none.
+std::int64_t batches_per_step(const std::vector<core::Phase*>& phases);
+// Whether some run of a phase reuses the batch of the run before it. Its micro-batches then have to be kept.
+bool reuses_batches(const std::vector<core::Phase*>& phases);
 
 struct StepReport {
   std::int64_t step = 0;
@@ -35,9 +35,9 @@ struct StepReport {
   // Times of each rank, from the step's last message. The stages after that message have the times of the
   // previous step: `update`, and in `setup` the work between the two steps.
   std::vector<memory::StageSeconds> rank_seconds;
-  bool stop = false;                  // end after this step; the same on every rank
-  std::string leak;                   // with the policy `warn`, the text of the leak gate; else empty
-  [[nodiscard]] bool taken() const {  // no run of a phase was skipped
+  bool stop = false;                    // end after this step; the same on every rank
+  std::string leak;                     // with the policy `warn`, the text of the leak gate; else empty
+  [[nodiscard]] bool applied() const {  // no run of a phase was skipped
     return std::none_of(phases.begin(), phases.end(), [](const PhaseReport& p) { return p.skipped; });
   }
 };
@@ -81,7 +81,7 @@ class Step {
   core::UnitRunner& runner_;
   memory::Ledger& ledger_;
   memory::LeakGate& gate_;
-  std::vector<core::Batch> kept_;  // a draw that the next run shares, by micro-batch; empty between steps
+  std::vector<core::Batch> kept_;  // micro-batches that the next run reuses; empty between steps
   std::chrono::steady_clock::time_point since_;
   // See seconds_to_report().
   double last_update_s_ = 0, updates_before_last_s_ = 0, between_s_ = 0;

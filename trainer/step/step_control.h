@@ -17,24 +17,24 @@ namespace ebb::step {
 struct PhaseReport {
   std::string phase;
   double loss = 0;
-  std::vector<std::pair<std::string, double>> parts;
+  std::vector<std::pair<std::string, double>> terms;
   double learning_rate = 0;
   double scale = 1;          // the loss scale of this phase in the step
   double gradient_norm = 0;  // before clipping, without the loss scale
   bool skipped = false;
   std::string overflowed;  // first parameter whose gradient was not finite; empty if none
-  std::vector<memory::StageSeconds> rank_seconds;  // each rank's Observed::seconds
+  std::vector<memory::StageSeconds> rank_seconds;  // each rank's DecisionInput::seconds
   // Of this rank: how long its gradients were being reduced, and how much of that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;
 };
 
 struct Decision {
-  bool accepted = false;  // the optimizer takes the step
-  bool stop = false;      // end the run after this step
+  bool apply = false;  // the optimizer applies the update
+  bool stop = false;   // end the run after this step
 };
 
 // One rank's input to the decision about one run of a phase.
-struct Observed {
+struct DecisionInput {
   const LossSums& losses;
   const std::vector<at::Tensor>& gradients;  // already summed over ranks, in the order of `parameters`
   const std::vector<core::Parameter>& parameters;
@@ -48,8 +48,8 @@ class StepControl {
   virtual ~StepControl() = default;
   // Called once for each run of a phase, after its gradients are reduced. Fills all of the report but its
   // name, learning rate and reduction times, and updates the scaler. Every rank gets the same decision.
-  // Error(numerics): the run has diverged (LossScaler::accept()).
-  virtual Decision decide(const Observed& observed, numerics::LossScaler& scaler, PhaseReport& report) = 0;
+  // Error(numerics): the run has diverged (LossScaler::update()).
+  virtual Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) = 0;
 };
 
 }  // namespace ebb::step

@@ -29,7 +29,7 @@ std::map<std::string, core::Stateful*> Trainee::parts() {
   return {{below(name_, "optimizer"), &optimizer_}, {below(name_, "scaler"), &scaler_state_}};
 }
 
-OthersFrozen::OthersFrozen(const std::vector<Trainee*>& all, const Trainee& trained) {
+FreezeGuard::FreezeGuard(const std::vector<Trainee*>& all, const Trainee& trained) {
   for (const Trainee* other : all) {
     if (other == &trained) continue;
     for (const core::Parameter& parameter : other->parameters()) {
@@ -39,7 +39,7 @@ OthersFrozen::OthersFrozen(const std::vector<Trainee*>& all, const Trainee& trai
   }
 }
 
-OthersFrozen::~OthersFrozen() {
+FreezeGuard::~FreezeGuard() {
   for (const at::Tensor& tensor : frozen_) tensor.set_requires_grad(true);
 }
 

@@ -65,12 +65,12 @@ class Trainee {
 };
 
 // While it lives, no parameter of the other trainees requires a gradient: none is made for them or kept.
-class OthersFrozen {
+class FreezeGuard {
  public:
-  OthersFrozen(const std::vector<Trainee*>& all, const Trainee& trained);
-  ~OthersFrozen();
-  OthersFrozen(const OthersFrozen&) = delete;
-  OthersFrozen& operator=(const OthersFrozen&) = delete;
+  FreezeGuard(const std::vector<Trainee*>& all, const Trainee& trained);
+  ~FreezeGuard();
+  FreezeGuard(const FreezeGuard&) = delete;
+  FreezeGuard& operator=(const FreezeGuard&) = delete;
 
  private:
   std::vector<at::Tensor> frozen_;

@@ -11,7 +11,7 @@ namespace ebb::train {
 // this is the whole of the data cursor, the generators' keys and the schedule.
 class Cursor final : public core::Stateful {
  public:
-  // `samples_per_step`: global batch x draws of a step.
+  // `samples_per_step`: global batch x batches of a step.
   Cursor(std::int64_t seed, std::int64_t samples_per_step)
       : seed_(seed), samples_per_step_(samples_per_step) {}
   std::int64_t step = 0;  // steps done

@@ -35,7 +35,7 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Evaluati
   const double* values = totals.data_ptr<double>();
   result.loss = values[0];
   for (std::size_t i = 0; i < sums.names().size(); ++i)
-    result.parts.emplace_back(sums.names()[i], values[1 + i]);
+    result.terms.emplace_back(sums.names()[i], values[1 + i]);
   return result;
 }
 

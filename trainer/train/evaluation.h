@@ -15,7 +15,7 @@ namespace ebb::train {
 // Means over every sample of the split.
 struct Evaluation {
   double loss = 0;
-  std::vector<std::pair<std::string, double>> parts;
+  std::vector<std::pair<std::string, double>> terms;
   std::int64_t samples = 0;
 };
 

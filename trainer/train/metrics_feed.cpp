@@ -99,7 +99,7 @@ void MetricsFeed::stepped(const step::StepReport& report) {
       gauges.learning_rate = phase.learning_rate;
     }
   }
-  if (report.taken()) {
+  if (report.applied()) {
     run_->overflow_streak = 0;
   } else {
     add(run_->overflows, 1);

@@ -16,7 +16,7 @@ namespace ebb::train {
 struct RunStart {
   std::int64_t first_step = 0;        // steps done before
   std::int64_t samples = 0;           // of the training split
-  std::int64_t samples_per_step = 0;  // the global batch, for each draw of a step
+  std::int64_t samples_per_step = 0;  // the global batch, times the batches of a step
   telemetry::SampleUnit unit;         // of the throughput that is shown
   // Model FLOPs utilisation (0 to 1) at a speed of one sample a second; 0: not known.
   double mfu_per_sample = 0;

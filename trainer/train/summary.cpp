@@ -88,7 +88,7 @@ std::string Summary::text(const Evaluation& result) const {
       "  {} sample {} {}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps=100\n"
       "  {} config --explain model\n",
-      config_.run.steps, texts.result({result.loss, result.parts, result.samples}, facts),
+      config_.run.steps, texts.result({result.loss, result.terms, result.samples}, facts),
       telemetry::peak_table(peaks_), sample_lines(config_, run), run, run, program, shell_quoted(run),
       texts.sample_options(facts), program, world_.size(), shell_quoted(run + "/config.yaml"),
       shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2, program);

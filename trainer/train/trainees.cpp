@@ -84,8 +84,8 @@ std::vector<step::BoundPhase> Trainees::bound_phases() {
   return bound;
 }
 
-DrawPlan Trainees::draws() {
-  return {step::draws_per_step(model_->phases()), step::shares_draws(model_->phases())};
+BatchPlan Trainees::batch_plan() {
+  return {step::batches_per_step(model_->phases()), step::reuses_batches(model_->phases())};
 }
 
 checkpoint::Parts Trainees::parts() {

@@ -16,13 +16,13 @@ namespace ebb::train {
 // set_initial_values() or a checkpoint gives them some.
 class Trainees {
  public:
-  // `sample`: what the dataset holds. Error(usage) where the model cannot take it.
+  // `sample`: what the dataset holds. Error(usage) if the model cannot take it.
   Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample);
 
   void set_initial_values(const Config& config);
   [[nodiscard]] models::Model& model() { return *model_; }
   [[nodiscard]] std::vector<step::BoundPhase> bound_phases();
-  [[nodiscard]] DrawPlan draws();
+  [[nodiscard]] BatchPlan batch_plan();
   // The model, and each trainee's optimizer and scaler.
   [[nodiscard]] checkpoint::Parts parts();
 

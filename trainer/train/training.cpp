@@ -46,7 +46,7 @@ Training::Training(const Config& config, Environment& environment, Splits splits
       stop_(stop),
       trainees_(config, environment, splits_.train->spec()),
       runner_(make_runner(trainees_.model())),
-      cursor_(config.run.seed, config.data.batch * trainees_.draws().per_step) {
+      cursor_(config.run.seed, config.data.batch * trainees_.batch_plan().per_step) {
   listeners_.add(std::make_unique<MetricsFeed>(config, environment.world, environment.ledger,
                                                environment.device, phase_names(trainees_.model())));
 }
@@ -68,7 +68,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
     // A due save waits for a step without a skipped phase. Overflowing gradients may mean that the weights
     // have diverged, and a checkpoint of such weights is useless.
     save_due |= due(cursor_.step, config_.checkpoint.every);
-    if (last || report.stop || (save_due && report.taken())) {
+    if (last || report.stop || (save_due && report.applied())) {
       save();
       save_due = false;
     }
@@ -87,7 +87,7 @@ void Training::load(const std::optional<checkpoint::Found>& found) {
     storage_.store.load(*found, parts(), storage_.configuration);
   else
     trainees_.set_initial_values(config_);
-  data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.draws(),
+  data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.batch_plan(),
                                          cursor_.step);
 }
 
@@ -95,7 +95,7 @@ void Training::start(const std::optional<checkpoint::Found>& found) {
   RunStart start;
   start.first_step = cursor_.step;
   start.samples = data_->samples();
-  start.samples_per_step = config_.data.batch * trainees_.draws().per_step;
+  start.samples_per_step = config_.data.batch * trainees_.batch_plan().per_step;
   start.unit = sample_unit(config_, data_->spec());
   start.mfu_per_sample = measure_mfu_per_sample(config_, environment_, trainees_.model());
   start.notes.push_back(describe_run(config_, environment_, trainees_.model(), data_->samples()));

@@ -24,11 +24,11 @@ data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
   return plan;
 }
 
-data::LoaderPlan loader_plan(const Config& config, const Environment& environment, const DrawPlan& draws) {
+data::LoaderPlan loader_plan(const Config& config, const Environment& environment, const BatchPlan& batches) {
   data::LoaderPlan plan = loader_plan(config, environment.world);
   plan.pinned = environment.device.is_cuda();
-  plan.draws_per_step = draws.per_step;
-  if (draws.shared) plan.held = plan.micro_batches;
+  plan.batches_per_step = batches.per_step;
+  if (batches.reused) plan.held = plan.micro_batches;
   return plan;
 }
 
@@ -69,10 +69,10 @@ Splits open_splits(const Config& config, const comm::World& world) {
 }
 
 TrainingData::TrainingData(const Config& config, const Environment& environment, Splits splits,
-                           const DrawPlan& draws, std::int64_t first_step)
+                           const BatchPlan& batches, std::int64_t first_step)
     : micro_batches_(config.data.micro_batches),
       feed_(environment.device),
-      loader_(std::move(splits.train), loader_plan(config, environment, draws), first_step),
+      loader_(std::move(splits.train), loader_plan(config, environment, batches), first_step),
       test_(std::move(splits.test), test_plan(config, environment)) {}
 
 step::StepSources TrainingData::sources() {

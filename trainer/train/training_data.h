@@ -26,17 +26,17 @@ Splits open_splits(const Config& config, const comm::World& world);
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields);
 
-// Which draws of the data the phases of a step take.
-struct DrawPlan {
+// The global batches that the phases of one step take.
+struct BatchPlan {
   std::int64_t per_step = 1;
-  bool shared = false;  // some phase takes the draw of the one before it
+  bool reused = false;  // some phase uses the batch of the one before it
 };
 
 // This rank's part of the data, read ahead from where the run is. All slots are allocated by the constructor.
 class TrainingData {
  public:
   // `first_step`: steps done before.
-  TrainingData(const Config& config, const Environment& environment, Splits splits, const DrawPlan& draws,
+  TrainingData(const Config& config, const Environment& environment, Splits splits, const BatchPlan& batches,
                std::int64_t first_step);
   [[nodiscard]] step::StepSources sources();                                // refer to this object
   [[nodiscard]] std::int64_t samples() const { return loader_.samples(); }  // of the training split

@@ -15,10 +15,10 @@ Family vae_family() {
   family.reads = {std::string(core::kImageField)};
   family.new_config = [] { return std::make_unique<FamilyConfigOf<VaeConfig>>(); };
   family.texts.result = [](const TestResult& result, const RunFacts&) {
-    std::string parts;
-    for (const auto& [name, value] : result.parts)
-      parts += fmt::format("{}{} {:.3f}", parts.empty() ? "" : " + ", name, value);
-    return fmt::format("test loss {:.4f} nats an image ({}), mean of {} test images", result.loss, parts,
+    std::string terms;
+    for (const auto& [name, value] : result.terms)
+      terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : " + ", name, value);
+    return fmt::format("test loss {:.4f} nats an image ({}), mean of {} test images", result.loss, terms,
                        result.samples);
   };
   family.texts.sample_options = [](const RunFacts&) { return "-o more.png --count 100"; };

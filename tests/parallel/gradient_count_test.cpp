@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients that arrive more than once, or not at all.
+// Parameters that get several gradients in a backward pass, or none.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
@@ -36,16 +36,16 @@ class CountingCommunicator final : public comm::Communicator {
 
 constexpr int kParameters = 3;
 
-class Arrivals : public testing::Test {
+class GradientCount : public testing::Test {
  protected:
-  void make(std::int64_t bucket_bytes, std::vector<std::int64_t> arrivals = {1, 1, 1},
+  void make(std::int64_t bucket_bytes, std::vector<std::int64_t> gradients_per_backward = {1, 1, 1},
             std::int64_t micro_batches = 1) {
     for (int i = 0; i < kParameters; ++i)
       parameters.push_back({std::string("p") + std::to_string(i),
                             at::ones({4}).requires_grad_(true),
                             true,
                             {},
-                            arrivals[static_cast<std::size_t>(i)]});
+                            gradients_per_backward[static_cast<std::size_t>(i)]});
     reducer = std::make_unique<GradientReducer>(parameters, communicator, bucket_bytes, micro_batches);
   }
   // Its gradient is `factor` on every rank.
@@ -70,18 +70,18 @@ class Arrivals : public testing::Test {
 
 constexpr std::int64_t kOneBucket = 1 << 20, kBucketOfEach = 16;
 
-TEST_F(Arrivals, ASecondBackwardIsAdded) {
+TEST_F(GradientCount, ASecondBackwardIsAdded) {
   make(kOneBucket, {2, 2, 2});
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   for (const double factor : {1.0, 2.0})
     for (int i = 0; i < kParameters; ++i) backward_of(i, factor);
   const auto gradients = reducer->finish();
   for (const at::Tensor& gradient : gradients) EXPECT_TRUE(at::equal(gradient, all(3 * ranks())));
 }
 
-TEST_F(Arrivals, ASecondArrivalStartsNoBucketEarly) {
+TEST_F(GradientCount, ASecondGradientStartsNoBucketEarly) {
   make(kOneBucket);
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   for (int i = 0; i < kParameters; ++i) backward_of(2);
   EXPECT_EQ(communicator.started, 0);
   backward_of(1);
@@ -92,9 +92,9 @@ TEST_F(Arrivals, ASecondArrivalStartsNoBucketEarly) {
   EXPECT_TRUE(at::equal(gradients[0], all(ranks())));
 }
 
-TEST_F(Arrivals, ABucketWaitsForTheDeclaredArrivals) {
+TEST_F(GradientCount, ABucketWaitsForTheDeclaredCount) {
   make(kBucketOfEach, {1, 1, 2});
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   backward_of(2);
   backward_of(1);
   EXPECT_EQ(communicator.started, 0) << "buckets start in order, and the first one waits";
@@ -105,9 +105,9 @@ TEST_F(Arrivals, ABucketWaitsForTheDeclaredArrivals) {
   EXPECT_TRUE(at::equal(reducer->finish()[2], all(2 * ranks())));
 }
 
-TEST_F(Arrivals, ArrivalsThatAreNotDeclaredWaitForTheEndOfBackward) {
+TEST_F(GradientCount, ABucketWithAnUnknownCountWaitsForTheEndOfBackward) {
   make(kBucketOfEach, {1, 1, 0});
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   for (int i = kParameters; i-- > 0;) backward_of(i);
   backward_of(2);
   EXPECT_EQ(communicator.started, 0);
@@ -115,16 +115,16 @@ TEST_F(Arrivals, ArrivalsThatAreNotDeclaredWaitForTheEndOfBackward) {
   EXPECT_EQ(communicator.started, 3);
 }
 
-TEST_F(Arrivals, FewerThanDeclaredAreReducedAtTheEnd) {
+TEST_F(GradientCount, FewerThanDeclaredAreReducedAtTheEnd) {
   make(kBucketOfEach, {1, 1, 2});
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   for (int i = kParameters; i-- > 0;) backward_of(i);
   EXPECT_TRUE(at::equal(reducer->finish()[2], all(ranks())));
 }
 
-TEST_F(Arrivals, OneMoreThanDeclaredIsRefusedByName) {
+TEST_F(GradientCount, OneMoreThanDeclaredIsRefusedByName) {
   make(kBucketOfEach);
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   backward_of(2);
   EXPECT_THAT(error_of([&] { backward_of(2); }), HasSubstr("parameter p2 got a gradient after its bucket"));
   weight(2).mutable_grad().reset();
@@ -133,10 +133,10 @@ TEST_F(Arrivals, OneMoreThanDeclaredIsRefusedByName) {
   EXPECT_TRUE(at::equal(reducer->finish()[2], all(ranks())));
 }
 
-TEST_F(Arrivals, EachMicroBatchHasItsOwnArrivals) {
+TEST_F(GradientCount, EachMicroBatchIsCountedByItself) {
   make(kBucketOfEach, {1, 1, 2}, 2);
   for (const bool last : {false, true}) {
-    reducer->expect({.last = last});
+    reducer->begin_micro_batch({.last = last});
     for (int pass = 0; pass < 2; ++pass) backward_of(2);
     EXPECT_EQ(communicator.started, last ? 1 : 0);
     for (const int i : {1, 0}) backward_of(i);
@@ -146,9 +146,9 @@ TEST_F(Arrivals, EachMicroBatchHasItsOwnArrivals) {
   EXPECT_TRUE(at::equal(gradients[1], all(2 * ranks())));
 }
 
-TEST_F(Arrivals, AStepThatHasEndedLeavesNoArrivalsToTheNextOne) {
+TEST_F(GradientCount, AStepThatHasEndedLeavesNoCountToTheNextOne) {
   make(kBucketOfEach);
-  reducer->expect({});
+  reducer->begin_micro_batch({});
   for (int i = kParameters; i-- > 0;) backward_of(i);
   (void)reducer->finish();
   communicator.started = 0;
@@ -158,11 +158,11 @@ TEST_F(Arrivals, AStepThatHasEndedLeavesNoArrivalsToTheNextOne) {
   EXPECT_TRUE(at::equal(gradients[2], all(ranks())));
 }
 
-TEST_F(Arrivals, AParameterOfAnEarlierMicroBatchAloneIsReduced) {
+TEST_F(GradientCount, AParameterOfAnEarlierMicroBatchAloneIsReduced) {
   make(kBucketOfEach, {1, 1, 1}, 2);
-  reducer->expect({.last = false});
+  reducer->begin_micro_batch({.last = false});
   for (int i = 0; i < kParameters; ++i) backward_of(i);
-  reducer->expect({.last = true});
+  reducer->begin_micro_batch({.last = true});
   backward_of(0);
   const auto gradients = reducer->finish();
   EXPECT_TRUE(at::equal(gradients[0], all(2 * ranks())));
@@ -189,12 +189,12 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
   }
 };
 
-TEST_F(Arrivals, ATiedWeightInANestedBackwardIsSummed) {
+TEST_F(GradientCount, ATiedWeightInANestedBackwardIsSummed) {
   for (const std::int64_t declared : {2, 0}) {
     parameters.clear();
     reducer.reset();
     make(kBucketOfEach, {1, 1, declared});
-    reducer->expect({});
+    reducer->begin_micro_batch({});
     const at::Tensor hidden = weight(0) * weight(1);
     // 5 from the use outside, 1 from within.
     (Recomputed::apply(hidden, weight(2)).sum() + 5 * weight(2).sum()).backward();
@@ -202,24 +202,24 @@ TEST_F(Arrivals, ATiedWeightInANestedBackwardIsSummed) {
   }
 }
 
-TEST_F(Arrivals, AnUntouchedParameterIsNamedInEveryBucketSize) {
+TEST_F(GradientCount, AnUnusedParameterIsNamedInEveryBucketSize) {
   for (const std::int64_t bucket : {kOneBucket, kBucketOfEach}) {
     parameters.clear();
     reducer.reset();
     make(bucket);
-    reducer->expect({});
+    reducer->begin_micro_batch({});
     backward_of(2);
     backward_of(0);
     EXPECT_THAT(error_of([&] { (void)reducer->finish(); }), HasSubstr("parameter p1 got no gradient"));
   }
 }
 
-TEST_F(Arrivals, WhereAPhaseAllowsItAnUntouchedParameterHasAZeroGradient) {
+TEST_F(GradientCount, WhereAPhaseAllowsItAnUnusedParameterHasAZeroGradient) {
   for (const std::int64_t bucket : {kOneBucket, kBucketOfEach}) {
     parameters.clear();
     reducer.reset();
     make(bucket);
-    reducer->expect({.may_leave_untouched = true});
+    reducer->begin_micro_batch({.allow_unused = true});
     backward_of(1);
     const auto gradients = reducer->finish();
     EXPECT_TRUE(at::equal(gradients[0], all(0)));
@@ -228,10 +228,10 @@ TEST_F(Arrivals, WhereAPhaseAllowsItAnUntouchedParameterHasAZeroGradient) {
   }
 }
 
-TEST_F(Arrivals, WhatOneRankAloneTouchesIsTheSameOnAll) {
+TEST_F(GradientCount, WhatOneRankAloneTouchesIsTheSameOnAll) {
   make(kBucketOfEach);
   for (int step = 0; step < 2; ++step) {
-    reducer->expect({.may_leave_untouched = true});
+    reducer->begin_micro_batch({.allow_unused = true});
     if (test::test_world().rank() == 0) backward_of(2);
     if (test::test_world().rank() == test::test_world().size() - 1) backward_of(0, 4);
     const auto gradients = reducer->finish();
