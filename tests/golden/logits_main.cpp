@@ -21,7 +21,7 @@ int main(int argc, char** argv) try {
   const auto loaded = train::load_model(argv[1], models::built_in_families());
   auto& sampler = *loaded.model->text_sampler();
   core::PlainRunner runner;
-  models::KeyValues cache = sampler.begin(argc);
+  models::KeyValueCache cache = sampler.begin(argc);
   nlohmann::json rows = nlohmann::json::array();
   for (int i = 2; i < argc; ++i) {
     const at::Tensor logits = sampler.next(at::full({1}, std::stoll(argv[i]), at::kLong), cache, runner);

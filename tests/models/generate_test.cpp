@@ -19,11 +19,11 @@ class Counting final : public TextSampler {
  public:
   [[nodiscard]] std::int64_t context() const override { return 6; }
   [[nodiscard]] std::int64_t vocabulary() const override { return 8; }
-  [[nodiscard]] KeyValues begin(std::int64_t) const override { return {}; }
-  at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner&) override {
+  [[nodiscard]] KeyValueCache begin(std::int64_t) const override { return {}; }
+  at::Tensor next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner&) override {
     given.push_back(tokens.size(0));
-    seen.length += tokens.size(0);
-    EXPECT_LE(seen.length, context());
+    cache.length += tokens.size(0);
+    EXPECT_LE(cache.length, context());
     at::Tensor logits = at::zeros({8});
     logits[(tokens[tokens.size(0) - 1].item<std::int64_t>() + 1) % 8] = 10;
     return logits;
@@ -47,17 +47,17 @@ class Generate : public ::testing::Test {
 };
 
 TEST_F(Generate, ContinuesThePromptTokenByToken) {
-  EXPECT_THAT(from({2, 3}, {.draw = {.temperature = 0}, .tokens = 3}), ElementsAre(4, 5, 6));
+  EXPECT_THAT(from({2, 3}, {.sampling = {.temperature = 0}, .tokens = 3}), ElementsAre(4, 5, 6));
   EXPECT_THAT(model_.given, ElementsAre(2, 1, 1));
 }
 
 TEST_F(Generate, EndsAtTheStopTokenOrWhenEmitReturnsFalse) {
-  EXPECT_THAT(from({3}, {.draw = {.temperature = 0}, .tokens = 9, .stop = 6}), ElementsAre(4, 5));
-  EXPECT_THAT(from({3}, {.draw = {.temperature = 0}, .tokens = 9}, 1), ElementsAre(4));
+  EXPECT_THAT(from({3}, {.sampling = {.temperature = 0}, .tokens = 9, .stop = 6}), ElementsAre(4, 5));
+  EXPECT_THAT(from({3}, {.sampling = {.temperature = 0}, .tokens = 9}, 1), ElementsAre(4));
 }
 
 TEST_F(Generate, ContinuesBeyondTheContext) {
-  EXPECT_THAT(from({0, 1, 2, 3}, {.draw = {.temperature = 0}, .tokens = 8}),
+  EXPECT_THAT(from({0, 1, 2, 3}, {.sampling = {.temperature = 0}, .tokens = 8}),
               ElementsAre(4, 5, 6, 7, 0, 1, 2, 3));
   // 4, then 1 and 1 fill the context of 6; then its last 3, and on.
   EXPECT_THAT(model_.given, ElementsAre(4, 1, 1, 3, 1, 1, 1, 3));
@@ -78,17 +78,17 @@ TEST_F(Generate, RefusesAnInvalidPrompt) {
   EXPECT_THAT(refusal({1, 8}), HasSubstr("token 8"));
 }
 
-std::array<double, 4> shares(const TokenDraw& draw) {
+std::array<double, 4> shares(const TokenSampling& sampling) {
   const at::Tensor logits = at::tensor({0.5, 0.1, 0.3, 0.1}).log().to(at::kFloat);
   std::array<double, 4> counts{};
-  constexpr int kDraws = 20000;
-  for (int i = 0; i < kDraws; ++i)
-    ++counts[static_cast<std::size_t>(draw_token(logits, draw, static_cast<std::uint64_t>(i)))];
-  for (double& count : counts) count /= kDraws;
+  constexpr int kSamples = 20000;
+  for (int i = 0; i < kSamples; ++i)
+    ++counts[static_cast<std::size_t>(sample_token(logits, sampling, static_cast<std::uint64_t>(i)))];
+  for (double& count : counts) count /= kSamples;
   return counts;
 }
 
-TEST(DrawToken, FollowsTheProbabilities) {
+TEST(SampleToken, FollowsTheProbabilities) {
   const auto plain = shares({});
   EXPECT_NEAR(plain[0], 0.5, 0.015);
   EXPECT_NEAR(plain[2], 0.3, 0.015);
@@ -99,7 +99,7 @@ TEST(DrawToken, FollowsTheProbabilities) {
   EXPECT_NEAR(cool[2], 9.0 / 36, 0.015);
 }
 
-TEST(DrawToken, TopKAndTopPKeepTheMostProbable) {
+TEST(SampleToken, TopKAndTopPKeepTheMostProbable) {
   EXPECT_EQ(shares({.temperature = 0})[0], 1.0);
   const auto two = shares({.top_k = 2});
   EXPECT_NEAR(two[0], 0.5 / 0.8, 0.015);
@@ -110,17 +110,17 @@ TEST(DrawToken, TopKAndTopPKeepTheMostProbable) {
   EXPECT_EQ(shares({.top_p = 0})[0], 1.0);
 }
 
-TEST(DrawToken, RefusesLogitsThatAreNotFinite) {
+TEST(SampleToken, RefusesLogitsThatAreNotFinite) {
   at::Tensor logits = at::zeros({4});
   logits[2] = NAN;
-  EXPECT_THROW(draw_token(logits, {}, 7), Error);
+  EXPECT_THROW(sample_token(logits, {}, 7), Error);
 }
 
-TEST(DrawToken, DependsOnlyOnSeedAndPosition) {
+TEST(SampleToken, DependsOnlyOnSeedAndPosition) {
   const at::Tensor logits = at::zeros({1000});
-  EXPECT_EQ(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 1}, 5));
-  EXPECT_NE(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 2}, 5));
-  EXPECT_NE(draw_token(logits, {.seed = 1}, 5), draw_token(logits, {.seed = 1}, 6));
+  EXPECT_EQ(sample_token(logits, {.seed = 1}, 5), sample_token(logits, {.seed = 1}, 5));
+  EXPECT_NE(sample_token(logits, {.seed = 1}, 5), sample_token(logits, {.seed = 2}, 5));
+  EXPECT_NE(sample_token(logits, {.seed = 1}, 5), sample_token(logits, {.seed = 1}, 6));
 }
 
 }  // namespace

@@ -20,16 +20,16 @@ void expect_as_a_full_pass(const GptConfig& config, const at::Tensor& text) {
   core::PlainRunner runner;
   const at::NoGradGuard no_grad;
   const at::Tensor expected = Reference(*model, config).logits(text.unsqueeze(0))[0];
-  KeyValues seen = sampler.begin(16);
+  KeyValueCache cache = sampler.begin(16);
   for (std::int64_t length = 5; length <= 16; ++length) {
     const at::Tensor given = length == 5 ? text.narrow(0, 0, 5) : text.narrow(0, length - 1, 1);
-    const at::Tensor logits = sampler.next(given, seen, runner);
-    EXPECT_EQ(seen.length, length);
+    const at::Tensor logits = sampler.next(given, cache, runner);
+    EXPECT_EQ(cache.length, length);
     EXPECT_LT((logits - expected[length - 1]).abs().max().item<double>(),
               1e-4 * expected[length - 1].abs().max().item<double>())
         << length;
   }
-  EXPECT_THROW(sampler.next(text.narrow(0, 0, 1), seen, runner), Error);
+  EXPECT_THROW(sampler.next(text.narrow(0, 0, 1), cache, runner), Error);
 }
 
 at::Tensor random_text() {
@@ -58,9 +58,9 @@ TEST_P(Decoding, SixteenBitLogitsAreCloseToFp32) {
   const auto logits = [&](numerics::Dtype dtype) {
     const auto model = make(config, dtype);
     TextSampler& sampler = *model->text_sampler();
-    KeyValues seen = sampler.begin(16);
-    (void)sampler.next(text.narrow(0, 0, 7), seen, runner);
-    return sampler.next(text.narrow(0, 7, 1), seen, runner);
+    KeyValueCache cache = sampler.begin(16);
+    (void)sampler.next(text.narrow(0, 0, 7), cache, runner);
+    return sampler.next(text.narrow(0, 7, 1), cache, runner);
   };
   const at::Tensor full = logits(numerics::Dtype::fp32);
   const double size = full.abs().max().item<double>();

@@ -65,29 +65,29 @@ void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt
                               model.vocabulary()));
 }
 
-std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t position) {
+std::int64_t sample_token(const at::Tensor& logits, const TokenSampling& sampling, std::uint64_t position) {
   const std::span<const float> values(logits.const_data_ptr<float>(),
                                       static_cast<std::size_t>(logits.numel()));
   if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
     throw Error(ExitCode::numerics,
                 fmt::format("the logits of token {} are not finite: the weights have diverged", position));
   const std::size_t count =
-      draw.top_k > 0 ? std::min(values.size(), static_cast<std::size_t>(draw.top_k)) : values.size();
+      sampling.top_k > 0 ? std::min(values.size(), static_cast<std::size_t>(sampling.top_k)) : values.size();
   Ranked ranked(values);
-  if (draw.temperature == 0) return ranked[0];
+  if (sampling.temperature == 0) return ranked[0];
   const double highest = values[static_cast<std::size_t>(ranked[0])];
   const auto weight = [&](std::int64_t token) {
     return std::exp((static_cast<double>(values[static_cast<std::size_t>(token)]) - highest) /
-                    draw.temperature);
+                    sampling.temperature);
   };
   double sum = 0;
   for (std::size_t i = 0; i < values.size() && count == values.size(); ++i)
     sum += weight(static_cast<std::int64_t>(i));
   for (std::size_t i = 0; i < count && count < values.size(); ++i) sum += weight(ranked[i]);
-  double kept = draw.top_p < 1 ? 0 : sum;
-  std::size_t last = draw.top_p < 1 ? 0 : count;  // one past the last candidate
-  while (last < count && (last == 0 || kept < draw.top_p * sum)) kept += weight(ranked[last++]);
-  const auto bits = random_bits(draw.seed, Stream::sampling, position, 0);
+  double kept = sampling.top_p < 1 ? 0 : sum;
+  std::size_t last = sampling.top_p < 1 ? 0 : count;  // one past the last candidate
+  while (last < count && (last == 0 || kept < sampling.top_p * sum)) kept += weight(ranked[last++]);
+  const auto bits = random_bits(sampling.seed, Stream::sampling, position, 0);
   // [0, 1) of 53 bits.
   const double u = static_cast<double>((std::uint64_t{bits[0]} << 32 | bits[1]) >> 11) * 0x1p-53 * kept;
   double passed = 0;
@@ -102,16 +102,16 @@ void generate(TextSampler& model, std::span<const std::int64_t> prompt, const Te
               core::UnitRunner& runner, const std::function<bool(std::int64_t)>& emit) {
   check_prompt(model, prompt);
   std::vector<std::int64_t> text(prompt.begin(), prompt.end());
-  KeyValues seen = model.begin(std::min(model.context(), std::ssize(prompt) + options.tokens));
+  KeyValueCache cache = model.begin(std::min(model.context(), std::ssize(prompt) + options.tokens));
   std::size_t given = 0;  // tokens of the text that are in the cache
   for (std::int64_t i = 0; i < options.tokens; ++i) {
-    if (seen.length + static_cast<std::int64_t>(text.size() - given) > model.context()) {
-      seen.length = 0;
+    if (cache.length + static_cast<std::int64_t>(text.size() - given) > model.context()) {
+      cache.length = 0;
       given = text.size() - static_cast<std::size_t>(std::max<std::int64_t>(model.context() / 2, 1));
     }
-    const at::Tensor logits = model.next(tensor_of(std::span(text).subspan(given)), seen, runner);
+    const at::Tensor logits = model.next(tensor_of(std::span(text).subspan(given)), cache, runner);
     given = text.size();
-    const std::int64_t token = draw_token(logits, options.draw, text.size());
+    const std::int64_t token = sample_token(logits, options.sampling, text.size());
     if (token == options.stop || !emit(token)) return;
     text.push_back(token);
   }

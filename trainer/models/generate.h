@@ -12,7 +12,7 @@
 namespace ebb::models {
 
 // How a token is drawn from the probabilities of the model.
-struct TokenDraw {
+struct TokenSampling {
   double temperature = 1;  // 0: always the most probable token
   std::int64_t top_k = 0;  // draw from this many of the most probable tokens; 0: from all
   // Draw from the smallest set of tokens with this total probability (Holtzman et al., 2020).
@@ -20,12 +20,12 @@ struct TokenDraw {
   std::uint64_t seed = 0;
 };
 
-// One token: a pure function of the logits [V] fp32, `draw` and the token's position in the text.
+// One token: a pure function of the logits [V] fp32, `sampling` and the token's position in the text.
 // Error(numerics): a logit is not finite.
-std::int64_t draw_token(const at::Tensor& logits, const TokenDraw& draw, std::uint64_t position);
+std::int64_t sample_token(const at::Tensor& logits, const TokenSampling& sampling, std::uint64_t position);
 
 struct TextOptions {
-  TokenDraw draw;
+  TokenSampling sampling;
   std::int64_t tokens = 256;                        // the most to generate
   std::optional<std::int64_t> stop = std::nullopt;  // ends the text and is not emitted
 };

@@ -47,7 +47,7 @@ void write_continuations(TextSampler& sampler, SampleSource& source, SampleSink&
   for (const std::vector<std::int64_t>& prompt : source.texts(kTexts, kGiven)) {
     page += std::string(number > 0 ? "\n\n" : "") + "--- given: " + source.decode(prompt) + "\n--- goes on: ";
     TextOptions options;
-    options.draw = {.temperature = 0.8, .seed = number++};
+    options.sampling = {.temperature = 0.8, .seed = number++};
     options.tokens = kTokens;
     options.stop = source.end_of_text();
     generate(sampler, prompt, options, runner, [&](std::int64_t token) {

@@ -25,7 +25,7 @@ class ImageReconstructor {
 };
 
 // What a decoder keeps of the tokens so far, so that the next one costs a forward pass of one token.
-struct KeyValues {
+struct KeyValueCache {
   std::vector<at::Tensor> keys, values;  // one a layer: [capacity, key heads, D], rows from `length` on unset
   std::int64_t length = 0;
   std::int64_t document = 0;  // where the last token's document begins, if the model has documents
@@ -37,11 +37,11 @@ class TextSampler {
   [[nodiscard]] virtual std::int64_t context() const = 0;     // the most tokens in one forward pass
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;  // ids are below it
   // An empty cache for up to `tokens` tokens, at most context(); class activations, owner "key-value cache".
-  [[nodiscard]] virtual KeyValues begin(std::int64_t tokens) const = 0;
+  [[nodiscard]] virtual KeyValueCache begin(std::int64_t tokens) const = 0;
   // Logits [vocabulary] fp32 on the CPU of the token after `tokens` [n] int64. They follow the tokens that
-  // `seen` holds, and are added to it: n tokens to an empty cache, else one. Error(internal): the cache is
+  // `cache` holds, and are added to it: n tokens to an empty cache, else one. Error(internal): the cache is
   // full.
-  virtual at::Tensor next(const at::Tensor& tokens, KeyValues& seen, core::UnitRunner& runner) = 0;
+  virtual at::Tensor next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner& runner) = 0;
 };
 
 }  // namespace ebb::models

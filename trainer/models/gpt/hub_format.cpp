@@ -36,6 +36,8 @@ class GptHubFormat final : public HubFormat {
     return std::make_unique<FamilyConfigOf<GptConfig>>(std::move(config));
   }
 
+  [[nodiscard]] std::string data_condition() const override { return "in that model's own tokens"; }
+
   [[nodiscard]] nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,
                                             numerics::Dtype dtype) const override {
     const auto& gpt = config_of<GptConfig>(config);
