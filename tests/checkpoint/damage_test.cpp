@@ -20,8 +20,8 @@ class DamageTest : public SharedFolder {
   void SetUp() override {
     SharedFolder::SetUp();
     auto s = store();
-    s.save(10, first_.parts(), origin_with("0.1"));
-    s.save(20, second_.parts(), origin_with("0.1"));
+    s.save(10, first_.parts(), configuration_with("0.1"));
+    s.save(20, second_.parts(), configuration_with("0.1"));
   }
   void expect_first_is_used(const std::string& because) {
     warnings_.clear();
@@ -33,7 +33,7 @@ class DamageTest : public SharedFolder {
       EXPECT_THAT(warnings_, AllOf(HasSubstr("step-00000020"), HasSubstr(because)));
     }
     FakeRun loaded(9);
-    s.load(*found, loaded.parts(), origin_with("0.1"));
+    s.load(*found, loaded.parts(), configuration_with("0.1"));
     EXPECT_TRUE(same_bits(first_, loaded));
   }
   // With the hash that belongs to it.
@@ -145,10 +145,10 @@ TEST_F(DamageTest, AFullDiskLeavesTheCheckpointBeforeWhole) {
   if (!why.empty()) GTEST_SKIP() << "a small file system cannot be mounted here: " << why;
   {
     Store s(disk, CheckpointConfig(), test_world(), kTimeout_s);
-    s.save(10, first_.parts(), origin_with("0.1"));
+    s.save(10, first_.parts(), configuration_with("0.1"));
     FakeRun large(3);
     large.model.held.tensors["large"] = at::zeros({4 << 20}, at::kByte);
-    const auto outcome = outcome_of([&] { s.save(20, large.parts(), origin_with("0.1")); });
+    const auto outcome = outcome_of([&] { s.save(20, large.parts(), configuration_with("0.1")); });
     EXPECT_EQ(outcome.code, ExitCode::storage);
     if (is_first()) {
       EXPECT_THAT(outcome.message, HasSubstr("No space left"));
@@ -160,7 +160,7 @@ TEST_F(DamageTest, AFullDiskLeavesTheCheckpointBeforeWhole) {
     const auto found = again.newest(warn_);
     EXPECT_EQ(found->step, 10);
     FakeRun loaded(9);
-    again.load(*found, loaded.parts(), origin_with("0.1"));
+    again.load(*found, loaded.parts(), configuration_with("0.1"));
     EXPECT_TRUE(same_bits(first_, loaded));
   }
   on_first([&] { EXPECT_EQ(::umount(disk.c_str()), 0); });

@@ -20,7 +20,7 @@ TEST(Reshard, Saves) {
   (void)test_world().gather_to_all("", kTimeout_s);
   FakeRun saved(7);
   Store store(shared_folder(), CheckpointConfig(), test_world(), kTimeout_s);
-  store.save(100, saved.parts(), origin_with("0.1"));
+  store.save(100, saved.parts(), configuration_with("0.1"));
   EXPECT_EQ(read_manifest(store.newest(nullptr)->folder).world, test_world().size());
 }
 
@@ -33,7 +33,7 @@ TEST(Reshard, Loads) {
   ASSERT_TRUE(found);
   const char* writers = std::getenv("EBB_TEST_WRITERS");
   EXPECT_EQ(std::to_string(read_manifest(found->folder).world), writers == nullptr ? "" : writers);
-  EXPECT_EQ(store.load(*found, loaded.parts(), origin_with("0.1")), 100);
+  EXPECT_EQ(store.load(*found, loaded.parts(), configuration_with("0.1")), 100);
   EXPECT_TRUE(same_bits(expected, loaded));
   EXPECT_EQ(loaded.optimizer.restored, expected.optimizer.held.values);
 }

@@ -21,12 +21,12 @@ std::vector<std::int64_t> steps_in(const std::filesystem::path& run) {
 TEST_F(StoreTest, LoadsWhatWasSavedToTheBit) {
   FakeRun saved(7), other(8);
   auto s = store();
-  s.save(500, saved.parts(), origin_with("0.1"));
+  s.save(500, saved.parts(), configuration_with("0.1"));
   const auto found = s.newest(warn_);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->step, 500);
   ASSERT_FALSE(same_bits(saved, other));
-  EXPECT_EQ(s.load(*found, other.parts(), origin_with("0.1")), 500);
+  EXPECT_EQ(s.load(*found, other.parts(), configuration_with("0.1")), 500);
   EXPECT_TRUE(same_bits(saved, other));
   EXPECT_EQ(other.model.restored, saved.model.held.values);
   EXPECT_EQ(other.optimizer.restored, saved.optimizer.held.values);
@@ -36,11 +36,11 @@ TEST_F(StoreTest, LoadsWhatWasSavedToTheBit) {
 TEST_F(StoreTest, LoadingFillsTensorsInPlaceAndKeepsTheirAutogradVersion) {
   FakeRun saved(7), other(8);
   auto s = store();
-  s.save(1, saved.parts(), origin_with("0.1"));
+  s.save(1, saved.parts(), configuration_with("0.1"));
   const auto tensor = other.model.held.tensors.at("layer0.weight");
   const void* before = tensor.data_ptr();
   const auto version = tensor._version();
-  s.load(*s.newest(warn_), other.parts(), origin_with("0.1"));
+  s.load(*s.newest(warn_), other.parts(), configuration_with("0.1"));
   EXPECT_EQ(other.model.held.tensors.at("layer0.weight").data_ptr(), before);
   EXPECT_EQ(tensor._version(), version);
   EXPECT_TRUE(tensor.requires_grad());
@@ -48,7 +48,7 @@ TEST_F(StoreTest, LoadingFillsTensorsInPlaceAndKeepsTheirAutogradVersion) {
 
 TEST_F(StoreTest, EveryRankWritesOneShardAndDoneIsTheMarker) {
   FakeRun saved(7);
-  store().save(3, saved.parts(), origin_with("0.1"));
+  store().save(3, saved.parts(), configuration_with("0.1"));
   std::size_t files = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(step(3))) ++files;
   EXPECT_EQ(files, static_cast<std::size_t>(test_world().size()) + 2);
@@ -64,7 +64,7 @@ TEST_F(StoreTest, ThereIsNothingNewestInANewFolder) {
 TEST_F(StoreTest, KeepsTheNewestAndDeletesOlder) {
   FakeRun saved(7);
   auto s = store(2);
-  for (const int n : {10, 20, 30, 40}) s.save(n, saved.parts(), origin_with("0.1"));
+  for (const int n : {10, 20, 30, 40}) s.save(n, saved.parts(), configuration_with("0.1"));
   meet();
   EXPECT_THAT(steps_in(run_), ElementsAre(40, 30));
 }
@@ -73,23 +73,23 @@ TEST_F(StoreTest, DamagedLaterFoldersDoNotPushOutTheOnlyWholeOne) {
   FakeRun saved(7);
   auto s = store(1);
   on_first([&] { std::filesystem::create_directories(step(900)); });
-  s.save(10, saved.parts(), origin_with("0.1"));
+  s.save(10, saved.parts(), configuration_with("0.1"));
   EXPECT_EQ(s.newest(warn_)->step, 10);
 }
 
 TEST_F(StoreTest, SavingAStepAgainReplacesIt) {
   FakeRun first(7), second(8), loaded(9);
   auto s = store();
-  s.save(10, first.parts(), origin_with("0.1"));
-  s.save(10, second.parts(), origin_with("0.1"));
-  s.load(*s.newest(warn_), loaded.parts(), origin_with("0.1"));
+  s.save(10, first.parts(), configuration_with("0.1"));
+  s.save(10, second.parts(), configuration_with("0.1"));
+  s.load(*s.newest(warn_), loaded.parts(), configuration_with("0.1"));
   EXPECT_TRUE(same_bits(second, loaded));
   EXPECT_THAT(steps_in(run_), ElementsAre(10));
 }
 
 TEST_F(StoreTest, ReadsAPartWithoutARun) {
   FakeRun saved(7);
-  store().save(12, saved.parts(), origin_with("0.1"));
+  store().save(12, saved.parts(), configuration_with("0.1"));
   for (const auto& path : {run_, step(12)}) {
     const Loaded loaded = read_part(path, "model");
     EXPECT_EQ(loaded.step, 12);
@@ -107,14 +107,14 @@ TEST_F(StoreTest, ReadsAPartWithoutARun) {
 TEST_F(StoreTest, ListsEveryTensorThatIsOfAnotherModel) {
   FakeRun saved(7), other(8);
   auto s = store();
-  s.save(5, saved.parts(), origin_with("0.1"));
+  s.save(5, saved.parts(), configuration_with("0.1"));
   auto& tensors = other.model.held.tensors;
   tensors["extra.bias"] = at::zeros({3});
   tensors.erase("layer1.weight");
   tensors["layer2.weight"] = at::zeros({2, 2}, at::kHalf);
   tensors["layer3.weight"] = tensors["layer3.weight"].to(at::kFloat);
   const auto found = *s.newest(warn_);
-  const auto outcome = outcome_of([&] { s.load(found, other.parts(), origin_with("0.1")); });
+  const auto outcome = outcome_of([&] { s.load(found, other.parts(), configuration_with("0.1")); });
   EXPECT_EQ(outcome.code, ExitCode::checkpoint);
   if (!is_first()) return;
   EXPECT_THAT(
@@ -128,11 +128,12 @@ TEST_F(StoreTest, ListsEveryTensorThatIsOfAnotherModel) {
 TEST_F(StoreTest, RefusesADifferentComputationUnlessForced) {
   FakeRun saved(7), other(8);
   auto s = store();
-  s.save(5, saved.parts(), origin_with("0.1"));
+  s.save(5, saved.parts(), configuration_with("0.1"));
   const auto found = *s.newest(warn_);
-  const auto outcome = outcome_of([&] { s.load(found, other.parts(), origin_with("0.2")); });
+  const auto outcome = outcome_of([&] { s.load(found, other.parts(), configuration_with("0.2")); });
   EXPECT_EQ(outcome.code, ExitCode::usage);
-  EXPECT_EQ(outcome_of([&] { s.require_same_mathematics(found, origin_with("0.2")); }).code, ExitCode::usage);
+  EXPECT_EQ(outcome_of([&] { s.require_same_mathematics(found, configuration_with("0.2")); }).code,
+            ExitCode::usage);
   if (is_first()) {
     EXPECT_THAT(
         outcome.message,
@@ -141,15 +142,15 @@ TEST_F(StoreTest, RefusesADifferentComputationUnlessForced) {
   }
   EXPECT_FALSE(same_bits(saved, other));
   auto forced = store(10, Resume::force);
-  EXPECT_NO_THROW(forced.require_same_mathematics(found, origin_with("0.2")));
-  EXPECT_EQ(forced.load(found, other.parts(), origin_with("0.2")), 5);
+  EXPECT_NO_THROW(forced.require_same_mathematics(found, configuration_with("0.2")));
+  EXPECT_EQ(forced.load(found, other.parts(), configuration_with("0.2")), 5);
   EXPECT_TRUE(same_bits(saved, other));
 }
 
 TEST_F(StoreTest, NeverRefusesAFolderThatHoldsCheckpoints) {
   FakeRun saved(7);
   EXPECT_FALSE(store(3, Resume::never).newest(warn_));
-  store().save(5, saved.parts(), origin_with("0.1"));
+  store().save(5, saved.parts(), configuration_with("0.1"));
   auto never = store(3, Resume::never);
   EXPECT_EQ(outcome_of([&] { (void)never.newest(warn_); }).code, ExitCode::usage);
 }
@@ -157,10 +158,10 @@ TEST_F(StoreTest, NeverRefusesAFolderThatHoldsCheckpoints) {
 TEST_F(StoreTest, OneRanksFailureIsEveryRanks) {
   FakeRun saved(7);
   auto s = store();
-  s.save(5, saved.parts(), origin_with("0.1"));
+  s.save(5, saved.parts(), configuration_with("0.1"));
   const int last = test_world().size() - 1;
   saved.optimizer.broken = test_world().rank() == last;
-  const auto outcome = outcome_of([&] { s.save(6, saved.parts(), origin_with("0.1")); });
+  const auto outcome = outcome_of([&] { s.save(6, saved.parts(), configuration_with("0.1")); });
   EXPECT_EQ(outcome.code, ExitCode::memory);
   // Said once, by the rank that failed.
   EXPECT_THAT(outcome.message,
@@ -173,7 +174,8 @@ TEST_F(StoreTest, RanksThatHoldOtherTensorsAreRefused) {
   FakeRun saved(7);
   if (test_world().rank() == 1) saved.model.held.tensors["own"] = at::zeros({2});
   auto s = store();
-  EXPECT_EQ(outcome_of([&] { s.save(6, saved.parts(), origin_with("0.1")); }).code, ExitCode::communication);
+  EXPECT_EQ(outcome_of([&] { s.save(6, saved.parts(), configuration_with("0.1")); }).code,
+            ExitCode::communication);
   EXPECT_FALSE(s.newest(warn_));
 }
 

@@ -62,7 +62,7 @@ inline bool same_bits(FakeRun& a, FakeRun& b) {
   return true;
 }
 
-inline Origin origin_with(const std::string& lr) {
+inline RunConfiguration configuration_with(const std::string& lr) {
   return {{{"optimizer.lr", lr}, {"run.seed", "1"}}, "optimizer: {lr: " + lr + "}\n"};
 }
 

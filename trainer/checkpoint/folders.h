@@ -22,7 +22,7 @@ struct Found {
 std::filesystem::path step_folder(const std::filesystem::path& checkpoints, std::int64_t step);
 std::filesystem::path partial_folder(const std::filesystem::path& checkpoints, std::int64_t step);
 
-// Folders named step-N, newest first, whatever is in them. Empty where there is no folder.
+// Folders named step-N, newest first, whatever is in them. Empty if there is no folder.
 std::vector<Found> list_checkpoints(const std::filesystem::path& checkpoints);
 // Finishes or undoes what a crash left: puts .replaced back, removes .partial and .deleted.
 void clean_leftovers(const std::filesystem::path& checkpoints);

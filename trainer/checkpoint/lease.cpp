@@ -28,7 +28,7 @@ double seconds_since(Clock::time_point t) {
 // Watches the lease of another process, with the clock of this process.
 class Watch {
  public:
-  // True when `text` may be taken over.
+  // True if `text` may be taken over.
   bool is_stale(const std::string& text) {
     if (text != text_) {
       text_ = text;

@@ -19,7 +19,7 @@ std::string shape_text(const std::string& dtype, at::IntArrayRef shape) {
   return fmt::format("{} [{}]", dtype, fmt::join(shape, ", "));
 }
 
-// Every difference between what is saved and what the run has, a line each; empty where they agree.
+// Every difference between what is saved and what the run has, a line each; empty if they agree.
 std::string differences(const Manifest& manifest, const Targets& targets, const Parts& parts) {
   std::string lines;
   for (const auto& [part, _] : parts) {
@@ -49,7 +49,7 @@ std::string differences(const Manifest& manifest, const Targets& targets, const 
   return lines;
 }
 
-void check_configuration(const Manifest& manifest, const KeyValues& present,
+void check_configuration(const Manifest& manifest, const ConfigValues& present,
                          const std::filesystem::path& folder) {
   const std::map<std::string, std::string> saved(manifest.mathematical.begin(), manifest.mathematical.end());
   std::string lines;
@@ -139,16 +139,17 @@ std::filesystem::path newest_whole(const std::filesystem::path& run) {
 
 }  // namespace
 
-void Store::require_same_mathematics(const Found& found, const Origin& origin) const {
+void Store::require_same_mathematics(const Found& found, const RunConfiguration& configuration) const {
   if (config_.resume == Resume::force) return;
-  check_configuration(read_manifest(found.folder), origin.mathematical, found.folder);
+  check_configuration(read_manifest(found.folder), configuration.mathematical, found.folder);
 }
 
-std::int64_t Store::load(const Found& found, const Parts& parts, const Origin& origin) {
+std::int64_t Store::load(const Found& found, const Parts& parts, const RunConfiguration& configuration) {
   const at::NoGradGuard no_grad;
   comm::agree(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
-    if (config_.resume != Resume::force) check_configuration(manifest, origin.mathematical, found.folder);
+    if (config_.resume != Resume::force)
+      check_configuration(manifest, configuration.mathematical, found.folder);
     Targets targets;
     for (const auto& [part, stateful] : parts) {
       for (auto& [name, tensor] : stateful->state().tensors) targets.emplace(part + "/" + name, tensor);

@@ -18,7 +18,7 @@ inline constexpr const char* kDoneName = "DONE";
 
 // Keys of the configuration that a resumed run has to agree with, and their values, in the configuration's
 // order.
-using KeyValues = std::vector<std::pair<std::string, std::string>>;
+using ConfigValues = std::vector<std::pair<std::string, std::string>>;
 
 struct ShardFile {
   std::string name;  // a plain name in the checkpoint's folder
@@ -38,7 +38,7 @@ struct Manifest {
   std::vector<ShardFile> files;
   std::map<std::string, SavedTensor> tensors;        // "<part>/<tensor>"
   nlohmann::json values = nlohmann::json::object();  // part -> its State::values
-  KeyValues mathematical;
+  ConfigValues mathematical;
   std::string resolved_config;
 };
 

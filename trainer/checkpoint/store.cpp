@@ -28,7 +28,7 @@ struct Content {
   Manifest manifest;  // without the files
 };
 
-Content collect(std::int64_t step, const Parts& parts, const Origin& origin, int ranks) {
+Content collect(std::int64_t step, const Parts& parts, const RunConfiguration& configuration, int ranks) {
   Content content;
   for (const auto& [part, stateful] : parts) {
     const auto state = stateful->state();
@@ -42,8 +42,8 @@ Content collect(std::int64_t step, const Parts& parts, const Origin& origin, int
   auto& manifest = content.manifest;
   manifest.step = step;
   manifest.world = ranks;
-  manifest.mathematical = origin.mathematical;
-  manifest.resolved_config = origin.resolved_config;
+  manifest.mathematical = configuration.mathematical;
+  manifest.resolved_config = configuration.resolved_config;
   for (std::size_t i = 0; i < content.tensors.size(); ++i) {
     const auto& [name, tensor] = content.tensors[i];
     manifest.tensors[name] = {std::string(dtype_name(tensor.scalar_type())), tensor.sizes().vec(),
@@ -96,9 +96,9 @@ Store::Store(const std::filesystem::path& run_folder, const CheckpointConfig& co
   });
 }
 
-void Store::save(std::int64_t step, const Parts& parts, const Origin& origin) {
+void Store::save(std::int64_t step, const Parts& parts, const RunConfiguration& configuration) {
   try {
-    write(step, parts, origin);
+    write(step, parts, configuration);
   } catch (const Error&) {
     // A partial checkpoint must not occupy a full disk. If it cannot be removed now, the next save removes
     // it first.
@@ -108,7 +108,7 @@ void Store::save(std::int64_t step, const Parts& parts, const Origin& origin) {
   }
 }
 
-void Store::write(std::int64_t step, const Parts& parts, const Origin& origin) {
+void Store::write(std::int64_t step, const Parts& parts, const RunConfiguration& configuration) {
   const at::NoGradGuard no_grad;
   const auto partial = partial_folder(folder_, step);
   Content content;
@@ -117,7 +117,7 @@ void Store::write(std::int64_t step, const Parts& parts, const Origin& origin) {
       clean_leftovers(folder_);
       make_folders(partial);
     }
-    content = collect(step, parts, origin, world_.size());
+    content = collect(step, parts, configuration, world_.size());
     return listing_digest(content);
   });
   for (std::size_t rank = 0; rank < listings.size(); ++rank) {

@@ -22,8 +22,8 @@ namespace ebb::checkpoint {
 using Parts = std::map<std::string, core::Stateful*>;
 
 // The configuration that a run has: what is kept with a checkpoint, and what a resumed run is held against.
-struct Origin {
-  KeyValues mathematical;       // config::mathematical_values
+struct RunConfiguration {
+  ConfigValues mathematical;    // config::mathematical_values
   std::string resolved_config;  // config::resolved_yaml
 };
 
@@ -44,7 +44,7 @@ class Store {
   // Durable when it returns. A checkpoint of the same step is replaced; until the new one is whole the old
   // one stays. Then the oldest beyond `keep` are deleted. On Error (storage: disk full, …) the checkpoints
   // that were there are whole.
-  void save(std::int64_t step, const Parts& parts, const Origin& origin);
+  void save(std::int64_t step, const Parts& parts, const RunConfiguration& configuration);
 
   // The newest whole one (agreed by all ranks); damaged ones are named through `warn` (rank 0 only) and
   // skipped. Checks sizes and hashes. nullopt: there are no checkpoints. Error(checkpoint): there are some,
@@ -55,13 +55,13 @@ class Store {
   // Copies into the parts' tensors, then restores their values. Refuses (code checkpoint) another model: all
   // names that are missing, left over or of another shape or dtype are listed. With differing mathematical
   // keys and `resume: auto`: Error(usage) with each key, both values and both ways on. Returns the step.
-  std::int64_t load(const Found& found, const Parts& parts, const Origin& origin);
+  std::int64_t load(const Found& found, const Parts& parts, const RunConfiguration& configuration);
 
   // On this rank alone, without checking files: what `load` says of the configuration.
-  void require_same_mathematics(const Found& found, const Origin& origin) const;
+  void require_same_mathematics(const Found& found, const RunConfiguration& configuration) const;
 
  private:
-  void write(std::int64_t step, const Parts& parts, const Origin& origin);
+  void write(std::int64_t step, const Parts& parts, const RunConfiguration& configuration);
 
   std::filesystem::path folder_;  // RUN/checkpoints
   CheckpointConfig config_;

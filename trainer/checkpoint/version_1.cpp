@@ -30,8 +30,8 @@ std::optional<std::string> present_path(const std::string& path) {
   return path;
 }
 
-KeyValues present_keys(const KeyValues& saved) {
-  KeyValues present;
+ConfigValues present_keys(const ConfigValues& saved) {
+  ConfigValues present;
   for (const auto& [key, value] : saved)
     if (auto path = present_path(key)) present.emplace_back(std::move(*path), value);
   return present;
