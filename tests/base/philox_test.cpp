@@ -22,9 +22,9 @@ TEST(Philox, MatchesThePublishedVectors) {
 
 TEST(RandomBits, DifferInSeedStreamIndexAndSubIndex) {
   const std::set<Words> draws{
-      random_bits(1, Stream::order, 0, 0),          random_bits(2, Stream::order, 0, 0),
-      random_bits(1, Stream::latent, 0, 0),         random_bits(1, Stream::order, 1, 0),
-      random_bits(1, Stream::order, 1ULL << 32, 0), random_bits(1, Stream::order, 0, 1)};
+      random_bits(1, Stream::sampler, 0, 0),          random_bits(2, Stream::sampler, 0, 0),
+      random_bits(1, Stream::latent, 0, 0),           random_bits(1, Stream::sampler, 1, 0),
+      random_bits(1, Stream::sampler, 1ULL << 32, 0), random_bits(1, Stream::sampler, 0, 1)};
   EXPECT_EQ(draws.size(), 6U);
 }
 

@@ -54,12 +54,4 @@ inline Format counting_format() {
   return format;
 }
 
-// A configuration that may name `formats` alone, which outlive it.
-inline DataConfig config_with(const Formats& formats) {
-  DataConfig config;
-  config.formats = &formats;
-  config.format = formats.front().name;
-  return config;
-}
-
 }  // namespace ebb::data::testing

@@ -20,24 +20,28 @@ void load(DataConfig& data, const std::string& yaml) {
 }
 
 TEST(Formats, EachBuiltinOneIsComplete) {
-  for (const Format& format : builtin_formats()) {
+  const Formats formats = builtin_formats();
+  for (const Format& format : formats) {
     EXPECT_FALSE(format.doc.empty()) << format.name;
     EXPECT_FALSE(format.fields.empty()) << format.name;
     EXPECT_NE(format.unit, nullptr) << format.name;
     EXPECT_NE(format.open, nullptr) << format.name;
     EXPECT_EQ(format.recognizes == nullptr, format.inspect == nullptr) << format.name;
-    EXPECT_EQ(&find_format(builtin_formats(), format.name), &format) << "the name stands twice";
+    EXPECT_FALSE(format.texts.source.empty()) << format.name;
+    EXPECT_EQ(format.recognizes == nullptr, format.texts.path.empty()) << format.name;
+    EXPECT_EQ(format.texts.packs.empty(), format.texts.packs_of.empty()) << format.name;
+    EXPECT_EQ(&find_format(formats, format.name), &format) << "the name stands twice";
   }
-  EXPECT_EQ(formats_that_bring(builtin_formats(), core::kTokensField), "tokens, raw_u16");
+  EXPECT_EQ(formats_providing(formats, core::kTokensField), "tokens, raw_u16");
   expect_error(ExitCode::usage, {"no format tar", "mds, tokens, raw_u16"},
-               [] { (void)find_format(builtin_formats(), "tar"); });
+               [&formats] { (void)find_format(formats, "tar"); });
 }
 
 TEST(Formats, AFormatOwnsItsKeys) {
   DataConfig data;
   load(data, "data: {source: a, format: raw_u16, context: 7}\n");
   EXPECT_EQ(data.context, 7);
-  EXPECT_TRUE(data.brings(core::kTokensField));
+  EXPECT_TRUE(data.provides(core::kTokensField));
   EXPECT_EQ(data.entry().unit(data), "windows of 7 tokens");
   expect_error(ExitCode::usage, {"data.context", "data.format is tokens or raw_u16"}, [] {
     DataConfig other;
@@ -45,9 +49,35 @@ TEST(Formats, AFormatOwnsItsKeys) {
   });
 }
 
+TEST(Formats, TheDocumentationOfTheSourceNamesEachFormatWithItsText) {
+  const auto explained = [](DataConfig data) {
+    config::Section root;
+    root.section("data", data, "What the run reads.");
+    return config::json_schema(root);
+  };
+  const std::string text = explained(DataConfig());
+  EXPECT_NE(text.find("mds: a subfolder a split"), std::string::npos) << text;
+  EXPECT_NE(text.find("tokens or raw_u16: train.bin and test.bin"), std::string::npos) << text;
+  EXPECT_NE(text.find("makes mds and tokens."), std::string::npos) << text;
+  Format other = counting_format();
+  other.texts.source = "nothing";
+  const std::string alone = explained(DataConfig(Formats{other}));
+  EXPECT_NE(alone.find("counting: nothing."), std::string::npos) << alone;
+  EXPECT_EQ(alone.find("data pack"), std::string::npos) << alone;
+}
+
+TEST(Formats, AConfigurationOwnsItsFormats) {
+  DataConfig copy;
+  {
+    const DataConfig data(Formats{counting_format()});
+    copy = data;
+  }
+  EXPECT_EQ(copy.entry().name, "counting");
+}
+
 TEST(Formats, AnotherRegistryBringsItsOwnFormatsAndKeys) {
   const Formats formats = {counting_format(), builtin_formats().front()};
-  DataConfig data = config_with(formats);
+  DataConfig data(formats);
   EXPECT_EQ(data.format, "counting");
   load(data, "data: {source: none, count_from: 30}\n");
   const auto dataset = data.entry().open(data, {"test", {"label"}});
@@ -56,11 +86,11 @@ TEST(Formats, AnotherRegistryBringsItsOwnFormatsAndKeys) {
   read_only_field(*dataset, 4, std::as_writable_bytes(std::span(&number, 1)));
   EXPECT_EQ(number, 34);
   expect_error(ExitCode::usage, {"tokens"}, [&formats] {
-    DataConfig other = config_with(formats);
+    DataConfig other(formats);
     load(other, "data: {source: none, format: tokens}\n");
   });
   expect_error(ExitCode::usage, {"count_from", "data.format is counting"}, [&formats] {
-    DataConfig other = config_with(formats);
+    DataConfig other(formats);
     load(other, "data: {source: none, format: mds, count_from: 3}\n");
   });
 }

@@ -6,10 +6,10 @@
 namespace ebb::data {
 namespace {
 
-std::string hash(std::string_view algorithm, std::string_view text, std::size_t piece = 1 << 20) {
+std::string hash(std::string_view algorithm, std::string_view text, std::size_t chunk = 1 << 20) {
   const auto stream = StreamHash::make(algorithm);
-  for (std::size_t at = 0; at < text.size(); at += piece) {
-    stream->add(std::as_bytes(std::span<const char>(text.substr(at, piece))));
+  for (std::size_t at = 0; at < text.size(); at += chunk) {
+    stream->add(std::as_bytes(std::span<const char>(text.substr(at, chunk))));
   }
   return stream->hex();
 }
@@ -29,8 +29,8 @@ TEST(Hashes, AgreeWithPublishedValues) {
 TEST(Hashes, DoNotDependOnThePiecesThatTheyAreFed) {
   const std::string text(100003, 'x');
   for (const char* algorithm : {"xxh32", "xxh64", "xxh3_64", "xxh128", "sha1"}) {
-    for (const std::size_t piece : {1U, 63U, 64U, 65U, 4096U}) {
-      EXPECT_EQ(hash(algorithm, text, piece), hash(algorithm, text)) << algorithm << " by " << piece;
+    for (const std::size_t chunk : {1U, 63U, 64U, 65U, 4096U}) {
+      EXPECT_EQ(hash(algorithm, text, chunk), hash(algorithm, text)) << algorithm << " by " << chunk;
     }
     EXPECT_TRUE(StreamHash::knows(algorithm));
   }

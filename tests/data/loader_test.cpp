@@ -324,7 +324,8 @@ TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
     EXPECT_TRUE(batch.field(core::kLabelField).equal(batch.ids + 30));
     EXPECT_TRUE(batch.field(core::kTokensField).narrow(1, 1, 1).flatten().equal(batch.ids.to(at::kInt) + 30));
   }
-  expect_error(ExitCode::usage, {"counting brings no image"}, [&] { (void)open(data, "train", {"image"}); });
+  expect_error(ExitCode::usage, {"counting provides no image"},
+               [&] { (void)open(data, "train", {"image"}); });
 }
 
 // A field that was not requested takes no memory.

@@ -106,7 +106,7 @@ TEST(Families, DataWithoutAFieldThatTheFamilyReadsIsRefused) {
   EXPECT_THAT(refusal([&] {
                 (void)make_model(config, {{core::tokens_field(4)}}, numerics::Dtype::fp32, at::kCPU, 1);
               }),
-              AllOf(HasSubstr("brings tokens"), HasSubstr("or model.kind=gpt")));
+              AllOf(HasSubstr("provides tokens"), HasSubstr("or model.kind=gpt")));
 }
 
 TEST(Families, ACopyHasItsOwnValues) {

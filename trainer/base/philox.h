@@ -25,10 +25,10 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
 
 // The purpose of a random number. Each purpose has its own stream, so that no two share numbers.
 enum class Stream : std::uint32_t {
-  order = 1,
+  sampler = 1,  // order of the samples of a dataset
   initialisation = 2,
   latent = 3,
-  sampling = 4,
+  sampling = 4,  // of new images and text
   augmentation = 5
 };
 

@@ -11,7 +11,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "checkpoint/pieces.h"
+#include "checkpoint/chunks.h"
 #include "memory/buffer.h"
 
 namespace ebb::checkpoint {
@@ -30,8 +30,8 @@ constexpr std::array<std::pair<std::string_view, at::ScalarType>, 9> kDtypes = {
                                                                                  {"U8", at::kByte},
                                                                                  {"BOOL", at::kBool}}};
 
-at::Tensor staging_view(const memory::Buffer& staging, const at::Tensor& piece) {
-  return at::from_blob(staging.data(), piece.sizes(), at::TensorOptions().dtype(piece.scalar_type()));
+at::Tensor staging_view(const memory::Buffer& staging, const at::Tensor& chunk) {
+  return at::from_blob(staging.data(), chunk.sizes(), at::TensorOptions().dtype(chunk.scalar_type()));
 }
 
 bool lies_ready(const at::Tensor& tensor) {
@@ -98,9 +98,9 @@ Written write_safetensors(const std::filesystem::path& path, const NamedTensors&
       continue;
     }
     if (staging.size() == 0) staging = {kStagingBytes, memory::Class::checkpoint, "checkpoint staging"};
-    for_pieces(tensor, kStagingBytes, [&](const at::Tensor& piece) {
-      staging_view(staging, piece).copy_(piece);
-      put(staging.bytes().first(piece.nbytes()));
+    for_each_chunk(tensor, kStagingBytes, [&](const at::Tensor& chunk) {
+      staging_view(staging, chunk).copy_(chunk);
+      put(staging.bytes().first(chunk.nbytes()));
     });
   }
   file.commit();
@@ -239,10 +239,10 @@ void SafetensorsFile::read(const TensorEntry& entry, const at::Tensor& into) con
   }
   memory::Buffer staging(static_cast<std::size_t>(std::min(kStagingBytes, entry.end - entry.begin)),
                          memory::Class::checkpoint, "checkpoint staging");
-  for_pieces(target, kStagingBytes, [&](const at::Tensor& piece) {
-    const auto bytes = staging.bytes().first(piece.nbytes());
+  for_each_chunk(target, kStagingBytes, [&](const at::Tensor& chunk) {
+    const auto bytes = staging.bytes().first(chunk.nbytes());
     file_.read_at(offset, bytes);
-    piece.copy_(staging_view(staging, piece));
+    chunk.copy_(staging_view(staging, chunk));
     offset += static_cast<std::int64_t>(bytes.size());
   });
 }

@@ -31,10 +31,10 @@ void verify_files(const std::filesystem::path& folder, const Manifest& manifest)
     }
     Digest digest;
     for (std::int64_t at = 0; at < file.size(); at += kVerifyBytes) {
-      const auto piece =
+      const auto chunk =
           buffer.bytes().first(static_cast<std::size_t>(std::min(kVerifyBytes, file.size() - at)));
-      file.read_at(at, piece);
-      digest.add(piece);
+      file.read_at(at, chunk);
+      digest.add(chunk);
     }
     if (digest.hex() != listed.xxh3) {
       damaged(folder, fmt::format("{} is damaged: its XXH3 is {} instead of {}", listed.name, digest.hex(),

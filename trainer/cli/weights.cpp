@@ -2,8 +2,10 @@
 #include "train/weights.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "base/file.h"
@@ -50,19 +52,22 @@ ExitCode run_import(const std::string& folder, const std::string& out, const mod
   train::Config config(families);
   config.model.choose(weights.family().name, weights.config().clone());
   config.run.name = std::filesystem::path(out).stem().string();
-  config.data.source = "data/tokens";
-  for (const data::Format& format : *config.data.formats)
-    if (std::ranges::all_of(weights.family().reads, [&](const auto& f) { return format.brings(f); }) &&
-        format.recognizes)
-      config.data.format = format.name;
+  const auto fits = [&weights](const data::Format& format) {
+    return std::ranges::all_of(weights.family().reads,
+                               [&format](const std::string& field) { return format.provides(field); });
+  };
+  if (const auto found = std::ranges::find_if(config.data.formats, fits); found != config.data.formats.end())
+    config.data.format = found->name;
+  config.data.source = "data/" + config.data.format;
   config.data.context = std::min<std::int64_t>(weights.config().context().value_or(kMaxContext), kMaxContext);
   config.data.batch = 8;
   config.optimizer.lr = 2e-5;
   config.precision.dtype = weights.is_bf16() ? numerics::Dtype::bf16 : numerics::Dtype::fp16;
   const std::string text = fmt::format(
       "# Continues the training of the weights in {}.\n"
-      "# To do: data.source, a folder with train.bin and test.bin in that model's own tokens.\n{}",
-      config.model.chosen().initial_weights(), config::resolved_yaml(train::described(config)));
+      "# To do: data.source, a folder with {}, {}.\n{}",
+      config.model.chosen().initial_weights(), config.data.entry().texts.source,
+      weights.family().hub->data_condition(), config::resolved_yaml(train::described(config)));
   // Refuses an impossible model (heads that do not divide the width) here, not at the start of a run.
   train::Config checked(families);
   train::load_text(checked, text, "the configuration of " + folder, {});
@@ -96,7 +101,10 @@ void add_weights(CLI::App& app, Invocation& invocation) {
   auto folder = std::make_shared<std::string>();
   auto out = std::make_shared<std::string>();
   CLI::App* importing = add_command(app, "import");
-  importing->add_option("folder", *folder, "Folder with config.json and model.safetensors (GPT-2, Llama)")
+  importing
+      ->add_option("folder", *folder,
+                   fmt::format("Folder with model.safetensors and a config.json whose model_type is {}",
+                               fmt::join(models::hub_model_types(invocation.families), " or ")))
       ->required();
   importing->add_option("-o,--out", *out, "Configuration to write (YAML)")->required();
   importing->callback([folder, out, &invocation] {

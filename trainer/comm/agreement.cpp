@@ -18,9 +18,9 @@ std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, co
   });
 
   std::vector<std::string> texts;
-  std::vector<Piece> sends;
-  std::vector<Piece> receives;
-  std::string copy = text;  // Piece has no const pointer
+  std::vector<Transfer> sends;
+  std::vector<Transfer> receives;
+  std::string copy = text;  // Transfer has no const pointer
   for (const Notice& notice : all) {
     const auto bytes = static_cast<std::size_t>(notice.numel);
     texts.push_back(bytes <= kShort ? std::string(notice.payload, bytes) : std::string(bytes, '\0'));

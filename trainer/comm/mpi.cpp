@@ -14,7 +14,7 @@ namespace ebb::comm {
 namespace {
 
 constexpr std::size_t kStagingBytes = 8 << 20, kMaxSliceBytes = 1 << 20;
-constexpr std::size_t kPieceBytes = 64 << 20;  // of a broadcast or gather; MPI's counts are int
+constexpr std::size_t kChunkBytes = 64 << 20;  // of a broadcast or gather; MPI's counts are int
 
 std::byte* bytes_of(const at::Tensor& tensor) {
   return static_cast<std::byte*>(tensor.data_ptr());
@@ -155,7 +155,7 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
                     ranks = static_cast<std::size_t>(size());
   const std::size_t own = static_cast<std::size_t>(rank());
   std::byte* data = bytes_of(c.input);
-  std::vector<Piece> sends, receives;
+  std::vector<Transfer> sends, receives;
   for (std::size_t begin = 0; begin < total;) {
     const std::size_t round = std::min(total - begin, slice_bytes_ / element * ranks);
     const std::size_t slice = (round + ranks - 1) / ranks;
@@ -198,7 +198,7 @@ void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
                     ranks = static_cast<std::size_t>(size());
   const std::size_t own = static_cast<std::size_t>(rank());
   std::byte* data = bytes_of(c.input);
-  std::vector<Piece> sends, receives;
+  std::vector<Transfer> sends, receives;
   for (std::size_t begin = 0; begin < part;) {
     const std::size_t count = std::min(part - begin, slice_bytes_ / element);
     sends.clear();
@@ -225,9 +225,9 @@ void Mpi::all_gather(const Collective& c, const Operation& o) {
                     own = static_cast<std::size_t>(rank());
   std::byte* out = bytes_of(c.output);
   if (part > 0) std::copy_n(bytes_of(c.input), part, out + own * part);
-  std::vector<Piece> sends, receives;
-  for (std::size_t begin = 0; begin < part; begin += kPieceBytes) {
-    const std::size_t bytes = std::min(part - begin, kPieceBytes);
+  std::vector<Transfer> sends, receives;
+  for (std::size_t begin = 0; begin < part; begin += kChunkBytes) {
+    const std::size_t bytes = std::min(part - begin, kChunkBytes);
     sends.clear();
     receives.clear();
     for (std::size_t r = 0; r < ranks; ++r) {
@@ -241,10 +241,10 @@ void Mpi::all_gather(const Collective& c, const Operation& o) {
 
 void Mpi::broadcast(const Collective& c, const Operation& o) {
   const std::size_t total = c.input.nbytes();
-  std::vector<Piece> sends, receives;
-  for (std::size_t begin = 0; begin < total; begin += kPieceBytes) {
+  std::vector<Transfer> sends, receives;
+  for (std::size_t begin = 0; begin < total; begin += kChunkBytes) {
     std::byte* data = bytes_of(c.input) + begin;
-    const std::size_t bytes = std::min(total - begin, kPieceBytes);
+    const std::size_t bytes = std::min(total - begin, kChunkBytes);
     sends.clear();
     receives.clear();
     if (rank() != c.root) receives.push_back({c.root, data, bytes});

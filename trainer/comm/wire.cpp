@@ -122,23 +122,24 @@ const std::vector<Notice>& Wire::rendezvous(const Operation& operation, const No
   return last_notices_;
 }
 
-void Wire::exchange(const Operation& operation, std::span<const Piece> sends,
-                    std::span<const Piece> receives) {
+void Wire::exchange(const Operation& operation, std::span<const Transfer> sends,
+                    std::span<const Transfer> receives) {
   buffers_->requests.clear();
   peers_.clear();
-  for (const Piece& piece : receives) post(operation, piece, kDataTag, false);
+  for (const Transfer& transfer : receives) post(operation, transfer, kDataTag, false);
   receives_ = buffers_->requests.size();
-  for (const Piece& piece : sends) post(operation, piece, kDataTag, true);
+  for (const Transfer& transfer : sends) post(operation, transfer, kDataTag, true);
   complete(operation, Step::transfer);
 }
 
-void Wire::post(const Operation& operation, const Piece& piece, int tag, bool send) {
+void Wire::post(const Operation& operation, const Transfer& transfer, int tag, bool send) {
   MPI_Request request = MPI_REQUEST_NULL;
-  const int bytes = static_cast<int>(piece.bytes);
-  const int code = send ? MPI_Isend(piece.data, bytes, MPI_BYTE, piece.peer, tag, buffers_->comm, &request)
-                        : MPI_Irecv(piece.data, bytes, MPI_BYTE, piece.peer, tag, buffers_->comm, &request);
+  const int bytes = static_cast<int>(transfer.bytes);
+  const int code =
+      send ? MPI_Isend(transfer.data, bytes, MPI_BYTE, transfer.peer, tag, buffers_->comm, &request)
+           : MPI_Irecv(transfer.data, bytes, MPI_BYTE, transfer.peer, tag, buffers_->comm, &request);
   buffers_->requests.push_back(request);
-  peers_.push_back(piece.peer);
+  peers_.push_back(transfer.peer);
   check_mpi(operation, code, send ? "MPI_Isend" : "MPI_Irecv");
 }
 

@@ -20,7 +20,7 @@
 namespace ebb::comm {
 
 // Data that is sent to one rank or received from it.
-struct Piece {
+struct Transfer {
   int peer = 0;
   std::byte* data = nullptr;  // not modified by a send
   std::size_t bytes = 0;
@@ -51,9 +51,10 @@ class Wire {
   const std::vector<Notice>& rendezvous(const Operation& operation, const Notice& mine,
                                         bool (*same)(const Notice&, const Notice&));
 
-  // Sends and receives pieces, and returns when all are complete. The sends of one rank and the
+  // Sends and receives data, and returns when all are complete. The sends of one rank and the
   // receives of the other must match in order and size.
-  void exchange(const Operation& operation, std::span<const Piece> sends, std::span<const Piece> receives);
+  void exchange(const Operation& operation, std::span<const Transfer> sends,
+                std::span<const Transfer> receives);
 
   // Ends the current call and all later ones with an Error that has the reason. Thread-safe.
   void stop(std::string_view reason);
@@ -74,7 +75,7 @@ class Wire {
   [[noreturn]] void fail_late(const Operation& operation, Step step);
   [[noreturn]] void fail(const std::string& message, ExitCode code = ExitCode::communication);
   void check_mpi(const Operation& operation, int code, const char* call);
-  void post(const Operation& operation, const Piece& piece, int tag, bool send);
+  void post(const Operation& operation, const Transfer& transfer, int tag, bool send);
 
   int rank_ = 0;
   int size_ = 1;

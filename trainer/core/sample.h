@@ -12,7 +12,7 @@ enum class ElementType : std::uint8_t { u8, i32, i64, f16, bf16, f32 };
 std::int64_t element_bytes(ElementType type);
 std::string_view name(ElementType type);  // "u8", "bf16"
 
-// Names of fields that formats bring and families read.
+// Names of fields that formats provide and families read.
 inline constexpr std::string_view kImageField = "image";  // u8 [C, H, W]
 inline constexpr std::string_view kLabelField = "label";  // i64 []: the class of the sample
 inline constexpr std::string_view kTokensField =
@@ -34,24 +34,24 @@ FieldSpec image_field(std::int64_t channels, std::int64_t height, std::int64_t w
 FieldSpec label_field();
 FieldSpec tokens_field(std::int64_t tokens);  // `tokens` is T: the window holds T + 1
 
-// What one sample consists of. The order of the fields is that of their bytes in a slot. Names are unique.
+// The fields of one sample, in the order of their bytes in a slot. Names are unique.
 struct SampleSpec {
   std::vector<FieldSpec> fields;
 
   [[nodiscard]] const FieldSpec* find(std::string_view name) const;  // nullptr: there is no such field
-  // Error(internal) names the fields that are there.
+  // Error(internal) lists the existing fields.
   [[nodiscard]] const FieldSpec& at(std::string_view name) const;
   [[nodiscard]] std::int64_t bytes() const;  // of one sample, all fields together
   friend bool operator==(const SampleSpec&, const SampleSpec&) = default;
 };
 
 // [{"name": "image", "type": "u8", "dims": [1, 28, 28]}, …]. Reading throws nlohmann::json::exception for
-// anything else, for a type that is not known and for a size that does not fit into int64.
+// anything else, for an unknown type and for a size that does not fit into int64.
 void to_json(nlohmann::json& json, const SampleSpec& spec);
 void from_json(const nlohmann::json& json, SampleSpec& spec);
 
 // The spec in the values of part "model" of a version-1 checkpoint: {"sample": {"dtype", "dims"}}, or
-// {"image": [C, H, W]} in older ones. Throws nlohmann::json::exception where there is neither.
+// {"image": [C, H, W]} in older ones. Throws nlohmann::json::exception if there is neither.
 SampleSpec sample_spec_of_version_1(const nlohmann::json& model_values);
 
 }  // namespace ebb::core

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-// The contents of a byte-pair tokenizer's files. byte_pairs.h says what is accepted and what is refused.
+// The contents of a byte-pair tokenizer's files. byte_pairs.h lists what is accepted and what is refused.
 namespace ebb::data {
 
 constexpr std::string_view kGpt2Words =
@@ -29,12 +29,12 @@ BytePairFiles read_vocabulary_and_merges(const std::filesystem::path& vocab_json
                                          const std::filesystem::path& merges_txt);
 
 // The visible character that the files write for each byte. Bytes that are printable in Latin-1 are written
-// as themselves, the others as U+0100 and following, in their order.
+// as themselves. All other bytes, in their order, are written as U+0100 and following.
 std::array<std::string, 256> visible_bytes();
 // The bytes of a token. Other characters stay as they are.
 std::string bytes_of_token(std::string_view token);
 
-// Throws Error(data) whose text begins with the file's name.
+// Throws Error(data); its text begins with the file's name.
 [[noreturn]] void refuse_tokenizer(const std::filesystem::path& path, const std::string& what);
 
 }  // namespace ebb::data

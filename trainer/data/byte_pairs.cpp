@@ -77,7 +77,7 @@ std::size_t incomplete_bytes(std::string_view text) {
   constexpr std::size_t kLongest = 4;
   for (std::size_t n = 1; n <= std::min(kLongest - 1, text.size()); ++n) {
     const auto byte = static_cast<unsigned char>(text[text.size() - n]);
-    if ((byte & 0xc0) == 0x80) continue;  // within one
+    if ((byte & 0xc0) == 0x80) continue;  // continuation byte
     const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
     return length > n ? n : 0;
   }
@@ -158,8 +158,8 @@ class BytePairs final : public Tokenizer {
     });
     return tokens;
   }
-  // Ends before the last visible word, which may continue. Nothing that follows changes the text before it,
-  // since spaces end where it begins.
+  // Ends before the last visible word, which may continue. Later text does not change the words before it,
+  // since it ends the spaces that precede it.
   [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
     if (space_first_) return 0;  // each part would get a space
     text.remove_suffix(incomplete_bytes(text));
@@ -197,8 +197,8 @@ class BytePairs final : public Tokenizer {
     return cache_[key] = merge(key);
   }
 
-  // Merges the neighbours of the lowest rank, leftmost first, until no merge applies. Candidates stand in a
-  // priority queue, so a word of n bytes takes n log n.
+  // Merges the neighbours of the lowest rank, leftmost first, until no merge applies. Candidates are in a
+  // priority queue, so a word of n bytes takes O(n log n).
   [[nodiscard]] std::vector<Token> merge(const std::string& word) const {
     if (const auto found = whole_.find(word); found != whole_.end()) return {found->second};
     constexpr std::size_t kNone = SIZE_MAX;

@@ -6,7 +6,8 @@
 #include "data/tokenizer.h"
 
 // Byte-pair encoding over bytes (Radford et al., "Language models are unsupervised multitask learners",
-// 2019), with the vocabularies of GPT-2, Llama 3 and similar models, in the files of Hugging Face tokenizers.
+// 2019), with the vocabularies of GPT-2, Llama 3 and similar models. The files are those of Hugging Face
+// tokenizers.
 namespace ebb::data {
 
 // Reads tokenizer.json: model BPE, no normalizer, the pre-tokenizer ByteLevel alone or after one Split by a

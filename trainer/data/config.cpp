@@ -11,17 +11,34 @@ namespace {
 
 // Formats with the same function share its keys.
 void describe_format_keys(config::Section& s, DataConfig& config) {
-  for (auto entry = config.formats->begin(); entry != config.formats->end(); ++entry) {
+  for (auto entry = config.formats.begin(); entry != config.formats.end(); ++entry) {
     const auto describe = entry->describe_keys;
     const auto shares = [describe](const Format& other) { return other.describe_keys == describe; };
-    if (describe == nullptr || std::any_of(config.formats->begin(), entry, shares)) continue;
+    if (describe == nullptr || std::any_of(config.formats.begin(), entry, shares)) continue;
     std::string words;
-    for (const Format& other : *config.formats)
+    for (const Format& other : config.formats)
       if (shares(other)) words += (words.empty() ? "data.format is " : " or ") + other.name;
     s.only_where(
         words, [&config, shares] { return shares(config.entry()); },
         [&config, describe](config::Section& keys) { describe(keys, config); });
   }
+}
+
+// "mds: a subfolder a split. tokens or raw_u16: train.bin and test.bin.", of formats with the same text once.
+std::string source_doc(const Formats& formats) {
+  std::vector<std::string> seen;
+  std::string doc, packed;
+  for (const Format& format : formats) {
+    const std::string& text = format.texts.source;
+    if (!format.texts.packs.empty()) packed += (packed.empty() ? "" : " and ") + format.name;
+    if (text.empty() || std::ranges::find(seen, text) != seen.end()) continue;
+    seen.push_back(text);
+    std::string names;
+    for (const Format& other : formats)
+      if (other.texts.source == text) names += (names.empty() ? "" : " or ") + other.name;
+    doc += fmt::format(" {}: {}.", names, text);
+  }
+  return doc + (packed.empty() ? "" : fmt::format(" `ebb data pack` makes {}.", packed));
 }
 
 }  // namespace
@@ -38,14 +55,10 @@ void CacheConfig::describe(config::Section& s) {
 }
 
 void DataConfig::describe(config::Section& s) {
-  s.text("source", source)
-      .required()
-      .doc(
-          "Folder of the dataset. Of images: with a subfolder a split, train and test. Of tokens: with "
-          "train.bin and test.bin, or subfolders train and test of such files. `ebb data pack` makes both.");
+  s.text("source", source).required().doc("Folder of the dataset." + source_doc(formats));
   std::vector<std::string> names;
   std::string doc = "What the dataset is written as.";
-  for (const Format& entry : *formats) {
+  for (const Format& entry : formats) {
     names.push_back(entry.name);
     doc += fmt::format(" {}: {}.", entry.name, entry.doc);
   }

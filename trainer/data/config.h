@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "config/section.h"
 #include "data/format.h"
@@ -10,16 +11,19 @@
 namespace ebb::data {
 
 struct CacheConfig {
-  std::int64_t ram = std::int64_t{256} << 20;  // bytes for unpacked shards; used where shards are compressed
+  std::int64_t ram = std::int64_t{256} << 20;  // bytes for unpacked shards; used if shards are compressed
   void describe(config::Section& s);
 };
 
 // The `data` section.
 struct DataConfig {
-  const Formats* formats = &builtin_formats();  // that `format` may name; they outlive the configuration
+  // `known`: what data.format may name, at least one; the first is chosen.
+  explicit DataConfig(Formats known = builtin_formats())
+      : formats(std::move(known)), format(formats.front().name) {}
 
-  std::string source;  // folder of the dataset; each format says what lies in it
-  std::string format = formats->front().name;
+  Formats formats;
+  std::string source;  // folder of the dataset; its contents depend on the format
+  std::string format;
   std::int64_t context = 256;      // tokens of a window
   std::string tokenizer = "none";  // see tokenizer.h
   std::int64_t batch = 256;        // global batch, over all ranks and micro-batches
@@ -29,8 +33,8 @@ struct DataConfig {
   CacheConfig cache;
 
   void describe(config::Section& s);
-  [[nodiscard]] const Format& entry() const { return find_format(*formats, format); }
-  [[nodiscard]] bool brings(std::string_view field) const { return entry().brings(field); }
+  [[nodiscard]] const Format& entry() const { return find_format(formats, format); }
+  [[nodiscard]] bool provides(std::string_view field) const { return entry().provides(field); }
 };
 
 }  // namespace ebb::data

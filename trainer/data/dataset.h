@@ -15,14 +15,14 @@ namespace ebb::data {
 // long.
 using SampleBytes = std::span<const std::span<std::byte>>;
 
-// Samples by index. One thread at a time uses it. The loader owns the one that it reads.
+// Samples by index. Only one thread at a time may use it. The loader owns its dataset.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;             // samples
   [[nodiscard]] virtual const core::SampleSpec& spec() const = 0;  // the same for every sample
-  // Writes sample `index` into `out`. Error(data) names file, sample, offset and what is wrong.
-  // Error(internal) for an index that is not there, or spans of other lengths.
+  // Writes sample `index` into `out`. Error(data) names file, sample, offset and fault. Error(internal) for
+  // an invalid index or spans of other lengths.
   virtual void read(std::int64_t index, SampleBytes out) = 0;
 };
 
@@ -30,12 +30,12 @@ class Dataset {
 void require_readable(const std::string& what, std::int64_t index, std::int64_t size,
                       const core::SampleSpec& spec, SampleBytes out);
 
-// Memory that a dataset keeps for its life, such as a cache. `bytes` are valid until `owner` is gone.
+// Memory that a dataset keeps for its lifetime, such as a cache. `bytes` are valid while `owner` exists.
 struct Block {
   std::span<std::byte> bytes;
   std::shared_ptr<void> owner;
 };
-// Where datasets get such memory: `purpose` is a literal that names it in the ledger. Error(memory).
+// Allocates such memory. `purpose` is a literal that names it in the ledger. Throws Error(memory).
 using BlockAllocator = std::function<Block(std::size_t bytes, const char* purpose)>;
 Block allocate_on_heap(std::size_t bytes, const char* purpose);  // outside of any ledger
 

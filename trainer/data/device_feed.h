@@ -20,8 +20,8 @@ class DeviceFeed {
   // Waits until the last copy is finished and releases its slot. Call it before the loader's next(): the
   // loader counts the slots that its caller holds.
   void finish_copy();
-  // Replaces the batch's fields by tensors on the device (class data, owner "batch"). The current stream's
-  // later work comes after the copy.
+  // Replaces the batch's fields by tensors on the device (class data, owner "batch"). Later work of the
+  // current stream runs after the copy.
   void start_copy(core::Batch& batch);
 
  private:

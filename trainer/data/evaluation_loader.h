@@ -15,29 +15,29 @@ struct EvaluationPlan {
   bool pinned = false;
 };
 
-// Reads a split for evaluation: each sample once, in its stored order, shared among the ranks. Global batch b
-// is samples [b*G, (b+1)*G); the last one may be shorter. Rank r takes the r-th of R equal parts of
-// ceil(G/R) samples, clipped to the batch. So a part may be short or empty, but all ranks get the same number
+// Reads a split for evaluation: each sample once, in its stored order, shared among the ranks. Global batch
+// b is samples [b*G, (b+1)*G); the last one may be shorter. Rank r takes the r-th of R equal parts of
+// ceil(G/R) samples, clipped to the batch. A part may be short or empty, but all ranks get the same number
 // of batches.
 //
-// Memory: two slots of one part, class data, owner "evaluation", allocated by the constructor. Reads on the
-// caller's thread, when it is asked. For one thread at a time.
+// Memory: two slots of one part, class data, owner "evaluation", allocated by the constructor. next() reads
+// on the caller's thread. For one thread at a time.
 class EvaluationLoader {
  public:
-  // Error(usage) for a rank outside of the ranks, or a batch below 1.
+  // Error(usage) for an invalid rank, or a batch below 1.
   EvaluationLoader(std::unique_ptr<Dataset> dataset, const EvaluationPlan& plan);
   ~EvaluationLoader();
   EvaluationLoader(const EvaluationLoader&) = delete;
   EvaluationLoader& operator=(const EvaluationLoader&) = delete;
 
-  // The next part: fields [n, ...], n >= 0, on the CPU; nothing after the last. `ids` are sample indices,
+  // The next part: fields [n, ...], n >= 0, on the CPU; empty after the last. `ids` are sample indices,
   // `position` is the index of the first, `step` counts the batches. `global_batch` counts the samples of
   // this global batch over all ranks: the mean of a loss is sum(loss * global_batch) / samples(). The caller
-  // may hold one batch during the call, else Error(internal).
+  // may hold one batch during the call; Error(internal) if it holds more.
   [[nodiscard]] std::optional<core::Batch> next();
   void restart();  // the next part is the first again; allocates nothing
 
-  [[nodiscard]] std::int64_t batches() const;  // that next() gives from the first to the last
+  [[nodiscard]] std::int64_t batches() const;  // that next() returns from the first to the last
   [[nodiscard]] std::int64_t samples() const;  // of the split
   [[nodiscard]] const core::SampleSpec& spec() const;
 

@@ -13,12 +13,11 @@ namespace ebb::data {
 
 namespace fs = std::filesystem;
 
-const Formats& builtin_formats() {
-  static const Formats formats = {mds_format(), token_format(), raw_u16_format()};
-  return formats;
+Formats builtin_formats() {
+  return {mds_format(), token_format(), raw_u16_format()};
 }
 
-bool Format::brings(std::string_view field) const {
+bool Format::provides(std::string_view field) const {
   return std::ranges::find(fields, field) != fields.end();
 }
 
@@ -30,10 +29,10 @@ const Format& find_format(const Formats& formats, std::string_view name) {
   throw Error(ExitCode::usage, fmt::format("there is no format {} of data, only {}", name, names));
 }
 
-std::string formats_that_bring(const Formats& formats, std::string_view field) {
+std::string formats_providing(const Formats& formats, std::string_view field) {
   std::string names;
   for (const Format& format : formats)
-    if (format.brings(field)) names += (names.empty() ? "" : ", ") + format.name;
+    if (format.provides(field)) names += (names.empty() ? "" : ", ") + format.name;
   return names;
 }
 

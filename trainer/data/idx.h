@@ -10,8 +10,8 @@
 namespace ebb::data {
 
 // Reads an IDX file (the MNIST family: u8 values, big-endian header), plain or gzipped, once from front to
-// back in bounded memory. Error(data) gives the file, the offset in the unpacked bytes and what was expected.
-// A file that does not open is an Error(data) too. For one thread.
+// back in bounded memory. Error(data) names the file, the offset in the unpacked bytes and the expected
+// value. A file that does not open also throws Error(data). For one thread.
 class IdxReader {
  public:
   explicit IdxReader(const std::filesystem::path& path);
@@ -21,7 +21,7 @@ class IdxReader {
   [[nodiscard]] const std::vector<std::int64_t>& dims() const { return dims_; }  // dims()[0] items
   [[nodiscard]] std::int64_t items() const { return dims_.front(); }
   [[nodiscard]] std::int64_t item_bytes() const { return item_bytes_; }  // product of the other dims
-  // Reads the next item, item_bytes() long. Error(data) for a file that is cut short.
+  // Reads the next item, item_bytes() long. Error(data) for a truncated file.
   void read(std::span<std::byte> item);
   // Call it after the last item. Error(data) for bytes that follow it, and for a wrong gzip checksum.
   void finish();

@@ -62,7 +62,7 @@ struct Loader::Impl {
   std::atomic<bool> stop{false};
   double waited = 0;
   FillScratch scratch;  // of the thread
-  std::thread thread;   // last: it uses all that stands above
+  std::thread thread;   // last: it uses all members above
 
   Impl(std::unique_ptr<Dataset> d, const LoaderPlan& p, std::int64_t first_step)
       : dataset(std::move(d)),

@@ -9,10 +9,10 @@
 
 namespace ebb::data {
 
-// Which part of the stream a rank reads. Global batch b is stream[b*G, (b+1)*G) on any number of ranks, and
-// step s takes the batches [s*B, (s+1)*B). Each of a batch's M micro-batches is G/M consecutive samples of
-// it. Rank r of R takes the r-th R-th of every micro-batch. So the samples are a pure function of (seed,
-// step, rank, ranks): ranks exchange no message, none ends before another, and a resumed run starts at
+// The part of the stream that a rank reads. Global batch b is stream[b*G, (b+1)*G) on any number of ranks,
+// and step s uses the batches [s*B, (s+1)*B). Each of a batch's M micro-batches is G/M consecutive samples of
+// it. Rank r of R reads the r-th of R equal parts of every micro-batch. The samples are thus a pure function
+// of (seed, step, rank, ranks): ranks exchange no message, all end together, and a resumed run starts at
 // another step.
 struct LoaderPlan {
   std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
@@ -20,7 +20,7 @@ struct LoaderPlan {
   int rank = 0, ranks = 1;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::int64_t batches_per_step = 1;  // B: global batches that a step takes, one after another
+  std::int64_t batches_per_step = 1;  // B: global batches of a step, one after another
   std::int64_t prefetch = 4;          // micro-batches read ahead
   std::int64_t held = 1;              // micro-batches that the caller of next() holds at once
   bool pinned = false;                // slots are page-locked, for copies to a GPU
@@ -31,8 +31,8 @@ struct LoaderPlan {
 };
 
 // This rank's micro-batches, read ahead by a background thread. Memory: prefetch + held slots of one
-// micro-batch each, class data, owner "prefetch". The constructor allocates all of it, and it
-// stays constant. One thread calls next(). Any thread may drop a batch, also after the loader is gone.
+// micro-batch each, class data, owner "prefetch". The constructor allocates all of it, and it stays constant.
+// One thread calls next(). Any thread may drop a batch, even after the loader is destroyed.
 class Loader {
  public:
   // Starts reading at micro-batch 0 of step `first_step`.
@@ -42,10 +42,10 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  // The next micro-batch, on the CPU. Its tensors view a slot, which is free again when the last of them is
-  // gone. `position` is the place of its first sample in the stream; the others follow without a gap. An
-  // error of the background thread is thrown in place of its batch, and again at every later call.
-  // Error(internal) when the caller holds all prefetch + held batches, since the next one could never be
+  // The next micro-batch, on the CPU. Its tensors view a slot, which becomes free when the last of them is
+  // destroyed. `position` is the position of its first sample in the stream; its samples are consecutive.
+  // An error of the background thread is thrown in place of its batch, and again at every later call.
+  // Error(internal) if the caller holds all prefetch + held batches, since the next one could never be
   // read.
   [[nodiscard]] core::Batch next();
 

@@ -21,10 +21,9 @@ std::unique_ptr<Dataset> open(const DataConfig& config, const std::string& split
                               const std::vector<std::string>& fields, std::int64_t vocabulary) {
   const Format& format = config.entry();
   for (const std::string& field : fields)
-    if (!format.brings(field))
-      throw Error(ExitCode::usage,
-                  fmt::format("data.format={} brings no {}: set data.format to one of: {}", format.name,
-                              field, formats_that_bring(*config.formats, field)));
+    if (!format.provides(field))
+      throw Error(ExitCode::usage, fmt::format("data.format={} provides no {}: set data.format to one of: {}",
+                                               format.name, field, formats_providing(config.formats, field)));
   auto dataset = format.open(config, {split, fields, vocabulary, allocate_in_ledger});
   bool asked = dataset->spec().fields.size() == fields.size();
   for (std::size_t i = 0; asked && i < fields.size(); ++i)

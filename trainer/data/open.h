@@ -10,10 +10,10 @@
 
 namespace ebb::data {
 
-// Opens a split ("train", "test") of the configured dataset. The dataset brings `fields`, in this order.
-// Token ids at or beyond `vocabulary` are refused when they are read; 0: all int32 are taken. What the
-// dataset keeps is in class data. Error(usage) for a field that the format does not bring; Error(data) where
-// the split is damaged or lacks one.
+// Opens a split ("train", "test") of the configured dataset. The dataset provides `fields`, in this order. A
+// read refuses token ids at or beyond `vocabulary`; 0: any int32 is valid. The dataset's own memory is in
+// class data. Error(usage) for a field that the format does not have; Error(data) if the split is damaged or
+// lacks a field.
 std::unique_ptr<Dataset> open(const DataConfig& config, const std::string& split,
                               const std::vector<std::string>& fields, std::int64_t vocabulary = 0);
 

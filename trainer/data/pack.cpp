@@ -37,7 +37,7 @@ fs::path without_slash(const fs::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
 
-// Name, length and digest of a file, by which it is recognized.
+// Name, length and digest of a file. They identify it.
 json fingerprint(const fs::path& path) {
   const ReadFile file(path, ExitCode::data);
   Digest digest;
@@ -77,7 +77,7 @@ class PartialFolder {
 };
 
 // Removes what killed packs of this host left beside `out`. The folders of other hosts stay: this host cannot
-// know whether their process is alive.
+// check whether their process is alive.
 void remove_leftovers(const fs::path& out) {
   const std::string prefix = fmt::format("{}.partial.{}.", out.filename().string(), host_name());
   std::error_code error;
@@ -103,7 +103,7 @@ std::string differences(const json& here, const json& wanted) {
   return text;
 }
 
-// The result of an earlier run in `out`; nothing where the folder does not exist or is empty.
+// The result of an earlier run in `out`; empty if the folder does not exist or is empty.
 std::optional<PackResult> find_existing(const fs::path& out, const json& wanted) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(out, error))) return std::nullopt;
@@ -226,7 +226,7 @@ PackResult pack_idx(const PackOptions& given, const Progress& progress) {
   sync_folder(partial);
   if (::rename(partial.c_str(), options.out.c_str()) != 0) {
     const int error = errno;
-    // Another pack may have been faster. Then its result is used.
+    // Another pack may have finished first. Its result is then used.
     if (const auto existing = find_existing(options.out, wanted)) return *existing;
     throw Error(ExitCode::storage, fmt::format("cannot rename {} to {}: {}", partial.string(),
                                                options.out.string(), std::generic_category().message(error)));

@@ -11,7 +11,7 @@ namespace ebb::data {
 struct PackOptions {
   std::filesystem::path images, labels;  // IDX, plain or gzipped; labels may be empty
   std::filesystem::path out;             // the split's folder
-  std::int64_t shard_bytes = 8 << 20;    // unpacked size that a shard does not exceed
+  std::int64_t shard_bytes = 8 << 20;    // maximum unpacked size of a shard
   std::string compression = "none";      // "none" or "zstd"
 };
 
@@ -23,12 +23,12 @@ struct PackResult {
 
 // Packs IDX files into MDS shards with the columns image (ndarray:uint8:C,H,W) and label (int).
 //
-// The shards are written into OUT.partial.<host>.<pid>, which is renamed when it is whole. So a killed pack
-// leaves no folder that opens, and the next pack on this host removes its remains. pack.json records the
-// inputs and options. A second run with the same ones finds the result and changes nothing.
+// The shards are written into OUT.partial.<host>.<pid>, which is renamed when it is complete. A killed pack
+// therefore leaves no folder that opens. The next pack on this host removes its remains. pack.json records
+// the inputs and options. A second run with the same ones changes nothing.
 //
-// Error(usage) for an OUT that holds anything else, and names it. Error(data) for inputs that are not IDX,
-// are cut short or do not fit together. Error(storage) when the disk is full.
+// Error(usage) names anything else that OUT holds. Error(data) for inputs that are not IDX, are truncated or
+// do not fit together. Error(storage) if the disk is full.
 PackResult pack_idx(const PackOptions& options, const Progress& progress);
 
 }  // namespace ebb::data

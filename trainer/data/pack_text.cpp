@@ -28,7 +28,7 @@ constexpr std::int64_t kWidest = 65536;  // ids that fit in two bytes
 class TokenStream {
  public:
   explicit TokenStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  // put(tokens of a piece)
+  // put(tokens of a chunk)
   template <class Put>
   void add(std::string_view text, const Put& put) {
     pending_ += text;
@@ -113,7 +113,7 @@ bool is_there(const Part& part) {
   return fs::exists(fs::symlink_status(part.path, ignored));
 }
 
-// Compares a token file with tokens that come one after another.
+// Compares a token file with a stream of tokens.
 class Comparison {
  public:
   explicit Comparison(const Part& part) : file_(part.path), same_(file_.size() == part.tokens) {}
@@ -137,7 +137,7 @@ class Comparison {
   std::vector<std::int32_t> block_;
 };
 
-// Passes every token of the inputs to the targets, to each as many as it has left. Returns their number.
+// Passes all tokens of the inputs to the targets, filling one after the other. Returns their number.
 template <class Target>
 std::int64_t distribute(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer,
                         std::list<Target>& targets, const std::function<void(std::int64_t)>& progress) {

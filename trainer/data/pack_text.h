@@ -10,9 +10,9 @@
 namespace ebb::data {
 
 struct PackTextOptions {
-  std::vector<std::filesystem::path> inputs;  // text, or JSON lines where the name ends in .jsonl
-  std::filesystem::path out;                  // the token file, or a folder where test_share is not 0
-  double test_share = 0;                      // the last tokens, for evaluation; in [0, 1)
+  std::vector<std::filesystem::path> inputs;  // text, or JSON lines if the name ends in .jsonl
+  std::filesystem::path out;                  // the token file, or a folder if test_share is not 0
+  double test_share = 0;                      // share of the last tokens, for evaluation; in [0, 1)
 };
 
 struct PackTextResult {
@@ -22,11 +22,11 @@ struct PackTextResult {
 
 // Packs text (text_source.h) into a token file of llm.c (tokens/token_file.h), or into train.bin and test.bin
 // in the folder `out`. Tokens are u16, or u32 for a vocabulary that needs it. Inputs are read twice, in
-// blocks: to count, then to write. Progress counts tokens of the second time. A file appears whole or not at
-// all. Files that hold exactly these tokens are left alone.
+// blocks: to count, then to write. Progress counts tokens of the second pass. A file appears whole or not at
+// all. Files that hold exactly these tokens stay unchanged.
 //
-// Error(usage) where files with other tokens are in the way. Error(data), with file and line, for an empty
-// input, a line that is not such an object, and a share that leaves either file empty.
+// Error(usage) if there are files with other tokens. Error(data), with file and line, for an empty input, a
+// line that is not such an object, and a share that leaves either file empty.
 PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokenizer,
                          const Progress& progress);
 

@@ -5,7 +5,7 @@
 
 namespace ebb::data {
 
-// Called now and then with what is done and what there is in all. May be empty.
+// Called from time to time with the amount done and the total. May be empty.
 using Progress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 }  // namespace ebb::data

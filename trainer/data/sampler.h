@@ -4,9 +4,9 @@
 
 namespace ebb::data {
 
-// Which sample stands at each position of the endless stream: a keyed permutation of [0, samples) for each
-// epoch. Position p is sample permutation(seed, p / samples)[p % samples]. Each element is computed alone, so
-// 10^9 samples cost no memory and every position costs the same. Immutable, safe from any thread, allocates
+// The sample at each position of the endless stream: a keyed permutation of [0, samples) for each epoch.
+// Position p is sample permutation(seed, p / samples)[p % samples]. Each element is computed alone, so 10^9
+// samples cost no memory and every position costs the same. Immutable, safe from any thread, allocates
 // nothing. Checkpoints rely on the mapping: it never changes.
 //
 // The permutation is a balanced Feistel network over the smallest 2^(2h) >= samples. Its round function is

@@ -131,8 +131,8 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
   lines.rethrow();
   if (lines.done()) throw Error(ExitCode::data, "the inputs hold no line of text");
   std::string model;
-  // Nothing of the text is lost: no normalisation, every space kept, and bytes for text without a piece. The
-  // library's log is off; errors come back as the status.
+  // No text is lost: no normalisation, every space kept, and bytes for text without a piece. The library's
+  // log is off; it returns errors as the status.
   const auto status = sentencepiece::SentencePieceTrainer::Train(
       {{"model_type", options.byte_pairs ? "bpe" : "unigram"},
        {"vocab_size", std::to_string(options.vocabulary)},
@@ -144,7 +144,7 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
        {"character_coverage", "0.9995"},
        {"input_sentence_size", std::to_string(kMostLines)},
        {"shuffle_input_sentence", "true"},
-       {"max_sentence_length", std::to_string(kLongestLine)},  // the library drops longer ones without a word
+       {"max_sentence_length", std::to_string(kLongestLine)},  // the library silently drops longer ones
        {"num_threads", "1"},  // so that the same text gives the same tokenizer
        {"minloglevel", "2"}},
       &lines, &model);

@@ -13,7 +13,7 @@ namespace ebb::data {
 std::unique_ptr<Tokenizer> open_sentence_pieces(const std::filesystem::path& model);
 
 struct TrainTokenizerOptions {
-  std::vector<std::filesystem::path> inputs;  // text, or JSON lines where the name ends in .jsonl
+  std::vector<std::filesystem::path> inputs;  // text, or JSON lines if the name ends in .jsonl
   std::filesystem::path out;                  // ends in .model
   std::int64_t vocabulary = 4096;
   bool byte_pairs = true;  // else unigrams
@@ -21,8 +21,8 @@ struct TrainTokenizerOptions {
 
 // Trains a model on the lines of the inputs. Bytes are a fallback, so every text has tokens. The library
 // holds the text in memory: at most ten million lines, drawn from all. The file appears whole or not at all.
-// Error(usage) where `out` exists or does not end in .model. Error(data) for an input that cannot be read,
-// and for a vocabulary that the text cannot fill, with the library's message.
+// Error(usage) if `out` exists or does not end in .model. Error(data) for an unreadable input, and for a
+// vocabulary that the text cannot fill, with the library's message.
 void train_tokenizer(const TrainTokenizerOptions& options);
 
 }  // namespace ebb::data

@@ -101,8 +101,8 @@ core::Batch SlotPool::lend(std::size_t slot, std::int64_t count) {
     const std::lock_guard lock(mutex_);
     ++lent_;
   }
-  // All tensors share the loan: the slot is free when the last of them is gone. The loan keeps the pool
-  // alive.
+  // All tensors share the loan: the slot becomes free when the last of them is destroyed. The loan keeps the
+  // pool alive.
   std::shared_ptr<void> loan(this, [pool = shared_from_this(), slot](void*) { pool->give_back(slot); });
   core::Batch batch;
   for (std::size_t f = 0; f < spec_.fields.size(); ++f) {

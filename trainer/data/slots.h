@@ -16,21 +16,21 @@
 
 namespace ebb::data {
 
-// Memory for micro-batches, all of it allocated by make() (class data) and lent as core::Batch. A slot is
-// free again when the last tensor that views it is gone. That may be on any thread, and after the owner of
-// the pool is gone. Safe from any thread.
+// Memory for micro-batches, all of it allocated by make() (class data) and lent as core::Batch. A slot
+// becomes free when the last tensor that views it is destroyed, on any thread. That may be after the
+// destruction of the pool's owner. Safe from any thread.
 class SlotPool : public std::enable_shared_from_this<SlotPool> {
  public:
   // `count` slots of `batch` samples each. `owner` must outlive the pool (a literal).
   static std::shared_ptr<SlotPool> make(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch,
                                         bool pinned, const char* owner);
 
-  std::optional<std::size_t> acquire();      // waits for a free slot; nothing once the pool is closed
-  std::optional<std::size_t> try_acquire();  // nothing where none is free
+  std::optional<std::size_t> acquire();      // waits for a free slot; empty once the pool is closed
+  std::optional<std::size_t> try_acquire();  // empty if none is free
   void release(std::size_t slot);            // frees a slot that was acquired and not lent
   void close();                              // wakes acquire()
 
-  // Sets `out` to the memory of sample `i`, a span a field.
+  // Sets `out` to the memory of sample `i`, one span for each field.
   void sample(std::size_t slot, std::int64_t i, std::vector<std::span<std::byte>>& out) const;
   [[nodiscard]] std::span<std::int64_t> ids(std::size_t slot) const;
   // The first `count` samples and ids of an acquired slot as a batch: fields [count, ...], ids [count]
@@ -56,14 +56,14 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
   bool closed_ = false;
 };
 
-// What fill_slot() needs beside the slot. Kept between calls, so that they allocate nothing.
+// Scratch of fill_slot(). The caller keeps it between calls, so that they allocate nothing.
 struct FillScratch {
   std::vector<std::int64_t> order;
   std::vector<std::span<std::byte>> sample;
 };
 
-// Reads samples ids(slot)[0, count) into the slot, by ascending id, so that each shard is visited once for a
-// batch whatever the order of its samples. Returns early once `stop` is true.
+// Reads samples ids(slot)[0, count) into the slot, by ascending id. A batch therefore visits each shard once,
+// whatever the order of its samples. Returns early once `stop` is true.
 void fill_slot(Dataset& dataset, const SlotPool& pool, std::size_t slot, std::int64_t count,
                FillScratch& scratch, const std::atomic<bool>& stop);
 

@@ -9,12 +9,12 @@
 #include <string_view>
 #include <vector>
 
-// Documents of text. A text file is one document. So is the string "text" of the object in each line of a
-// .jsonl file. Error(data), with file and line, for an input that cannot be read, is empty or is not such an
-// object.
+// Documents of text. A text file is one document. In a .jsonl file, each line is an object, and its string
+// "text" is a document. Error(data), with file and line, for an input that is unreadable, empty or not such
+// an object.
 namespace ebb::data {
 
-// Receives pieces of text in their order, and the end of each document.
+// Receives chunks of text in order, and the end of each document.
 struct TextSink {
   std::function<void(std::string_view)> text;
   std::function<void()> end_of_document;

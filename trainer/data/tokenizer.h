@@ -23,9 +23,9 @@ class Tokenizer {
   // The name of a special token within the text is ordinary text.
   [[nodiscard]] virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
   // The bytes of some tokens. They may end within a character. Special tokens, and ids outside of the
-  // vocabulary, give no bytes.
+  // vocabulary, have no bytes.
   [[nodiscard]] virtual std::string decode(std::span<const std::int64_t> tokens) const = 0;
-  // Bytes at the beginning of a text whose tokens do not depend on what follows: a long text may be cut
+  // Length in bytes of a prefix whose tokens do not depend on the rest of the text. A long text may be cut
   // there. 0: it may not be cut.
   [[nodiscard]] virtual std::size_t stable_prefix(std::string_view text) const = 0;
 };
@@ -35,7 +35,7 @@ inline constexpr std::string_view kTokenizerForms =
     "tokenizer.json, or with vocab.json and merges.txt";
 
 // `name` is one of kTokenizerForms. For `none`, text is decimal numbers with spaces between them.
-// Error(usage) for another name, or a file that does not exist. Error(data) says what is wrong with a file.
+// Error(usage) for another name, or a file that does not exist. Error(data) names the fault of a file.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name);
 
 }  // namespace ebb::data

@@ -13,6 +13,14 @@ bool HubLayout::may_hold(std::string_view name) const {
          std::ranges::any_of(ignored_suffixes, [&](const std::string& end) { return name.ends_with(end); });
 }
 
+std::vector<std::string> hub_model_types(const Families& families) {
+  std::vector<std::string> all;
+  for (const Family& family : families)
+    if (family.hub)
+      for (std::string& type : family.hub->model_types()) all.push_back(std::move(type));
+  return all;
+}
+
 ModelConfig::ModelConfig(const Families& families) : families_(families) {
   if (families_.empty()) throw Error(ExitCode::internal, "there is no family of models");
   for (const Family& family : families_) configs_.push_back(family.new_config());
@@ -31,7 +39,10 @@ void ModelConfig::describe(config::Section& s) {
   std::string doc = "The family of the model.";
   for (std::size_t i = 0; i < families_.size(); ++i) {
     words.emplace_back(families_[i].name, i);
-    doc += fmt::format(" {}: {}.", families_[i].name, families_[i].doc);
+    std::vector<std::string> files;
+    for (const SampleFile& file : families_[i].texts.sample_files) files.push_back(file.name);
+    doc += fmt::format(" {}: {}{}{}.", families_[i].name, families_[i].doc,
+                       files.empty() ? "" : "; it writes the samples ", fmt::join(files, " and "));
   }
   s.choice("kind", chosen_, std::move(words)).doc(doc);
   for (std::size_t i = 0; i < families_.size(); ++i)
@@ -61,7 +72,7 @@ std::string ModelConfig::missing_fields(const std::vector<std::string>& brought)
   for (const Family& one : families_)
     if (fits(one)) others.push_back("model.kind=" + one.name);
   return fmt::format(
-      "{} trains on the field {}, and the data brings {}: set data.format and data.source to "
+      "{} trains on the field {}, and the data provides {}: set data.format and data.source to "
       "data that has it{}{}",
       family().name, fmt::join(family().reads, " and "), fmt::join(brought, ", "),
       others.empty() ? "" : ", or ", fmt::join(others, " or "));

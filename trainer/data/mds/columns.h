@@ -24,7 +24,7 @@ struct MdsFieldColumn {
 };
 
 // The column of this name: image is an ndarray of uint8 with the shape C,H,W or H,W; label is an integer.
-// Error(data) names the columns that are there, or the encoding that cannot be read as this field.
+// Error(data) lists the existing columns, or names the encoding that does not fit this field.
 MdsFieldColumn find_column(const MdsIndex& index, const std::string& field);
 
 }  // namespace ebb::data

@@ -58,7 +58,7 @@ class MdsDataset final : public Dataset {
     std::uint64_t last_use = 0;
   };
 
-  // The shard, opened in place of the one that was not used for longest.
+  // The shard, opened in place of the least recently used one.
   const MdsShard& open(std::size_t number) {
     std::vector<OpenShard>& shards = packed_[number] ? unpacked_ : files_;
     OpenShard* oldest = nullptr;

@@ -6,7 +6,7 @@
 
 namespace ebb::data {
 
-// Bytes of one value of an MDS encoding; nothing where the length varies. Error(data), with `where` and the
+// Bytes of one value of an MDS encoding; empty if the length varies. Error(data), with `where` and the
 // column, for an unknown encoding and for pickle.
 std::optional<std::int64_t> fixed_bytes(const std::string& column, const std::string& encoding,
                                         const std::string& where);

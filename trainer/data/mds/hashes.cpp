@@ -63,7 +63,7 @@ class Xxh128 final : public StreamHash {
   std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_{XXH3_createState(), &XXH3_freeState};
 };
 
-// FIPS 180-4. Many published datasets carry nothing else; it guards against damage here, not against malice.
+// FIPS 180-4. Many published datasets have no other hash. Here it detects damage, not manipulation.
 class Sha1 final : public StreamHash {
  public:
   void add(std::span<const std::byte> bytes) override {

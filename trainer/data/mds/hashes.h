@@ -8,8 +8,8 @@
 
 namespace ebb::data {
 
-// A hash of a stream of bytes, by the name that dataset indexes use: xxh32, xxh64, xxh3_64, xxh128 (xxh3_128)
-// and sha1. hex() is lower-case, most significant digit first, as hashlib and xxhash print it.
+// A hash of a stream of bytes. Names are those of dataset indexes: xxh32, xxh64, xxh3_64, xxh128 (xxh3_128)
+// and sha1. hex() is lower-case, most significant digit first, as in hashlib and xxhash.
 class StreamHash {
  public:
   virtual ~StreamHash() = default;

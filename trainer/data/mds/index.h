@@ -10,7 +10,7 @@
 
 namespace ebb::data {
 
-// A column of MDS. `bytes` is empty where the length varies from sample to sample.
+// A column of MDS. `bytes` is empty if the length varies from sample to sample.
 struct MdsColumn {
   std::string name;
   std::string encoding;
@@ -31,8 +31,8 @@ struct MdsShardInfo {
   std::string compression;        // "none" or the algorithm, without its level
 };
 
-// The checked contents of an MDS split's index.json (MosaicML Streaming, version 2). Every required field is
-// there and has its type. All shards have the same columns, in known encodings without pickle. File names
+// The checked contents of an MDS split's index.json (MosaicML Streaming, version 2). Every required field
+// exists and has its type. All shards have the same columns, in known encodings without pickle. File names
 // stay inside the folder. There is at least one sample.
 struct MdsIndex {
   std::filesystem::path folder;
@@ -43,12 +43,12 @@ struct MdsIndex {
   [[nodiscard]] std::size_t shard_of(std::int64_t sample) const;
   [[nodiscard]] std::filesystem::path raw_path(std::size_t shard) const;
   [[nodiscard]] std::filesystem::path packed_path(std::size_t shard) const;
-  // Whether the compressed file is read, which is when it exists. Else the raw file is read, even where the
-  // index names a compression: another program's cache may have unpacked the shard and removed it.
+  // Whether the compressed file is read: only if it exists. Otherwise the raw file is read, even if the index
+  // names a compression: another program's cache may have unpacked the shard and removed that file.
   [[nodiscard]] bool reads_packed(std::size_t shard) const;
 };
 
-// Error(data) names the file, the shard, the field and what was expected.
+// Error(data) names the file, the shard, the field and the expected value.
 MdsIndex read_mds_index(const std::filesystem::path& folder);
 // Error(data) unless every shard's file exists with the length in the index. One stat a shard.
 void check_shard_files(const MdsIndex& index);

@@ -7,12 +7,12 @@
 
 namespace ebb::data {
 
-// Text for a person: samples, shards, bytes, columns, hashes, the first sample, what it was packed from.
-// Reads the index and one shard. Error(data) where it does not open.
+// Text for a person: samples, shards, bytes, columns, hashes, the first sample, the packed inputs. Reads the
+// index and one shard. Error(data) if the dataset does not open.
 std::string inspect_mds(const std::filesystem::path& folder);
 
-// Reads every shard whole: lengths, hashes, offsets, every sample's parts. A summary of one line. The first
-// fault is an Error(data) with file, sample and byte.
+// Reads all shards and checks lengths, hashes, offsets and the parts of every sample. Returns a summary of
+// one line. The first fault throws Error(data) with file, sample and byte.
 std::string verify_mds(const std::filesystem::path& folder, const Progress& progress);
 
 }  // namespace ebb::data

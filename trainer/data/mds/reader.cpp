@@ -23,7 +23,7 @@ std::uint32_t little_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-// All the hashes that an index gives for one file, fed together.
+// All hashes in an index for one file, updated together.
 class Hashes {
  public:
   explicit Hashes(const MdsFile& expected) : expected_(expected) {

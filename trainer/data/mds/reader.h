@@ -12,7 +12,7 @@
 
 namespace ebb::data {
 
-// One open shard. A raw one is read from its file at offsets. An unpacked one lies in memory that the caller
+// One open shard. A raw shard is read from its file at offsets. An unpacked one is in memory that the caller
 // keeps alive. Holds no table of offsets. Every error is Error(data) with the shard's file, sample and byte.
 class MdsShard {
  public:
@@ -21,8 +21,8 @@ class MdsShard {
   MdsShard(const MdsIndex& index, std::size_t number, std::span<const std::byte> unpacked);
 
   [[nodiscard]] std::size_t number() const { return number_; }
-  // Checks the whole table of offsets: it counts as many samples as the index, offsets never decrease, and
-  // the last one is the shard's end.
+  // Checks the whole table of offsets: it has as many samples as the index, offsets never decrease, and the
+  // last one is the shard's end.
   void check_offsets() const;
   // A column's bytes within the shard. Checks that the parts of the sample add up to its length.
   struct Extent {
@@ -44,12 +44,12 @@ class MdsShard {
   std::span<const std::byte> unpacked_;
 };
 
-// Checks a file's length and every known hash of `expected`. Error(data), with both values, where one
+// Checks a file's length and every known hash of `expected`. Error(data), with both values, if one
 // differs.
 void check_hashes(const std::filesystem::path& path, const ReadFile& file, const MdsFile& expected);
 
-// Reads a zstd shard into `out`, whose length is the raw file's. With `hashes`, it also
-// checks those of the compressed file and of its contents. Memory: zstd's window and two small blocks.
+// Reads a zstd shard into `out`, which has the length of the raw file. With `hashes`, it also checks the
+// hashes of the compressed file and of its contents. Memory: zstd's window and two small blocks.
 void unpack_shard(const MdsIndex& index, std::size_t number, std::span<std::byte> out, bool hashes);
 
 }  // namespace ebb::data

@@ -26,7 +26,7 @@ void put_word(std::vector<std::byte>& out, std::size_t value) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<std::byte>(value >> shift & 0xff));
 }
 
-// What every shard and its entry in the index say alike.
+// The fields that a shard shares with its entry in the index.
 json common_fields(const std::vector<MdsColumn>& columns, const MdsWriterOptions& options) {
   json fields = {{"column_names", json::array()},
                  {"column_encodings", json::array()},

@@ -12,14 +12,14 @@
 namespace ebb::data {
 
 struct MdsWriterOptions {
-  std::int64_t shard_bytes = 8 << 20;  // unpacked size that a shard does not exceed, unless one sample does
+  std::int64_t shard_bytes = 8 << 20;  // maximum unpacked size of a shard of several samples
   std::string compression = "none";    // "none" or "zstd"
 };
 
 // Writes an MDS split (version 2) into an existing folder: files shard.NNNNN.mds[.zstd], then index.json. The
 // index has the XXH3-64 of each file and of its contents. Columns are sorted by name, as the format requires;
-// values are given in that order. Memory: one shard, or two where it is compressed. Error(storage), with path
-// and bytes, where the disk is full or fails. Error(usage) for impossible options.
+// values are given in that order. Memory: one shard, or two if it is compressed. Error(storage), with path
+// and bytes, if the disk is full or fails. Error(usage) for impossible options.
 class MdsWriter {
  public:
   // Sets each column's `bytes` from its encoding.
@@ -27,7 +27,7 @@ class MdsWriter {
 
   [[nodiscard]] const std::vector<MdsColumn>& columns() const { return columns_; }
   void write(std::span<const std::span<const std::byte>> values);
-  // Writes the last shard and the index. The split does not open before; write() must not follow.
+  // Writes the last shard and the index. Before it, the split does not open. Do not call write() after it.
   void finish();
 
   [[nodiscard]] std::int64_t samples() const { return samples_; }

@@ -29,6 +29,7 @@ void describe_token_keys(config::Section& section, DataConfig& config) {
 Format windows_format(std::optional<TokenFileFormat> file_format) {
   Format format;
   format.fields = {std::string(core::kTokensField)};
+  format.texts.source = "train.bin and test.bin, or subfolders train and test of such files";
   format.describe_keys = describe_token_keys;
   format.unit = [](const DataConfig& config) { return fmt::format("windows of {} tokens", config.context); };
   format.spec = [](const DataConfig& config) {
@@ -47,6 +48,10 @@ Format token_format() {
   Format format = windows_format(std::nullopt);
   format.name = "tokens";
   format.doc = "token files of llm.c or Megatron";
+  format.texts.path = "a token file of llm.c or Megatron";
+  format.texts.packs = "a token file of text";
+  format.texts.packs_of = "text files and JSON lines (.jsonl, key \"text\")";
+  format.texts.packs_with = "--tokenizer";
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);

@@ -4,9 +4,9 @@
 
 namespace ebb::data {
 
-// Token files of llm.c or Megatron, known by their headers. Brings tokens.
+// Token files of llm.c or Megatron, recognized by their headers. Provides tokens.
 Format token_format();
-// Token files of u16 without a header. Brings tokens.
+// Token files of u16 without a header. Provides tokens.
 Format raw_u16_format();
 
 }  // namespace ebb::data

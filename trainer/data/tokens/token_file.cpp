@@ -25,7 +25,7 @@ constexpr std::int64_t kBlock = 1 << 16;  // entries of an index, or tokens, at 
 constexpr std::string_view kIndexMagic("MMIDIDX\0\0", 9);
 constexpr std::int64_t kIndexHeaderBytes = 34;
 
-// Fields lie unaligned.
+// Fields are not aligned.
 template <class T>
 T field(const std::byte* at) {
   T value;
@@ -33,7 +33,7 @@ T field(const std::byte* at) {
   return value;
 }
 
-// "x.bin" and "x.idx", whichever of them was given.
+// "x.bin", given "x.bin" or "x.idx".
 fs::path data_path(const fs::path& path) {
   return path.extension() == ".idx" ? fs::path(path).replace_extension(".bin") : path;
 }
@@ -190,7 +190,7 @@ void TokenFile::open_llmc() {
   token_bytes_ = wide ? 4 : 2;
   begin_ = kHeaderBytes;
   size_ = (file_.size() - begin_) / token_bytes_;
-  // The count is 32 bits wide: of a larger file it tells the lower ones.
+  // The count has 32 bits: for a larger file, the lower 32.
   if ((file_.size() - begin_) % token_bytes_ != 0 ||
       static_cast<std::uint32_t>(size_) != static_cast<std::uint32_t>(count))
     fail(

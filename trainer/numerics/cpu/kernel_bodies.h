@@ -68,12 +68,12 @@ EBB_INLINE void finish_body(Dtype dtype, float* values, const float* bias, Activ
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; c += kBlock) {
       const std::int64_t i = r * columns + c, count = std::min(kBlock, columns - c);
-      float* const piece = values + i;
+      float* const block = values + i;
       if (bias != nullptr)
-        for (std::int64_t j = 0; j < count; ++j) piece[j] += bias[c + j];
-      if (pre_activation != nullptr) store<Convert>(dtype, piece, at(pre_activation, dtype, i), count);
-      finish_block(piece, act, count);
-      if (at(out, dtype, i) != piece) store<Convert>(dtype, piece, at(out, dtype, i), count);
+        for (std::int64_t j = 0; j < count; ++j) block[j] += bias[c + j];
+      if (pre_activation != nullptr) store<Convert>(dtype, block, at(pre_activation, dtype, i), count);
+      finish_block(block, act, count);
+      if (at(out, dtype, i) != block) store<Convert>(dtype, block, at(out, dtype, i), count);
     }
 }
 

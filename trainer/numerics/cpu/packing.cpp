@@ -12,7 +12,7 @@ constexpr std::int64_t kStepsAtOnce = 16;   // of the inner dimension, across th
 constexpr std::int64_t kMostColumns = 512;  // likewise, of the outer one
 constexpr std::int64_t kScratchBytes = 16384;
 
-struct Piece {
+struct Block {
   const char* data;
   std::int64_t stride;  // bytes between its rows
   Dtype dtype;
@@ -24,7 +24,7 @@ bool is_rounded(const Operand& a, Dtype element) {
 }
 
 // Rows and columns as stored: in place, or rounded into `scratch`.
-Piece piece_of(const Operand& a, Dtype element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
+Block block_of(const Operand& a, Dtype element, std::int64_t r0, std::int64_t rows, std::int64_t c0,
                std::int64_t columns, char* scratch) {
   if (!is_rounded(a, element)) return {element_of(a, r0, c0), a.step() * size_of(a.dtype), a.dtype};
   const std::int64_t stride = columns * size_of(element);
@@ -50,9 +50,9 @@ void pack(const Operand& a, const Panels& panels, Dtype element, bool across, st
       const std::int64_t here = std::min(kStepsAtOnce, steps - k);
       for (std::int64_t c = 0; c < count; c += most) {
         const std::int64_t columns = std::min(most, count - c);
-        const Piece piece = piece_of(a, element, k0 + k, here, first + c, columns, scratch);
+        const Block block = block_of(a, element, k0 + k, here, first + c, columns, scratch);
         for (std::int64_t p = 0; p < columns; p += width)
-          panels.pack_columns(piece.dtype, piece.data + p * size_of(piece.dtype), piece.stride, here,
+          panels.pack_columns(block.dtype, block.data + p * size_of(block.dtype), block.stride, here,
                               std::min(width, columns - p), width, at_step(c + p, k));
       }
     }
@@ -64,8 +64,8 @@ void pack(const Operand& a, const Panels& panels, Dtype element, bool across, st
     const std::int64_t rows = std::min(width, count - p);
     for (std::int64_t k = 0; k < steps; k += most) {
       const std::int64_t here = std::min(most, steps - k);
-      const Piece piece = piece_of(a, element, first + p, rows, k0 + k, here, scratch);
-      panels.pack_rows(piece.dtype, piece.data, piece.stride, rows, here, width, at_step(p, k));
+      const Block block = block_of(a, element, first + p, rows, k0 + k, here, scratch);
+      panels.pack_rows(block.dtype, block.data, block.stride, rows, here, width, at_step(p, k));
     }
   }
 }

@@ -18,7 +18,7 @@ EBB_AVX512 inline __mmask32 first_16_bit(std::int64_t n) {
   return n >= 2 * kVector ? 0xffffffffU : n <= 0 ? 0U : (1U << n) - 1U;
 }
 
-constexpr std::int64_t kRowsAhead = 16;  // likewise, of pieces of rows
+constexpr std::int64_t kRowsAhead = 16;  // likewise, when columns are packed
 
 // 16 x 16 words, in place.
 EBB_AVX512 inline void transpose(__m512i (&r)[kVector]) {

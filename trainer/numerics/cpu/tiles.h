@@ -3,7 +3,7 @@
 #include <cstdint>
 
 // Products of the windows of an image (im2col) that read the image itself. A row is a pointer into the padded
-// image: `runs` pieces of `run` floats, `stride` floats apart, one piece for each line of the kernel. For
+// image: `runs` runs of `run` floats, `stride` floats apart, one for each line of the kernel. For
 // AVX-512 only; on other processors windows are copied into rows and multiplied by BLAS.
 namespace ebb::numerics::cpu {
 

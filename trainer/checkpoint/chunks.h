@@ -10,7 +10,7 @@ namespace ebb::checkpoint {
 // Cuts a tensor into views of at most `max_bytes` that follow each other in row-major order, whatever its
 // strides.
 template <class F>
-void for_pieces(const at::Tensor& tensor, std::int64_t max_bytes, const F& use) {
+void for_each_chunk(const at::Tensor& tensor, std::int64_t max_bytes, const F& use) {
   if (tensor.numel() == 0) return;
   if (tensor.is_contiguous()) {
     const at::Tensor flat = tensor.view({-1});
@@ -21,7 +21,7 @@ void for_pieces(const at::Tensor& tensor, std::int64_t max_bytes, const F& use) 
   } else if (static_cast<std::int64_t>(tensor.nbytes()) <= max_bytes) {
     use(tensor);
   } else {
-    for (std::int64_t i = 0; i < tensor.size(0); ++i) for_pieces(tensor.select(0, i), max_bytes, use);
+    for (std::int64_t i = 0; i < tensor.size(0); ++i) for_each_chunk(tensor.select(0, i), max_bytes, use);
   }
 }
 
