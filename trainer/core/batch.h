@@ -13,8 +13,8 @@ namespace ebb::core {
 
 at::ScalarType scalar_type(ElementType type);
 
-// This rank's part of one micro-batch. The tensors view memory of a loader's slot. The slot is free again
-// when the last of them is gone.
+// This rank's part of one micro-batch. The tensors view memory of a loader's slot. The slot becomes free when
+// the last of them is destroyed.
 struct Batch {
   struct Field {
     std::string name;
@@ -23,14 +23,14 @@ struct Batch {
   std::vector<Field> fields;  // at least one
   at::Tensor ids;             // [B] int64 on the CPU: index of each sample in its dataset
   std::int64_t step = 0;      // optimizer step that the batch belongs to, from 0
-  // Position of the first sample in the endless stream of samples. Random numbers are keyed by it.
+  // Position of the first sample in the endless stream. It keys the random numbers.
   std::int64_t position = 0;
-  // Samples of the whole step over all ranks and micro-batches. Losses divide by it.
+  // Number of samples of the step, over all ranks and micro-batches. Losses are divided by it.
   std::int64_t global_batch = 0;
-  // Factor of a loss that Phase::forward gives to backward() itself. Step applies it to Loss::loss.
+  // Factor of a loss that Phase::forward itself passes to backward(). Step applies it to Loss::loss.
   double loss_scale = 1;
 
-  // Error(internal) names the fields that are there.
+  // Error(internal) lists the existing fields.
   [[nodiscard]] const at::Tensor& field(std::string_view name) const;
   [[nodiscard]] std::int64_t size() const { return fields.front().tensor.size(0); }  // B
 };

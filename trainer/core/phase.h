@@ -12,9 +12,9 @@
 
 namespace ebb::core {
 
-// What a forward pass gives. `loss` is a scalar fp32 tensor with a graph, the sum over this rank's samples
-// divided by batch.global_batch, so that the sum over ranks and micro-batches is the mean. `terms` are
-// detached fp32 scalars of the same scale, reported apart by name.
+// The result of a forward pass. `loss` is a scalar fp32 tensor with a graph: the sum over this rank's
+// samples, divided by batch.global_batch. The sum over ranks and micro-batches is then the mean. `terms` are
+// detached fp32 scalars of the same scale; reports list each by name.
 struct Loss {
   at::Tensor loss;
   std::vector<std::pair<std::string, at::Tensor>> terms;
@@ -26,30 +26,31 @@ enum class BatchChoice {
   same   // the global batch of the run before it in the same step
 };
 
-// How a step uses a phase. Constant over the run.
+// The use of a phase in a step. Constant over the run.
 struct PhasePlan {
-  std::string trainee;       // whose parameters it trains; empty: the model has one trainee
+  std::string trainee;       // name of the trainee; empty: the model has only one
   std::int64_t repeats = 1;  // runs in a step, at least 1, each with its own decision and update
   BatchChoice batch = BatchChoice::next;
-  // Whether a parameter of the trainee may get no gradient. If false, that ends the run with Error(internal).
+  // Whether a parameter may get no gradient. If false, a missing gradient ends the run with
+  // Error(internal).
   bool allow_unused = false;
 };
 
 // A part of a training step with its own loss. A VAE has one, a GAN two. Phases run one after the other.
 //
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
-// multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, which
-// does not report them. A parameter that they reach declares core::Parameter::gradients_per_backward.
+// multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, whose
+// value excludes these losses. A parameter that they reach declares core::Parameter::gradients_per_backward.
 //
-// An evaluation calls forward() of a model's first phase in no-grad mode (at::GradMode is off), for batches
-// of any size. The first phase therefore skips what needs a graph where at::GradMode is off, and its loss has
-// none there.
+// An evaluation calls forward() of a model's first phase in no-grad mode (at::GradMode is off), for
+// batches of any size. In this mode the first phase skips all work that needs a graph, and its loss has no
+// graph.
 class Phase {
  public:
   virtual ~Phase() = default;
   [[nodiscard]] virtual const std::string& name() const = 0;
   [[nodiscard]] virtual PhasePlan plan() const { return {}; }
-  // Whose parameters it trains: all of its trainee's units, each once. All others are constants to it.
+  // The units that it trains: all of its trainee's, each once. All other units are constants to it.
   virtual std::vector<Unit*> units() = 0;
   virtual Loss forward(const Batch& batch, UnitRunner& runner) = 0;
 };

@@ -12,11 +12,11 @@ namespace ebb::core {
 struct Parameter {
   std::string name;   // "encoder.conv1.weight"
   at::Tensor tensor;  // leaf, requires grad, in the run's dtype on the run's device
-  bool decay = true;  // takes weight decay (matrices do; biases and norms do not)
+  bool decay = true;  // weight decay applies to it (to matrices, not to biases and norms)
   std::function<at::Tensor()>
       initial;  // fp32 initial value of the same shape on the CPU, a pure function of the run's seed
-  // Gradients that one backward pass accumulates into it. More than 1 if a nested or second backward reaches
-  // it again. 0: not known; its bucket is then reduced after backward.
+  // Number of gradients that one backward pass accumulates into it. More than 1 if a nested or second
+  // backward reaches it again. 0: unknown; its bucket is then reduced after backward.
   std::int64_t gradients_per_backward = 1;
 };
 
