@@ -24,8 +24,8 @@ class ModelConfig {
   // The rules of all families. The rules of a family that is not chosen always pass.
   [[nodiscard]] std::vector<FamilyRule> rules() const;
 
-  // What is wrong where samples have the fields `brought`: the chosen family reads another one. Empty:
-  // nothing.
+  // The text of an error if the chosen family reads a field that is not in `brought`, the fields of the
+  // samples. Empty if there is none.
   [[nodiscard]] std::string missing_fields(const std::vector<std::string>& brought) const;
 
   [[nodiscard]] const Families& families() const { return families_; }
@@ -33,7 +33,7 @@ class ModelConfig {
   [[nodiscard]] const FamilyConfig& chosen() const { return *configs_[chosen_]; }
   [[nodiscard]] FamilyConfig& chosen() { return *configs_[chosen_]; }
 
-  // Chooses the family of this name, as model.kind does, and returns its keys. Error(usage): there is none.
+  // Chooses the family of this name, as model.kind does, and returns its keys. Error(usage) if there is none.
   FamilyConfig& choose(std::string_view name);
   // The same with other values.
   void choose(std::string_view name, std::unique_ptr<FamilyConfig> config);

@@ -4,8 +4,8 @@
 
 namespace ebb::models {
 
-// The families of EBB_FAMILIES in CMakeLists.txt, without what makes their models: for a program that links
-// no framework.
+// The families of EBB_FAMILIES in CMakeLists.txt, for a program that links no framework. Their make_model is
+// null.
 Families described_families();
 
 }  // namespace ebb::models

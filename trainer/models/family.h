@@ -44,16 +44,16 @@ class FamilyConfig {
   virtual void describe(config::Section& s) = 0;
   // They refer to this object.
   [[nodiscard]] virtual std::vector<FamilyRule> rules() const = 0;
-  // Token ids of the data have to be below it; 0: the family reads no tokens.
+  // Token ids of the data must be below it; 0: the family reads no tokens.
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
-  // Tokens that the model sees at once. Nothing: as many as a sample of the data, or it reads no tokens.
+  // The model's context in tokens. Empty: that of a sample of the data, or the family reads no tokens.
   [[nodiscard]] virtual std::optional<std::int64_t> context() const = 0;
   // Folder of weights that training starts from; empty: initial values are drawn by the seed.
   [[nodiscard]] virtual std::string initial_weights() const = 0;
 };
 
-// A plain struct with describe() as a FamilyConfig. Its members rules(), vocabulary, context and weights are
-// taken where it has them.
+// A plain struct with describe() as a FamilyConfig. Uses the members rules(), vocabulary, context and weights
+// of the struct, if it has them.
 template <class C>
 class FamilyConfigOf final : public FamilyConfig {
  public:
@@ -83,7 +83,7 @@ class FamilyConfigOf final : public FamilyConfig {
   C value;
 };
 
-// Converts a FamilyConfig to the struct C of its family. Error(internal): it belongs to another family.
+// Converts a FamilyConfig to the struct C of its family. Error(internal) if it belongs to another family.
 template <class C>
 const C& config_of(const FamilyConfig& config) {
   const auto* own = dynamic_cast<const FamilyConfigOf<C>*>(&config);
@@ -108,7 +108,7 @@ struct SampleFile {
   std::string name, doc;
 };
 
-// How a run speaks of a family's results and samples.
+// The texts of a run about a family's results and samples.
 struct FamilyTexts {
   // "test loss 1.4612 nats a token (...), mean of 3417 windows of 128 tokens"
   std::function<std::string(const TestResult&, const RunFacts&)> result;
@@ -126,7 +126,7 @@ struct Family {
   std::string name;                               // the word of model.kind
   std::string doc;                                // "a variational autoencoder of images"
   std::vector<std::string> reads;                 // fields of a batch: core::kImageField, core::kTokensField
-  std::vector<std::string> trainees = {"model"};  // the networks, each with an optimizer of its own
+  std::vector<std::string> trainees = {"model"};  // the networks, each with its own optimizer
   ThroughputUnit throughput;
   FamilyTexts texts;
   std::function<std::unique_ptr<FamilyConfig>()> new_config;

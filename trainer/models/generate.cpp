@@ -21,7 +21,7 @@ at::Tensor tensor_of(std::span<const std::int64_t> tokens) {
   return out;
 }
 
-// Tokens by falling probability; of equals the smaller number first. Sorts only as far as it is read: a draw
+// Tokens by descending probability; on ties, the smaller id first. Sorts only as far as it is read: a draw
 // seldom reads past the first hundred.
 class Ranked {
  public:
@@ -88,7 +88,7 @@ std::int64_t sample_token(const at::Tensor& logits, const TokenSampling& samplin
   std::size_t last = sampling.top_p < 1 ? 0 : count;  // one past the last candidate
   while (last < count && (last == 0 || kept < sampling.top_p * sum)) kept += weight(ranked[last++]);
   const auto bits = random_bits(sampling.seed, Stream::sampling, position, 0);
-  // [0, 1) of 53 bits.
+  // Uniform in [0, 1), with 53 bits.
   const double u = static_cast<double>((std::uint64_t{bits[0]} << 32 | bits[1]) >> 11) * 0x1p-53 * kept;
   double passed = 0;
   for (std::size_t i = 0; i + 1 < last; ++i) {

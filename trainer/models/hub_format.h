@@ -23,10 +23,10 @@ struct HubTensor {
   bool transposed = false;          // it is [in, out] (GPT-2), ours [out, in]
 };
 
-// What a folder of weights of one model holds.
+// The contents of a folder with the weights of one model.
 struct HubLayout {
-  std::vector<HubTensor> tensors;  // each once; those of a tied head left out
-  // Beside them a folder may hold masks and angles that are computed, and the head where it is tied.
+  std::vector<HubTensor> tensors;  // each once, without those of a tied head
+  // A folder may also hold computed masks and angles, and the head if it is tied.
   std::vector<std::string> ignored_suffixes, ignored_names;
   std::string optional_prefix;  // of the tensors' names; some folders leave it out
 
@@ -39,13 +39,15 @@ class HubFormat {
   virtual ~HubFormat() = default;
   // Values of model_type in config.json that it reads: "gpt2", "llama".
   [[nodiscard]] virtual std::vector<std::string> model_types() const = 0;
-  // The model_type of `config`. Error(usage) where `transformers` has no such model.
+  // The model_type of `config`. Error(usage) if `transformers` has no such model.
   [[nodiscard]] virtual std::string model_type(const FamilyConfig& config) const = 0;
   [[nodiscard]] virtual HubLayout layout(const FamilyConfig& config, std::int64_t window) const = 0;
   // The model that config.json in `folder` describes; its training starts from that folder. Error(usage)
-  // names what ebb does not have, with the key and its value.
+  // names an unsupported feature with its key and value.
   [[nodiscard]] virtual std::unique_ptr<FamilyConfig> read_config(
       const nlohmann::json& json, const std::filesystem::path& folder) const = 0;
+  // What the data of a training that starts from such weights has to be, a phrase for a person.
+  [[nodiscard]] virtual std::string data_condition() const = 0;
   // config.json without the tokens that begin and end a text.
   [[nodiscard]] virtual nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,
                                                     numerics::Dtype dtype) const = 0;

@@ -18,7 +18,7 @@
 
 namespace ebb::models {
 
-// What a model is made for.
+// The inputs from which a family makes a model.
 struct ModelInputs {
   core::SampleSpec sample;  // has every field that the family reads
   numerics::Dtype dtype = numerics::Dtype::fp16;
@@ -26,22 +26,22 @@ struct ModelInputs {
   std::uint64_t seed = 0;
 };
 
-// A generative model on one device. It knows no ranks, and runs its units through the runner that it is
-// given: a unit's parameters, and those of its ties, are read in its run alone. Its State holds every
-// parameter by name, and the samples that it was made for as values.sample.
+// A generative model on one device. It is independent of ranks and runs its units through a UnitRunner. Only
+// the run of a unit reads its parameters and those of its ties. Its State holds every parameter by name;
+// values.sample is the spec of its samples.
 class Model : public core::Stateful {
  public:
   explicit Model(core::SampleSpec sample) : sample_(std::move(sample)) {}
-  // Error(internal): two parameters have one name.
+  // Error(internal) if two parameters have one name.
   core::State state() override;
   void restore(const nlohmann::json&) override {}
-  // At least one, the same on every call. A step runs them in this order. The loss of an evaluation is the
-  // first one's, without gradients (see core::Phase).
+  // At least one, the same on every call. A step runs them in this order. An evaluation uses the loss of the
+  // first one, without gradients (see core::Phase).
   virtual std::vector<core::Phase*> phases() = 0;
-  // Floating-point operations of training on one sample, counted as 6 for each parameter and token and 12 L T
-  // C for attention (Chowdhery et al., "PaLM", 2022); 0: not counted.
+  // Floating-point operations of training on one sample: 6 for each parameter and token, and 12 L T C for
+  // attention (Chowdhery et al., "PaLM", 2022). 0: not counted.
   [[nodiscard]] virtual double flops_per_sample() { return 0; }
-  // What it can make, each null where it cannot.
+  // Its samplers; null for those that it does not have.
   virtual ImageSampler* image_sampler() { return nullptr; }
   virtual ImageReconstructor* image_reconstructor() { return nullptr; }
   virtual TextSampler* text_sampler() { return nullptr; }
@@ -52,8 +52,8 @@ class Model : public core::Stateful {
   const core::SampleSpec sample_;
 };
 
-// The parameters of the chosen family's model on `device` in `dtype`, class parameters, without values.
-// Error(usage): the family does not take samples of these fields or sizes.
+// The chosen family's model, with parameters on `device` in `dtype` (class parameters), not initialised.
+// Error(usage) if the family does not support samples of these fields or sizes.
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 

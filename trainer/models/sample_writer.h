@@ -22,12 +22,12 @@ class SampleSource {
   virtual at::Tensor images(std::int64_t count) = 0;
   // The first `tokens` tokens of at most `count` windows, spread evenly over the split.
   virtual std::vector<std::vector<std::int64_t>> texts(std::int64_t count, std::int64_t tokens) = 0;
-  // What tokens look like, and the one that ends a text.
+  // The text of tokens, and the token that ends a text.
   virtual std::string decode(std::span<const std::int64_t> tokens) = 0;
   virtual std::optional<std::int64_t> end_of_text() = 0;
 };
 
-// Where samples go. `name` is that of one of the family's FamilyTexts::sample_files.
+// The destination of samples. `name` is the name of one of the family's FamilyTexts::sample_files.
 class SampleSink {
  public:
   virtual ~SampleSink() = default;

@@ -24,7 +24,7 @@ class ImageReconstructor {
   virtual at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) = 0;
 };
 
-// What a decoder keeps of the tokens so far, so that the next one costs a forward pass of one token.
+// The keys and values of the tokens so far. With them the next one costs a forward pass of one token.
 struct KeyValueCache {
   std::vector<at::Tensor> keys, values;  // one a layer: [capacity, key heads, D], rows from `length` on unset
   std::int64_t length = 0;
@@ -34,13 +34,13 @@ struct KeyValueCache {
 class TextSampler {
  public:
   virtual ~TextSampler() = default;
-  [[nodiscard]] virtual std::int64_t context() const = 0;     // the most tokens in one forward pass
+  [[nodiscard]] virtual std::int64_t context() const = 0;     // maximum tokens of a forward pass
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;  // ids are below it
   // An empty cache for up to `tokens` tokens, at most context(); class activations, owner "key-value cache".
   [[nodiscard]] virtual KeyValueCache begin(std::int64_t tokens) const = 0;
-  // Logits [vocabulary] fp32 on the CPU of the token after `tokens` [n] int64. They follow the tokens that
-  // `cache` holds, and are added to it: n tokens to an empty cache, else one. Error(internal): the cache is
-  // full.
+  // Logits [vocabulary] fp32 on the CPU for the token after `tokens` [n] int64. `tokens` follow those in
+  // `cache`, and the call adds them to it: n tokens to an empty cache, else one. Error(internal) if the cache
+  // is full.
   virtual at::Tensor next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner& runner) = 0;
 };
 

@@ -25,7 +25,7 @@ struct GptConfig {
   std::optional<std::int64_t> kv_heads, feed_forward;
   bool tied = true;
   std::string weights;  // folder that training starts from; empty: the seed draws the initial values
-  std::optional<std::int64_t> document_end;  // attention does not cross this token; none: it sees the window
+  std::optional<std::int64_t> document_end;  // attention does not cross this token; none: no limit
   double z_loss = 0;
   double norm_eps = 1e-5;
   double rope_theta = 10000;

@@ -57,7 +57,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
     rope = numerics::rope_table(n, config_.head_width(), config_.rope_theta, config_.rope, first).to(device_);
   const numerics::Documents documents = documents_of(tokens.unsqueeze(0));
   if (documents.defined()) {
-    // A token in a cache that holds others is in the document of the last one, or begins the next.
+    // A token in a cache that is not empty belongs to the last token's document, or begins the next.
     if (first > 0)
       documents.starts.fill_(tokens[0].item<std::int64_t>() == *config_.document_end ? first
                                                                                      : cache.document);
@@ -78,7 +78,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
   return logits[0].cpu();
 }
 
-// In fp32, a part of the vocabulary at a time: rounded to 16 bits, neighbours would become equals.
+// In fp32, a part of the vocabulary at a time. Rounding to 16 bits would make close logits equal.
 at::Tensor Gpt::last_logits(const Residual& x) const {
   ParameterReader p(head_);
   const auto last = [](const at::Tensor& t) { return t.narrow(1, t.size(1) - 1, 1).contiguous(); };

@@ -22,7 +22,7 @@ namespace {
 constexpr double kInitialDeviation = 0.02;
 constexpr int kCounterBitsPerParameter = 40;  // of Philox, for the rows of one parameter
 
-// Refuses at the start what the GPU kernels do not support.
+// Refuses a configuration that the GPU kernels do not support.
 void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
   if (config.dim > numerics::kMaxNormColumnsOnGpu)
     throw Error(

@@ -15,9 +15,9 @@ namespace ebb::models {
 //
 //   tokens [B,T] -> embedding (+ position) x [B,T,C]
 //   each block: x += out(attention(qkv(norm1(x)))); x += down(act(up(norm2(x))))
-//   head: -log softmax(norm(x) W^T) of the token that follows, W the embedding where tied
+//   head: -log softmax(norm(x) W^T) of the next token; W is the embedding if tied
 //
-// The loss is the mean over tokens, in nats. On the CPU, logits are never whole in training.
+// The loss is the mean over tokens, in nats. On the CPU, training never holds all logits at once.
 class Gpt final : public Model, private core::Phase, private TextSampler {
  public:
   Gpt(const GptConfig& config, const ModelInputs& inputs);
@@ -43,7 +43,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   KeyValueCache begin(std::int64_t tokens) const override;
   at::Tensor next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner& runner) override;
 
-  enum class Init { zeros, ones, normal, residual };  // residual: normal, smaller the more layers there are
+  enum class Init { zeros, ones, normal, residual };  // residual: normal, smaller for more layers
   void add(core::Unit& unit, const std::string& name, std::vector<std::int64_t> shape, Init init);
   void add_norm(core::Unit& unit, const std::string& name);
   void add_dense(core::Unit& unit, const std::string& name, std::int64_t out, std::int64_t in,
@@ -52,8 +52,8 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
   at::Tensor norm(const at::Tensor& x, ParameterReader& parameters) const;
-  // The residual stream between two blocks. The output of the last block, `more`, is not added yet: the norm
-  // of the next block does both in one pass. `more` is undefined before the first block.
+  // The residual stream between two blocks. `more` is the output of the last block. It is not added yet: the
+  // norm of the next block does both in one pass. `more` is undefined before the first block.
   struct Residual {
     at::Tensor sum, more;
   };
@@ -63,7 +63,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   [[nodiscard]] const at::Tensor& head_weight() const;
   [[nodiscard]] at::Tensor last_logits(
       const Residual& x) const;  // [vocabulary] fp32, after the last position
-  // [B, T] for attention(); undefined where model.document_end is not given.
+  // [B, T] for attention(); undefined if model.document_end is not given.
   [[nodiscard]] numerics::Documents documents_of(const at::Tensor& tokens) const;
   // Attention over the cache of one layer; qkv [1, n, ...], documents of [1, n].
   at::Tensor attend_cached(const at::Tensor& qkv, const at::Tensor& rope, const at::Tensor& keys,
@@ -76,7 +76,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;
-  std::uint64_t parameters_ = 0;  // made so far; each draws its initial values from its own counters
+  std::uint64_t parameters_ = 0;  // created so far; each draws its initial values from its own counters
   core::Unit embedding_{"embedding", {}}, head_{"head", {}};
   std::vector<core::Unit> blocks_;
   at::Tensor rope_;  // angles for data.context; undefined for gpt2

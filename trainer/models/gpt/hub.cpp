@@ -71,7 +71,7 @@ void llama_names(const GptConfig& c, std::vector<HubTensor>& out) {
   out.push_back({"model.norm.weight", {c.dim}, "norm.weight"});
 }
 
-// The value of `key`, or `otherwise` where it is not there or null.
+// The value of `key`, or `otherwise` if it is absent or null.
 template <class T>
 T value_of(const Json& json, const char* key, T otherwise) {
   const auto found = json.find(key);
@@ -116,7 +116,7 @@ void require_one_of(const Json& json, const char* key, T otherwise, std::initial
 }
 
 void read_rope(const Json& json, GptConfig& c) {
-  // Version 5 has all of it in rope_parameters; earlier versions in two places.
+  // Version 5 of transformers has all values in rope_parameters; earlier versions use two places.
   const Json all = value_of<Json>(json, "rope_parameters", Json::object());
   const Json scaling = all.empty() ? value_of<Json>(json, "rope_scaling", Json::object()) : all;
   c.rope_theta = value_of<double>(all, "rope_theta", value_of<double>(json, "rope_theta", 10000.0));

@@ -14,11 +14,11 @@
 // same numbers.
 namespace ebb::models {
 
-// Every tensor once; those of a tied head left out. `context` is the number of positions.
+// Every tensor once, without those of a tied head. `context` is the number of positions.
 std::vector<HubTensor> hub_tensors(const GptConfig& config, std::int64_t context);
 
 // config.json without the tokens that begin and end a text, and back; `context` is set. Error(usage) names
-// what ebb does not have (another architecture, another activation, biases in a Llama) with the key and its
+// an unsupported feature (another architecture, another activation, biases in a Llama) with its key and
 // value.
 nlohmann::json to_hub_config(const GptConfig& config, std::int64_t context, numerics::Dtype dtype);
 GptConfig from_hub_config(const nlohmann::json& json);

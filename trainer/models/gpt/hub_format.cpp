@@ -24,7 +24,7 @@ class GptHubFormat final : public HubFormat {
     layout.tensors = hub_tensors(gpt, gpt.context_for(window));
     layout.ignored_suffixes = {".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"};
     if (gpt.tied) layout.ignored_names = {"lm_head.weight"};
-    // The first GPT-2 was saved without it.
+    // The files of the first GPT-2 have no such prefix.
     if (!gpt.is_llama()) layout.optional_prefix = "transformer.";
     return layout;
   }

@@ -5,12 +5,12 @@
 
 namespace ebb::models {
 
-// The parameters of a unit in the order in which they were added, which is that of their use.
+// The parameters of a unit, in the order in which they were added and are used.
 class Gpt::ParameterReader {
  public:
   explicit ParameterReader(const core::Unit& unit) : unit_(unit) {}
   const at::Tensor& one() { return unit_.parameters[next_++].tensor; }
-  // y = act(x W^T + b), b where the model has biases.
+  // y = act(x W^T + b), with b if the model has biases.
   at::Tensor dense(const at::Tensor& x, bool bias, numerics::Activation act = numerics::Activation::none) {
     const at::Tensor& w = one();
     return numerics::linear(x, w, bias ? one() : at::Tensor(), act);

@@ -9,7 +9,7 @@
 namespace ebb::models {
 
 // Encoder: two 4x4 convolutions of stride 2, a dense layer, then mean and log-variance of the code. Decoder:
-// the mirror of it, to Bernoulli logits a pixel. Height and width are multiples of 4.
+// its mirror image, which ends with Bernoulli logits of the pixels. Height and width are multiples of 4.
 //
 //   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
@@ -39,7 +39,7 @@ class Vae final : public Model, private core::Phase, private ImageSampler, priva
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;
-  std::uint32_t parameters_ = 0;  // made so far; each draws its initial values from its own counter
+  std::uint32_t parameters_ = 0;  // created so far; each draws its initial values from its own counter
   core::Unit encoder_{"encoder", {}}, decoder_{"decoder", {}};
 };
 
