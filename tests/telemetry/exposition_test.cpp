@@ -99,7 +99,7 @@ TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {
     ADD_FAILURE() << "served on a port that another socket listens at";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::communication);
-    EXPECT_THAT(error.what(), HasSubstr("port " + std::to_string(port) + " cannot be served"));
+    EXPECT_THAT(error.what(), HasSubstr("port " + std::to_string(port) + " cannot be opened"));
   }
   ::close(fd);
   const MetricsPort free(port, node, nullptr);  // does not throw

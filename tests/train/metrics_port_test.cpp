@@ -185,7 +185,7 @@ TEST_F(MetricsPort, APortInUseIsRefusedAtTheStartAndToldOnce) {
   const Listener taken;
   const ProcessResult result = run(tiny_.launch("taken", forever(taken.port())));
   EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
-  EXPECT_THAT(result.err, HasSubstr("port " + std::to_string(taken.port()) + " cannot be served"));
+  EXPECT_THAT(result.err, HasSubstr("port " + std::to_string(taken.port()) + " cannot be opened"));
   EXPECT_EQ(result.err.find("telemetry.port:"), result.err.rfind("telemetry.port:")) << result.err;
 }
 
