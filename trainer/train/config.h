@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/config.h"
@@ -37,32 +38,33 @@ struct RunConfig {
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
 };
 
-// The configuration of a run. Each part belongs to its layer.
+// The configuration of a run. Each layer defines its part.
 struct Config {
   RunConfig run;
   models::ModelConfig model;
   data::DataConfig data;
   numerics::PrecisionConfig precision;
-  optim::OptimizerConfig optimizer;  // of every trainee without keys of its own
-  // Of the trainees of families that have several, by name: the section NAME.optimizer.
+  optim::OptimizerConfig optimizer;  // of every trainee without an own section
+  // The sections NAME.optimizer by name, for families with several trainees.
   std::map<std::string, optim::OptimizerConfig> trainees;
   parallel::ParallelConfig parallel;
   memory::MemoryConfig memory;
   checkpoint::CheckpointConfig checkpoint;
   telemetry::TelemetryConfig telemetry;
-  // `families` are what model.kind may name.
-  explicit Config(const models::Families& families) : model(families) {}
+  // `families` are what model.kind may name, `formats` what data.format may.
+  explicit Config(const models::Families& families, data::Formats formats = data::builtin_formats())
+      : model(families), data(std::move(formats)) {}
   void describe(config::Section& s);
-  // Of a trainee of the chosen family; an empty name is that of its only one.
+  // Returns the section of a trainee of the chosen family; an empty name selects the only one.
   [[nodiscard]] const optim::OptimizerConfig& optimizer_of(const std::string& trainee) const;
-  [[nodiscard]] models::RunFacts facts() const;  // what the rules and texts of a family may ask
+  [[nodiscard]] models::RunFacts facts() const;  // for the rules and texts of a family
 
  private:
   void describe_trainees(config::Section& s);
 };
 
 // Reads FILE and the overrides into a default `config`. A key of NAME.optimizer that is not given has the
-// value of the section optimizer. Error(usage) says what is wrong where.
+// value of the section optimizer. Error(usage) names each fault and its place.
 void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides);
 // The same for YAML in a string; messages call it `name`.
 void load_text(Config& config, const std::string& yaml, const std::string& name,
