@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "support/process.h"
 
@@ -57,6 +58,21 @@ TEST(Usage, HelpListsTheCommands) {
   EXPECT_EQ(result.exit_code, 0);
   for (const char* command : {"train", "launch", "sample", "data", "config", "doctor"})
     EXPECT_THAT(result.out, HasSubstr(command));
+}
+
+TEST(Usage, HelpNamesTheFormatsAndTheModelsOfTheRegistries) {
+  // Help may break a text at any space.
+  const auto help_of = [](std::vector<std::string> command) {
+    command.emplace_back("--help");
+    return std::regex_replace(ebb(std::move(command)).out, std::regex("\\s+"), " ");
+  };
+  const std::string pack = help_of({"data", "pack"});
+  EXPECT_THAT(pack, HasSubstr("MDS shards of an IDX dataset"));
+  EXPECT_THAT(pack, HasSubstr("or with --tokenizer a token file of text"));
+  EXPECT_THAT(help_of({"data", "inspect"}), HasSubstr("a folder with an index.json, or a token file"));
+  EXPECT_THAT(help_of({"data", "verify"}), Not(HasSubstr("token file")));
+  EXPECT_THAT(help_of({"import"}), HasSubstr("model_type is gpt2 or llama"));
+  EXPECT_THAT(ebb({"config", "--explain", "model.kind"}).out, HasSubstr("samples.txt"));
 }
 
 TEST(Config, TheSchemaIsJsonAndHasEverySection) {

@@ -18,7 +18,7 @@ inline constexpr std::array<Command, 10> kCommands = {{
     {"train", "Train a model; mpirun starts one process per rank", Runner::core},
     {"launch", "Train on several ranks: run mpirun with flags that fit, and supervise it", Runner::ebb},
     {"sample", "Draw new images (a PNG grid) or text from a checkpoint", Runner::core},
-    {"export", "Write a language model's weights as a folder that transformers loads", Runner::core},
+    {"export", "Write a model's weights as a folder that transformers loads", Runner::core},
     {"import", "Check a weights folder of transformers, and write a configuration that trains from it",
      Runner::core},
     {"data", "Make, inspect and verify datasets", Runner::core},

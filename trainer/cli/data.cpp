@@ -95,14 +95,29 @@ ExitCode verify(const std::string& folder) {
   return ExitCode::ok;
 }
 
-void add_pack(CLI::App& data, Invocation& invocation) {
+// The texts of the formats that have one, joined by `between`.
+template <class Text>
+std::string joined(const data::Formats& formats, const char* between, const Text& text_of) {
+  std::string all;
+  for (const data::Format& format : formats)
+    if (const std::string text = text_of(format); !text.empty()) all += (all.empty() ? "" : between) + text;
+  return all;
+}
+
+std::string packs_help(const data::Formats& formats) {
+  return "Make " + joined(formats, ", or ", [](const data::Format& format) -> std::string {
+           const data::FormatTexts& texts = format.texts;
+           return texts.packs_with.empty() ? texts.packs
+                                           : fmt::format("with {} {}", texts.packs_with, texts.packs);
+         });
+}
+
+void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& formats) {
   auto arguments = std::make_shared<PackArguments>();
-  CLI::App* command = data.add_subcommand(
-      "pack",
-      "Make MDS shards of an IDX dataset (the MNIST family), or with --tokenizer a token file of text");
+  CLI::App* command = data.add_subcommand("pack", packs_help(formats));
   command
       ->add_option("INPUT", arguments->inputs,
-                   "IDX file of images, plain or .gz; or text files and JSON lines (.jsonl, key \"text\")")
+                   joined(formats, "; or ", [](const data::Format& format) { return format.texts.packs_of; }))
       ->required();
   command->add_option(
       "--tokenizer", arguments->tokenizer,
@@ -114,7 +129,8 @@ void add_pack(CLI::App& data, Invocation& invocation) {
                    "Share of a text for the test split: OUT becomes a folder with train.bin and test.bin "
                    "(the last tokens)")
       ->check(CLI::Range(0.0, 0.9));
-  command->add_option("--labels", arguments->options.labels, "IDX file of labels, plain or .gz");
+  command->add_option("--labels", arguments->options.labels,
+                      "File of labels, in the same file format as INPUT");
   command
       ->add_option("-o,--out", arguments->options.out,
                    "Output: the folder of one split, such as data/fashion-mnist/train, or a token file")
@@ -157,12 +173,14 @@ void add_tokenizer(CLI::App& data, Invocation& invocation) {
 void add_data(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_command(app, "data");
   command->require_subcommand(1);
-  add_pack(*command, invocation);
+  const data::Formats formats = data::builtin_formats();
+  add_pack(*command, invocation, formats);
   add_tokenizer(*command, invocation);
   auto folder = std::make_shared<std::string>();
-  CLI::App* inspecting =
-      command->add_subcommand("inspect", "Describe the contents of a folder of shards or a file of tokens");
-  inspecting->add_option("PATH", *folder, "Folder with an index.json, or a token file of llm.c or Megatron")
+  CLI::App* inspecting = command->add_subcommand("inspect", "Describe the contents of a dataset");
+  inspecting
+      ->add_option("PATH", *folder,
+                   joined(formats, ", or ", [](const data::Format& format) { return format.texts.path; }))
       ->required();
   inspecting->callback([folder, &invocation] {
     invocation.run = [folder] {
@@ -171,8 +189,14 @@ void add_data(CLI::App& app, Invocation& invocation) {
     };
   });
   CLI::App* verifying =
-      command->add_subcommand("verify", "Read every shard whole and check hashes, offsets and sizes");
-  verifying->add_option("FOLDER", *folder, "Folder with an index.json")->required();
+      command->add_subcommand("verify", "Read a dataset whole and check hashes, offsets and sizes");
+  verifying
+      ->add_option("FOLDER", *folder,
+                   joined(formats, ", or ",
+                          [](const data::Format& format) {
+                            return format.verify ? format.texts.path : std::string();
+                          }))
+      ->required();
   verifying->callback([folder, &invocation] { invocation.run = [folder] { return verify(*folder); }; });
 }
 

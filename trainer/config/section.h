@@ -90,7 +90,7 @@ class Section {
   }
   Section& child(std::string_view key, std::string_view doc);
 
-  // `describe` adds keys that apply only where `holds()`; `words` says when, such as "model.kind is vae".
+  // `describe` adds keys that apply only where `holds()`; `words` says when, such as "model.kind is NAME".
   // Elsewhere a file that has one is refused, and the resolved configuration leaves them out. `holds` is
   // called after all values are set.
   //

@@ -36,7 +36,7 @@ struct PhasePlan {
   bool allow_unused = false;
 };
 
-// A part of a training step with its own loss. A VAE has one, a GAN two. Phases run one after the other.
+// A part of a training step with its own loss. An autoencoder has one, a GAN two. Phases run in turn.
 //
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
 // multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, whose

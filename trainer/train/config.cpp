@@ -30,7 +30,7 @@ void RunConfig::describe(config::Section& s) {
       .doc("Steps between two sets of samples, in RUN/samples. 0: only at the end.")
       .free_to_change();
   s.flag("samples", samples)
-      .doc("Write samples at the end, in RUN: images, or continuations of test texts.")
+      .doc("Write samples at the end, in RUN. Their files depend on model.kind.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
@@ -95,7 +95,7 @@ void Config::describe(config::Section& s) {
   });
 }
 
-// A section for each trainee of the families that have several, where such a family is chosen.
+// Describes a section for each trainee of a family with several, if that family is chosen.
 void Config::describe_trainees(config::Section& s) {
   std::map<std::string, std::vector<std::string>> families_of;
   for (const models::Family& family : model.families()) {
@@ -136,7 +136,7 @@ void load_with(Config& config, const std::function<void(config::Section&)>& read
     read(section);
   }
   if (config.trainees.empty()) return;
-  // Their default, the section optimizer, is known only now.
+  // Their default is the section optimizer, which is complete only now.
   config.trainees.clear();
   config::Section section = described(config);
   read(section);

@@ -8,9 +8,8 @@
 
 namespace ebb::train {
 
-// What the model makes, into `folder`. Of images: samples.png, 64 new ones, and reconstructions.png, rows of
-// test images, each above the model's image of it. Of text: samples.txt, beginnings of test windows and how
-// the model goes on, cut short after a quarter of parallel.timeout. Rank 0.
+// Writes the files of the family's FamilyTexts::sample_files into `folder`; the model chooses what it needs
+// of the test split. After a quarter of parallel.timeout the model writes what it has. Rank 0.
 void write_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
                    const std::filesystem::path& folder);
 

@@ -34,19 +34,18 @@ std::string shape_text(at::IntArrayRef shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-// The family that reads config.json of `folder`.
+// Returns the family that reads config.json of `folder`.
 const models::Family& family_of(const nlohmann::json& json, const models::Families& families) {
   const auto found = json.is_object() ? json.find("model_type") : json.end();
   const std::string type =
       json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : "";
-  std::vector<std::string> known;
-  for (const models::Family& family : families)
-    for (const std::string& one : family.hub ? family.hub->model_types() : std::vector<std::string>()) {
-      if (one == type) return family;
-      known.push_back(one);
-    }
+  for (const models::Family& family : families) {
+    if (!family.hub) continue;
+    const std::vector<std::string> own = family.hub->model_types();
+    if (std::ranges::find(own, type) != own.end()) return family;
+  }
   throw Error(ExitCode::usage, fmt::format("config.json: model_type is \"{}\"; ebb reads {}", type,
-                                           fmt::join(known, " and ")));
+                                           fmt::join(models::hub_model_types(families), " and ")));
 }
 
 }  // namespace
@@ -73,7 +72,7 @@ void WeightFolder::open_files() {
       throw Error(ExitCode::usage, fmt::format("{} has no weight_map", (folder_ / kIndex).string()));
     std::set<std::string> names;
     for (const auto& [tensor, file] : map->items()) {
-      // A plain name: the index may not lead out of the folder.
+      // It must be a plain name: the index must not lead out of the folder.
       if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>())
         throw Error(ExitCode::usage, fmt::format("{}: {} is in {}, which is not a file of this folder",
                                                  (folder_ / kIndex).string(), tensor, file.dump()));
@@ -163,10 +162,15 @@ void WeightFolder::read(const std::string& ours, const at::Tensor& into) const {
 ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, std::int64_t max_file_bytes) {
   const models::Family& family = loaded.config.model.family();
   const models::FamilyConfig& model = loaded.config.model.chosen();
-  if (!family.hub)
-    throw Error(ExitCode::usage,
-                fmt::format("{} is not a language model: `transformers` has no model of its family",
-                            loaded.config.run.name));
+  if (!family.hub) {
+    std::vector<std::string> others;
+    for (const models::Family& one : loaded.config.model.families())
+      if (one.hub) others.push_back(one.name);
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{} has a model of the family {}, which `transformers` does not have; ebb exports {}",
+                    loaded.config.run.name, family.name, fmt::join(others, " and ")));
+  }
   const std::int64_t window = loaded.config.data.context;
   auto config = family.hub->write_config(model, window, loaded.config.precision.dtype);
   std::error_code ignored;
