@@ -385,7 +385,7 @@ TEST_F(Faults, CtrlCToTheGroupOfMpirunSavesAndTheRunResumes) {
   EXPECT_THAT(result.out + result.err, HasSubstr("checkpoint saved"));
   const ProcessResult resumed = tiny_->train(2, "ctrl-c", {"run.steps=3000", "memory.log_every=100"});
   EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("goes on from step "));
+  EXPECT_THAT(resumed.out, HasSubstr("resumes from step "));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunContinues) {
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   EXPECT_THAT(result.err, ContainsRegex("mpirun ended with code [0-9]+, .*host-[01].* was lost"));
   EXPECT_THAT(result.err, HasSubstr("starting again in "));
-  EXPECT_THAT(result.out, HasSubstr("goes on from step "));
+  EXPECT_THAT(result.out, HasSubstr("resumes from step "));
 }
 
 TEST_F(SupervisedHosts, AStopReachesTheRanksOfOtherHosts) {

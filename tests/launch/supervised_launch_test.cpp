@@ -26,7 +26,7 @@ TEST_F(Supervised, AKilledRankIsRestartedFromTheCheckpointWithEqualBits) {
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
   EXPECT_THAT(result.err,
               AllOf(HasSubstr("starting again in "), HasSubstr("(1 of 5 without a newer checkpoint)")));
-  EXPECT_THAT(result.out, HasSubstr("goes on from step "));
+  EXPECT_THAT(result.out, HasSubstr("resumes from step "));
   EXPECT_EQ(losses(tiny_.run_folder("killed")), losses(tiny_.run_folder("undisturbed")));
   EXPECT_EQ(checkpoint_tensors(tiny_.run_folder("killed")),
             checkpoint_tensors(tiny_.run_folder("undisturbed")));
@@ -68,7 +68,7 @@ TEST_F(Supervised, AStopOfOneRankIsRestarted) {
   const ProcessResult& result = launched.wait();
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr("a rank was asked to stop"));
-  EXPECT_THAT(result.out, HasSubstr("goes on from step "));
+  EXPECT_THAT(result.out, HasSubstr("resumes from step "));
 }
 
 class SupervisedStop : public Supervised, public ::testing::WithParamInterface<int> {};
@@ -163,7 +163,7 @@ TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndResumesFromIt) {
   const auto at = first.out().find("stopped after step ");
   ASSERT_NE(at, std::string::npos) << first.out();
   const int step = std::stoi(first.out().substr(at + std::string("stopped after step ").size()));
-  EXPECT_TRUE(second.wait_for_output("goes on from step " + std::to_string(step) + " "))
+  EXPECT_TRUE(second.wait_for_output("resumes from step " + std::to_string(step) + " "))
       << second.out() << second.err();
   second.signal(SIGTERM);
   EXPECT_EQ(second.wait().exit_code, 75) << second.err();
@@ -189,7 +189,7 @@ TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromAWholeCheckpoint
   first.signal(SIGKILL);
   for (const pid_t rank : ranks_before) ::kill(rank, SIGKILL);
   first.wait();
-  EXPECT_TRUE(second.wait_for_output("goes on from step ", std::chrono::seconds(90)))
+  EXPECT_TRUE(second.wait_for_output("resumes from step ", std::chrono::seconds(90)))
       << second.out() << second.err();
   second.signal(SIGTERM);
   EXPECT_EQ(second.wait().exit_code, 75) << second.out() << second.err();

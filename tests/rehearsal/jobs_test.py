@@ -79,7 +79,7 @@ class Launchers(Rehearsal):
         second = self.launcher(but=[first])
         self.until_succeeded()
         self.assertEqual([first.code(), second.code()], [KILLED, 0])
-        self.assert_logged(second, "goes on from step [2-5]")
+        self.assert_logged(second, "resumes from step [2-5]")
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()
 
@@ -159,7 +159,7 @@ class Releases(Rehearsal):
         self.until_succeeded()
         self.assertEqual([first.code(), second.code()], [STOPPED, 0])
         self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_logged(second, "goes on from step")
+        self.assert_logged(second, "resumes from step")
         self.assertEqual(len(list((self.run_folder / f"checkpoints/step-{STEPS:08d}").glob("*.safetensors"))), 2)
 
     def test_a_reinstalled_release_resumes_from_the_same_claim(self):

@@ -98,7 +98,7 @@ class Workers(Rehearsal):
         self.delete_pod(worker)
         self.until_succeeded()
         self.assert_logged(launcher, "starting again in .*, from the checkpoint of step 20 ")
-        self.assert_logged(launcher, "goes on from step 20")
+        self.assert_logged(launcher, "resumes from step 20")
         self.assertEqual(self.codes(), [0])
         self.assertEqual(self.steps(), list(range(STEPS)))
         self.assert_as_undisturbed()

@@ -252,7 +252,7 @@ TEST_F(BadInput, ADamagedCheckpointIsNamedAndTheOneBeforeItUsed) {
     const ProcessResult result = go_on();
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.out + result.err,
-                AllOf(HasSubstr("step-00000020"), HasSubstr("goes on from step 10")));
+                AllOf(HasSubstr("step-00000020"), HasSubstr("resumes from step 10")));
     EXPECT_EQ(checkpoint_tensors(copy), checkpoint_tensors(tiny_->run_folder("saved")));
   }
 }
@@ -263,7 +263,7 @@ TEST_F(BadInput, ACheckpointWithoutOneOfItsShardsIsPassedOver) {
     if (entry.path().string().ends_with("1.safetensors")) fs::remove(entry.path());
   const ProcessResult result = go_on();
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out + result.err, AllOf(HasSubstr("step-00000020"), HasSubstr("goes on from step 10")));
+  EXPECT_THAT(result.out + result.err, AllOf(HasSubstr("step-00000020"), HasSubstr("resumes from step 10")));
 }
 
 TEST_F(BadInput, ALossThatDivergesEndsWithTheLastGoodCheckpointNamed) {

@@ -80,7 +80,7 @@ TEST_F(RunTest, StoppedBySigtermAndResumedEqualsUndisturbed) {
   EXPECT_EQ(json_lines(tiny->run_folder("stopped") + "/memory/rank-00001.jsonl").size(), done);
   const ProcessResult resumed = tiny->train(2, "stopped", long_run);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("goes on from step " + std::to_string(done)));
+  EXPECT_THAT(resumed.out, HasSubstr("resumes from step " + std::to_string(done)));
   EXPECT_EQ(losses(tiny->run_folder("stopped")), losses(tiny->run_folder("long")));
   EXPECT_EQ(checkpoint_tensors(tiny->run_folder("stopped")), checkpoint_tensors(tiny->run_folder("long")));
 }

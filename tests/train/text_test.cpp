@@ -77,7 +77,7 @@ TEST_F(TextRun, StoppedAndResumedItEndsInTheSameBits) {
   ASSERT_EQ(first.wait().exit_code, 75) << first.out() << first.err();
   const ProcessResult resumed = tiny_->train(2, "stopped", longer);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("goes on from step"));
+  EXPECT_THAT(resumed.out, HasSubstr("resumes from step"));
   EXPECT_EQ(losses(tiny_->run_folder("stopped")), losses(tiny_->run_folder("long")));
   EXPECT_EQ(checkpoint_tensors(tiny_->run_folder("stopped")), checkpoint_tensors(tiny_->run_folder("long")));
 }

@@ -17,7 +17,7 @@ void RunConfig::describe(config::Section& s) {
   using checkpoint::WhenHeld;
   s.text("name", name).required().doc("Name of the run: its folder below run.dir.").free_to_change();
   s.text("dir", dir).doc("Folder that holds runs.").free_to_change();
-  s.integer("seed", seed).at_least(0).doc("All random numbers of the run are a function of it.");
+  s.integer("seed", seed).at_least(0).doc("All random numbers of the run are a function of the seed.");
   s.integer("steps", steps).at_least(1).unit("steps").doc("Optimizer steps of the whole run.");
   s.integer("evaluate_every", evaluate_every)
       .at_least(0)
@@ -46,7 +46,9 @@ void RunConfig::describe(config::Section& s) {
       .free_to_change();
   s.duration("lease_expires", lease_expires_s)
       .at_least(3)
-      .doc("A run whose lease was not renewed for this long counts as dead, and another may take its folder.")
+      .doc(
+          "A run that has not renewed its lease for this long counts as ended, and another may use its "
+          "folder.")
       .free_to_change();
 }
 

@@ -7,8 +7,8 @@
 
 namespace ebb::train {
 
-// Where the run is. The order of samples, the latents and the learning rate are functions of (seed, step), so
-// this is the whole of the data cursor, the generators' keys and the schedule.
+// The position of the run. The order of samples, the latents and the learning rate are functions of (seed,
+// step). The step therefore determines the data cursor, the generators' keys and the schedule.
 class Cursor final : public core::Stateful {
  public:
   // `samples_per_step`: global batch x batches of a step.

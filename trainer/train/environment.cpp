@@ -12,7 +12,7 @@ namespace ebb::train {
 
 namespace {
 
-// Before the first thread of a pool is started: it inherits the binding.
+// Call it before the first thread of a pool starts, which inherits the binding.
 std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world,
                             std::int64_t& pinned) {
   const comm::Share share = comm::share_of_host(world, parallel.timeout_s);
@@ -45,7 +45,7 @@ at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, 
       if (world.max_of_all(devices, timeout_s) > 0)
         note = fmt::format(
             "there is not a GPU for each rank ({} has {} for {} ranks), so all train on the CPU; start "
-            "one rank a GPU to use them",
+            "one rank per GPU to use them",
             world.host(), devices, world.local_size());
       return at::kCPU;
     }
@@ -54,7 +54,7 @@ at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, 
     throw Error(
         ExitCode::usage,
         fmt::format(
-            "{} has {} GPUs, but {} ranks were started on it: start one rank a GPU, or set run.device=cpu",
+            "{} has {} GPUs, but {} ranks were started on it: start one rank per GPU, or set run.device=cpu",
             world.host(), devices, world.local_size()));
   memory::use_device(device);
   return {at::kCUDA, static_cast<c10::DeviceIndex>(device)};

@@ -12,16 +12,16 @@
 
 namespace ebb::train {
 
-// Means over every sample of the split.
+// The means over all samples of the split.
 struct Evaluation {
   double loss = 0;
   std::vector<std::pair<std::string, double>> terms;
   std::int64_t samples = 0;
 };
 
-// Runs the phase's loss without gradients over the split once, from its first sample, in order, shared among
-// the ranks. Latents are drawn with numbers that training never uses and that are the same at every
-// evaluation. Everything it makes is freed. Collective.
+// Computes the phase's loss without gradients over the split once, in order from its first sample, divided
+// among the ranks. Every evaluation draws its latents from the same random numbers, which training never
+// uses. It frees all its memory. Collective.
 Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
                     comm::Communicator& communicator, data::DeviceFeed& feed);
 

@@ -21,7 +21,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// One for each phase: the values of its last run in the step, its skipped runs and its times together.
+// Returns one entry for each phase: the values of its last run in the step, and the sums of its skipped runs
+// and times.
 std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report) {
   std::vector<telemetry::PhaseMetrics> all;
   for (const step::PhaseReport& run : report.phases) {
@@ -87,7 +88,7 @@ void Journal::started(const RunStart& start) {
                                                     config_.telemetry.progress_every_s);
   for (const std::string& note : start.notes) progress_->note(note);
   if (start.resumed_from)
-    progress_->note(fmt::format("goes on from step {} ({})", start.first_step, start.resumed_from->string()));
+    progress_->note(fmt::format("resumes from step {} ({})", start.first_step, start.resumed_from->string()));
 }
 
 void Journal::stepped(const step::StepReport& report) {
@@ -135,7 +136,7 @@ void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
   last_step_ = std::chrono::steady_clock::now();
 }
 
-// The time for the samples does not count as time of the next step.
+// The time of the samples does not count as time of the next step.
 void Journal::sampled() {
   last_step_ = std::chrono::steady_clock::now();
 }

@@ -20,7 +20,7 @@
 
 namespace ebb::train {
 
-// Writes down what happens: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on
+// Writes the logs of a run: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on
 // rank 0.
 class Journal final : public RunListener {
  public:
@@ -54,7 +54,8 @@ class Journal final : public RunListener {
   std::chrono::steady_clock::time_point last_step_;
 };
 
-// A line for each phase with a skipped run in this step: the last such run's parameter and loss scale.
+// Returns a line for each phase with a skipped run in this step: the parameter and loss scale of its last
+// such run.
 [[nodiscard]] std::vector<std::string> skip_notes(const step::StepReport& report);
 
 void print_note(const std::string& text);

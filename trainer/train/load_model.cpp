@@ -14,7 +14,7 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
     return values.at("sample").get<core::SampleSpec>();
   } catch (const nlohmann::json::exception&) {
     throw Error(ExitCode::checkpoint, path.string() +
-                                          " does not say which samples its model takes: values.sample is " +
+                                          " does not describe the samples of its model: values.sample is " +
                                           values.value("sample", nlohmann::json()).dump());
   }
 }
@@ -33,7 +33,7 @@ LoadedModel load_model(const std::filesystem::path& path, const models::Families
     const auto saved = part.tensors.find(name);
     if (saved == part.tensors.end() || saved->second.sizes() != tensor.sizes())
       throw Error(ExitCode::checkpoint,
-                  path.string() + " lacks the parameter " + name + " in the shape of its own configuration");
+                  path.string() + " lacks the parameter " + name + " in the shape of its configuration");
     tensor.copy_(saved->second);
   }
   return loaded;

@@ -15,8 +15,8 @@ struct LoadedModel {
   std::int64_t step;
 };
 
-// The model of a checkpoint, or of the newest whole one of a run's folder, with its parameters. `families`
-// are those that it may be of. Error(checkpoint): there is none.
+// Loads the model of a checkpoint, or of the newest whole checkpoint of a run folder, with its parameters.
+// `families`: the permitted families. Error(checkpoint): there is none.
 LoadedModel load_model(const std::filesystem::path& path, const models::Families& families);
 
 }  // namespace ebb::train

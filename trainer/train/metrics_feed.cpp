@@ -21,7 +21,7 @@ double unix_seconds() {
   return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
 }
 
-// Each number has one writer.
+// Each value has only one writer.
 void add(telemetry::SharedValue& number, double more) {
   number = number + more;
 }
@@ -36,7 +36,7 @@ std::int64_t bytes_in(const std::filesystem::path& folder) {
   return bytes;
 }
 
-// When its last file was written; 0 if that cannot be told.
+// Returns when the last file of a checkpoint was written, in seconds since 1970; 0 if unknown.
 double written_at(const std::filesystem::path& folder) {
   std::error_code error;
   const auto time = std::filesystem::last_write_time(folder / checkpoint::kDoneName, error);
@@ -92,7 +92,7 @@ void MetricsFeed::stepped(const step::StepReport& report) {
   add(run_->samples, batch);
   for (telemetry::PhaseGauges& gauges : run_->phases) {
     for (const step::PhaseReport& phase : report.phases) {
-      if (phase.phase != gauges.phase) continue;  // of a phase's runs the last one stays
+      if (phase.phase != gauges.phase) continue;  // the last run of a phase remains
       gauges.loss = phase.loss;
       gauges.gradient_norm = phase.gradient_norm;
       gauges.loss_scale = phase.scale;
@@ -129,7 +129,7 @@ void MetricsFeed::closed(std::int64_t) {
   if (node_) publish_memory();
 }
 
-// The time of what is done between steps.
+// Adds the time of work between steps.
 void MetricsFeed::spent(memory::Stage stage, double seconds) {
   if (node_) add(node_->mine().seconds[static_cast<std::size_t>(stage)], seconds);
 }
@@ -144,13 +144,13 @@ void MetricsFeed::publish_memory() {
       mine.peak[p][c] = static_cast<double>(peak[c]);
     }
   }
-  // The kernel is asked far more often than anybody scrapes, and still not at every short step.
+  // This interval is far shorter than that of a scrape, and avoids a measurement at every short step.
   constexpr auto kBetween = std::chrono::milliseconds(250);
   const auto now = std::chrono::steady_clock::now();
   if (now - asked_ < kBetween) return;
   asked_ = now;
   const memory::Outside outside = memory::measure_outside(ledger_);
-  // What the kernel leaves each rank of this host, and what the device has.
+  // The share of each rank of this host in the kernel's limit, and the memory of the device.
   mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();
   mine.budget[1] = static_cast<double>(std::max<std::int64_t>(outside.device_total, 0));
   mine.resident = static_cast<double>(std::max<std::int64_t>(outside.resident, 0));

@@ -18,13 +18,13 @@
 
 namespace ebb::train {
 
-// Feeds the metrics port (telemetry.port). Each rank writes its numbers into memory that the ranks of its
-// host share; the first rank of the host serves them. Rank 0 also writes the numbers of the run. With port 0
-// it does nothing.
+// Feeds the metrics port (telemetry.port). Each rank writes its metrics into memory that the ranks of its
+// host share; the first rank of the host serves them. Rank 0 also writes the metrics of the run. It does
+// nothing if the port is 0.
 class MetricsFeed final : public RunListener {
  public:
-  // Collective. Error(communication): a port cannot be served. Error(storage): /dev/shm has no room.
-  // `phases`: their names.
+  // Collective. Error(communication): a port cannot be opened. Error(storage): /dev/shm is full. `phases`:
+  // their names.
   MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device,
               const std::vector<std::string>& phases);
   void started(const RunStart& start) override;
@@ -45,7 +45,7 @@ class MetricsFeed final : public RunListener {
   std::unique_ptr<telemetry::MetricsPort> port_;
   std::int64_t samples_per_step_ = 0;
   double mfu_per_sample_ = 0;
-  std::chrono::steady_clock::time_point asked_;  // when the kernel was, for what the account does not know
+  std::chrono::steady_clock::time_point asked_;  // last measurement of the memory outside of the ledger
 };
 
 }  // namespace ebb::train

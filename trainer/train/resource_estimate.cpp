@@ -26,10 +26,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMiB = 1 << 20;
-// Of one tensor: its entries in a shard's header and in the manifest.
+// The entries of one tensor in the header of a shard and in the manifest.
 constexpr std::int64_t kEntryBytes = 288;
 
-// The fields that `family` reads, found without a dataset.
+// Returns the fields that `family` reads, without a dataset.
 core::SampleSpec spec_of_image(const models::Family& family, const core::FieldSpec& image) {
   core::SampleSpec spec;
   for (const std::string& field : family.reads) {
@@ -72,7 +72,7 @@ std::int64_t bytes_of(const core::State& state) {
   return bytes;
 }
 
-// Bytes of the model and of a checkpoint.
+// Adds the bytes of the model and of a checkpoint.
 void add_model(const Config& config, const std::vector<std::int64_t>& image, ResourceEstimate& result) {
   const auto model = models::make_model(config.model, sample_spec(config, image), config.precision.dtype,
                                         at::kMeta, static_cast<std::uint64_t>(config.run.seed));
@@ -97,7 +97,7 @@ void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
       result.checkpoint_bytes = bytes;
       result.checkpoint = found.folder;
       return;
-    } catch (const std::exception&) {  // a damaged one is skipped
+    } catch (const std::exception&) {  // skips a damaged checkpoint
     }
   }
 }
@@ -110,7 +110,7 @@ nlohmann::json last_line(const fs::path& path) {
   return nlohmann::json::parse(last, nullptr, false);
 }
 
-// From the logs of the last start. Ranks of an earlier, larger start stopped logging at an earlier step.
+// Reads the logs of the last start. Ranks of an earlier, larger start stopped logging at an earlier step.
 void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
   std::vector<nlohmann::json> lines;
   std::int64_t newest = 0;
@@ -133,7 +133,7 @@ void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
   if (measured.ranks > 0) result.measured = measured;
 }
 
-// A stop may have to wait for the slowest of the newest steps.
+// Finds the slowest of the newest steps, since a stop may have to wait for such a step.
 void read_step_times(const fs::path& run, ResourceEstimate& result) {
   constexpr std::size_t kNewest = 1000;
   std::ifstream in(run / "metrics.jsonl");
@@ -169,7 +169,7 @@ ResourceEstimate estimate_resources(const Config& config, const std::vector<std:
 
 ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_per_s,
                          std::int64_t ranks_of_a_worker) {
-  // Without a measured step, a minute, as in the chart.
+  // The default without a measured step is a minute, as in the chart.
   constexpr std::int64_t kMinStep_s = 60;
   constexpr std::int64_t kShmPerRank = 64 * kMiB, kMinShm = 256 * kMiB;
   constexpr double kMemoryMargin = 1.2;

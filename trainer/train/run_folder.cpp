@@ -29,7 +29,7 @@ std::optional<Results> read_results(const std::filesystem::path& run) {
   } catch (const nlohmann::json::exception& error) {
     throw Error(
         ExitCode::checkpoint,
-        fmt::format("{} is damaged; delete it to have it made again from the last checkpoint", path.string()),
+        fmt::format("{} is damaged; delete it to recreate it from the last checkpoint", path.string()),
         error);
   }
 }

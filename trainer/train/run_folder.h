@@ -9,14 +9,14 @@
 namespace ebb::train {
 
 // RUN/: config.yaml (resolved), metrics.jsonl, memory/, checkpoints/, results.json, samples.png,
-// reconstructions.png, lease.json. These are rank 0's to call.
+// reconstructions.png, lease.json. Only rank 0 calls these functions.
 void write_configuration(const std::filesystem::path& run, const std::string& resolved_yaml);
 
-// What a finished run tells, also when it is started again.
+// The results of a finished run, which another start prints again.
 struct Results {
   std::int64_t steps = 0;
   double test_loss = 0;
-  std::string text;  // the closing screen: losses, table of peaks, where things lie, what to type next
+  std::string text;  // the closing screen: losses, table of peaks, file names, next commands
 };
 void write_results(const std::filesystem::path& run, const Results& results);
 std::optional<Results> read_results(const std::filesystem::path& run);

@@ -12,25 +12,25 @@
 
 namespace ebb::train {
 
-// Gets to know what a run does, on every rank, on the thread that trains. The order of a step's events:
-// stepped, saved, evaluated, sampled, closed.
+// Receives the events of a run, on every rank, on the training thread. The order of a step's events: stepped,
+// saved, evaluated, sampled, closed.
 class RunListener {
  public:
   virtual ~RunListener() = default;
   virtual void started(const RunStart& start) = 0;
   virtual void stepped(const step::StepReport& report) = 0;
-  // After `steps` steps; it took `seconds`.
+  // After `steps` steps; the evaluation lasted `seconds`.
   virtual void evaluated(std::int64_t steps, const Evaluation& result, double seconds) = 0;
-  // Rank 0 has written samples; the others have not waited for it.
+  // Rank 0 has written samples; the other ranks have not waited for it.
   virtual void sampled() = 0;
-  // A checkpoint is whole. `seconds` is 0 where an earlier process made it.
+  // A checkpoint is whole. `seconds` is 0 if an earlier process made it.
   virtual void saved(const std::filesystem::path& checkpoint, double seconds) = 0;
   // All that followed step `step` (from 0) is done: save, evaluation, samples.
   virtual void closed(std::int64_t step) = 0;
   virtual void ended(const std::string& note) = 0;  // a line for a person; empty: none
 };
 
-// Passes each event on to all of its listeners, in the order in which they were added.
+// Forwards each event to all listeners, in the order of add().
 class RunListeners final : public RunListener {
  public:
   void add(std::unique_ptr<RunListener> listener) { all_.push_back(std::move(listener)); }

@@ -37,7 +37,7 @@ double measure_mfu_per_sample(const Config& config, const Environment& environme
   const auto dtype = config.precision.dtype;
   const int beside = world.local_size();
   double rate = numerics::known_matrix_rate(dtype, environment.device, beside);
-  // All at once, as they will compute.
+  // All ranks measure at once, as they will compute.
   if (world.max_of_all(rate == 0 ? 1 : 0, config.parallel.timeout_s) > 0) {
     rate = numerics::measure_matrix_rate(dtype, environment.device);
     if (world.local_rank() == 0) numerics::remember_matrix_rate(dtype, environment.device, beside, rate);

@@ -17,8 +17,8 @@ struct RunStart {
   std::int64_t first_step = 0;        // steps done before
   std::int64_t samples = 0;           // of the training split
   std::int64_t samples_per_step = 0;  // the global batch, times the batches of a step
-  telemetry::SampleUnit unit;         // of the throughput that is shown
-  // Model FLOPs utilisation (0 to 1) at a speed of one sample a second; 0: not known.
+  telemetry::SampleUnit unit;         // of the displayed throughput
+  // Model FLOPs utilisation (0 to 1) at a speed of one sample a second; 0: unknown.
   double mfu_per_sample = 0;
   std::vector<std::string> notes;                     // lines for a person: what is trained, warnings
   std::optional<std::filesystem::path> resumed_from;  // a checkpoint
@@ -27,10 +27,10 @@ struct RunStart {
 // One line: model, sizes, ranks, device.
 std::string describe_run(const Config& config, const Environment& environment, models::Model& model,
                          std::int64_t samples);
-// RunStart::unit: that of the chosen family, for samples of this spec.
+// Returns RunStart::unit: that of the chosen family, for samples of this spec.
 telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& sample);
-// RunStart::mfu_per_sample. 0 if the model does not count its operations. Collective. Measures the devices'
-// throughput unless this machine has stored a measurement.
+// Returns RunStart::mfu_per_sample; 0 if the model does not count its operations. Measures the devices'
+// throughput unless this machine has stored a measurement. Collective.
 double measure_mfu_per_sample(const Config& config, const Environment& environment, models::Model& model);
 
 }  // namespace ebb::train

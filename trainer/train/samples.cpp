@@ -54,7 +54,7 @@ class TestSplit final : public models::SampleSource {
   std::optional<std::int64_t> end_of_text() override { return tokenizer().end_of_document(); }
 
  private:
-  // With this field alone: the family may read others beside it.
+  // Opens only this field, although the family may read more.
   std::unique_ptr<data::Dataset> open_test(std::string_view field) {
     return open_split(config_, "test", {std::string(field)});
   }
@@ -64,12 +64,12 @@ class TestSplit final : public models::SampleSource {
   }
 
   const Config& config_;
-  std::unique_ptr<data::Tokenizer> tokenizer_;  // opened by the first text
+  std::unique_ptr<data::Tokenizer> tokenizer_;  // loaded for the first text
 };
 
 class Folder final : public models::SampleSink {
  public:
-  // The other ranks wait meanwhile, and end the run after parallel.timeout.
+  // The time is limited because the other ranks wait, and end the run after parallel.timeout.
   Folder(std::filesystem::path folder, double timeout_s)
       : folder_(std::move(folder)),
         until_(std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s / 4)) {}

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<int, 3> kSignals = {SIGTERM, SIGINT, SIGUSR1};
 
-// Where the handler writes to: it gets no other argument than the signal. Null while no StopRequest lives.
+// The target of the handler, whose only argument is the signal. Null while no StopRequest exists.
 volatile sig_atomic_t* volatile receiver = nullptr;
 
 void remember(int number) {

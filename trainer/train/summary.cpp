@@ -33,7 +33,7 @@ bool first_on_path(const std::filesystem::path& program) {
 
 std::string program_name() {
   std::error_code error;
-  // This may be ebb-core, which ebb beside it runs; users call ebb.
+  // This process may be ebb-core, which the ebb of the same folder runs. Users call ebb.
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::filesystem::path program = self.parent_path() / "ebb";
   if (error || first_on_path(program)) return "ebb";

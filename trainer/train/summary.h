@@ -26,7 +26,7 @@ class Summary {
   std::vector<telemetry::RankPeaks> peaks_;
 };
 
-// The way to call `ebb` from the present folder: "ebb" if PATH has this one, else its path.
+// Returns the command for `ebb` in the current folder: "ebb" if PATH finds this one, else its path.
 std::string program_name();
 
 }  // namespace ebb::train

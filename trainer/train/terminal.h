@@ -3,9 +3,10 @@
 
 namespace ebb::train {
 
-// Whether the output of this process appears on a terminal. mpirun gives every rank a pseudo-terminal, even
-// if mpirun's own output goes to a file. Under mpirun this function therefore checks the standard output of
-// the parent process, which is mpirun. On other hosts than mpirun's the result is false.
+// Returns whether the output of this process appears on a terminal. mpirun gives every rank a
+// pseudo-terminal, even if mpirun's own output goes to a file. Under mpirun this function therefore checks
+// the standard output of the parent process, which is mpirun. The result is false on hosts other than
+// mpirun's.
 bool standard_output_is_terminal();
 
 }  // namespace ebb::train

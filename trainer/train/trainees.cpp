@@ -19,7 +19,7 @@ numerics::LossScaler make_scaler(const Config& config) {
                                                          : numerics::LossScaler::fixed();
 }
 
-// Of its trainee: check_phases() has required the same units of all its phases.
+// Returns the parameters of the phase's trainee: check_phases() requires the same units in all its phases.
 std::vector<core::Parameter> parameters_of(core::Phase& phase) {
   std::vector<core::Parameter> parameters;
   for (core::Unit* unit : phase.units())
@@ -48,7 +48,7 @@ Trainees::Trainees(const Config& config, const Environment& environment, const c
   }
 }
 
-// One parameter at a time, so that what is held beside them is as large as the largest.
+// It sets one parameter at a time, so that the temporary memory is that of the largest.
 void Trainees::set_initial_values(const Config& config) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "initial values");

@@ -12,11 +12,11 @@
 
 namespace ebb::train {
 
-// The model and what trains it, one trainee for each that its phases name. Parameters have no values before
-// set_initial_values() or a checkpoint gives them some.
+// The model and its trainees, one for each name in its phases. Parameters are undefined until
+// set_initial_values() or a checkpoint sets them.
 class Trainees {
  public:
-  // `sample`: what the dataset holds. Error(usage) if the model cannot take it.
+  // `sample`: the fields of the dataset. Error(usage) if they do not fit the model.
   Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample);
 
   void set_initial_values(const Config& config);
@@ -30,7 +30,7 @@ class Trainees {
   [[nodiscard]] step::Trainee& trainee(const std::string& name);
 
   std::unique_ptr<models::Model> model_;
-  std::vector<std::unique_ptr<step::Trainee>> trainees_;  // in the order in which phases name them
+  std::vector<std::unique_ptr<step::Trainee>> trainees_;  // in the order of the phases
 };
 
 }  // namespace ebb::train

@@ -16,7 +16,7 @@ namespace ebb::train {
 
 namespace {
 
-// All ranks have to mean the same run before they share anything.
+// All ranks must have the same configuration before any other collective.
 void require_same_configuration(const comm::World& world, const std::string& digest, double timeout_s) {
   const std::vector<std::string> digests = world.gather_to_all(digest, timeout_s);
   const auto other = std::find_if(digests.begin(), digests.end(),
@@ -24,12 +24,13 @@ void require_same_configuration(const comm::World& world, const std::string& dig
   if (other == digests.end()) return;
   if (world.rank() != 0) throw comm::ReportedElsewhere(ExitCode::usage);
   throw Error(ExitCode::usage, fmt::format("ranks have different configurations: digest {} on rank 0, {} on "
-                                           "rank {}. Is the file, an override or an environment "
-                                           "variable another one on that host?",
+                                           "rank {}. Does the file, an override or an environment "
+                                           "variable differ on that host?",
                                            digests.front(), *other, other - digests.begin()));
 }
 
-// Numerics fail on every rank alike, so rank 0 speaks for all, and names what is left to go on from.
+// Numerics fail on every rank alike, so only rank 0 reports the error. It names the checkpoint to resume
+// from.
 ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found,
                                 const comm::World& world) {
   try {
@@ -49,7 +50,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
   comm::agree(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
-  // Data that does not open is an error now, not after the wait for the lease.
+  // Invalid data is an error now, not after the wait for the lease.
   comm::agree(world, timeout, [&] { (void)open_splits(config, world); });
 
   const StopRequest stop;
@@ -70,8 +71,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   });
   if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, configuration); });
   if (found && found->step >= config.run.steps) {
-    // Rank 0's view counts: another host may see the folder late. Results of fewer steps are an earlier
-    // run's.
+    // Rank 0's view decides: another host may see the folder late. Results of fewer steps belong to an
+    // earlier run.
     const auto text = comm::gather_from_all(world, timeout, [&] {
       const auto results = speaks ? read_results(run) : std::nullopt;
       return results && results->steps == found->step ? results->text : std::string();

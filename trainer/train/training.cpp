@@ -81,7 +81,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
   return finished();
 }
 
-// Fills the parameters, and opens the data where the run is.
+// Sets the parameters, and opens the data at the current step.
 void Training::load(const std::optional<checkpoint::Found>& found) {
   if (found)
     storage_.store.load(*found, parts(), storage_.configuration);
@@ -115,7 +115,7 @@ checkpoint::Parts Training::parts() {
 }
 
 std::string Training::last_checkpoint(const std::optional<checkpoint::Found>& found) const {
-  if (saved_ < 0 && !found) return "no checkpoint had been saved yet";
+  if (saved_ < 0 && !found) return "there is no checkpoint yet";
   return fmt::format("the last good checkpoint is kept: step {} in {}", saved_ < 0 ? found->step : saved_,
                      (config_.run.folder() / "checkpoints").string());
 }
@@ -139,7 +139,7 @@ Evaluation Training::evaluate() {
   return result;
 }
 
-// The others wait for rank 0 in the next step's first collective.
+// The other ranks wait for rank 0 in the first collective of the next step.
 void Training::sample() {
   if (environment_.world.rank() != 0) return;
   const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
@@ -153,7 +153,7 @@ void Training::sample() {
 ExitCode Training::stopped() {
   const std::string signal = stop_.signal_name();
   listeners_.ended(
-      fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to go on.",
+      fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to continue.",
                   cursor_.step, signal.empty() ? " on another rank's signal" : " on " + signal));
   return ExitCode::stopped;
 }

@@ -19,15 +19,15 @@
 
 namespace ebb::train {
 
-// Where a run stores its checkpoints, and the lease that lets it write there.
+// The checkpoint store of a run, and the lease that permits it to write there.
 struct RunStorage {
   checkpoint::Store& store;
   checkpoint::RunConfiguration configuration;
   const checkpoint::Lease* lease;  // rank 0's; null elsewhere
 };
 
-// The loop of one run, from its first step or a checkpoint to its end. Its members live as long as the run;
-// what outlives a step is allocated before the first one.
+// The loop of one run, from its first step or a checkpoint to its end. Its members exist as long as the run.
+// Memory that outlives a step is allocated before the first one.
 class Training {
  public:
   // Collective.
@@ -35,7 +35,7 @@ class Training {
            const StopRequest& stop, const models::RunnerFactory& make_runner);
   // Returns ok or stopped. Collective.
   ExitCode run(const std::optional<checkpoint::Found>& found);
-  // A sentence for the message of an error: which checkpoint the run can resume from.
+  // Returns a sentence for an error message: the checkpoint from which the run can resume.
   [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::Found>& found) const;
 
  private:

@@ -32,22 +32,22 @@ data::LoaderPlan loader_plan(const Config& config, const Environment& environmen
   return plan;
 }
 
-// As many samples at once as in training: what fits there fits here.
+// A batch has as many samples as in training, so it fits into memory too.
 data::EvaluationPlan test_plan(const Config& config, const Environment& environment) {
   return {config.data.batch / config.data.micro_batches, environment.world.rank(), environment.world.size(),
           environment.device.is_cuda()};
 }
 
-// A start after a kill for lack of memory would be killed again, so it ends with Error(memory). The launcher
-// may run on another host and sees only signal 9, so it cannot report the cause.
+// After a kill for lack of memory the kernel would kill the next start too, so it ends with Error(memory).
+// The launcher may run on another host and sees only signal 9, so it cannot report the cause.
 void require_memory_lasted() {
   if (!memory::killed_before_this_start()) return;
   const std::int64_t limit = memory::Cgroup().read().limit;
   throw Error(
       ExitCode::memory,
       fmt::format(
-          "the kernel killed a process of this worker for lack of memory{}, at the start before: lower "
-          "data.batch or raise data.micro_batches, have fewer ranks in a worker, or raise its limit",
+          "the kernel killed a process of this worker for lack of memory{}, during the previous start: lower "
+          "data.batch or raise data.micro_batches, run fewer ranks in a worker, or raise its limit",
           limit > 0 ? fmt::format(" (its limit is {})", format_bytes(limit)) : ""));
 }
 

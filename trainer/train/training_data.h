@@ -19,10 +19,10 @@ struct Splits {
   std::unique_ptr<data::Dataset> train, test;
 };
 
-// What each rank can find wrong by itself before any of them waits for another: data that does not open, a
-// batch that ranks cannot share.
+// Opens the splits. It finds faults that a rank can detect before any wait for another rank: invalid data, or
+// a batch that the ranks cannot divide.
 Splits open_splits(const Config& config, const comm::World& world);
-// `split`: "train", "test". `fields`: some of those that the family reads.
+// `split`: "train", "test". `fields`: a subset of those that the family reads.
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields);
 
@@ -32,13 +32,13 @@ struct BatchPlan {
   bool reused = false;  // some phase uses the batch of the one before it
 };
 
-// This rank's part of the data, read ahead from where the run is. All slots are allocated by the constructor.
+// This rank's part of the data, prefetched from the current step. The constructor allocates all slots.
 class TrainingData {
  public:
   // `first_step`: steps done before.
   TrainingData(const Config& config, const Environment& environment, Splits splits, const BatchPlan& batches,
                std::int64_t first_step);
-  [[nodiscard]] step::StepSources sources();                                // refer to this object
+  [[nodiscard]] step::StepSources sources();                                // they refer to this object
   [[nodiscard]] std::int64_t samples() const { return loader_.samples(); }  // of the training split
   [[nodiscard]] const core::SampleSpec& spec() const { return loader_.spec(); }
   [[nodiscard]] data::EvaluationLoader& test() { return test_; }
