@@ -116,7 +116,7 @@ struct FamilyTexts {
   std::vector<SampleFile> sample_files;
 };
 
-// What a sample consists of, where the throughput of a run is shown in that too.
+// The parts of a sample, if a run also reports its throughput in them.
 struct ThroughputUnit {
   std::string name;  // in the plural: "tokens"; empty: throughput is shown in samples alone
   std::function<std::int64_t(const core::SampleSpec&)> per_sample;  // null where `name` is empty
