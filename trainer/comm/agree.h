@@ -10,9 +10,9 @@
 namespace ebb::comm {
 
 // Runs `work` on every rank and returns the results of all ranks in rank order. Collective, within
-// `timeout_s` seconds. If `work` throws on any rank, all ranks throw: the lowest failing rank its
-// own exception, the others ReportedElsewhere with the same code. One rank alone therefore prints
-// the message.
+// `timeout_s` seconds. If `work` throws on any rank, all ranks throw. The lowest failing rank throws its own
+// exception, all other ranks ReportedElsewhere with the same code. Only one rank therefore prints the
+// message.
 std::vector<std::string> gather_from_all(const World& world, double timeout_s,
                                          const std::function<std::string()>& work);
 

@@ -30,11 +30,11 @@ class PeerProcess {
 
  private:
   pid_t pid_ = 0;
-  std::int64_t started_ = 0;  // in kernel ticks; tells the process from a later one with the same number
+  std::int64_t started_ = 0;  // in kernel ticks; a later process with the same number has another one
 };
 
-// Announces to the other ranks of the host that this process ends with `code` and has reported its
-// error, so they do not report it as lost. Sleeps until they can have seen it.
+// Announces to the other ranks of the host that this process ends with `code` and has reported its error.
+// They then do not report it as lost. Sleeps until they can have seen it.
 void announce_exit(ExitCode code);
 
 }  // namespace ebb::comm
