@@ -99,7 +99,7 @@ void BlockCache::end_step() noexcept {
     of.most_before = of.most_used;
     of.most_used = of.used;
   }
-  // Classes used one after another each keep their maximum, and may keep too much together.
+  // Classes used one after another each keep their maximum; together they may keep too much.
   const std::int64_t most = std::max(most_used_, most_before_);
   while (kept_ > 0 && used_ + kept_ > with_slack(most)) release_longest_unused();
   most_before_ = most_used_;

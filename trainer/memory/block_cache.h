@@ -7,14 +7,14 @@
 
 namespace ebb::memory {
 
-// Large blocks of host memory that stay mapped when they are freed. A step frees its tensors and the next one
-// requests the same sizes: mapping and touching pages again costs a tenth of a step, and malloc, which keeps
-// some and returns some, changes the resident set from step to step.
+// Large blocks of host memory that stay mapped when they are freed. A step frees its tensors, and the next
+// one requests the same sizes. Mapping and touching pages again costs a tenth of a step. malloc keeps some
+// pages and returns others, which changes the resident set from step to step.
 //
 // Sizes are rounded up to classes, eight to a power of two; only touched pages are resident. Kept and used
-// bytes together are at most an eighth (or 16 MiB) above the maximum use of the last steps, and kept bytes at
-// most the limit. Beyond that the cache unmaps the block that is unused for longest. Any thread may call it;
-// no member throws.
+// bytes together exceed the maximum use of the last steps by at most an eighth (or 16 MiB). Kept bytes never
+// exceed the limit. Beyond that the cache unmaps the block that has been unused for longest. Any thread may
+// call it; no member throws.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc
@@ -25,7 +25,7 @@ class BlockCache {
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
-  // Page-aligned, contents undefined. Null where the kernel refuses even after all kept blocks are unmapped.
+  // Page-aligned, contents undefined. Null if the kernel refuses even after all kept blocks are unmapped.
   void* take(std::size_t bytes) noexcept;
   // `bytes` as given to take().
   void give(void* block, std::size_t bytes) noexcept;
@@ -34,8 +34,8 @@ class BlockCache {
   // Call at the end of every step. Every 32 steps it unmaps the blocks that no recent step has used.
   void end_step() noexcept;
   void release_kept() noexcept;  // unmaps every free block
-  // Bracket work that is no step, such as an evaluation. Blocks mapped for it come on top of the kept ones
-  // and are unmapped at its end, so that the next step finds the blocks that the last one left.
+  // Call them around work that is no step, such as an evaluation. Blocks mapped for it are additional to the
+  // kept ones and are unmapped at its end. The next step then finds the kept blocks again.
   void begin_temporary_use() noexcept;
   void end_temporary_use() noexcept;
 
@@ -45,7 +45,7 @@ class BlockCache {
  private:
   static constexpr std::size_t kSizeClasses = 8 * 44;
 
-  // Lies in the free block itself.
+  // Stored in the free block itself.
   struct Free {
     Free* newer;
     Free* older;
@@ -75,7 +75,7 @@ class BlockCache {
   bool temporary_ = false;
 };
 
-// Temporary use of `cache` for as long as it lives (BlockCache::begin_temporary_use).
+// Temporary use of `cache` while this object exists (BlockCache::begin_temporary_use).
 class TemporaryUse {
  public:
   explicit TemporaryUse(BlockCache& cache) : cache_(cache) { cache_.begin_temporary_use(); }

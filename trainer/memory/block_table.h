@@ -37,7 +37,7 @@ class BlockTable {
     return before;
   }
 
-  // Empty where the address is not known.
+  // Empty if the address is unknown.
   std::optional<BlockInfo> take(std::uintptr_t address) {
     std::size_t hole = find(address);
     if (slots_[hole].address != address || address == 0) return std::nullopt;
@@ -64,7 +64,7 @@ class BlockTable {
 
   [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
   [[nodiscard]] std::size_t home_of(std::uintptr_t address) const {
-    // Blocks are aligned, so their low bits are alike: a multiplication spreads the others.
+    // Blocks are aligned, so their low bits are equal. A multiplication spreads the other bits.
     return static_cast<std::size_t>((address * 0x9E3779B97F4A7C15ULL) >> 32) & mask();
   }
   [[nodiscard]] std::size_t find(std::uintptr_t address) const {

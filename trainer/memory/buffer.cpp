@@ -14,7 +14,7 @@
 namespace ebb::memory {
 namespace {
 
-constexpr std::size_t kAlignment = 64;  // a cache line, and what torch's own blocks have
+constexpr std::size_t kAlignment = 64;  // a cache line, and the alignment of torch's own blocks
 
 std::byte* allocate_pageable(std::size_t bytes) {
   void* block = nullptr;
@@ -22,7 +22,7 @@ std::byte* allocate_pageable(std::size_t bytes) {
   return static_cast<std::byte*>(block);
 }
 
-// Our own pages: the framework rounds pinned memory up to a power of two.
+// Allocates pages itself, since the framework rounds pinned memory up to a power of two.
 std::byte* allocate_pinned(const CudaMemoryTable& cuda, std::size_t bytes) {
   void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) return nullptr;

@@ -9,12 +9,12 @@
 
 namespace ebb::memory {
 
-// pinned: page-locked and registered with CUDA where a device is open, else pageable.
+// pinned: page-locked and registered with CUDA if a device is open, else pageable.
 enum class HostMemory : std::uint8_t { pageable, pinned };
 
-// Payload bytes that are no tensor (prefetch slots, staging of MPI and of checkpoints), entered in the
-// installed ledger like one. 64-byte aligned, uninitialised, of exactly the size requested. Owns the bytes;
-// moves, does not copy. Throws Error(memory) with the text of shortage() where there is no memory.
+// Payload bytes outside of tensors (prefetch slots, staging of MPI and of checkpoints), recorded in the
+// installed ledger. 64-byte aligned, uninitialised, of exactly the size requested. Owns the bytes; movable,
+// not copyable. Throws Error(memory) with the text of shortage() if the allocation fails.
 class Buffer {
  public:
   Buffer() = default;

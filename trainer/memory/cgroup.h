@@ -6,7 +6,7 @@
 
 namespace ebb::memory {
 
-// Bytes of the control group, by which the kernel kills. -1: no group, or no limit.
+// Bytes of the control group; the kernel kills beyond the limit. -1: no group, or no limit.
 struct CgroupUse {
   std::int64_t used = -1, limit = -1;
 };

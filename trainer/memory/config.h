@@ -7,7 +7,7 @@
 
 namespace ebb::memory {
 
-// What happens where a step leaves other bytes alive than the step before it: LeakGate.
+// The reaction if live bytes at the end of a step differ from those of the step before: LeakGate.
 enum class LeakPolicy { error, warn, off };
 
 struct MemoryConfig {

@@ -30,8 +30,8 @@ void forget_and_free(void* block) {
   }
 }
 
-// The framework's allocator, with the cache in front of it where there is one. Each block is entered in the
-// ledger. As upstream, the context of a block is its address, so that the raw interface works.
+// The framework's allocator, with the cache in front of it, if there is one. The ledger records each block.
+// As upstream, the context of a block is its address, so that the raw interface works.
 class TrackingCpuAllocator final : public c10::Allocator {
  public:
   TrackingCpuAllocator(c10::Allocator& upstream, Ledger& ledger) : upstream_(upstream), ledger_(ledger) {}

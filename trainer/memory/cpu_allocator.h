@@ -10,15 +10,15 @@ class BlockCache;
 // allocator takes its large blocks from it. From then on a failed allocation on the CPU throws Error(memory)
 // with the text of shortage().
 //
-// Call it once a process, first thing in main, before any tensor exists: a second call throws
-// Error(internal). Both arguments must outlive every tensor, so main never destroys them. c10 keeps one
-// allocator a process, and the deleter of a block is a plain function: hence this state, the only one here.
+// Call it once, at the start of main, before any tensor exists. A second call throws Error(internal). Both
+// arguments must outlive every tensor, so main never destroys them. c10 has one allocator in a process, and
+// the deleter of a block is a plain function. Both need this global state.
 void install(Ledger& ledger, BlockCache* cache = nullptr);
 
 Ledger* installed();  // null before install()
 
-// Unmaps the blocks that the installed cache keeps; false where there were none. An allocator calls it before
-// it reports a lack of memory.
+// Unmaps the blocks that the installed cache keeps; false if there were none. An allocator calls it before it
+// reports a lack of memory.
 bool release_kept_blocks();
 
 }  // namespace ebb::memory

@@ -10,14 +10,14 @@ namespace ebb::memory {
 // The CUDA device of this process. All functions need CudaLibrary::open() before them. They throw
 // Error(usage) with CUDA's own name of the error.
 
-// This layer's functions of libebb_cuda.so; null where the library is not open.
+// This layer's functions of libebb_cuda.so; null if the library is not open.
 const CudaMemoryTable* cuda_memory();
 
-// Makes `device` the one of this process: creates its context and the caching allocator, and reports every
+// Makes `device` the device of this process. Creates its context and the caching allocator, and reports every
 // block to the installed ledger. Call it once, after install() and before the first tensor on a device.
 void use_device(int device);
 
-// Current figures of the driver and the allocator for the device in use; empty where none is.
+// Current figures of the driver and the allocator for the device in use; empty if there is none.
 std::optional<CudaMemoryStats> device_stats();
 
 // "NVIDIA L4"; for doctor.

@@ -8,7 +8,7 @@ namespace ebb::memory {
 inline constexpr const char* kCudaMemorySymbol = "ebb_cuda_memory";
 
 // Receives the events of the device's blocks. allocated and freed run under the lock of the framework's CUDA
-// allocator, on the allocating thread. They must not throw, nor call anything that may allocate.
+// allocator, on the allocating thread. They must neither throw nor call anything that may allocate.
 struct CudaBlockObserver {
   void* context;
   void (*allocated)(void* context, std::uintptr_t block, std::int64_t bytes);
@@ -19,22 +19,22 @@ struct CudaBlockObserver {
 };
 
 struct CudaMemoryStats {
-  std::int64_t requested;           // bytes asked for and alive, as the allocator counts them
+  std::int64_t requested;           // live bytes as requested, by the allocator's count
   std::int64_t allocated;           // the same, rounded up to its granularity
-  std::int64_t reserved;            // taken from the driver
+  std::int64_t reserved;            // obtained from the driver
   std::int64_t largest_free_block;  // within what is reserved
   std::int64_t device_used;         // by all processes, contexts and NCCL included
   std::int64_t device_total;
 };
 
-// The functions of libebb_cuda.so for this layer. Through it the program links nothing of CUDA, and the
-// library nothing of the program. Each returns 0 or a cudaError_t, which error_name() names; none throws.
+// The functions of libebb_cuda.so for this layer. With it the program links no part of CUDA, and the library
+// no part of the program. Each returns 0 or a cudaError_t, which error_name() names; none throws.
 struct CudaMemoryTable {
   const char* (*error_name)(int error);
   int (*device_count)(int* count);
   int (*device_name)(int device, char* name, std::size_t size);
   int (*versions)(int* driver, int* runtime);  // 13000 is 13.0
-  int (*use_device)(int device);  // makes it this process's, with its context and the caching allocator
+  int (*use_device)(int device);  // makes it the process's device, with context and caching allocator
   // After use_device and before the first tensor on the device. The observer's context must outlive every
   // tensor.
   int (*observe)(CudaBlockObserver observer);

@@ -16,11 +16,11 @@ std::int64_t killed_for_memory(const std::filesystem::path& self = "/proc/self/c
                                const std::filesystem::path& mount = "/sys/fs/cgroup",
                                const std::filesystem::path& machine = "/proc/vmstat");
 
-// How long a note of a kill is valid. It is longer than a start waits for its hosts (ten minutes). If ranks
-// ran longer than this after a kill, the kill did not end them.
+// The time for which a note of a kill is valid. A start waits less for its hosts (ten minutes). If ranks ran
+// longer than this after a kill, the kill did not end them.
 inline constexpr auto kNoteHolds = std::chrono::minutes(15);
 
-// Whether a process of this worker was killed for lack of memory in the last start: the file named by
+// Whether a process of this worker was killed for lack of memory in the last start. True if the file named by
 // EBB_KILLED_FOR_MEMORY (docker/ebb-worker writes it) exists and is younger than kNoteHolds.
 bool killed_before_this_start();
 
@@ -33,8 +33,8 @@ class KillWatch {
   static constexpr auto kLately = std::chrono::seconds(30);
 
   explicit KillWatch(std::function<std::int64_t()> count = [] { return killed_for_memory(); });
-  // Call it regularly: it reads the count, at most once in kPollInterval. A kill counts as being as old as
-  // the poll that saw it.
+  // Call it regularly: it reads the count, at most once in kPollInterval. The age of a kill counts from the
+  // poll that saw it.
   void poll(Clock::time_point now = Clock::now());
   // Always reads the count.
   [[nodiscard]] bool killed_lately(Clock::time_point now = Clock::now());

@@ -10,7 +10,7 @@
 
 namespace ebb::memory {
 
-// The check at the end of each step, from the second on: live bytes must equal those at the end of the step
+// The check at the end of each step, from the second on. Live bytes must equal those at the end of the step
 // before, class by class, on host and device. There is no list of exemptions.
 class LeakGate {
  public:

@@ -41,17 +41,17 @@ class Ledger {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Enters a block under the calling thread's Tag (activations / "untagged" without one). A block recorded
+  // Records a block under the calling thread's Tag (activations / "untagged" without one). A block recorded
   // twice counts once, with the later figures.
   void record(const void* block, std::int64_t bytes, Location location);
   void record(const void* block, std::int64_t bytes, Location location, Class cls, std::string_view owner);
-  // Removes a block. Returns the bytes requested for it, or 0 where it is not known.
+  // Removes a block. Returns the bytes requested for it, or 0 if it is unknown.
   std::int64_t forget(const void* block, Location location);
 
   void enter(Stage stage);  // of the whole process; each stage has its peaks
   [[nodiscard]] Stage stage() const;
-  // The phase of the training step that runs from here on, by its name; empty: none. Process-wide. Peaks are
-  // kept for each phase entered since reset_peaks().
+  // Sets the current phase of the training step by its name; empty: none. Process-wide. Peaks are kept for
+  // each phase entered since reset_peaks().
   void enter_phase(std::string_view name);
   [[nodiscard]] Sums live(Location location) const;
   // Largest live bytes of each class within each phase since reset_peaks(), in the order of their first
@@ -66,7 +66,7 @@ class Ledger {
   // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
   [[nodiscard]] Sums peak(Location location) const;
   [[nodiscard]] std::int64_t run_peak_total(Location location) const;
-  void reset_peaks();  // at the start of a step: peaks become what is live
+  void reset_peaks();  // at the start of a step: peaks become the live bytes
   [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first
 
  private:
@@ -79,7 +79,7 @@ class Ledger {
 std::string shortage(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes, Class cls,
                      std::string_view owner);
 
-// Enters `stage` for as long as it lives; then the ledger enters the stage before again.
+// Enters `stage`. Its destructor enters the previous stage again.
 class StageScope {
  public:
   StageScope(Ledger& ledger, Stage stage) : ledger_(ledger), before_(ledger.stage()) { ledger_.enter(stage); }

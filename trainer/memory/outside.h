@@ -9,7 +9,7 @@ namespace ebb::memory {
 
 class BlockCache;
 
-// What the kernel and the driver report, in bytes. -1: this machine does not report it.
+// Figures of the kernel and the driver, in bytes. -1: this machine does not report it.
 struct Outside {
   std::int64_t resident = -1;                        // VmRSS of this process
   std::int64_t peak_resident = -1;                   // VmHWM
@@ -20,7 +20,7 @@ struct Outside {
   std::int64_t kept = -1;  // by the cache of host blocks; resident, and part of outside_host
   std::int64_t largest_free_block = -1;  // of the device's caching allocator
 };
-// `cache`: the one given to install(), for `kept`; null where there is none.
+// `cache`: the one passed to install(), for `kept`; null if there is none.
 Outside measure_outside(const Ledger& ledger, const BlockCache* cache = nullptr);
 
 }  // namespace ebb::memory

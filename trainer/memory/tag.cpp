@@ -53,7 +53,7 @@ const TagInfo* innermost() {
   return static_cast<const TagInfo*>(c10::ThreadLocalDebugInfo::get(kTagKind));
 }
 
-// Whether the thread's state holds a tag alone. Replacing it then loses nobody else's state, such as a
+// Whether the thread's state holds only a tag. Replacing it then loses no other state, such as a
 // profiler's.
 bool is_prepared(const std::shared_ptr<c10::ThreadLocalDebugInfo>& current) {
   const TagInfo* tag = innermost();

@@ -12,10 +12,10 @@ class ThreadLocalDebugInfo;
 
 namespace ebb::memory {
 
-// While it lives, what this thread allocates belongs to (class, owner). Tags nest; the innermost counts. The
-// framework carries them into its own threads (c10::ThreadLocalDebugInfo), so backward's tensors belong to
-// the tag under which backward() was called. Calls no malloc. `owner` is copied: the name of a unit or of a
-// purpose, of which there are few.
+// While it exists, allocations of this thread belong to (class, owner). Tags nest; the innermost counts. The
+// framework passes them on to its own threads (c10::ThreadLocalDebugInfo), so backward's tensors belong to
+// the tag around the call of backward(). Calls no malloc. `owner` is copied: the name of one of a few units
+// or purposes.
 class Tag {
  public:
   Tag(Class cls, std::string_view owner);
@@ -35,7 +35,7 @@ struct TagView {
 TagView current_tag();
 
 // The id (owner_names.h) of the calling thread's innermost tag; kUntagged without one. Takes no lock and
-// calls no allocator: it runs under the lock of CUDA's.
+// calls no allocator: it runs under the lock of CUDA's allocator.
 std::uint32_t current_owner();
 
 }  // namespace ebb::memory

@@ -65,8 +65,8 @@ int observe(ebb::memory::CudaBlockObserver observer) {
     allocator::attachAllocatorTraceTracker([observer](const TraceEntry& entry) {
       if (entry.action_ == TraceEntry::ALLOC)
         observer.allocated(observer.context, entry.addr_, static_cast<std::int64_t>(entry.size_));
-      // At the end of the tensor, not when its streams have passed it (FREE_COMPLETED): live bytes at the end
-      // of a step must not depend on the progress of the device.
+      // Counts the end of the tensor, not the later FREE_COMPLETED of its streams. Live bytes at the end of a
+      // step must not depend on the progress of the device.
       else if (entry.action_ == TraceEntry::FREE_REQUESTED)
         observer.freed(observer.context, entry.addr_);
     });
