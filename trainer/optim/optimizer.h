@@ -25,15 +25,15 @@ struct GradientScale {
 };
 
 // AdamW over the split master: weight (the model's own tensor), int16 residual and fp32 moments, per
-// parameter. Allocates its state when made (class optimizer), so that the first step allocates nothing that
-// stays.
+// parameter. The constructor allocates its state (class optimizer), so that the first step allocates nothing
+// that stays.
 class Optimizer final : public core::Stateful {
  public:
   // `owner`: the first part of its owner tags in the ledger, "optimizer" for "optimizer.m".
   Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters,
             const std::string& owner = "optimizer");
-  // Starts from fp32 initial values: weight and residual become their halves. `masters` in the order of the
-  // parameters.
+  // Starts one parameter from its fp32 initial values: weight and residual become the two halves of each
+  // value.
   void set_master(std::size_t parameter, const at::Tensor& master);
   // `grads` in the order of the parameters, each of its parameter's numel. They are divided by the loss scale
   // and clipped to clip_norm.
