@@ -16,7 +16,7 @@ namespace ebb::parallel {
 //
 // Invariants:
 //  1. Buckets hold parameters in the reverse of their given order, roughly the order of backward.
-//  2. Every rank starts the reductions in bucket order, whatever order its gradients came in.
+//  2. Every rank starts the reductions in bucket order, in whatever order its gradients arrive.
 //  3. A parameter's .grad is undefined outside backward.
 //  4. The reduction of a bucket starts when each of its parameters has received as many gradients as
 //  core::Parameter::gradients_per_backward declares, never earlier. finish() starts the remaining ones.
@@ -35,17 +35,17 @@ class GradientReducer {
     // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
     bool allow_unused = false;
   };
-  // Before the first backward of each micro-batch, which may have several. Without it, no bucket is reduced
-  // before finish().
+  // Call it before the first backward of each micro-batch, which may have several. Without it, no bucket is
+  // reduced before finish().
   void begin_micro_batch(const Backward& backward);
   // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
-  // parameters, each [numel]: summed over ranks and micro-batches, and still multiplied by the loss scale.
-  // They are in the run's dtype; in fp32 with several micro-batches, or if a parameter's
+  // parameters, each [numel]. They are summed over ranks and micro-batches, and still multiplied by the loss
+  // scale. They are in the run's dtype; in fp32 with several micro-batches, or if a parameter's
   // `gradients_per_backward` is not 1. Error(internal) names a parameter without a gradient, if Backward does
   // not allow that.
   [[nodiscard]] std::vector<at::Tensor> finish();
-  // Of the step that finish() ended: how long its collectives were under way, and how much of that finish()
-  // waited for. The rest was hidden behind backward.
+  // For the step that finish() ended: the time of its collectives, and the part of it that finish() waited
+  // for. The rest overlapped with backward.
   struct Time {
     double under_way_s = 0, waited_s = 0;
   };
