@@ -3,8 +3,8 @@
 
 namespace ebb::numerics {
 
-// What AdamW's inner loop needs of one step t, in fp32: the same on every device, so that all give the same
-// bits.
+// The factors of AdamW's inner loop at step t, in fp32. They are the same on every device, so all give the
+// same bits.
 struct AdamWFactors {
   float decay_factor;  // 1 - lr * weight_decay
   float one_minus_beta1, beta2, one_minus_beta2;

@@ -13,7 +13,7 @@ namespace ebb::numerics {
 
 inline constexpr int kCudaPartials = 2 * 512;         // doubles of `partial` for losses
 inline constexpr std::int64_t kCudaPart = 65536;      // elements of a flat range that one block works on
-inline constexpr std::int64_t kCudaWidestRow = 8192;  // elements of a row that a norm takes
+inline constexpr std::int64_t kCudaWidestRow = 8192;  // maximum length of a row of a norm
 
 // Blocks that share a range of n elements.
 constexpr std::int64_t cuda_parts(std::int64_t n) {
@@ -22,11 +22,11 @@ constexpr std::int64_t cuda_parts(std::int64_t n) {
 
 namespace device {
 
-// Throws Error(internal) with CUDA's own text where the last launch failed. Every function below calls it
+// Throws Error(internal) with CUDA's own text if the last launch failed. Every function below calls it
 // last.
 void check_launch(const char* kernel);
 
-int compute_capability();  // of the current device: 90 is 9.0; 0 where it is not known
+int compute_capability();  // of the current device: 90 is 9.0; 0 if unknown
 
 struct Update {
   void* weight;
@@ -48,8 +48,8 @@ void split(Dtype dtype, const float* master, void* weight, std::int16_t* residua
            void* stream);
 void join(Dtype dtype, const void* weight, const std::int16_t* residual, float* master, std::int64_t n,
           void* stream);
-// out [count, 2]: sum of squares of the finite elements, number of the others. partial: two for each of all
-// ranges' cuda_parts().
+// out [count, 2]: sum of squares of the finite elements, number of all other elements. partial: two for each
+// of all ranges' cuda_parts().
 void stats(Dtype dtype, const Range* ranges, std::int64_t count, double* partial, double* out, void* stream);
 
 void bernoulli(Dtype dtype, const void* logits, const std::uint8_t* targets, std::int64_t n, double* partial,
@@ -72,11 +72,11 @@ void reparameterize_gradient(Dtype dtype, const void* dz, const void* logvar, vo
                              std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                              std::uint64_t first_row, void* stream);
 
-// Row by row: sum = x + more where there is `more` (else null), y = (sum - mean) rstd w + b. mean null: RMS
-// norm, which takes none off; b may be null. At most kCudaWidestRow columns.
+// Row by row: sum = x + more (both null: x alone), y = (sum - mean) rstd w + b. mean null: RMS norm, which
+// subtracts none. b may be null. At most kCudaWidestRow columns.
 void norm(Dtype dtype, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream);
-// x: what was normed. dx has d_sum (or null) added. partial [parts, 2, columns]; dw and db (or null)
+// x: the input of the norm. dx has d_sum (or null) added. partial [parts, 2, columns]; dw and db (or null)
 // [columns].
 void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* w, const float* mean,
                    const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
@@ -86,23 +86,23 @@ void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std:
                      std::int64_t stride, void* first, void* second, void* stream);
 
 void activation(Dtype dtype, Activation act, const void* in, void* out, std::int64_t n, void* stream);
-// dz = dy act'(saved) and db, the sums of its columns, where partial [parts, columns] is not null. saved: the
-// output for relu, the pre-activation for the others; with Activation::none neither it nor dz is touched.
+// dz = dy act'(saved) and db, the sums of its columns, if partial [parts, columns] is not null. saved: the
+// output for relu, the pre-activation for the others; with Activation::none neither it nor dz is accessed.
 void activation_gradient(Dtype dtype, Activation act, const void* dy, const void* saved, void* dz,
                          std::int64_t rows, std::int64_t columns, std::int64_t parts, float* partial,
                          void* db, void* stream);
 void swiglu(Dtype dtype, const void* gate, const void* up, void* out, std::int64_t n, void* stream);
 void swiglu_gradient(Dtype dtype, const void* dy, const void* gate, const void* up, void* d_gate, void* d_up,
                      std::int64_t n, void* stream);
-// Rotary positions of `heads` heads of 2 half elements that lie side by side in rows of in_stride and
-// out_stride; angles [2, length, half]. back: by the opposite angle, which is the gradient.
+// Rotary positions of `heads` adjacent heads of 2 half elements in rows of in_stride and out_stride; angles
+// [2, length, half]. back: by the opposite angle, which is the gradient.
 void rotate(Dtype dtype, const void* in, std::int64_t in_stride, void* out, std::int64_t out_stride,
             const float* angles, std::int64_t tokens, std::int64_t length, std::int64_t heads,
             std::int64_t half, bool back, void* stream);
 
-// losses[r] of logits [rows, stride] of which `words` count, and with `gradient` in their place `size` times
-// its gradient. A target that is `ignored` counts nothing; another one outside the words makes a loss that is
-// no number. The stride reaches over the row's end to whole packs of 16 bytes, which are overwritten.
+// losses[r] of logits [rows, stride], of which the first `words` count. With `gradient`, `size` times the
+// gradient replaces the logits. A target `ignored` does not count; any other target outside the words makes
+// the loss NaN. The stride pads a row to whole packs of 16 bytes, and the padding is overwritten.
 void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
                std::int64_t ignored, std::int64_t rows, std::int64_t words, float z, float size,
                bool gradient, float* losses, void* stream);
@@ -112,7 +112,7 @@ void scaled(Dtype from, const void* in, Dtype to, void* out, const float* factor
 
 }  // namespace device
 
-// The launches of libebb_cuda.so, through which the program calls them: it links none of that library.
+// The launches of libebb_cuda.so. The program calls them through this table and does not link the library.
 struct CudaTable {
   decltype(&device::compute_capability) compute_capability;
   decltype(&device::adamw) adamw;

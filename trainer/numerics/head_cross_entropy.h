@@ -7,7 +7,7 @@
 // See ops.h for the contract that all operators share.
 namespace ebb::numerics {
 
-inline constexpr std::int64_t kIgnoreIndex = -100;  // a target that counts nothing
+inline constexpr std::int64_t kIgnoreIndex = -100;  // a target that does not count
 
 // The head of a language model fused with its loss: the sum over rows of -log softmax(h w^T)[target], an fp32
 // scalar. h [N, C], w [V, C], targets [N] int64. With `z`, each row adds z log(sum of exp(logits))^2, which
@@ -17,8 +17,8 @@ inline constexpr std::int64_t kIgnoreIndex = -100;  // a target that counts noth
 // gradients it holds [N, C] in fp32. Sums are in fp32 and in one order: the block sizes change only their
 // grouping.
 //
-// A GPU stores logits in the tensors' dtype, a block of rows at a time: at most a quarter of many rows and
-// 512 Mi elements. It makes the gradients with them in forward and holds that of w in fp32 until backward.
+// A GPU stores logits in the tensors' dtype, a block of rows at a time: at most 512 Mi elements, and of many
+// rows at most a quarter. It computes the gradients in forward and holds that of w in fp32 until backward.
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets,
                               double z = 0);
 

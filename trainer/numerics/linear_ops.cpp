@@ -32,7 +32,7 @@ at::Tensor framework_activation(const at::Tensor& z, Activation act) {
   return z;
 }
 
-// Keeps the pre-activation for backward, rather than the output.
+// Whether backward needs the pre-activation instead of the output.
 bool keeps_pre_activation(Activation act) {
   return act == Activation::silu || act == Activation::gelu;
 }

@@ -15,8 +15,8 @@ class LossScaler {
   explicit LossScaler(const LossScaleConfig& config);
   static LossScaler fixed();
   [[nodiscard]] double scale() const { return scale_; }
-  // Returns whether to apply the step. An overflow skips it and may halve the scale. Error(numerics): the
-  // scale would fall below the floor, or a fixed scaler has seen 100 overflows in a row. The message has the
+  // Returns whether to apply the step. An overflow skips it and may halve the scale. Error(numerics) if the
+  // scale would fall below the floor, or after 100 overflows in a row with a fixed scale. The message has the
   // count.
   bool update(bool overflowed);
   [[nodiscard]] nlohmann::json state() const;

@@ -8,8 +8,8 @@
 
 namespace ebb::numerics {
 
-// Backward passes of ours call raw kernels, so a graph of them would be silently wrong. Call this first in
-// each: it throws Error(internal) where a graph is asked for.
+// Our backward passes call raw kernels, so a graph of them would be silently wrong. Call this first in each.
+// It throws Error(internal) if a graph is requested.
 inline void refuse_second_derivative(const char* op) {
   if (c10::GradMode::is_enabled())
     throw Error(ExitCode::internal,

@@ -24,7 +24,7 @@ using torch::autograd::variable_list;
 constexpr std::int64_t kRowsOfAPart = 64;  // of one partial sum, for any number of threads
 constexpr std::int64_t kRowsAtOnce = 4;    // stay in the L1 cache between two passes
 
-// Without a bias: RMS norm. With `added`: of x + added, which is a result too.
+// Without a bias: RMS norm. With `added`: the norm of x + added; the sum is a result too.
 struct Norm : torch::autograd::Function<Norm> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& x_in,
                                const std::optional<at::Tensor>& added_in, const at::Tensor& w,

@@ -8,7 +8,7 @@
 // b [C].
 namespace ebb::numerics {
 
-// The longest row that a GPU takes; a longer one throws Error(usage).
+// The longest row that a GPU supports; a longer one throws Error(usage).
 inline constexpr std::int64_t kMaxNormColumnsOnGpu = 8192;
 
 // y = (x - mean) / sqrt(variance + eps) * w + b.
@@ -16,8 +16,8 @@ at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor
 // y = x / sqrt(mean of x^2 + eps) * w (Zhang and Sennrich, "Root mean square layer normalization", 2019).
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps);
 
-// The sum of a residual stream and what a block adds to it, and the norm of that sum, in one pass over
-// memory. x and added [..., C]. The same bits as a sum and a norm one after the other.
+// The sum of a residual stream and a block's output, and the norm of that sum, in one pass over memory. x and
+// added [..., C]. The same bits as a sum and a norm one after the other.
 struct AddNorm {
   at::Tensor sum, norm;
 };

@@ -10,7 +10,7 @@ inline at::ScalarType scalar_type(Dtype d) {
   return d == Dtype::fp16 ? at::kHalf : d == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
 }
 
-// Error(internal) where the tensor is of another type.
+// Error(internal) if the tensor has another type.
 Dtype dtype_of(const at::Tensor& tensor);
 
 }  // namespace ebb::numerics

@@ -17,7 +17,7 @@
 namespace ebb::numerics {
 namespace {
 
-constexpr std::int64_t kPart = 16384;  // elements of a thread at least, and of one partial sum
+constexpr std::int64_t kPart = 16384;  // minimum elements of a thread, and those of one partial sum
 
 std::int16_t* residual_at(const at::Tensor& residual, std::int64_t i) {
   return residual.defined() ? residual.data_ptr<std::int16_t>() + i : nullptr;
@@ -128,7 +128,7 @@ void require_alike(const char* what, const at::Tensor& t, const at::Tensor& firs
                           t.device().str(), c10::toString(first.scalar_type()), first.device().str()));
 }
 
-// One gradient dtype at a time, as a launch has one.
+// One gradient dtype at a time, because a launch has only one.
 void update_on_cuda(const std::vector<AdamWRange>& ranges, const AdamW& how) {
   const AdamWFactors f = factors(how);
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {

@@ -37,8 +37,8 @@ struct AdamWRange {
 void adamw_update(const std::vector<AdamWRange>& ranges, const AdamW& how);
 
 // One pass over gradients [n] that share a float dtype and a device. Returns fp64 [gradients, 2] on that
-// device: the sum of squares of the finite elements, and the number of the others. Sums are in a fixed
-// order. Does not wait for a GPU.
+// device: the sum of squares of the finite elements, and the number of all other elements. Sums are in a
+// fixed order. Does not wait for a GPU.
 at::Tensor gradient_stats(const std::vector<at::Tensor>& grads);
 
 }  // namespace ebb::numerics

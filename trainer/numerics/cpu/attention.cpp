@@ -105,7 +105,7 @@ struct Range {
   std::int64_t begin, end;
 };
 
-// The positions that position t of a sequence sees.
+// The positions that position t of a sequence attends to.
 Range seen_by(const at::Tensor& starts, const AttentionShape& s, std::int64_t b, std::int64_t t) {
   return {starts.defined() ? starts.const_data_ptr<std::int64_t>()[b * s.length + t] : 0, t + 1};
 }

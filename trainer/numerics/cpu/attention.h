@@ -20,7 +20,7 @@ struct AttentionShape {
 struct AttentionOutput {
   at::Tensor out, lse;
 };
-// starts [B, T] int64 or undefined: the first position that each sees.
+// starts [B, T] int64 or undefined: the first position that each attends to.
 AttentionOutput attention_forward(const AttentionShape& shape, const at::Tensor& qkv, const at::Tensor& rope,
                                   const at::Tensor& starts);
 at::Tensor attention_backward(const AttentionShape& shape, const at::Tensor& dy, const at::Tensor& qkv,

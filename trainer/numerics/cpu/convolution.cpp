@@ -15,9 +15,9 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-// Samples of a chunk, and the assignment of chunks to lanes. Both follow from the sizes alone, so the sums
-// are the same for any number of threads: a lane is a run of chunks with its own weight gradient, and lanes
-// are added in order.
+// Samples of a chunk, and the assignment of chunks to lanes. Both depend only on the sizes, so the sums are
+// the same for any number of threads. A lane is a run of chunks with its own weight gradient; lanes are added
+// in order.
 struct Plan {
   std::int64_t samples, chunks, lanes, slots, slot_floats;
 };

@@ -25,7 +25,7 @@ struct ConvOutput {
   at::Tensor pre_activation;
 };
 
-// The sizes of conv(x, w) or conv_transpose(x, w). Error(internal) where they do not fit.
+// The sizes of conv(x, w) or conv_transpose(x, w). Error(internal) if they do not fit.
 Geometry geometry(const at::Tensor& x, const at::Tensor& w, std::int64_t stride, std::int64_t padding,
                   bool transposed);
 

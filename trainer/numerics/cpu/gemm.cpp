@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-// LibTorch's own BLAS, called without tensors where the library exports it, else through at::mm_out.
+// LibTorch's own BLAS, called without tensors if the library exports it, else through at::mm_out.
 extern "C" __attribute__((weak)) void sgemm_(const char* transa, const char* transb, const int* m,
                                              const int* n, const int* k, const float* alpha, const float* a,
                                              const int* lda, const float* b, const int* ldb,

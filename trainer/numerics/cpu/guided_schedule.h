@@ -9,12 +9,12 @@
 namespace ebb::numerics::cpu {
 
 // OpenMP's schedule(guided): `threads` threads take chunks of [0, count) from a shared counter. A chunk has
-// at most `most` elements, and fewer and fewer down to one towards the end. So all threads end together, even
-// where another process slows one down.
+// at most `most` elements; chunks shrink to one element towards the end. All threads thus end together, even
+// if another process slows one down.
 //
 // body(begin, end) runs several times on each thread, with at::get_thread_num() below `threads`. With one
-// thread it runs on the caller, under the caller's number. Which thread takes a chunk changes from run to
-// run, so the result of the work must not depend on that.
+// thread it runs on the caller, under the caller's number. The assignment of chunks to threads changes from
+// run to run, so the result of the work must not depend on it.
 template <class Body>
 void guided_schedule(std::int64_t count, std::int64_t most, std::int64_t threads, const Body& body) {
   const auto chunk = [&](std::int64_t rest) {

@@ -9,8 +9,8 @@
 
 namespace ebb::numerics::cpu {
 
-// A batch of images of any dtype, contiguous or channels-last, read as fp32 channels-last. With `saved`, what
-// is read is multiplied by act'(saved).
+// A batch of images of any dtype, contiguous or channels-last, read as fp32 channels-last. With `saved`, the
+// elements are multiplied by act'(saved).
 struct Images {
   Images(const at::Tensor& tensor, const at::Tensor& saved, Activation act);
   // out [H*W, C] of image i; scratch holds twice as many floats.
@@ -29,7 +29,7 @@ struct Images {
 void windows_of(const Geometry& g, const float* padded, float* rows);
 // The reverse (col2im): adds rows onto a zeroed padded image.
 void add_windows(const Geometry& g, const float* rows, float* padded);
-void pad(const Geometry& g, const float* image, float* padded);  // leaves the border as it is
+void pad(const Geometry& g, const float* image, float* padded);  // does not write the border
 void unpad(const Geometry& g, const float* padded, float* image);
 
 inline std::int64_t small_pixels(const Geometry& g) {

@@ -43,10 +43,10 @@ inline bool has_avx512_bf16() {
   return has;
 }
 
-// Whether products of bf16 are quicker by their own instruction than converted to fp32. On Intel's cores it
-// is started every other cycle and multiply-adds of fp32 twice a cycle, so that it is half as quick (Emerald
-// Rapids: 89 and 177 GFLOP/s a core); on AMD's twice as quick. By the maker and not by the clock: the same
-// machine has to give the same bits each time.
+// Whether bf16 products are faster by their own instruction than after conversion to fp32. Intel's cores
+// start it every other cycle, and multiply-adds of fp32 twice a cycle, so it is half as fast (Emerald Rapids:
+// 89 and 177 GFLOP/s a core). On AMD's cores it is twice as fast. The vendor decides, not a measurement: the
+// same machine must give the same bits each time.
 inline bool bf16_products_pay() {
   static const bool pays = has_avx512_bf16() && !__builtin_cpu_is("intel");
   return pays;

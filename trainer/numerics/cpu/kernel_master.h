@@ -5,7 +5,7 @@
 
 namespace ebb::numerics::cpu {
 
-// fp16: where the half is 2^-16 or larger, the residual is the difference of the bit patterns, at most 2^15.
+// fp16: if the half is 2^-16 or larger, the residual is the difference of the bit patterns, at most 2^15.
 // Below, it counts units of 2^-40. The one value that does not fit is clamped: +2^15, a tie rounded down.
 EBB_INLINE void half_residual(const float* master, const float* high, std::int16_t* residual,
                               std::int64_t n) {
@@ -13,10 +13,10 @@ EBB_INLINE void half_residual(const float* master, const float* high, std::int16
     const std::int32_t by_bits = static_cast<std::int32_t>(bits_of(master[i]) - bits_of(high[i]));
     const float scaled = (master[i] - high[i]) * 0x1p40F;
     const float size = std::fabs(high[i]);
-    const float kept = size < 0x1p-16F ? scaled : 0.0F;  // no conversion of what does not fit an int
+    const float kept = size < 0x1p-16F ? scaled : 0.0F;  // avoids converting a value that does not fit an int
     const std::int32_t by_value = static_cast<std::int32_t>(std::nearbyint(kept));
     std::int32_t difference = size < 0x1p-16F ? by_value : by_bits;
-    difference = size <= 65504.0F ? difference : 0;  // infinity and NaN stay what they are
+    difference = size <= 65504.0F ? difference : 0;  // keeps infinity and NaN
     difference = difference > 32767 ? 32767 : (difference < -32768 ? -32768 : difference);
     residual[i] = static_cast<std::int16_t>(difference);
   }

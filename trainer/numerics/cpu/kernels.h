@@ -15,8 +15,8 @@ struct Kernels {
   const char* name;
   void (*to_float)(Dtype dtype, const void* in, float* out, std::int64_t n);
   void (*from_float)(Dtype dtype, const float* in, void* out, std::int64_t n);
-  // out = act(values + bias), row by row; Overwrites `values`. bias [columns] or null. `pre_activation`,
-  // if not null, takes values + bias.
+  // out = act(values + bias), row by row. Overwrites `values`. bias [columns] or null. `pre_activation`, if
+  // not null, receives values + bias.
   void (*finish)(Dtype dtype, float* values, const float* bias, Activation act, std::int64_t rows,
                  std::int64_t columns, void* out, void* pre_activation);
   // gradient *= act'(saved). `saved`: the output for relu, the pre-activation for the others.
@@ -32,7 +32,7 @@ struct Kernels {
                 const void* gradient, float* m, float* v, const AdamWFactors& factors, std::int64_t n);
   void (*split)(Dtype dtype, const float* master, void* weight, std::int16_t* residual, std::int64_t n);
   void (*join)(Dtype dtype, const void* weight, const std::int16_t* residual, float* master, std::int64_t n);
-  // Sum of squares of the finite elements and the number of the others.
+  // Sum of squares of the finite elements, and the number of all other elements.
   void (*stats)(Dtype dtype, const void* gradient, std::int64_t n, double* square_sum,
                 std::int64_t* non_finite);
 
@@ -74,7 +74,7 @@ struct Kernels {
 
 const Kernels& kernels();
 const Kernels& scalar_kernels();
-// Null where the processor lacks the instructions.
+// Null if the processor lacks the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 

@@ -11,15 +11,15 @@ namespace ebb::numerics::cpu {
 
 struct LinearOutput {
   at::Tensor y;
-  at::Tensor pre_activation;  // the pre-activation, where asked for
+  at::Tensor pre_activation;  // the pre-activation, if requested
 };
 
 // Contiguous tensors of one dtype on the CPU, or on meta, where only the allocations are made. b may be
 // undefined.
 LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act,
                             bool keep_pre_activation, std::int64_t workspace_bytes = kWorkspaceBytes);
-// The gradients of x, w and b that are wanted. `saved` is y for relu, the pre-activation for silu and gelu,
-// else undefined.
+// The requested gradients of x, w and b. `saved` is y for relu, the pre-activation for silu and gelu, else
+// undefined.
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
                                           const at::Tensor& saved, Activation act, std::array<bool, 3> wanted,
                                           std::int64_t workspace_bytes = kWorkspaceBytes);

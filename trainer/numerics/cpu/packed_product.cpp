@@ -22,7 +22,7 @@ constexpr std::int64_t kMostRows = 8 * kLeftPanel;
 constexpr std::int64_t kInnerBytes = 8192;                    // of a row, packed at a time
 constexpr std::int64_t kLeftBytes = std::int64_t{448} << 10;  // of a thread's rows, likewise
 constexpr std::int64_t kRightBytes = std::int64_t{3} << 20;   // of the right matrix, likewise
-constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;   // of it, where each thread packs its own
+constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;   // of it, if each thread packs its own
 constexpr std::int64_t kColumnsAtOnce = 256;                  // finished together
 constexpr std::int64_t kRightPanelsAtOnce = 4;
 
@@ -30,8 +30,8 @@ std::int64_t blocks_in(std::int64_t length, std::int64_t block) {
   return (length + block - 1) / block;
 }
 
-// What is packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements each.
-// Where the inner dimension is cut, the sums of `kept` rows are held between its parts.
+// The part that is packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements
+// each. If the inner dimension is cut, the sums of `kept` rows are held between its parts.
 struct Plan {
   std::int64_t size;  // bytes of an element
   std::int64_t threads, rows, columns, inner, kept;
@@ -63,8 +63,8 @@ Plan unlimited_plan(const Sizes& of, std::int64_t size, bool in_parallel) {
           inner < of.k};
 }
 
-// Elements that a plan packs, reads again and writes again. A right matrix that serves few rows is read from
-// a shared cache, hence the last term.
+// Elements that a plan packs, reads again and writes again. The last term is for a right matrix that serves
+// few rows: it is read from a shared cache.
 std::int64_t moved(const Plan& p, const Sizes& of) {
   return of.m * of.k * blocks_in(of.n, p.columns) + of.n * of.k * blocks_in(of.m, p.kept) +
          2 * of.m * of.n * (blocks_in(of.k, p.inner) - 1) + of.n * of.k * blocks_in(of.m, p.rows) / 8;
@@ -135,8 +135,8 @@ class PackedProduct {
                 std::min(plan_.inner, p_.k - k0)});
   }
 
-  // The two steps of a product whose plan has one part. All panels of the right matrix have to be packed
-  // before make_rows() runs.
+  // The two steps of a product whose plan has one part. All panels of the right matrix must be packed before
+  // make_rows() runs.
   void pack_right(std::int64_t begin, std::int64_t end) { pack_right(all(), begin, end); }
   void make_rows(std::int64_t begin, std::int64_t end) { make_rows(all(), begin, end); }
 

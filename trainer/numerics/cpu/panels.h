@@ -9,10 +9,10 @@
 //
 // A panel holds `width` rows of the left matrix, or columns of the right one: [steps][width] words of 4 bytes
 // along the inner dimension. A word is one fp32 or two neighbouring bf16. Words beyond the matrix have any
-// value, and no tile stores what they give.
+// value, and no tile stores their results.
 //
-// Sums are fp32, one chain over the inner dimension for each element. So they do not depend on the blocks or
-// the threads.
+// Sums are fp32, one chain over the inner dimension for each element. They therefore do not depend on the
+// blocks or the threads.
 namespace ebb::numerics::cpu {
 
 inline constexpr std::int64_t kLeftPanel = 14;   // rows of a tile
@@ -21,10 +21,10 @@ inline constexpr std::int64_t kRightPanel = 32;  // columns of a tile
 struct Panels {
   std::int64_t in_word;  // elements of the inner dimension in a word: 1 (fp32) or 2 (bf16)
   // in [rows, inner], rows `stride` bytes apart and within one panel -> out [words][width]. Panels of fp32
-  // take any dtype and convert it; panels of bf16 take bf16.
+  // accept any dtype and convert it; panels of bf16 accept bf16.
   void (*pack_rows)(Dtype dtype, const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                     std::int64_t width, void* out);
-  // The same of in [inner, columns], whose columns lie within one panel.
+  // The same for in [inner, columns], whose columns are within one panel.
   void (*pack_columns)(Dtype dtype, const void* in, std::int64_t stride, std::int64_t inner,
                        std::int64_t columns, std::int64_t width, void* out);
   // c [rows <= 14, columns <= 32] (+)= left right, c's rows ldc floats apart.
@@ -32,7 +32,7 @@ struct Panels {
                std::int64_t columns, bool accumulate, float* c, std::int64_t ldc);
 };
 
-// For elements of fp32 or bf16. Null for fp16, and where the processor lacks the instructions or is faster
+// For elements of fp32 or bf16. Null for fp16, and if the processor lacks the instructions or is faster
 // without them.
 const Panels* avx512_panels(Dtype element);
 

@@ -79,7 +79,7 @@ struct Bf16PairRow {
 };
 
 // `inner` elements, `in_word` of them in a word. A panel wider than its rows repeats the last row; no tile
-// stores what that gives.
+// stores those results.
 template <class Source>
 EBB_AVX512 void pack_rows(const void* in, std::int64_t stride, std::int64_t rows, std::int64_t inner,
                           std::int64_t in_word, std::int64_t width, void* out) {

@@ -52,7 +52,7 @@ __global__ void activation_kernel(Activation act, const void* in, void* out, std
   }
 }
 
-// dz = dy act'(saved) where there is an activation, and its column sums into partial [gridDim.y, columns].
+// dz = dy act'(saved) if there is an activation, and its column sums into partial [gridDim.y, columns].
 template <class T, int W>
 __global__ void activation_gradient_kernel(Activation act, const void* dy, const void* saved, void* dz,
                                            std::int64_t rows, std::int64_t columns, float* partial) {

@@ -43,7 +43,7 @@ __device__ Running<T> over_block(Running<T> value) {
   return value;
 }
 
-// The last pack of a row may reach over its end into the stride's padding, which counts nothing.
+// The last pack of a row may reach over its end into the stride's padding, which does not count.
 template <class T, int W>
 __device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t i, std::int64_t words,
                             float (&values)[W]) {
@@ -53,7 +53,7 @@ __device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t
     if (i + k >= words) values[k] = -INFINITY;
 }
 
-// Replaces a row of logits by `size` times the gradient of its loss, where one is wanted.
+// Replaces a row of logits by `size` times the gradient of its loss, if requested.
 template <class T, int W>
 __global__ void __launch_bounds__(kRowThreads)
     head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t ignored,
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const Running<T> all = over_block(mine);
   const float lse = all.most + logf(all.sum);
   if (threadIdx.x == 0) {
-    // A checked file has no target outside the vocabulary; one from elsewhere makes the loss NaN.
+    // Checked files have no target outside the vocabulary. One from another source makes the loss NaN.
     const bool known = target >= 0 && target < words;
     const float hit = known ? to_float(static_cast<const T*>(logits)[begin + target]) : NAN;
     losses[row] = lse - hit + z * lse * lse;

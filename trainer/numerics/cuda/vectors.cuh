@@ -29,7 +29,7 @@ __device__ inline T from_float(float x) {
     return x;
 }
 
-// W adjacent elements. W = kLanes<T> is one access of 16 bytes; W = 1 takes rows of any length.
+// W adjacent elements. W = kLanes<T> is one access of 16 bytes; W = 1 supports rows of any length.
 template <class T, int W>
 struct alignas(sizeof(T) * W) Pack {
   T element[W];

@@ -157,8 +157,8 @@ bool takes_flash(std::int64_t head_width, at::ScalarType dtype) {
   return dtype != at::kFloat && head_width % 8 == 0;
 }
 
-// For fp32 and odd widths, which the flash kernels do not take: the framework chooses among the kernels that
-// hold no [T, T].
+// For fp32 and odd widths, which the flash kernels do not support: the framework chooses among the kernels
+// that hold no [T, T].
 at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys),
              v = heads_of(qkv, s, s.queries + s.keys, s.keys);

@@ -40,8 +40,8 @@ float size_for(const at::Tensor& h) {
   return h.scalar_type() == at::kHalf ? 64.0F : 1.0F;
 }
 
-// Computes the gradients in forward, block by block of rows, so that logits are computed once: again in
-// backward would be a third more work. Backward multiplies them by the loss's gradient.
+// Computes the gradients in forward, block by block of rows, so that logits are computed once. A second time
+// in backward would be a third more work. Backward multiplies them by the loss's gradient.
 struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
                             const at::Tensor& targets_in, double z, bool graph) {

@@ -33,8 +33,8 @@ at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarT
 namespace gpu {
 namespace {
 
-// Blocks of a norm's gradient: enough to fill a large GPU, fewer for wide rows, so that their partial sums
-// stay small beside what they read. The same on every device, and with it the order of sums.
+// Number of blocks for a norm's gradient: enough to fill a large GPU, fewer for wide rows. Their partial sums
+// then stay small beside their input. The number is the same on every device, and so is the order of sums.
 std::int64_t norm_parts(std::int64_t rows, std::int64_t columns) {
   return std::clamp<std::int64_t>(std::clamp<std::int64_t>(786432 / columns, 128, 1024), 1,
                                   std::max<std::int64_t>(rows, 1));

@@ -7,8 +7,8 @@
 #include "numerics/cuda_table.h"
 #include "numerics/norm.h"
 
-// What the ops call for tensors on a GPU. The headers of the same names in numerics/ say what
-// is computed.
+// The implementations of the ops for tensors on a GPU. The headers of the same names in numerics/ describe
+// the results.
 namespace ebb::numerics {
 
 // The table of the CUDA library, which main has opened if there is a device.
@@ -17,7 +17,7 @@ const CudaTable& cuda_table();
 void* cuda_stream(const at::Tensor& tensor);
 // Workspace for the partial sums of a reduction, on the device of `like`.
 at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarType type);
-// The address of a tensor, null where it is undefined.
+// The address of a tensor, null if it is undefined.
 inline void* address(const at::Tensor& t) {
   return t.defined() ? t.mutable_data_ptr() : nullptr;
 }
