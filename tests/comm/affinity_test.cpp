@@ -27,7 +27,7 @@ class AffinityTest : public testing::Test {
       if (CPU_ISSET(core, &before_)) cores_.push_back(core);
   }
   ~AffinityTest() override { sched_setaffinity(0, sizeof before_, &before_); }
-  void bind_to_one(std::size_t which) { ASSERT_TRUE(bind_to({cores_[which % cores_.size()]})); }
+  void bind_to_one(std::size_t which) { ASSERT_TRUE(bind_to_cores({cores_[which % cores_.size()]})); }
   cpu_set_t before_{};
   std::vector<int> cores_;
 };
@@ -41,11 +41,11 @@ TEST_F(AffinityTest, CountsTheCoresOfTheMask) {
 
 TEST_F(AffinityTest, RanksShareTheirCoresEvenly) {
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(share_of_host(*world, kTimeout_s).threads, fair);
+  EXPECT_EQ(cpu_share(*world, kTimeout_s).threads, fair);
 }
 
 TEST_F(AffinityTest, EachRankGetsItsOwnCores) {
-  const std::vector<int> mine = share_of_host(*world, kTimeout_s).cores;
+  const std::vector<int> mine = cpu_share(*world, kTimeout_s).cores;
   const std::size_t ranks = static_cast<std::size_t>(world->local_size());
   if (ranks == 1 || cores_.size() < ranks) {
     EXPECT_TRUE(mine.empty());
@@ -61,24 +61,24 @@ TEST_F(AffinityTest, EachRankGetsItsOwnCores) {
   }
   std::ranges::sort(all);
   EXPECT_EQ(std::ranges::adjacent_find(all), all.end()) << "two ranks got the same core";
-  ASSERT_TRUE(bind_to(mine));
+  ASSERT_TRUE(bind_to_cores(mine));
   EXPECT_EQ(measure_affinity().mask_cores, static_cast<std::int64_t>(mine.size()));
 }
 
 TEST_F(AffinityTest, RanksThatAreAlreadyBoundGetNoCores) {
   bind_to_one(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_TRUE(share_of_host(*world, kTimeout_s).cores.empty());
+  EXPECT_TRUE(cpu_share(*world, kTimeout_s).cores.empty());
 }
 
 TEST_F(AffinityTest, ABoundRankGetsNoMoreThreadsThanItsMask) {
   bind_to_one(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_EQ(share_of_host(*world, kTimeout_s).threads, 1);
+  EXPECT_EQ(cpu_share(*world, kTimeout_s).threads, 1);
 }
 
 TEST_F(AffinityTest, ABoundRankDoesNotReduceTheShareOfTheOthers) {
   if (world->rank() == 0) bind_to_one(0);
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(share_of_host(*world, kTimeout_s).threads, world->rank() == 0 ? 1 : fair);
+  EXPECT_EQ(cpu_share(*world, kTimeout_s).threads, world->rank() == 0 ? 1 : fair);
 }
 
 TEST_F(AffinityTest, WarnsOfMoreThreadsThanCoresInTheMask) {

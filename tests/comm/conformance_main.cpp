@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests Single and Mpi with CPU tensors. mpirun starts it with 1, 2 and 4 ranks.
+// Tests SingleCommunicator and MpiCommunicator with CPU tensors. mpirun starts it with 1, 2 and 4 ranks.
 #include "comm/conformance.h"
-#include "comm/mpi.h"
-#include "comm/single.h"
+#include "comm/mpi_communicator.h"
+#include "comm/single_communicator.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 
@@ -11,9 +11,9 @@ namespace ebb::comm {
 std::vector<Subject> subjects() {
   Subject mpi, single;
   mpi.name = "mpi";
-  mpi.make = [](double timeout_s) { return std::make_unique<Mpi>(MPI_COMM_WORLD, timeout_s); };
+  mpi.make = [](double timeout_s) { return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, timeout_s); };
   single.name = "single";
-  single.make = [](double) { return std::make_unique<Single>(at::kCPU); };
+  single.make = [](double) { return std::make_unique<SingleCommunicator>(at::kCPU); };
   return world->size() == 1 ? std::vector{mpi, single} : std::vector{mpi};
 }
 

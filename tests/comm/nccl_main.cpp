@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests Nccl on one GPU. Skips with the reason if there is none.
+// Tests NcclCommunicator on one GPU. Skips with the reason if there is none.
 #include "comm/conformance.h"
 #include "memory/cpu_allocator.h"
 #include "memory/cuda_library.h"

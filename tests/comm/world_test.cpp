@@ -98,7 +98,7 @@ void expect_agreement(int failing) {
       if (rank() >= failing) throw Error(rank() == failing ? ExitCode::data : ExitCode::storage, "mine");
     });
     FAIL() << "it passed on rank " << rank();
-  } catch (const ReportedElsewhere& error) {
+  } catch (const RemoteError& error) {
     EXPECT_NE(rank(), failing);
     EXPECT_EQ(error.code(), ExitCode::data);
   } catch (const Error& error) {
@@ -108,7 +108,7 @@ void expect_agreement(int failing) {
   }
 }
 
-TEST(Agree, TheLowestFailingRankThrowsItsOwnErrorAndTheOthersReportedElsewhere) {
+TEST(Agree, TheLowestFailingRankThrowsItsOwnErrorAndTheOthersARemoteError) {
   for (int failing = 0; failing < size(); ++failing) expect_agreement(failing);
 }
 
@@ -122,7 +122,7 @@ TEST(Agree, AnyExceptionEndsTheWaitOfTheOthers) {
   if (fails) {
     EXPECT_THROW(agreed(), std::out_of_range);
   } else {
-    EXPECT_THROW(agreed(), ReportedElsewhere);
+    EXPECT_THROW(agreed(), RemoteError);
   }
 }
 
@@ -135,7 +135,7 @@ TEST(Agree, ARankThatFailsInAnInnerAgreementReportsInTheOuterOne) {
         if (fails) throw Error(ExitCode::storage, "mine");
       });
     });
-  } catch (const ReportedElsewhere& error) {
+  } catch (const RemoteError& error) {
     EXPECT_EQ(error.code(), ExitCode::storage);
     reported = "elsewhere";
   } catch (const Error& error) {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "comm/single.h"
+#include "comm/single_communicator.h"
 #include "step/scripted_step_control.h"
 #include "step/step.h"
 #include "support/test_world.h"
@@ -67,7 +67,7 @@ class StepTest : public testing::Test {
             at::Device device = at::kCPU) {
     control = std::make_unique<ScriptedStepControl>(std::move(script));
     if (device.is_meta())
-      communicator = std::make_unique<comm::Single>(device);
+      communicator = std::make_unique<comm::SingleCommunicator>(device);
     else
       communicator = comm::make_communicator(test::test_world(), comm::Backend::automatic, 60, device);
     std::vector<BoundPhase> bound;

@@ -33,7 +33,7 @@ struct RunConfiguration {
 // tensor's dtype, shape and file, the parts' values, the configuration), DONE last, and renames the folder.
 // Any world size reads what another wrote. The constructor, save, newest and load are called by all ranks
 // together. Where one rank fails, all throw: rank 0 an Error with the code and the message of the one that
-// failed, the others comm::ReportedElsewhere with that code. The folder must be one that all ranks see (a
+// failed, the others comm::RemoteError with that code. The folder must be one that all ranks see (a
 // save checks it).
 class Store {
  public:

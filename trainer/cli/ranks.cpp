@@ -52,7 +52,7 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
   };
   try {
     return body(world);
-  } catch (const comm::ReportedElsewhere& error) {
+  } catch (const comm::RemoteError& error) {
     return error.code();  // every rank ends with this code
   } catch (const Error& error) {
     return end_with(error.code(), error.what());

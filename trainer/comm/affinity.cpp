@@ -61,7 +61,7 @@ Affinity measure_affinity() {
   return {std::max<std::int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN)), count(mask_text())};
 }
 
-Share share_of_host(const World& world, double timeout_s) {
+CpuShare cpu_share(const World& world, double timeout_s) {
   const std::string mine = mask_text();
   std::string all;  // cores that any rank of this host may use
   std::int64_t here = 0;
@@ -76,7 +76,7 @@ Share share_of_host(const World& world, double timeout_s) {
     for (std::size_t i = 0; i < mask.size(); ++i)
       if (mask[i] == '1') all[i] = '1';
   }
-  Share share;
+  CpuShare share;
   const std::int64_t each = count(all) / std::max<std::int64_t>(1, here);
   share.threads = std::clamp<std::int64_t>(each, 1, count(mine));
   if (!same_masks || here < 2 || each < 1) return share;
@@ -89,7 +89,7 @@ Share share_of_host(const World& world, double timeout_s) {
   return share;
 }
 
-bool bind_to(const std::vector<int>& cores) {
+bool bind_to_cores(const std::vector<int>& cores) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int core : cores) CPU_SET(core, &set);

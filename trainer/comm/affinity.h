@@ -15,7 +15,7 @@ struct Affinity {
 Affinity measure_affinity();
 
 // The part of a host's cores that one rank gets.
-struct Share {
+struct CpuShare {
   // An even share of the cores that the host's ranks may use; at least 1, at most this rank's own
   // mask.
   std::int64_t threads = 1;
@@ -24,11 +24,11 @@ struct Share {
   std::vector<int> cores;
 };
 // Computes this rank's share. Collective over `world`, within `timeout_s` seconds.
-Share share_of_host(const World& world, double timeout_s);
+CpuShare cpu_share(const World& world, double timeout_s);
 
 // Binds the calling thread and the threads that it starts later. Their memory then comes from the
 // NUMA node of these cores. False if the system refuses.
-bool bind_to(const std::vector<int>& cores);
+bool bind_to_cores(const std::vector<int>& cores);
 
 // A warning if this rank has more `threads` than cores in its mask, with the remedy; else empty.
 // (Open MPI binds each rank to one core by default.)

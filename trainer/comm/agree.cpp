@@ -20,7 +20,7 @@ std::vector<std::string> gather_from_all(const World& world, double timeout_s,
   // Catch everything: the other ranks wait for this one.
   try {
     result = work();
-  } catch (const ReportedElsewhere& error) {
+  } catch (const RemoteError& error) {
     failure = std::current_exception();
     code = error.code();
     reported = true;
@@ -51,7 +51,7 @@ std::vector<std::string> gather_from_all(const World& world, double timeout_s,
   }
   if (worst == ExitCode::ok) return all;
   if (reporter == world.rank()) std::rethrow_exception(failure);
-  throw ReportedElsewhere(worst);
+  throw RemoteError(worst);
 }
 
 void agree(const World& world, double timeout_s, const std::function<void()>& action) {

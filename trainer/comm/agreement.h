@@ -4,14 +4,15 @@
 #include <string>
 #include <vector>
 
-#include "comm/wire.h"
+#include "comm/transport.h"
 
 namespace ebb::comm {
 
 inline constexpr std::uint8_t kAgreementKind = 255;  // Notice::kind of an agreement; no CollectiveKind
 
 // Gathers a text of any length from each rank, in rank order, on all ranks. A text of at most
-// Notice::kPayloadBytes needs one message to each rank. Collective; throws as Wire does.
-std::vector<std::string> gather_texts(Wire& wire, const Operation& operation, const std::string& text);
+// Notice::kPayloadBytes needs one message to each rank. Collective; throws as Transport does.
+std::vector<std::string> gather_texts(Transport& transport, const Operation& operation,
+                                      const std::string& text);
 
 }  // namespace ebb::comm

@@ -11,11 +11,11 @@
 
 #include "base/process.h"
 #include "comm/agreement.h"
-#include "comm/mpi.h"
+#include "comm/mpi_communicator.h"
 #include "comm/nccl.h"
 #include "comm/peer_process.h"
-#include "comm/single.h"
-#include "comm/wire.h"
+#include "comm/single_communicator.h"
+#include "comm/transport.h"
 
 namespace ebb::comm {
 
@@ -36,7 +36,7 @@ struct World::Impl {
   int rank = 0, size = 1, local_rank = 0, local_size = 1;
   bool mpi = false;
   std::string host = host_name();
-  std::unique_ptr<Wire> wire;  // for the small agreements; null for one rank
+  std::unique_ptr<Transport> transport;  // for the small agreements; null for one rank
   std::uint64_t agreements = 0;
 };
 
@@ -58,14 +58,14 @@ World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
   MPI_Comm_rank(local, &impl_->local_rank);
   MPI_Comm_size(local, &impl_->local_size);
   MPI_Comm_free(&local);
-  impl_->wire = std::make_unique<Wire>(MPI_COMM_WORLD, kStartTimeout_s);
+  impl_->transport = std::make_unique<Transport>(MPI_COMM_WORLD, kStartTimeout_s);
 }
 
 World::~World() {
   if (!impl_->mpi) return;
-  if (impl_->wire && impl_->wire->broken())
+  if (impl_->transport && impl_->transport->broken())
     end_all(ExitCode::communication);  // MPI_Finalize would never return
-  impl_->wire.reset();
+  impl_->transport.reset();
   MPI_Finalize();
 }
 
@@ -100,7 +100,7 @@ void World::expect_ranks(std::int64_t expected) const {
 }
 
 std::vector<std::string> World::gather_to_all(const std::string& text, double timeout_s) const {
-  if (!impl_->wire) return {text};
+  if (!impl_->transport) return {text};
   Operation operation;
   operation.what = "agreement";
   operation.label = "of all ranks";
@@ -108,7 +108,7 @@ std::vector<std::string> World::gather_to_all(const std::string& text, double ti
   operation.bytes = static_cast<std::int64_t>(text.size());
   operation.started = std::chrono::steady_clock::now();
   operation.timeout_s = timeout_s;
-  return gather_texts(*impl_->wire, operation, text);
+  return gather_texts(*impl_->transport, operation, text);
 }
 
 std::int64_t World::max_of_all(std::int64_t value, double timeout_s) const {
@@ -139,7 +139,7 @@ std::unique_ptr<Communicator> make_communicator(const World& world, Backend back
             "parallel.backend=mpi is for tensors in host memory, but this run's tensors are on the GPU. Set "
             "parallel.backend=nccl, or run.device=cpu");
       if (world.size() == 1) break;  // MPI may not be initialised
-      return std::make_unique<Mpi>(MPI_COMM_WORLD, timeout_s);
+      return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, timeout_s);
     default:
       if (world.size() > 1)
         throw Error(
@@ -148,7 +148,7 @@ std::unique_ptr<Communicator> make_communicator(const World& world, Backend back
                 "parallel.backend=single is for one rank, but {} were started. Set parallel.backend=auto",
                 world.size()));
   }
-  return std::make_unique<Single>(device);
+  return std::make_unique<SingleCommunicator>(device);
 }
 
 }  // namespace ebb::comm

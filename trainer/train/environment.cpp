@@ -15,10 +15,10 @@ namespace {
 // Call it before the first thread of a pool starts, which inherits the binding.
 std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world,
                             std::int64_t& pinned) {
-  const comm::Share share = comm::share_of_host(world, parallel.timeout_s);
+  const comm::CpuShare share = comm::cpu_share(world, parallel.timeout_s);
   const std::int64_t threads = parallel.threads > 0 ? parallel.threads : share.threads;
   const auto cores = std::ssize(share.cores);
-  if (parallel.pin && cores > 0 && threads <= cores && comm::bind_to(share.cores)) pinned = cores;
+  if (parallel.pin && cores > 0 && threads <= cores && comm::bind_to_cores(share.cores)) pinned = cores;
   at::set_num_threads(static_cast<int>(threads));
   return threads;
 }

@@ -22,7 +22,7 @@ void require_same_configuration(const comm::World& world, const std::string& dig
   const auto other = std::find_if(digests.begin(), digests.end(),
                                   [&](const std::string& d) { return d != digests.front(); });
   if (other == digests.end()) return;
-  if (world.rank() != 0) throw comm::ReportedElsewhere(ExitCode::usage);
+  if (world.rank() != 0) throw comm::RemoteError(ExitCode::usage);
   throw Error(ExitCode::usage, fmt::format("ranks have different configurations: digest {} on rank 0, {} on "
                                            "rank {}. Does the file, an override or an environment "
                                            "variable differ on that host?",
@@ -37,7 +37,7 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
     return training.run(found);
   } catch (const Error& error) {
     if (error.code() != ExitCode::numerics) throw;
-    if (world.rank() != 0) throw comm::ReportedElsewhere(error.code());
+    if (world.rank() != 0) throw comm::RemoteError(error.code());
     throw Error(ExitCode::numerics, fmt::format("{}\n  {}", error.what(), training.last_checkpoint(found)));
   }
 }
@@ -64,7 +64,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
                                                   [&stop] { return stop.requested(); });
   });
 
-  const checkpoint::RunConfiguration configuration{config::mathematical_values(section), config::resolved_yaml(section)};
+  const checkpoint::RunConfiguration configuration{config::mathematical_values(section),
+                                                   config::resolved_yaml(section)};
   checkpoint::Store store(run, config.checkpoint, world, timeout);
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
@@ -86,7 +87,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   Splits splits;
   comm::agree(world, timeout, [&] { splits = open_splits(config, world); });
   Environment environment = open_environment(config, world, ledger, cache);
-  Training training(config, environment, std::move(splits), {store, configuration, lease.get()}, stop, make_runner);
+  Training training(config, environment, std::move(splits), {store, configuration, lease.get()}, stop,
+                    make_runner);
   if (speaks) write_configuration(run, configuration.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }

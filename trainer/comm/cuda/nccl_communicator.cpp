@@ -59,12 +59,12 @@ ncclRedOp_t op_of(ReduceOp op) {
   return op == ReduceOp::sum ? ncclSum : op == ReduceOp::max ? ncclMax : ncclMin;
 }
 
-class Nccl;
+class NcclCommunicator;
 
 // wait() returns once the device has passed the event after the collective.
 class NcclWork final : public Work {
  public:
-  NcclWork(Nccl& owner, Collective collective, std::uint64_t sequence, cudaEvent_t done)
+  NcclWork(NcclCommunicator& owner, Collective collective, std::uint64_t sequence, cudaEvent_t done)
       : owner_(owner),
         collective_(std::move(collective)),
         sequence_(sequence),
@@ -74,16 +74,16 @@ class NcclWork final : public Work {
   void wait() override;
 
  private:
-  Nccl& owner_;
+  NcclCommunicator& owner_;
   Collective collective_;
   std::uint64_t sequence_;
   cudaEvent_t done_;
   Clock::time_point started_;
 };
 
-class Nccl final : public Communicator {
+class NcclCommunicator final : public Communicator {
  public:
-  Nccl(const char* id, int rank, int size, int device, double timeout_s)
+  NcclCommunicator(const char* id, int rank, int size, int device, double timeout_s)
       : rank_(rank), size_(size), device_(device), timeout_s_(timeout_s) {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
     check_call(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making NCCL's stream");
@@ -96,7 +96,7 @@ class Nccl final : public Communicator {
     poll_until([] { return true; }, Clock::now(), "joining the ranks over NCCL");
   }
 
-  ~Nccl() override {
+  ~NcclCommunicator() override {
     if (comm_ == nullptr) return;
     if (aborted_.load()) return;
     ncclCommFinalize(comm_);
@@ -229,7 +229,7 @@ void make_id(char* id) {
 }
 
 Communicator* make(const char* id, int rank, int size, int device, double timeout_s) {
-  return new Nccl(id, rank, size, device, timeout_s);
+  return new NcclCommunicator(id, rank, size, device, timeout_s);
 }
 
 int version() {

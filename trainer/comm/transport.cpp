@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/wire.h"
+#include "comm/transport.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
-#include "comm/reported.h"
+#include "comm/remote_error.h"
 #include "memory/kills.h"
 
 namespace ebb::comm {
@@ -39,7 +39,7 @@ std::string mpi_text(int code) {
 
 }  // namespace
 
-Wire::Wire(MPI_Comm parent, double timeout_s) {
+Transport::Transport(MPI_Comm parent, double timeout_s) {
   try {
     set_up(parent, timeout_s);
   } catch (...) {
@@ -48,7 +48,7 @@ Wire::Wire(MPI_Comm parent, double timeout_s) {
   }
 }
 
-void Wire::set_up(MPI_Comm parent, double timeout_s) {
+void Transport::set_up(MPI_Comm parent, double timeout_s) {
   const Operation setup{"setting up", "a communicator over MPI", 0, 0, Clock::now(), timeout_s};
   check_mpi(setup, MPI_Comm_rank(parent, &rank_), "MPI_Comm_rank");
   check_mpi(setup, MPI_Comm_size(parent, &size_), "MPI_Comm_size");
@@ -74,20 +74,20 @@ void Wire::set_up(MPI_Comm parent, double timeout_s) {
   }
 }
 
-Wire::~Wire() {
+Transport::~Transport() {
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (broken_) (void)buffers_.release();
   if (!broken_ && finalized == 0 && buffers_->comm != MPI_COMM_NULL) MPI_Comm_free(&buffers_->comm);
 }
 
-std::string Wire::place(int rank) const {
+std::string Transport::rank_name(int rank) const {
   const std::string& host = hosts_[static_cast<std::size_t>(rank)];
   return host.empty() ? fmt::format("rank {}", rank) : fmt::format("rank {} ({})", rank, host);
 }
 
-const std::vector<Notice>& Wire::rendezvous(const Operation& operation, const Notice& mine,
-                                            bool (*same)(const Notice&, const Notice&)) {
+const std::vector<Notice>& Transport::rendezvous(const Operation& operation, const Notice& mine,
+                                                 bool (*same)(const Notice&, const Notice&)) {
   check_stopped(operation);
   kills_.poll();
   buffers_->mine = mine;
@@ -115,15 +115,15 @@ const std::vector<Notice>& Wire::rendezvous(const Operation& operation, const No
         "the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
         "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
         "order. Look for a decision that only one of them took",
-        place(rank_), describe(buffers_->mine), buffers_->mine.dtype, buffers_->mine.numel, buffers_->mine.op,
-        buffers_->mine.root, place(peer), describe(theirs), theirs.dtype, theirs.numel, theirs.op,
-        theirs.root));
+        rank_name(rank_), describe(buffers_->mine), buffers_->mine.dtype, buffers_->mine.numel,
+        buffers_->mine.op, buffers_->mine.root, rank_name(peer), describe(theirs), theirs.dtype, theirs.numel,
+        theirs.op, theirs.root));
   }
   return last_notices_;
 }
 
-void Wire::exchange(const Operation& operation, std::span<const Transfer> sends,
-                    std::span<const Transfer> receives) {
+void Transport::exchange(const Operation& operation, std::span<const Transfer> sends,
+                         std::span<const Transfer> receives) {
   buffers_->requests.clear();
   peers_.clear();
   for (const Transfer& transfer : receives) post(operation, transfer, kDataTag, false);
@@ -132,7 +132,7 @@ void Wire::exchange(const Operation& operation, std::span<const Transfer> sends,
   complete(operation, Step::transfer);
 }
 
-void Wire::post(const Operation& operation, const Transfer& transfer, int tag, bool send) {
+void Transport::post(const Operation& operation, const Transfer& transfer, int tag, bool send) {
   MPI_Request request = MPI_REQUEST_NULL;
   const int bytes = static_cast<int>(transfer.bytes);
   const int code =
@@ -143,7 +143,7 @@ void Wire::post(const Operation& operation, const Transfer& transfer, int tag, b
   check_mpi(operation, code, send ? "MPI_Isend" : "MPI_Irecv");
 }
 
-void Wire::complete(const Operation& operation, Step step) {
+void Transport::complete(const Operation& operation, Step step) {
   finished_.resize(buffers_->requests.size());
   auto idle_since = Clock::now(), checked = idle_since;
   for (;;) {
@@ -173,12 +173,12 @@ void Wire::complete(const Operation& operation, Step step) {
   }
 }
 
-void Wire::check_stopped(const Operation& operation) {
+void Transport::check_stopped(const Operation& operation) {
   if (stopped())
-    fail(fmt::format("{} was ended on {}: {}", describe(operation), place(rank_), stop_reason()));
+    fail(fmt::format("{} was ended on {}: {}", describe(operation), rank_name(rank_), stop_reason()));
 }
 
-void Wire::check_failures(const Operation& operation) {
+void Transport::check_failures(const Operation& operation) {
   int there = 0;
   MPI_Status status;
   check_mpi(operation, MPI_Iprobe(MPI_ANY_SOURCE, kFailureTag, buffers_->comm, &there, &status),
@@ -191,35 +191,35 @@ void Wire::check_failures(const Operation& operation) {
             "MPI_Recv");
   text[kFailureBytes - 1] = 0;
   const std::string message = fmt::format("{} ended on {}, because {} gave up: {}", describe(operation),
-                                          place(rank_), place(status.MPI_SOURCE), text);
+                                          rank_name(rank_), rank_name(status.MPI_SOURCE), text);
   announce_failure(message);
-  throw ReportedElsewhere(ExitCode::communication, message);
+  throw RemoteError(ExitCode::communication, message);
 }
 
 // Runs after check_failures(), since an ended rank may have sent its reason before.
-void Wire::check_peer_processes(const Operation& operation) {
+void Transport::check_peer_processes(const Operation& operation) {
   for (std::size_t i = 0; i < buffers_->requests.size() && !peer_processes_.empty(); ++i) {
     if (buffers_->requests[i] == MPI_REQUEST_NULL) continue;
     const auto peer = static_cast<std::size_t>(peers_[i]);
     if (const auto code = peer_processes_[peer].announced_exit()) {
       const std::string message = fmt::format("{} ended on {}, because {} has given up", describe(operation),
-                                              place(rank_), place(peers_[i]));
+                                              rank_name(rank_), rank_name(peers_[i]));
       announce_failure(message);
-      throw ReportedElsewhere(*code, message);
+      throw RemoteError(*code, message);
     }
     if (!peer_processes_[peer].has_ended()) continue;
     const bool for_memory = kills_.killed_lately();
     fail(fmt::format("{} cannot complete on {} (waited {:.1f} s): {}, process {}, is gone{}; its last "
                      "operation was {}",
-                     describe(operation), place(rank_), seconds_since(operation.started), place(peers_[i]),
-                     peer_processes_[peer].pid(),
+                     describe(operation), rank_name(rank_), seconds_since(operation.started),
+                     rank_name(peers_[i]), peer_processes_[peer].pid(),
                      for_memory ? fmt::format(": {} meanwhile", memory::kKilledForMemory) : "",
                      describe(last_notices_[peer])),
          for_memory ? ExitCode::memory : ExitCode::communication);
   }
 }
 
-void Wire::fail_late(const Operation& operation, Step step) {
+void Transport::fail_late(const Operation& operation, Step step) {
   std::vector<std::string> states;
   for (std::size_t i = 0; step != Step::setup && i < buffers_->requests.size(); ++i) {
     if (buffers_->requests[i] == MPI_REQUEST_NULL) continue;
@@ -229,39 +229,40 @@ void Wire::fail_late(const Operation& operation, Step step) {
     const Notice& last = last_notices_[static_cast<std::size_t>(peer)];
     states.push_back(
         step == Step::rendezvous
-            ? fmt::format("{} has not started it; its last operation was {}, {} before this", place(peer),
+            ? fmt::format("{} has not started it; its last operation was {}, {} before this", rank_name(peer),
                           describe(last), operation.sequence - last.sequence)
-            : fmt::format("{} started it from stage {}, but {}", place(peer), memory::name(stage_of(last)),
+            : fmt::format("{} started it from stage {}, but {}", rank_name(peer),
+                          memory::name(stage_of(last)),
                           receive ? "its data did not arrive" : "does not receive the data of this rank"));
   }
   // Also list the ranks that have started it, and their stages.
   for (int peer = 0; step == Step::rendezvous && peer < size_; ++peer) {
     const Notice& theirs = buffers_->incoming[static_cast<std::size_t>(peer)];
     if (peer != rank_ && theirs.sequence == operation.sequence)
-      states.push_back(
-          fmt::format("{} also waits for it, from stage {}", place(peer), memory::name(stage_of(theirs))));
+      states.push_back(fmt::format("{} also waits for it, from stage {}", rank_name(peer),
+                                   memory::name(stage_of(theirs))));
   }
   std::sort(states.begin(), states.end());
   states.erase(std::unique(states.begin(), states.end()), states.end());
   fail(fmt::format(
       "{} did not complete within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last "
       "lines. It may be stopped, out of memory, or busy; parallel.timeout sets the limit",
-      describe(operation), operation.timeout_s, place(rank_), seconds_since(operation.started),
+      describe(operation), operation.timeout_s, rank_name(rank_), seconds_since(operation.started),
       states.empty() ? std::string("a rank is missing") : fmt::format("{}", fmt::join(states, "; "))));
 }
 
-void Wire::check_mpi(const Operation& operation, int code, const char* call) {
+void Transport::check_mpi(const Operation& operation, int code, const char* call) {
   if (code != MPI_SUCCESS) {
     fail(fmt::format("{} failed on rank {}: {} says: {}", describe(operation), rank_, call, mpi_text(code)));
   }
 }
 
-void Wire::fail(const std::string& message, ExitCode code) {
+void Transport::fail(const std::string& message, ExitCode code) {
   announce_failure(message);
   throw Error(code, message);
 }
 
-void Wire::announce_failure(std::string_view reason) {
+void Transport::announce_failure(std::string_view reason) {
   if (broken_) return;
   broken_ = true;
   if (!ready_) return;
@@ -279,14 +280,14 @@ void Wire::announce_failure(std::string_view reason) {
   }
 }
 
-void Wire::stop(std::string_view reason) {
+void Transport::stop(std::string_view reason) {
   const std::lock_guard lock(mutex_);
   if (stopped()) return;
   reason_ = reason;
   stopped_.store(true, std::memory_order_release);
 }
 
-std::string Wire::stop_reason() const {
+std::string Transport::stop_reason() const {
   const std::lock_guard lock(mutex_);
   return reason_;
 }

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "comm/communicator.h"
-#include "comm/wire.h"
+#include "comm/transport.h"
 #include "memory/buffer.h"
 
 namespace ebb::comm {
@@ -21,17 +21,17 @@ namespace ebb::comm {
 // An all-reduce is a reduce-scatter and an all-gather over slices. Each rank combines its slice of
 // all tensors in rank order, so the result is the same on all ranks and in each run. Results are
 // received in the tensors themselves. The staging buffer of at most 8 MiB is allocated once.
-class Mpi final : public Communicator {
+class MpiCommunicator final : public Communicator {
  public:
   // Collective over `parent`, within `timeout_s` seconds; that is also the limit of each
   // collective.
-  Mpi(MPI_Comm parent, double timeout_s);
-  ~Mpi() override;  // runs the queued collectives first
-  [[nodiscard]] int rank() const override { return wire_->rank(); }
-  [[nodiscard]] int size() const override { return wire_->size(); }
+  MpiCommunicator(MPI_Comm parent, double timeout_s);
+  ~MpiCommunicator() override;  // runs the queued collectives first
+  [[nodiscard]] int rank() const override { return transport_->rank(); }
+  [[nodiscard]] int size() const override { return transport_->size(); }
   [[nodiscard]] std::string_view backend() const override { return "mpi"; }
   [[nodiscard]] std::unique_ptr<Work> start(Collective collective) override;
-  void abort(std::string_view reason) override { wire_->stop(reason); }
+  void abort(std::string_view reason) override { transport_->stop(reason); }
 
  private:
   struct Job;
@@ -44,7 +44,7 @@ class Mpi final : public Communicator {
   void broadcast(const Collective& c, const Operation& o);
 
   double timeout_s_;
-  std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Transport> transport_;
   std::size_t slice_bytes_;  // staging of one rank
   memory::Buffer staging_;   // one slice for each other rank
   std::uint64_t sequence_ = 0;

@@ -11,9 +11,9 @@ namespace ebb::comm {
 
 // The communicator of a run with one rank. A collective is complete when start() returns. It checks
 // its arguments like the other communicators, so one rank also refuses code that is wrong for two.
-class Single final : public Communicator {
+class SingleCommunicator final : public Communicator {
  public:
-  explicit Single(at::Device device) : device_(device) {}
+  explicit SingleCommunicator(at::Device device) : device_(device) {}
   [[nodiscard]] int rank() const override { return 0; }
   [[nodiscard]] int size() const override { return 1; }
   [[nodiscard]] std::string_view backend() const override { return "single"; }

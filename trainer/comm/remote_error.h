@@ -7,10 +7,9 @@
 namespace ebb::comm {
 
 // Another rank failed and reports the error. This rank ends with the same code and prints nothing.
-class ReportedElsewhere final : public Error {
+class RemoteError final : public Error {
  public:
-  explicit ReportedElsewhere(ExitCode code,
-                             const std::string& message = "another rank has reported the error")
+  explicit RemoteError(ExitCode code, const std::string& message = "another rank has reported the error")
       : Error(code, message) {}
 };
 

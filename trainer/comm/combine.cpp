@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/rank_sum.h"
+#include "comm/combine.h"
 
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>

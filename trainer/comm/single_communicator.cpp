@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/single.h"
+#include "comm/single_communicator.h"
 
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ class CompletedWork final : public Work {
 
 }  // namespace
 
-std::unique_ptr<Work> Single::start(Collective collective) {
+std::unique_ptr<Work> SingleCommunicator::start(Collective collective) {
   {
     const std::lock_guard lock(mutex_);
     if (aborted_) {
@@ -35,7 +35,7 @@ std::unique_ptr<Work> Single::start(Collective collective) {
   return std::make_unique<CompletedWork>();
 }
 
-void Single::abort(std::string_view reason) {
+void SingleCommunicator::abort(std::string_view reason) {
   const std::lock_guard lock(mutex_);
   if (!aborted_) reason_ = reason;
   aborted_ = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/mpi.h"
+#include "comm/mpi_communicator.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "comm/check.h"
-#include "comm/rank_sum.h"
+#include "comm/combine.h"
 
 namespace ebb::comm {
 
@@ -27,7 +27,7 @@ std::size_t slice_bytes_for(int ranks) {
 
 }  // namespace
 
-struct Mpi::Job {
+struct MpiCommunicator::Job {
   Collective collective;
   std::uint64_t sequence = 0;
   bool done = false;
@@ -35,9 +35,9 @@ struct Mpi::Job {
   std::exception_ptr error;
 };
 
-class Mpi::Handle final : public Work {
+class MpiCommunicator::Handle final : public Work {
  public:
-  Handle(Mpi& owner, std::shared_ptr<Job> job) : owner_(owner), job_(std::move(job)) {}
+  Handle(MpiCommunicator& owner, std::shared_ptr<Job> job) : owner_(owner), job_(std::move(job)) {}
   void wait() override {
     std::unique_lock lock(owner_.mutex_);
     owner_.changed_.wait(lock, [&] { return job_->done; });
@@ -46,19 +46,19 @@ class Mpi::Handle final : public Work {
   [[nodiscard]] double seconds() const override { return job_->seconds; }
 
  private:
-  Mpi& owner_;
+  MpiCommunicator& owner_;
   std::shared_ptr<Job> job_;
 };
 
-Mpi::Mpi(MPI_Comm parent, double timeout_s)
+MpiCommunicator::MpiCommunicator(MPI_Comm parent, double timeout_s)
     : timeout_s_(timeout_s),
-      wire_(std::make_unique<Wire>(parent, timeout_s)),
-      slice_bytes_(slice_bytes_for(wire_->size())),
-      staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, wire_->size() - 1)),
+      transport_(std::make_unique<Transport>(parent, timeout_s)),
+      slice_bytes_(slice_bytes_for(transport_->size())),
+      staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, transport_->size() - 1)),
                memory::Class::communication, "mpi staging"),
       thread_([this] { run_jobs(); }) {}
 
-Mpi::~Mpi() {
+MpiCommunicator::~MpiCommunicator() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -66,13 +66,13 @@ Mpi::~Mpi() {
   }
   thread_.join();
   // MPI may still write to the staging buffers of unfinished messages.
-  if (wire_->broken()) {
-    (void)wire_.release();
+  if (transport_->broken()) {
+    (void)transport_.release();
     new memory::Buffer(std::move(staging_));
   }
 }
 
-std::unique_ptr<Work> Mpi::start(Collective collective) {
+std::unique_ptr<Work> MpiCommunicator::start(Collective collective) {
   check(collective, size(), at::kCPU);
   auto job = std::make_shared<Job>();
   job->collective = std::move(collective);
@@ -83,7 +83,7 @@ std::unique_ptr<Work> Mpi::start(Collective collective) {
   return std::make_unique<Handle>(*this, std::move(job));
 }
 
-void Mpi::run_jobs() {
+void MpiCommunicator::run_jobs() {
   for (;;) {
     std::shared_ptr<Job> job;
     {
@@ -120,7 +120,7 @@ void Mpi::run_jobs() {
   }
 }
 
-void Mpi::execute(const Collective& c, const Operation& operation) {
+void MpiCommunicator::execute(const Collective& c, const Operation& operation) {
   Notice notice = make_notice(operation);
   notice.kind = static_cast<std::uint8_t>(c.kind);
   notice.op = static_cast<std::uint8_t>(c.op);
@@ -129,7 +129,7 @@ void Mpi::execute(const Collective& c, const Operation& operation) {
     notice.dtype = static_cast<std::int8_t>(c.input.scalar_type());
     notice.numel = c.input.numel();
   }
-  wire_->rendezvous(operation, notice, [](const Notice& a, const Notice& b) {
+  transport_->rendezvous(operation, notice, [](const Notice& a, const Notice& b) {
     return a.kind == b.kind && a.label_hash == b.label_hash && a.numel == b.numel && a.dtype == b.dtype &&
            a.op == b.op && a.root == b.root;
   });
@@ -149,7 +149,7 @@ void Mpi::execute(const Collective& c, const Operation& operation) {
 
 // In each round every rank combines one slice of the remaining elements, then all exchange their
 // results.
-void Mpi::all_reduce(const Collective& c, const Operation& o) {
+void MpiCommunicator::all_reduce(const Collective& c, const Operation& o) {
   const auto element = c.input.element_size();
   const std::size_t total = static_cast<std::size_t>(c.input.numel()),
                     ranks = static_cast<std::size_t>(size());
@@ -176,7 +176,7 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
       if (count(r) > 0) sends.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
       if (count(own) > 0) receives.push_back({static_cast<int>(r), stage, count(own) * element});
     }
-    wire_->exchange(o, sends, receives);
+    transport_->exchange(o, sends, receives);
     combine(c.input.scalar_type(), c.op, sources, data + first(own) * element, count(own));
     sends.clear();
     receives.clear();
@@ -187,12 +187,12 @@ void Mpi::all_reduce(const Collective& c, const Operation& o) {
       if (count(r) > 0)
         receives.push_back({static_cast<int>(r), data + first(r) * element, count(r) * element});
     }
-    wire_->exchange(o, sends, receives);
+    transport_->exchange(o, sends, receives);
     begin += round;
   }
 }
 
-void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
+void MpiCommunicator::reduce_scatter(const Collective& c, const Operation& o) {
   const auto element = c.input.element_size();
   const std::size_t part = static_cast<std::size_t>(c.output.numel()),
                     ranks = static_cast<std::size_t>(size());
@@ -214,13 +214,13 @@ void Mpi::reduce_scatter(const Collective& c, const Operation& o) {
       sends.push_back({static_cast<int>(r), data + (r * part + begin) * element, count * element});
       receives.push_back({static_cast<int>(r), stage, count * element});
     }
-    wire_->exchange(o, sends, receives);
+    transport_->exchange(o, sends, receives);
     combine(c.input.scalar_type(), c.op, sources, bytes_of(c.output) + begin * element, count);
     begin += count;
   }
 }
 
-void Mpi::all_gather(const Collective& c, const Operation& o) {
+void MpiCommunicator::all_gather(const Collective& c, const Operation& o) {
   const std::size_t part = c.input.nbytes(), ranks = static_cast<std::size_t>(size()),
                     own = static_cast<std::size_t>(rank());
   std::byte* out = bytes_of(c.output);
@@ -235,11 +235,11 @@ void Mpi::all_gather(const Collective& c, const Operation& o) {
       sends.push_back({static_cast<int>(r), out + own * part + begin, bytes});
       receives.push_back({static_cast<int>(r), out + r * part + begin, bytes});
     }
-    wire_->exchange(o, sends, receives);
+    transport_->exchange(o, sends, receives);
   }
 }
 
-void Mpi::broadcast(const Collective& c, const Operation& o) {
+void MpiCommunicator::broadcast(const Collective& c, const Operation& o) {
   const std::size_t total = c.input.nbytes();
   std::vector<Transfer> sends, receives;
   for (std::size_t begin = 0; begin < total; begin += kChunkBytes) {
@@ -250,7 +250,7 @@ void Mpi::broadcast(const Collective& c, const Operation& o) {
     if (rank() != c.root) receives.push_back({c.root, data, bytes});
     for (int r = 0; rank() == c.root && r < size(); ++r)
       if (r != c.root) sends.push_back({r, data, bytes});
-    wire_->exchange(o, sends, receives);
+    transport_->exchange(o, sends, receives);
   }
 }
 

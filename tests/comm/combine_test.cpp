@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the reduction of CPU tensors with ATen.
-#include "comm/rank_sum.h"
+#include "comm/combine.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -30,20 +30,20 @@ struct Transfer {
 // limit. The calls poll and never block inside MPI, so they notice a stopped or lost rank. The
 // Error then has that rank's last notice. One thread at a time, except stop().
 //
-// After any Error the wire is broken: MPI may still write to the buffers of unfinished messages.
-// The owner must therefore keep those buffers and the wire until the process ends.
-class Wire {
+// After any Error the transport is broken: MPI may still write to the buffers of unfinished messages.
+// The owner must therefore keep those buffers and the transport until the process ends.
+class Transport {
  public:
   // Collective over `parent`, within `timeout_s` seconds.
-  Wire(MPI_Comm parent, double timeout_s);
-  ~Wire();
-  Wire(const Wire&) = delete;
-  Wire& operator=(const Wire&) = delete;
+  Transport(MPI_Comm parent, double timeout_s);
+  ~Transport();
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
 
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
   [[nodiscard]] bool broken() const { return broken_; }
-  [[nodiscard]] std::string place(int rank) const;  // "rank 3 (node-b)"
+  [[nodiscard]] std::string rank_name(int rank) const;  // "rank 3 (node-b)"
 
   // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in
   // rank order. Error(communication) if a rank is late or started another operation. `same`
@@ -61,7 +61,7 @@ class Wire {
   [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_acquire); }
   [[nodiscard]] std::string stop_reason() const;
 
-  // Marks the wire as broken and sends the reason to the other ranks, so they need not wait for
+  // Marks the transport as broken and sends the reason to the other ranks, so they need not wait for
   // their limit.
   void announce_failure(std::string_view reason);
 
@@ -83,7 +83,7 @@ class Wire {
   std::vector<std::string> hosts_;
   std::vector<Notice> last_notices_;         // by rank
   std::vector<PeerProcess> peer_processes_;  // by rank
-  // The buffers that MPI accesses. They are not freed if the wire is broken.
+  // The buffers that MPI accesses. They are not freed if the transport is broken.
   struct Buffers {
     MPI_Comm comm = MPI_COMM_NULL;
     std::vector<Notice> incoming;  // by rank
