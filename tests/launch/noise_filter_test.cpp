@@ -87,6 +87,12 @@ TEST(NoiseFilter, InformationOfMpirunAlonePassesInBothVersions) {
   }
 }
 
+TEST(NoiseFilter, OfALostHostOnlyTheParagraphPasses) {
+  const std::string lost = filtered(test::recorded("5.0.7", "lost"));
+  EXPECT_EQ(lost.find("setpgid"), std::string::npos) << lost;
+  EXPECT_NE(lost.find("lost communication with a remote daemon"), std::string::npos) << lost;
+}
+
 TEST(NoiseFilter, AnOpenParagraphIsNotLost) {
   EXPECT_EQ(filtered(kRule + "half"), kRule + "half");
   const std::string table = kRule + std::string(20'000, 'x') + "\n";

@@ -22,7 +22,9 @@ bool is_noise(std::string_view line) {
          line.find("Set MCA parameter \"orte_base_help_aggregate\" to 0") != std::string_view::npos ||
          // Version 5 prints this for ranks on one host without a network; they need none.
          line.find("] Unable to find reachable pairing between local and remote interfaces") !=
-             std::string_view::npos;
+             std::string_view::npos ||
+         // Version 5 prints this if a remote shell starts faster than mpirun moves it into a process group.
+         line.find("] plm:ssh: Warning: setpgid(") != std::string_view::npos;
 }
 
 // Returns whether a line with this beginning may be mpirun's.
