@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include "base/shell.h"
 #include "support/process.h"
 
@@ -69,6 +73,23 @@ TEST(MpirunLine, AGivenPlacementIsKept) {
   EXPECT_EQ(line_for(host, 99), "mpirun --bind-to none -n 99 ebb train");
 }
 
+TEST(MpirunLine, UnusedPluginsAreLeftOutOnEveryHost) {
+  LaunchHost host = plain_host();
+  host.plugins_chosen = false;
+  const auto left_out =
+      ::testing::ContainsRegex("^HWLOC_PLUGINS_BLACKLIST=[a-z_.,]*hwloc_opencl.so[a-z_.,]* mpirun ");
+  EXPECT_THAT(line_for(host, 2), ::testing::AllOf(left_out, Not(HasSubstr("-x"))));
+  host.placed = true;
+  EXPECT_THAT(line_for(host, 2), ::testing::AllOf(left_out, HasSubstr("-x HWLOC_PLUGINS_BLACKLIST -n 2")));
+}
+
+TEST(MpirunLine, VersionFiveGetsItsOwnNamesOfVariables) {
+  LaunchHost host = plain_host();
+  host.for_version_5 = {{"PRTE_MCA_plm_ssh_args", "-o ConnectionAttempts=10"}};
+  EXPECT_THAT(line_for(host, 2),
+              ::testing::StartsWith("PRTE_MCA_plm_ssh_args='-o ConnectionAttempts=10' mpirun "));
+}
+
 TEST(ShellLine, AShellReadsEveryWordBack) {
   const std::vector<std::string> words = {"plain", "with blank", "it's",      "$HOME", "a\"b",
                                           "",      "*",          "new\nline", "~",     "key=[1, 2]"};
@@ -85,6 +106,44 @@ TEST(LaunchHost, ThisMachineHasAnOpenMpi) {
   EXPECT_GE(host.major, 4);
   EXPECT_GE(host.slots, 1);
   EXPECT_THAT(mpirun_version(host.mpirun), HasSubstr("Open MPI"));
+}
+
+// A folder with an mpirun that only says its version, first on PATH.
+class WithVersion : public ::testing::Test {
+ protected:
+  LaunchHost inspect(const std::string& version) {
+    std::ofstream(folder_ / "mpirun") << "#!/bin/sh\necho 'mpirun (Open MPI) " << version << "'\n";
+    std::filesystem::permissions(folder_ / "mpirun", std::filesystem::perms::owner_all);
+    ::setenv("PATH", (folder_.path() + ":" + path_).c_str(), 1);
+    const LaunchHost host = inspect_launch_host();
+    ::setenv("PATH", path_.c_str(), 1);
+    return host;
+  }
+  ~WithVersion() override {
+    for (const char* name : {"OMPI_MCA_plm_rsh_args", "OMPI_MCA_orte_keep_fqdn_hostnames",
+                             "PRTE_MCA_prte_keep_fqdn_hostnames", "HWLOC_PLUGINS_BLACKLIST"})
+      ::unsetenv(name);
+  }
+  const test::TemporaryFolder folder_;
+  const std::string path_ = std::getenv("PATH");
+};
+
+TEST_F(WithVersion, VariablesOfVersionFourAreRenamedForVersionFive) {
+  ::setenv("OMPI_MCA_plm_rsh_args", "-o A=B", 1);
+  ::setenv("OMPI_MCA_orte_keep_fqdn_hostnames", "true", 1);
+  const std::pair<std::string, std::string> args{"PRTE_MCA_plm_ssh_args", "-o A=B"},
+      names{"PRTE_MCA_prte_keep_fqdn_hostnames", "true"};
+  EXPECT_THAT(inspect("5.0.7").for_version_5, ::testing::IsSupersetOf({args, names}));
+  EXPECT_THAT(inspect("4.1.4").for_version_5, ::testing::IsEmpty());
+  ::setenv("PRTE_MCA_prte_keep_fqdn_hostnames", "false", 1);
+  EXPECT_THAT(inspect("5.0.7").for_version_5, Not(::testing::Contains(names)));
+}
+
+TEST_F(WithVersion, AListOfPluginsInTheEnvironmentIsKept) {
+  ::unsetenv("HWLOC_PLUGINS_BLACKLIST");
+  EXPECT_FALSE(inspect("4.1.4").plugins_chosen);
+  ::setenv("HWLOC_PLUGINS_BLACKLIST", "", 1);
+  EXPECT_TRUE(inspect("4.1.4").plugins_chosen);
 }
 
 }  // namespace

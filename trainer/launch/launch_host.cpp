@@ -15,9 +15,12 @@
 #include <memory>
 #include <set>
 #include <sstream>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/shell.h"
+
+extern char** environ;
 
 namespace ebb::launch {
 namespace fs = std::filesystem;
@@ -36,6 +39,28 @@ int major_of(const std::string& version) {
   const std::size_t mark = version.find("(Open MPI)");
   if (mark == std::string::npos) return 0;
   return std::atoi(version.c_str() + mark + std::string("(Open MPI)").size());
+}
+
+// Version 5 starts processes by PRRTE, which has variables of its own: the mpirun of 5.0.7 ignores those of
+// version 4. Sites and the MPI operator may still set the latter. A variable of version 5 in the environment
+// takes precedence.
+std::vector<std::pair<std::string, std::string>> variables_for_version_5() {
+  using Prefixes = std::pair<std::string_view, std::string_view>;
+  constexpr std::array<Prefixes, 2> kPrefixes = {
+      {{"OMPI_MCA_plm_rsh_", "PRTE_MCA_plm_ssh_"}, {"OMPI_MCA_orte_", "PRTE_MCA_prte_"}}};
+  std::vector<std::pair<std::string, std::string>> found;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    for (const Prefixes& prefixes : kPrefixes) {
+      if (!text.starts_with(prefixes.first)) continue;
+      const std::string_view rest = text.substr(prefixes.first.size(), equals - prefixes.first.size());
+      const std::string name = std::string(prefixes.second) + std::string(rest);
+      if (std::getenv(name.c_str()) == nullptr) found.emplace_back(name, text.substr(equals + 1));
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -106,6 +131,8 @@ LaunchHost inspect_launch_host() {
     host.placed = host.placed || is_set(name);
   }
   host.cross_memory = may_read_process_memory();
+  host.plugins_chosen = std::getenv("HWLOC_PLUGINS_BLACKLIST") != nullptr;
+  if (host.major >= 5) host.for_version_5 = variables_for_version_5();
   return host;
 }
 

@@ -4,6 +4,15 @@
 #include "base/shell.h"
 
 namespace ebb::launch {
+namespace {
+
+// Open MPI lets hwloc open its plugins in mpirun and in every rank. These plugins look for displays and GPUs,
+// which neither Open MPI nor ebb asks hwloc for, and load the libraries of X11, OpenCL and Level Zero.
+constexpr const char* kPluginList = "HWLOC_PLUGINS_BLACKLIST";
+constexpr const char* kUnusedPlugins =
+    "hwloc_cuda.so,hwloc_gl.so,hwloc_levelzero.so,hwloc_nvml.so,hwloc_opencl.so,hwloc_rsmi.so";
+
+}  // namespace
 
 MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
                              const std::vector<std::string>& program) {
@@ -11,6 +20,8 @@ MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
   MpirunCommand command;
   if (host.root)
     command.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
+  if (!host.plugins_chosen) command.environment.emplace_back(kPluginList, kUnusedPlugins);
+  for (const auto& variable : host.for_version_5) command.environment.push_back(variable);
   command.argv = {"mpirun", "--bind-to", "none"};
   const auto add = [&command](std::initializer_list<const char*> words) {
     command.argv.insert(command.argv.end(), words.begin(), words.end());
@@ -23,9 +34,8 @@ MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
     if (!placed && !host.remote_shell) add({"--mca", "plm", "isolated"});
     if (!host.cross_memory) add({"--mca", "btl_vader_single_copy_mechanism", "none"});
   }
-  // It is given even if a variable of version 4 names it: version 5 ignores that variable and would start all
-  // ranks on this host.
   if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
+  if (placed && !host.plugins_chosen) add({"-x", kPluginList});
   for (const std::string& name : plan.forward) add({"-x", name.c_str()});
   add({"-n"});
   command.argv.push_back(std::to_string(plan.ranks));
