@@ -15,8 +15,8 @@ AgreedStepControl::AgreedStepControl(comm::Communicator& communicator, std::func
 Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossScaler& scaler,
                                    PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
-  // [loss, terms…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64, where each rank
-  // leaves the others' seconds at zero.
+  // [loss, terms…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64. A rank sets the
+  // seconds of all other ranks to zero.
   const at::Tensor stats = numerics::gradient_stats(input.gradients);
   const at::Device device = stats.device();
   const std::int64_t k = input.losses.values().numel();
@@ -29,8 +29,8 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
   const at::Tensor message =
       at::cat({input.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
-  // The step waits for the GPU here. Elsewhere it waits only for NCCL's buckets, and where a model reads a
-  // value on the CPU.
+  // The step waits for the GPU here. Otherwise it waits only for NCCL's buckets, and for values that a model
+  // reads on the CPU.
   const at::Tensor agreed = at::cat({message, stats.flatten()}).cpu();
   const double* values = agreed.data_ptr<double>();
   const double* const of_gradients = values + message.numel();

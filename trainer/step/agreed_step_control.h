@@ -8,10 +8,10 @@
 namespace ebb::step {
 
 // The decision of a real run. All ranks agree on losses, overflow and the stop flag in one message for each
-// phase, so that no state mixes two steps. Their times travel in the same message. Collective.
+// phase, so that no state mixes two steps. The message also contains their times. Collective.
 class AgreedStepControl final : public StepControl {
  public:
-  // `stop_requested` is asked once for each phase on this rank.
+  // It calls `stop_requested` once for each phase on this rank.
   AgreedStepControl(comm::Communicator& communicator, std::function<bool()> stop_requested);
   Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) override;
 

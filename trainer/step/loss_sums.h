@@ -9,7 +9,7 @@
 
 namespace ebb::step {
 
-// The losses of a phase, added up over micro-batches on the device without reading them.
+// Sums the losses of a phase over micro-batches on the device, without copies to the host.
 class LossSums {
  public:
   void add(const core::Loss& loss);

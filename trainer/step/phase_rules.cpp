@@ -16,12 +16,12 @@ template <class... Args>
   throw Error(ExitCode::internal, fmt::format(text, std::forward<Args>(args)...));
 }
 
-// Its configuration has a section. A name that is not declared is never read from there.
+// A declared trainee has a section in the configuration; the section of any other name is never read.
 void check_declared(core::Phase& phase, const std::vector<std::string>& declared) {
   const std::string trainee = phase.plan().trainee;
   if (declared.size() < 2 && trainee.empty()) return;
   if (std::ranges::find(declared, trainee) == declared.end())
-    refuse("phase {} trains `{}`, which is none of the family's trainees", phase.name(), trainee);
+    refuse("phase {} trains `{}`, which is not a trainee of the family", phase.name(), trainee);
 }
 
 void check_trained(const std::string& trainee, const std::vector<core::Phase*>& phases, bool is_only_one) {
@@ -58,7 +58,7 @@ void check_units(core::Phase& first, core::Phase& second) {
 void check_phases(const std::vector<core::Phase*>& phases, const std::vector<std::string>& declared) {
   for (core::Phase* phase : phases) {
     if (phase->plan().repeats < 1)
-      refuse("phase {} runs {} times in a step, and has to run at least once", phase->name(),
+      refuse("phase {} runs {} times in a step, but must run at least once", phase->name(),
              phase->plan().repeats);
     check_declared(*phase, declared);
     check_listed_once(*phase);

@@ -7,9 +7,9 @@
 
 namespace ebb::step {
 
-// Whether a step can run the phases of one model. `declared`: the names of the family's trainees. A family
-// with one trainee may leave its name out of its phases.
-// Error(internal) with the names of the phase and of its trainee or unit:
+// Checks that a step can run the phases of one model. `declared`: the names of the family's trainees. The
+// phases of a family with one trainee may omit its name. Error(internal) with the names of the phase and of
+// its trainee or unit:
 //  - a phase runs less than once in a step,
 //  - a phase trains a trainee that is not declared, or no phase trains a declared one,
 //  - a phase lists a unit twice,

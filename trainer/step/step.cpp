@@ -61,7 +61,7 @@ StepReport Step::run(std::int64_t step) {
   }
   if (names_phases_) ledger_.enter_phase("");
   enter(Stage::setup, report);
-  // Of the last run alone: the updates before it are in `seconds` when the last one reports.
+  // Only the last run's update: the report of that run already contains the earlier updates.
   last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)] - updates_before_last_s_;
   report.leak = gate_.check(step).value_or("");
   return report;
@@ -80,7 +80,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
     core::Batch batch = take_batch(run, micro);
     batch.loss_scale = trainee.scaler().scale();
     enter(Stage::forward, report);
-    // Before forward: a phase may call backward() in it.
+    // It precedes forward: a phase may call backward() there.
     trainee.reducer().begin_micro_batch({micro + 1 == sources_.micro_batches, run.plan.allow_unused});
     const core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
@@ -102,7 +102,8 @@ void Step::run_phase(const Run& run, StepReport& report) {
     trainee.optimizer().step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
 }
 
-// A kept micro-batch stays as its source stores it, and goes to the device anew for each run that uses it.
+// A kept micro-batch remains in the memory of its source. Each run that uses it copies it to the device
+// again.
 core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
   const auto index = static_cast<std::size_t>(micro);
   const core::Batch stored = run.shares ? kept_.at(index) : sources_.next_batch();
@@ -112,9 +113,9 @@ core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
   return sources_.to_device(stored);
 }
 
-// This rank's times for the others. What came after the last step's message (its update, then saving, logs
-// and all else until this step) is reported now. The wait for the others in `reduce` goes on until they
-// answer.
+// Returns this rank's times for the other ranks. The last report of a step includes the time after the last
+// message of the previous step: its update, then saves, logs and all other work until this step. `reduce`
+// ends here, although the wait for the other ranks continues.
 memory::StageSeconds Step::seconds_to_report(const StepReport& report) const {
   memory::StageSeconds seconds = report.seconds;
   const auto add = [&](Stage stage, double s) { seconds[static_cast<std::size_t>(stage)] += s; };
@@ -126,7 +127,7 @@ memory::StageSeconds Step::seconds_to_report(const StepReport& report) const {
   return seconds;
 }
 
-// Closes the time of the stage before and opens the next one's.
+// Ends the time of the current stage and starts that of `stage`.
 void Step::enter(Stage stage, StepReport& report) {
   const auto now = std::chrono::steady_clock::now();
   report.seconds[static_cast<std::size_t>(ledger_.stage())] +=

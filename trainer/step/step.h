@@ -22,10 +22,11 @@ struct BoundPhase {
   Trainee& trainee;
 };
 
-// Global batches that one step of the phases takes from the stream. Error(internal): the first phase reuses
-// the batch of the phase before it, but there is none.
+// Returns the number of global batches that one step of the phases reads from the stream. Error(internal):
+// the first phase reuses the batch of the phase before it, but there is none.
 std::int64_t batches_per_step(const std::vector<core::Phase*>& phases);
-// Whether some run of a phase reuses the batch of the run before it. Its micro-batches then have to be kept.
+// Returns whether a run of a phase reuses the batch of the run before it. The step must then keep the
+// micro-batches.
 bool reuses_batches(const std::vector<core::Phase*>& phases);
 
 struct StepReport {
@@ -42,18 +43,18 @@ struct StepReport {
   }
 };
 
-// Where the data of a step comes from.
+// The data sources of a step.
 struct StepSources {
-  // Returns this rank's next micro-batch, in memory that the source owns.
+  // Returns this rank's next micro-batch, in memory of the source.
   std::function<core::Batch()> next_batch;
-  // The same batch with its tensors on the run's device.
+  // Returns the same batch with its tensors on the run's device.
   std::function<core::Batch(const core::Batch&)> to_device;
   std::int64_t micro_batches = 1;
 };
 
-// One step: forward, backward, reduce, decide and update for each run of each phase. A phase that is skipped
-// does not stop the later ones. When run() returns, everything that it made is freed, and the leak gate has
-// compared what is alive with the step before.
+// One step: forward, backward, reduce, decide and update for each run of each phase. A skipped phase does not
+// stop the later ones. run() frees all its memory, and the leak gate compares the live bytes with those of
+// the step before.
 class Step {
  public:
   Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,
@@ -61,12 +62,12 @@ class Step {
   StepReport run(std::int64_t step);
 
  private:
-  // One run of a phase: a phase that repeats has several in a step.
+  // One run of a phase; a phase that repeats has several in a step.
   struct Run {
     BoundPhase bound;
     core::PhasePlan plan;
-    bool shares;  // takes the micro-batches that the run before it kept
-    bool keeps;   // leaves its micro-batches to the run after it
+    bool shares;  // uses the micro-batches that the run before it kept
+    bool keeps;   // keeps its micro-batches for the run after it
   };
   void run_phase(const Run& run, StepReport& report);
   core::Batch take_batch(const Run& run, std::int64_t micro);

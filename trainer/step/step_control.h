@@ -13,7 +13,7 @@
 
 namespace ebb::step {
 
-// What one phase did in a step. Losses are means over the global batch. The same on every rank.
+// The result of one phase in a step. Losses are means over the global batch. The same on every rank.
 struct PhaseReport {
   std::string phase;
   double loss = 0;
@@ -24,7 +24,7 @@ struct PhaseReport {
   bool skipped = false;
   std::string overflowed;  // first parameter whose gradient was not finite; empty if none
   std::vector<memory::StageSeconds> rank_seconds;  // each rank's DecisionInput::seconds
-  // Of this rank: how long its gradients were being reduced, and how much of that the step waited for.
+  // Of this rank: the duration of the reduction, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;
 };
 
@@ -46,7 +46,7 @@ struct DecisionInput {
 class StepControl {
  public:
   virtual ~StepControl() = default;
-  // Called once for each run of a phase, after its gradients are reduced. Fills all of the report but its
+  // Called once for each run of a phase, after its gradients are reduced. Sets all of the report except its
   // name, learning rate and reduction times, and updates the scaler. Every rank gets the same decision.
   // Error(numerics): the run has diverged (LossScaler::update()).
   virtual Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) = 0;

@@ -19,16 +19,16 @@ struct TraineePlan {
   numerics::LossScaler scaler = numerics::LossScaler::fixed();
   std::int64_t bucket_bytes = 25 << 20;
   std::int64_t micro_batches = 1;
-  std::int64_t steps = 1;  // of the whole run: its learning rate's schedule ends there
+  std::int64_t steps = 1;  // of the whole run: the end of the learning rate's schedule
 };
 
-// Parameters that are trained together, and what trains them. Everything that it holds between steps is
-// allocated by the constructor. Where it has a name, its owner tags in the ledger and its parts of a
+// Parameters that are trained together, with their optimizer, scaler and reducer. The constructor allocates
+// all memory that is kept between steps. If there is a name, the owner tags in the ledger and the parts of a
 // checkpoint begin with it: "discriminator.optimizer".
 class Trainee {
  public:
-  // The communicator outlives it, and is not used by the constructor. Every rank makes the same trainees:
-  // their reductions match by the order of parameters.
+  // The communicator must outlive the object; the constructor does not use it. Every rank must make the same
+  // trainees: their reductions match by the order of parameters.
   Trainee(std::string name, std::vector<core::Parameter> parameters, const TraineePlan& plan,
           comm::Communicator& communicator);
   Trainee(const Trainee&) = delete;
@@ -39,8 +39,8 @@ class Trainee {
   [[nodiscard]] optim::Optimizer& optimizer() { return optimizer_; }
   [[nodiscard]] numerics::LossScaler& scaler() { return scaler_; }
   [[nodiscard]] parallel::GradientReducer& reducer() { return reducer_; }
-  [[nodiscard]] double learning_rate(std::int64_t step) const;  // of the global step, from 0
-  // "optimizer" and "scaler" of it as parts of a checkpoint.
+  [[nodiscard]] double learning_rate(std::int64_t step) const;  // at the global step, from 0
+  // Returns its "optimizer" and "scaler" as parts of a checkpoint.
   [[nodiscard]] std::map<std::string, core::Stateful*> parts();
 
  private:
@@ -64,7 +64,8 @@ class Trainee {
   parallel::GradientReducer reducer_;
 };
 
-// While it lives, no parameter of the other trainees requires a gradient: none is made for them or kept.
+// While it exists, no parameter of the other trainees requires a gradient, so none is computed or kept for
+// them.
 class FreezeGuard {
  public:
   FreezeGuard(const std::vector<Trainee*>& all, const Trainee& trained);
