@@ -90,6 +90,24 @@ TEST_F(LeaseTest, ASecondWaitsUntilTheFirstGivesItBack) {
   EXPECT_TRUE(is_ours());
 }
 
+TEST_F(LeaseTest, TakingIfFreeDoesNotWait) {
+  {
+    const auto first = Lease::take_if_free(folder_ / "new", kLong_s, kLong_s);
+    ASSERT_TRUE(first);
+    EXPECT_NO_THROW(first->check());
+    EXPECT_FALSE(Lease::take_if_free(folder_ / "new", kLong_s, kLong_s));
+    EXPECT_NO_THROW(first->check());
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "new"));
+  put("lease.json", elsewhere(0, kLong_s, kLong_s).to_text());
+  EXPECT_FALSE(Lease::take_if_free(folder_, kLong_s, kLong_s));
+  Holder gone = Holder::of_this_process(kLong_s, kLong_s);
+  gone.process_start -= 1;
+  gone.token = "other";
+  put("lease.json", gone.to_text());
+  EXPECT_TRUE(Lease::take_if_free(folder_, kLong_s, kLong_s));
+}
+
 TEST_F(LeaseTest, WaitingEndsWhenAskedToStop) {
   const Lease first(folder_, WhenHeld::refuse, kLong_s, kLong_s);
   int asked = 0;

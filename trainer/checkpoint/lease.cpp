@@ -25,28 +25,29 @@ double seconds_since(Clock::time_point t) {
   return std::chrono::duration<double>(Clock::now() - t).count();
 }
 
-// Watches the lease of another process, with the clock of this process.
+// Watches the lease of another process by the clock of this process.
 class Watch {
  public:
-  // True if `text` may be taken over.
+  explicit Watch(double unreadable_expire_s) : unreadable_expire_s_(unreadable_expire_s) {}
+  // Returns true if the lease with this `text` may be taken over.
   bool is_stale(const std::string& text) {
     if (text != text_) {
       text_ = text;
       since_ = Clock::now();
     }
     const auto holder = Holder::parse(text);
-    if (!holder) return seconds_since(since_) > unreadable_expire_s;
+    if (!holder) return seconds_since(since_) > unreadable_expire_s_;
     if (holder->is_certainly_gone() || seconds_since(since_) > holder->expire_s) return true;
     return holder->seems_expired() && seconds_since(since_) > 2 * holder->renew_s;
   }
-  // Whether the lease may soon prove stale, so that it is worth watching even if waiting is not wanted.
+  // Returns whether the lease may soon become stale. It is then watched even if the run must not wait.
   [[nodiscard]] static bool is_doubtful(const std::string& text) {
     const auto holder = Holder::parse(text);
     return holder && (holder->is_certainly_gone() || holder->seems_expired());
   }
-  double unreadable_expire_s = 60;
 
  private:
+  double unreadable_expire_s_;
   std::string text_;
   Clock::time_point since_ = Clock::now();
 };
@@ -63,6 +64,8 @@ struct Lease::Impl {
       : folder(run_folder), file(run_folder), self(Holder::of_this_process(renew_s, expire_s)) {}
 
   void take(WhenHeld when_held, const Say& say, const Stop& stop);
+  std::optional<std::string> try_to_take(Watch& watch);
+  void start();
   void keep();
   bool renew_once(std::string& taken);
 
@@ -72,37 +75,42 @@ struct Lease::Impl {
   mutable std::mutex mutex;
   std::condition_variable wake;
   bool ending = false;
-  std::string lost;           // why; empty: it is ours
-  Clock::time_point renewed;  // the last time that the file was seen to be ours
+  std::string lost;           // the reason; empty: it is ours
+  Clock::time_point renewed;  // the last time that the file was ours
   std::thread thread;
 };
 
+// Nothing: it is ours. Else the text of the file of another process, which still holds it.
+std::optional<std::string> Lease::Impl::try_to_take(Watch& watch) {
+  while (true) {
+    self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
+    auto text = file.read();
+    if (!text) {
+      if (file.create(self)) return std::nullopt;
+      continue;
+    }
+    if (!watch.is_stale(*text)) return text;
+    file.take_away(*text, self.token);
+  }
+}
+
 void Lease::Impl::take(WhenHeld when_held, const Say& say, const Stop& stop) {
-  Watch watch;
-  watch.unreadable_expire_s = self.expire_s;
+  Watch watch(self.expire_s);
   const auto begin = Clock::now();
   double next_word_s = 0;
   while (true) {
     if (stop && stop()) {
       throw Error(ExitCode::stopped,
-                  fmt::format("stopped while waiting for {}: nothing was begun", folder.string()));
+                  fmt::format("stopped while waiting for {}: no training was started", folder.string()));
     }
-    self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
-    const auto text = file.read();
-    if (!text) {
-      if (file.create(self)) return;
-      continue;
-    }
-    if (watch.is_stale(*text)) {
-      file.take_away(*text, self.token);
-      continue;
-    }
+    const auto text = try_to_take(watch);
+    if (!text) return;
     if (when_held == WhenHeld::refuse && !Watch::is_doubtful(*text)) {
       throw Error(
           ExitCode::usage,
           fmt::format(
               "{} is being written by {}. Wait for it with run.when_held=wait, or give this run another "
-              "name: run.name=... (if you know that it is dead, delete {})",
+              "name: run.name=... (if that process has certainly ended, delete {})",
               folder.string(), holder_text(*text, file.path()), file.path().string()));
     }
     if (say && seconds_since(begin) >= next_word_s) {
@@ -114,18 +122,18 @@ void Lease::Impl::take(WhenHeld when_held, const Say& say, const Stop& stop) {
   }
 }
 
-// True: it is ours, as of now. `taken` says by whom it was taken over.
+// Returns true if the lease is ours now. `taken` receives a text about a takeover.
 bool Lease::Impl::renew_once(std::string& taken) {
   const auto text = file.read();
   const auto holder = text ? Holder::parse(*text) : std::nullopt;
   if (holder && holder->token != self.token) {
-    taken = fmt::format("{} took it over: it had not been renewed in time", holder->describe());
+    taken = fmt::format("{} took it over, since it was not renewed in time", holder->describe());
     return false;
   }
   self.renewals += 1;
   self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
-  // Not there: someone moved it aside for a moment, or deleted it. It is ours again if nobody else was
-  // faster.
+  // The file is missing: another process moved it for a moment, or a user deleted it. It is ours again unless
+  // another process is faster.
   if (!text) {
     return file.create(self);
   }
@@ -133,17 +141,22 @@ bool Lease::Impl::renew_once(std::string& taken) {
   return true;
 }
 
+void Lease::Impl::start() {
+  renewed = Clock::now();
+  thread = std::thread([this] { keep(); });
+}
+
 void Lease::Impl::keep() {
   std::unique_lock lock(mutex);
   while (lost.empty() &&
          !wake.wait_for(lock, std::chrono::duration<double>(self.renew_s), [&] { return ending; })) {
-    lock.unlock();  // storage that hangs must not hold up check()
+    lock.unlock();  // hanging storage must not block check()
     bool ours = false;
     std::string taken;
     try {
       ours = renew_once(taken);
     } catch (const std::exception&) {
-      // Storage that does not answer for a while is no loss yet: check() counts from `renewed`.
+      // An error of the storage is not a loss yet: check() counts from `renewed`.
     }
     lock.lock();
     if (ours) renewed = Clock::now();
@@ -156,8 +169,20 @@ Lease::Lease(const std::filesystem::path& run_folder, WhenHeld when_held, double
     : impl_(std::make_unique<Impl>(run_folder, renew_s, expire_s)) {
   make_folders(run_folder);
   impl_->take(when_held, say, stop);
-  impl_->renewed = Clock::now();
-  impl_->thread = std::thread([impl = impl_.get()] { impl->keep(); });
+  impl_->start();
+}
+
+Lease::Lease(std::unique_ptr<Impl> taken) : impl_(std::move(taken)) {
+  impl_->start();
+}
+
+std::unique_ptr<Lease> Lease::take_if_free(const std::filesystem::path& run_folder, double renew_s,
+                                           double expire_s) {
+  make_folders(run_folder);
+  auto impl = std::make_unique<Impl>(run_folder, renew_s, expire_s);
+  Watch watch(expire_s);
+  if (impl->try_to_take(watch)) return nullptr;
+  return std::unique_ptr<Lease>(new Lease(std::move(impl)));
 }
 
 Lease::~Lease() {
@@ -172,7 +197,7 @@ Lease::~Lease() {
     const auto holder = text ? Holder::parse(*text) : std::nullopt;
     if (holder && holder->token == impl_->self.token) impl_->file.remove();
   } catch (const std::exception&) {
-    // It expires by itself.
+    // The lease expires.
   }
 }
 
@@ -187,7 +212,7 @@ void Lease::check() const {
         ExitCode::communication,
         fmt::format(
             "this run no longer holds {}: {}. It ends, so that two runs do not write there; run the same "
-            "command again to go on",
+            "command again to continue",
             impl_->folder.string(), why));
   }
 }

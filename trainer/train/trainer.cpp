@@ -9,6 +9,7 @@
 #include "comm/agree.h"
 #include "config/document.h"
 #include "train/journal.h"
+#include "train/open_run.h"
 #include "train/run_folder.h"
 #include "train/training.h"
 
@@ -50,19 +51,11 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
   comm::agree(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
-  // Invalid data is an error now, not after the wait for the lease.
-  comm::agree(world, timeout, [&] { (void)open_splits(config, world); });
 
   const StopRequest stop;
+  OpenedRun opened = open_run(config, world, stop);
   const std::filesystem::path run = config.run.folder();
   const bool speaks = world.rank() == 0;
-  std::unique_ptr<checkpoint::Lease> lease;
-  comm::agree(world, std::max(timeout, 1e9), [&] {
-    if (speaks)
-      lease = std::make_unique<checkpoint::Lease>(run, config.run.when_held, config.run.lease_expires_s / 4,
-                                                  config.run.lease_expires_s, print_note,
-                                                  [&stop] { return stop.requested(); });
-  });
 
   const checkpoint::RunConfiguration configuration{config::mathematical_values(section),
                                                    config::resolved_yaml(section)};
@@ -83,12 +76,9 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
       return ExitCode::ok;
     }
   }
-  // The data may have changed during the wait.
-  Splits splits;
-  comm::agree(world, timeout, [&] { splits = open_splits(config, world); });
   Environment environment = open_environment(config, world, ledger, cache);
-  Training training(config, environment, std::move(splits), {store, configuration, lease.get()}, stop,
-                    make_runner);
+  Training training(config, environment, std::move(opened.splits), {store, configuration, opened.lease.get()},
+                    stop, make_runner);
   if (speaks) write_configuration(run, configuration.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/open_run.h"
+
+#include <algorithm>
+
+#include "comm/agree.h"
+#include "train/journal.h"
+
+namespace ebb::train {
+
+OpenedRun open_run(const Config& config, const comm::World& world, const StopRequest& stop) {
+  const double timeout_s = config.parallel.timeout_s;
+  const double lease_timeout_s = std::max(timeout_s, 1e9);  // another run may take long
+  const double expire_s = config.run.lease_expires_s, renew_s = expire_s / 4;
+  const bool takes_lease = world.rank() == 0;
+  OpenedRun opened;
+  const auto open_data = [&] { opened.splits = open_splits(config, world); };
+  comm::agree(world, timeout_s, open_data);
+  const std::string held = comm::gather_from_all(world, lease_timeout_s, [&] {
+    if (takes_lease) opened.lease = checkpoint::Lease::take_if_free(config.run.folder(), renew_s, expire_s);
+    return std::string(takes_lease && !opened.lease ? "held" : "");
+  })[0];
+  if (held.empty()) return opened;
+  opened.splits = {};
+  comm::agree(world, lease_timeout_s, [&] {
+    if (takes_lease)
+      opened.lease =
+          std::make_unique<checkpoint::Lease>(config.run.folder(), config.run.when_held, renew_s, expire_s,
+                                              print_note, [&stop] { return stop.requested(); });
+  });
+  comm::agree(world, timeout_s, open_data);
+  return opened;
+}
+
+}  // namespace ebb::train
