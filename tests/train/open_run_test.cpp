@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <thread>
 
@@ -131,7 +132,7 @@ TEST_F(OpenRun, AHeldFolderIsRefused) {
 
 TEST_F(OpenRun, TheDataIsClosedDuringTheWaitAndOpenedAgain) {
   std::unique_ptr<checkpoint::Lease> other = other_run();
-  std::jthread other_run_ends([&] {
+  const auto other_run_ends = std::async(std::launch::async, [&] {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while ((train_.count == 0 || train_.now > 0) && std::chrono::steady_clock::now() < limit)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
