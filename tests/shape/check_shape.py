@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the source tree to its shape: who may include whom, how long files are, that every file is built, that
-tests/ mirrors trainer/. Prints what is wrong, a line each, and ends with 1; else with 0.
+"""Holds the source tree to its shape: who may include whom, who may name a family or a format, how long files
+are, that every file is built, that tests/ mirrors trainer/. Prints what is wrong, a line each, and ends with 1; else with 0.
 
 usage: check_shape.py ROOT [RULES]      (RULES: ROOT/tests/shape/layers.txt)
 """
@@ -12,6 +12,7 @@ import sys
 
 import keys
 import layer_table
+import registered_names
 import shape
 
 
@@ -97,6 +98,11 @@ def check_keys_are_read(root, rules):
     yield from keys.problems(root)
 
 
+def check_registered_names(root, rules):
+    del rules
+    yield from registered_names.problems(root)
+
+
 def check_lines(root, rules):
     for path in shape.files_below(root / "trainer", shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
         lines = path.read_text(encoding="utf-8").count("\n")
@@ -146,6 +152,7 @@ CHECKS = [
     check_layer_table,
     check_config_sees_no_framework,
     check_keys_are_read,
+    check_registered_names,
     check_lines,
     check_every_file_is_used,
     check_mirror,

@@ -12,7 +12,8 @@
 // The contents of a byte-pair tokenizer's files. byte_pairs.h lists what is accepted and what is refused.
 namespace ebb::data {
 
-constexpr std::string_view kGpt2Words =
+// The regular expression of GPT-2, whose own files do not hold it.
+constexpr std::string_view kDefaultWords =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 struct BytePairFiles {
@@ -20,9 +21,9 @@ struct BytePairFiles {
   std::unordered_map<std::string, std::int64_t> vocabulary;  // as written, without special tokens
   std::vector<std::pair<std::string, std::string>> merges;   // by rank, from 0
   std::unordered_map<std::string, std::int64_t> special;
-  std::string words = std::string(kGpt2Words);  // the regular expression of a word
-  bool space_first = false;                     // add a space before the first word
-  bool whole_words = false;                     // a word in the vocabulary is one token, without merges
+  std::string words = std::string(kDefaultWords);  // the regular expression of a word
+  bool space_first = false;                        // add a space before the first word
+  bool whole_words = false;                        // a word in the vocabulary is one token, without merges
 };
 BytePairFiles read_tokenizer_json(const std::filesystem::path& path);
 BytePairFiles read_vocabulary_and_merges(const std::filesystem::path& vocab_json,
