@@ -65,7 +65,7 @@ TEST_F(SafetensorsTest, EveryDtypeComesBackToTheBit) {
   tensors.emplace_back("scalar", at::tensor(2.5));
   tensors.emplace_back("nothing", at::zeros({0, 4}));
   tensors.emplace_back("nan", at::full({2}, std::bit_cast<float>(0x7fc00123u)));
-  const Written written = write_safetensors(path_, tensors, {{"format", "pt"}});
+  const WrittenFile written = write_safetensors(path_, tensors, {{"format", "pt"}});
   const std::string text = bytes();
   EXPECT_EQ(written.bytes, static_cast<std::int64_t>(text.size()));
   EXPECT_EQ(written.xxh3, digest_hex(text));
@@ -125,7 +125,7 @@ TEST_F(SafetensorsTest, HeadersThatLieAboutTheirLengthAreRefused) {
   for (const std::uint64_t length :
        {std::uint64_t{1} << 40, ~std::uint64_t{0}, std::uint64_t{1} << 63, std::uint64_t{100'000'001}}) {
     put(length, kGood, 8);
-    EXPECT_THAT(refusal(), HasSubstr("header is to have")) << length;
+    EXPECT_THAT(refusal(), HasSubstr("header should have")) << length;
   }
 }
 

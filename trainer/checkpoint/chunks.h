@@ -7,8 +7,7 @@
 
 namespace ebb::checkpoint {
 
-// Cuts a tensor into views of at most `max_bytes` that follow each other in row-major order, whatever its
-// strides.
+// Cuts a tensor of any strides into views of at most `max_bytes`, in row-major order.
 template <class F>
 void for_each_chunk(const at::Tensor& tensor, std::int64_t max_bytes, const F& use) {
   if (tensor.numel() == 0) return;

@@ -16,9 +16,9 @@ void CheckpointConfig::describe(config::Section& s) {
   s.choice("resume", resume,
            {{"auto", Resume::automatic}, {"never", Resume::never}, {"force", Resume::force}})
       .doc(
-          "auto: go on from the newest whole checkpoint if the configuration is mathematically the same. "
+          "auto: resume from the newest whole checkpoint if the configuration is mathematically the same. "
           "never: start "
-          "anew, in a folder without checkpoints. force: go on although the configuration differs.")
+          "again, in a folder without checkpoints. force: resume although the configuration differs.")
       .free_to_change();
 }
 

@@ -8,7 +8,7 @@ namespace ebb::checkpoint {
 
 enum class Resume { automatic, never, force };
 
-// `checkpoint:` of the configuration. Nothing in it changes what is computed.
+// The section `checkpoint:` of the configuration. No key of it changes a result.
 struct CheckpointConfig {
   std::int64_t every = 500;  // steps; 0: only at the end and when stopped
   std::int64_t keep = 3;     // whole checkpoints, at least one

@@ -72,12 +72,13 @@ fs::path partial_folder(const fs::path& checkpoints, std::int64_t step) {
   return with_suffix(step_folder(checkpoints, step), kPartial);
 }
 
-std::vector<Found> list_checkpoints(const fs::path& checkpoints) {
-  std::vector<Found> found;
+std::vector<CheckpointFolder> list_checkpoints(const fs::path& checkpoints) {
+  std::vector<CheckpointFolder> found;
   for (const auto& path : entries(checkpoints)) {
     if (const auto step = step_of(path.filename().string())) found.push_back({path, *step});
   }
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.step > b.step; });
+  std::sort(found.begin(), found.end(),
+            [](const CheckpointFolder& a, const CheckpointFolder& b) { return a.step > b.step; });
   return found;
 }
 
@@ -115,7 +116,7 @@ void retain(const fs::path& checkpoints, std::int64_t step, std::int64_t keep) {
   for (const auto& found : list_checkpoints(checkpoints)) {
     if (found.step > step || !fs::exists(found.folder / kDoneName)) continue;
     if (++whole <= std::max<std::int64_t>(keep, 1)) continue;
-    // Renamed first: a reader never takes a half-deleted one for a damaged one.
+    // The rename is first, so that a reader never mistakes a half-deleted checkpoint for a damaged one.
     const fs::path deleted = with_suffix(found.folder, kDeleted);
     move_folder(found.folder, deleted);
     remove_folder(deleted);

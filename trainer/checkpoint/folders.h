@@ -8,7 +8,7 @@
 
 namespace ebb::checkpoint {
 
-struct Found {
+struct CheckpointFolder {
   std::filesystem::path folder;  // RUN/checkpoints/step-00000500
   std::int64_t step;
 };
@@ -22,13 +22,14 @@ struct Found {
 std::filesystem::path step_folder(const std::filesystem::path& checkpoints, std::int64_t step);
 std::filesystem::path partial_folder(const std::filesystem::path& checkpoints, std::int64_t step);
 
-// Folders named step-N, newest first, whatever is in them. Empty if there is no folder.
-std::vector<Found> list_checkpoints(const std::filesystem::path& checkpoints);
-// Finishes or undoes what a crash left: puts .replaced back, removes .partial and .deleted.
+// Returns the folders named step-N, newest first, whatever their content. Empty if there is no folder.
+std::vector<CheckpointFolder> list_checkpoints(const std::filesystem::path& checkpoints);
+// Cleans up after a crash: restores .replaced, removes .partial and .deleted.
 void clean_leftovers(const std::filesystem::path& checkpoints);
-// step-N.partial, complete and durable, becomes step-N, in the place of one that is there.
+// Renames step-N.partial, which must be complete and durable, to step-N. It replaces an existing step-N.
 void publish(const std::filesystem::path& checkpoints, std::int64_t step);
-// Deletes the oldest checkpoints up to `step` beyond `keep`. Those without DONE do not count and stay.
+// Deletes the oldest checkpoints up to `step` beyond `keep`. Checkpoints without DONE do not count, and
+// remain.
 void retain(const std::filesystem::path& checkpoints, std::int64_t step, std::int64_t keep);
 
 }  // namespace ebb::checkpoint

@@ -35,14 +35,14 @@ class Watch {
       text_ = text;
       since_ = Clock::now();
     }
-    const auto holder = Holder::parse(text);
+    const auto holder = LeaseHolder::parse(text);
     if (!holder) return seconds_since(since_) > unreadable_expire_s_;
     if (holder->is_certainly_gone() || seconds_since(since_) > holder->expire_s) return true;
     return holder->seems_expired() && seconds_since(since_) > 2 * holder->renew_s;
   }
   // Returns whether the lease may soon become stale. It is then watched even if the run must not wait.
   [[nodiscard]] static bool is_doubtful(const std::string& text) {
-    const auto holder = Holder::parse(text);
+    const auto holder = LeaseHolder::parse(text);
     return holder && (holder->is_certainly_gone() || holder->seems_expired());
   }
 
@@ -53,7 +53,7 @@ class Watch {
 };
 
 std::string holder_text(const std::string& text, const std::filesystem::path& path) {
-  const auto holder = Holder::parse(text);
+  const auto holder = LeaseHolder::parse(text);
   return holder ? holder->describe() : fmt::format("someone ({} cannot be read)", path.string());
 }
 
@@ -61,17 +61,17 @@ std::string holder_text(const std::string& text, const std::filesystem::path& pa
 
 struct Lease::Impl {
   Impl(const std::filesystem::path& run_folder, double renew_s, double expire_s)
-      : folder(run_folder), file(run_folder), self(Holder::of_this_process(renew_s, expire_s)) {}
+      : folder(run_folder), file(run_folder), self(LeaseHolder::of_this_process(renew_s, expire_s)) {}
 
-  void take(WhenHeld when_held, const Say& say, const Stop& stop);
-  std::optional<std::string> try_to_take(Watch& watch);
+  void acquire(WhenHeld when_held, const Say& say, const Stop& stop);
+  std::optional<std::string> try_to_acquire(Watch& watch);
   void start();
   void keep();
   bool renew_once(std::string& taken);
 
   std::filesystem::path folder;
   LeaseFile file;
-  Holder self;
+  LeaseHolder self;
   mutable std::mutex mutex;
   std::condition_variable wake;
   bool ending = false;
@@ -81,20 +81,20 @@ struct Lease::Impl {
 };
 
 // Nothing: it is ours. Else the text of the file of another process, which still holds it.
-std::optional<std::string> Lease::Impl::try_to_take(Watch& watch) {
+std::optional<std::string> Lease::Impl::try_to_acquire(Watch& watch) {
   while (true) {
-    self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
+    self.renewed_at = LeaseHolder::of_this_process(0, 0).renewed_at;
     auto text = file.read();
     if (!text) {
       if (file.create(self)) return std::nullopt;
       continue;
     }
     if (!watch.is_stale(*text)) return text;
-    file.take_away(*text, self.token);
+    file.break_stale(*text, self.token);
   }
 }
 
-void Lease::Impl::take(WhenHeld when_held, const Say& say, const Stop& stop) {
+void Lease::Impl::acquire(WhenHeld when_held, const Say& say, const Stop& stop) {
   Watch watch(self.expire_s);
   const auto begin = Clock::now();
   double next_word_s = 0;
@@ -103,7 +103,7 @@ void Lease::Impl::take(WhenHeld when_held, const Say& say, const Stop& stop) {
       throw Error(ExitCode::stopped,
                   fmt::format("stopped while waiting for {}: no training was started", folder.string()));
     }
-    const auto text = try_to_take(watch);
+    const auto text = try_to_acquire(watch);
     if (!text) return;
     if (when_held == WhenHeld::refuse && !Watch::is_doubtful(*text)) {
       throw Error(
@@ -125,13 +125,13 @@ void Lease::Impl::take(WhenHeld when_held, const Say& say, const Stop& stop) {
 // Returns true if the lease is ours now. `taken` receives a text about a takeover.
 bool Lease::Impl::renew_once(std::string& taken) {
   const auto text = file.read();
-  const auto holder = text ? Holder::parse(*text) : std::nullopt;
+  const auto holder = text ? LeaseHolder::parse(*text) : std::nullopt;
   if (holder && holder->token != self.token) {
     taken = fmt::format("{} took it over, since it was not renewed in time", holder->describe());
     return false;
   }
   self.renewals += 1;
-  self.renewed_at = Holder::of_this_process(0, 0).renewed_at;
+  self.renewed_at = LeaseHolder::of_this_process(0, 0).renewed_at;
   // The file is missing: another process moved it for a moment, or a user deleted it. It is ours again unless
   // another process is faster.
   if (!text) {
@@ -168,7 +168,7 @@ Lease::Lease(const std::filesystem::path& run_folder, WhenHeld when_held, double
              const Say& say, const Stop& stop)
     : impl_(std::make_unique<Impl>(run_folder, renew_s, expire_s)) {
   make_folders(run_folder);
-  impl_->take(when_held, say, stop);
+  impl_->acquire(when_held, say, stop);
   impl_->start();
 }
 
@@ -176,12 +176,12 @@ Lease::Lease(std::unique_ptr<Impl> taken) : impl_(std::move(taken)) {
   impl_->start();
 }
 
-std::unique_ptr<Lease> Lease::take_if_free(const std::filesystem::path& run_folder, double renew_s,
-                                           double expire_s) {
+std::unique_ptr<Lease> Lease::acquire_if_free(const std::filesystem::path& run_folder, double renew_s,
+                                              double expire_s) {
   make_folders(run_folder);
   auto impl = std::make_unique<Impl>(run_folder, renew_s, expire_s);
   Watch watch(expire_s);
-  if (impl->try_to_take(watch)) return nullptr;
+  if (impl->try_to_acquire(watch)) return nullptr;
   return std::unique_ptr<Lease>(new Lease(std::move(impl)));
 }
 
@@ -194,7 +194,7 @@ Lease::~Lease() {
   impl_->thread.join();
   try {
     const auto text = impl_->file.read();
-    const auto holder = text ? Holder::parse(*text) : std::nullopt;
+    const auto holder = text ? LeaseHolder::parse(*text) : std::nullopt;
     if (holder && holder->token == impl_->self.token) impl_->file.remove();
   } catch (const std::exception&) {
     // The lease expires.

@@ -29,8 +29,8 @@ class Lease {
   Lease(const std::filesystem::path& run_folder, WhenHeld when_held, double renew_s, double expire_s,
         const Say& say = {}, const Stop& stop = {});
   // The same without waiting: null if another process holds the lease.
-  static std::unique_ptr<Lease> take_if_free(const std::filesystem::path& run_folder, double renew_s,
-                                             double expire_s);
+  static std::unique_ptr<Lease> acquire_if_free(const std::filesystem::path& run_folder, double renew_s,
+                                                double expire_s);
   ~Lease();  // releases the lease
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;

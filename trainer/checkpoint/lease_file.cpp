@@ -39,7 +39,7 @@ std::string pid_namespace() {
   return fs::read_symlink("/proc/self/ns/pid", error).string();
 }
 
-// 0: no such process, or one that has ended and was not yet waited for.
+// Returns the start time of a process; 0: there is none, or it is a zombie.
 std::int64_t process_start(std::int64_t pid) {
   const ProcessState seen = read_process_state(pid);
   return seen.ended() ? 0 : seen.started;
@@ -51,12 +51,12 @@ std::int64_t process_start(std::int64_t pid) {
 
 }  // namespace
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Holder, host, boot, pid, pid_namespace, process_start, token, renewals,
-                                   renewed_at, renew_s, expire_s)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LeaseHolder, host, boot, pid, pid_namespace, process_start, token,
+                                   renewals, renewed_at, renew_s, expire_s)
 
-Holder Holder::of_this_process(double renew_s, double expire_s) {
+LeaseHolder LeaseHolder::of_this_process(double renew_s, double expire_s) {
   std::random_device random;
-  Holder h;
+  LeaseHolder h;
   h.host = host_name();
   h.boot = first_line("/proc/sys/kernel/random/boot_id");
   h.pid_namespace = checkpoint::pid_namespace();
@@ -69,36 +69,36 @@ Holder Holder::of_this_process(double renew_s, double expire_s) {
   return h;
 }
 
-std::string Holder::to_text() const {
+std::string LeaseHolder::to_text() const {
   return nlohmann::json(*this).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::optional<Holder> Holder::parse(const std::string& text) {
+std::optional<LeaseHolder> LeaseHolder::parse(const std::string& text) {
   try {
-    return nlohmann::json::parse(text).get<Holder>();
+    return nlohmann::json::parse(text).get<LeaseHolder>();
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
 }
 
-std::string Holder::describe() const {
-  return fmt::format("process {} on {} (last sign of life {} ago)", pid, host,
+std::string LeaseHolder::describe() const {
+  return fmt::format("process {} on {} (last renewal {} ago)", pid, host,
                      format_duration(std::max(0.0, wall_clock_s() - renewed_at)));
 }
 
-bool Holder::is_certainly_gone() const {
-  const Holder here = of_this_process(renew_s, expire_s);
+bool LeaseHolder::is_certainly_gone() const {
+  const LeaseHolder here = of_this_process(renew_s, expire_s);
   if (host != here.host || boot != here.boot || pid_namespace != here.pid_namespace) return false;
   return process_start == 0 || checkpoint::process_start(pid) != process_start;
 }
 
-bool Holder::seems_expired() const {
+bool LeaseHolder::seems_expired() const {
   return wall_clock_s() - renewed_at > expire_s;
 }
 
 LeaseFile::LeaseFile(const fs::path& run_folder) : path_(run_folder / "lease.json") {}
 
-fs::path LeaseFile::beside(const std::string& token) const {
+fs::path LeaseFile::temporary_path(const std::string& token) const {
   return path_.string() + "." + token;
 }
 
@@ -113,8 +113,8 @@ std::optional<std::string> LeaseFile::read() const {
   return text.str();
 }
 
-bool LeaseFile::create(const Holder& holder) const {
-  const fs::path ours = beside(holder.token);
+bool LeaseFile::create(const LeaseHolder& holder) const {
+  const fs::path ours = temporary_path(holder.token);
   write_file_atomically(ours, holder.to_text());
   const bool linked = ::link(ours.c_str(), path_.c_str()) == 0;
   const int error = errno;
@@ -123,15 +123,15 @@ bool LeaseFile::create(const Holder& holder) const {
   fail("create", path_, error);
 }
 
-void LeaseFile::renew(const Holder& holder) const {
-  const fs::path ours = beside(holder.token);
+void LeaseFile::renew(const LeaseHolder& holder) const {
+  const fs::path ours = temporary_path(holder.token);
   write_file_atomically(ours, holder.to_text());
   if (::rename(ours.c_str(), path_.c_str()) != 0) fail("renew", path_, errno);
 }
 
-void LeaseFile::take_away(const std::string& stale, const std::string& token) const {
-  // Of several that find it stale, one rename succeeds; and what was renamed may be a newer one than what was
-  // read.
+void LeaseFile::break_stale(const std::string& stale, const std::string& token) const {
+  // If several processes find it stale, one rename succeeds. The renamed file may be newer than the text that
+  // was read.
   const fs::path away = path_.string() + ".stale." + token;
   if (::rename(path_.c_str(), away.c_str()) != 0) {
     if (errno == ENOENT) return;

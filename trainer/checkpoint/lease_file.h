@@ -7,8 +7,8 @@
 
 namespace ebb::checkpoint {
 
-// What lease.json holds: who has the folder, and when it was last renewed by the holder's clock.
-struct Holder {
+// The content of lease.json: the holder of the folder, and the last renewal by the holder's clock.
+struct LeaseHolder {
   std::string host, boot, pid_namespace, token;
   std::int64_t pid = 0;
   // /proc/PID/stat, field 22: distinguishes a process from a later one with the same number.
@@ -18,30 +18,31 @@ struct Holder {
   double renew_s = 0, expire_s = 0;
 
   [[nodiscard]] std::string to_text() const;
-  [[nodiscard]] static std::optional<Holder> parse(const std::string& text);  // nullopt: damaged
-  [[nodiscard]] static Holder of_this_process(double renew_s, double expire_s);
-  [[nodiscard]] std::string describe() const;  // "process 123 on a (last sign of life 4s ago)"
-  // True only where it is certain: the same host, boot and process namespace, and no such process there.
+  [[nodiscard]] static std::optional<LeaseHolder> parse(const std::string& text);  // nullopt: damaged
+  [[nodiscard]] static LeaseHolder of_this_process(double renew_s, double expire_s);
+  [[nodiscard]] std::string describe() const;  // "process 123 on a (last renewal 4s ago)"
+  // True only if it is certain: the same host, boot and process namespace, and no such process there.
   [[nodiscard]] bool is_certainly_gone() const;
   // Whether renewed_at is more than expire_s ago by this host's wall clock.
   [[nodiscard]] bool seems_expired() const;
 };
 
-// The file, by calls that are atomic on one host and over NFS. Errors are Error(storage).
+// Accesses the file by calls that are atomic on one host and over NFS. Errors are Error(storage).
 class LeaseFile {
  public:
   explicit LeaseFile(const std::filesystem::path& run_folder);
-  [[nodiscard]] std::optional<std::string> read() const;  // nullopt: not there
-  [[nodiscard]] bool create(const Holder& holder) const;  // false: another has it
-  // Overwrites ours; to be called only after read() showed our token.
-  void renew(const Holder& holder) const;
-  // Takes the file away if it still reads `stale`. Another's, renewed or taken meanwhile, is put back.
-  void take_away(const std::string& stale, const std::string& token) const;
+  [[nodiscard]] std::optional<std::string> read() const;       // nullopt: not there
+  [[nodiscard]] bool create(const LeaseHolder& holder) const;  // false: another process holds it
+  // Overwrites our lease. Call it only after read() returned our token.
+  void renew(const LeaseHolder& holder) const;
+  // Removes the file if its text is still `stale`. It restores a file that another process has renewed or
+  // created meanwhile.
+  void break_stale(const std::string& stale, const std::string& token) const;
   void remove() const;
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
-  [[nodiscard]] std::filesystem::path beside(const std::string& token) const;
+  [[nodiscard]] std::filesystem::path temporary_path(const std::string& token) const;
   std::filesystem::path path_;
 };
 

@@ -13,13 +13,13 @@
 namespace ebb::checkpoint {
 namespace {
 
-using Targets = std::map<std::string, at::Tensor>;  // full name -> live tensor
+using Targets = std::map<std::string, at::Tensor>;  // full name -> the run's tensor
 
 std::string shape_text(const std::string& dtype, at::IntArrayRef shape) {
   return fmt::format("{} [{}]", dtype, fmt::join(shape, ", "));
 }
 
-// Every difference between what is saved and what the run has, a line each; empty if they agree.
+// Lists every difference between the checkpoint and the run, a line each; empty if they agree.
 std::string differences(const Manifest& manifest, const Targets& targets, const Parts& parts) {
   std::string lines;
   for (const auto& [part, _] : parts) {
@@ -58,25 +58,25 @@ void check_configuration(const Manifest& manifest, const ConfigValues& present,
     seen.insert(key);
     const auto before = saved.find(key);
     if (before == saved.end()) {
-      lines += fmt::format("\n  {}: not known when it was saved, now {}", key, value);
+      lines += fmt::format("\n  {}: unknown when it was saved, now {}", key, value);
     } else if (before->second != value) {
       lines += fmt::format("\n  {}: saved with {}, now {}", key, before->second, value);
     }
   }
   for (const auto& [key, value] : manifest.mathematical) {
-    if (!seen.contains(key)) lines += fmt::format("\n  {}: saved with {}, now not there", key, value);
+    if (!seen.contains(key)) lines += fmt::format("\n  {}: saved with {}, now absent", key, value);
   }
   if (lines.empty()) return;
   throw Error(
       ExitCode::usage,
       fmt::format(
-          "{} was saved with a configuration that computes something else:{}\nStart anew in a folder of "
-          "its own: checkpoint.resume=never run.name=...\nOr go on from it with the configuration as it "
-          "is now: checkpoint.resume=force",
+          "{} was saved with a configuration that is mathematically different:{}\nStart again in a new "
+          "folder: checkpoint.resume=never run.name=...\nOr resume from it with the present "
+          "configuration: checkpoint.resume=force",
           folder.string(), lines));
 }
 
-// Each file is opened once and read from front to back.
+// Opens each file once and reads it sequentially.
 void read_tensors(const std::filesystem::path& folder, const Manifest& manifest, const Targets& targets) {
   for (const auto& listed : manifest.files) {
     const SafetensorsFile file(folder / listed.name);
@@ -88,7 +88,7 @@ void read_tensors(const std::filesystem::path& folder, const Manifest& manifest,
   }
 }
 
-// Every tensor is where the manifest says, of the dtype and shape that it says.
+// Checks that every tensor is in the file of the manifest, with its dtype and shape.
 void check_shards(const std::filesystem::path& folder, const Manifest& manifest) {
   std::set<std::string> found;
   for (const auto& listed : manifest.files) {
@@ -139,12 +139,13 @@ std::filesystem::path newest_whole(const std::filesystem::path& run) {
 
 }  // namespace
 
-void Store::require_same_mathematics(const Found& found, const RunConfiguration& configuration) const {
+void Store::require_compatible(const CheckpointFolder& found, const RunConfiguration& configuration) const {
   if (config_.resume == Resume::force) return;
   check_configuration(read_manifest(found.folder), configuration.mathematical, found.folder);
 }
 
-std::int64_t Store::load(const Found& found, const Parts& parts, const RunConfiguration& configuration) {
+std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts,
+                         const RunConfiguration& configuration) {
   const at::NoGradGuard no_grad;
   comm::agree(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
@@ -166,7 +167,7 @@ std::int64_t Store::load(const Found& found, const Parts& parts, const RunConfig
   return found.step;
 }
 
-Loaded read_part(const std::filesystem::path& path, const std::string& part) {
+LoadedPart read_part(const std::filesystem::path& path, const std::string& part) {
   const at::NoGradGuard no_grad;
   auto folder = path;
   if (std::filesystem::exists(path / kManifestName)) {
@@ -183,7 +184,7 @@ Loaded read_part(const std::filesystem::path& path, const std::string& part) {
   }
   check_shards(folder, manifest);
   Targets targets;
-  Loaded loaded{{}, manifest.values.at(part), manifest.resolved_config, manifest.step};
+  LoadedPart loaded{{}, manifest.values.at(part), manifest.resolved_config, manifest.step};
   for (const auto& [name, saved] : manifest.tensors) {
     if (!name.starts_with(part + "/")) continue;
     auto tensor = at::empty(saved.shape, at::TensorOptions().dtype(dtype_of(saved.dtype)));

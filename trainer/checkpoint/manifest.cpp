@@ -59,8 +59,7 @@ Manifest from_json(const std::filesystem::path& folder, const nlohmann::json& js
     const auto listed =
         std::any_of(m.files.begin(), m.files.end(), [&](const auto& f) { return f.name == saved.file; });
     if (!listed)
-      damaged(folder,
-              fmt::format("{} is said to be in {}, which the manifest does not list", name, saved.file));
+      damaged(folder, fmt::format("{} should be in {}, which the manifest does not list", name, saved.file));
     m.tensors.emplace(name, std::move(saved));
   }
   m.values = json.at("values");
@@ -89,16 +88,16 @@ Manifest read_manifest(const std::filesystem::path& folder) {
     damaged(folder, "it has no DONE marker: it was never finished");
   const std::string done = read_file(folder / kDoneName, kMissing);
   const std::string text = read_file(folder / kManifestName, kMissing);
-  // First the hash, then the version: a flipped bit must not look like a later version. Both stay so in every
-  // version.
+  // The check of the hash precedes that of the version: a flipped bit must not look like a later version.
+  // Both checks are the same in every version.
   if (done != done_text(text))
-    damaged(folder, "manifest.json is not what DONE says: one of the two is damaged");
+    damaged(folder, "manifest.json does not match DONE: one of the two is damaged");
   try {
     const auto json = nlohmann::json::parse(text);
-    if (json.at("format") != kFormatName) damaged(folder, "its manifest is not of a checkpoint of ebb");
+    if (json.at("format") != kFormatName) damaged(folder, "its manifest is not that of an ebb checkpoint");
     const auto version = whole_number(json.at("version"));
     if (version < 1)
-      damaged(folder, fmt::format("its manifest has format version {}, which no ebb wrote", version));
+      damaged(folder, fmt::format("its manifest has format version {}, which does not exist", version));
     if (version > kFormatVersion) {
       throw NewerFormat(
           ExitCode::checkpoint,
@@ -109,7 +108,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
     Manifest manifest = from_json(folder, json);
     return version == 1 ? from_version_1(std::move(manifest)) : manifest;
   } catch (const nlohmann::json::exception& e) {
-    damaged(folder, fmt::format("its manifest lacks what it should hold ({})", e.what()));
+    damaged(folder, fmt::format("its manifest is incomplete ({})", e.what()));
   }
 }
 

@@ -16,12 +16,11 @@ inline constexpr std::int64_t kFormatVersion = 2;
 inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr const char* kDoneName = "DONE";
 
-// Keys of the configuration that a resumed run has to agree with, and their values, in the configuration's
-// order.
+// The keys and values of the configuration that a resumed run must not change, in the configuration's order.
 using ConfigValues = std::vector<std::pair<std::string, std::string>>;
 
 struct ShardFile {
-  std::string name;  // a plain name in the checkpoint's folder
+  std::string name;  // without a path, in the checkpoint's folder
   std::int64_t bytes = 0;
   std::string xxh3;
 };
@@ -42,15 +41,15 @@ struct Manifest {
   std::string resolved_config;
 };
 
-// Written by a later version of ebb: never skipped over, since what comes next would delete it.
+// The checkpoint is of a later version of ebb. It is never skipped, since the next saves would delete it.
 struct NewerFormat : Error {
   using Error::Error;
 };
 
-// manifest.json, then DONE, which holds the manifest's XXH3. Both durable when it returns.
+// Writes manifest.json, then DONE, which contains the manifest's XXH3. Both are durable when it returns.
 void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
-// Checks DONE, the manifest's hash and the format's version. One of version 1 is converted. Error(checkpoint)
-// says what is wrong with it; NewerFormat as above.
+// Reads the manifest. It checks DONE, the hash and the format version, and converts version 1.
+// Error(checkpoint) states the fault; NewerFormat as above.
 Manifest read_manifest(const std::filesystem::path& folder);
 
 }  // namespace ebb::checkpoint

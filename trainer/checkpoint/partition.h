@@ -7,9 +7,9 @@
 
 namespace ebb::checkpoint {
 
-// Which rank writes each tensor: the largest first, each to the rank with the fewest bytes so far (the lowest
-// of equals). A function of names, sizes and ranks alone, so that every rank finds the same. `bytes`: name
-// and size of each tensor.
+// Returns the rank that writes each tensor. It assigns the largest first, each to the rank with the fewest
+// bytes so far (the lowest of equals). The result depends only on names, sizes and ranks, so it is the same
+// on every rank. `bytes`: name and size of each tensor.
 std::vector<int> partition(const std::vector<std::pair<std::string, std::int64_t>>& bytes, int ranks);
 
 }  // namespace ebb::checkpoint

@@ -54,7 +54,7 @@ std::string header_text(const NamedTensors& ordered, const Metadata& metadata) {
     offset = end;
   }
   std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the buffer starts aligned
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the start of the buffer
   return text;
 }
 
@@ -68,8 +68,8 @@ std::string_view dtype_name(at::ScalarType dtype) {
               fmt::format("a checkpoint cannot hold tensors of dtype {}", c10::toString(dtype)));
 }
 
-Written write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                          const Metadata& metadata) {
+WrittenFile write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                              const Metadata& metadata) {
   NamedTensors ordered;
   for (const auto& [name, tensor] : tensors) ordered.emplace_back(name, tensor.variable_data());
   std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
@@ -78,7 +78,9 @@ Written write_safetensors(const std::filesystem::path& path, const NamedTensors&
   });
   for (std::size_t i = 0; i < ordered.size(); ++i) {
     if (ordered[i].first == "__metadata__" || (i > 0 && ordered[i].first == ordered[i - 1].first)) {
-      throw Error(ExitCode::internal, fmt::format("tensor name {} cannot be saved: taken", ordered[i].first));
+      throw Error(
+          ExitCode::internal,
+          fmt::format("tensor name {} cannot be saved: it is reserved or repeated", ordered[i].first));
     }
   }
   AtomicFile file(path);
@@ -110,10 +112,10 @@ Written write_safetensors(const std::filesystem::path& path, const NamedTensors&
 namespace {
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
-  throw Error(ExitCode::checkpoint, fmt::format("{}: not a sound safetensors file: {}", path.string(), why));
+  throw Error(ExitCode::checkpoint, fmt::format("{}: not a valid safetensors file: {}", path.string(), why));
 }
 
-// nlohmann takes the last of two equal keys; here the second one is an error.
+// nlohmann keeps the last of two equal keys; here the second one is an error.
 nlohmann::ordered_json parse_header(const std::filesystem::path& path, const std::string& text) {
   std::vector<std::map<std::string, int>> seen;
   const auto watch = [&](int, nlohmann::ordered_json::parse_event_t event, nlohmann::ordered_json& value) {
@@ -121,14 +123,14 @@ nlohmann::ordered_json parse_header(const std::filesystem::path& path, const std
     if (event == Event::object_start) seen.emplace_back();
     if (event == Event::object_end) seen.pop_back();
     if (event == Event::key && seen.back()[value.get<std::string>()]++ > 0) {
-      refuse(path, fmt::format("the name {} stands twice in the header", value.get<std::string>()));
+      refuse(path, fmt::format("the name {} occurs twice in the header", value.get<std::string>()));
     }
     return true;
   };
   try {
     return nlohmann::ordered_json::parse(text, watch);
   } catch (const nlohmann::ordered_json::exception& e) {
-    refuse(path, fmt::format("its header is no JSON ({})", e.what()));
+    refuse(path, fmt::format("its header is not JSON ({})", e.what()));
   }
 }
 
@@ -184,7 +186,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
   if (file_.size() < 8) refuse(path, fmt::format("it has {} bytes, too few for a header", file_.size()));
   file_.read_at(0, std::as_writable_bytes(std::span(&length, 1)));
   if (length > std::uint64_t{kMaxHeaderBytes} || static_cast<std::int64_t>(length) > file_.size() - 8) {
-    refuse(path, fmt::format("its header is to have {} bytes, more than the file ({}) or the limit ({})",
+    refuse(path, fmt::format("its header should have {} bytes, more than the file ({}) or the limit ({})",
                              length, file_.size(), kMaxHeaderBytes));
   }
   std::string text(length, '\0');
@@ -196,9 +198,9 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
       entries_.push_back(parse_entry(path, name, value));
       continue;
     }
-    if (!value.is_object()) refuse(path, "__metadata__ is no object");
+    if (!value.is_object()) refuse(path, "__metadata__ is not an object");
     for (const auto& [key, item] : value.items()) {
-      if (!item.is_string()) refuse(path, fmt::format("__metadata__ {} is no string", key));
+      if (!item.is_string()) refuse(path, fmt::format("__metadata__ {} is not a string", key));
       metadata_[key] = item.get<std::string>();
     }
   }

@@ -15,10 +15,9 @@
 namespace ebb::checkpoint {
 
 // The safetensors format: u64 N (little-endian), N bytes of JSON header, the buffer.
-// docs/checkpoint-format.md says what is accepted.
+// docs/checkpoint-format.md has the rules.
 inline constexpr std::int64_t kMaxHeaderBytes = 100'000'000;
-// A tensor that cannot be written from or read into its own memory (a device's, or strided) passes through a
-// buffer of this size.
+// A tensor on a device or with strides is copied through a buffer of this size.
 inline constexpr std::int64_t kStagingBytes = 4 << 20;
 
 struct TensorEntry {
@@ -31,31 +30,31 @@ struct TensorEntry {
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 using Metadata = std::map<std::string, std::string>;
 
-struct Written {
+struct WrittenFile {
   std::int64_t bytes = 0;
-  std::string xxh3;  // of the whole file, computed while it was written
+  std::string xxh3;  // of the whole file, computed during the write
 };
 
-// "F16", "BF16", … of the dtypes that a checkpoint may hold: fp16, bf16, fp32, fp64, int64, int32, int16,
-// uint8, bool. Another one is Error(checkpoint).
+// Returns "F16", "BF16", … for the dtypes of a checkpoint: fp16, bf16, fp32, fp64, int64, int32, int16,
+// uint8, bool. Error(checkpoint) for another one.
 std::string_view dtype_name(at::ScalarType dtype);
 
-// Writes the tensors one after another, wider elements first, then by name, so that each one is aligned.
-// Durable when it returns: beside, fsynced, renamed. Takes at most kStagingBytes of memory (class
-// checkpoint).
-Written write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                          const Metadata& metadata);
+// Writes the tensors one after another, wider elements first, then by name, so that each one is aligned. The
+// file is durable when it returns (temporary file, fsync, rename). It uses at most kStagingBytes of memory
+// (class checkpoint).
+WrittenFile write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                              const Metadata& metadata);
 
-// An open file whose header has been checked: known dtypes, lengths that agree with shapes, neither holes nor
-// overlaps, each name once, and a length that is exactly what the header says. Anything else is
-// Error(checkpoint) with path and reason.
+// An open file with a valid header. Its dtypes are known, its lengths agree with its shapes, it has no holes
+// or overlaps, and each name occurs once. The size of the file agrees with the header. Otherwise
+// Error(checkpoint) names path and reason.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
-  [[nodiscard]] const std::vector<TensorEntry>& entries() const { return entries_; }  // in the buffer's order
+  [[nodiscard]] const std::vector<TensorEntry>& entries() const { return entries_; }  // by offset
   [[nodiscard]] const TensorEntry* find(std::string_view name) const;                 // null: not here
   [[nodiscard]] const Metadata& metadata() const { return metadata_; }
-  // Fills `into`, of the entry's dtype and shape, on any device, of any strides.
+  // Reads a tensor into `into`, which has the entry's dtype and shape, on any device and with any strides.
   void read(const TensorEntry& entry, const at::Tensor& into) const;
 
  private:

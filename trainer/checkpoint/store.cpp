@@ -21,7 +21,7 @@ std::string shard_name(int rank) {
   return fmt::format("shard-{:05}.safetensors", rank);
 }
 
-// What one save writes: all parts' tensors by their full names, and which rank writes which.
+// The content of one save: the tensors of all parts by their full names, and the writer of each.
 struct Content {
   NamedTensors tensors;
   std::vector<int> writer;
@@ -52,7 +52,7 @@ Content collect(std::int64_t step, const Parts& parts, const RunConfiguration& c
   return content;
 }
 
-// Every rank must hold the same tensors, or their parts would not make a whole.
+// Every rank must hold the same tensors; otherwise their parts would not form a complete checkpoint.
 std::string listing_digest(const Content& content) {
   std::string text;
   for (const auto& [name, t] : content.manifest.tensors) {
@@ -70,7 +70,7 @@ ShardFile write_shard(const std::filesystem::path& folder, const Content& conten
   return {shard_name(rank), written.bytes, written.xxh3};
 }
 
-// Rank 0 looks for every rank's file: on storage of its own a rank would write where nobody reads.
+// Rank 0 looks for every rank's file, since a rank with separate storage would write an invisible file.
 void check_shared(const std::filesystem::path& folder, const std::vector<ShardFile>& files) {
   for (std::size_t rank = 0; rank < files.size(); ++rank) {
     std::error_code error;
@@ -128,7 +128,7 @@ void Store::write(std::int64_t step, const Parts& parts, const RunConfiguration&
     }
   }
   const auto outcomes = comm::gather_from_all(world_, timeout_s_, [&] {
-    make_folders(partial);  // where a host's view of the shared folder lags behind
+    make_folders(partial);  // for a host that sees the shared folder late
     const auto file = write_shard(partial, content, world_.rank());
     return nlohmann::json{{"name", file.name}, {"bytes", file.bytes}, {"xxh3", file.xxh3}}.dump();
   });
@@ -145,7 +145,7 @@ void Store::write(std::int64_t step, const Parts& parts, const RunConfiguration&
   });
 }
 
-std::optional<Found> Store::newest(const std::function<void(const std::string&)>& warn) {
+std::optional<CheckpointFolder> Store::newest(const std::function<void(const std::string&)>& warn) {
   const auto results = comm::gather_from_all(world_, timeout_s_, [&]() -> std::string {
     if (world_.rank() != 0) return {};
     const auto all = list_checkpoints(folder_);
@@ -154,8 +154,8 @@ std::optional<Found> Store::newest(const std::function<void(const std::string&)>
       throw Error(
           ExitCode::usage,
           fmt::format(
-              "{} already holds checkpoints (up to step {}), and checkpoint.resume=never starts anew. "
-              "Give the run another name (run.name=...), or go on with checkpoint.resume=auto",
+              "{} already has checkpoints (up to step {}), which checkpoint.resume=never does not allow. "
+              "Give the run another name (run.name=...), or resume with checkpoint.resume=auto",
               folder_.string(), all.front().step));
     }
     std::string reasons;
@@ -173,13 +173,13 @@ std::optional<Found> Store::newest(const std::function<void(const std::string&)>
     }
     throw Error(
         ExitCode::checkpoint,
-        fmt::format("none of the {} checkpoints in {} is whole. Put a sound copy back, or start anew under "
+        fmt::format("none of the {} checkpoints in {} is whole. Restore an intact copy, or start again under "
                     "another name (run.name=...):{}",
                     all.size(), folder_.string(), reasons));
   });
   if (results[0].empty()) return std::nullopt;
   const auto step = static_cast<std::int64_t>(std::stoll(results[0]));
-  return Found{step_folder(folder_, step), step};
+  return CheckpointFolder{step_folder(folder_, step), step};
 }
 
 }  // namespace ebb::checkpoint

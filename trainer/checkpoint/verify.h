@@ -6,8 +6,8 @@
 
 namespace ebb::checkpoint {
 
-// Reads every file whole: its size and XXH3 must be the manifest's. Error(checkpoint) names the first that
-// differs, and how.
+// Reads every file whole and compares its size and XXH3 with the manifest. Error(checkpoint) names the first
+// file that differs, and the difference.
 void verify_files(const std::filesystem::path& folder, const Manifest& manifest);
 
 }  // namespace ebb::checkpoint

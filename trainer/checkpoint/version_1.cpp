@@ -18,11 +18,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kRenamed 
     {"model.parts", "model.architecture"},
     {"model.key_heads", "model.kv_heads"},
 }};
-// Of 0.1 they had one value each, which is what happens without them.
+// Each had only one value in 0.1, which is the behaviour without the key.
 constexpr std::array<std::string_view, 3> kRemoved = {"optimizer.kind", "parallel.shard",
                                                       "parallel.reduction"};
 
-// The key's path in the present version; nullopt: there is none.
+// Returns the key's path in the present version; nullopt: there is none.
 std::optional<std::string> present_path(const std::string& path) {
   if (std::ranges::find(kRemoved, path) != kRemoved.end()) return std::nullopt;
   for (const auto& [before, now] : kRenamed)
@@ -37,11 +37,11 @@ ConfigValues present_keys(const ConfigValues& saved) {
   return present;
 }
 
-// Of YAML as ebb 0.1 wrote it: a key a line, two spaces for each section above it.
+// Converts YAML as ebb 0.1 wrote it: a key a line, two spaces for each section above it.
 std::string present_yaml(const std::string& saved) {
   std::istringstream lines(saved);
   std::string present;
-  std::vector<std::string> sections;  // that the line lies in, from the outside in
+  std::vector<std::string> sections;  // that contain the line, from the outermost
   for (std::string line; std::getline(lines, line);) {
     const std::size_t indent = line.find_first_not_of(' ');
     const std::size_t colon = line.find(':');
@@ -60,7 +60,7 @@ std::string present_yaml(const std::string& saved) {
   return present;
 }
 
-// The model's values, of which version 1 has the samples' shape alone.
+// Converts the model's values. Version 1 has only the shape of the samples.
 void describe_sample(nlohmann::json& values) {
   const auto model = values.find("model");
   if (model == values.end() || (!model->contains("sample") && !model->contains("image"))) return;
