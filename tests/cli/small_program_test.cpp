@@ -102,6 +102,15 @@ TEST_F(SmallProgram, AMissingCoreIsNamedWithTheFix) {
   EXPECT_EQ(run({folder_ / "ebb", "--help"}).exit_code, 0);
 }
 
+TEST_F(SmallProgram, WithoutTheCoreTheVersionIsPrintedAndTheCodeIsNotZero) {
+  fs::copy_file(ebb_binary(), folder_ / "ebb");
+  const ProcessResult result = run({folder_ / "ebb", "--version"});
+  EXPECT_EQ(result.exit_code, 2);
+  const std::string all = run({ebb_binary(), "--version"}).out, own = all.substr(0, all.find('\n') + 1);
+  EXPECT_THAT(own, ::testing::ContainsRegex("^ebb +[0-9]+\\.[0-9]+\\.[0-9]+\n$"));
+  EXPECT_EQ(result.out, own + "ebb-core: not found at " + folder_.path() + "/ebb-core\n");
+}
+
 TEST_F(SmallProgram, HelpListsTheCommandsOfBothPrograms) {
   const std::string all = run({ebb_binary(), "--help"}).out;
   for (const char* command :

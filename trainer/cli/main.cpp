@@ -7,29 +7,40 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <string>
 #include <string_view>
 
+#include "base/version.h"
 #include "cli/commands.h"
 #include "launch/core_program.h"
 #include "models/families.h"
 
 namespace {
 
-using ebb::cli::Runner;
+using ebb::cli::Executable;
 
 bool runs_in_core(std::string_view argument) {
   // ebb-core prints the versions of the libraries that it links.
   if (argument == "--version") return true;
   const auto is_it = [&](const ebb::cli::Command& command) {
-    return command.runner == Runner::core && command.name == argument;
+    return command.executable == Executable::core && command.name == argument;
   };
   return std::ranges::any_of(ebb::cli::kCommands, is_it);
+}
+
+// Prints the version of this program if ebb-core cannot print all of them.
+void print_version_without_core() {
+  const std::string core = ebb::launch::core_path();
+  if (::access(core.c_str(), X_OK) == 0) return;
+  std::printf("ebb      %s\nebb-core: not found at %s\n", ebb::version(), core.c_str());
 }
 
 // Replaces this process: the same arguments, the same process number, and the exit code of ebb-core.
 int exec_core(char** argv) {
   try {
+    if (std::string_view(argv[1]) == "--version") print_version_without_core();
     std::string core = ebb::launch::core_program();
     argv[0] = core.data();
     ::execv(core.c_str(), argv);

@@ -11,7 +11,7 @@
 namespace ebb::launch {
 namespace fs = std::filesystem;
 
-std::string core_program() {
+std::string core_path() {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (error || !fs::exists(self)) {
@@ -20,14 +20,18 @@ std::string core_program() {
         fmt::format("the file of the running program is gone ({}): it was rebuilt or removed; start it again",
                     error ? error.message() : self.string()));
   }
-  const fs::path core = self.parent_path() / "ebb-core";
+  return (self.parent_path() / "ebb-core").string();
+}
+
+std::string core_program() {
+  const std::string core = core_path();
   if (::access(core.c_str(), X_OK) != 0) {
     throw Error(ExitCode::usage,
                 fmt::format("{} is missing or not executable\n  ebb runs it for training and most commands: "
                             "build it (target ebb), or install both programs into one folder",
-                            core.string()));
+                            core));
   }
-  return core.string();
+  return core;
 }
 
 }  // namespace ebb::launch

@@ -4,9 +4,12 @@
 
 namespace ebb::launch {
 
-// Returns the full path of ebb-core, the program that trains: in the folder of the running program, with
-// symbolic links resolved. Error(usage) if ebb-core is missing; Error(internal) if the file of the running
-// program was removed or replaced.
+// Returns the full path that ebb-core, the program that trains, should have: in the folder of the running
+// program, with symbolic links resolved. Error(internal) if the file of the running program was removed or
+// replaced.
+std::string core_path();
+
+// Returns core_path(). Error(usage) if ebb-core is missing.
 std::string core_program();
 
 }  // namespace ebb::launch
