@@ -26,13 +26,14 @@ constexpr double kLong_s = 3600;
 
 class LeaseTest : public test::FolderTest {
  protected:
-  std::optional<Holder> holder() const {
+  std::optional<LeaseHolder> holder() const {
     const auto text = LeaseFile(folder_).read();
-    return text ? Holder::parse(*text) : std::nullopt;
+    return text ? LeaseHolder::parse(*text) : std::nullopt;
   }
   bool is_ours() const {
     const auto h = holder();
-    return h && h->pid == ::getpid() && h->host == Holder::of_this_process(1, 1).host && h->token != "other";
+    return h && h->pid == ::getpid() && h->host == LeaseHolder::of_this_process(1, 1).host &&
+           h->token != "other";
   }
   Error refusal() const {
     try {
@@ -43,8 +44,8 @@ class LeaseTest : public test::FolderTest {
     return {ExitCode::ok, ""};
   }
   // A holder of another host, as its lease would stand here.
-  static Holder elsewhere(double renewed_ago_s, double renew_s, double expire_s) {
-    Holder h = Holder::of_this_process(renew_s, expire_s);
+  static LeaseHolder elsewhere(double renewed_ago_s, double renew_s, double expire_s) {
+    LeaseHolder h = LeaseHolder::of_this_process(renew_s, expire_s);
     h.host = "elsewhere";
     h.token = "other";
     h.renewed_at -= renewed_ago_s;
@@ -92,20 +93,20 @@ TEST_F(LeaseTest, ASecondWaitsUntilTheFirstGivesItBack) {
 
 TEST_F(LeaseTest, TakingIfFreeDoesNotWait) {
   {
-    const auto first = Lease::take_if_free(folder_ / "new", kLong_s, kLong_s);
+    const auto first = Lease::acquire_if_free(folder_ / "new", kLong_s, kLong_s);
     ASSERT_TRUE(first);
     EXPECT_NO_THROW(first->check());
-    EXPECT_FALSE(Lease::take_if_free(folder_ / "new", kLong_s, kLong_s));
+    EXPECT_FALSE(Lease::acquire_if_free(folder_ / "new", kLong_s, kLong_s));
     EXPECT_NO_THROW(first->check());
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder_ / "new"));
   put("lease.json", elsewhere(0, kLong_s, kLong_s).to_text());
-  EXPECT_FALSE(Lease::take_if_free(folder_, kLong_s, kLong_s));
-  Holder gone = Holder::of_this_process(kLong_s, kLong_s);
+  EXPECT_FALSE(Lease::acquire_if_free(folder_, kLong_s, kLong_s));
+  LeaseHolder gone = LeaseHolder::of_this_process(kLong_s, kLong_s);
   gone.process_start -= 1;
   gone.token = "other";
   put("lease.json", gone.to_text());
-  EXPECT_TRUE(Lease::take_if_free(folder_, kLong_s, kLong_s));
+  EXPECT_TRUE(Lease::acquire_if_free(folder_, kLong_s, kLong_s));
 }
 
 TEST_F(LeaseTest, WaitingEndsWhenAskedToStop) {
@@ -136,7 +137,7 @@ TEST_F(LeaseTest, AHolderWhoseProcessIsGoneIsTakenOverAtOnce) {
 }
 
 TEST_F(LeaseTest, AnotherProcessOfTheSameNumberIsNotTheHolder) {
-  Holder h = Holder::of_this_process(kLong_s, kLong_s);
+  LeaseHolder h = LeaseHolder::of_this_process(kLong_s, kLong_s);
   h.process_start -= 1;
   h.token = "other";
   put("lease.json", h.to_text());
@@ -145,7 +146,7 @@ TEST_F(LeaseTest, AnotherProcessOfTheSameNumberIsNotTheHolder) {
 }
 
 TEST_F(LeaseTest, AHolderOfAnotherHostIsNotJudgedByItsProcessNumber) {
-  Holder h = elsewhere(0, kLong_s, kLong_s);
+  LeaseHolder h = elsewhere(0, kLong_s, kLong_s);
   h.process_start = 1;
   put("lease.json", h.to_text());
   EXPECT_EQ(refusal().code(), ExitCode::usage);
@@ -203,12 +204,12 @@ TEST_F(LeaseTest, IsRenewed) {
 }
 
 TEST_F(LeaseTest, TakingAwayPutsBackWhatChangedMeanwhile) {
-  const Holder h = elsewhere(0, 1, 1);
+  const LeaseHolder h = elsewhere(0, 1, 1);
   put("lease.json", h.to_text());
   const LeaseFile file(folder_);
-  file.take_away("what it read before", "me");
+  file.break_stale("what it read before", "me");
   EXPECT_EQ(file.read(), h.to_text());
-  file.take_away(h.to_text(), "me");
+  file.break_stale(h.to_text(), "me");
   EXPECT_FALSE(file.read());
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }

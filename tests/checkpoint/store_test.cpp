@@ -91,7 +91,7 @@ TEST_F(StoreTest, ReadsAPartWithoutARun) {
   FakeRun saved(7);
   store().save(12, saved.parts(), configuration_with("0.1"));
   for (const auto& path : {run_, step(12)}) {
-    const Loaded loaded = read_part(path, "model");
+    const LoadedPart loaded = read_part(path, "model");
     EXPECT_EQ(loaded.step, 12);
     EXPECT_EQ(loaded.resolved_config, "optimizer: {lr: 0.1}\n");
     EXPECT_EQ(loaded.values, saved.model.held.values);
@@ -132,7 +132,7 @@ TEST_F(StoreTest, RefusesADifferentComputationUnlessForced) {
   const auto found = *s.newest(warn_);
   const auto outcome = outcome_of([&] { s.load(found, other.parts(), configuration_with("0.2")); });
   EXPECT_EQ(outcome.code, ExitCode::usage);
-  EXPECT_EQ(outcome_of([&] { s.require_same_mathematics(found, configuration_with("0.2")); }).code,
+  EXPECT_EQ(outcome_of([&] { s.require_compatible(found, configuration_with("0.2")); }).code,
             ExitCode::usage);
   if (is_first()) {
     EXPECT_THAT(
@@ -142,7 +142,7 @@ TEST_F(StoreTest, RefusesADifferentComputationUnlessForced) {
   }
   EXPECT_FALSE(same_bits(saved, other));
   auto forced = store(10, Resume::force);
-  EXPECT_NO_THROW(forced.require_same_mathematics(found, configuration_with("0.2")));
+  EXPECT_NO_THROW(forced.require_compatible(found, configuration_with("0.2")));
   EXPECT_EQ(forced.load(found, other.parts(), configuration_with("0.2")), 5);
   EXPECT_TRUE(same_bits(saved, other));
 }

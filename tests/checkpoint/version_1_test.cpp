@@ -86,10 +86,10 @@ TEST(VersionOne, NothingElseOfAManifestChanges) {
 }
 
 TEST(VersionOne, ItsFilesAreReadAsBefore) {
-  const Loaded model = read_part(run("vae"), "model");
+  const LoadedPart model = read_part(run("vae"), "model");
   EXPECT_EQ(model.step, 10);
   EXPECT_EQ(model.tensors.at("encoder.conv1.weight").scalar_type(), at::kHalf);
-  const Loaded optimizer = read_part(run("vae"), "optimizer");
+  const LoadedPart optimizer = read_part(run("vae"), "optimizer");
   EXPECT_EQ(optimizer.values.at("steps"), 10);
   EXPECT_EQ(optimizer.tensors.size(), 3 * model.tensors.size());
 }

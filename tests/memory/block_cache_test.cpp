@@ -23,14 +23,14 @@ bool is_mapped(void* block) {
 
 TEST(BlockCache, GivesABlockOfTheSameSizeAgain) {
   BlockCache cache;
-  void* const first = cache.take(3 * kMiB);
+  void* const first = cache.allocate(3 * kMiB);
   std::memset(first, 7, 3 * kMiB);
   EXPECT_EQ(cache.in_use_bytes(), 3 * kMiB);
-  cache.give(first, 3 * kMiB);
+  cache.deallocate(first, 3 * kMiB);
   EXPECT_EQ(cache.kept_bytes(), 3 * kMiB);
-  EXPECT_EQ(cache.take(3 * kMiB - 5000), first);
+  EXPECT_EQ(cache.allocate(3 * kMiB - 5000), first);
   EXPECT_EQ(cache.kept_bytes(), 0);
-  cache.give(first, 3 * kMiB - 5000);
+  cache.deallocate(first, 3 * kMiB - 5000);
 }
 
 TEST(BlockCache, RoundsUpByAnEighthAtMost) {
@@ -38,13 +38,13 @@ TEST(BlockCache, RoundsUpByAnEighthAtMost) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 2000; ++i) {
     const std::size_t bytes = BlockCache::kSmallest + random() % (std::size_t{1} << (17 + i % 14));
-    void* const block = cache.take(bytes);
+    void* const block = cache.allocate(bytes);
     ASSERT_NE(block, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 4096, 0U);
     const auto rounded = static_cast<std::size_t>(cache.in_use_bytes());
     EXPECT_GE(rounded, bytes);
     EXPECT_LE(rounded, bytes + bytes / 8 + 1) << bytes;
-    cache.give(block, bytes);
+    cache.deallocate(block, bytes);
     EXPECT_EQ(cache.in_use_bytes(), 0);
   }
 }
@@ -52,59 +52,59 @@ TEST(BlockCache, RoundsUpByAnEighthAtMost) {
 TEST(BlockCache, KeepsNoMoreThanAnEighthAboveTheMaximumUse) {
   BlockCache cache;
   for (std::size_t size = 1; size <= 64; ++size) {  // one after the other: never more than 64 MiB at once
-    void* const block = cache.take(size * kMiB);
+    void* const block = cache.allocate(size * kMiB);
     EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(), static_cast<std::int64_t>(72 * kMiB)) << size;
-    cache.give(block, size * kMiB);
+    cache.deallocate(block, size * kMiB);
   }
 }
 
 TEST(BlockCache, TemporaryUseLeavesTheKeptBlocksAsTheyWere) {
   BlockCache cache;
   std::vector<void*> of_steps;
-  for (int i = 0; i < 4; ++i) of_steps.push_back(cache.take(2 * kLarge));
-  for (void* block : of_steps) cache.give(block, 2 * kLarge);
+  for (int i = 0; i < 4; ++i) of_steps.push_back(cache.allocate(2 * kLarge));
+  for (void* block : of_steps) cache.deallocate(block, 2 * kLarge);
   cache.begin_temporary_use();
-  void* const same = cache.take(2 * kLarge);
-  void* const other = cache.take(5 * kLarge);
+  void* const same = cache.allocate(2 * kLarge);
+  void* const other = cache.allocate(5 * kLarge);
   EXPECT_EQ(cache.kept_bytes(), 6 * kLarge);  // nothing had to go for it
-  cache.give(other, 5 * kLarge);
-  EXPECT_EQ(cache.take(5 * kLarge), other);  // and within the visit blocks are kept
-  cache.give(other, 5 * kLarge);
-  cache.give(same, 2 * kLarge);
+  cache.deallocate(other, 5 * kLarge);
+  EXPECT_EQ(cache.allocate(5 * kLarge), other);  // and within the visit blocks are kept
+  cache.deallocate(other, 5 * kLarge);
+  cache.deallocate(same, 2 * kLarge);
   cache.end_temporary_use();
   EXPECT_EQ(cache.kept_bytes(), 8 * kLarge);
   EXPECT_FALSE(is_mapped(other));
   for (void* block : of_steps) EXPECT_TRUE(is_mapped(block));
   // Its maximum does not count for steps: theirs was 8 MiB.
-  void* const nine = cache.take(9 * kLarge);
+  void* const nine = cache.allocate(9 * kLarge);
   EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(),
             static_cast<std::int64_t>(9 * kLarge + 9 * kLarge / 8));
-  cache.give(nine, 9 * kLarge);
+  cache.deallocate(nine, 9 * kLarge);
 }
 
 TEST(BlockCache, KeptBytesStayWithinTheLimit) {
   BlockCache cache;
   cache.set_limit(2 * kMiB);
   std::vector<void*> blocks(4);
-  for (void*& block : blocks) block = cache.take(kMiB);
-  for (void* block : blocks) cache.give(block, kMiB);
+  for (void*& block : blocks) block = cache.allocate(kMiB);
+  for (void* block : blocks) cache.deallocate(block, kMiB);
   EXPECT_EQ(cache.kept_bytes(), 2 * kMiB);
   EXPECT_FALSE(is_mapped(blocks[0])) << "the longest unused goes first";
   EXPECT_TRUE(is_mapped(blocks[3]));
   cache.set_limit(0);
   EXPECT_EQ(cache.kept_bytes(), 0);
-  void* const last = cache.take(kMiB);
-  cache.give(last, kMiB);
+  void* const last = cache.allocate(kMiB);
+  cache.deallocate(last, kMiB);
   EXPECT_FALSE(is_mapped(last));
 }
 
 TEST(BlockCache, UnmapsBlocksThatNoRecentStepUsed) {
   BlockCache cache;
-  void* const once = cache.take(8 * kMiB);
-  cache.give(once, 8 * kMiB);
+  void* const once = cache.allocate(8 * kMiB);
+  cache.deallocate(once, 8 * kMiB);
   for (int step = 0; step < 96; ++step) {
-    void* const block = cache.take(kMiB);
-    cache.give(block, kMiB);
+    void* const block = cache.allocate(kMiB);
+    cache.deallocate(block, kMiB);
     cache.end_step();
   }
   EXPECT_EQ(cache.kept_bytes(), kMiB);
@@ -114,10 +114,10 @@ TEST(BlockCache, UnmapsBlocksThatNoRecentStepUsed) {
 TEST(BlockCache, KeepsSixteenMiBMoreWhereAnEighthIsLess) {
   BlockCache cache;
   for (std::size_t size = 1; size <= 16; ++size) {  // 136 MiB, never more than 16 at once
-    void* const block = cache.take(size * kMiB);
+    void* const block = cache.allocate(size * kMiB);
     EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(), static_cast<std::int64_t>((size + 16) * kMiB))
         << size;
-    cache.give(block, size * kMiB);
+    cache.deallocate(block, size * kMiB);
   }
   EXPECT_GT(cache.kept_bytes(), static_cast<std::int64_t>(16 * kMiB));
 }
@@ -126,10 +126,10 @@ TEST(BlockCache, ClassesUsedInTurnKeepNoMoreThanTheirMaximumTogether) {
   BlockCache cache;
   std::vector<void*> blocks;
   for (std::size_t i = 8; i < 16; ++i)
-    blocks.push_back(cache.take(i * kLarge));  // all at once, in the first step alone
-  for (std::size_t i = 8; i < 16; ++i) cache.give(blocks[i - 8], i * kLarge);
+    blocks.push_back(cache.allocate(i * kLarge));  // all at once, in the first step alone
+  for (std::size_t i = 8; i < 16; ++i) cache.deallocate(blocks[i - 8], i * kLarge);
   for (int step = 0; step < 200; ++step) {
-    for (std::size_t i = 8; i < 16; ++i) cache.give(cache.take(i * kLarge), i * kLarge);
+    for (std::size_t i = 8; i < 16; ++i) cache.deallocate(cache.allocate(i * kLarge), i * kLarge);
     cache.end_step();
   }
   EXPECT_LE(cache.kept_bytes(), static_cast<std::int64_t>(15 * kLarge * 9 / 8));
@@ -140,8 +140,8 @@ TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {
   std::int64_t kept = 0;
   for (int step = 0; step < 200; ++step) {
     std::vector<std::pair<void*, std::size_t>> blocks;
-    for (std::size_t i = 1; i <= 9; ++i) blocks.emplace_back(cache.take(i * 100 * kKiB), i * 100 * kKiB);
-    for (const auto& [block, bytes] : blocks) cache.give(block, bytes);
+    for (std::size_t i = 1; i <= 9; ++i) blocks.emplace_back(cache.allocate(i * 100 * kKiB), i * 100 * kKiB);
+    for (const auto& [block, bytes] : blocks) cache.deallocate(block, bytes);
     cache.end_step();
     if (step == 0) kept = cache.kept_bytes();
     EXPECT_EQ(cache.kept_bytes(), kept) << step;
@@ -150,11 +150,11 @@ TEST(BlockCache, StepsThatRepeatKeepTheSameBlocks) {
 
 TEST(BlockCache, RefusesASizeThatTheKernelRefuses) {
   BlockCache cache;
-  void* const kept = cache.take(kMiB);
-  cache.give(kept, kMiB);
-  EXPECT_EQ(cache.take(std::size_t{1} << 50), nullptr);
+  void* const kept = cache.allocate(kMiB);
+  cache.deallocate(kept, kMiB);
+  EXPECT_EQ(cache.allocate(std::size_t{1} << 50), nullptr);
   EXPECT_EQ(cache.kept_bytes(), 0) << "all that was kept went back before it gave up";
-  EXPECT_EQ(cache.take(std::size_t{1} << 63), nullptr);
+  EXPECT_EQ(cache.allocate(std::size_t{1} << 63), nullptr);
   EXPECT_EQ(cache.in_use_bytes(), 0);
 }
 
@@ -166,11 +166,11 @@ TEST(BlockCache, ThreadsGetBlocksOfTheirOwn) {
       std::mt19937 random(static_cast<unsigned>(t));
       for (int i = 0; i < 500; ++i) {
         const std::size_t bytes = 64 * kKiB * (1 + random() % 8);
-        auto* const block = static_cast<unsigned char*>(cache.take(bytes));
+        auto* const block = static_cast<unsigned char*>(cache.allocate(bytes));
         std::memset(block, t, bytes);
         std::this_thread::yield();
         for (std::size_t at = 0; at < bytes; at += 4096) ASSERT_EQ(block[at], t);
-        cache.give(block, bytes);
+        cache.deallocate(block, bytes);
       }
     });
   }

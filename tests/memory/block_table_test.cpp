@@ -13,11 +13,11 @@ namespace {
 TEST(BlockTable, TakesWhatWasInsertedOnce) {
   BlockTable table;
   EXPECT_FALSE(table.insert(64, {100, 3}).has_value());
-  const auto block = table.take(64);
+  const auto block = table.extract(64);
   ASSERT_TRUE(block.has_value());
   EXPECT_EQ(block->bytes, 100);
   EXPECT_EQ(block->owner, 3U);
-  EXPECT_FALSE(table.take(64).has_value());
+  EXPECT_FALSE(table.extract(64).has_value());
   EXPECT_EQ(table.size(), 0U);
 }
 
@@ -32,7 +32,7 @@ TEST(BlockTable, ReturnsTheBlockThatItReplaces) {
 
 TEST(BlockTable, AddressZeroIsNoBlock) {
   BlockTable table;
-  EXPECT_FALSE(table.take(0).has_value());
+  EXPECT_FALSE(table.extract(0).has_value());
   EXPECT_EQ(table.size(), 0U);
 }
 
@@ -48,7 +48,7 @@ TEST(BlockTable, AgreesWithAStandardMapOverManyInsertionsAndRemovals) {
       expected[address] = i;
       continue;
     }
-    const auto block = table.take(address);
+    const auto block = table.extract(address);
     const auto there = expected.find(address);
     ASSERT_EQ(block.has_value(), there != expected.end());
     if (block) {
@@ -58,7 +58,7 @@ TEST(BlockTable, AgreesWithAStandardMapOverManyInsertionsAndRemovals) {
   }
   ASSERT_EQ(table.size(), expected.size());
   for (const auto& [address, bytes] : expected) {
-    const auto block = table.take(address);
+    const auto block = table.extract(address);
     ASSERT_TRUE(block.has_value());
     ASSERT_EQ(block->bytes, bytes);
   }

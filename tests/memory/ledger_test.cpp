@@ -159,7 +159,8 @@ TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
   Ledger ledger;
   ledger.record(block(1), 3 << 20, Location::device, Class::optimizer, "moments");
   ledger.enter(Stage::backward);
-  const std::string text = shortage(ledger, Location::device, 5 << 20, Class::gradients, "bucket 3");
+  const std::string text =
+      out_of_memory_message(ledger, Location::device, 5 << 20, Class::gradients, "bucket 3");
   EXPECT_NE(text.find("device memory in stage backward"), std::string::npos) << text;
   EXPECT_NE(text.find("5.0 MiB asked for by gradients / bucket 3"), std::string::npos) << text;
   EXPECT_NE(text.find("optimizer"), std::string::npos) << text;

@@ -104,7 +104,7 @@ TEST_F(MemoryLogTest, ReportsTheBytesOutsideTheLedger) {
 }
 
 TEST_F(MemoryLogTest, ReportsWhatTheCacheKeeps) {
-  cache_.give(cache_.take(1 << 20), 1 << 20);
+  cache_.deallocate(cache_.allocate(1 << 20), 1 << 20);
   log().write(0);
   EXPECT_EQ(lines().at(0)["kept"], 1 << 20);
 }

@@ -41,7 +41,7 @@ TEST(Straggler, IsReportedWithItsDelayAndStage) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->rank, 2);
   EXPECT_EQ(found->stage, Stage::load);
-  EXPECT_NEAR(found->costs_s, 0.35, 1e-12);
+  EXPECT_NEAR(found->delay_s, 0.35, 1e-12);
   EXPECT_NEAR(found->step_s, 1, 1e-12);
 }
 

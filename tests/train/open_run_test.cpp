@@ -79,7 +79,7 @@ class OpenRun : public test::FolderTest {
   // Another run's lease, on rank 0.
   [[nodiscard]] std::unique_ptr<checkpoint::Lease> other_run() const {
     if (world_.rank() != 0) return nullptr;
-    return checkpoint::Lease::take_if_free(config_.run.folder(), kLong_s, kLong_s);
+    return checkpoint::Lease::acquire_if_free(config_.run.folder(), kLong_s, kLong_s);
   }
   [[nodiscard]] ExitCode code_of_opening() const {
     const StopRequest stop;

@@ -7,26 +7,27 @@
 
 namespace ebb::cli {
 
-// The commands of ebb, in the order of its help. `ebb` runs those of `Runner::ebb` without the framework, and
-// executes `ebb-core` for all other commands.
-enum class Runner { ebb, core };
+// The commands of ebb, in the order of its help. `ebb` runs those of `Executable::ebb` without the framework,
+// and executes `ebb-core` for all other commands.
+enum class Executable { ebb, core };
 struct Command {
   std::string_view name, help;
-  Runner runner;
+  Executable executable;
 };
 inline constexpr std::array<Command, 10> kCommands = {{
-    {"train", "Train a model; mpirun starts one process per rank", Runner::core},
-    {"launch", "Train on several ranks: run mpirun with flags that fit, and supervise it", Runner::ebb},
-    {"sample", "Draw new images (a PNG grid) or text from a checkpoint", Runner::core},
-    {"export", "Write a model's weights as a folder that transformers loads", Runner::core},
+    {"train", "Train a model; mpirun starts one process per rank", Executable::core},
+    {"launch", "Train on several ranks: run mpirun with flags that fit, and supervise it", Executable::ebb},
+    {"sample", "Draw new images (a PNG grid) or text from a checkpoint", Executable::core},
+    {"export", "Write a model's weights as a folder that transformers loads", Executable::core},
     {"import", "Check a weights folder of transformers, and write a configuration that trains from it",
-     Runner::core},
-    {"data", "Make, inspect and verify datasets", Runner::core},
-    {"config", "Explain the keys, print their schema, or check a file", Runner::ebb},
+     Executable::core},
+    {"data", "Make, inspect and verify datasets", Executable::core},
+    {"config", "Explain the keys, print their schema, or check a file", Executable::ebb},
     {"plan", "Estimate what a configuration needs: bytes of ranks and checkpoint, time to stop",
-     Runner::core},
-    {"preflight", "Check on all hosts what a run needs, before it starts", Runner::core},
-    {"doctor", "Examine this machine, and report what to fix before a run; works under mpirun", Runner::core},
+     Executable::core},
+    {"preflight", "Check on all hosts what a run needs, before it starts", Executable::core},
+    {"doctor", "Examine this machine, and report what to fix before a run; works under mpirun",
+     Executable::core},
 }};
 
 // Of ebb.

@@ -54,7 +54,7 @@ void add_launch(CLI::App& app, Invocation& invocation) {
   add_supervision(*command, *options);
   command->add_flag("--preflight", options->preflight,
                     "Run ebb preflight before each start, and end with its code if it fails");
-  command->add_flag("--print", options->print_only, "Print the mpirun line and run nothing");
+  command->add_flag("--print", options->print_only, "Print the mpirun command and run nothing");
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "comm/remote_error.h"
-#include "memory/kills.h"
+#include "memory/oom_kills.h"
 
 namespace ebb::comm {
 namespace {
@@ -208,12 +208,12 @@ void Transport::check_peer_processes(const Operation& operation) {
       throw RemoteError(*code, message);
     }
     if (!peer_processes_[peer].has_ended()) continue;
-    const bool for_memory = kills_.killed_lately();
+    const bool for_memory = kills_.oom_killed_recently();
     fail(fmt::format("{} cannot complete on {} (waited {:.1f} s): {}, process {}, is gone{}; its last "
                      "operation was {}",
                      describe(operation), rank_name(rank_), seconds_since(operation.started),
                      rank_name(peers_[i]), peer_processes_[peer].pid(),
-                     for_memory ? fmt::format(": {} meanwhile", memory::kKilledForMemory) : "",
+                     for_memory ? fmt::format(": {} meanwhile", memory::kOomKillMessage) : "",
                      describe(last_notices_[peer])),
          for_memory ? ExitCode::memory : ExitCode::communication);
   }

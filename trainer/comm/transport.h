@@ -15,7 +15,7 @@
 
 #include "comm/notice.h"
 #include "comm/peer_process.h"
-#include "memory/kills.h"
+#include "memory/oom_kills.h"
 
 namespace ebb::comm {
 
@@ -79,7 +79,7 @@ class Transport {
 
   int rank_ = 0;
   int size_ = 1;
-  memory::KillWatch kills_;
+  memory::OomKillWatch kills_;
   std::vector<std::string> hosts_;
   std::vector<Notice> last_notices_;         // by rank
   std::vector<PeerProcess> peer_processes_;  // by rank

@@ -60,7 +60,7 @@ void require_ranks(const LaunchOptions& options, const train::Config& config) {
 // Returns the step of the newest whole checkpoint; -1 if there is none or storage does not answer.
 std::int64_t saved_step(const std::filesystem::path& run) {
   try {
-    for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints"))
+    for (const checkpoint::CheckpointFolder& found : checkpoint::list_checkpoints(run / "checkpoints"))
       if (std::filesystem::exists(found.folder / checkpoint::kDoneName)) return found.step;
   } catch (const std::exception&) {
   }

@@ -19,7 +19,7 @@
 #include <system_error>
 
 #include "launch/noise_filter.h"
-#include "memory/kills.h"
+#include "memory/oom_kills.h"
 
 extern char** environ;
 
@@ -157,7 +157,7 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
   Descriptor read_end(ends[0]), write_end(ends[1]);
   ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  memory::KillWatch kills;
+  memory::OomKillWatch kills;
   const pid_t mpirun = start(host, command, write_end.get(), signals.previous_mask());
   write_end.close();
 
@@ -214,7 +214,7 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
   end.error = parser.found();
   // The kill was on this host, or a neighbour of the killed rank reported it from another host.
   end.out_of_memory =
-      kills.killed_lately() || end.error.text.find(memory::kKilledForMemory) != std::string::npos;
+      kills.oom_killed_recently() || end.error.text.find(memory::kOomKillMessage) != std::string::npos;
   return end;
 }
 

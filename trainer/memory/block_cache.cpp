@@ -36,7 +36,7 @@ std::size_t BlockCache::class_of(std::size_t bytes) {
   return 8 * (power - std::countr_zero(kSmallest)) + eighths - 8;
 }
 
-void* BlockCache::take(std::size_t bytes) noexcept {
+void* BlockCache::allocate(std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
   if (index >= kSizeClasses) return nullptr;
   const auto size = static_cast<std::int64_t>(class_bytes(index));
@@ -64,7 +64,7 @@ void* BlockCache::take(std::size_t bytes) noexcept {
   return block;
 }
 
-void BlockCache::give(void* block, std::size_t bytes) noexcept {
+void BlockCache::deallocate(void* block, std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
   const auto size = static_cast<std::int64_t>(class_bytes(index));
   const std::lock_guard lock(mutex_);
@@ -76,7 +76,7 @@ void BlockCache::give(void* block, std::size_t bytes) noexcept {
     return;
   }
   while (kept_ + size > limit_) release_longest_unused();
-  Free* const free = new (block) Free{nullptr, of.newest, ++gives_};
+  Free* const free = new (block) Free{nullptr, of.newest, ++deallocations_};
   (of.newest != nullptr ? of.newest->newer : of.oldest) = free;
   of.newest = free;
   ++of.kept;
@@ -156,7 +156,7 @@ void BlockCache::release_longest_unused() {
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     const Free* const oldest = classes_[index].oldest;
     if (oldest == nullptr) continue;
-    if (best == kSizeClasses || oldest->given < classes_[best].oldest->given) best = index;
+    if (best == kSizeClasses || oldest->freed_at < classes_[best].oldest->freed_at) best = index;
   }
   release(best, classes_[best].oldest);
 }

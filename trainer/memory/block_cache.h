@@ -26,9 +26,9 @@ class BlockCache {
   BlockCache& operator=(const BlockCache&) = delete;
 
   // Page-aligned, contents undefined. Null if the kernel refuses even after all kept blocks are unmapped.
-  void* take(std::size_t bytes) noexcept;
-  // `bytes` as given to take().
-  void give(void* block, std::size_t bytes) noexcept;
+  void* allocate(std::size_t bytes) noexcept;
+  // `bytes` as given to allocate().
+  void deallocate(void* block, std::size_t bytes) noexcept;
 
   void set_limit(std::int64_t kept_bytes) noexcept;  // 0: keeps nothing
   // Call at the end of every step. Every 32 steps it unmaps the blocks that no recent step has used.
@@ -49,7 +49,7 @@ class BlockCache {
   struct Free {
     Free* newer;
     Free* older;
-    std::uint64_t given;  // order of give() calls
+    std::uint64_t freed_at;  // order of deallocate() calls
   };
   struct SizeClass {
     Free* newest = nullptr;
@@ -70,7 +70,7 @@ class BlockCache {
   std::array<SizeClass, kSizeClasses> classes_{};
   std::int64_t kept_ = 0, used_ = 0, limit_ = kNoLimit;
   std::int64_t most_used_ = 0, most_before_ = 0;
-  std::uint64_t gives_ = 0;
+  std::uint64_t deallocations_ = 0;
   std::int64_t steps_ = 0;
   bool temporary_ = false;
 };

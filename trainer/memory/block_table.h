@@ -38,7 +38,7 @@ class BlockTable {
   }
 
   // Empty if the address is unknown.
-  std::optional<BlockInfo> take(std::uintptr_t address) {
+  std::optional<BlockInfo> extract(std::uintptr_t address) {
     std::size_t hole = find(address);
     if (slots_[hole].address != address || address == 0) return std::nullopt;
     const BlockInfo info = slots_[hole].info;

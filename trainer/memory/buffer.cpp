@@ -58,9 +58,10 @@ Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, HostMemory 
   Ledger* const ledger = installed();
   if (data_ == nullptr) {
     const Ledger none;
-    throw Error(ExitCode::memory, shortage(ledger != nullptr ? *ledger : none, Ledger::Location::host,
-                                           static_cast<std::int64_t>(bytes), cls, owner) +
-                                      (cuda == nullptr ? "" : " (page-locked memory)"));
+    throw Error(ExitCode::memory,
+                out_of_memory_message(ledger != nullptr ? *ledger : none, Ledger::Location::host,
+                                      static_cast<std::int64_t>(bytes), cls, owner) +
+                    (cuda == nullptr ? "" : " (page-locked memory)"));
   }
   if (ledger != nullptr) {
     ledger->record(data_, static_cast<std::int64_t>(bytes), Ledger::Location::host, cls, owner);

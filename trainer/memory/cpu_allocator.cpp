@@ -24,7 +24,7 @@ void forget_and_free(void* block) {
   const auto bytes = static_cast<std::size_t>(
       the_ledger.load(std::memory_order_relaxed)->forget(block, Ledger::Location::host));
   if (the_cache != nullptr && bytes >= BlockCache::kSmallest) {
-    the_cache->give(block, bytes);
+    the_cache->deallocate(block, bytes);
   } else {
     the_upstream_deleter(block);
   }
@@ -38,7 +38,7 @@ class TrackingCpuAllocator final : public c10::Allocator {
 
   c10::DataPtr allocate(std::size_t bytes) override {
     void* const block = bytes >= BlockCache::kSmallest && the_cache != nullptr
-                            ? the_cache->take(bytes)
+                            ? the_cache->allocate(bytes)
                             : allocate_upstream(bytes).release_context();
     if (block == nullptr && bytes > 0) fail(bytes);
     if (block != nullptr) ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
@@ -64,8 +64,9 @@ class TrackingCpuAllocator final : public c10::Allocator {
   }
   [[noreturn]] void fail(std::size_t bytes) const {
     const TagView tag = current_tag();
-    throw Error(ExitCode::memory, shortage(ledger_, Ledger::Location::host, static_cast<std::int64_t>(bytes),
-                                           tag.cls, tag.owner));
+    throw Error(ExitCode::memory,
+                out_of_memory_message(ledger_, Ledger::Location::host, static_cast<std::int64_t>(bytes),
+                                      tag.cls, tag.owner));
   }
 
   c10::Allocator& upstream_;

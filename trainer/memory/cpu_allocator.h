@@ -8,7 +8,7 @@ class BlockCache;
 
 // Makes torch's CPU allocator and Buffer report to `ledger`; for a GPU see cuda_device.h. With `cache`, the
 // allocator takes its large blocks from it. From then on a failed allocation on the CPU throws Error(memory)
-// with the text of shortage().
+// with the text of out_of_memory_message().
 //
 // Call it once, at the start of main, before any tensor exists. A second call throws Error(internal). Both
 // arguments must outlive every tensor, so main never destroys them. c10 has one allocator in a process, and

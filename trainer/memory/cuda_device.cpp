@@ -38,10 +38,11 @@ void on_freed(void* ledger, std::uintptr_t block) {
 // Replaces the framework's error, which has neither stage nor class nor owner.
 void on_exhausted(void* ledger, std::int64_t asked, std::int64_t total, std::int64_t free) {
   const TagView tag = current_tag();
-  throw Error(ExitCode::memory, fmt::format("{}\n  the device has {}, of which {} are free",
-                                            shortage(*static_cast<Ledger*>(ledger), Ledger::Location::device,
-                                                     asked, tag.cls, tag.owner),
-                                            format_bytes(total), format_bytes(free)));
+  throw Error(ExitCode::memory,
+              fmt::format("{}\n  the device has {}, of which {} are free",
+                          out_of_memory_message(*static_cast<Ledger*>(ledger), Ledger::Location::device,
+                                                asked, tag.cls, tag.owner),
+                          format_bytes(total), format_bytes(free)));
 }
 
 }  // namespace

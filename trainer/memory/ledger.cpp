@@ -66,7 +66,7 @@ struct Account {
 
   std::int64_t forget(std::uintptr_t block) {
     const std::lock_guard lock(mutex);
-    const auto gone = blocks.take(block);
+    const auto gone = blocks.extract(block);
     if (!gone) return 0;
     subtract(*gone);
     return gone->bytes;
@@ -209,8 +209,8 @@ std::vector<OwnerBytes> Ledger::owners(Location location) const {
   return lines;
 }
 
-std::string shortage(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes, Class cls,
-                     std::string_view owner) {
+std::string out_of_memory_message(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes,
+                                  Class cls, std::string_view owner) {
   const Sums live = ledger.live(location);
   const std::int64_t total = std::accumulate(live.begin(), live.end(), std::int64_t{0});
   const bool host = location == Ledger::Location::host;

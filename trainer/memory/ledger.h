@@ -76,8 +76,8 @@ class Ledger {
 
 // The text of an error for an allocation that failed: stage, class, owner, bytes requested, and the live
 // bytes by class.
-std::string shortage(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes, Class cls,
-                     std::string_view owner);
+std::string out_of_memory_message(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes,
+                                  Class cls, std::string_view owner);
 
 // Enters `stage`. Its destructor enters the previous stage again.
 class StageScope {

@@ -72,9 +72,9 @@ void reparameterize_gradient(Dtype dtype, const void* dz, const void* logvar, vo
                              std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                              std::uint64_t first_row, void* stream);
 
-// Row by row: sum = x + more (both null: x alone), y = (sum - mean) rstd w + b. mean null: RMS norm, which
+// Row by row: sum = x + added (both null: x alone), y = (sum - mean) rstd w + b. mean null: RMS norm, which
 // subtracts none. b may be null. At most kCudaWidestRow columns.
-void norm(Dtype dtype, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+void norm(Dtype dtype, const void* x, const void* added, void* sum, const void* w, const void* b, float eps,
           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream);
 // x: the input of the norm. dx has d_sum (or null) added. partial [parts, 2, columns]; dw and db (or null)
 // [columns].

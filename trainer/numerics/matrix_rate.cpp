@@ -32,12 +32,12 @@ std::string processor() {
   return "unknown processor";
 }
 
-std::string key_of(Dtype dtype, at::Device device, int beside) {
+std::string key_of(Dtype dtype, at::Device device, int concurrent_ranks) {
   const char* const name = c10::toString(scalar_type(dtype));
   const std::string where = device.is_cuda()
                                 ? memory::device_name(device.index())
                                 : fmt::format("{}, {} threads", processor(), at::get_num_threads());
-  return fmt::format("{}, {}, {} ranks", where, name, beside);
+  return fmt::format("{}, {}, {} ranks", where, name, concurrent_ranks);
 }
 
 fs::path file() {
@@ -79,16 +79,16 @@ double measure_matrix_rate(Dtype dtype, at::Device device) {
   return 2.0 * static_cast<double>(size * size) * static_cast<double>(size) / best;
 }
 
-double known_matrix_rate(Dtype dtype, at::Device device, int beside) {
+double cached_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks) {
   const auto all = known();
-  const auto found = all.find(key_of(dtype, device, beside));
+  const auto found = all.find(key_of(dtype, device, concurrent_ranks));
   return found != all.end() && found->is_number() && found->get<double>() > 0 ? found->get<double>() : 0;
 }
 
-void remember_matrix_rate(Dtype dtype, at::Device device, int beside, double rate) {
+void cache_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks, double rate) {
   if (file().empty()) return;
   auto all = known();
-  all[key_of(dtype, device, beside)] = rate;
+  all[key_of(dtype, device, concurrent_ranks)] = rate;
   try {
     make_folders(file().parent_path());
     write_file_atomically(file(), all.dump(2) + "\n");

@@ -11,10 +11,10 @@ namespace ebb::numerics {
 double measure_matrix_rate(Dtype dtype, at::Device device);
 
 // The same, measured once for a machine and stored in $XDG_CACHE_HOME/ebb (or ~/.cache/ebb). The key is
-// processor or GPU, threads, dtype, and `beside`: how many ranks of the machine measured at once. 0 if the
-// file has no number for it.
-double known_matrix_rate(Dtype dtype, at::Device device, int beside);
+// processor or GPU, threads, dtype, and `concurrent_ranks`: how many ranks of the machine measured at once. 0
+// if the file has no number for it.
+double cached_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks);
 // Does nothing if the folder is not writable: the next run measures again.
-void remember_matrix_rate(Dtype dtype, at::Device device, int beside, double rate);
+void cache_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks, double rate);
 
 }  // namespace ebb::numerics

@@ -101,7 +101,7 @@ void Metrics::write(const StepMetrics& m) {
   if (m.straggler)
     json["straggler"] = {{"rank", m.straggler->rank},
                          {"stage", memory::name(m.straggler->stage)},
-                         {"costs_s", m.straggler->costs_s}};
+                         {"costs_s", m.straggler->delay_s}};
   json["peak_bytes"] = m.peak_bytes;
   file_.line(json.dump());
 }

@@ -31,7 +31,7 @@ void StepTimes::add(const memory::StageSeconds& seconds) {
   next_ = (next_ + 1) % kCapacity;
 }
 
-std::optional<StepTimeSummary> StepTimes::take() {
+std::optional<StepTimeSummary> StepTimes::summarize() {
   if (steps_.empty()) return std::nullopt;
   StepTimeSummary summary;
   summary.steps = static_cast<std::int64_t>(steps_.size());

@@ -21,7 +21,7 @@ class StepTimes {
  public:
   void add(const memory::StageSeconds& seconds);
   // Summarises the steps since the last call; nullopt if there were none.
-  std::optional<StepTimeSummary> take();
+  std::optional<StepTimeSummary> summarize();
 
  private:
   std::vector<memory::StageSeconds> steps_;

@@ -47,9 +47,9 @@ std::optional<Straggler> find_straggler(const std::vector<StageSeconds>& ranks) 
   const auto index = static_cast<std::size_t>(slowest - ranks.begin());
   Straggler found;
   found.rank = static_cast<int>(index);
-  found.costs_s = own_time(*slowest) - median_of_others(ranks, index, own_time);
+  found.delay_s = own_time(*slowest) - median_of_others(ranks, index, own_time);
   found.step_s = total(*std::max_element(ranks.begin(), ranks.end(), by(total)));
-  if (found.costs_s <= std::max(kShareOfStep * found.step_s, kMinimum_s)) return std::nullopt;
+  if (found.delay_s <= std::max(kShareOfStep * found.step_s, kMinimum_s)) return std::nullopt;
   double most = 0;
   for (std::size_t stage = 0; stage < memory::kStages; ++stage) {
     if (static_cast<Stage>(stage) == Stage::reduce) continue;
@@ -72,10 +72,10 @@ std::optional<std::string> StragglerWatch::observe(std::int64_t step, const std:
   std::int64_t& silent_until = silent_until_[static_cast<std::size_t>(found->rank)];
   if (static_cast<std::size_t>(times) < kWindow / 2 || step < silent_until) return std::nullopt;
   silent_until = step + kSilentSteps;
-  double costs_s = 0, step_s = 0;
+  double delay_s = 0, step_s = 0;
   for (const auto& s : recent_) {
     if (!same(s)) continue;
-    costs_s += s->costs_s;
+    delay_s += s->delay_s;
     step_s += s->step_s;
   }
   return fmt::format(
@@ -84,7 +84,7 @@ std::optional<std::string> StragglerWatch::observe(std::int64_t step, const std:
       "step ({:.0f} of {:.0f} ms), mostly in {}. Look for other load on that host. metrics.jsonl has the "
       "times of every rank.",
       found->rank, hosts_[static_cast<std::size_t>(found->rank)], times, recent_.size(),
-      100 * costs_s / step_s, 1e3 * costs_s / static_cast<double>(times),
+      100 * delay_s / step_s, 1e3 * delay_s / static_cast<double>(times),
       1e3 * step_s / static_cast<double>(times), name(found->stage));
 }
 

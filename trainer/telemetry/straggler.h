@@ -14,7 +14,7 @@ namespace ebb::telemetry {
 struct Straggler {
   int rank = 0;
   memory::Stage stage = memory::Stage::setup;  // the stage with the largest part of the delay
-  double costs_s = 0;  // its time without waiting minus the median of all other ranks: the delay of the step
+  double delay_s = 0;  // its time without waiting minus the median of all other ranks: the delay of the step
   double step_s = 0;   // duration of the step on the slowest rank, including waiting
 };
 

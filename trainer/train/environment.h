@@ -20,9 +20,9 @@ struct Environment {
   memory::Ledger& ledger;
   memory::BlockCache& cache;  // of freed blocks on the CPU
   at::Device device = at::kCPU;
-  std::string device_note{};  // why present GPUs are not used; else empty
-  std::int64_t threads = 1;   // compute threads of this rank
-  std::int64_t pinned = 0;    // cores that this rank was bound to; 0: it was not
+  std::string device_note{};     // why present GPUs are not used; else empty
+  std::int64_t threads = 1;      // compute threads of this rank
+  std::int64_t bound_cores = 0;  // cores that this rank was bound to; 0: it was not
   std::unique_ptr<comm::Communicator> communicator{};
 };
 

@@ -110,10 +110,10 @@ void Journal::stepped(const step::StepReport& report) {
   last_step_ = std::chrono::steady_clock::now();
   metrics_->write(line);
   times_.add(report.seconds);
-  tell(report, line);
+  show(report, line);
 }
 
-void Journal::tell(const step::StepReport& report, const telemetry::StepMetrics& line) {
+void Journal::show(const step::StepReport& report, const telemetry::StepMetrics& line) {
   for (const std::string& note : skip_notes(report)) progress_->note(note);
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
@@ -127,7 +127,7 @@ void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
   if (!metrics_) return;
   telemetry::NamedValues values{{"loss", result.loss}};
   values.insert(values.end(), result.terms.begin(), result.terms.end());
-  metrics_->write_evaluation(steps, values, times_.take());
+  metrics_->write_evaluation(steps, values, times_.summarize());
   std::string terms;
   for (const auto& [name, value] : result.terms)
     terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : ", ", name, value);

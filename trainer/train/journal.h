@@ -35,7 +35,7 @@ class Journal final : public RunListener {
   void ended(const std::string& note) override;
 
  private:
-  void tell(const step::StepReport& report, const telemetry::StepMetrics& line);
+  void show(const step::StepReport& report, const telemetry::StepMetrics& line);
 
   const Config& config_;
   const comm::World& world_;

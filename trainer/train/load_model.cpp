@@ -22,7 +22,7 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path, const models::Families& families) {
-  const checkpoint::Loaded part = checkpoint::read_part(path, "model");
+  const checkpoint::LoadedPart part = checkpoint::read_part(path, "model");
   Config config(families);
   load_text(config, part.resolved_config, path.string(), {});
   LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,

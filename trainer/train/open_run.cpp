@@ -17,7 +17,8 @@ OpenedRun open_run(const Config& config, const comm::World& world, const StopReq
   const auto open_data = [&] { opened.splits = open_splits(config, world); };
   comm::agree(world, timeout_s, open_data);
   const std::string held = comm::gather_from_all(world, lease_timeout_s, [&] {
-    if (takes_lease) opened.lease = checkpoint::Lease::take_if_free(config.run.folder(), renew_s, expire_s);
+    if (takes_lease)
+      opened.lease = checkpoint::Lease::acquire_if_free(config.run.folder(), renew_s, expire_s);
     return std::string(takes_lease && !opened.lease ? "held" : "");
   })[0];
   if (held.empty()) return opened;

@@ -88,7 +88,7 @@ void add_model(const Config& config, const std::vector<std::int64_t>& image, Res
 
 // Measures the newest checkpoint, unless its size shows that it belongs to another model.
 void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
-  for (const checkpoint::Found& found : checkpoint::list_checkpoints(run / "checkpoints")) {
+  for (const checkpoint::CheckpointFolder& found : checkpoint::list_checkpoints(run / "checkpoints")) {
     try {
       const checkpoint::Manifest manifest = checkpoint::read_manifest(found.folder);
       std::int64_t bytes = static_cast<std::int64_t>(fs::file_size(found.folder / checkpoint::kManifestName));

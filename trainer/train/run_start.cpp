@@ -10,7 +10,7 @@ namespace ebb::train {
 std::string describe_run(const Config& config, const Environment& environment, models::Model& model,
                          std::int64_t samples) {
   const comm::World& world = environment.world;
-  const std::int64_t threads = environment.threads, pinned = environment.pinned;
+  const std::int64_t threads = environment.threads, bound = environment.bound_cores;
   const char* dtype = config.precision.dtype == numerics::Dtype::fp16   ? "fp16"
                       : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
                                                                         : "fp32";
@@ -20,7 +20,7 @@ std::string describe_run(const Config& config, const Environment& environment, m
       config.model.family().name, static_cast<double>(models::parameter_count(model)) / 1e6, dtype,
       world.size(), world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s",
       environment.device.is_cuda() ? "GPU" : "CPU",
-      pinned == 0 ? "" : fmt::format(" (pinned to {} core{} each)", pinned, pinned == 1 ? "" : "s"),
+      bound == 0 ? "" : fmt::format(" (pinned to {} core{} each)", bound, bound == 1 ? "" : "s"),
       environment.communicator->backend(), samples, config.data.entry().unit(config.data), config.data.batch);
 }
 
@@ -35,12 +35,13 @@ double measure_mfu_per_sample(const Config& config, const Environment& environme
   const double work = model.flops_per_sample();
   if (work == 0) return 0;
   const auto dtype = config.precision.dtype;
-  const int beside = world.local_size();
-  double rate = numerics::known_matrix_rate(dtype, environment.device, beside);
+  const int concurrent_ranks = world.local_size();
+  double rate = numerics::cached_matrix_rate(dtype, environment.device, concurrent_ranks);
   // All ranks measure at once, as they will compute.
   if (world.max_of_all(rate == 0 ? 1 : 0, config.parallel.timeout_s) > 0) {
     rate = numerics::measure_matrix_rate(dtype, environment.device);
-    if (world.local_rank() == 0) numerics::remember_matrix_rate(dtype, environment.device, beside, rate);
+    if (world.local_rank() == 0)
+      numerics::cache_matrix_rate(dtype, environment.device, concurrent_ranks, rate);
   }
   double all = 0;
   for (const std::string& one : world.gather_to_all(fmt::format("{}", rate), config.parallel.timeout_s))

@@ -32,7 +32,7 @@ void require_same_configuration(const comm::World& world, const std::string& dig
 
 // Numerics fail on every rank alike, so only rank 0 reports the error. It names the checkpoint to resume
 // from.
-ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::Found>& found,
+ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::CheckpointFolder>& found,
                                 const comm::World& world) {
   try {
     return training.run(found);
@@ -63,7 +63,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
   });
-  if (found) comm::agree(world, timeout, [&] { store.require_same_mathematics(*found, configuration); });
+  if (found) comm::agree(world, timeout, [&] { store.require_compatible(*found, configuration); });
   if (found && found->step >= config.run.steps) {
     // Rank 0's view decides: another host may see the folder late. Results of fewer steps belong to an
     // earlier run.

@@ -51,7 +51,7 @@ Training::Training(const Config& config, Environment& environment, Splits splits
                                                environment.device, phase_names(trainees_.model())));
 }
 
-ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
+ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found) {
   comm::agree(environment_.world, config_.parallel.timeout_s, [&] { load(found); });
   start(found);
   step::AgreedStepControl control(*environment_.communicator, [this] { return stop_.requested(); });
@@ -82,7 +82,7 @@ ExitCode Training::run(const std::optional<checkpoint::Found>& found) {
 }
 
 // Sets the parameters, and opens the data at the current step.
-void Training::load(const std::optional<checkpoint::Found>& found) {
+void Training::load(const std::optional<checkpoint::CheckpointFolder>& found) {
   if (found)
     storage_.store.load(*found, parts(), storage_.configuration);
   else
@@ -91,7 +91,7 @@ void Training::load(const std::optional<checkpoint::Found>& found) {
                                          cursor_.step);
 }
 
-void Training::start(const std::optional<checkpoint::Found>& found) {
+void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   RunStart start;
   start.first_step = cursor_.step;
   start.samples = data_->samples();
@@ -114,7 +114,7 @@ checkpoint::Parts Training::parts() {
   return parts;
 }
 
-std::string Training::last_checkpoint(const std::optional<checkpoint::Found>& found) const {
+std::string Training::last_checkpoint(const std::optional<checkpoint::CheckpointFolder>& found) const {
   if (saved_ < 0 && !found) return "there is no checkpoint yet";
   return fmt::format("the last good checkpoint is kept: step {} in {}", saved_ < 0 ? found->step : saved_,
                      (config_.run.folder() / "checkpoints").string());

@@ -34,13 +34,13 @@ class Training {
   Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
            const StopRequest& stop, const models::RunnerFactory& make_runner);
   // Returns ok or stopped. Collective.
-  ExitCode run(const std::optional<checkpoint::Found>& found);
+  ExitCode run(const std::optional<checkpoint::CheckpointFolder>& found);
   // Returns a sentence for an error message: the checkpoint from which the run can resume.
-  [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::Found>& found) const;
+  [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::CheckpointFolder>& found) const;
 
  private:
-  void load(const std::optional<checkpoint::Found>& found);
-  void start(const std::optional<checkpoint::Found>& found);
+  void load(const std::optional<checkpoint::CheckpointFolder>& found);
+  void start(const std::optional<checkpoint::CheckpointFolder>& found);
   void save();
   Evaluation evaluate();
   void sample();

@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "data/open.h"
 #include "memory/cgroup.h"
-#include "memory/kills.h"
+#include "memory/oom_kills.h"
 
 namespace ebb::train {
 
@@ -41,7 +41,7 @@ data::EvaluationPlan test_plan(const Config& config, const Environment& environm
 // After a kill for lack of memory the kernel would kill the next start too, so it ends with Error(memory).
 // The launcher may run on another host and sees only signal 9, so it cannot report the cause.
 void require_memory_lasted() {
-  if (!memory::killed_before_this_start()) return;
+  if (!memory::oom_killed_before_this_start()) return;
   const std::int64_t limit = memory::Cgroup().read().limit;
   throw Error(
       ExitCode::memory,

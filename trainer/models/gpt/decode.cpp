@@ -74,7 +74,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
   using Tensors = core::UnitRunner::Tensors;
   const Tensors logits = runner.run(
       head_, [this](const Tensors& input) -> Tensors { return {last_logits({input[0], input[1]})}; },
-      Tensors{x.sum, x.more});
+      Tensors{x.sum, x.added});
   return logits[0].cpu();
 }
 
@@ -82,7 +82,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
 at::Tensor Gpt::last_logits(const Residual& x) const {
   ParameterReader p(head_);
   const auto last = [](const at::Tensor& t) { return t.narrow(1, t.size(1) - 1, 1).contiguous(); };
-  const at::Tensor h = norm_of({last(x.sum), last(x.more)}, p).norm.view({1, -1}).to(at::kFloat),
+  const at::Tensor h = norm_of({last(x.sum), last(x.added)}, p).norm.view({1, -1}).to(at::kFloat),
                    logits = at::empty({config_.vocabulary}, h.options());
   constexpr std::int64_t kWords = 4096;
   for (std::int64_t word = 0; word < config_.vocabulary; word += kWords) {

@@ -147,16 +147,17 @@ at::Tensor Gpt::embed(const at::Tensor& tokens, std::int64_t first_position, cor
 }
 
 at::Tensor Gpt::norm(const at::Tensor& x, ParameterReader& parameters) const {
-  const at::Tensor& w = parameters.one();
+  const at::Tensor& w = parameters.next();
   return config_.is_llama() ? numerics::rms_norm(x, w, config_.norm_eps)
-                            : numerics::layer_norm(x, w, parameters.one(), config_.norm_eps);
+                            : numerics::layer_norm(x, w, parameters.next(), config_.norm_eps);
 }
 
 numerics::AddNorm Gpt::norm_of(const Residual& x, ParameterReader& parameters) const {
-  if (!x.more.defined()) return {x.sum, norm(x.sum, parameters)};
-  const at::Tensor& w = parameters.one();
-  return config_.is_llama() ? numerics::add_rms_norm(x.sum, x.more, w, config_.norm_eps)
-                            : numerics::add_layer_norm(x.sum, x.more, w, parameters.one(), config_.norm_eps);
+  if (!x.added.defined()) return {x.sum, norm(x.sum, parameters)};
+  const at::Tensor& w = parameters.next();
+  return config_.is_llama()
+             ? numerics::add_rms_norm(x.sum, x.added, w, config_.norm_eps)
+             : numerics::add_layer_norm(x.sum, x.added, w, parameters.next(), config_.norm_eps);
 }
 
 Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& attend,
@@ -179,7 +180,7 @@ Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& atte
         }
         return {middle, p.dense(h, bias)};
       },
-      Tensors{x.sum, x.more});
+      Tensors{x.sum, x.added});
   return {out[0], out[1]};
 }
 
@@ -203,7 +204,7 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
         const at::Tensor h = norm_of({input[0], input[1]}, p).norm.flatten(0, 1);
         return {numerics::head_cross_entropy(h, head_weight(), targets, z)};
       },
-      Tensors{x.sum, x.more})[0];
+      Tensors{x.sum, x.added})[0];
   return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
 }
 

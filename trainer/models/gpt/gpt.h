@@ -52,10 +52,10 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
 
   at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
   at::Tensor norm(const at::Tensor& x, ParameterReader& parameters) const;
-  // The residual stream between two blocks. `more` is the output of the last block. It is not added yet: the
-  // norm of the next block does both in one pass. `more` is undefined before the first block.
+  // The residual stream between two blocks. `added` is the output of the last block. It is not added yet: the
+  // norm of the next block does both in one pass. `added` is undefined before the first block.
   struct Residual {
-    at::Tensor sum, more;
+    at::Tensor sum, added;
   };
   [[nodiscard]] numerics::AddNorm norm_of(const Residual& x, ParameterReader& parameters) const;
   [[nodiscard]] Residual block(core::Unit& unit, const Residual& x, const Attend& attend,

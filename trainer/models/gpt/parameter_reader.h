@@ -9,11 +9,11 @@ namespace ebb::models {
 class Gpt::ParameterReader {
  public:
   explicit ParameterReader(const core::Unit& unit) : unit_(unit) {}
-  const at::Tensor& one() { return unit_.parameters[next_++].tensor; }
+  const at::Tensor& next() { return unit_.parameters[next_++].tensor; }
   // y = act(x W^T + b), with b if the model has biases.
   at::Tensor dense(const at::Tensor& x, bool bias, numerics::Activation act = numerics::Activation::none) {
-    const at::Tensor& w = one();
-    return numerics::linear(x, w, bias ? one() : at::Tensor(), act);
+    const at::Tensor& w = next();
+    return numerics::linear(x, w, bias ? next() : at::Tensor(), act);
   }
 
  private:

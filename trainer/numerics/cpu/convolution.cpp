@@ -91,7 +91,7 @@ void load_windows(const Geometry& g, const Images& big, std::int64_t first, std:
   for (std::int64_t i = 0; i < n; ++i) {
     big.load(first + i, s.image, s.scratch);
     if (bias_sums != nullptr) kernels().add_rows(s.image, big_pixels(g), g.big_c, bias_sums);
-    s.windows.put(i, s.image);
+    s.windows.set_image(i, s.image);
   }
 }
 
@@ -109,8 +109,8 @@ struct Target {
   char* pre_activation;
   const float* bias;
   Activation act;
-  void put(float* values, std::int64_t first, std::int64_t images, std::int64_t pixels,
-           std::int64_t channels) const {
+  void set_image(float* values, std::int64_t first, std::int64_t images, std::int64_t pixels,
+                 std::int64_t channels) const {
     const std::int64_t offset = first * pixels * channels * size_of(dtype);
     kernels().finish(dtype, values, bias, act, images * pixels, channels, out + offset,
                      pre_activation == nullptr ? nullptr : pre_activation + offset);
@@ -130,7 +130,7 @@ void spread_windows(const Geometry& g, const float* weight, std::int64_t first, 
   s.windows.clear();
   s.windows.spread(n, weight, s.small);
   for (std::int64_t i = 0; i < n; ++i) {
-    s.windows.take(i, s.image);
+    s.windows.get_image(i, s.image);
     to.put(s.image, first + i, 1, big_pixels(g), g.big_c);
   }
 }

@@ -47,9 +47,9 @@ inline bool has_avx512_bf16() {
 // start it every other cycle, and multiply-adds of fp32 twice a cycle, so it is half as fast (Emerald Rapids:
 // 89 and 177 GFLOP/s a core). On AMD's cores it is twice as fast. The vendor decides, not a measurement: the
 // same machine must give the same bits each time.
-inline bool bf16_products_pay() {
-  static const bool pays = has_avx512_bf16() && !__builtin_cpu_is("intel");
-  return pays;
+inline bool bf16_products_are_faster() {
+  static const bool faster = has_avx512_bf16() && !__builtin_cpu_is("intel");
+  return faster;
 }
 
 }  // namespace ebb::numerics::cpu

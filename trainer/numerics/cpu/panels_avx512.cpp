@@ -261,7 +261,7 @@ constexpr Panels kBf16{2, pack_rows_bf16, pack_columns_bf16, tile<kTilesBf16>};
 
 const Panels* avx512_panels(Dtype element) {
   if (element == Dtype::fp32) return has_avx512() ? &kF32 : nullptr;
-  return element == Dtype::bf16 && bf16_products_pay() ? &kBf16 : nullptr;
+  return element == Dtype::bf16 && bf16_products_are_faster() ? &kBf16 : nullptr;
 }
 
 }  // namespace ebb::numerics::cpu

@@ -82,14 +82,14 @@ void Windows::clear() {
   std::fill_n(padded_, (layout_.tiles != nullptr ? samples_ : 1) * aligned(padded_size(layout_.g)), 0.0F);
 }
 
-void Windows::put(std::int64_t i, const float* image) {
+void Windows::set_image(std::int64_t i, const float* image) {
   const Geometry& g = layout_.g;
   if (layout_.tiles != nullptr) return pad(g, image, padded(i));
   pad(g, image, padded_);
   windows_of(g, padded_, rows_ + i * small_pixels(g) * row_length(g));
 }
 
-void Windows::take(std::int64_t i, float* image) {
+void Windows::get_image(std::int64_t i, float* image) {
   const Geometry& g = layout_.g;
   if (layout_.tiles != nullptr) return unpad(g, padded(i), image);
   std::fill_n(padded_, padded_size(g), 0.0F);

@@ -36,9 +36,9 @@ class Windows {
 
   // `space` holds layout.floats(samples).
   Windows(const Layout& layout, std::int64_t samples, float* space);
-  void clear();                                  // call before spread(), and before put() after a spread()
-  void put(std::int64_t i, const float* image);  // sets image i to `image` [big pixels, big_c]
-  void take(std::int64_t i, float* image);       // image i, as spread() made it
+  void clear();  // call before spread(), and before set_image() after a spread()
+  void set_image(std::int64_t i, const float* image);  // sets image i to `image` [big pixels, big_c]
+  void get_image(std::int64_t i, float* image);        // image i, as spread() made it
   void reduce(std::int64_t n, const float* packed, float* small) const;
   void spread(std::int64_t n, const float* packed, const float* small);
   void outer(std::int64_t n, const float* small, float* dw) const;

@@ -40,7 +40,7 @@ void with_row(Dtype dtype, std::int64_t columns, int most_threads, const Body& b
 
 template <class T, int W, int N>
 __global__ void __launch_bounds__(kMostThreads)
-    norm_kernel(const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+    norm_kernel(const void* x, const void* added, void* sum, const void* w, const void* b, float eps,
                 std::int64_t columns, void* y, float* means, float* rstds) {
   __shared__ float space[32];
   const std::int64_t row = blockIdx.x, begin = row * columns;
@@ -51,9 +51,9 @@ __global__ void __launch_bounds__(kMostThreads)
     const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
     if (c >= columns) continue;
     read<T, W>(x, begin + c, values[n]);
-    if (more != nullptr) {
+    if (added != nullptr) {
       float other[W];
-      read<T, W>(more, begin + c, other);
+      read<T, W>(added, begin + c, other);
 #pragma unroll
       for (int i = 0; i < W; ++i) values[n][i] = rounded<T>(values[n][i] + other[i]);
       write<T, W>(sum, begin + c, values[n]);
@@ -182,16 +182,16 @@ void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std:
   });
 }
 
-void norm(Dtype dtype, const void* x, const void* more, void* sum, const void* w, const void* b, float eps,
+void norm(Dtype dtype, const void* x, const void* added, void* sum, const void* w, const void* b, float eps,
           std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream) {
   with_row(
       dtype, columns, kMostThreads,
       [&](auto type, auto width, auto packs, int threads) {
         norm_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
-            <<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(x, more, sum, w, b, eps, columns, y,
+            <<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(x, added, sum, w, b, eps, columns, y,
                                                                       mean, rstd);
       },
-      x, more, sum, w, b, y);
+      x, added, sum, w, b, y);
   check_launch("norm");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory/kills.h"
+#include "memory/oom_kills.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -30,7 +30,7 @@ std::optional<std::int64_t> kills_of(const fs::path& root, const fs::path& group
 
 }  // namespace
 
-std::int64_t killed_for_memory(const fs::path& self, const fs::path& mount, const fs::path& machine) {
+std::int64_t oom_kill_count(const fs::path& self, const fs::path& mount, const fs::path& machine) {
   std::ifstream lines(self);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -45,26 +45,26 @@ std::int64_t killed_for_memory(const fs::path& self, const fs::path& mount, cons
   return kills_in(machine).value_or(0);
 }
 
-bool killed_before_this_start() {
+bool oom_killed_before_this_start() {
   const char* note = std::getenv("EBB_KILLED_FOR_MEMORY");
   std::error_code unreadable;
   if (note == nullptr) return false;
   const fs::file_time_type written = fs::last_write_time(note, unreadable);
-  return !unreadable && fs::file_time_type::clock::now() - written <= kNoteHolds;
+  return !unreadable && fs::file_time_type::clock::now() - written <= kNoteLifetime;
 }
 
-KillWatch::KillWatch(std::function<std::int64_t()> count) : count_(std::move(count)), seen_(count_()) {}
+OomKillWatch::OomKillWatch(std::function<std::int64_t()> count) : count_(std::move(count)), seen_(count_()) {}
 
-void KillWatch::poll(Clock::time_point now) {
+void OomKillWatch::poll(Clock::time_point now) {
   if (now - polled_ >= kPollInterval) read(now);
 }
 
-bool KillWatch::killed_lately(Clock::time_point now) {
+bool OomKillWatch::oom_killed_recently(Clock::time_point now) {
   read(now);
-  return last_kill_ != Clock::time_point::min() && now - last_kill_ <= kLately;
+  return last_kill_ != Clock::time_point::min() && now - last_kill_ <= kRecent;
 }
 
-void KillWatch::read(Clock::time_point now) {
+void OomKillWatch::read(Clock::time_point now) {
   const std::int64_t count = count_();
   if (count > seen_) last_kill_ = now;
   seen_ = count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory/kills.h"
+#include "memory/oom_kills.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ class Kills : public test::FolderTest {
   [[nodiscard]] std::int64_t count(const std::string& self) const {
     put("self", self);
     put("vmstat", "pgfault 12\noom_kill 7\nother 1\n");
-    return killed_for_memory(folder_ / "self", folder_ / "mount", folder_ / "vmstat");
+    return oom_kill_count(folder_ / "self", folder_ / "mount", folder_ / "vmstat");
   }
 };
 
@@ -38,64 +38,66 @@ TEST_F(Kills, OfVersion1AreTheGroupsOwn) {
 TEST_F(Kills, AreTheMachinesWithoutAGroup) {
   EXPECT_EQ(count("0::/\n"), 7);
   EXPECT_EQ(count(""), 7);
-  EXPECT_EQ(killed_for_memory(folder_ / "none", folder_ / "none", folder_ / "none"), 0);
+  EXPECT_EQ(oom_kill_count(folder_ / "none", folder_ / "none", folder_ / "none"), 0);
 }
 
 TEST_F(Kills, OfAnEarlierStartAreReadFromANote) {
   unsetenv("EBB_KILLED_FOR_MEMORY");
-  EXPECT_FALSE(killed_before_this_start());
+  EXPECT_FALSE(oom_killed_before_this_start());
   setenv("EBB_KILLED_FOR_MEMORY", (folder_ / "note").c_str(), 1);
-  EXPECT_FALSE(killed_before_this_start());
+  EXPECT_FALSE(oom_killed_before_this_start());
   put("note", "");
-  EXPECT_TRUE(killed_before_this_start());
-  std::filesystem::last_write_time(
-      folder_ / "note", std::filesystem::file_time_type::clock::now() - kNoteHolds - std::chrono::seconds(5));
-  EXPECT_FALSE(killed_before_this_start());
+  EXPECT_TRUE(oom_killed_before_this_start());
+  std::filesystem::last_write_time(folder_ / "note", std::filesystem::file_time_type::clock::now() -
+                                                         kNoteLifetime - std::chrono::seconds(5));
+  EXPECT_FALSE(oom_killed_before_this_start());
   unsetenv("EBB_KILLED_FOR_MEMORY");
 }
 
 // Only a kill that has just been counted explains the death of a process.
 struct Watched {
   std::int64_t count = 3;
-  KillWatch watch{[this] { return count; }};
-  KillWatch::Clock::time_point start = KillWatch::Clock::now();
+  OomKillWatch watch{[this] { return count; }};
+  OomKillWatch::Clock::time_point start = OomKillWatch::Clock::now();
 
-  bool killed_lately(int seconds) { return watch.killed_lately(start + std::chrono::seconds(seconds)); }
+  bool oom_killed_recently(int seconds) {
+    return watch.oom_killed_recently(start + std::chrono::seconds(seconds));
+  }
   void poll(int seconds) { watch.poll(start + std::chrono::seconds(seconds)); }
 };
 
-TEST(KillWatch, CountsNoKillFromBeforeItsStart) {
+TEST(OomKillWatch, CountsNoKillFromBeforeItsStart) {
   Watched watched;
-  EXPECT_FALSE(watched.killed_lately(0));
+  EXPECT_FALSE(watched.oom_killed_recently(0));
 }
 
-TEST(KillWatch, ReportsAKillAtOnceAndForHalfAMinute) {
+TEST(OomKillWatch, ReportsAKillAtOnceAndForHalfAMinute) {
   Watched watched;
   watched.poll(1000);
   watched.count = 4;
-  EXPECT_TRUE(watched.killed_lately(1001));
-  EXPECT_TRUE(watched.killed_lately(1030));
-  EXPECT_FALSE(watched.killed_lately(1032));
+  EXPECT_TRUE(watched.oom_killed_recently(1001));
+  EXPECT_TRUE(watched.oom_killed_recently(1030));
+  EXPECT_FALSE(watched.oom_killed_recently(1032));
 }
 
-TEST(KillWatch, ForgetsAKillThatAnEarlierPollSaw) {
+TEST(OomKillWatch, ForgetsAKillThatAnEarlierPollSaw) {
   Watched watched;
   watched.count = 4;
   watched.poll(10);
-  EXPECT_FALSE(watched.killed_lately(86'400));
+  EXPECT_FALSE(watched.oom_killed_recently(86'400));
 }
 
-TEST(KillWatch, PollsAtMostOnceAnInterval) {
+TEST(OomKillWatch, PollsAtMostOnceAnInterval) {
   Watched watched;
   watched.poll(10);
   watched.count = 4;
   watched.poll(12);  // too early: the kill is seen by the next
   watched.poll(60);
-  EXPECT_TRUE(watched.killed_lately(80));
+  EXPECT_TRUE(watched.oom_killed_recently(80));
 }
 
 TEST_F(Kills, AreKnownHere) {
-  EXPECT_GE(killed_for_memory(), 0);
+  EXPECT_GE(oom_kill_count(), 0);
 }
 
 }  // namespace
