@@ -12,7 +12,7 @@
 namespace ebb::config {
 namespace {
 
-// The path of the first section or value called `key`; empty where there is none.
+// Returns the path of the first section or value called `key`; empty if there is none.
 std::string find_anywhere(const Section& section, std::string_view path, std::string_view key) {
   for (const auto& entry : section.impl().entries) {
     const std::string here = join_path(path, entry.key);
@@ -95,7 +95,7 @@ const Section::Impl::Entry* find_path(const Section& root, std::string_view path
     const bool last = dot == std::string_view::npos;
     if (entry == nullptr) {
       unknown = refusal_of(root, *section, here, key);
-      // Where only this part is misspelt, suggest the whole path.
+      // If only this part is misspelt, the suggestion is the whole path.
       const std::string near = nearest_name(key, section->impl().keys());
       std::string ignored;
       if (!near.empty() && !last) {

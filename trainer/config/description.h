@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The contents of Section and Field. Private to config/.
+// The implementation of Section and Field. Private to config/.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,15 +33,15 @@ struct Field::Impl {
     std::string words;
     std::function<bool()> holds;
   };
-  std::optional<Condition> only_where;  // the key applies only where this holds
+  std::optional<Condition> only_where;  // the key applies only if this holds
   [[nodiscard]] bool counts() const { return !only_where || only_where->holds(); }
   bool required = false;
   bool free_to_change = false;
 };
 
 struct Section::Impl {
-  // A value or a subsection. Behind pointers, since Field and Section& have to stay valid. Values of one key
-  // under different conditions are entries of their own.
+  // A value or a subsection. Pointers keep Field and Section& valid. Values of one key under different
+  // conditions are separate entries.
   struct Entry {
     std::string key;
     std::unique_ptr<Field::Impl> field;
@@ -59,18 +59,18 @@ struct Section::Impl {
   std::vector<Entry> entries;  // as described
   std::vector<OldKey> old_keys;
   std::vector<Rule> rules;
-  std::optional<Field::Impl::Condition> condition;  // of the keys being described
+  std::optional<Field::Impl::Condition> condition;  // of the keys under description
 
-  // False where none of its keys applies.
+  // False if none of its keys applies.
   [[nodiscard]] bool counts() const;
   Field add(std::string_view key, ValueKind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
-  // The entry of a key: the first that counts where there are several, else the first. nullptr: none.
+  // Returns the entry of a key: of several the first that counts, else the first. nullptr: none.
   [[nodiscard]] const Entry* find(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> keys() const;  // each once, as described
 
  private:
-  // `is_section`: of the entry that is to be described.
+  // `is_section`: the new entry is a section.
   void check_new_key(std::string_view key, bool is_section) const;
   friend class Section;
 };
@@ -83,25 +83,25 @@ void for_each_field(const Section& section,
                     const std::function<void(const std::string& path, const Field::Impl& field)>& visit,
                     std::string_view path = {});
 
-// A path, and the values that its key stands for: several under exclusive conditions, in the order described.
+// A path and the values of its key: several under exclusive conditions, in the order described.
 using FieldsOfPath = std::pair<std::string, std::vector<const Field::Impl*>>;
 std::vector<FieldsOfPath> fields_by_path(const Section& section);
 
-// "model.kind is vae or model.kind is gpt": where a conditional key applies.
+// Returns when a conditional key applies: "model.kind is A or model.kind is B".
 std::string conditions_of(const std::vector<const Field::Impl*>& fields);
 
 // Visits the rules of `section` and its subsections. Their keys become paths from the root.
 void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,
                    std::string_view path = {});
 
-// Why a key that is not in `section` (whose path is `path`) is refused. For a key of an earlier version: what
-// became of it. Else "unknown; did you mean `optimizer.lr`?", from the keys of the section first and then
-// from the same name anywhere, or a list of the section's keys.
+// Returns why `section` (at `path`) refuses a key that it does not have. A key of an earlier version was
+// removed or renamed. Otherwise it returns "unknown; did you mean `optimizer.lr`?" or a list of the section's
+// keys. It prefers the keys of the section to the same name in other sections.
 std::string refusal_of(const Section& root, const Section& section, std::string_view path,
                        std::string_view key);
 
-// The entry at a path such as "optimizer.lr". nullptr where it is unknown; `unknown` then says why, with a
-// suggestion.
+// Returns the entry at a path such as "optimizer.lr". nullptr if it is unknown; `unknown` then receives the
+// reason and a suggestion.
 const Section::Impl::Entry* find_path(const Section& root, std::string_view path, std::string& unknown);
 
 }  // namespace ebb::config

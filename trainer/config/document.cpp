@@ -27,7 +27,7 @@ std::vector<std::string_view> sections_above(std::string_view path) {
   return above;
 }
 
-// The line of the nearest section above `path` in the file, where a missing key has to be added; 0: none.
+// Returns the line of the nearest section above `path` in the file, for a missing key; 0: none.
 int line_of_section(const GivenValues& given, std::string_view path) {
   for (const std::string_view section : sections_above(path)) {
     if (const auto found = given.section_lines.find(section); found != given.section_lines.end()) {
@@ -42,7 +42,7 @@ bool already_refused(const GivenValues& given, std::string_view path) {
   return refused(path) || std::ranges::any_of(sections_above(path), refused);
 }
 
-// Reports given keys that do not apply because of another value. Needs all values to be set.
+// Reports given keys that do not apply because of another value. All values must be set.
 void check_conditions(const Section& root, const GivenValues& given, Problems& problems) {
   for (const auto& [path, fields] : fields_by_path(root)) {
     const auto count = std::ranges::count_if(fields, &Field::Impl::counts);
@@ -56,7 +56,7 @@ void check_conditions(const Section& root, const GivenValues& given, Problems& p
   }
 }
 
-// Reports broken rules between several values. Needs all values to be set.
+// Reports broken rules between several values. All values must be set.
 void check_rules(const Section& root, const GivenValues& given, const std::string& name, Problems& problems) {
   for_each_rule(root, [&](const Section::Impl::Rule& rule) {
     const std::string wrong = rule.wrong();
@@ -90,7 +90,7 @@ void write_section(const Section& section, int depth, std::string& out) {
   }
 }
 
-// Sets a value that is given. Reports one that is wrong, or is required and not given.
+// Sets a given value. Reports an invalid value and a missing required one.
 void set_field(const std::string& path, const Field::Impl& field, const GivenValues& given,
                const std::string& name, Problems& problems) {
   const auto found = given.values.find(path);
@@ -122,7 +122,7 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
   for (const auto& [path, fields] : all)
     if (fields.size() == 1) set_field(path, *fields.front(), given, name, problems);
   problems.throw_if_any();
-  // The conditions of these keys are values that are set now.
+  // The values in the conditions of these keys are set now.
   for (const auto& [path, fields] : all)
     if (fields.size() > 1)
       for (const Field::Impl* field : fields)

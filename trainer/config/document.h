@@ -10,34 +10,33 @@
 
 namespace ebb::config {
 
-// Reads a strict YAML file into a described struct. A key that is not given keeps its default.
+// Reads a strict YAML file into a described struct. An absent key keeps its default.
 //
 // Unknown keys, duplicate keys, wrong types, values out of range, empty values and missing required keys are
-// an Error(usage). It lists all problems of the file, each with file:line, the whole key path, what is
-// allowed (type, bounds, words) and the nearest known key. The struct is then partly filled.
+// an Error(usage). It lists all problems of the file, each with file:line, the whole key path, the allowed
+// values (type, bounds, words) and the nearest known key. The struct is then partly filled.
 //
-// `overrides` are "key.path=value", applied after the file; the last one for a key wins. In messages an
-// override stands in place of file:line. Its value is taken literally, or as a YAML text where it begins with
-// a quote.
+// `overrides` are "key.path=value", applied after the file; the last one for a key wins. Messages show an
+// override in place of file:line. Its value is literal, or a YAML text if it begins with a quote.
 //
-// ${NAME} and ${NAME:-default} in a value are read from the environment. An unset NAME without default is
-// refused. "$${" is a literal "${".
+// ${NAME} and ${NAME:-default} in a value are replaced from the environment. An unset NAME without default is
+// an error. "$${" is a literal "${".
 void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root);
 // The same for YAML in a string; messages call it `name`.
 void load_text(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides,
                Section& root);
 
-// The resolved configuration as YAML for RUN/config.yaml: every key that applies, in the order described.
-// Reading it back gives the same values.
+// Returns the resolved configuration as YAML for RUN/config.yaml: every key that applies, in the order
+// described. load_text() restores the same values.
 std::string resolved_yaml(const Section& root);
-// XXH3 of all resolved values, in hexadecimal. All ranks compare it first.
+// Returns the XXH3 of all resolved values, in hexadecimal. All ranks compare it first.
 std::string digest(const Section& root);
-// "key.path" and value of each key that is not free_to_change. A resumed run must have the same.
+// Returns "key.path" and value of each key that is not free_to_change. A resumed run must have the same.
 std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root);
 
 std::string json_schema(const Section& root);  // JSON Schema, draft 2020-12
 // Explains a key, or every key of a section: doc, type, bounds, words, unit, default. An empty key explains
-// all. Error(usage) with the nearest known key where it is unknown.
+// all. Error(usage) with the nearest known key if it is unknown.
 std::string explain(const Section& root, std::string_view key);
 
 }  // namespace ebb::config

@@ -5,9 +5,9 @@
 
 namespace ebb::config {
 
-// Replaces ${NAME} and ${NAME:-default} by values of the environment. The default is used where NAME is unset
-// or empty. "$${" is a literal "${". Substituted text is not expanded again. Throws std::invalid_argument
-// with the reason where NAME is unset and has no default, and where a reference is malformed.
+// Replaces ${NAME} and ${NAME:-default} by values of the environment. The default applies if NAME is unset or
+// empty. "$${" is a literal "${". Substituted text is not expanded again. Throws std::invalid_argument with
+// the reason if NAME is unset without default, or if a reference is malformed.
 std::string expand_environment(std::string_view text);
 
 // Returns a text that expand_environment() turns into `text`.

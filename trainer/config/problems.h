@@ -6,12 +6,12 @@
 
 namespace ebb::config {
 
-// Collects all problems of a configuration, so that a person can fix them together.
+// Collects all problems of a configuration, so that the user can fix them together.
 class Problems {
  public:
   // `place`: "file:line" or the override. `line`: for sorting. Several keys are written "a`, `b` and `c".
   void add(int line, std::string_view place, std::string_view key, std::string_view what);
-  // Throws Error(usage) with the first ten problems, in the order of their lines, if there are any.
+  // Throws Error(usage) with the first ten problems, in the order of their lines, if there is one.
   void throw_if_any();
 
  private:

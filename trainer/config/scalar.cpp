@@ -131,7 +131,7 @@ Value parse_value(const Field::Impl& field, const Scalar& scalar) {
   const std::string text = expand_environment(scalar.text);
   const bool typed =
       field.kind == ValueKind::integer || field.kind == ValueKind::number || field.kind == ValueKind::flag;
-  // Inside {} a reference has to be quoted; the text that it expands to is typed like a plain value.
+  // A reference inside {} must be quoted; its expansion is typed like a plain value.
   if (typed && scalar.quoted && text == scalar.text) {
     refuse(field, fmt::format("\"{}\" is text, because of its quotes", text));
   }

@@ -13,12 +13,12 @@ struct Scalar {
   bool quoted = false;
 };
 
-// Parses a value strictly by the field's kind, bounds and words, after expanding references to the
-// environment. Throws std::invalid_argument with the reason and what is allowed; the caller adds place and
-// key.
+// Expands references to the environment, then parses a value strictly by the field's kind, bounds and words.
+// Throws std::invalid_argument with the reason and the allowed values; the caller adds place and key.
 Value parse_value(const Field::Impl& field, const Scalar& scalar);
 
-// What is allowed, such as "a number above 0, in seconds". Used by messages, the schema and explanations.
+// Describes the allowed values, such as "a number above 0, in seconds", for messages, the schema and
+// explanations.
 std::string allowed(const Field::Impl& field);
 
 // Formats a value for a YAML file; parse_value() reads the same value back.

@@ -14,7 +14,7 @@ namespace ebb::config {
 namespace {
 
 std::string render_text(std::string_view text) {
-  // Unquoted only where every YAML reader reads it as this text.
+  // A text is unquoted only if every YAML reader reads it as this text.
   static constexpr std::array<std::string_view, 9> kWords{"true", "false", "null", "yes", "no",
                                                           "on",   "off",   "y",    "n"};
   const auto plain = [](unsigned char c) {

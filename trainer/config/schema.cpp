@@ -105,13 +105,13 @@ Json section_schema(const Section& section) {
   Json required = Json::array();
   for (const auto& entry : section.impl().entries) {
     Json below = entry.field ? field_schema(*entry.field) : section_schema(*entry.section);
-    // A section that holds a required key has to be there as well.
+    // A section with a required key is required too.
     if (entry.field ? entry.field->required : below.contains("required")) required.push_back(entry.key);
     Json& property = json["properties"][entry.key];
     if (property.is_null()) {
       property = std::move(below);
     } else {
-      // Described under several conditions: a value has to fit one of the descriptions.
+      // A value under several conditions must fit one of the descriptions.
       if (!property.contains("anyOf")) property = {{"anyOf", Json::array({property})}};
       property["anyOf"].push_back(std::move(below));
     }

@@ -59,7 +59,7 @@ void Section::removed(std::string_view key, std::string_view advice) {
 
 void Section::renamed(std::string_view key, std::string_view new_key) {
   if (impl_->find(new_key) == nullptr)
-    throw Error(ExitCode::internal, fmt::format("`{}` is renamed to `{}`, which is no key", key, new_key));
+    throw Error(ExitCode::internal, fmt::format("`{}` is renamed to `{}`, which is not a key", key, new_key));
   impl_->old_keys.push_back({std::string(key), {}, std::string(new_key)});
 }
 

@@ -35,8 +35,8 @@ class Field {
   Field& above(double bound);
   Field& below(double bound);
   Field& required();
-  // The value does not change what is computed: a log folder, a queue's depth, a timeout. A resumed run may
-  // change it. Changing a key without this mark makes a resumed run end with code 2.
+  // The value does not change the result: a log folder, a queue's depth, a timeout. A resumed run may change
+  // it. If any other key changes, a resumed run ends with code 2.
   Field& free_to_change();
 
   struct Impl;
@@ -61,7 +61,7 @@ class Section {
   Field duration(std::string_view key, double& seconds);                          // "300s"
   Field bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value);  // "auto" is nullopt
   Field integer_or_auto(std::string_view key, std::optional<std::int64_t>& value);
-  // One of a fixed set of words. The member's value has to be one of them.
+  // One of a fixed set of words. The member's value must be one of them.
   template <class E>
   Field choice(std::string_view key, E& value, std::vector<std::pair<std::string, E>> words) {
     std::vector<std::string> names;
@@ -74,7 +74,7 @@ class Section {
         key, [&value](int v) { value = static_cast<E>(v); }, [&value] { return static_cast<int>(value); },
         std::move(names), std::move(values));
   }
-  // The same for a member that holds the word itself.
+  // The same for a member that contains the word.
   Field choice(std::string_view key, std::string& value, const std::vector<std::string>& words) {
     std::vector<int> values(words.size());
     std::iota(values.begin(), values.end(), 0);
@@ -83,28 +83,28 @@ class Section {
         [&value, words] { return static_cast<int>(std::ranges::find(words, value) - words.begin()); }, words,
         std::move(values));
   }
-  // A subsection. `sub` describes its own keys.
+  // A subsection. `sub` describes its keys.
   template <class S>
   void section(std::string_view key, S& sub, std::string_view doc) {
     sub.describe(child(key, doc));
   }
   Section& child(std::string_view key, std::string_view doc);
 
-  // `describe` adds keys that apply only where `holds()`; `words` says when, such as "model.kind is NAME".
-  // Elsewhere a file that has one is refused, and the resolved configuration leaves them out. `holds` is
-  // called after all values are set.
+  // `describe` adds keys that apply only if `holds()`; `words` is the condition as text, such as "model.kind
+  // is NAME". Otherwise a file with such a key is refused, and the resolved configuration omits the keys.
+  // `holds` is called after all values are set.
   //
-  // Several conditions of which one holds at a time may describe the same key, each with its own member,
-  // bounds and default. A subsection that several describe has the keys of all of them.
+  // Several exclusive conditions may describe the same key, each with a separate member, bounds and default.
+  // A subsection that several conditions describe has the keys of all of them.
   void only_where(std::string_view words, const std::function<bool()>& holds,
                   const std::function<void(Section&)>& describe);
 
-  // A rule between several values. `keys` are their paths below this section. `wrong` returns what is wrong
-  // and how to fix it, or an empty text; it is called after all values are set. The error names the keys and
-  // the place of the key given last.
+  // A rule between several values. `keys` are their paths below this section. `wrong` returns the fault and
+  // its remedy, or an empty text; it is called after all values are set. The error names the keys, and the
+  // place of the last given one.
   void rule(std::vector<std::string> keys, std::function<std::string()> wrong);
 
-  // Keys of earlier versions. A file or an override that has one is refused, and the message says what to do:
+  // Keys of earlier versions. A file or an override with such a key is refused. The message has the remedy:
   // `advice`, such as "leave it out", or the new name of the key in this section.
   void removed(std::string_view key, std::string_view advice);
   void renamed(std::string_view key, std::string_view new_key);

@@ -12,7 +12,7 @@
 namespace ebb::config {
 namespace {
 
-// Records where documents begin.
+// Records the starts of documents.
 class DocumentStart : public YAML::EventHandler {
  public:
   YAML::Mark mark;
@@ -34,7 +34,7 @@ std::string where(const std::string& place, const YAML::Mark& mark) {
   return mark.is_null() ? place : fmt::format("{}:{}:{}", place, mark.line + 1, mark.column + 1);
 }
 
-// The text from `mark` to the end of its line.
+// Returns the text from `mark` to the end of its line.
 std::string text_at(const std::string& text, const YAML::Mark& mark) {
   std::istringstream lines(text);
   std::string line;

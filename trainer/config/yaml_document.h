@@ -6,8 +6,8 @@
 
 namespace ebb::config {
 
-// Parses the only YAML document in `text`; a null node where `text` has none. Invalid YAML and more than one
-// document are an Error(usage) that names `place` and the line.
+// Parses the only YAML document in `text`; returns a null node if there is none. Error(usage) with `place`
+// and the line for invalid YAML and for several documents.
 YAML::Node parse_document(const std::string& text, const std::string& place);
 
 }  // namespace ebb::config

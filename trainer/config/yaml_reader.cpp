@@ -13,7 +13,7 @@
 namespace ebb::config {
 namespace {
 
-// Describes a section, for a message about another kind of value in its place.
+// Describes a section for a message about a value in its place.
 std::string section_text(const Section& section) {
   return fmt::format("a section with the keys {}", fmt::join(section.impl().keys(), ", "));
 }
@@ -69,7 +69,7 @@ class Reader {
       const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
       if (!quoted && !tag.empty() && tag != "?" && !node.IsNull()) {
         given_.refused.insert(here);
-        refuse(line, here, fmt::format("has the YAML tag {}, which is not understood; leave it out", tag));
+        refuse(line, here, fmt::format("has the YAML tag {}, which is not supported; leave it out", tag));
         return;
       }
       given_.values[here] = {{node.IsNull() ? std::string() : node.Scalar(), quoted}, place(line), line};
@@ -87,7 +87,7 @@ class Reader {
   Problems& problems_;
 };
 
-// A quoted value is YAML, so that it can hold \n and spaces. Any other value is taken literally.
+// A quoted value is YAML, so that it can hold \n and spaces. Any other value is literal.
 Scalar override_scalar(const std::string& value, const std::string& place) {
   if (value.empty()) return {"", true};
   if (value.front() != '"' && value.front() != '\'') return {value, false};

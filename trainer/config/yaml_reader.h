@@ -13,7 +13,7 @@
 
 namespace ebb::config {
 
-// A scalar and where it was written.
+// A scalar and its place.
 struct Given {
   Scalar scalar;
   std::string place;  // "file:line", or the override
@@ -23,12 +23,12 @@ struct Given {
 // The values of a file and its overrides, by key path, not parsed yet.
 struct GivenValues {
   std::map<std::string, Given, std::less<>> values;
-  std::set<std::string, std::less<>> refused;             // keys that are present but already reported
+  std::set<std::string, std::less<>> refused;             // present keys with a reported problem
   std::map<std::string, int, std::less<>> section_lines;  // of the sections in the file
 };
 
-// `name` stands for the text in messages. Unknown and repeated keys, and lists or sections in the place of a
-// value, are added to `problems`. Invalid YAML is thrown as Error(usage).
+// `name` is the name of the text in messages. It adds to `problems` unknown and repeated keys, and lists or
+// sections in the place of a value. Error(usage): invalid YAML.
 GivenValues read_yaml(const std::string& text, const std::string& name, const Section& root,
                       Problems& problems);
 
