@@ -8,7 +8,7 @@
 
 namespace ebb {
 
-// XXH3-64 of the bytes (xxHash), and its 16 lower-case hex digits.
+// Returns XXH3-64 of the bytes (xxHash), as a number or as 16 lower-case hex digits.
 std::uint64_t digest64(std::span<const std::byte> bytes);
 std::string digest_hex(std::span<const std::byte> bytes);
 std::string digest_hex(std::string_view text);

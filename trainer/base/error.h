@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// The exit codes of the process. One error has one code, and all ranks end with the same.
+// The exit codes of the process. All ranks end with the same code.
 enum class ExitCode : int {
   ok = 0,
   internal = 1,       // a fault of ebb
@@ -21,8 +21,8 @@ enum class ExitCode : int {
   stopped = 75,       // on request, with a checkpoint saved; run again to resume
 };
 
-// The only exception type of the program. The message says what happened, where, and how to fix it. Causes
-// follow as a chain of "because" lines. Only main turns an Error into an exit code.
+// The only exception type of the program. The message has the fault, its place and the remedy. Causes follow
+// as a chain of "because" lines. Only main converts an Error to an exit code.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

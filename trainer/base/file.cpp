@@ -48,7 +48,7 @@ std::string describe(const std::string& what, int error) {
   throw Error(ExitCode::storage, describe(what, error));
 }
 
-// A missing file has the caller's code; a failing device or system is a storage error.
+// A missing file has the code of the caller; a failure of the device or the system is a storage error.
 [[noreturn]] void fail_reading(const std::string& what, int error, ExitCode missing) {
   const bool storage = error == EIO || error == ESTALE || error == ETIMEDOUT || error == EMFILE ||
                        error == ENFILE || error == ENOMEM;
@@ -170,7 +170,7 @@ void sync_folder(const fs::path& path) {
   if (fd < 0) fail_writing(fmt::format("open the folder {}", path.string()), errno);
   const int error = ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);
-  // Some network and overlay file systems cannot sync a folder; they order renames themselves.
+  // Some network and overlay file systems cannot sync a folder, but they order renames.
   if (error != 0 && error != EINVAL && error != ENOTSUP) {
     fail_writing(fmt::format("flush the folder {} to disk", path.string()), error);
   }

@@ -11,14 +11,13 @@
 
 namespace ebb {
 
-// Files whose errors name path, operation, bytes, the text of errno, and a fix. A failed write is
-// ExitCode::storage, and so is a device that fails during a read. A missing or unreadable input has the code
-// that the caller gives. An object is used by one thread at a time; only ReadFile::read_at may be called by
-// several.
+// Errors of these files name path, operation, bytes, the text of errno, and a remedy. A failed write is
+// ExitCode::storage, and so is a device that fails during a read. The caller chooses the code of a missing or
+// unreadable input. Only one thread at a time may use an object, except for ReadFile::read_at.
 
 // Writes PATH through PATH.tmp.<pid>. commit() fsyncs that file, renames it to PATH and fsyncs the folder.
 // Without commit() the destructor removes the temporary file, so a reader never sees a partial file. The
-// folder has to exist.
+// folder must exist.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -36,7 +35,7 @@ class AtomicFile {
   std::int64_t bytes_written_ = 0;
 };
 
-// Returns the whole file. A file that is missing or unreadable is an Error with the code `missing`.
+// Returns the whole file. A missing or unreadable file is an Error with the code `missing`.
 std::string read_file(const std::filesystem::path& path, ExitCode missing);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 void make_folders(const std::filesystem::path& path);  // mkdir -p; Error(storage) names path and reason
@@ -60,7 +59,8 @@ class ReadFile {
   std::int64_t size_ = 0;
 };
 
-// Appends lines to a log (JSON lines). Each line is one write(2), so a killed process leaves whole lines.
+// Appends lines to a log (JSON lines). Each line is one write(2), so a killed process writes only whole
+// lines.
 class LineFile {
  public:
   explicit LineFile(const std::filesystem::path& path);  // opens for appending, creating folders

@@ -7,8 +7,8 @@
 
 namespace ebb {
 
-// An integer within std::int64_t. The library's own conversion accepts any number: it truncates fractions,
-// and a number out of range is undefined behaviour. Throws nlohmann::json::type_error.
+// Returns an integer within std::int64_t; otherwise throws nlohmann::json::type_error. The library's
+// conversion accepts any number: it truncates fractions, and a number out of range is undefined behaviour.
 template <class Json>
 std::int64_t whole_number(const Json& value) {
   const bool huge =

@@ -7,8 +7,9 @@
 namespace ebb {
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 128 random bits as a
-// pure function of a 128-bit counter and a 64-bit key. All randomness of a run is this function of (seed,
-// stream, step, sample), so recomputing, resuming and another number of ranks need no saved generator state.
+// pure function of a 128-bit counter and a 64-bit key. All random numbers of a run are this function of
+// (seed, stream, step, sample). A resumed run, a recomputation or another number of ranks therefore needs no
+// saved generator state.
 inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
   std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
@@ -23,7 +24,7 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-// The purpose of a random number. Each purpose has its own stream, so that no two share numbers.
+// The purpose of a random number. Each purpose has a separate stream, so that no two share numbers.
 enum class Stream : std::uint32_t {
   sampler = 1,  // order of the samples of a dataset
   initialisation = 2,
@@ -32,7 +33,7 @@ enum class Stream : std::uint32_t {
   augmentation = 5
 };
 
-// Counter (index, sub-index, stream) under the run's seed.
+// Returns random bits for the counter (index, sub-index, stream) and the run's seed.
 inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, Stream stream, std::uint64_t index,
                                                 std::uint32_t sub) {
   return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), sub,
@@ -40,12 +41,12 @@ inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, Stream strea
                 seed);
 }
 
-// In (0, 1]: never 0, so that the logarithm is finite.
+// Returns a number in (0, 1]: never 0, so that the logarithm is finite.
 inline float unit_interval(std::uint32_t bits) {
   return (static_cast<float>(bits >> 8) + 1.0F) * 0x1p-24F;
 }
 
-// Four standard normals (Box and Muller) from four words.
+// Returns four standard normals (Box and Muller) from four words.
 inline std::array<float, 4> normals(std::array<std::uint32_t, 4> bits) {
   constexpr float kTwoPi = 6.283185307179586F;
   std::array<float, 4> out{};

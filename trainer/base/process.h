@@ -7,11 +7,11 @@ namespace ebb {
 
 std::string host_name();
 
-// The present state of another process on this machine, from /proc/PID/stat.
+// The current state of another process on this machine, from /proc/PID/stat.
 struct ProcessState {
   std::string program;       // its name; the kernel keeps 15 bytes
   char state = 0;            // the kernel's letter; 0: there is no such process
-  std::int64_t started = 0;  // in kernel ticks since boot; with the process number it identifies the process
+  std::int64_t started = 0;  // in kernel ticks since boot; identifies the process together with its number
   [[nodiscard]] bool ended() const { return state == 0 || state == 'Z' || state == 'X'; }
 };
 ProcessState read_process_state(std::int64_t pid);

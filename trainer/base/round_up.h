@@ -4,7 +4,7 @@
 
 namespace ebb {
 
-// The smallest multiple of `multiple` that is at least `value`; value >= 0, multiple > 0.
+// Returns the smallest multiple of `multiple` that is at least `value`; value >= 0, multiple > 0.
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }

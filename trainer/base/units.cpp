@@ -161,7 +161,7 @@ std::string nearest_name(std::string_view word, std::span<const std::string> can
   for (const std::string& candidate : candidates) {
     const std::size_t near_enough = std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
     const std::size_t distance = edit_distance(wanted, lower_case(candidate));
-    // A word of one letter has distance one to every other one.
+    // Any two words of one letter have distance one.
     if (distance > near_enough || distance >= std::max<std::size_t>(1, wanted.size())) continue;
     if (distance < best_distance) {
       best = &candidate;

@@ -8,27 +8,26 @@
 
 namespace ebb {
 
-// "25MiB", "4 GiB", "1.5KiB", "1000B", "12kB" (1000), "4096" -> bytes, a fraction of a byte rounded to the
-// nearest. nullopt for an invalid or negative size and one beyond int64. Units: B, kB, MB, GB, TB,
-// KiB, MiB, GiB, TiB.
+// "25MiB", "4 GiB", "1.5KiB", "1000B", "12kB" (1000), "4096" -> bytes, rounded to the nearest. nullopt for a
+// size that is invalid, negative or beyond int64. Units: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB.
 std::optional<std::int64_t> parse_bytes(std::string_view text);
 
-// For people: 26214400 -> "25.0 MiB"; below 1 KiB "812 B"; negative differences keep their sign.
+// For display: 26214400 -> "25.0 MiB"; below 1 KiB "812 B"; negative differences keep their sign.
 std::string format_bytes(std::int64_t bytes);
 
-// 26214400 -> "25MiB" where that is exact, else "26214401B". parse_bytes() reads back the same number.
+// 26214400 -> "25MiB" if that is exact, else "26214401B". parse_bytes() restores the same number.
 std::string exact_bytes(std::int64_t bytes);
 
 // "300s", "5m", "1.5h", "250ms", "2d", "300" (seconds) -> seconds. nullopt for an invalid, negative
 // or infinite duration. Units: us, ms, s, m, h, d.
 std::optional<double> parse_duration(std::string_view text);
 
-// For people: 93600 -> "1d 02h", 3725 -> "1h 02m", 65 -> "1m 05s", 12.3 -> "12.3s", 0.0042 -> "4.2ms".
+// For display: 93600 -> "1d 02h", 3725 -> "1h 02m", 65 -> "1m 05s", 12.3 -> "12.3s", 0.0042 -> "4.2ms".
 std::string format_duration(double seconds);
 
-// The name in `candidates` that `word` probably means: the nearest by edit distance (swapped
-// neighbours count as one, case does not count), else one that begins with it. Empty when none is near
-// enough; the first of equals.
+// Returns the name in `candidates` that `word` probably means: the nearest by edit distance, else one that
+// begins with `word`. A swap of neighbours is one edit; case does not count. Empty if none is near enough;
+// the first of equals.
 std::string nearest_name(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace ebb
