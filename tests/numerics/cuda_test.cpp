@@ -194,7 +194,7 @@ TEST_F(Cuda, HeadAndItsLoss) {
       }
 }
 
-// Four blocks of rows, whose gradients of the weight are summed. Only the first 100 words are targets, so the
+// Four blocks of rows, whose gradients of the weight are summed. Only the first 100 tokens are targets, so the
 // other rows of that gradient come from the softmax alone.
 TEST_F(Cuda, HeadInSeveralBlocks) {
   for (const auto dtype : kDtypes) {

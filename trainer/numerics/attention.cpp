@@ -55,14 +55,14 @@ void check_starts(const at::Tensor& starts, const at::Tensor& qkv) {
       !starts.is_contiguous())
     throw Error(
         ExitCode::internal,
-        fmt::format("attention: starts [{}] {} do not go with qkv [{}]", fmt::join(starts.sizes(), ", "),
+        fmt::format("attention: starts [{}] {} do not fit qkv [{}]", fmt::join(starts.sizes(), ", "),
                     c10::toString(starts.scalar_type()), fmt::join(qkv.sizes(), ", ")));
   if (starts.is_meta()) return;
   const std::int64_t* const start = starts.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < starts.numel(); ++i)
     if (start[i] < 0 || start[i] > i % starts.size(1))
       throw Error(ExitCode::internal,
-                  fmt::format("attention: position {} would see from {} on", i % starts.size(1), start[i]));
+                  fmt::format("attention: position {} would attend from {} on", i % starts.size(1), start[i]));
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
                          rope.sizes() != at::IntArrayRef({2, qkv.size(1), width / 2})))
     throw Error(
         ExitCode::internal,
-        fmt::format("attention: rope [{}] {} does not go with {} positions of heads {} wide",
+        fmt::format("attention: rope [{}] {} does not fit {} positions of heads {} wide",
                     fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
   if (starts.defined()) check_starts(starts, qkv);
   if (qkv.is_cuda()) return gpu::attention(qkv, heads, rope, documents);

@@ -14,7 +14,7 @@ void LossScaleConfig::describe(config::Section& s) {
   s.number("floor", floor)
       .above(0)
       .doc("A scale below this means that the run has diverged: it ends with code 6.");
-  s.number("ceiling", ceiling).above(0).doc("The scale does not grow past this.");
+  s.number("ceiling", ceiling).above(0).doc("The scale does not grow beyond this.");
   s.integer("growth_interval", growth_interval)
       .at_least(1)
       .unit("steps")
@@ -22,14 +22,14 @@ void LossScaleConfig::describe(config::Section& s) {
   s.integer("hysteresis", hysteresis)
       .at_least(0)
       .doc(
-          "Overflows that are forgiven (the step is skipped, the scale stays) before the scale halves, "
-          "counted anew after each growth.");
+          "Overflows that skip a step but do not halve the scale; the count starts again after each "
+          "growth.");
   s.rule({"initial", "floor", "ceiling"}, [this] { return wrong(); });
 }
 
 std::string LossScaleConfig::wrong() const {
   if (floor <= initial && initial <= ceiling) return "";
-  return fmt::format("the initial scale {} lies outside floor {} and ceiling {}: choose it between them",
+  return fmt::format("the initial scale {} is outside of floor {} and ceiling {}: choose it between them",
                      initial, floor, ceiling);
 }
 

@@ -44,7 +44,7 @@ void check_operands(const char* op, const at::Tensor& x, const at::Tensor& w, co
       (!b.defined() || (b.dim() == 1 && x.scalar_type() == b.scalar_type() && x.device() == b.device()));
   if (!fits)
     throw Error(ExitCode::internal,
-                fmt::format("{}: x [{}] {} on {}, w [{}] {} and b {} do not go together; they need {} and 1 "
+                fmt::format("{}: x [{}] {} on {}, w [{}] {} and b {} do not match; they need {} and 1 "
                             "dimensions, one dtype and one device",
                             op, fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type()), x.device().str(),
                             fmt::join(w.sizes(), ", "), c10::toString(w.scalar_type()),
@@ -148,7 +148,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
   check_operands("linear", x, w, b, 2);
   if (x.size(1) != w.size(1) || (b.defined() && b.size(0) != w.size(0)))
     throw Error(ExitCode::internal,
-                fmt::format("linear: x [{}] does not go with w [{}] and b [{}]", fmt::join(x.sizes(), ", "),
+                fmt::format("linear: x [{}] does not fit w [{}] and b [{}]", fmt::join(x.sizes(), ", "),
                             fmt::join(w.sizes(), ", "), b.defined() ? b.size(0) : 0));
   return Linear::apply(x, w, b.defined() ? std::optional(b) : std::nullopt, static_cast<std::int64_t>(act),
                        needs_graph(x, w, b), workspace_bytes);

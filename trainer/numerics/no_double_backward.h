@@ -14,8 +14,8 @@ inline void refuse_second_derivative(const char* op) {
   if (c10::GradMode::is_enabled())
     throw Error(ExitCode::internal,
                 std::string(op) +
-                    ": no second derivative. Its backward was asked for a graph of itself "
-                    "(create_graph), which this kernel cannot give; write the term with the framework's own "
+                    ": no second derivative. A graph of its backward was requested "
+                    "(create_graph), which this kernel does not support; write the term with the framework's own "
                     "operators");
 }
 

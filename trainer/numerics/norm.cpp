@@ -136,7 +136,7 @@ void require_same(const at::Tensor& x, const at::Tensor& added) {
   if (x.sizes() == added.sizes() && x.scalar_type() == added.scalar_type() && x.device() == added.device())
     return;
   throw Error(ExitCode::internal,
-              fmt::format("a norm of a sum: x [{}] and what is added [{}] need one shape, dtype and device",
+              fmt::format("a norm of a sum: x [{}] and added [{}] need one shape, dtype and device",
                           fmt::join(x.sizes(), ", "), fmt::join(added.sizes(), ", ")));
 }
 

@@ -18,7 +18,7 @@ Dtype dtype_of(const at::Tensor& tensor) {
     default:
       throw Error(ExitCode::internal, std::string("numerics: a tensor of type ") +
                                           c10::toString(tensor.scalar_type()) +
-                                          " was given where fp16, bf16 or fp32 is needed");
+                                          " was passed where fp16, bf16 or fp32 is needed");
   }
 }
 

@@ -34,7 +34,7 @@ struct Embedding : torch::autograd::Function<Embedding> {
     const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
     for (std::int64_t i = 0; i < tokens.numel(); ++i) {
       if (ids[i] < 0 || ids[i] >= table.size(0))
-        throw Error(ExitCode::internal, fmt::format("embed: token {} is {}, and the table has {} rows", i,
+        throw Error(ExitCode::internal, fmt::format("embed: token {} is {}, but the table has {} rows", i,
                                                     ids[i], table.size(0)));
       std::copy_n(element_pointer(table, ids[i] * table.size(1)), bytes,
                   mutable_element_pointer(out, i * table.size(1)));
@@ -116,7 +116,7 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
 at::Tensor embed(const at::Tensor& tokens, const at::Tensor& table) {
   if (table.dim() != 2 || !at::isIntegralType(tokens.scalar_type(), false))
     throw Error(ExitCode::internal,
-                fmt::format("embed: tokens {} and a table [{}] do not go together",
+                fmt::format("embed: tokens {} and a table [{}] do not match",
                             c10::toString(tokens.scalar_type()), fmt::join(table.sizes(), ", ")));
   const at::Tensor ids = tokens.to(at::kLong).contiguous();
   if (table.is_cuda()) return at::embedding(table, ids);

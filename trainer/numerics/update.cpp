@@ -27,7 +27,7 @@ void check_flat(const char* what, const char* name, const at::Tensor& t, std::in
                 const at::Tensor& like) {
   if (t.numel() != n || !t.is_non_overlapping_and_dense() || t.device() != like.device())
     throw Error(ExitCode::internal,
-                fmt::format("{}: {} has {} elements on {}, where {} dense ones on {} are needed", what, name,
+                fmt::format("{}: {} has {} elements on {}, but needs {} dense ones on {}", what, name,
                             t.numel(), t.device().str(), n, like.device().str()));
 }
 

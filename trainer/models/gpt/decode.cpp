@@ -84,11 +84,11 @@ at::Tensor Gpt::last_logits(const Residual& x) const {
   const auto last = [](const at::Tensor& t) { return t.narrow(1, t.size(1) - 1, 1).contiguous(); };
   const at::Tensor h = norm_of({last(x.sum), last(x.added)}, p).norm.view({1, -1}).to(at::kFloat),
                    logits = at::empty({config_.vocabulary}, h.options());
-  constexpr std::int64_t kWords = 4096;
-  for (std::int64_t word = 0; word < config_.vocabulary; word += kWords) {
-    const std::int64_t words = std::min(kWords, config_.vocabulary - word);
-    logits.narrow(0, word, words)
-        .copy_(numerics::linear(h, head_weight().narrow(0, word, words).to(at::kFloat), {}).view({-1}));
+  constexpr std::int64_t kColumns = 4096;
+  for (std::int64_t column = 0; column < config_.vocabulary; column += kColumns) {
+    const std::int64_t columns = std::min(kColumns, config_.vocabulary - column);
+    logits.narrow(0, column, columns)
+        .copy_(numerics::linear(h, head_weight().narrow(0, column, columns).to(at::kFloat), {}).view({-1}));
   }
   return logits;
 }

@@ -161,7 +161,7 @@ Geometry geometry(const at::Tensor& x, const at::Tensor& w, std::int64_t stride,
     throw Error(
         ExitCode::internal,
         fmt::format(
-            "convolution: an input of {} channels, {} x {}, does not go with a weight of {} x {} x {} x {}, "
+            "convolution: an input of {} channels, {} x {}, does not fit a weight of {} x {} x {} x {}, "
             "stride {} and padding {}",
             x.size(1), x.size(2), x.size(3), w.size(0), w.size(1), kh, kw, stride, padding));
   return g;

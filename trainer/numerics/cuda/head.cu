@@ -45,33 +45,33 @@ __device__ Running<T> over_block(Running<T> value) {
 
 // The last pack of a row may reach over its end into the stride's padding, which does not count.
 template <class T, int W>
-__device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t i, std::int64_t words,
+__device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t i, std::int64_t vocabulary,
                             float (&values)[W]) {
   read<T, W>(logits, begin + i, values);
 #pragma unroll
   for (int k = 1; k < W; ++k)
-    if (i + k >= words) values[k] = -INFINITY;
+    if (i + k >= vocabulary) values[k] = -INFINITY;
 }
 
 // Replaces a row of logits by `size` times the gradient of its loss, if requested.
 template <class T, int W>
 __global__ void __launch_bounds__(kRowThreads)
     head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t ignored,
-                     std::int64_t words, float z, float size, bool gradient, float* losses) {
+                     std::int64_t vocabulary, float z, float size, bool gradient, float* losses) {
   const std::int64_t row = blockIdx.x, begin = row * stride, target = targets[row];
   const bool counts = target != ignored;
   if (!counts) {
     if (threadIdx.x == 0) losses[row] = 0;
     if (!gradient) return;
     const float zeros[W] = {};
-    for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W)
+    for (std::int64_t i = threadIdx.x * W; i < vocabulary; i += kRowThreads * W)
       write<T, W>(logits, begin + i, zeros);
     return;
   }
   Running<T> mine;
   float values[W];
-  for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) {
-    read_logits<T, W>(logits, begin, i, words, values);
+  for (std::int64_t i = threadIdx.x * W; i < vocabulary; i += kRowThreads * W) {
+    read_logits<T, W>(logits, begin, i, vocabulary, values);
     float most = values[0];
 #pragma unroll
     for (int k = 1; k < W; ++k) most = fmaxf(most, values[k]);
@@ -84,15 +84,15 @@ __global__ void __launch_bounds__(kRowThreads)
   const float lse = all.most + logf(all.sum);
   if (threadIdx.x == 0) {
     // Checked files have no target outside the vocabulary. One from another source makes the loss NaN.
-    const bool known = target >= 0 && target < words;
+    const bool known = target >= 0 && target < vocabulary;
     const float hit = known ? to_float(static_cast<const T*>(logits)[begin + target]) : NAN;
     losses[row] = lse - hit + z * lse * lse;
   }
   if (!gradient) return;
   __syncthreads();  // all threads have read the target's logit
   const float factor = size * (1.0F + 2.0F * z * lse);
-  for (std::int64_t i = threadIdx.x * W; i < words; i += kRowThreads * W) {
-    read_logits<T, W>(logits, begin, i, words, values);
+  for (std::int64_t i = threadIdx.x * W; i < vocabulary; i += kRowThreads * W) {
+    read_logits<T, W>(logits, begin, i, vocabulary, values);
 #pragma unroll
     for (int k = 0; k < W; ++k)
       values[k] = exponential<T>(values[k] - lse) * factor - (i + k == target ? size : 0.0F);
@@ -115,15 +115,15 @@ __global__ void scaled_kernel(const void* in, void* out, const float* factor, fl
 }  // namespace
 
 void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
-               std::int64_t ignored, std::int64_t rows, std::int64_t words, float z, float size,
+               std::int64_t ignored, std::int64_t rows, std::int64_t vocabulary, float z, float size,
                bool gradient, float* losses, void* stream) {
   with_packs(
       dtype, stride,
       [&](auto type, auto width) {
         using T = decltype(type);
         head_rows_kernel<T, decltype(width)::value>
-            <<<static_cast<unsigned>(rows), kRowThreads, 0, on(stream)>>>(logits, stride, targets, ignored,
-                                                                          words, z, size, gradient, losses);
+            <<<static_cast<unsigned>(rows), kRowThreads, 0, on(stream)>>>(
+                logits, stride, targets, ignored, vocabulary, z, size, gradient, losses);
       },
       logits);
   check_launch("head_rows");

@@ -8,7 +8,7 @@
 void ebb::numerics::device::check_launch(const char* kernel) {
   const cudaError_t error = cudaGetLastError();
   if (error == cudaSuccess) return;
-  throw Error(ExitCode::internal, fmt::format("starting the kernel \"{}\" failed: CUDA says {} ({})", kernel,
+  throw Error(ExitCode::internal, fmt::format("starting the kernel \"{}\" failed: CUDA reports {} ({})", kernel,
                                               cudaGetErrorName(error), cudaGetErrorString(error)));
 }
 

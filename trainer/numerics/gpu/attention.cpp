@@ -194,8 +194,8 @@ void ebb::numerics::require_documents_on_gpu(std::int64_t head_width, at::Scalar
   throw Error(
       ExitCode::usage,
       fmt::format(
-          "attention within documents (model.document_end), heads {} wide in {}: on a GPU it takes 16 "
-          "bits and heads a multiple of 8 wide. Set precision.dtype=bf16, "
+          "attention within documents (model.document_end), heads {} wide in {}: a GPU needs 16 "
+          "bits and widths that are multiples of 8. Set precision.dtype=bf16, "
           "model.document_end=auto, or run.device=cpu",
           head_width, c10::toString(dtype)));
 }

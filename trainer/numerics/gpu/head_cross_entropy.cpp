@@ -34,7 +34,7 @@ std::int64_t rows_of_a_block(std::int64_t n, std::int64_t width, std::int64_t st
                                   std::max<std::int64_t>(n, 1));
 }
 
-// The gradient of a logit is at most 1, and about 1 / vocabulary for most words. Times this factor, fp16
+// The gradient of a logit is at most 1, and about 1 / vocabulary for most tokens. Times this factor, fp16
 // holds it without subnormal numbers, and dh stays finite for weights up to 1000.
 float size_for(const at::Tensor& h) {
   return h.scalar_type() == at::kHalf ? 64.0F : 1.0F;

@@ -48,7 +48,7 @@ static_assert(kMaxNormColumnsOnGpu == kCudaWidestRow);
 
 void require_width(std::int64_t columns) {
   if (columns > kCudaWidestRow)
-    throw Error(ExitCode::usage, fmt::format("a norm of rows of {} numbers: on a GPU at most {} can be taken",
+    throw Error(ExitCode::usage, fmt::format("a norm of rows of {} elements: a GPU supports at most {}",
                                              columns, kCudaWidestRow));
 }
 
