@@ -123,6 +123,29 @@ TEST_F(MetricsTest, ARunThatGoesOnWritesEachStepOnce) {
           {"steps", {{"count", 2}, {"p50_s", 0.5}, {"p95_s", 0.75}, {"share", nlohmann::json::object()}}}}));
 }
 
+TEST_F(MetricsTest, AnOverflowIsWrittenWithItsLossScale) {
+  StepMetrics m = at_step(0);
+  m.phases.resize(2);
+  m.phases[0].phase = "discriminator";
+  m.phases[0].scale = 16;
+  m.phases[1].phase = "generator";
+  m.phases[1].scale = 4;
+  {
+    Metrics metrics(folder_, 0);
+    metrics.write(m);
+    m.step = 1;
+    m.phases[1].skipped_runs = 1;
+    m.phases[1].overflowed = "generator.weight";
+    metrics.write(m);
+  }
+  const std::vector<nlohmann::json> all = lines();
+  EXPECT_EQ(all[0].at("scale"), 16);
+  EXPECT_EQ(all[1].at("scale"), 4);
+  EXPECT_EQ(all[1].at("overflowed"), "generator.weight");
+  EXPECT_EQ(all[1].at("phases").at("discriminator").at("scale"), 16);
+  EXPECT_EQ(all[1].at("phases").at("generator").at("scale"), 4);
+}
+
 TEST_F(MetricsTest, EachOfSeveralPhasesHasAnObject) {
   StepMetrics m = at_step(0);
   m.phases.resize(2);

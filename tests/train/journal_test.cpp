@@ -26,6 +26,28 @@ step::StepReport report_of(std::vector<step::PhaseReport> runs) {
   return report;
 }
 
+TEST(PhaseMetrics, HaveTheScaleOfTheLastRun) {
+  const auto phases =
+      phase_metrics(report_of({run_of("critic", 8), run_of("critic", 16), run_of("painter", 4)}));
+  ASSERT_EQ(phases.size(), 2U);
+  EXPECT_EQ(phases[0].scale, 16);
+  EXPECT_EQ(phases[0].runs, 2);
+  EXPECT_EQ(phases[0].skipped_runs, 0);
+  EXPECT_EQ(phases[1].scale, 4);
+}
+
+TEST(PhaseMetrics, HaveTheScaleAndParameterOfTheLastSkippedRun) {
+  const auto phases = phase_metrics(report_of(
+      {run_of("critic", 16, "w"), run_of("critic", 8, "u"), run_of("critic", 4), run_of("painter", 2)}));
+  ASSERT_EQ(phases.size(), 2U);
+  EXPECT_EQ(phases[0].scale, 8);
+  EXPECT_EQ(phases[0].overflowed, "u");
+  EXPECT_EQ(phases[0].runs, 3);
+  EXPECT_EQ(phases[0].skipped_runs, 2);
+  EXPECT_EQ(phases[1].scale, 2);
+  EXPECT_EQ(phases[1].overflowed, "");
+}
+
 TEST(SkipNotes, AStepThatWasTakenHasNone) {
   EXPECT_THAT(skip_notes(report_of({run_of("vae", 8)})), IsEmpty());
 }

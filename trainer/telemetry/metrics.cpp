@@ -58,12 +58,17 @@ Json phase_object(const PhaseMetrics& phase) {
   return json;
 }
 
-// Combines the figures that a step has once: skipped runs, the first overflow, the time of all reductions.
+// Combines the figures that a step has once: skipped runs, the first overflow with its loss scale, the time
+// of all reductions.
 PhaseMetrics together(const std::vector<PhaseMetrics>& phases) {
   PhaseMetrics all;
+  all.scale = phases.front().scale;
   for (const PhaseMetrics& phase : phases) {
+    if (all.skipped_runs == 0 && phase.skipped_runs > 0) {
+      all.scale = phase.scale;
+      all.overflowed = phase.overflowed;
+    }
     all.skipped_runs += phase.skipped_runs;
-    if (all.overflowed.empty()) all.overflowed = phase.overflowed;
     all.reduction_s += phase.reduction_s;
     all.reduction_waited_s += phase.reduction_waited_s;
   }
@@ -84,7 +89,7 @@ void Metrics::write(const StepMetrics& m) {
                {"loss", first.loss},
                {"parts", object(first.terms)},
                {"lr", first.lr},
-               {"scale", first.scale},
+               {"scale", all.scale},
                {"skipped", all.skipped_runs > 0},
                {"grad_norm", first.grad_norm}};
   if (!all.overflowed.empty()) json["overflowed"] = all.overflowed;

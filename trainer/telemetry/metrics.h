@@ -24,10 +24,11 @@ struct PhaseMetrics {
   double loss = 0;    // mean over the global batch
   NamedValues terms;  // of the loss
   double lr = 0;
-  double scale = 1;      // the loss scale
+  double scale = 1;      // the loss scale; if a run was skipped, that of the last skipped one
   double grad_norm = 0;  // before clipping
   std::int64_t runs = 0, skipped_runs = 0;
-  std::string overflowed;  // a parameter whose gradient was not finite; omitted if empty
+  // The parameter whose gradient was not finite in the last skipped run; omitted if empty.
+  std::string overflowed;
   // Duration of the reduction of rank 0's gradients, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;
 };
@@ -37,8 +38,8 @@ struct StepMetrics {
   std::int64_t step = 0;  // from 0
   double epoch = 0;       // passes over the training split so far, with fraction
   double time_s = 0;      // since 1970
-  // At least one. The line has the losses, rates and norm of the first one. If there are several, each also
-  // has an object.
+  // At least one. The line has the losses, rates and norm of the first one, and the scale and parameter of
+  // the first phase with a skipped run. If there are several, each also has an object.
   std::vector<PhaseMetrics> phases;
   double samples_per_s = 0;
   SampleUnit unit;                 // its rate is written too; left out where the unit has no name

@@ -21,8 +21,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Returns one entry for each phase: the values of its last run in the step, and the sums of its skipped runs
-// and times.
+}  // namespace
+
 std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report) {
   std::vector<telemetry::PhaseMetrics> all;
   for (const step::PhaseReport& run : report.phases) {
@@ -34,18 +34,18 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
     found->loss = run.loss;
     found->terms = run.terms;
     found->lr = run.learning_rate;
-    found->scale = run.scale;
+    if (run.skipped || found->skipped_runs == 0) found->scale = run.scale;
     found->grad_norm = run.gradient_norm;
     ++found->runs;
-    if (run.skipped) ++found->skipped_runs;
-    if (!run.overflowed.empty()) found->overflowed = run.overflowed;
+    if (run.skipped) {
+      ++found->skipped_runs;
+      found->overflowed = run.overflowed;
+    }
     found->reduction_s += run.reduction_s;
     found->reduction_waited_s += run.reduction_waited_s;
   }
   return all;
 }
-
-}  // namespace
 
 std::vector<std::string> skip_notes(const step::StepReport& report) {
   std::vector<const step::PhaseReport*> last_skipped;  // one for each phase

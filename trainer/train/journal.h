@@ -54,6 +54,10 @@ class Journal final : public RunListener {
   std::chrono::steady_clock::time_point last_step_;
 };
 
+// Returns one entry for each phase: the values of its last run in the step, the sums of its skipped runs and
+// times, and the parameter and loss scale of its last skipped run.
+[[nodiscard]] std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report);
+
 // Returns a line for each phase with a skipped run in this step: the parameter and loss scale of its last
 // such run.
 [[nodiscard]] std::vector<std::string> skip_notes(const step::StepReport& report);
