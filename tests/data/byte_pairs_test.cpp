@@ -127,9 +127,9 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
   refused({"not as the library writes them"}, [](json& d) { d["model"]["ignore_merges"] = "yes"; });
   refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
-  refused({"\"he\"", "no whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
+  refused({"\"he\"", "not a whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
   write_bytes(dir_ / "t/tokenizer.json", "not JSON");
-  expect_error(ExitCode::data, {"tokenizer.json", "no JSON object"}, [&] { make_tokenizer(dir_ / "t"); });
+  expect_error(ExitCode::data, {"tokenizer.json", "not a JSON object"}, [&] { make_tokenizer(dir_ / "t"); });
   expect_error(ExitCode::usage, {"nowhere", "merges.txt"}, [] { make_tokenizer("nowhere"); });
 }
 
@@ -162,7 +162,7 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   expect_error(ExitCode::data, {"nowhere.txt"}, [&] { train_tokenizer(options); });
   EXPECT_FALSE(std::filesystem::exists(options.out));
   write_bytes(dir / "bad.model", "no model");
-  expect_error(ExitCode::data, {"bad.model", "no sentencepiece model"},
+  expect_error(ExitCode::data, {"bad.model", "not a sentencepiece model"},
                [&] { make_tokenizer(dir / "bad.model"); });
 }
 

@@ -38,7 +38,7 @@ TEST_F(Idx, ReadsPlainAndGzippedAlike) {
 
 TEST_F(Idx, RefusesWhatIsNoIdx) {
   write_bytes(dir_ / "a", "GIF89a and so on");
-  expect_error(ExitCode::data, {"a is no IDX file", "47 49 46 38"}, [&] { read_all(dir_ / "a"); });
+  expect_error(ExitCode::data, {"a is not an IDX file", "47 49 46 38"}, [&] { read_all(dir_ / "a"); });
   write_bytes(dir_ / "b", std::string{'\0', '\0', '\x0d', '\x01', 0, 0, 0, 1, 0, 0, 0, 0});
   expect_error(ExitCode::data, {"byte 2", "0x0d", "unsigned bytes"}, [&] { read_all(dir_ / "b"); });
   write_bytes(dir_ / "c", std::string{'\0', '\0', '\x08', '\0'});

@@ -57,7 +57,7 @@ std::uint32_t word(const std::string& bytes, std::size_t at) {
 TEST_F(MdsDamage, AShardCutShort) {
   write();
   fs::resize_file(shard(), fs::file_size(shard()) - 1);
-  expect_refused({"shard.00000.mds", "cut short"});
+  expect_refused({"shard.00000.mds", "truncated"});
 }
 
 TEST_F(MdsDamage, AShardThatIsNotThere) {
@@ -71,7 +71,7 @@ TEST_F(MdsDamage, AFlippedByte) {
   std::string bytes = read_bytes(shard());
   bytes[bytes.size() - 5] ^= 0x10;
   write_bytes(shard(), bytes);
-  expect_refused({"shard.00000.mds", "damaged", "xxh3_64", "the index says"});
+  expect_refused({"shard.00000.mds", "damaged", "xxh3_64", "the index has"});
 }
 
 TEST_F(MdsDamage, AFlippedByteInACompressedShard) {
@@ -96,7 +96,7 @@ TEST_F(MdsDamage, ACompressedShardThatIsMoreThanTheIndexSays) {
     auto& raw = index["shards"][0]["raw_data"];
     raw["bytes"] = raw["bytes"].get<int>() + 20;
   });
-  expect_refused({"shard.00000.mds.zstd", "the index says"});
+  expect_refused({"shard.00000.mds.zstd", "the index has"});
 }
 
 TEST_F(MdsDamage, TheHashOfTheContentsOfACompressedShard) {
@@ -108,13 +108,13 @@ TEST_F(MdsDamage, TheHashOfTheContentsOfACompressedShard) {
 TEST_F(MdsDamage, OffsetsThatGoBack) {
   write();
   change_shard([](std::string& bytes) { put_word(bytes, 4 * 6, word(bytes, 4 * 5) - 3); });
-  expect_refused({"shard.00000.mds", "sample 5 of 12", "byte 24", "goes back"});
+  expect_refused({"shard.00000.mds", "sample 5 of 12", "byte 24", "is smaller"});
 }
 
 TEST_F(MdsDamage, AFirstOffsetInsideTheTable) {
   write();
   change_shard([](std::string& bytes) { put_word(bytes, 4, 8); });
-  expect_refused({"sample 0 of 12", "goes back"});
+  expect_refused({"sample 0 of 12", "is smaller"});
 }
 
 TEST_F(MdsDamage, OffsetsThatDoNotEndWithTheShard) {
@@ -144,16 +144,16 @@ TEST_F(MdsDamage, ASampleWhosePartsDoNotAddUp) {
 TEST_F(MdsDamage, NoIndex) {
   fs::create_directories(split());
   expect_refused({"no index.json"});
-  expect_error(ExitCode::data, {"not there"}, [this] { (void)open_mds(dir_ / "nowhere"); });
+  expect_error(ExitCode::data, {"does not exist"}, [this] { (void)open_mds(dir_ / "nowhere"); });
 }
 
 TEST_F(MdsDamage, AnIndexThatIsNotJson) {
   write();
   const std::string text = read_bytes(split() / "index.json");
   write_bytes(split() / "index.json", text.substr(0, text.size() / 2));
-  expect_refused({"index.json", "no JSON"});
+  expect_refused({"index.json", "not JSON"});
   write_bytes(split() / "index.json", "[]");
-  expect_refused({"index.json", "no object"});
+  expect_refused({"index.json", "not an object"});
 }
 
 TEST_F(MdsDamage, AnIndexOfAnotherVersion) {
@@ -172,19 +172,19 @@ TEST_F(MdsDamage, FieldsThatAreMissingOrOfAnotherType) {
   const std::vector<std::pair<std::function<void(json&)>, std::string>> cases = {
       {[](json& s) { s.erase("samples"); }, "has no 'samples'"},
       {[](json& s) { s["samples"] = "12"; }, "not a whole number"},
-      {[](json& s) { s["samples"] = -1; }, "cannot be"},
+      {[](json& s) { s["samples"] = -1; }, "is invalid"},
       {[](json& s) { s["format"] = "xsv"; }, "format 'xsv'"},
       {[](json& s) { s["version"] = 1; }, "version 1"},
       {[](json& s) { s["column_names"] = {"image"}; }, "1 column names"},
       {[](json& s) { s["column_names"] = {"image", "image"}; }, "twice"},
       {[](json& s) { s["column_sizes"][1] = 4; }, "takes 8"},
-      {[](json& s) { s["column_encodings"][1] = "tensor"; }, "encoding 'tensor', which is not known"},
+      {[](json& s) { s["column_encodings"][1] = "tensor"; }, "encoding 'tensor', which is unknown"},
       {[](json& s) { s["column_encodings"][0] = "ndarray:uint8:1,6,1,1"; }, "ndarray:uint8:C,H,W"},
       {[](json& s) { s["column_names"][0] = "picture"; }, "no column 'image'"},
       {[](json& s) { s["raw_data"]["basename"] = "../../secret"; }, "not inside the dataset"},
       {[](json& s) { s["raw_data"]["basename"] = "/etc/passwd"; }, "not inside the dataset"},
       {[](json& s) { s["raw_data"]["hashes"] = {{"sha3_512", "00"}}; }, "sha3_512"},
-      {[](json& s) { s["raw_data"] = nullptr; }, "no object"},
+      {[](json& s) { s["raw_data"] = nullptr; }, "not an object"},
       {[](json& s) { s["compression"] = "zstd"; }, "both, or neither"},
   };
   for (const auto& [change, word] : cases) {

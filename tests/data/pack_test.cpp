@@ -229,7 +229,7 @@ TEST_F(Pack, VerifyReadsEverything) {
     std::int64_t last = -1;
     const std::string line = verify(builtin_formats(), dir_ / "data/train",
                                     [&last](std::int64_t done, std::int64_t) { last = done; });
-    EXPECT_NE(line.find("is whole: 100 samples"), std::string::npos) << line;
+    EXPECT_NE(line.find("is intact: 100 samples"), std::string::npos) << line;
     EXPECT_EQ(line.find('\n'), std::string::npos);
     EXPECT_EQ(last, 100);
   }

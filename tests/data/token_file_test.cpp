@@ -89,7 +89,7 @@ TEST_F(TokenFileTest, ReadsTokensWithoutAHeaderWhereAsked) {
   const TokenFile file(dir_ / "train.bin", TokenFileFormat::raw_u16);
   EXPECT_EQ(all(file), (std::vector<std::int32_t>{5, 6, 7}));
   write_bytes(dir_ / "odd.bin", "123");
-  expect_error(ExitCode::data, {"odd.bin", "cut short"},
+  expect_error(ExitCode::data, {"odd.bin", "truncated"},
                [&] { TokenFile(dir_ / "odd.bin", TokenFileFormat::raw_u16); });
 }
 
@@ -114,9 +114,9 @@ TEST_F(TokenFileTest, RefusesWhatIsNoTokenFileOrWasCutShort) {
   expect_refused("version.bin", {"byte 4", "version is 2", "version 1"});
   const std::string whole = llmc<std::uint16_t>(20240520, 1, {1, 2, 3, 4});
   write_bytes(dir_ / "cut.bin", whole.substr(0, whole.size() - 2));
-  expect_refused("cut.bin", {"byte 8", "counts 4 tokens", "6 bytes follow", "cut short"});
+  expect_refused("cut.bin", {"byte 8", "counts 4 tokens", "6 bytes follow", "truncated"});
   write_bytes(dir_ / "odd.bin", whole.substr(0, whole.size() - 1));
-  expect_refused("odd.bin", {"7 bytes follow", "cut short"});
+  expect_refused("odd.bin", {"7 bytes follow", "truncated"});
   expect_refused("nowhere.bin", {"nowhere.bin"});
 }
 

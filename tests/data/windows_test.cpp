@@ -67,7 +67,7 @@ TEST_F(WindowsTest, RefusesWhatCannotBe) {
   write("train.bin", 0, 4);
   expect_error(ExitCode::data, {"4 tokens", "data.context 4", "at most 3"}, [&] { (void)open("train", 4); });
   testing::write_bytes(dir_ / "empty.bin", "");
-  expect_error(ExitCode::data, {"0 tokens", "): give more text"}, [&] { (void)open("empty", 4); });
+  expect_error(ExitCode::data, {"0 tokens", "): add more text"}, [&] { (void)open("empty", 4); });
   std::string header(1024, '\0');
   header.replace(0, 4, "\x88\xd8\x34\x01");  // 20240520
   testing::write_bytes(dir_ / "header.bin", header);

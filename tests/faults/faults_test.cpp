@@ -236,7 +236,7 @@ TEST_F(Faults, RefusedMemoryEndsAllRanksWithAReport) {
           three);
       EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
       EXPECT_FALSE(result.timed_out);
-      for (const char* text : {"rank ", "in stage ", "asked for by ", "are alive"})
+      for (const char* text : {"rank ", "in stage ", "requested by ", "are live"})
         EXPECT_THAT(result.err, HasSubstr(text));
       std::smatch stage;
       if (std::regex_search(result.err, stage, std::regex("in stage ([a-z]+)"))) stages.insert(stage[1]);

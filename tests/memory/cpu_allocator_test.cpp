@@ -119,7 +119,7 @@ TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndLiveBytes) {
     const std::string text = error.what();
     EXPECT_NE(text.find("stage forward"), std::string::npos) << text;
     EXPECT_NE(text.find("activations / attention"), std::string::npos) << text;
-    EXPECT_NE(text.find("1.0 PiB asked for"), std::string::npos) << text;
+    EXPECT_NE(text.find("1.0 PiB requested"), std::string::npos) << text;
     EXPECT_NE(text.find("data"), std::string::npos) << text;
     EXPECT_NE(text.find("2.0 MiB"), std::string::npos) << text;
   }

@@ -162,7 +162,7 @@ TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
   const std::string text =
       out_of_memory_message(ledger, Location::device, 5 << 20, Class::gradients, "bucket 3");
   EXPECT_NE(text.find("device memory in stage backward"), std::string::npos) << text;
-  EXPECT_NE(text.find("5.0 MiB asked for by gradients / bucket 3"), std::string::npos) << text;
+  EXPECT_NE(text.find("5.0 MiB requested by gradients / bucket 3"), std::string::npos) << text;
   EXPECT_NE(text.find("optimizer"), std::string::npos) << text;
   EXPECT_NE(text.find("3.0 MiB"), std::string::npos) << text;
   EXPECT_NE(text.find("data.batch"), std::string::npos) << text;

@@ -74,7 +74,7 @@ TEST_F(Generate, RefusesAnInvalidPrompt) {
     return "";
   };
   EXPECT_THAT(refusal({}), HasSubstr("empty"));
-  EXPECT_THAT(refusal({1, 1, 1, 1, 1, 1, 1}), HasSubstr("7 tokens, and the context of the model has 6"));
+  EXPECT_THAT(refusal({1, 1, 1, 1, 1, 1, 1}), HasSubstr("7 tokens, but the context of the model has 6"));
   EXPECT_THAT(refusal({1, 8}), HasSubstr("token 8"));
 }
 

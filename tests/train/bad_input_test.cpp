@@ -173,7 +173,7 @@ TEST_F(BadInput, OffsetsThatGoBackwards) {
   std::swap_ranges(bytes.begin() + 12, bytes.begin() + 16, bytes.begin() + 16);  // those of samples 2 and 3
   write(shard, bytes);
   write(data / "train/index.json", replaced(read(data / "train/index.json"), hash, digest_hex(bytes)));
-  expect_refused(train_on(data), 3, {shard.string(), "sample 3 of ", "goes back"});
+  expect_refused(train_on(data), 3, {shard.string(), "sample 3 of ", "is smaller"});
 }
 
 // Numbers that are none cannot be in images of bytes. A dataset of floating-point values, in which they

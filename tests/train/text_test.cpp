@@ -57,7 +57,7 @@ TEST_F(TextRun, LossFallsAndTheClosingScreenIsAboutTokens) {
               1e-6 * lines.front().at("tokens_per_s").get<double>());
   std::ifstream file(tiny_->run_folder("undisturbed") + "/samples.txt");
   const std::string page{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_THAT(page, AllOf(HasSubstr("--- given: "), HasSubstr("--- goes on: ")));
+  EXPECT_THAT(page, AllOf(HasSubstr("--- prompt: "), HasSubstr("--- continuation: ")));
 }
 
 TEST_F(TextRun, OtherRanksGiveTheSameLossesWithinFp16Rounding) {
@@ -181,8 +181,7 @@ TEST_F(TextRun, APromptLongerThanTheContextIsRefused) {
 TEST_F(TextRun, WhatCannotBeIsRefusedByName) {
   expect_refused({"model.heads=3"}, 2, {"model.dim", "model.heads", "width of 32", "3 heads"});
   expect_refused({"model.vocabulary=200"}, 2, {"data.tokenizer", "257 tokens", "model.vocabulary=257"});
-  expect_refused({"model.vocabulary=90", "data.tokenizer=none"}, 3,
-                 {"train.bin", "byte", "ids go from 0 to 89"});
+  expect_refused({"model.vocabulary=90", "data.tokenizer=none"}, 3, {"train.bin", "byte", "ids are 0 to 89"});
   expect_refused({"data.context=20000"}, 3, {"train", "data.context 20000", "at most"});
   expect_refused({"model.context=16"}, 2, {"model.context", "windows of 32"});
   expect_refused({"data.format=mds"}, 2, {"data.format", "model.kind"});
@@ -198,7 +197,7 @@ TEST_F(TextRun, ADamagedTokenFileIsNamed) {
   const std::string source = "data.source=" + data.string();
   const auto whole = fs::file_size(data / "train.bin");
   fs::resize_file(data / "train.bin", whole - 1);
-  expect_refused({source}, 3, {"train.bin", "byte 8", "cut short"});
+  expect_refused({source}, 3, {"train.bin", "byte 8", "truncated"});
   fs::resize_file(data / "train.bin", whole);
   std::fstream(data / "train.bin", std::ios::in | std::ios::out | std::ios::binary) << "XXXX";
   expect_refused({source}, 3, {"train.bin", "byte 0", "20240520"});

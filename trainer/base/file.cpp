@@ -209,7 +209,7 @@ void ReadFile::read_at(std::int64_t offset, std::span<std::byte> out) const {
     if (n == 0) {
       throw Error(ExitCode::data,
                   fmt::format("{} ends too early: {} bytes were expected at byte {}, the file "
-                              "had {} bytes when opened; it was cut short or is damaged",
+                              "had {} bytes when opened; it is truncated or damaged",
                               path_.string(), out.size(), offset, size_));
     }
     done += static_cast<std::size_t>(n);

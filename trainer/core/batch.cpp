@@ -24,7 +24,7 @@ at::ScalarType scalar_type(ElementType type) {
     case ElementType::f32:
       return at::kFloat;
   }
-  throw Error(ExitCode::internal, "an element type that is not known");
+  throw Error(ExitCode::internal, "unknown element type");
 }
 
 const at::Tensor& Batch::field(std::string_view name) const {

@@ -53,16 +53,16 @@ namespace {
 
 json parsed(const fs::path& path) {
   json document = json::parse(read_file(path, ExitCode::data), nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) refuse_tokenizer(path, "this is no JSON object");
+  if (!document.is_object()) refuse_tokenizer(path, "this is not a JSON object");
   return document;
 }
 
 void read_vocabulary(const json& tokens, BytePairFiles& d) {
   if (!tokens.is_object())
-    refuse_tokenizer(d.from, "the vocabulary is no JSON object of tokens and their ids");
+    refuse_tokenizer(d.from, "the vocabulary is not a JSON object of tokens and their ids");
   for (const auto& [text, id] : tokens.items()) {
     if (!id.is_number_integer())
-      refuse_tokenizer(d.from, fmt::format("the id of the token \"{}\" is no whole number", text));
+      refuse_tokenizer(d.from, fmt::format("the id of the token \"{}\" is not a whole number", text));
     d.vocabulary[text] = id.get<std::int64_t>();
   }
 }
@@ -90,8 +90,8 @@ void read_words(const json& pre, BytePairFiles& d) {
     if (type == "ByteLevel" && last) {
       d.space_first = part.value("add_prefix_space", true);
       if (parts.size() > 1 && part.value("use_regex", true))
-        refuse_tokenizer(d.from,
-                         "its pre-tokenizer cuts twice, by Split and by ByteLevel, which ebb does not do");
+        refuse_tokenizer(
+            d.from, "its pre-tokenizer cuts twice, by Split and by ByteLevel, which ebb does not support");
       if (parts.size() == 1 && !part.value("use_regex", true)) d.words = R"([\s\S]+)";
       return;
     }
@@ -101,12 +101,12 @@ void read_words(const json& pre, BytePairFiles& d) {
         part.value("invert", false))
       refuse_tokenizer(
           d.from,
-          fmt::format("its pre-tokenizer ({}) is none that ebb has: ByteLevel, or Split by one regular "
+          fmt::format("its pre-tokenizer ({}) is not supported; ebb has ByteLevel, or Split by one regular "
                       "expression, Isolated, and then ByteLevel",
                       type));
     d.words = pattern["Regex"].get<std::string>();
   }
-  refuse_tokenizer(d.from, "its pre-tokenizer does not end in ByteLevel: its tokens are not made of bytes");
+  refuse_tokenizer(d.from, "its pre-tokenizer does not end in ByteLevel: its tokens do not consist of bytes");
 }
 
 BytePairFiles read_json(const fs::path& path) {
@@ -116,11 +116,12 @@ BytePairFiles read_json(const fs::path& path) {
   const json model = all.value("model", json::object());
   if (model.value("type", std::string("BPE")) != "BPE" || !model.contains("vocab") ||
       !model.contains("merges"))
-    refuse_tokenizer(d.from, fmt::format("its model is {}, and ebb has BPE, with vocab and merges",
+    refuse_tokenizer(d.from, fmt::format("its model is {}; ebb supports only BPE, with vocab and merges",
                                          model.value("type", std::string("without a type"))));
   if (const json normal = all.value("normalizer", json()); !normal.is_null())
-    refuse_tokenizer(d.from, fmt::format("it changes text by the normalizer {} first, which ebb does not do",
-                                         type_of(normal)));
+    refuse_tokenizer(d.from,
+                     fmt::format("it changes text by the normalizer {} first, which ebb does not support",
+                                 type_of(normal)));
   read_words(all.value("pre_tokenizer", json()), d);
   d.whole_words = model.value("ignore_merges", false);
   read_vocabulary(model["vocab"], d);
@@ -136,7 +137,7 @@ BytePairFiles read_json(const fs::path& path) {
       if (!token.value("special", true))
         refuse_tokenizer(d.from,
                          fmt::format("its token \"{}\" is added to the vocabulary without being special, "
-                                     "which ebb does not do",
+                                     "which ebb does not support",
                                      token["content"].get<std::string>()));
       d.special[token["content"]] = token["id"];
     }

@@ -179,8 +179,8 @@ class BytePairs final : public Tokenizer {
   void add(const BytePairFiles& d, const std::string& text, Token id) {
     constexpr Token kMost = Token{1} << 24;
     if (id < 0 || id >= kMost)
-      refuse_tokenizer(d.from, fmt::format("the token \"{}\" has the id {}, and ids go from 0 to {}", text,
-                                           id, kMost - 1));
+      refuse_tokenizer(
+          d.from, fmt::format("the token \"{}\" has the id {}, but ids are 0 to {}", text, id, kMost - 1));
     if (id >= std::ssize(texts_)) texts_.resize(static_cast<std::size_t>(id + 1));
     texts_[static_cast<std::size_t>(id)] = bytes_of_token(text);
     if (whole_words_) whole_[bytes_of_token(text)] = id;

@@ -47,9 +47,9 @@ void CacheConfig::describe(config::Section& s) {
   s.bytes("ram", ram)
       .at_least(0)
       .doc(
-          "Memory for unpacked shards of a compressed dataset, taken once at the start; at least one shard "
-          "is always kept. Larger than the dataset, each shard is unpacked once; much smaller, a shuffled "
-          "run "
+          "Memory for unpacked shards of a compressed dataset, allocated at the start; at least one shard "
+          "is always kept. If larger than the dataset, each shard is unpacked once; if much smaller, a "
+          "shuffled run "
           "unpacks shards again and again.")
       .free_to_change();
 }
@@ -57,7 +57,7 @@ void CacheConfig::describe(config::Section& s) {
 void DataConfig::describe(config::Section& s) {
   s.text("source", source).required().doc("Folder of the dataset." + source_doc(formats));
   std::vector<std::string> names;
-  std::string doc = "What the dataset is written as.";
+  std::string doc = "The format of the dataset.";
   for (const Format& entry : formats) {
     names.push_back(entry.name);
     doc += fmt::format(" {}: {}.", entry.name, entry.doc);
@@ -73,7 +73,7 @@ void DataConfig::describe(config::Section& s) {
   s.integer("micro_batches", micro_batches)
       .at_least(1)
       .at_most(1 << 20)
-      .doc("Parts that a step's batch is computed in, one after another; more of them need less memory.");
+      .doc("Parts of a step's batch, computed one after another; more parts need less memory.");
   s.flag("shuffle", shuffle)
       .doc("Draw the samples of each epoch in a new order; false reads them as stored.");
   s.integer("prefetch", prefetch)
@@ -82,7 +82,7 @@ void DataConfig::describe(config::Section& s) {
       .unit("micro-batches")
       .doc("Micro-batches that a background thread reads ahead. Each takes memory on every rank.")
       .free_to_change();
-  s.section("cache", cache, "What is kept of the dataset beside the micro-batches read ahead.");
+  s.section("cache", cache, "Memory for the dataset, beside the micro-batches read ahead.");
 }
 
 }  // namespace ebb::data

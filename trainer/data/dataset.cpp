@@ -15,7 +15,7 @@ void require_readable(const std::string& what, std::int64_t index, std::int64_t 
   for (std::size_t i = 0; fits && i < out.size(); ++i) fits = std::ssize(out[i]) == spec.fields[i].bytes();
   if (!fits)
     throw Error(ExitCode::internal,
-                fmt::format("{}: the memory given for sample {} does not fit its fields", what, index));
+                fmt::format("{}: the memory passed for sample {} does not fit its fields", what, index));
 }
 
 Block allocate_on_heap(std::size_t bytes, const char* /*purpose*/) {

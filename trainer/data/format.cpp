@@ -53,10 +53,9 @@ std::string inspect(const Formats& formats, const fs::path& path) {
 std::string verify(const Formats& formats, const fs::path& path, const Progress& progress) {
   const Format& format = recognize(formats, path);
   if (format.verify) return format.verify(path, progress);
-  throw Error(ExitCode::data,
-              fmt::format("{} has the format {}, which carries no hashes to verify; `ebb data "
-                          "inspect` says what it holds",
-                          path.string(), format.name));
+  throw Error(ExitCode::data, fmt::format("{} has the format {}, which has no hashes to verify; `ebb data "
+                                          "inspect` shows its contents",
+                                          path.string(), format.name));
 }
 
 }  // namespace ebb::data

@@ -48,25 +48,25 @@ IdxReader::IdxReader(const std::filesystem::path& path) : path_(path) {
   fill(word, "the header");
   if (byte(0) != 0 || byte(1) != 0) {
     throw Error(ExitCode::data,
-                fmt::format("{} is no IDX file: it begins with {:02x} {:02x} {:02x} {:02x}, an "
+                fmt::format("{} is not an IDX file: it begins with {:02x} {:02x} {:02x} {:02x}, an "
                             "IDX file with 00 00 08 and its number of dimensions",
                             path.string(), byte(0), byte(1), byte(2), byte(3)));
   }
   if (byte(2) != kUnsignedByte) {
-    throw Error(ExitCode::data, fmt::format("{}: byte 2 says values of type 0x{:02x}; only unsigned bytes "
+    throw Error(ExitCode::data, fmt::format("{}: byte 2 gives the value type 0x{:02x}; only unsigned bytes "
                                             "(0x08) can be packed",
                                             path.string(), byte(2)));
   }
   const int ndim = byte(3);
   if (ndim < 1 || ndim > 8) {
     throw Error(ExitCode::data,
-                fmt::format("{}: byte 3 says {} dimensions; 1 to 8 are possible", path.string(), ndim));
+                fmt::format("{}: byte 3 gives {} dimensions; allowed are 1 to 8", path.string(), ndim));
   }
   for (int d = 0; d < ndim; ++d) {
     fill(word, "the header");
     const std::int64_t size = std::int64_t{byte(0)} << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
     if (size == 0 || (d > 0 && size > kLargestItem / item_bytes_)) {
-      throw Error(ExitCode::data, fmt::format("{}: dimension {} at byte {} is {}, which cannot be",
+      throw Error(ExitCode::data, fmt::format("{}: dimension {} at byte {} is {}, which is invalid",
                                               path.string(), d, offset_ - 4, size));
     }
     dims_.push_back(size);

@@ -24,7 +24,7 @@ std::int64_t LoaderPlan::rank_micro_batch() const {
   if (ranks < 1 || rank < 0 || rank >= ranks || micro_batches < 1 || global_batch < 1 || prefetch < 1) {
     throw Error(ExitCode::usage,
                 fmt::format("data.batch {}, data.micro_batches {} and data.prefetch {} on rank {} of {} "
-                            "cannot be: all are at least 1",
+                            "are invalid: all must be at least 1",
                             global_batch, micro_batches, prefetch, rank, ranks));
   }
   const std::int64_t parts = ranks * micro_batches;
@@ -32,11 +32,9 @@ std::int64_t LoaderPlan::rank_micro_batch() const {
     const std::int64_t below = global_batch / parts * parts;
     const std::string nearest =
         below > 0 ? fmt::format("{} or {}", below, below + parts) : fmt::format("{}", parts);
-    throw Error(
-        ExitCode::usage,
-        fmt::format("data.batch is {}, which {} ranks x {} micro-batches do not divide: take {}, or another "
-                    "number of ranks or micro-batches",
-                    global_batch, ranks, micro_batches, nearest));
+    throw Error(ExitCode::usage, fmt::format("data.batch is {}, which {} ranks x {} micro-batches do not "
+                                             "divide: set it to {}, or choose another number of ranks or micro-batches",
+                                             global_batch, ranks, micro_batches, nearest));
   }
   return global_batch / parts;
 }

@@ -30,7 +30,7 @@ std::unique_ptr<Dataset> open(const DataConfig& config, const std::string& split
     asked = dataset->spec().fields[i].name == fields[i];
   if (!asked)
     throw Error(ExitCode::internal,
-                fmt::format("data.format={} opened other fields than it was asked for", format.name));
+                fmt::format("data.format={} opened other fields than the requested ones", format.name));
   return dataset;
 }
 

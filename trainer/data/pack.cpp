@@ -115,12 +115,9 @@ std::optional<PackResult> find_existing(const fs::path& out, const json& wanted)
   if (!fs::exists(record, error)) {
     const fs::directory_iterator first(out, error);
     if (first == fs::directory_iterator()) return std::nullopt;
-    throw Error(
-        ExitCode::usage,
-        fmt::format(
-            "{} exists and holds files that this command did not write, such as {}; give another folder, or "
-            "move it away",
-            out.string(), first->path().filename().string()));
+    throw Error(ExitCode::usage, fmt::format("{} exists and holds files that this command did not write, "
+                                             "such as {}; choose another folder, or move it away",
+                                             out.string(), first->path().filename().string()));
   }
   const json here = json::parse(read_file(record, ExitCode::data), nullptr, false);
   if (!here.is_object() || !here.contains("samples") || !here.contains("shards") || !here.contains("bytes")) {

@@ -25,7 +25,7 @@ class SentencePieces final : public Tokenizer {
     if (const auto status = processor_.LoadFromSerializedProto(read_file(model, ExitCode::data));
         !status.ok())
       throw Error(ExitCode::data,
-                  fmt::format("{} is no sentencepiece model: {}", model.string(), status.ToString()));
+                  fmt::format("{} is not a sentencepiece model: {}", model.string(), status.ToString()));
     may_cut_ = no_piece_crosses_a_space();
   }
   [[nodiscard]] std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
@@ -36,7 +36,8 @@ class SentencePieces final : public Tokenizer {
   [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const override {
     std::vector<int> ids;
     if (const auto status = processor_.Encode({text.data(), text.size()}, &ids); !status.ok())
-      throw Error(ExitCode::data, fmt::format("sentencepiece cannot take this text: {}", status.ToString()));
+      throw Error(ExitCode::data,
+                  fmt::format("sentencepiece cannot encode this text: {}", status.ToString()));
     return {ids.begin(), ids.end()};
   }
   // Piece by piece, since the library would remove a space at the beginning of a text.
@@ -122,7 +123,7 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
   constexpr int kMostLines = 10'000'000, kLongestLine = 1 << 30;
   if (options.out.extension() != ".model")
     throw Error(ExitCode::usage,
-                fmt::format("{} has to end in .model, by which a sentencepiece tokenizer is recognized",
+                fmt::format("{} must end in .model, the extension of sentencepiece tokenizers",
                             options.out.string()));
   if (fs::exists(options.out))
     throw Error(ExitCode::usage,
@@ -150,7 +151,7 @@ void train_tokenizer(const TrainTokenizerOptions& options) {
       &lines, &model);
   lines.rethrow();
   if (!status.ok())
-    throw Error(ExitCode::data, fmt::format("no tokenizer of {} tokens can be made of this text: {}",
+    throw Error(ExitCode::data, fmt::format("this text cannot fill a tokenizer of {} tokens: {}",
                                             options.vocabulary, status.ToString()));
   if (options.out.has_parent_path()) make_folders(options.out.parent_path());
   write_file_atomically(options.out, model);

@@ -25,7 +25,7 @@ std::ifstream opened(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in)
     throw Error(ExitCode::data,
-                fmt::format("cannot read {}: is it there, and may you read it?", path.string()));
+                fmt::format("cannot read {}: check that it exists and is readable", path.string()));
   return in;
 }
 
@@ -39,7 +39,7 @@ std::string text_of(const std::string& line, const fs::path& path, std::int64_t 
   const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   const auto found = json.is_object() ? json.find("text") : json.end();
   if (!json.is_object() || found == json.end() || !found->is_string())
-    throw Error(ExitCode::data, fmt::format("{}:{}: this line is no JSON object with a string \"text\"",
+    throw Error(ExitCode::data, fmt::format("{}:{}: this line is not a JSON object with a string \"text\"",
                                             path.string(), number));
   return found->get<std::string>();
 }

@@ -47,7 +47,7 @@ class Numbers final : public Tokenizer {
       if (error != std::errc() || end != word.data() + word.size())
         throw Error(
             ExitCode::usage,
-            fmt::format("\"{}\" is no number, and with data.tokenizer=none tokens are numbers: give them "
+            fmt::format("\"{}\" is not a number. With data.tokenizer=none tokens are numbers: write them "
                         "with spaces between them, such as \"1 17 4\"",
                         word));
       tokens.push_back(token);
@@ -76,7 +76,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name) {
   if (fs::is_regular_file(path / "tokenizer.json", ignored)) return open_byte_pairs(path / "tokenizer.json");
   if (fs::is_regular_file(path / "vocab.json", ignored) && fs::is_regular_file(path / "merges.txt", ignored))
     return open_byte_pairs(path / "vocab.json", path / "merges.txt");
-  throw Error(ExitCode::usage, fmt::format("{} is no tokenizer: {} is needed", name, kTokenizerForms));
+  throw Error(ExitCode::usage, fmt::format("{} is not a tokenizer: choose {}", name, kTokenizerForms));
 }
 
 }  // namespace ebb::data

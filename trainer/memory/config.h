@@ -20,13 +20,13 @@ struct MemoryConfig {
     s.choice("leak", leak,
              {{"error", LeakPolicy::error}, {"warn", LeakPolicy::warn}, {"off", LeakPolicy::off}})
         .doc(
-            "What happens when a step ends with other bytes alive than the step before: end the run, say so, "
+            "The reaction to a step that ends with other live bytes than the step before: end the run, warn, "
             "or nothing.")
         .free_to_change();
     s.bytes_or_auto("host_cache", host_cache)
         .doc(
-            "Freed blocks of host memory that a rank keeps for its next step, at most. auto: what its steps "
-            "use, within an eighth above the most that they hold at once; 0: none, which is slower.")
+            "Limit of the freed host memory that a rank keeps for its next step. auto: what its steps "
+            "use, up to an eighth above their maximum at once; 0: none, which is slower.")
         .free_to_change();
     s.removed("budget", "leave it out: this version enforces no budget");
     s.integer("log_every", log_every)

@@ -86,7 +86,7 @@ void install(Ledger& ledger, BlockCache* cache) {
   the_upstream_deleter = upstream->raw_deleter();
   if (the_upstream_deleter == nullptr) {
     throw Error(ExitCode::internal,
-                "this LibTorch's CPU allocator has no raw deleter; its blocks cannot be followed");
+                "this LibTorch's CPU allocator has no raw deleter; its blocks cannot be tracked");
   }
   the_cache = cache;
   the_ledger.store(&ledger);

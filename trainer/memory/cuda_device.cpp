@@ -16,14 +16,14 @@ int device_in_use = -1;  // one process has one device
 
 void require(int error, const std::string& what) {
   if (error == 0) return;
-  throw Error(ExitCode::usage, fmt::format("cannot {}: {}; `ebb doctor` says what this machine has", what,
+  throw Error(ExitCode::usage, fmt::format("cannot {}: {}; `ebb doctor` shows what this machine has", what,
                                            cuda_memory()->error_name(error)));
 }
 
 const CudaMemoryTable& table() {
   const CudaMemoryTable* const cuda = cuda_memory();
   if (cuda == nullptr)
-    throw Error(ExitCode::internal, "a CUDA device was asked for before CudaLibrary::open()");
+    throw Error(ExitCode::internal, "a CUDA device was requested before CudaLibrary::open()");
   return *cuda;
 }
 
@@ -57,23 +57,23 @@ const CudaMemoryTable* cuda_memory() {
 void use_device(int device) {
   Ledger* const ledger = installed();
   if (ledger == nullptr)
-    throw Error(ExitCode::internal, "use_device before install(): its blocks would go uncounted");
+    throw Error(ExitCode::internal, "use_device before install(): its blocks would not be counted");
   require(table().use_device(device), fmt::format("use CUDA device {}", device));
-  require(table().observe({ledger, &on_allocated, &on_freed, &on_exhausted}), "follow CUDA's allocator");
+  require(table().observe({ledger, &on_allocated, &on_freed, &on_exhausted}), "observe CUDA's allocator");
   device_in_use = device;
 }
 
 std::optional<CudaMemoryStats> device_stats() {
   if (device_in_use < 0) return std::nullopt;
   CudaMemoryStats stats{};
-  require(table().stats(device_in_use, &stats), "ask the CUDA device for its memory");
+  require(table().stats(device_in_use, &stats), "query the memory of the CUDA device");
   return stats;
 }
 
 std::string device_name(int device) {
   char text[256] = {};
   require(table().device_name(device, text, sizeof text),
-          fmt::format("ask for the name of CUDA device {}", device));
+          fmt::format("query the name of CUDA device {}", device));
   return text;
 }
 

@@ -31,7 +31,7 @@ std::vector<fs::path> candidates() {
 bool driver_has_device(std::string& why_not) {
   void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (driver == nullptr) {
-    why_not = "no NVIDIA driver: libcuda.so.1 is not on this machine";
+    why_not = "no NVIDIA driver: this machine has no libcuda.so.1";
     return false;
   }
   const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
@@ -69,7 +69,7 @@ void CudaLibrary::open() {
   std::string tried;
   for (const fs::path& path : candidates()) {
     if (!fs::exists(path)) {
-      tried += fmt::format("\n  {}: not there", path.lexically_normal().string());
+      tried += fmt::format("\n  {}: not found", path.lexically_normal().string());
       continue;
     }
     // Global: torch_cuda registers itself with the program's torch_cpu, so both need the same symbols.
@@ -91,11 +91,12 @@ bool CudaLibrary::is_open() {
 
 void* CudaLibrary::symbol(const char* name) {
   if (the_library == nullptr)
-    throw Error(ExitCode::internal, fmt::format("{} is asked of {} before it is open", name, kLibraryName));
+    throw Error(ExitCode::internal,
+                fmt::format("{} was requested from {} before it was open", name, kLibraryName));
   void* const address = dlsym(the_library, name);
   if (address == nullptr) {
-    throw Error(ExitCode::internal,
-                fmt::format("{} has no {}; program and library are of two builds", kLibraryName, name));
+    throw Error(ExitCode::internal, fmt::format("{} has no {}; program and library are from different builds",
+                                                kLibraryName, name));
   }
   return address;
 }

@@ -80,17 +80,16 @@ std::optional<std::string> LeakGate::check(std::int64_t step) {
   before_host_ = std::move(host);
   before_device_ = std::move(device);
   if (!std::exchange(armed_, true) || text.empty()) return std::nullopt;
-  text =
-      fmt::format(
-          "step {} did not give back what it took: bytes alive at its end differ from those after the step "
-          "before",
-          step) +
-      text;
+  text = fmt::format(
+             "step {} did not free all that it allocated: live bytes at its end differ from "
+             "those after the step before",
+             step) +
+         text;
   if (policy_ == LeakPolicy::warn) return text;
   throw Error(ExitCode::memory, text +
-                                    "\n  something outlives its step: a loss summed with its graph (use "
+                                    "\n  a tensor outlives its step: a loss summed with its graph (use "
                                     ".detach() or .item()), a tensor "
-                                    "kept in a container, a gradient not freed; memory.leak=warn goes on");
+                                    "kept in a container, a gradient not freed; memory.leak=warn continues");
 }
 
 }  // namespace ebb::memory

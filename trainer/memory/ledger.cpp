@@ -215,7 +215,7 @@ std::string out_of_memory_message(const Ledger& ledger, Ledger::Location locatio
   const std::int64_t total = std::accumulate(live.begin(), live.end(), std::int64_t{0});
   const bool host = location == Ledger::Location::host;
   std::string text = fmt::format(
-      "out of {} memory in stage {}: {} asked for by {} / {}, while {} are alive:", host ? "host" : "device",
+      "out of {} memory in stage {}: {} requested by {} / {}, while {} are live:", host ? "host" : "device",
       name(ledger.stage()), format_bytes(asked_bytes), name(cls), owner, format_bytes(total));
   for (std::size_t c = 0; c < live.size(); ++c) {
     if (live[c] != 0) text += fmt::format("\n  {:<14}{:>12}", kClassNames[c], format_bytes(live[c]));

@@ -72,7 +72,7 @@ std::string ModelConfig::missing_fields(const std::vector<std::string>& brought)
   for (const Family& one : families_)
     if (fits(one)) others.push_back("model.kind=" + one.name);
   return fmt::format(
-      "{} trains on the field {}, and the data provides {}: set data.format and data.source to "
+      "{} trains on the field {}, but the data provides {}: set data.format and data.source to "
       "data that has it{}{}",
       family().name, fmt::join(family().reads, " and "), fmt::join(brought, ", "),
       others.empty() ? "" : ", or ", fmt::join(others, " or "));

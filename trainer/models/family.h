@@ -88,7 +88,7 @@ template <class C>
 const C& config_of(const FamilyConfig& config) {
   const auto* own = dynamic_cast<const FamilyConfigOf<C>*>(&config);
   if (own == nullptr)
-    throw Error(ExitCode::internal, "the configuration is that of another family of models");
+    throw Error(ExitCode::internal, "the configuration belongs to another family of models");
   return own->value;
 }
 template <class C>

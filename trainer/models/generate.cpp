@@ -56,12 +56,12 @@ void check_prompt(const TextSampler& model, std::span<const std::int64_t> prompt
   if (std::ssize(prompt) > model.context())
     throw Error(
         ExitCode::usage,
-        fmt::format("the prompt has {} tokens, and the context of the model has {}: shorten the prompt",
+        fmt::format("the prompt has {} tokens, but the context of the model has {}: shorten the prompt",
                     prompt.size(), model.context()));
   for (const std::int64_t token : prompt)
     if (token < 0 || token >= model.vocabulary())
       throw Error(ExitCode::usage,
-                  fmt::format("the prompt holds token {}, and the vocabulary of the model has {}", token,
+                  fmt::format("the prompt has the token {}, but the vocabulary of the model has {}", token,
                               model.vocabulary()));
 }
 

@@ -14,7 +14,7 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed) {
   const Family& family = config.family();
   if (!family.make_model)
-    throw Error(ExitCode::internal, "this program describes models and cannot make them");
+    throw Error(ExitCode::internal, "this program only describes models and cannot make them");
   std::vector<std::string> fields;
   for (const core::FieldSpec& field : sample.fields) fields.push_back(field.name);
   if (const std::string wrong = config.missing_fields(fields); !wrong.empty())

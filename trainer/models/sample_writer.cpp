@@ -45,7 +45,8 @@ void write_continuations(TextSampler& sampler, SampleSource& source, SampleSink&
   std::string page;
   std::uint64_t number = 0;
   for (const std::vector<std::int64_t>& prompt : source.texts(kTexts, kGiven)) {
-    page += std::string(number > 0 ? "\n\n" : "") + "--- given: " + source.decode(prompt) + "\n--- goes on: ";
+    page += std::string(number > 0 ? "\n\n" : "") + "--- prompt: " + source.decode(prompt) +
+            "\n--- continuation: ";
     TextOptions options;
     options.sampling = {.temperature = 0.8, .seed = number++};
     options.tokens = kTokens;

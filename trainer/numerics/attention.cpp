@@ -53,16 +53,15 @@ struct Attention : torch::autograd::Function<Attention> {
 void check_starts(const at::Tensor& starts, const at::Tensor& qkv) {
   if (starts.sizes() != qkv.sizes().slice(0, 2) || starts.scalar_type() != at::kLong ||
       !starts.is_contiguous())
-    throw Error(
-        ExitCode::internal,
-        fmt::format("attention: starts [{}] {} do not fit qkv [{}]", fmt::join(starts.sizes(), ", "),
-                    c10::toString(starts.scalar_type()), fmt::join(qkv.sizes(), ", ")));
+    throw Error(ExitCode::internal,
+                fmt::format("attention: starts [{}] {} do not fit qkv [{}]", fmt::join(starts.sizes(), ", "),
+                            c10::toString(starts.scalar_type()), fmt::join(qkv.sizes(), ", ")));
   if (starts.is_meta()) return;
   const std::int64_t* const start = starts.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < starts.numel(); ++i)
     if (start[i] < 0 || start[i] > i % starts.size(1))
-      throw Error(ExitCode::internal,
-                  fmt::format("attention: position {} would attend from {} on", i % starts.size(1), start[i]));
+      throw Error(ExitCode::internal, fmt::format("attention: position {} would attend from {} on",
+                                                  i % starts.size(1), start[i]));
 }
 
 }  // namespace

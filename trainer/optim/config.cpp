@@ -16,7 +16,7 @@ void ScheduleConfig::describe(config::Section& s) {
   s.number("final_ratio", final_ratio)
       .at_least(0)
       .at_most(1)
-      .doc("Learning rate at the last step as a part of the peak; linear and cosine end there.");
+      .doc("Learning rate at the last step as a fraction of the peak; linear and cosine end there.");
 }
 
 void OptimizerConfig::describe(config::Section& s) {
@@ -33,7 +33,7 @@ void OptimizerConfig::describe(config::Section& s) {
       .doc("Decoupled weight decay of matrices; biases and norms do not decay.");
   s.number("clip_norm", clip_norm)
       .at_least(0)
-      .doc("Gradients are scaled down to this global norm; 0 leaves them as they are.");
+      .doc("Gradients are scaled down to this global norm; 0: no clipping.");
   s.section("schedule", schedule, "Learning rate over the run.");
 }
 

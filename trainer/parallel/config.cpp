@@ -11,13 +11,13 @@ void ParallelConfig::describe(config::Section& s) {
             {"mpi", Backend::mpi},
             {"nccl", Backend::nccl}})
       .doc(
-          "What moves tensors between ranks. auto: nothing for one rank, NCCL where every rank has a GPU of "
+          "Backend of the collectives. auto: none for one rank, NCCL if every rank has a GPU of "
           "its own, else MPI.")
       .free_to_change();
   s.integer("ranks", ranks)
       .at_least(0)
       .at_most(1 << 20)
-      .doc("Ranks that the run expects; another number is refused. 0 takes any number.")
+      .doc("Ranks that the run expects; another number is refused. 0 accepts any number.")
       .free_to_change();
   s.removed("shard", "leave it out: every rank keeps a whole copy of the training state");
   s.removed("reduction", "leave it out: gradients are always summed in rank order");
@@ -27,7 +27,7 @@ void ParallelConfig::describe(config::Section& s) {
       .free_to_change();
   s.duration("timeout", timeout_s)
       .above(0)
-      .doc("A collective that takes longer ends the run with code 5 and names who did not arrive.")
+      .doc("A collective that takes longer ends the run with code 5 and names the missing ranks.")
       .free_to_change();
   s.integer("threads", threads)
       .at_least(0)
@@ -38,9 +38,8 @@ void ParallelConfig::describe(config::Section& s) {
       .free_to_change();
   s.flag("pin", pin)
       .doc(
-          "Ranks of one machine keep to cores of their own, side by side on a NUMA node, unless mpirun has "
-          "bound them "
-          "already.")
+          "Binds each rank of a machine to its own adjacent cores on a NUMA node, unless mpirun has "
+          "bound it already.")
       .free_to_change();
 }
 

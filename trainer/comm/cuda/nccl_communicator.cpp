@@ -24,7 +24,7 @@ constexpr auto kPollInterval = std::chrono::microseconds(50);
 
 void check_call(cudaError_t code, const char* what) {
   if (code != cudaSuccess)
-    throw Error(ExitCode::communication, fmt::format("{} failed: CUDA says {} ({})", what,
+    throw Error(ExitCode::communication, fmt::format("{} failed: CUDA reports {} ({})", what,
                                                      cudaGetErrorName(code), cudaGetErrorString(code)));
 }
 
@@ -32,7 +32,7 @@ void check_call(cudaError_t code, const char* what) {
 void check_call(ncclResult_t code, ncclComm_t comm, const std::string& what) {
   if (code == ncclSuccess || code == ncclInProgress) return;
   throw Error(ExitCode::communication,
-              fmt::format("{} failed: NCCL says {}; {}", what, ncclGetErrorString(code),
+              fmt::format("{} failed: NCCL reports {}; {}", what, ncclGetErrorString(code),
                           comm != nullptr ? ncclGetLastError(comm) : "there are no details"));
 }
 

@@ -11,7 +11,7 @@
 
 namespace ebb::data {
 
-static_assert(std::endian::native == std::endian::little, "values are read as they lie in the shard");
+static_assert(std::endian::native == std::endian::little, "values are read in the byte order of the shard");
 
 namespace {
 
@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 8> kIntegers = {"int",  "int64", "int32",
                                                        "int8", "uint8", "uint16", "uint32"};
 
 [[noreturn]] void refuse(const MdsIndex& index, const MdsColumn& column, std::string_view needed) {
-  throw Error(ExitCode::data, fmt::format("{}: the column '{}' has the encoding {}, and {} is needed",
+  throw Error(ExitCode::data, fmt::format("{}: the column '{}' has the encoding {}, but needs {}",
                                           index.folder.string(), column.name, column.encoding, needed));
 }
 

@@ -89,7 +89,7 @@ std::optional<std::int64_t> fixed_bytes(const std::string& column, const std::st
     const std::string_view dtype = std::string_view(encoding).substr(8);
     if (dtype != "int" && scalar_bytes(dtype)) return std::nullopt;  // a type, and a shape in each sample
   }
-  throw Error(ExitCode::data, fmt::format("{}: column '{}' has the encoding '{}', which is not known", where,
+  throw Error(ExitCode::data, fmt::format("{}: column '{}' has the encoding '{}', which is unknown", where,
                                           column, encoding));
 }
 

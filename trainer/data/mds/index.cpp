@@ -23,7 +23,7 @@ class Node {
   Node(const json& value, std::string where) : value_(value), where_(std::move(where)) {}
 
   [[nodiscard]] Node at(const char* key) const {
-    if (!value_.is_object()) fail("is no object");
+    if (!value_.is_object()) fail("is not an object");
     const auto found = value_.find(key);
     if (found == value_.end()) fail(fmt::format("has no '{}'", key));
     return {*found, fmt::format("{}, '{}'", where_, key)};
@@ -32,19 +32,19 @@ class Node {
     if (!value_.is_number_integer()) fail(fmt::format("is {}, not a whole number", value_.dump()));
     const bool huge = value_.is_number_unsigned() && value_.get<std::uint64_t>() > std::uint64_t{1} << 62;
     if (huge || value_.get<std::int64_t>() < least)
-      fail(fmt::format("is {}, which cannot be", value_.dump()));
+      fail(fmt::format("is {}, which is invalid", value_.dump()));
     return value_.get<std::int64_t>();
   }
   [[nodiscard]] std::string text() const {
-    if (!value_.is_string()) fail(fmt::format("is {}, not a text", value_.dump()));
+    if (!value_.is_string()) fail(fmt::format("is {}, not a string", value_.dump()));
     return value_.get<std::string>();
   }
   [[nodiscard]] const json& array() const {
-    if (!value_.is_array()) fail("is no list");
+    if (!value_.is_array()) fail("is not a list");
     return value_;
   }
   [[nodiscard]] const json& object() const {
-    if (!value_.is_object()) fail("is no object");
+    if (!value_.is_object()) fail("is not an object");
     return value_;
   }
   [[nodiscard]] bool null() const { return value_.is_null(); }
@@ -134,7 +134,7 @@ MdsShardInfo parse_shard(const Node& node) {
   const Node packed = node.at("zip_data");
   if (!packed.null()) shard.packed = parse_file(packed);
   if (shard.packed.has_value() == compression.null()) {
-    node.fail("needs 'compression' and 'zip_data' both, or neither");
+    node.fail("needs both 'compression' and 'zip_data', or neither");
   }
   return shard;
 }
@@ -155,8 +155,9 @@ void check_file(const fs::path& path, const MdsFile& file) {
   if (static_cast<std::int64_t>(bytes) != file.bytes) {
     throw Error(
         ExitCode::data,
-        fmt::format("{} has {} bytes, the index says {}: it was cut short or replaced; copy or pack it again",
-                    path.string(), bytes, file.bytes));
+        fmt::format(
+            "{} has {} bytes, the index has {}: it is truncated or was replaced; copy or pack it again",
+            path.string(), bytes, file.bytes));
   }
 }
 
@@ -187,16 +188,17 @@ MdsIndex read_mds_index(const fs::path& folder) {
   if (!fs::exists(path, ignored)) {
     throw Error(
         ExitCode::data,
-        fmt::format("{} is no MDS dataset: it has no index.json{}. `ebb data pack` makes a dataset; give the "
-                    "folder of a split, such as train",
-                    folder.string(), fs::is_directory(folder, ignored) ? "" : " (the folder is not there)"));
+        fmt::format(
+            "{} is not an MDS dataset: it has no index.json{}. `ebb data pack` makes a dataset; give the "
+            "folder of a split, such as train",
+            folder.string(), fs::is_directory(folder, ignored) ? "" : " (the folder does not exist)"));
   }
   const std::string text = read_file(path, ExitCode::data);
   json document;
   try {
     document = json::parse(text);
   } catch (const json::exception& error) {
-    throw Error(ExitCode::data, fmt::format("{} is no JSON: it is damaged or cut short", path.string()),
+    throw Error(ExitCode::data, fmt::format("{} is not JSON: it is damaged or truncated", path.string()),
                 error);
   }
   const Node root(document, path.string());

@@ -143,7 +143,7 @@ std::string verify_mds(const fs::path& folder, const Progress& progress) {
     for (std::int64_t s = 0; s < shard.samples; ++s) (void)opened.shard->find(s, 0);
   }
   if (progress) progress(index.samples, index.samples);
-  return fmt::format("{} is whole: {} samples in {} shards, {}, hashes checked: {}", folder.string(),
+  return fmt::format("{} is intact: {} samples in {} shards, {}, hashes checked: {}", folder.string(),
                      index.samples, index.shards.size(), format_bytes(totals.on_disk), hash_names(index));
 }
 

@@ -42,7 +42,7 @@ class Hashes {
       if (found == hex) continue;
       throw Error(
           ExitCode::data,
-          fmt::format("{}: {} are damaged: their {} is {}, the index says {}; copy or pack the shard again",
+          fmt::format("{}: {} are damaged: their {} is {}, the index has {}; copy or pack the shard again",
                       path.string(), what, algorithm, found, hex));
     }
   }
@@ -103,7 +103,7 @@ void MdsShard::check_offsets() const {
     fail(0, 0, fmt::format("{} offsets do not fit into {} bytes", samples + 1, info().raw.bytes));
   }
   if (const std::int64_t count = word_at(0); count != samples) {
-    fail(0, 0, fmt::format("the shard counts {} samples, the index {}", count, samples));
+    fail(0, 0, fmt::format("the shard has {} samples, the index {}", count, samples));
   }
   std::vector<std::byte> block;
   std::int64_t before = header_bytes();
@@ -114,7 +114,8 @@ void MdsShard::check_offsets() const {
     for (std::int64_t k = 0; k < n; ++k, ++i) {
       const std::int64_t offset = little_endian(std::span(block).subspan(static_cast<std::size_t>(4 * k), 4));
       if (offset < before) {
-        fail(i, 4 * (i + 1), fmt::format("its offset {} goes back behind {}", offset, before));
+        fail(i, 4 * (i + 1),
+             fmt::format("its offset {} is smaller than the offset {} before it", offset, before));
       }
       before = offset;
     }
@@ -157,7 +158,7 @@ MdsShard::Extent MdsShard::find(std::int64_t sample, std::size_t column) const {
   }
   if (at != end) {
     fail(sample, begin,
-         fmt::format("its columns take {} bytes, its offsets give it {}", at - begin, end - begin));
+         fmt::format("its columns need {} bytes, its offsets leave {}", at - begin, end - begin));
   }
   return found;
 }
@@ -166,8 +167,9 @@ void check_hashes(const std::filesystem::path& path, const ReadFile& file, const
   if (file.size() != expected.bytes) {
     throw Error(
         ExitCode::data,
-        fmt::format("{} has {} bytes, the index says {}: it was cut short or replaced; copy or pack it again",
-                    path.string(), file.size(), expected.bytes));
+        fmt::format(
+            "{} has {} bytes, the index has {}: it is truncated or was replaced; copy or pack it again",
+            path.string(), file.size(), expected.bytes));
   }
   if (expected.hashes.empty()) return;
   Hashes hashes(expected);
@@ -187,12 +189,12 @@ void unpack_shard(const MdsIndex& index, std::size_t number, std::span<std::byte
   const ReadFile file(path, ExitCode::data);
   if (file.size() != info.packed->bytes) {
     throw Error(ExitCode::data,
-                fmt::format("{} has {} bytes, the index says {}: it was cut short or replaced; copy "
+                fmt::format("{} has {} bytes, the index has {}: it is truncated or was replaced; copy "
                             "or pack it again",
                             path.string(), file.size(), info.packed->bytes));
   }
   const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), &ZSTD_freeDCtx);
-  if (!context) throw Error(ExitCode::memory, "there is no memory for zstd's context");
+  if (!context) throw Error(ExitCode::memory, "out of memory for zstd's context");
   Hashes packed(*info.packed);
   std::vector<std::byte> block(kBlock);
   ZSTD_outBuffer sink{out.data(), out.size(), 0};
@@ -212,13 +214,13 @@ void unpack_shard(const MdsIndex& index, std::size_t number, std::span<std::byte
         fault = fmt::format("zstd stops near byte {}: {}", at + static_cast<std::int64_t>(source.pos),
                             ZSTD_getErrorName(wants));
       } else if (consumed == source.pos && produced == sink.pos) {
-        fault = fmt::format("it unpacks to more than the {} bytes that the index says", out.size());
+        fault = fmt::format("it unpacks to more than the {} bytes of the index", out.size());
       }
     }
     at += static_cast<std::int64_t>(n);
   }
   if (fault.empty() && (wants != 0 || sink.pos != out.size())) {
-    fault = fmt::format("it unpacks to {} bytes, the index says {}", sink.pos, out.size());
+    fault = fmt::format("it unpacks to {} bytes, the index has {}", sink.pos, out.size());
   }
   if (!fault.empty()) {
     throw Error(ExitCode::data,

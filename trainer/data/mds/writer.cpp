@@ -63,7 +63,7 @@ MdsWriter::MdsWriter(std::filesystem::path folder, std::vector<MdsColumn> column
   }
   if (options_.shard_bytes < 1 || options_.shard_bytes > kLargestShard) {
     throw Error(ExitCode::usage,
-                fmt::format("a shard of {} bytes cannot be: 1 to {} (its offsets have 32 bits)",
+                fmt::format("a shard cannot have {} bytes: allowed are 1 to {} (its offsets have 32 bits)",
                             options_.shard_bytes, kLargestShard));
   }
   if (columns_.empty()) throw Error(ExitCode::usage, "a dataset needs at least one column");

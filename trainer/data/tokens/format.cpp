@@ -20,7 +20,7 @@ void describe_token_keys(config::Section& section, DataConfig& config) {
       .doc("Tokens of a window, the sample that a model of text is trained on.");
   section.text("tokenizer", config.tokenizer)
       .doc(
-          "What made the tokens, so that samples can be shown as text: the value of `ebb data pack "
+          "The tokenizer of the data, which shows samples as text: the value of `ebb data pack "
           "--tokenizer`. bytes, a sentencepiece model FILE.model, or a folder with tokenizer.json or with "
           "vocab.json and merges.txt. none: tokens are shown as numbers.")
       .free_to_change();

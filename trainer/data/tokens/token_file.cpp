@@ -14,7 +14,7 @@
 
 namespace ebb::data {
 
-static_assert(std::endian::native == std::endian::little, "tokens are read as they lie in the file");
+static_assert(std::endian::native == std::endian::little, "tokens are read in the byte order of the file");
 
 namespace {
 
@@ -70,9 +70,9 @@ class Index {
       fail(0, fmt::format("it has {} bytes, fewer than its header of {}", file_.size(), kIndexHeaderBytes));
     file_.read_at(0, header);
     if (std::memcmp(header.data(), kIndexMagic.data(), kIndexMagic.size()) != 0)
-      fail(0, "it does not begin with MMIDIDX: it is no index of Megatron");
+      fail(0, "it does not begin with MMIDIDX: it is not an index of Megatron");
     if (const auto version = field<std::uint64_t>(&header[9]); version != 1)
-      fail(9, fmt::format("its version is {}, and version 1 is read here", version));
+      fail(9, fmt::format("its version is {}; only version 1 is supported", version));
     const int code = std::to_integer<int>(header[17]);
     const auto found = width_of(code);
     if (!found)
@@ -82,7 +82,7 @@ class Index {
                documents_there = field<std::uint64_t>(&header[26]);
     const auto most = static_cast<std::uint64_t>(file_.size());
     if (sequences_there > most || documents_there > most)
-      fail(18, fmt::format("it counts {} sequences and {} documents, more than its {} bytes can hold",
+      fail(18, fmt::format("it gives {} sequences and {} documents, more than its {} bytes can hold",
                            sequences_there, documents_there, file_.size()));
     sequences = static_cast<std::int64_t>(sequences_there);
     documents = std::max<std::int64_t>(static_cast<std::int64_t>(documents_there) - 1, 0);
@@ -157,11 +157,11 @@ TokenFile::TokenFile(const fs::path& path, std::optional<TokenFileFormat> format
     open_llmc();
   } else {
     if (file_.size() % 2 != 0)
-      fail(file_.size() - 1, "a file of u16 has an even number of bytes: it was cut short");
+      fail(file_.size() - 1, "a file of u16 has an even number of bytes: it is truncated");
     std::array<std::byte, 4> magic{};
     if (file_.size() >= kHeaderBytes) file_.read_at(0, magic);
     if (field<std::int32_t>(magic.data()) == kLlmcMagicU16)
-      fail(0, "it has a header of llm.c, which would be taken for tokens: set data.format=tokens");
+      fail(0, "it has a header of llm.c, which would be read as tokens: set data.format=tokens");
     size_ = file_.size() / 2;
   }
 }
@@ -172,7 +172,7 @@ void TokenFile::open_llmc() {
     fail(
         0,
         fmt::format(
-            "it has {} bytes, fewer than a header of llm.c ({}). Tokens without a header have to be named as "
+            "it has {} bytes, fewer than a header of llm.c ({}). Tokens without a header must be declared as "
             "such: data.format=raw_u16",
             file_.size(), kHeaderBytes));
   file_.read_at(0, header);
@@ -180,24 +180,21 @@ void TokenFile::open_llmc() {
              count = field<std::int32_t>(&header[8]);
   const bool wide = magic == kLlmcMagicU32;
   if (magic != kLlmcMagicU16 && !wide)
-    fail(0,
-         fmt::format(
-             "it begins with {}, and token files of llm.c with {} (u16) or {} (u32). Tokens without a header "
-             "have to be named as such: data.format=raw_u16",
-             magic, kLlmcMagicU16, kLlmcMagicU32));
+    fail(0, fmt::format("it begins with {}; token files of llm.c begin with {} (u16) or {} (u32). Tokens "
+                        "without a header must be declared as such: data.format=raw_u16",
+                        magic, kLlmcMagicU16, kLlmcMagicU32));
   if (const int expected = wide ? kLlmcVersionU32 : kLlmcVersionU16; version != expected)
-    fail(4, fmt::format("its version is {}, and with this magic version {} is read here", version, expected));
+    fail(4,
+         fmt::format("its version is {}; with this magic only version {} is supported", version, expected));
   token_bytes_ = wide ? 4 : 2;
   begin_ = kHeaderBytes;
   size_ = (file_.size() - begin_) / token_bytes_;
   // The count has 32 bits: for a larger file, the lower 32.
   if ((file_.size() - begin_) % token_bytes_ != 0 ||
       static_cast<std::uint32_t>(size_) != static_cast<std::uint32_t>(count))
-    fail(
-        8,
-        fmt::format(
-            "it counts {} tokens of {} bytes, and {} bytes follow its header: it was cut short or is damaged",
-            static_cast<std::uint32_t>(count), token_bytes_, file_.size() - begin_));
+    fail(8, fmt::format(
+                "it counts {} tokens of {} bytes, but {} bytes follow its header: it is truncated or damaged",
+                static_cast<std::uint32_t>(count), token_bytes_, file_.size() - begin_));
 }
 
 void TokenFile::open_megatron(const fs::path& path) {
@@ -207,7 +204,7 @@ void TokenFile::open_megatron(const fs::path& path) {
   documents_ = index.documents;
   size_ = index.check_places();
   if (file_.size() != size_ * token_bytes_)
-    fail(0, fmt::format("it has {} bytes, and {} counts {} tokens of {} bytes: it was cut short or belongs "
+    fail(0, fmt::format("it has {} bytes, but {} counts {} tokens of {} bytes: it is truncated or belongs "
                         "to another index",
                         file_.size(), path.string(), size_, token_bytes_));
 }
@@ -230,8 +227,8 @@ std::int64_t TokenFile::value_at(const std::byte* token) const {
 void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64_t vocabulary) const {
   const std::int64_t count = std::ssize(out);
   if (first < 0 || first > size_ - count)
-    throw Error(ExitCode::internal, fmt::format("{}: there are no tokens [{}, {}), only {}", path_.string(),
-                                                first, first + count, size_));
+    throw Error(ExitCode::internal, fmt::format("{}: tokens [{}, {}) are out of range; it has {}",
+                                                path_.string(), first, first + count, size_));
   std::array<std::byte, 8192> block;
   const std::int64_t at_once = std::ssize(block) / token_bytes_;
   for (std::int64_t done = 0; done < count;) {
@@ -242,7 +239,7 @@ void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64
       const std::int64_t id = value_at(block.data() + i * token_bytes_);
       if (id < 0 || id >= vocabulary)
         fail(byte + i * token_bytes_,
-             fmt::format("token {} is {}, and ids go from 0 to {}: the file was made with another "
+             fmt::format("token {} is {}, but ids are 0 to {}: the file was made with another "
                          "tokenizer, or is damaged",
                          first + done + i, id, vocabulary - 1));
       out[static_cast<std::size_t>(done + i)] = static_cast<std::int32_t>(id);

@@ -27,10 +27,11 @@ std::vector<fs::path> files_of(const fs::path& split) {
   if (files.empty())
     throw Error(
         ExitCode::data,
-        fmt::format("there is neither a token file {} nor a folder {} with any: name them so (val.bin "
-                    "of other programs is test.bin here), or make them of text by `ebb data pack TEXT "
-                    "--tokenizer bytes -o FOLDER --test-share 0.1`",
-                    whole.string(), split.string()));
+        fmt::format(
+            "there is neither a token file {} nor a folder {} of token files: use these names (val.bin "
+            "of other programs is test.bin here), or make them from text by `ebb data pack TEXT "
+            "--tokenizer bytes -o FOLDER --test-share 0.1`",
+            whole.string(), split.string()));
   std::ranges::sort(files);
   return files;
 }
@@ -40,7 +41,7 @@ class Windows final : public Dataset {
   Windows(const fs::path& split, const WindowOptions& options)
       : spec_{{core::tokens_field(options.tokens)}}, split_(split), options_(options) {
     if (options.tokens < 1)
-      throw Error(ExitCode::internal, fmt::format("a window of {} tokens was asked for", options.tokens));
+      throw Error(ExitCode::internal, fmt::format("a window of {} tokens was requested", options.tokens));
     std::int64_t longest = 0;
     for (const fs::path& path : files_of(split)) {
       TokenFile file(path, options.format);
@@ -53,12 +54,12 @@ class Windows final : public Dataset {
     if (size_ == 0)
       throw Error(
           ExitCode::data,
-          fmt::format("{}: its longest token file holds {} tokens, and a window takes {} (data.context "
-                      "{} and the one that follows): {}",
+          fmt::format("{}: its longest token file holds {} tokens, but a window needs {} (data.context "
+                      "{} and the next token): {}",
                       split.string(), longest, options.tokens + 1, options.tokens,
                       longest < 2
-                          ? "give more text"
-                          : fmt::format("set data.context to at most {}, or give more text", longest - 1)));
+                          ? "add more text"
+                          : fmt::format("set data.context to at most {}, or add more text", longest - 1)));
   }
 
   [[nodiscard]] std::int64_t size() const override { return size_; }

@@ -16,8 +16,8 @@ void describe_rope(config::Section& s, double& theta, numerics::RopeScaling& rop
   s.choice("scaling", rope.method,
            {{"none", Method::none}, {"linear", Method::linear}, {"llama3", Method::llama3}})
       .doc(
-          "How angles shrink for a longer context. linear: all by factor. llama3: the slow ones by factor, "
-          "the fast ones not (Llama 3.1).");
+          "Scaling of angles for a longer context. linear: all by factor. llama3: the slow ones by factor, "
+          "but not the fast ones (Llama 3.1).");
   s.only_where(
       "model.rope.scaling is linear or llama3", [&rope] { return rope.method != Method::none; },
       [&rope](config::Section& keys) {
@@ -64,7 +64,7 @@ void GptConfig::describe(config::Section& s) {
   s.integer_or_auto("context", context)
       .at_least(1)
       .at_most(1 << 24)
-      .doc("Most tokens in one forward pass, at least data.context. auto: data.context.");
+      .doc("Maximum tokens of one forward pass, at least data.context. auto: data.context.");
   s.integer("layers", layers).at_least(1).at_most(4096).doc("Blocks of attention and feed-forward.");
   s.integer("heads", heads).at_least(1).at_most(65536).doc("Attention heads of a block.");
   s.integer_or_auto("kv_heads", kv_heads)
@@ -88,7 +88,7 @@ void GptConfig::describe(config::Section& s) {
       .at_least(0)
       .doc(
           "The token that ends a document (256 for bytes, 50256 for GPT-2). Attention then stays within a "
-          "document, and this token begins the next one. auto: attention sees the whole window.");
+          "document, and this token begins the next one. auto: attention covers the whole window.");
   s.number("z_loss", z_loss)
       .at_least(0)
       .doc(
@@ -111,9 +111,8 @@ void GptConfig::describe(config::Section& s) {
       return fmt::format("a head would be {} wide, and the limit is {}: raise heads", head_width(),
                          kMaxHeadWidth);
     if (is_llama() && head_width() % 2 != 0)
-      return fmt::format(
-          "a head would be {} wide, and rotary positions rotate pairs: the width has to be even",
-          head_width());
+      return fmt::format("a head would be {} wide, and rotary positions rotate pairs: the width must be even",
+                         head_width());
     return "";
   });
   s.rule({"document_end", "vocabulary"}, [this]() -> std::string {

@@ -27,7 +27,7 @@ void require_on_gpu(const GptConfig& config, at::ScalarType dtype) {
   if (config.dim > numerics::kMaxNormColumnsOnGpu)
     throw Error(
         ExitCode::usage,
-        fmt::format("model.dim is {}, and a norm on a GPU takes rows of at most {}: lower model.dim, or "
+        fmt::format("model.dim is {}, but a norm on a GPU supports rows of at most {}: lower model.dim, or "
                     "set run.device=cpu",
                     config.dim, numerics::kMaxNormColumnsOnGpu));
   if (config.document_end) numerics::require_documents_on_gpu(config.head_width(), dtype);
@@ -50,7 +50,7 @@ Gpt::Gpt(const GptConfig& config, const ModelInputs& inputs)
   if (tokens_ > context_)
     throw Error(
         ExitCode::usage,
-        fmt::format("model.context is {}, and windows of data.context={} tokens do not fit in it: set "
+        fmt::format("model.context is {}, but windows of data.context={} tokens do not fit in it: set "
                     "model.context=auto, or data.context to at most {}",
                     context_, tokens_, context_));
   if (device_.is_cuda()) require_on_gpu(config, dtype_);

@@ -21,7 +21,7 @@ std::vector<FamilyRule> GptConfig::rules() const {
       const std::int64_t tokens = facts.tokenizer_vocabulary();
       if (vocabulary >= tokens) return "";
       return fmt::format(
-          "the tokenizer {} has {} tokens, and the vocabulary of the model {}: set model.vocabulary={}",
+          "the tokenizer {} has {} tokens, but the vocabulary of the model {}: set model.vocabulary={}",
           facts.tokenizer, tokens, vocabulary, tokens);
     } catch (const Error& error) {
       return error.what();

@@ -8,8 +8,8 @@
 void ebb::numerics::device::check_launch(const char* kernel) {
   const cudaError_t error = cudaGetLastError();
   if (error == cudaSuccess) return;
-  throw Error(ExitCode::internal, fmt::format("starting the kernel \"{}\" failed: CUDA reports {} ({})", kernel,
-                                              cudaGetErrorName(error), cudaGetErrorString(error)));
+  throw Error(ExitCode::internal, fmt::format("starting the kernel \"{}\" failed: CUDA reports {} ({})",
+                                              kernel, cudaGetErrorName(error), cudaGetErrorString(error)));
 }
 
 extern "C" const ebb::numerics::CudaTable* ebb_cuda_numerics() {

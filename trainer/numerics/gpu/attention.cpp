@@ -193,9 +193,8 @@ void ebb::numerics::require_documents_on_gpu(std::int64_t head_width, at::Scalar
   if (gpu::takes_flash(head_width, dtype)) return;
   throw Error(
       ExitCode::usage,
-      fmt::format(
-          "attention within documents (model.document_end), heads {} wide in {}: a GPU needs 16 "
-          "bits and widths that are multiples of 8. Set precision.dtype=bf16, "
-          "model.document_end=auto, or run.device=cpu",
-          head_width, c10::toString(dtype)));
+      fmt::format("attention within documents (model.document_end), heads {} wide in {}: a GPU needs 16 "
+                  "bits and widths that are multiples of 8. Set precision.dtype=bf16, "
+                  "model.document_end=auto, or run.device=cpu",
+                  head_width, c10::toString(dtype)));
 }
