@@ -49,8 +49,7 @@ void CacheConfig::describe(config::Section& s) {
       .doc(
           "Memory for unpacked shards of a compressed dataset, allocated at the start; at least one shard "
           "is always kept. If larger than the dataset, each shard is unpacked once; if much smaller, a "
-          "shuffled run "
-          "unpacks shards again and again.")
+          "shuffled run unpacks shards again and again.")
       .free_to_change();
 }
 

@@ -32,9 +32,10 @@ std::int64_t LoaderPlan::rank_micro_batch() const {
     const std::int64_t below = global_batch / parts * parts;
     const std::string nearest =
         below > 0 ? fmt::format("{} or {}", below, below + parts) : fmt::format("{}", parts);
-    throw Error(ExitCode::usage, fmt::format("data.batch is {}, which {} ranks x {} micro-batches do not "
-                                             "divide: set it to {}, or choose another number of ranks or micro-batches",
-                                             global_batch, ranks, micro_batches, nearest));
+    throw Error(ExitCode::usage,
+                fmt::format("data.batch is {}, which {} ranks x {} micro-batches do not "
+                            "divide: set it to {}, or choose another number of ranks or micro-batches",
+                            global_batch, ranks, micro_batches, nearest));
   }
   return global_batch / parts;
 }
