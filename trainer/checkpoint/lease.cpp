@@ -80,7 +80,7 @@ struct Lease::Impl {
   std::thread thread;
 };
 
-// Nothing: it is ours. Else the text of the file of another process, which still holds it.
+// Returns nullopt if the lease is ours, else the text of the file of another process, which still holds it.
 std::optional<std::string> Lease::Impl::try_to_acquire(Watch& watch) {
   while (true) {
     self.renewed_at = LeaseHolder::of_this_process(0, 0).renewed_at;

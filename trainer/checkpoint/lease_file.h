@@ -23,7 +23,7 @@ struct LeaseHolder {
   [[nodiscard]] std::string describe() const;  // "process 123 on a (last renewal 4s ago)"
   // True only if it is certain: the same host, boot and process namespace, and no such process there.
   [[nodiscard]] bool is_certainly_gone() const;
-  // Whether renewed_at is more than expire_s ago by this host's wall clock.
+  // Returns whether renewed_at is more than expire_s ago by this host's wall clock.
   [[nodiscard]] bool seems_expired() const;
 };
 

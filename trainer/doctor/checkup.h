@@ -24,7 +24,7 @@ struct Check {
 std::vector<Check> examine(const std::vector<RankFacts>& ranks);
 
 // Returns the exit code of `ebb doctor`: that of the gravest failed check, in the order communication,
-// memory, storage, others. ok where none failed.
+// memory, storage, others. ok if none failed.
 ExitCode exit_code(const std::vector<Check>& checks);
 
 std::string as_text(const std::vector<Check>& checks);

@@ -5,10 +5,10 @@
 
 namespace ebb::launch {
 
-// Filters mpirun's standard error. After a rank has ended with an error, Open MPI 4 and 5 add paragraphs
-// ("Primary job terminated normally", "MPI_ABORT was invoked") that bury the rank's message. The filter
-// removes them, and NUL bytes. All other text passes unchanged and at once, incomplete lines too: a progress
-// line has no end. Facts that only mpirun reports also pass, such as the signal that ended a rank.
+// Filters mpirun's standard error. Open MPI 4 and 5 add paragraphs after a rank has failed ("Primary job
+// terminated normally", "MPI_ABORT was invoked"), which bury the rank's message. The filter removes them, and
+// NUL bytes. All other text passes unchanged and at once, incomplete lines too: a progress line has no end.
+// Facts that only mpirun reports also pass, such as the signal that ended a rank.
 class NoiseFilter {
  public:
   // Returns the part of the held text and of `text` that can be printed now.

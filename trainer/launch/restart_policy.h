@@ -39,7 +39,7 @@ struct RestartCallbacks {
   std::function<RunEnd()> run;                  // runs mpirun once, to its end
   std::function<void()> wait_for_hosts;         // before each restart; may throw Error
   std::function<std::int64_t()> saved_step;     // of the newest checkpoint; -1: none
-  std::function<bool(double)> stop_within;      // waits for seconds; true: a signal asked to stop
+  std::function<bool(double)> stop_within;      // waits for seconds; true: a signal requested a stop
   std::function<void(const std::string&)> say;  // prints a message
 };
 

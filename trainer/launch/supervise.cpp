@@ -18,10 +18,9 @@
 #include <optional>
 #include <system_error>
 
+#include "base/child_process.h"
 #include "launch/noise_filter.h"
 #include "memory/oom_kills.h"
-
-extern char** environ;
 
 namespace ebb::launch {
 namespace {
@@ -59,38 +58,11 @@ class Descriptor {
   throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
 }
 
-std::vector<std::string> environment_of(const MpirunCommand& command) {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    bool ours = false;
-    for (const auto& [name, value] : command.environment)
-      ours = ours || std::string_view(*entry).starts_with(name + "=");
-    if (!ours) result.emplace_back(*entry);
-  }
-  for (const auto& [name, value] : command.environment) result.push_back(name + "=" + value);
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (std::string& s : strings) result.push_back(s.data());
-  result.push_back(nullptr);
-  return result;
-}
-
 pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe, const sigset_t& mask) {
-  std::vector<std::string> arguments = command.argv, environment = environment_of(command);
-  const std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
+  const ExecArguments arguments(command.argv, command.environment);
+  const pid_t child = fork_group_leader(SIGTERM);
   if (child < 0) fail("fork");
-  if (child > 0) {
-    ::setpgid(child, child);
-    return child;
-  }
-  ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(127);
+  if (child > 0) return child;
   // These signals stop a background process that reads from or (with `stty tostop`) writes to its terminal.
   ::signal(SIGTTIN, SIG_IGN);
   ::signal(SIGTTOU, SIG_IGN);
@@ -98,7 +70,7 @@ pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe
   if (nothing > 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(error_pipe, STDERR_FILENO);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
-  ::execve(host.mpirun.c_str(), argv.data(), envp.data());
+  ::execve(host.mpirun.c_str(), arguments.argv(), arguments.environment());
   ::dprintf(STDERR_FILENO, "cannot run %s: %s\n", host.mpirun.c_str(), std::strerror(errno));
   ::_exit(127);
 }

@@ -114,8 +114,8 @@ core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
 }
 
 // Returns this rank's times for the other ranks. The last report of a step includes the time after the last
-// message of the previous step: its update, then saves, logs and all other work until this step. `reduce`
-// ends here, although the wait for the other ranks continues.
+// message of the previous step: the update, saves, logs and all work before this step. `reduce` ends here,
+// although the wait for the other ranks continues.
 memory::StageSeconds Step::seconds_to_report(const StepReport& report) const {
   memory::StageSeconds seconds = report.seconds;
   const auto add = [&](Stage stage, double s) { seconds[static_cast<std::size_t>(stage)] += s; };

@@ -42,7 +42,7 @@ struct StepMetrics {
   // the first phase with a skipped run. If there are several, each also has an object.
   std::vector<PhaseMetrics> phases;
   double samples_per_s = 0;
-  SampleUnit unit;                 // its rate is written too; left out where the unit has no name
+  SampleUnit unit;                 // its rate is written too; omitted if the unit has no name
   double mfu = 0;                  // model FLOPs utilisation; omitted if 0: unknown
   memory::StageSeconds seconds{};  // rank 0's by stage; stages without time are omitted
   // Of each rank, as in step::StepReport; omitted if there is one rank.

@@ -53,7 +53,7 @@ struct RunMetrics {
   std::vector<PhaseGauges> phases;  // at least one; their number and names are constant
   SharedValue overflows{0}, overflow_streak{0};
   SharedValue checkpoint_time{0}, checkpoint_bytes{0}, checkpoint_seconds{0};
-  SharedValue utilization{0};  // model FLOPs utilisation; 0: not known
+  SharedValue utilization{0};  // model FLOPs utilisation; 0: unknown
   SharedValue ranks{0};
   SampleUnit unit;  // written before `started`
 };
@@ -61,7 +61,7 @@ struct RunMetrics {
 // The metrics of all ranks of a node, in shared memory. Each rank writes its metrics; the rank that serves
 // the port reads all. They exchange no messages. The memory is a file in /dev/shm. Its name is removed before
 // training begins, so no file remains however the ranks end. The name depends only on the user and the run
-// folder, so the next run removes the file of a run that was killed before the removal.
+// folder. If a run is killed before the removal, the next run removes the file.
 class NodeMetrics {
  public:
   // Collective. Error(storage): the file cannot be created, or /dev/shm is full.

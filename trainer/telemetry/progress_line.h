@@ -7,7 +7,7 @@
 namespace ebb::telemetry {
 
 // Shows the progress of a command on standard error. On a terminal it updates one line in place; elsewhere it
-// prints a line every few seconds. done() ends the line, so that the next output begins on a new one.
+// prints a line every few seconds. Call done() before any other output: it ends the line.
 class ProgressLine {
  public:
   // `what` is a participle: "packing"; `unit` a plural: "samples", or "bytes".

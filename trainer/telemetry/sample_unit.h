@@ -4,10 +4,10 @@
 
 namespace ebb::telemetry {
 
-// What one sample of a run consists of, such as 128 "tokens". Throughput is counted in it beside samples.
+// The parts of one sample, such as 128 "tokens". Throughput is reported in this unit too.
 struct SampleUnit {
-  std::string name;       // in the plural; empty: throughput is counted in samples alone
-  double per_sample = 0;  // of it
+  std::string name;       // in the plural; empty: throughput is reported only in samples
+  double per_sample = 0;  // parts in one sample
 };
 
 }  // namespace ebb::telemetry

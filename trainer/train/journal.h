@@ -54,8 +54,8 @@ class Journal final : public RunListener {
   std::chrono::steady_clock::time_point last_step_;
 };
 
-// Returns one entry for each phase: the values of its last run in the step, the sums of its skipped runs and
-// times, and the parameter and loss scale of its last skipped run.
+// Returns one entry for each phase: the values of its last run in the step, and the sums of its skipped runs
+// and times. The overflowed parameter and its loss scale are those of the last skipped run.
 [[nodiscard]] std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report);
 
 // Returns a line for each phase with a skipped run in this step: the parameter and loss scale of its last

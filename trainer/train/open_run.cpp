@@ -10,7 +10,7 @@ namespace ebb::train {
 
 OpenedRun open_run(const Config& config, const comm::World& world, const StopRequest& stop) {
   const double timeout_s = config.parallel.timeout_s;
-  const double lease_timeout_s = std::max(timeout_s, 1e9);  // another run may take long
+  const double lease_timeout_s = std::max(timeout_s, 1e9);  // another run may be long
   const double expire_s = config.run.lease_expires_s, renew_s = expire_s / 4;
   const bool takes_lease = world.rank() == 0;
   OpenedRun opened;

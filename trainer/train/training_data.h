@@ -26,7 +26,7 @@ Splits open_splits(const Config& config, const comm::World& world);
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields);
 
-// The global batches that the phases of one step take.
+// The global batches that the phases of one step use.
 struct BatchPlan {
   std::int64_t per_step = 1;
   bool reused = false;  // some phase uses the batch of the one before it
