@@ -31,11 +31,28 @@ TEST(ModelState, HoldsEachParameterByName) {
   EXPECT_EQ(TwoUnits("a", "b").state().tensors.size(), 2U);
 }
 
-TEST(ModelState, TwoParametersOfOneNameAreRefused) {
-  TwoUnits model("weight", "weight");
+struct NoKeys {
+  void describe(config::Section&) {}
+};
+
+std::unique_ptr<Model> made_by_its_family(const std::string& first, const std::string& second) {
+  Family family;
+  family.name = "two";
+  family.new_config = [] { return std::make_unique<FamilyConfigOf<NoKeys>>(); };
+  family.make_model = [=](const FamilyConfig&, const ModelInputs&) {
+    return std::make_unique<TwoUnits>(first, second);
+  };
+  return make_model(ModelConfig(Families{family}), {}, numerics::Dtype::fp32, at::kCPU, 1);
+}
+
+TEST(MakeModel, CountsTheParametersOfAllUnits) {
+  EXPECT_EQ(parameter_count(*made_by_its_family("a", "b")), 4);
+}
+
+TEST(MakeModel, TwoParametersOfOneNameAreRefused) {
   try {
-    (void)model.state();
-    FAIL() << "one of the two is left out";
+    (void)made_by_its_family("weight", "weight");
+    FAIL() << "one of the two would be left out of a checkpoint";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::internal);
     EXPECT_THAT(error.what(), testing::HasSubstr("the name weight"));

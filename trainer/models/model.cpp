@@ -4,11 +4,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "models/runner_factory.h"
 
 namespace ebb::models {
+
+namespace {
+
+// A checkpoint stores parameters by name, so one of two would be lost.
+void require_own_names(Model& model) {
+  std::set<std::string> names;
+  for (const core::Parameter& parameter : all_parameters(model))
+    if (!names.insert(parameter.name).second)
+      throw Error(ExitCode::internal, fmt::format("two parameters have the name {}", parameter.name));
+}
+
+}  // namespace
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed) {
@@ -19,7 +32,9 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleS
   for (const core::FieldSpec& field : sample.fields) fields.push_back(field.name);
   if (const std::string wrong = config.missing_fields(fields); !wrong.empty())
     throw Error(ExitCode::usage, wrong);
-  return family.make_model(config.chosen(), {sample, dtype, device, seed});
+  std::unique_ptr<Model> model = family.make_model(config.chosen(), {sample, dtype, device, seed});
+  require_own_names(*model);
+  return model;
 }
 
 std::unique_ptr<core::UnitRunner> make_plain_runner(Model&) {
@@ -30,8 +45,7 @@ core::State Model::state() {
   core::State state;
   state.values["sample"] = sample_;
   for (const core::Parameter& parameter : all_parameters(*this))
-    if (!state.tensors.emplace(parameter.name, parameter.tensor).second)
-      throw Error(ExitCode::internal, fmt::format("two parameters have the name {}", parameter.name));
+    state.tensors.emplace(parameter.name, parameter.tensor);
   return state;
 }
 
@@ -49,7 +63,7 @@ std::vector<core::Parameter> all_parameters(Model& model) {
 
 std::int64_t parameter_count(Model& model) {
   std::int64_t count = 0;
-  for (const auto& [name, tensor] : model.state().tensors) count += tensor.numel();
+  for (const core::Parameter& parameter : all_parameters(model)) count += parameter.tensor.numel();
   return count;
 }
 

@@ -32,7 +32,6 @@ struct ModelInputs {
 class Model : public core::Stateful {
  public:
   explicit Model(core::SampleSpec sample) : sample_(std::move(sample)) {}
-  // Error(internal) if two parameters have one name.
   core::State state() override;
   void restore(const nlohmann::json&) override {}
   // At least one, the same on every call. A step runs them in this order. An evaluation uses the loss of the
@@ -53,7 +52,8 @@ class Model : public core::Stateful {
 };
 
 // The chosen family's model, with parameters on `device` in `dtype` (class parameters), not initialised.
-// Error(usage) if the family does not support samples of these fields or sizes.
+// Error(usage) if the family does not support samples of these fields or sizes. Error(internal) if two
+// parameters have one name.
 std::unique_ptr<Model> make_model(const ModelConfig& config, const core::SampleSpec& sample,
                                   numerics::Dtype dtype, at::Device device, std::uint64_t seed);
 
