@@ -152,7 +152,7 @@ std::vector<at::Tensor> GradientReducer::finish() {
   for (Bucket& bucket : buckets_) {
     const auto since = std::chrono::steady_clock::now();
     bucket.work->wait();
-    time_.waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - since).counts();
+    time_.waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
     time_.under_way_s += bucket.work->seconds();
     bucket.work.reset();
     for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
