@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +16,7 @@
 #include <stdexcept>
 #include <system_error>
 
-extern char** environ;
+#include "base/child_process.h"
 
 namespace ebb::test {
 namespace {
@@ -38,26 +37,6 @@ Pipe make_pipe() {
 void close_once(int& fd) {
   if (fd >= 0) ::close(fd);
   fd = -1;
-}
-
-std::vector<std::string> environment_of(const ProcessOptions& options) {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const std::string name = text.substr(0, text.find('='));
-    bool kept = !options.environment.contains(name);
-    for (const std::string& unset : options.unset) kept = kept && unset != name;
-    if (kept) result.push_back(text);
-  }
-  for (const auto& [name, value] : options.environment) result.push_back(name + "=" + value);
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (std::string& s : strings) result.push_back(s.data());
-  result.push_back(nullptr);
-  return result;
 }
 
 // False at the end of the stream.
@@ -85,30 +64,22 @@ std::string from_environment(const char* name) {
 
 Process::Process(const std::vector<std::string>& argv, ProcessOptions options)
     : options_(std::move(options)), deadline_(Clock::now() + options_.limit) {
-  // Allocate all memory before fork(): the child may call only functions that are safe in a signal
-  // handler.
-  std::vector<std::string> arguments = argv, environment = environment_of(options_);
-  const std::vector<char*> argument_pointers = pointers(arguments),
-                           environment_pointers = pointers(environment);
+  const ExecArguments arguments(argv, {options_.environment.begin(), options_.environment.end()},
+                                options_.unset);
   Pipe in = make_pipe(), out = make_pipe(), err = make_pipe(), failure = make_pipe();
-  const pid_t parent = ::getpid();
-  pid_ = ::fork();
+  pid_ = fork_group_leader(SIGKILL);
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ == 0) {
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
     ::dup2(in.read, 0);
     ::dup2(out.write, 1);
     ::dup2(err.write, 2);
     if (options_.folder.empty() || ::chdir(options_.folder.c_str()) == 0) {
-      ::execvpe(argument_pointers[0], argument_pointers.data(), environment_pointers.data());
+      ::execvpe(arguments.argv()[0], arguments.argv(), arguments.environment());
     }
     const int error = errno;
     [[maybe_unused]] const ssize_t n = ::write(failure.write, &error, sizeof error);
     ::_exit(127);
   }
-  ::setpgid(pid_, pid_);  // here too, so the group exists when the constructor returns
   for (int* fd : {&in.read, &out.write, &err.write, &failure.write}) close_once(*fd);
   in_ = in.write;
   out_ = out.read;
