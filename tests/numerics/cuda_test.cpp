@@ -194,8 +194,8 @@ TEST_F(Cuda, HeadAndItsLoss) {
       }
 }
 
-// Four blocks of rows, whose gradients of the weight are summed. Only the first 100 tokens are targets, so the
-// other rows of that gradient come from the softmax alone.
+// Four blocks of rows, whose gradients of the weight are summed. Only the first 100 tokens are targets, so
+// the other rows of that gradient come from the softmax alone.
 TEST_F(Cuda, HeadInSeveralBlocks) {
   for (const auto dtype : kDtypes) {
     const at::Tensor h = values({1500, 32}).to(dtype), w = values({3001, 32}, 0.1).to(dtype),
