@@ -13,15 +13,12 @@ It does so for the architectures of GPT-2 and Llama, on real text.
 Exit code 0 if all agree, 1 if not, 77 (skipped) if PyTorch or the text is missing.
 """
 
-import argparse
-import importlib.util
 import json
 import pathlib
-import shutil
 import sys
 import tempfile
 
-from running import SKIPPED, run
+from running import need_bible, need_module, parser_of, run
 
 FP32_BOUND = 1e-4
 CONTEXT, BATCH, WIDTH, LAYERS, WARMUP = 64, 8, 64, 2, 20
@@ -72,18 +69,12 @@ def compare(curves, architecture, a):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("ebb", type=pathlib.Path)
-    parser.add_argument("source", type=pathlib.Path)
+    parser = parser_of("ebb", "source")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--half-steps", type=int, default=200, help="steps in bf16 and fp16, in which PyTorch is slow on a CPU")
     a = parser.parse_args()
-    if shutil.which("bible") is None:
-        print("skipped: the program bible is missing (Debian's bible-kjv and bible-kjv-text)")
-        return SKIPPED
-    if importlib.util.find_spec("torch") is None:
-        print("skipped: this Python has no torch")
-        return SKIPPED
+    need_bible()
+    need_module("torch")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "bible.txt").write_text(run("bible", "-f", "gen1:1-rev22:21"))

@@ -7,15 +7,13 @@ It does so for GPT-2 and Llama, in fp32 (within 1e-4) and fp16 (within its round
 all agree, 1 if not, 77 (skipped) if transformers is missing.
 """
 
-import argparse
-import importlib.util
 import json
 import pathlib
 import struct
 import sys
 import tempfile
 
-from running import SKIPPED, run
+from running import need_module, parser_of, run
 
 VOCABULARY, CONTEXT, LAYERS, HEADS, WIDTH = 97, 32, 2, 4, 48
 # Bound on the largest difference of a logit, relative to the largest logit. In fp32 the order of
@@ -91,14 +89,8 @@ class Comparison:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("ebb", type=pathlib.Path)
-    parser.add_argument("logits", type=pathlib.Path)
-    parser.add_argument("source", type=pathlib.Path)
-    a = parser.parse_args()
-    if importlib.util.find_spec("transformers") is None:
-        print("skipped: this Python has no transformers")
-        return SKIPPED
+    a = parser_of("ebb", "logits", "source").parse_args()
+    need_module("transformers")
     with tempfile.TemporaryDirectory() as folder:
         comparison = Comparison(a, pathlib.Path(folder))
         for architecture in ("gpt2", "llama"):

@@ -13,17 +13,15 @@ apostrophes, runs of spaces and newlines, emoji, control characters, names of sp
 code 0 if all agree, 1 if not, 77 (skipped) if tokenizers is missing.
 """
 
-import argparse
 import importlib.util
 import json
 import pathlib
-import shutil
 import struct
 import sys
 import tempfile
 from functools import partial
 
-from running import SKIPPED, run
+from running import need_bible, need_module, parser_of, run
 
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 DIFFICULT = ("It's they'LL we've  I'd—don't 'tis\n\n\n  three   spaces\tand\ttabs \n \r\n 12345 3.14159 x²+y²≥1\n"
@@ -82,15 +80,9 @@ class Comparison:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("ebb", type=pathlib.Path)
-    a = parser.parse_args()
-    if importlib.util.find_spec("tokenizers") is None:
-        print("skipped: this Python has no tokenizers")
-        return SKIPPED
-    if shutil.which("bible") is None:
-        print("skipped: the program bible is missing (Debian's bible-kjv and bible-kjv-text)")
-        return SKIPPED
+    a = parser_of("ebb").parse_args()
+    need_module("tokenizers")
+    need_bible()
     # Longer than the blocks in which ebb reads a file, so that it has to split the text.
     text = run("bible", "-f", "gen1:1-rev22:21")[:2_500_000]
     files = {"difficult": DIFFICULT, "text": text, "none": "\n"}

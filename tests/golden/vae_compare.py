@@ -7,31 +7,23 @@ The three runs are ebb in fp16 on 2 ranks, ebb in fp32, and PyTorch in fp32. Exi
 agree within 1 %, 1 if not, 77 (skipped) if PyTorch or the data is missing.
 """
 
-import argparse
-import importlib.util
 import json
 import pathlib
 import sys
 import tempfile
 
-from running import SKIPPED, run
+from running import need_module, parser_of, run, skip
 
 BOUND = 0.01  # relative difference of test losses
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("ebb", type=pathlib.Path)
-    parser.add_argument("source", type=pathlib.Path)
-    parser.add_argument("data", type=pathlib.Path)
+    parser = parser_of("ebb", "source", "data")
     parser.add_argument("--steps", type=int, default=400)
     a = parser.parse_args()
     if not (a.data / "train-images-idx3-ubyte.gz").exists():
-        print(f"skipped: {a.data} has no Fashion-MNIST (Debian's dataset-fashion-mnist)")
-        return SKIPPED
-    if importlib.util.find_spec("torch") is None:
-        print("skipped: this Python has no torch")
-        return SKIPPED
+        skip(f"{a.data} has no Fashion-MNIST (Debian's dataset-fashion-mnist)")
+    need_module("torch")
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
