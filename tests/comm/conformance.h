@@ -42,8 +42,8 @@ class Conformance : public testing::TestWithParam<Subject> {
     communicator_ = GetParam().make(kTimeout_s);
     synchronise();  // a communicator that breaks early would disturb its construction on a slower rank
   }
-  // Ranks that ended a test early wait here for the others, so no test receives messages of an
-  // earlier one.
+  // Ranks that ended a test early wait here for all others, so no test receives messages of an earlier
+  // one.
   void TearDown() override { synchronise(); }
   static void synchronise() { (void)world->gather_to_all("", kTimeout_s); }
 

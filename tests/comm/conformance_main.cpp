@@ -11,7 +11,9 @@ namespace ebb::comm {
 std::vector<Subject> subjects() {
   Subject mpi, single;
   mpi.name = "mpi";
-  mpi.make = [](double timeout_s) { return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, timeout_s); };
+  mpi.make = [](double timeout_s) {
+    return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, timeout_s, nullptr);
+  };
   single.name = "single";
   single.make = [](double) { return std::make_unique<SingleCommunicator>(at::kCPU); };
   return world->size() == 1 ? std::vector{mpi, single} : std::vector{mpi};

@@ -194,12 +194,34 @@ TEST(MakeCommunicator, RefusesSingleForSeveralRanks) {
   EXPECT_EQ(code, size() == 1 ? ExitCode::ok : ExitCode::usage);
 }
 
+TEST(MakeCommunicator, ItsErrorsNameTheStageOfALateRank) {
+  if (size() == 1) GTEST_SKIP() << "needs a rank that is late";
+  constexpr double kShortTimeout_s = 1;
+  const memory::StageScope stage(*ledger, memory::Stage::backward);
+  const auto communicator = make_communicator(*world, Backend::mpi, kShortTimeout_s, at::kCPU);
+  communicator->barrier("epoch 3");
+  std::string message;
+  try {
+    if (rank() < size() - 1) communicator->barrier("epoch 4");
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  (void)world->gather_to_all("", kTimeout_s);  // the late rank keeps its communicator until then
+  if (rank() < size() - 1)
+    EXPECT_THAT(message,
+                HasSubstr("its last operation was barrier \"epoch 3\" (number 1, from stage backward)"));
+  else
+    EXPECT_EQ(message, "");
+}
+
 }  // namespace
 }  // namespace ebb::comm
 
 int main(int argc, char** argv) {
-  ebb::memory::install(*new ebb::memory::Ledger);
-  const ebb::comm::World world(argc, argv);
+  ebb::comm::ledger = new ebb::memory::Ledger;
+  ebb::memory::install(*ebb::comm::ledger);
+  ebb::comm::World world(argc, argv);
+  world.report_stages_of(*ebb::comm::ledger);
   ebb::comm::world = &world;
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

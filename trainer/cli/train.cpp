@@ -15,18 +15,18 @@ namespace {
 
 struct TrainOptions {
   std::int64_t ranks = 0;
-  std::string config;
-  std::vector<std::string> overrides;
+  ConfigArguments config;
 };
 
 ExitCode run(const TrainOptions& options, const Invocation& invocation, comm::World& world) {
-  train::Config config = load_on_ranks(world, invocation.families, options.config, options.overrides);
+  train::Config config = load_on_ranks(world, invocation.families, options.config);
   comm::agree(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.
   auto* ledger = new memory::Ledger;
   auto* cache = new memory::BlockCache;
   if (config.memory.host_cache) cache->set_limit(*config.memory.host_cache);
   memory::install(*ledger, cache);
+  world.report_stages_of(*ledger);
   return train::train(config, world, *ledger, *cache, invocation.make_runner);
 }
 
@@ -39,13 +39,9 @@ void add_train(CLI::App& app, Invocation& invocation) {
       ->add_option("--ranks", options->ranks,
                    "Number of ranks to expect (ebb launch passes its -n); 0: as parallel.ranks says")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("config", options->config, "Configuration file (YAML)")->required();
-  command->add_option("overrides", options->overrides, "Changes of single keys: optimizer.lr=1e-3");
-  command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] {
-      return run_on_ranks(invocation, [&](comm::World& world) { return run(*options, invocation, world); });
-    };
-  });
+  add_config_arguments(*command, options->config, "The YAML file of the run")->required();
+  set_ranks_callback(*command, invocation,
+                     [options, &invocation](comm::World& world) { return run(*options, invocation, world); });
 }
 
 }  // namespace ebb::cli

@@ -50,9 +50,9 @@ class MpiCommunicator::Handle final : public Work {
   std::shared_ptr<Job> job_;
 };
 
-MpiCommunicator::MpiCommunicator(MPI_Comm parent, double timeout_s)
+MpiCommunicator::MpiCommunicator(MPI_Comm parent, double timeout_s, const memory::Ledger* ledger)
     : timeout_s_(timeout_s),
-      transport_(std::make_unique<Transport>(parent, timeout_s)),
+      transport_(std::make_unique<Transport>(parent, timeout_s, ledger)),
       slice_bytes_(slice_bytes_for(transport_->size())),
       staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, transport_->size() - 1)),
                memory::Class::communication, "mpi staging"),

@@ -24,8 +24,8 @@ namespace ebb::comm {
 class MpiCommunicator final : public Communicator {
  public:
   // Collective over `parent`, within `timeout_s` seconds; that is also the limit of each
-  // collective.
-  MpiCommunicator(MPI_Comm parent, double timeout_s);
+  // collective. `ledger`: as for Transport.
+  MpiCommunicator(MPI_Comm parent, double timeout_s, const memory::Ledger* ledger);
   ~MpiCommunicator() override;  // runs the queued collectives first
   [[nodiscard]] int rank() const override { return transport_->rank(); }
   [[nodiscard]] int size() const override { return transport_->size(); }

@@ -9,8 +9,6 @@
 
 #include "comm/agreement.h"
 #include "comm/check.h"
-#include "memory/cpu_allocator.h"
-#include "memory/ledger.h"
 
 namespace ebb::comm {
 
@@ -38,8 +36,6 @@ Notice make_notice(const Operation& operation) {
   notice.sequence = operation.sequence;
   notice.label_hash = std::hash<std::string>{}(operation.label);
   operation.label.copy(notice.label, Notice::kLabelBytes - 1);
-  if (const memory::Ledger* ledger = memory::installed())
-    notice.stage = static_cast<std::uint8_t>(ledger->stage());
   return notice;
 }
 

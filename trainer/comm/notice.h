@@ -41,7 +41,8 @@ std::string describe(const Operation& operation);
 // "all_reduce \"gradients\" (number 41, from stage backward)", or "nothing yet".
 std::string describe(const Notice& notice);
 
-// Makes the notice of an operation. The caller sets kind, op, dtype, numel and root.
+// Makes the notice of an operation. The caller sets kind, op, dtype, numel and root; Transport sets the
+// stage.
 Notice make_notice(const Operation& operation);
 
 // The stage of the rank when it sent the notice.

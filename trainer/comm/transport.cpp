@@ -39,7 +39,7 @@ std::string mpi_text(int code) {
 
 }  // namespace
 
-Transport::Transport(MPI_Comm parent, double timeout_s) {
+Transport::Transport(MPI_Comm parent, double timeout_s, const memory::Ledger* ledger) : ledger_(ledger) {
   try {
     set_up(parent, timeout_s);
   } catch (...) {
@@ -91,6 +91,7 @@ const std::vector<Notice>& Transport::rendezvous(const Operation& operation, con
   check_stopped(operation);
   kills_.poll();
   buffers_->mine = mine;
+  if (ledger_ != nullptr) buffers_->mine.stage = static_cast<std::uint8_t>(ledger_->stage());
   buffers_->requests.clear();
   peers_.clear();
   for (int peer = 0; peer < size_; ++peer) {

@@ -15,6 +15,7 @@
 
 #include "comm/notice.h"
 #include "comm/peer_process.h"
+#include "memory/ledger.h"
 #include "memory/oom_kills.h"
 
 namespace ebb::comm {
@@ -34,8 +35,9 @@ struct Transfer {
 // The owner must therefore keep those buffers and the transport until the process ends.
 class Transport {
  public:
-  // Collective over `parent`, within `timeout_s` seconds.
-  Transport(MPI_Comm parent, double timeout_s);
+  // Collective over `parent`, within `timeout_s` seconds. Notices have the stage of `ledger`; null:
+  // setup. It outlives the object.
+  Transport(MPI_Comm parent, double timeout_s, const memory::Ledger* ledger);
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
@@ -44,9 +46,10 @@ class Transport {
   [[nodiscard]] int size() const { return size_; }
   [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] std::string rank_name(int rank) const;  // "rank 3 (node-b)"
+  void set_ledger(const memory::Ledger& ledger) { ledger_ = &ledger; }
 
-  // Starts an operation on all ranks: sends `mine` to every other rank and returns all notices in
-  // rank order. Error(communication) if a rank is late or started another operation. `same`
+  // Starts an operation on all ranks: sends `mine`, with this rank's stage, to every other rank and returns
+  // all notices in rank order. Error(communication) if a rank is late or started another operation. `same`
   // compares two notices.
   const std::vector<Notice>& rendezvous(const Operation& operation, const Notice& mine,
                                         bool (*same)(const Notice&, const Notice&));
@@ -77,6 +80,7 @@ class Transport {
   void check_mpi(const Operation& operation, int code, const char* call);
   void post(const Operation& operation, const Transfer& transfer, int tag, bool send);
 
+  const memory::Ledger* ledger_;
   int rank_ = 0;
   int size_ = 1;
   memory::OomKillWatch kills_;

@@ -38,6 +38,7 @@ struct World::Impl {
   std::string host = host_name();
   std::unique_ptr<Transport> transport;  // for the small agreements; null for one rank
   std::uint64_t agreements = 0;
+  const memory::Ledger* ledger = nullptr;
 };
 
 World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
@@ -58,7 +59,7 @@ World::World(int argc, char** argv) : impl_(std::make_unique<Impl>()) {
   MPI_Comm_rank(local, &impl_->local_rank);
   MPI_Comm_size(local, &impl_->local_size);
   MPI_Comm_free(&local);
-  impl_->transport = std::make_unique<Transport>(MPI_COMM_WORLD, kStartTimeout_s);
+  impl_->transport = std::make_unique<Transport>(MPI_COMM_WORLD, kStartTimeout_s, nullptr);
 }
 
 World::~World() {
@@ -83,6 +84,15 @@ int World::local_size() const {
 }
 const std::string& World::host() const {
   return impl_->host;
+}
+
+void World::report_stages_of(const memory::Ledger& ledger) {
+  impl_->ledger = &ledger;
+  if (impl_->transport) impl_->transport->set_ledger(ledger);
+}
+
+const memory::Ledger* World::ledger() const {
+  return impl_->ledger;
 }
 
 void World::expect_ranks(std::int64_t expected) const {
@@ -139,7 +149,7 @@ std::unique_ptr<Communicator> make_communicator(const World& world, Backend back
             "parallel.backend=mpi is for tensors in host memory, but this run's tensors are on the GPU. Set "
             "parallel.backend=nccl, or run.device=cpu");
       if (world.size() == 1) break;  // MPI may not be initialised
-      return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, timeout_s);
+      return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, timeout_s, world.ledger());
     default:
       if (world.size() > 1)
         throw Error(

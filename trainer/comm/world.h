@@ -10,6 +10,10 @@
 #include "comm/backend.h"
 #include "comm/communicator.h"
 
+namespace ebb::memory {
+class Ledger;
+}
+
 namespace ebb::comm {
 
 // The ranks that mpirun started, and this process's number among them; one rank without a launcher.
@@ -27,6 +31,10 @@ class World {
   [[nodiscard]] int local_rank() const;  // number among the ranks of this host
   [[nodiscard]] int local_size() const;  // ranks of this host
   [[nodiscard]] const std::string& host() const;
+  // From then on messages about a late rank have its stage, also of the communicators made afterwards. The
+  // ledger outlives this object.
+  void report_stages_of(const memory::Ledger& ledger);
+  [[nodiscard]] const memory::Ledger* ledger() const;  // the one given above; else null
   // Error(communication) if another number of ranks was started. 0 accepts any number.
   void expect_ranks(std::int64_t expected) const;
 
