@@ -3,8 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "cli/commands.h"
 #include "cli/ranks.h"
@@ -16,12 +14,11 @@ namespace {
 
 struct PreflightOptions {
   std::int64_t ranks = 0;
-  std::string config;
-  std::vector<std::string> overrides;
+  ConfigArguments config;
 };
 
 ExitCode run(const PreflightOptions& options, const models::Families& families, comm::World& world) {
-  train::Config config = load_on_ranks(world, families, options.config, options.overrides);
+  train::Config config = load_on_ranks(world, families, options.config);
   memory::install(*new memory::Ledger);  // outlives all tensors
   return doctor::preflight(config, world, options.ranks, report);
 }
@@ -34,13 +31,9 @@ void add_preflight(CLI::App& app, Invocation& invocation) {
   command->add_option("--ranks", options->ranks, "Number of ranks to expect; 0: as parallel.ranks says")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
-  command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] {
-      return run_on_ranks(invocation,
-                          [&](comm::World& world) { return run(*options, invocation.families, world); });
-    };
+  add_config_arguments(*command, options->config, "The YAML file of the run")->required();
+  set_ranks_callback(*command, invocation, [options, &invocation](comm::World& world) {
+    return run(*options, invocation.families, world);
   });
 }
 

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include "comm/agree.h"
 #include "memory/cuda_library.h"
@@ -27,12 +29,18 @@ void wait_for_turn(int rank) {
 
 }  // namespace
 
-train::Config load_on_ranks(comm::World& world, const models::Families& families, const std::string& file,
-                            const std::vector<std::string>& overrides) {
+CLI::Option* add_config_arguments(CLI::App& command, ConfigArguments& arguments, const std::string& help) {
+  CLI::Option* const config = command.add_option("CONFIG", arguments.file, help);
+  command.add_option("overrides", arguments.overrides, "key.path=value, applied after the file");
+  return config;
+}
+
+train::Config load_on_ranks(comm::World& world, const models::Families& families,
+                            const ConfigArguments& arguments) {
   constexpr double kTimeout_s = 300;  // applies until the configuration sets the timeout
   train::Config config(families);
   comm::agree(world, kTimeout_s, [&] {
-    train::load(config, file, overrides);
+    train::load(config, arguments.file, arguments.overrides);
     if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())
       memory::CudaLibrary::open();
   });
@@ -62,6 +70,13 @@ ExitCode run_on_ranks(const Invocation& invocation, const std::function<ExitCode
   } catch (const std::exception& error) {
     return end_with(ExitCode::internal, std::string("internal error: ") + error.what());
   }
+}
+
+void set_ranks_callback(CLI::App& command, Invocation& invocation,
+                        std::function<ExitCode(comm::World&)> body) {
+  command.callback([&invocation, body = std::move(body)] {
+    invocation.run = [&invocation, body] { return run_on_ranks(invocation, body); };
+  });
 }
 
 }  // namespace ebb::cli
