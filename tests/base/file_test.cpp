@@ -36,14 +36,14 @@ class FileTest : public ::testing::Test {
   fs::path folder_;
 };
 
-// Runs `action` and gives the Error that it throws.
+// Runs `action` and returns the Error that it throws.
 Error error_of(const std::function<void()>& action) {
   try {
     action();
   } catch (const Error& error) {
     return error;
   }
-  ADD_FAILURE() << "nothing was thrown";
+  ADD_FAILURE() << "no exception was thrown";
   return {ExitCode::ok, ""};
 }
 
@@ -100,8 +100,8 @@ TEST_F(FileTest, AtomicFileOntoAFolderFailsAndLeavesNoTemporaryFile) {
   EXPECT_EQ(files(), 1U);
 }
 
-// A file system of 64 KiB, in a process of its own with mounts of its own: nothing is left behind whatever
-// happens.
+// A file system of 64 KiB, in its own process with its own mounts. It leaves nothing behind in any
+// case.
 int write_into_full_disk(const fs::path& folder) {
   constexpr int kCannotMount = 77;
   if (::unshare(CLONE_NEWNS) != 0) return kCannotMount;

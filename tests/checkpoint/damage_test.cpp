@@ -14,7 +14,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// Two checkpoints, of steps 10 and 20; what happens to the second must leave the first to go on from.
+// Two checkpoints, of steps 10 and 20. Damage to the second must leave the first usable.
 class DamageTest : public SharedFolder {
  protected:
   void SetUp() override {
@@ -36,7 +36,7 @@ class DamageTest : public SharedFolder {
     s.load(*found, loaded.parts(), configuration_with("0.1"));
     EXPECT_TRUE(same_bits(first_, loaded));
   }
-  // With the hash that belongs to it.
+  // With its correct hash.
   static void set_version(const std::filesystem::path& folder, int version) {
     auto manifest = nlohmann::json::parse(contents(folder / kManifestName));
     manifest["version"] = version;

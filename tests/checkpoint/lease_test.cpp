@@ -43,7 +43,7 @@ class LeaseTest : public test::FolderTest {
     }
     return {ExitCode::ok, ""};
   }
-  // A holder of another host, as its lease would stand here.
+  // The lease of a holder on another host.
   static LeaseHolder elsewhere(double renewed_ago_s, double renew_s, double expire_s) {
     LeaseHolder h = LeaseHolder::of_this_process(renew_s, expire_s);
     h.host = "elsewhere";
@@ -114,7 +114,7 @@ TEST_F(LeaseTest, WaitingEndsWhenAskedToStop) {
   int asked = 0;
   try {
     const Lease second(folder_, WhenHeld::wait, 0.01, kLong_s, {}, [&] { return ++asked == 3; });
-    FAIL() << "it was given twice";
+    FAIL() << "two holders got the lease";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::stopped);
   }
@@ -171,7 +171,7 @@ TEST_F(LeaseTest, ADamagedLeaseIsNotOverrun) {
 
 TEST_F(LeaseTest, AHolderThatWasTakenOverIsTold) {
   const Lease lease(folder_, WhenHeld::refuse, 0.01, kLong_s);
-  // Renewals rename over the file: put the other's in until one of them sees it.
+  // Renewals replace the file: write the other lease until a renewal reads it.
   EXPECT_TRUE(comes_true([&] {
     const auto h = holder();
     if (!h || h->token != "other") put("lease.json", elsewhere(0, kLong_s, kLong_s).to_text());
@@ -200,7 +200,7 @@ TEST_F(LeaseTest, IsRenewed) {
   const Lease lease(folder_, WhenHeld::refuse, 0.01, kLong_s);
   EXPECT_TRUE(comes_true([&] { return holder() && holder()->renewals >= 2; }));
   std::filesystem::remove(folder_ / "lease.json");
-  EXPECT_TRUE(comes_true([&] { return is_ours(); })) << "a lease that was deleted is not put back";
+  EXPECT_TRUE(comes_true([&] { return is_ours(); })) << "a deleted lease is not written again";
 }
 
 TEST_F(LeaseTest, TakingAwayPutsBackWhatChangedMeanwhile) {

@@ -163,7 +163,7 @@ TEST_F(StoreTest, OneRanksFailureIsEveryRanks) {
   saved.optimizer.broken = test_world().rank() == last;
   const auto outcome = outcome_of([&] { s.save(6, saved.parts(), configuration_with("0.1")); });
   EXPECT_EQ(outcome.code, ExitCode::memory);
-  // Said once, by the rank that failed.
+  // Only the rank that failed reports it.
   EXPECT_THAT(outcome.message,
               HasSubstr(test_world().rank() == last ? "this part is broken" : "another rank has reported"));
   EXPECT_EQ(s.newest(warn_)->step, 5);

@@ -19,7 +19,7 @@ namespace ebb::checkpoint {
 comm::World& test_world();
 inline constexpr double kTimeout_s = 60;
 
-// A part of a run that says what it was restored with.
+// A part of a run that records what it was restored with.
 struct FakePart final : core::Stateful {
   core::State held;
   nlohmann::json restored;
@@ -66,7 +66,7 @@ inline RunConfiguration configuration_with(const std::string& lr) {
   return {{{"optimizer.lr", lr}, {"run.seed", "1"}}, "optimizer: {lr: " + lr + "}\n"};
 }
 
-// What a call of all ranks ended with. The message is the lowest failed rank's alone.
+// The outcome of a call on all ranks. Only the lowest failed rank has the message.
 struct Outcome {
   ExitCode code = ExitCode::ok;
   std::string message;
@@ -82,7 +82,7 @@ Outcome outcome_of(const F& call) {
   }
 }
 
-// A run folder that all ranks share, gone after the test.
+// A run folder that all ranks share, removed after the test.
 class SharedFolder : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -98,7 +98,7 @@ class SharedFolder : public ::testing::Test {
   }
   static bool is_first() { return test_world().rank() == 0; }
   static void meet() { (void)test_world().gather_to_all("", kTimeout_s); }
-  // What rank 0 does to the files between two calls of all ranks.
+  // A change of the files by rank 0 between two calls on all ranks.
   template <class F>
   static void on_first(const F& act) {
     meet();

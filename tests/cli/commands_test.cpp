@@ -90,7 +90,7 @@ TEST(Config, TheSchemaAcceptsTheShippedFilesAndRefusesAnUnknownKey) {
     GTEST_SKIP() << "needs python3 with jsonschema and yaml";
   const std::string check =
       "import json, sys, glob, re, yaml, jsonschema\n"
-      // PyYAML follows YAML 1.1, where 1e-3 is a text; for ebb and YAML 1.2 it is a number.
+      // PyYAML follows YAML 1.1, where 1e-3 is a string. In ebb and YAML 1.2 it is a number.
       "yaml.SafeLoader.add_implicit_resolver('tag:yaml.org,2002:float',"
       " re.compile(r'[-+]?[0-9]+(\\.[0-9]*)?[eE][-+]?[0-9]+$'), list('-+0123456789'))\n"
       "schema = json.load(sys.stdin)\n"

@@ -37,7 +37,7 @@ models::Families with_a_pair() {
 
 class ConfigCommand : public ::testing::Test {
  protected:
-  // What `ebb config FILE overrides…` prints.
+  // The output of `ebb config FILE overrides…`.
   std::string printed(const std::vector<std::string>& overrides) {
     std::ofstream(file_) << "run: {name: pair}\nmodel: {kind: pair}\ndata: {source: x}\n";
     std::vector<std::string> words{"ebb", "config", file_};

@@ -38,7 +38,7 @@ std::int64_t bytes_in(const fs::path& folder) {
   return bytes;
 }
 
-// Neither its data nor its weights are there, nor memory for a hundredth of it.
+// Its data and weights do not exist, and memory would not suffice for a hundredth of it.
 TEST(Plan, AModelOfEightBillionParametersIsPlannedOnAnyMachine) {
   const std::string config = source_dir() + "/configs/llama-8b.yaml";
   const ProcessResult text =
@@ -69,8 +69,8 @@ TEST(Plan, PredictedAndWrittenBytesAreEqual) {
   const ProcessResult after = plan({"--helm-values", "--slots", "2", config, "run.name=measured"});
   ASSERT_EQ(after.exit_code, 0) << after.err;
   EXPECT_THAT(after.out, AllOf(HasSubstr(checkpoint.string()), HasSubstr("as 2 ranks of this run logged")));
-  EXPECT_NEAR(static_cast<double>(number(after.out, "checkpointBytes")), written, 100) << "but for DONE";
-  // Above what two ranks and /dev/shm take, and not by far.
+  EXPECT_NEAR(static_cast<double>(number(after.out, "checkpointBytes")), written, 100) << "without DONE";
+  // More than two ranks and /dev/shm use, but not much more.
   std::int64_t resident = 0;
   for (const char* rank : {"00000", "00001"})
     resident += json_lines(tiny.run_folder("measured") + "/memory/rank-" + rank + ".jsonl")
@@ -82,7 +82,7 @@ TEST(Plan, PredictedAndWrittenBytesAreEqual) {
   EXPECT_GT(given, static_cast<double>(resident) + (256 << 20));
   EXPECT_LT(given, 1.5 * static_cast<double>(resident) + (320 << 20));
 
-  // Nor do ranks count that an earlier start alone had: their logs end at an earlier step.
+  // Ranks that only an earlier start had do not count: their logs end at an earlier step.
   const std::string memory = tiny.run_folder("measured") + "/memory/rank-0000";
   std::ifstream whole(memory + "1.jsonl");
   std::ofstream earlier(memory + "2.jsonl");
@@ -91,7 +91,7 @@ TEST(Plan, PredictedAndWrittenBytesAreEqual) {
   earlier.close();
   EXPECT_THAT(plan({config, "run.name=measured"}).out, HasSubstr("as 2 ranks of this run logged"));
 
-  // Another model in the same folder is not taken for it.
+  // Another model in the same folder is not mistaken for it.
   const ProcessResult other = plan({"--helm-values", config, "run.name=measured", "model.hidden=512"});
   EXPECT_THAT(other.out, HasSubstr("by the model"));
 }
@@ -120,7 +120,7 @@ TEST(Plan, AnInvalidRateIsRefused) {
   EXPECT_EQ(plan({config, "--slots=0"}).exit_code, 2);
 }
 
-// The chart itself holds the grace against the bytes.
+// The chart itself compares the grace period with the bytes.
 TEST(Plan, TheChartAcceptsItsValues) {
   const std::string helm = source_dir() + "/.deps/bin/helm";
   if (!fs::exists(helm)) GTEST_SKIP() << "there is no helm in .deps/bin (./scripts/test all builds it)";
@@ -134,7 +134,7 @@ TEST(Plan, TheChartAcceptsItsValues) {
   EXPECT_EQ(taken.exit_code, 0) << taken.err;
   EXPECT_THAT(taken.out, HasSubstr("terminationGracePeriodSeconds: 980"));
   EXPECT_NE(run_shell(line + " --set terminationGracePeriodSeconds=300").exit_code, 0)
-      << "nothing was held against it";
+      << "no limit was compared with it";
 }
 
 }  // namespace

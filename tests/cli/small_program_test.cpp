@@ -28,7 +28,7 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The largest resident set that a process has had, in KiB; 0 where it is gone.
+// The peak resident set of a process, in KiB; 0 if it has ended.
 std::int64_t peak_resident_kib(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string word; status >> word;) {
@@ -44,7 +44,7 @@ std::string libraries_of(const std::string& program) {
 
 class SmallProgram : public ::testing::Test {
  protected:
-  // An mpirun that says that it is Open MPI's, writes its command line down and waits.
+  // An mpirun that reports Open MPI's version, writes its command line to a file and waits.
   [[nodiscard]] ProcessOptions with_waiting_mpirun() const {
     std::ofstream(folder_ / "mpirun")
         << "#!/bin/sh\n"

@@ -208,7 +208,7 @@ TEST_F(ConfigTest, RefusesInvalidYamlAndOtherThanOneMapping) {
   EXPECT_THAT(refusal("run: {name: !secret x}\n"), HasSubstr("key `run.name`: has the YAML tag !secret"));
 }
 
-// yaml-cpp gives such a file without end as one empty document after another.
+// yaml-cpp returns an endless sequence of empty documents for such a file.
 TEST_F(ConfigTest, RefusesAFileOnWhichTheLibraryLoopsForever) {
   EXPECT_EQ(refusal(",run: {name: x}\n"),
             "a.yaml:1:1: this is not valid YAML: `,run: {name: x}` is not expected here");
@@ -263,7 +263,7 @@ TEST(Description, HandlesStayValidWhileOthersAreAdded) {
   EXPECT_THAT(explain(moved, "child.below"), HasSubstr("child.below"));
 }
 
-// Two values below one section that have to fit together.
+// Two values below one section that must fit together.
 struct RangeConfig {
   std::int64_t least = 1, most = 10;
   void describe(Section& s) {

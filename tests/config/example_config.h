@@ -77,7 +77,7 @@ struct ExampleConfig {
   }
 };
 
-// Loads texts as the file "a.yaml" in the working folder of a test, so that messages name it shortly.
+// Loads texts as the file "a.yaml" in the working folder of a test, so that messages have a short name.
 class ConfigTest : public ::testing::Test {
  protected:
   ConfigTest() : previous_(std::filesystem::current_path()) {
@@ -99,7 +99,7 @@ class ConfigTest : public ::testing::Test {
     return config;
   }
 
-  // The message of the Error(usage) that loading ends with; empty when it does not.
+  // The message of the Error(usage) that loading throws; empty if it throws none.
   static std::string refusal(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
     try {
       load_text(yaml, overrides);
@@ -114,7 +114,7 @@ class ConfigTest : public ::testing::Test {
   std::filesystem::path previous_, folder_;
 };
 
-// Sets a variable for as long as it lives; null takes it away.
+// Sets a variable while the object exists; null removes the variable.
 class ScopedVariable {
  public:
   ScopedVariable(const char* name, const char* value) : name_(name) {

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Not std::regex: GCC 12 warns about its insides under the sanitizers.
+// Avoids std::regex: GCC 12 warns about its code under the sanitizers.
 bool matches_pattern(const std::string& pattern, const char* text) {
   regex_t compiled;
   if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) {

@@ -24,7 +24,7 @@ std::string utf8(unsigned c) {
   return {static_cast<char>(0xc0 | (c >> 6)), static_cast<char>(0x80 | (c & 0x3f))};
 }
 
-// A byte's number is its token's; from 256 on "he", "Ġhe" and what is added.
+// Tokens 0 to 255 are the bytes; from 256 on "he", "Ġhe" and the added tokens.
 json tokenizer() {
   json vocabulary;
   unsigned next = 256;
@@ -63,7 +63,7 @@ TEST_F(BytePairs, MergesWithinWordsAndGivesTheTextBack) {
   EXPECT_TRUE(made->encode("").empty());
 }
 
-// However long a word is, and however a text is cut at its stable prefix.
+// For words of any length, and for any cut of a text at its stable prefix.
 TEST_F(BytePairs, LongWordsAndPartsOfTextsGiveTheSameTokens) {
   const auto made = opened(tokenizer());
   std::string word;

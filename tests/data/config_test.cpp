@@ -41,7 +41,7 @@ TEST(DataConfig, RefusesWhatCannotBe) {
   expect_error(ExitCode::usage, {"disk"}, [] { (void)load("data: {source: a, cache: {disk: 4GiB}}\n"); });
 }
 
-// What a resumed run may change is what does not change the samples.
+// A resumed run may change only keys that do not change the samples.
 TEST(DataConfig, OnlyDepthAndCacheAreFreeToChange) {
   DataConfig data;
   config::Section root;

@@ -9,8 +9,8 @@
 
 namespace ebb::data::testing {
 
-// A format of the tests' own, with a key of its own: `data.count_from`. Sample i of a split is the number
-// count_from + i as its label, and twice that as its tokens.
+// A format of the tests, with its own key `data.count_from`. Sample i of a split is the number count_from + i
+// as its label, and twice that as its tokens.
 class CountingDataset final : public Dataset {
  public:
   CountingDataset(std::int64_t first, std::int64_t samples, const std::vector<std::string>& fields)

@@ -24,10 +24,10 @@ TEST(DeviceFeed, LeavesABatchOfTheCpuAsItIs) {
   feed.finish_copy();
   feed.start_copy(batch);
   EXPECT_EQ(batch.field("image").data_ptr(), samples.data_ptr());
-  EXPECT_EQ(samples.use_count(), 2);  // nothing is held
+  EXPECT_EQ(samples.use_count(), 2);  // no slot is held
 }
 
-// The device is busy meanwhile, so that a copy that waited for it, or read the slot late, would show.
+// The device is busy meanwhile. A copy that waited for it, or read the slot late, would fail the test.
 TEST(DeviceFeed, TakesWhatWasInTheSlotAndHoldsItNoLongerThanTheCopyLasts) {
   std::string why_not;
   if (!memory::CudaLibrary::device_present(&why_not)) GTEST_SKIP() << why_not;

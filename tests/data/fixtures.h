@@ -27,7 +27,7 @@
 namespace ebb::data::testing {
 namespace fs = std::filesystem;
 
-// A folder of one test's own, removed with it.
+// A folder of one test, removed with the object.
 class Scratch {
  public:
   Scratch() {
@@ -62,7 +62,7 @@ inline void write_gzip(const fs::path& path, const std::string& bytes) {
   gzclose(gz);
 }
 
-// The error that `body` ends with: its code and that every one of `words` is in its message.
+// Expects `body` to throw an Error with this code, and all of `words` in its message.
 inline void expect_error(ExitCode code, const std::vector<std::string>& words,
                          const std::function<void()>& body) {
   try {
@@ -134,7 +134,7 @@ inline void read_only_field(Dataset& dataset, std::int64_t index, std::span<std:
 
 inline const core::SampleSpec kSmallImages{{core::image_field(1, 2, 3)}};
 
-// Samples that are their own index, with room for a fault.
+// Samples that equal their index, with an optional fault.
 class FakeDataset : public Dataset {
  public:
   explicit FakeDataset(std::int64_t samples, std::int64_t fails_at = -1)

@@ -30,7 +30,7 @@ TEST(Formats, EachBuiltinOneIsComplete) {
     EXPECT_FALSE(format.texts.source.empty()) << format.name;
     EXPECT_EQ(format.recognizes == nullptr, format.texts.path.empty()) << format.name;
     EXPECT_EQ(format.texts.packs.empty(), format.texts.packs_of.empty()) << format.name;
-    EXPECT_EQ(&find_format(formats, format.name), &format) << "the name stands twice";
+    EXPECT_EQ(&find_format(formats, format.name), &format) << "the name occurs twice";
   }
   EXPECT_EQ(formats_providing(formats, core::kTokensField), "tokens, raw_u16");
   expect_error(ExitCode::usage, {"no format tar", "mds, tokens, raw_u16"},

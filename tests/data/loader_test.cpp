@@ -312,7 +312,7 @@ TEST(LoaderPlan, RefusesWhatDoesNotDivide) {
   EXPECT_EQ(plan_of(24, 2, 3, 4).rank_micro_batch(), 3);
 }
 
-// Through a registry of the test's own.
+// Through a registry of the test.
 TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
   const Formats formats = {counting_format()};
   DataConfig data(formats);

@@ -59,7 +59,7 @@ TEST(MdsCache, OneCachedShardIsEnoughForAnyOrder) {
   }
 }
 
-// The bytes that the format's description asks for, written out by hand.
+// The bytes according to the format's description, written by hand.
 TEST(MdsBytes, AShardIsWhatTheFormatSays) {
   Scratch dir;
   fs::create_directories(dir / "train");
@@ -100,7 +100,7 @@ TEST(MdsBytes, AShardIsWhatTheFormatSays) {
   EXPECT_EQ(shard["raw_data"]["hashes"]["xxh3_64"].get<std::string>().size(), 16U);
 }
 
-// A dataset as another writer leaves it: other columns around the image, sha1, no hashes of our kind, a
+// A dataset of another writer: other columns around the image, sha1, none of our hashes, a compression
 // level.
 TEST(MdsForeign, ReadsColumnsOfVaryingLengthAroundTheImage) {
   Scratch dir;

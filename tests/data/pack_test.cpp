@@ -99,7 +99,7 @@ TEST_F(Pack, AFolderThatHoldsSomethingElseIsLeftAlone) {
   expect_error(ExitCode::usage, {"thesis.tex", "another folder"}, [this] { (void)pack_idx(options(), {}); });
   EXPECT_EQ(read_bytes(dir_ / "data/train/thesis.tex"), "years of work");
   fs::remove(dir_ / "data/train/thesis.tex");
-  EXPECT_FALSE(pack_idx(options(), {}).already_there);  // an empty folder is as good as none
+  EXPECT_FALSE(pack_idx(options(), {}).already_there);  // an empty folder counts as none
 }
 
 TEST_F(Pack, AnOutThatIsAFileIsRefused) {
@@ -235,7 +235,7 @@ TEST_F(Pack, VerifyReadsEverything) {
   }
 }
 
-// The published files, where Debian's package is installed.
+// The published files, if Debian's package is installed.
 TEST(PackFashionMnist, TheTestSplitHasTenThousandImages) {
   const fs::path source = "/usr/share/datasets/fashion-mnist";
   if (!fs::exists(source)) GTEST_SKIP() << "dataset-fashion-mnist is not installed";

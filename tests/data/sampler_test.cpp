@@ -15,7 +15,7 @@ namespace {
 std::atomic<std::int64_t> allocations{0};
 }
 
-// Counts what the program takes from the heap, to show that an sampler takes nothing.
+// Counts allocations on the heap, to show that a sampler makes none.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* block = std::malloc(bytes)) return block;
@@ -80,8 +80,8 @@ TEST(Sampler, DiffersByEpochAndBySeed) {
 }
 
 TEST(Sampler, ManyEpochsSpreadEverySampleOverAllPlaces) {
-  // Chi-square of where sample 0 of 10 lands over 4000 epochs and of what stands in place 0: 9 degrees of
-  // freedom, 33.7 is passed by chance once in 10^4; the seeds are fixed, so this never flickers.
+  // Chi-square of the position of sample 0 of 10 over 4000 epochs, and of the sample at position 0. With 9
+  // degrees of freedom, chance exceeds 33.7 once in 10^4. The seeds are fixed, so the result never changes.
   constexpr std::int64_t kSamples = 10;
   constexpr std::int64_t kEpochs = 4000;
   std::vector<double> place(kSamples), content(kSamples);
@@ -102,7 +102,7 @@ TEST(Sampler, ManyEpochsSpreadEverySampleOverAllPlaces) {
   EXPECT_LT(chi_square(content), 33.7);
 }
 
-// A checkpoint counts on these: a resumed run of a newer version reads the same samples.
+// Checkpoints rely on these values: a resumed run of a newer version reads the same samples.
 TEST(Sampler, IsPinned) {
   const Sampler small(10, 1, true);
   EXPECT_THAT(epoch(small, 10, 0), ::testing::ElementsAre(6, 9, 0, 8, 7, 1, 2, 3, 5, 4));

@@ -52,7 +52,7 @@ TEST_F(Preflight, AnotherNumberOfRanksIsCode5) {
   EXPECT_EQ(look(2, {"parallel.ranks=4"}).exit_code, 5);
 }
 
-// Open MPI 5 with the host file of 4, or another MPI's mpirun: every rank thinks that it is alone.
+// Open MPI 5 with the host file of 4, or another MPI's mpirun: every rank starts as a single rank.
 TEST_F(Preflight, RanksThatDoNotSeeEachOtherAreCode5) {
   EXPECT_EQ(run(line({"--ranks", "2"})).exit_code, 5);
 }
@@ -72,7 +72,7 @@ TEST_F(Preflight, AFolderThatCannotBeWrittenIsCode8) {
 }
 
 TEST_F(Preflight, TwoFoldersOfTheSameNameAreNotShared) {
-  // As on hosts whose run.dir is a disk of their own.
+  // As on hosts that have run.dir on a local disk.
   std::vector<std::string> argv = mpirun(1, line({"run.dir=" + (tiny_.folder() / "one")}));
   const std::vector<std::string> second = line({"run.dir=" + (tiny_.folder() / "two")});
   argv.insert(argv.end(), {":", "-np", "1"});
@@ -109,7 +109,7 @@ TEST_F(Preflight, RunsBeforeALaunchedRun) {
   argv.emplace_back("data.source=/nowhere");
   const ProcessResult ill = run(argv);
   EXPECT_EQ(ill.exit_code, tiny_.train(1, "alone", {"data.source=/nowhere"}).exit_code) << ill.out << ill.err;
-  EXPECT_THAT(ill.out, Not(HasSubstr("global batch"))) << "it trained all the same";
+  EXPECT_THAT(ill.out, Not(HasSubstr("global batch"))) << "it trained in spite of the failure";
   std::ifstream in(message);
   EXPECT_THAT(std::string(std::istreambuf_iterator<char>(in), {}),
               HasSubstr("not ready to train: data: rank 0 on "));

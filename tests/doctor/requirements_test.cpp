@@ -82,9 +82,9 @@ TEST(Requirements, AnotherNumberOfRanksIsAWarning) {
 TEST(Requirements, RoomIsForOneCheckpointMoreThanAreKept) {
   EXPECT_EQ(check_space({kGiB, 3, 0, 4 * kGiB}).health, Health::ok);
   EXPECT_EQ(check_space({kGiB, 3, 0, 4 * kGiB - 1}).code, ExitCode::storage);
-  EXPECT_EQ(check_space({kGiB, 3, 2, 2 * kGiB}).health, Health::ok) << "two are there already";
+  EXPECT_EQ(check_space({kGiB, 3, 2, 2 * kGiB}).health, Health::ok) << "two exist already";
   EXPECT_EQ(check_space({kGiB, 3, 9, kGiB - 1}).health, Health::fail) << "one is written in any case";
-  EXPECT_EQ(check_space({kGiB, 3, 0, -1}).health, Health::ok) << "the volume does not tell";
+  EXPECT_EQ(check_space({kGiB, 3, 0, -1}).health, Health::ok) << "the volume reports no free space";
 }
 
 }  // namespace

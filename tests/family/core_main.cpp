@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ebb-core with two families more: those of the tests. $EBB_TEST_UNITS, a file to write, selects a unit
+// ebb-core with two more families, those of the tests. $EBB_TEST_UNITS, a file to write, selects a unit
 // runner of the tests.
 #include <cstdlib>
 

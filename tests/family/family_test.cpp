@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A family of two networks, registered by the tests alone, on the whole way of
-// a run.
+// A family of two networks, registered only by the tests, through all parts of a
+// run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -210,8 +210,7 @@ TEST_F(FamilyTest, TheMemoryLogTellsThePhasesApartAndEachStepGivesAllBack) {
   const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-00000.jsonl");
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(kSteps));
   for (const json& line : lines) {
-    // Of the phase's own network alone: none of the other one's gradients is
-    // alive.
+    // Only those of the phase's own network: no gradient of the other network is live.
     EXPECT_EQ(line.at("phases").at("discriminator").at("gradients"), kDiscriminatorBytes);
     EXPECT_EQ(line.at("phases").at("generator").at("gradients"), kGeneratorBytes);
     EXPECT_EQ(line.at("live").at("gradients"), 0);
@@ -224,7 +223,7 @@ TEST_F(FamilyTest, ATraineesKeysAreItsOwnAndMathematical) {
   const ProcessResult changed = train(1, "undisturbed", {"discriminator.optimizer.lr=0.003"});
   EXPECT_EQ(changed.exit_code, 2);
   EXPECT_THAT(changed.err, HasSubstr("discriminator.optimizer.lr: saved with 0.002, now 0.003"));
-  // What is not given for it is as in the section `optimizer`.
+  // Keys that are not set for it have the values of the section `optimizer`.
   const ProcessResult common = train(1, "undisturbed", {"optimizer.beta1=0.5"});
   EXPECT_EQ(common.exit_code, 2);
   EXPECT_THAT(common.err, HasSubstr("generator.optimizer.beta1: saved with 0.9, now 0.5"));

@@ -15,9 +15,9 @@ struct TinyGanConfig {
   void describe(config::Section& s);
 };
 
-// A generative adversarial network of two dense layers each, on images of any
-// size. Every step runs the discriminator twice, on a batch of its own each
-// time, and then the generator, which reuses the last batch.
+// A generative adversarial network of two dense layers each, on images of any size. Every step runs
+// the discriminator twice, on a new batch each time, and then the generator, which reuses the last
+// batch.
 //
 //   generator      z [B, Z] -> dense [B, hidden] -> pixels [B, C*H*W] in (0, 1)
 //   discriminator  pixels [B, C*H*W] -> dense [B, hidden] -> logit [B, 1]
@@ -64,7 +64,7 @@ class TinyGan : public models::Model, private models::ImageSampler {
   at::ScalarType dtype_;
   at::Device device_;
   std::uint64_t seed_;
-  std::uint32_t parameters_ = 0;  // made so far: each draws its initial values from a counter of its own
+  std::uint32_t parameters_ = 0;  // created so far; each draws its initial values from its own counter
   core::Unit discriminator_{"discriminator", {}}, generator_{"generator", {}};
   DiscriminatorPhase discriminator_phase_{*this};
   GeneratorPhase generator_phase_{*this};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole runs by a unit runner other than the plain one.
+// Whole runs with a unit runner other than the plain one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +40,7 @@ std::string contents_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Trains as `file` says, with an evaluation on the way, by both runners into runs NAME and NAME-released.
+// Trains by `file`, with evaluations, with both runners, into the runs NAME and NAME-released.
 void expect_the_same_run(const TinyRun& tiny, const std::string& file, const std::string& name,
                          const std::vector<std::string>& overrides, const Names& units) {
   std::vector<std::string> arguments{"train", tiny.folder() / file, "run.steps=" + std::to_string(kSteps),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tokenizer.json: it is refused by name, or decoding gives every encoded text back.
+// tokenizer.json: it is refused by name, or decoding restores every encoded text.
 #include "data/byte_pairs.h"
 #include "fuzz/input.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json of a folder of weights: refused by name, or a model whose own config.json says the same.
+// config.json of a folder of weights: refused by name, or a model whose own config.json is equivalent.
 #include <fmt/format.h>
 
 #include "fuzz/input.h"

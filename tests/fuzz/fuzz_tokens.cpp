@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token files: two bytes say how many of the rest are a Megatron index (none: llm.c by its header), then the
+// Token files: two bytes give the length of a Megatron index (0: llm.c by its header), then the index and the
 // data.
 #include <vector>
 

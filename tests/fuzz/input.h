@@ -64,7 +64,7 @@ inline std::string_view text(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
-// Checks a property. Where it does not hold, the fuzzer stops and keeps the input.
+// Checks a property. If it does not hold, the fuzzer stops and keeps the input.
 inline void require(bool holds) {
   if (!holds) std::abort();
 }

@@ -80,7 +80,7 @@ TEST(ErrorReport, DetectsAFailedStartInBothVersions) {
     EXPECT_EQ(of(test::recorded(version, "kill")).start, ErrorReport::Start::succeeded) << version;
   }
   EXPECT_EQ(of(test::recorded("4.1.4", "refused")).start, ErrorReport::Start::failed);
-  // Version 5 does not tell a host that it could not reach from one that it lost.
+  // Version 5 does not distinguish an unreachable host from a lost one.
   for (const char* name : {"refused", "lost"}) {
     const ErrorReport error = of(test::recorded("5.0.7", name));
     EXPECT_TRUE(error.host_lost) << name;

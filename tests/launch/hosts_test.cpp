@@ -43,7 +43,7 @@ class Listener {
 
 bool pause(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  return false;  // nobody asks to stop
+  return false;  // no stop is requested
 }
 
 class Hosts : public test::FolderTest {};
@@ -77,7 +77,7 @@ TEST_F(Hosts, WaitReturnsWhenAllAnswer) {
 }
 
 TEST_F(Hosts, UnreachableOnesAreListedWithReasons) {
-  const Listener silent;  // bound, but nobody listens
+  const Listener silent;  // bound, but not listening
   try {
     wait_for_hosts(
         {"127.0.0.1", "no-such-host.invalid"}, silent.port(), 0.5, [](const std::string&) {}, pause);

@@ -45,17 +45,17 @@ TEST(Launch, TrainsOnTheRequestedRanksAndPrintsTheLine) {
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   EXPECT_THAT(result.out, ::testing::ContainsRegex("mpirun .*-n 2 .* train "));
   const ProcessResult alone = tiny.train(2, "two", {"run.steps=3"});
-  EXPECT_EQ(alone.exit_code, 0) << "the run that launch made is not the one that mpirun finds: " << alone.err;
+  EXPECT_EQ(alone.exit_code, 0) << "the run of launch is not the run that mpirun finds: " << alone.err;
 }
 
-// mpirun gives every rank a pseudo-terminal of its own, wherever its own output goes.
+// mpirun gives every rank its own pseudo-terminal, whatever mpirun's own output is.
 TEST(Launch, WithoutATerminalNoLineIsRedrawn) {
   const TinyRun tiny;
   const ProcessResult result = run(launch(tiny, 2, "plain", {"run.steps=3"}), plain());
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\033")));
 }
 
-// As the chart calls it: a host file, variables to hand on, and what comes behind them is the configuration.
+// As the chart calls it: a host file, variables to pass on, then the configuration.
 TEST(Launch, UsesAHostFile) {
   const TinyRun tiny;
   const std::string hosts = tiny.folder() / "hosts";
@@ -94,7 +94,7 @@ TEST(Launch, ARanksErrorIsPrintedOnceAndItsCodeReturned) {
   const ProcessResult result = run(launch(tiny, 2, "wrong", wrong), plain());
   EXPECT_EQ(result.exit_code, alone.exit_code);
   EXPECT_EQ(times(result.err, "ebb: "), 1U) << result.err;
-  EXPECT_THAT(result.err, Not(HasSubstr("-----"))) << "mpirun's own text buries the message";
+  EXPECT_THAT(result.err, Not(HasSubstr("-----"))) << "mpirun's own text hides the message";
 }
 
 TEST(Launch, AWrongConfigurationStartsNoRank) {
@@ -112,7 +112,7 @@ TEST(Launch, ARankCountThatTheConfigurationForbidsIsRefused) {
   EXPECT_THAT(result.err, HasSubstr("parallel.ranks"));
 }
 
-// As where mpirun is another MPI's: each rank is alone, and would train the whole run.
+// As with an mpirun of another MPI: each rank is alone, and would train the whole run.
 TEST(Launch, RanksThatDoNotSeeEachOtherTrainNothing) {
   const TinyRun tiny;
   std::vector<std::string> argv = tiny.command(1, "alone", {"run.steps=2"});
@@ -148,7 +148,7 @@ INSTANTIATE_TEST_SUITE_P(Signals, StoppedLaunch, ::testing::Values(SIGINT, SIGTE
 
 TEST(Launch, AKilledLauncherLeavesNoRankBehind) {
   const TinyRun tiny;
-  // A word in every rank's command line that no other process has.
+  // A word that only the command lines of these ranks contain.
   const std::string mark = "orphans-of-" + std::to_string(::getpid());
   Process process(launch(tiny, 2, mark, {"run.steps=1000000", "telemetry.progress_every=1s"}), plain());
   ASSERT_TRUE(process.wait_for_output("step ")) << process.out() << process.err();

@@ -108,7 +108,7 @@ TEST(LaunchHost, ThisMachineHasAnOpenMpi) {
   EXPECT_THAT(mpirun_version(host.mpirun), HasSubstr("Open MPI"));
 }
 
-// A folder with an mpirun that only says its version, first on PATH.
+// A folder with an mpirun that only prints its version, first on PATH.
 class WithVersion : public ::testing::Test {
  protected:
   LaunchHost inspect(const std::string& version) {

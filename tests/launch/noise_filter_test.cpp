@@ -63,7 +63,7 @@ TEST(NoiseFilter, TheResultDoesNotDependOnHowTheTextIsSplit) {
   EXPECT_EQ(whole, "one\n--- two ---\n[vm:1] three\nmpirun: four\n" + paragraph("something else") + "five");
 }
 
-// What mpirun of both versions wrote where a rank ended with 6 or aborted, and where both ended with 75.
+// The output of mpirun of both versions after a rank ended with 6 or aborted, and after both ended with 75.
 TEST(NoiseFilter, NothingRemainsOfAnExplainedEndInBothVersions) {
   const std::string own = "ebb: rank 1 of 2 on vm: stopped\n";
   for (const char* version : test::kOpenMpiVersions) {

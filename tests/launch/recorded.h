@@ -10,7 +10,7 @@
 
 namespace ebb::test {
 
-// The versions of Open MPI of which tests/launch/recorded has standard error as their mpirun wrote it.
+// The versions of Open MPI whose mpirun wrote the standard error in tests/launch/recorded.
 inline constexpr std::array<const char*, 2> kOpenMpiVersions = {"4.1.4", "5.0.7"};
 
 // Two ranks on one host, without a network, but for the last:

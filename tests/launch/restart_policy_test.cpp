@@ -33,7 +33,7 @@ TEST(RestartPolicy, ANewerCheckpointResetsTheLimit) {
   EXPECT_EQ(policy.pause(ExitCode::communication, 100), 2);
   EXPECT_EQ(policy.pause(ExitCode::communication, 110), 1);
   EXPECT_EQ(policy.pause(ExitCode::communication, 110), 2);
-  // Storage that does not say is no progress, nor is what was there already.
+  // Storage that does not answer is no progress, and a checkpoint that existed before is none.
   EXPECT_FALSE(policy.pause(ExitCode::communication, -1));
   EXPECT_FALSE(policy.pause(ExitCode::communication, 110));
 }
@@ -42,7 +42,7 @@ TEST(RestartPolicy, GrantsNoRestartWithALimitOfZero) {
   EXPECT_FALSE(RestartPolicy(0, 1, -1).pause(ExitCode::communication, -1));
 }
 
-// A run whose ends are given one by one.
+// A run with a given sequence of ends.
 struct ScriptedRuns {
   std::deque<RunEnd> ends;
   std::int64_t step = -1;
@@ -97,7 +97,7 @@ TEST(RunWithRestarts, ARequestedStopIsFinal) {
   runs.ends = {{75, 1, false}};
   EXPECT_EQ(runs.play(5).verdict.code, ExitCode::stopped);
   EXPECT_TRUE(runs.pauses.empty());
-  // Nor is one whose run was lost on the way out.
+  // A requested stop stays final if the run was lost while it ended.
   runs.ends = {{5, 1, false}};
   EXPECT_EQ(runs.play(5).verdict.code, ExitCode::communication);
   EXPECT_TRUE(runs.pauses.empty());

@@ -57,7 +57,7 @@ TEST_F(StoredVerdicts, TheTerminationMessageFitsAndIsWrittenInPlace) {
       write_termination_message(path, describe_end(ExitCode::memory, {1, "node-b", "no room\n  do this"})));
   EXPECT_EQ(contents("message"), "code 4 (memory), rank 1 on node-b: no room; do this\n");
   EXPECT_EQ(contents("same"), contents("message"))
-      << "Kubernetes mounts this file: another one in its place is not seen";
+      << "Kubernetes mounts this file and would not read a replacement";
   std::string long_text;
   while (long_text.size() < 5000) long_text += "\xc3\xa4";  // two bytes
   ASSERT_TRUE(write_termination_message(path, "x" + long_text));

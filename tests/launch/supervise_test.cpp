@@ -22,8 +22,8 @@ TEST(Verdict, ACodeOfEbbIsReturnedWithoutAMessage) {
 TEST(Verdict, AKilledRankLackedMemoryOnlyIfTheKernelReportsIt) {
   EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
-  // Also where mpirun ended with the code of a rank that missed it, or lost its host by it; not where a rank
-  // diverged beside it.
+  // Also if mpirun ended with the code of a rank that missed it, or lost its host through it. Not if a rank
+  // diverged at the same time.
   EXPECT_EQ(verdict({5, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({205, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({6, 0, true}).code, ExitCode::numerics);
@@ -53,7 +53,7 @@ TEST(Verdict, ALostHostIsCommunication) {
   EXPECT_THAT(lost.message, HasSubstr("205"));
 }
 
-// Version 5 of Open MPI ends with 0 after the daemon of a host was killed, and with 1 where ssh refused.
+// Version 5 of Open MPI ends with 0 after the daemon of a host was killed, and with 1 if ssh refused.
 TEST(Verdict, ALostHostIsCommunicationForEachCodeOfVersionFive) {
   for (const auto& [name, code] : {std::pair{"lost", 0}, std::pair{"refused", 1}}) {
     ErrorReportParser parser;
@@ -73,7 +73,7 @@ TEST(Verdict, ALostHostIsCommunicationForEachCodeOfVersionFive) {
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
 }
 
-// The ranks beside the lost ones may be heard before or after mpirun's daemon is.
+// The remaining ranks may report before or after mpirun's daemon does.
 TEST(Verdict, ALostHostIsNamedEvenWithARanksError) {
   const std::string lost = "  Remote daemon: [[1,0],2] on node host-1\n",
                     rank = "ebb: rank 0 of 2 on vm: it is gone\n";
@@ -118,12 +118,12 @@ TEST(Verdict, AFailedStartIsNotAnInternalError) {
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
   end.error.start = ErrorReport::Start::no_slots;
   EXPECT_EQ(verdict(end).code, ExitCode::usage);
-  // Where a rank has spoken it did start.
+  // A rank that wrote something did start.
   end.error.rank_reported = true;
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
 }
 
-// Open MPI's own does so now and then; a shell that says the same stands for it here.
+// Open MPI's own daemon does so at times; a shell with the same output replaces it here.
 RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
   LaunchHost host;
   host.mpirun = "/bin/sh";
@@ -142,7 +142,7 @@ TEST(RunSupervised, KillsAnMpirunThatHangsAfterALostHost) {
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
 }
 
-// As was seen of ranks that were killed in MPI_Finalize.
+// As observed with ranks that were killed in MPI_Finalize.
 TEST(RunSupervised, KillsAnMpirunThatHangsAfterAKilledRank) {
   std::string said;
   const RunEnd end = of_one_that_hangs(

@@ -46,7 +46,7 @@ class Supervised : public ::testing::Test {
       for (const pid_t rank : children(mpirun)) found.push_back(rank);
     return found;
   }
-  // Waits until there is a whole checkpoint of this step or a later one; the ranks of the run then.
+  // Waits for a complete checkpoint of this step or a later one. Returns the ranks of the run at that time.
   std::vector<pid_t> ranks_after_checkpoint(const Process& launched, const std::string& name,
                                             int step) const {
     const fs::path folder = fs::path(tiny_.run_folder(name)) / "checkpoints";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ebb launch --supervise` where ranks lie on other hosts, and where the kernel ends them.
+// `ebb launch --supervise` with ranks on other hosts, and with ranks that the kernel ends.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -20,8 +20,8 @@ std::string program_of(pid_t pid) {
   return name;
 }
 
-// Two hosts, of which each is a shell here that stands for ssh and its sshd: Open MPI's own daemons run as
-// they do on hosts of a cluster.
+// Two hosts. A shell replaces ssh and sshd of each host. Open MPI's own daemons run as on the hosts of a
+// cluster.
 class SupervisedHosts : public Supervised {
  protected:
   SupervisedHosts() {
@@ -67,7 +67,7 @@ TEST_F(SupervisedHosts, ALostHostIsNamedAndTheRunContinues) {
   const std::vector<pid_t> there = daemons(launched.pid());
   ASSERT_EQ(there.size(), 2U) << launched.out() << launched.err();
   for (const pid_t rank : children(there[1])) ::kill(rank, SIGKILL);
-  ::kill(there[1], SIGKILL);  // what a pod's end does, without a word
+  ::kill(there[1], SIGKILL);  // like the end of a pod, without a message
   const ProcessResult& result = launched.wait();
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   // Version 4 uses the name of the host file, version 5 the host's own without its domain.
@@ -96,7 +96,7 @@ TEST_F(SupervisedHosts, AHostThatRefusesIsRetriedAndNotAnInternalError) {
               AllOf(HasSubstr("could not start ranks on every host"), HasSubstr("not started again")));
 }
 
-// A control group of our own with so much memory, as a container is one. Empty where we may not make any.
+// A new control group with this memory limit, as for a container. Empty if this process may not make one.
 class MemoryGroup {
  public:
   explicit MemoryGroup(std::int64_t bytes) {
@@ -135,7 +135,7 @@ TEST_F(Supervised, AKillForLackOfMemoryIsCode4AndFinal) {
   if (group.path().empty())
     GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
   std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
-  // Two ranks of more than the group has, once they hold their moments.
+  // Two ranks that exceed the group's memory once they hold their moments.
   for (const std::string& word : launch("large", {"model.hidden=400000", "run.steps=5"}))
     line += " '" + word + "'";
   const ProcessResult result = run_shell(line);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ebb launch --supervise` on the real program under a real mpirun: what it starts again, what it does not,
-// and what it leaves behind for whoever starts it next.
+// `ebb launch --supervise` on the real program under a real mpirun: which failures it restarts, which it does
+// not, and what it leaves for the next start.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ TEST_F(Supervised, TheLimitOfRestartsWithoutProgressHolds) {
   overrides.emplace_back("checkpoint.every=0");
   Process launched(launch("lost", overrides, {"--restarts", "1"}));
   for (int times = 0; times < 2; ++times) {
-    // A second rank that lives is of the run at hand: those of the one before are gone.
+    // A live second rank belongs to the current run: those of the previous one have ended.
     std::vector<pid_t> now;
     for (const auto end = Clock::now() + std::chrono::seconds(40); now.size() < 2 && Clock::now() < end;) {
       static_cast<void>(launched.wait_for_output("nothing prints this", std::chrono::milliseconds(100)));
@@ -55,7 +55,7 @@ TEST_F(Supervised, TheLimitOfRestartsWithoutProgressHolds) {
   EXPECT_EQ(result.exit_code, 5) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr("not started again: 1 restart in a row brought no newer checkpoint"));
   EXPECT_THAT(text_of(message_), HasSubstr("code 5 (communication), rank "));
-  EXPECT_FALSE(fs::exists(tiny_.run_folder("lost") + "/verdict.json")) << "another try may mend it";
+  EXPECT_FALSE(fs::exists(tiny_.run_folder("lost") + "/verdict.json")) << "another try may succeed";
 }
 
 TEST_F(Supervised, AStopOfOneRankIsRestarted) {
@@ -117,7 +117,8 @@ TEST_F(Supervised, AFinalFailureIsReportedAgainUntilAttemptOrConfigurationChange
   EXPECT_THAT(stored.at("message").get<std::string>(), HasSubstr("index.json"));
   EXPECT_THAT(text_of(message_), AllOf(HasSubstr("code 3 (data), rank 0 on "), HasSubstr("index.json")));
 
-  // Mended or not: the same attempt of the same job is not tried, so that mpirun's line is not even printed.
+  // Fixed or not, the same attempt of the same job is not repeated: mpirun's command line is not even
+  // printed.
   fs::copy(fs::path(tiny_.folder() / "data"), fs::path(tiny_.folder() / "broken"),
            fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   fs::remove(message_);
@@ -143,7 +144,7 @@ TEST_F(Supervised, AnotherAttemptIsTried) {
   const ProcessResult other = run(launch("tried", nowhere, {"--attempt", "2"}));
   EXPECT_EQ(other.exit_code, code);
   EXPECT_THAT(other.out, HasSubstr("mpirun")) << "attempt 2 was not started";
-  // The verdict is attempt 2's now, and of two ranks.
+  // The verdict now belongs to attempt 2, with two ranks.
   EXPECT_EQ(run(launch("tried", nowhere, {"--attempt", "2"})).out, "");
   auto alone = launch("tried", nowhere, {"--attempt", "2"});
   alone[std::ranges::find(alone, "-n") - alone.begin() + 1] = "1";
@@ -169,7 +170,7 @@ TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndResumesFromIt) {
   EXPECT_EQ(second.wait().exit_code, 75) << second.err();
 }
 
-// The old launcher is killed with a save half done, as when its pod's grace is over.
+// The old launcher is killed during a save, as after the grace period of its pod.
 TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromAWholeCheckpoint) {
   const std::vector<std::string> steps = {"run.steps=100000", "checkpoint.every=3",
                                           "telemetry.progress_every=200ms", "model.hidden=60000"};
@@ -184,7 +185,7 @@ TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromAWholeCheckpoint
     for (const auto& entry : fs::directory_iterator(folder, none))
       in_save = in_save || entry.path().extension() == ".partial";
   }
-  ASSERT_TRUE(in_save) << "no save was seen under way";
+  ASSERT_TRUE(in_save) << "no save in progress was seen";
   const std::vector<pid_t> ranks_before = ranks(first);
   first.signal(SIGKILL);
   for (const pid_t rank : ranks_before) ::kill(rank, SIGKILL);
@@ -194,7 +195,7 @@ TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromAWholeCheckpoint
   second.signal(SIGTERM);
   EXPECT_EQ(second.wait().exit_code, 75) << second.out() << second.err();
   for (const auto& entry : fs::directory_iterator(folder))
-    EXPECT_TRUE(fs::exists(entry.path() / "DONE")) << entry.path() << " is no whole checkpoint";
+    EXPECT_TRUE(fs::exists(entry.path() / "DONE")) << entry.path() << " is not a complete checkpoint";
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
 
-constexpr std::size_t kLarge = 32 * kMiB;  // some of these: an eighth of them is more than the least slack
+constexpr std::size_t kLarge = 32 * kMiB;  // enough blocks that an eighth of them exceeds the minimum slack
 
 bool is_mapped(void* block) {
   unsigned char page = 0;
@@ -66,9 +66,9 @@ TEST(BlockCache, TemporaryUseLeavesTheKeptBlocksAsTheyWere) {
   cache.begin_temporary_use();
   void* const same = cache.allocate(2 * kLarge);
   void* const other = cache.allocate(5 * kLarge);
-  EXPECT_EQ(cache.kept_bytes(), 6 * kLarge);  // nothing had to go for it
+  EXPECT_EQ(cache.kept_bytes(), 6 * kLarge);  // no block was unmapped for it
   cache.deallocate(other, 5 * kLarge);
-  EXPECT_EQ(cache.allocate(5 * kLarge), other);  // and within the visit blocks are kept
+  EXPECT_EQ(cache.allocate(5 * kLarge), other);  // within temporary use, blocks are kept too
   cache.deallocate(other, 5 * kLarge);
   cache.deallocate(same, 2 * kLarge);
   cache.end_temporary_use();
@@ -89,7 +89,7 @@ TEST(BlockCache, KeptBytesStayWithinTheLimit) {
   for (void*& block : blocks) block = cache.allocate(kMiB);
   for (void* block : blocks) cache.deallocate(block, kMiB);
   EXPECT_EQ(cache.kept_bytes(), 2 * kMiB);
-  EXPECT_FALSE(is_mapped(blocks[0])) << "the longest unused goes first";
+  EXPECT_FALSE(is_mapped(blocks[0])) << "the least recently used one is unmapped first";
   EXPECT_TRUE(is_mapped(blocks[3]));
   cache.set_limit(0);
   EXPECT_EQ(cache.kept_bytes(), 0);
@@ -153,7 +153,7 @@ TEST(BlockCache, RefusesASizeThatTheKernelRefuses) {
   void* const kept = cache.allocate(kMiB);
   cache.deallocate(kept, kMiB);
   EXPECT_EQ(cache.allocate(std::size_t{1} << 50), nullptr);
-  EXPECT_EQ(cache.kept_bytes(), 0) << "all that was kept went back before it gave up";
+  EXPECT_EQ(cache.kept_bytes(), 0) << "it unmapped all kept blocks before it failed";
   EXPECT_EQ(cache.allocate(std::size_t{1} << 63), nullptr);
   EXPECT_EQ(cache.in_use_bytes(), 0);
 }

@@ -60,7 +60,7 @@ TEST_F(BufferTest, PinnedIsPageableWhereNoDeviceIsOpen) {
 TEST_F(BufferTest, AFailureNamesClassOwnerAndBytes) {
   try {
     const Buffer huge(std::size_t{1} << 50, Class::checkpoint, "checkpoint staging");
-    FAIL() << "a pebibyte was handed out";
+    FAIL() << "a pebibyte was allocated";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
     EXPECT_NE(std::string(error.what()).find("checkpoint / checkpoint staging"), std::string::npos)

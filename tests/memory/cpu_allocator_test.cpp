@@ -113,7 +113,7 @@ TEST_F(CpuAllocator, AFailureNamesStageClassOwnerBytesAndLiveBytes) {
   try {
     const Tag tag(Class::activations, "attention");
     const at::Tensor huge = at::empty({std::int64_t{1} << 50}, at::kByte);
-    FAIL() << "a pebibyte was handed out";
+    FAIL() << "a pebibyte was allocated";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
     const std::string text = error.what();
@@ -141,7 +141,7 @@ TEST_F(CpuAllocator, AFailureInBackwardIsTheSameError) {
   const Tag tag(Class::gradients, "hungry");
   try {
     loss.backward();
-    FAIL() << "a pebibyte was handed out";
+    FAIL() << "a pebibyte was allocated";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
     EXPECT_NE(std::string(error.what()).find("stage backward"), std::string::npos) << error.what();

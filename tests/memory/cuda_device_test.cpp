@@ -70,7 +70,7 @@ TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
   const Tag tag(Class::activations, "attention");
   try {
     const at::Tensor huge = at::empty({std::int64_t{1} << 42}, on_device_.dtype(at::kByte));
-    FAIL() << "4 TiB were handed out";
+    FAIL() << "4 TiB were allocated";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
     EXPECT_NE(std::string(error.what()).find("activations / attention"), std::string::npos) << error.what();

@@ -31,7 +31,7 @@ TEST(CudaLibrary, OpensBeforeAtenAndRegistersCudasHooks) {
   CudaLibrary::open();
   ASSERT_TRUE(CudaLibrary::is_open());
   EXPECT_STREQ(std::getenv("CUDA_MODULE_LOADING"), "LAZY");
-  EXPECT_NO_THROW(CudaLibrary::open());  // again is nothing
+  EXPECT_NO_THROW(CudaLibrary::open());  // a second call has no effect
 
   for (const char* table : {"ebb_cuda_memory", "ebb_cuda_numerics", "ebb_cuda_comm"}) {
     EXPECT_NE(CudaLibrary::symbol(table), nullptr) << table;
@@ -54,7 +54,7 @@ TEST(CudaLibrary, OpensBeforeAtenAndRegistersCudasHooks) {
 
 TEST(CudaLibrary, WithoutADriverSaysSoAndFailsByName) {
   if (driver_is_there())
-    GTEST_SKIP() << "this machine has an NVIDIA driver; what happens without one is not seen here";
+    GTEST_SKIP() << "this machine has an NVIDIA driver, so the case without one is not tested";
   std::string why_not;
   EXPECT_FALSE(CudaLibrary::device_present(&why_not));
   EXPECT_NE(why_not.find("libcuda.so.1"), std::string::npos) << why_not;

@@ -76,7 +76,7 @@ TEST_F(IndependentCache, AgreesWhenMemoryWasRefused) {
   }
   EXPECT_THROW(at::empty({std::int64_t{1} << 50}, at::kByte), Error);
   expect_same("after the refusal");
-  EXPECT_EQ(cache_->kept_bytes(), 0) << "it gave up before it had given back what it kept";
+  EXPECT_EQ(cache_->kept_bytes(), 0) << "it failed before it had unmapped all kept blocks";
 }
 
 TEST_F(IndependentCache, AgreesAfterThreads) {

@@ -39,7 +39,7 @@ class IndependentCount : public ::testing::Test {
   std::int64_t before_ = 0;
 };
 
-// A small convolutional network with moments, as a run has them.
+// A small convolutional network with moments, as in a run.
 struct Network {
   Network() {
     const Tag tag(Class::parameters, "network");

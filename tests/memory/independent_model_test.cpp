@@ -22,7 +22,7 @@
 namespace ebb::memory {
 namespace {
 
-// A variational autoencoder with the split master and moments of AdamW, as a run holds them.
+// A variational autoencoder with the split master and moments of AdamW, as in a run.
 class Trained {
  public:
   explicit Trained(numerics::Dtype dtype) {

@@ -45,7 +45,7 @@ class LeakGateTest : public ::testing::Test {
     weight_.mutable_grad() = at::Tensor();
   }
 
-  // Runs steps of `body` until the gate refuses one. Returns its number and text; -1 where it refuses none of
+  // Runs steps of `body` until the gate refuses one. Returns its number and text; -1 if it refuses none of
   // `count`.
   static std::pair<int, std::string> first_refused(int count, const std::function<void(int)>& body) {
     LeakGate gate(the_test_ledger(), LeakPolicy::error);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts the live bytes that LibTorch's CPU allocator and the program itself took by posix_memalign, without
-// the ledger: preloaded into a process, it wraps malloc. It leaves out blocks of other libraries (oneDNN
-// inside LibTorch, MPI), which it recognises by the caller.
+// Counts the live bytes that LibTorch's CPU allocator and the program itself allocate by posix_memalign,
+// without the ledger. Preloaded into a process, it wraps malloc. It leaves out blocks of other libraries
+// (oneDNN inside LibTorch, MPI), which it recognises by the caller.
 //
 // With EBB_SHIM_LOG=FILE it writes a line to FILE.<rank> for each line of the process's memory log: the live
 // bytes at that moment.

@@ -91,7 +91,7 @@ TEST(OomKillWatch, PollsAtMostOnceAnInterval) {
   Watched watched;
   watched.poll(10);
   watched.count = 4;
-  watched.poll(12);  // too early: the kill is seen by the next
+  watched.poll(12);  // too early: the next poll counts the kill
   watched.poll(60);
   EXPECT_TRUE(watched.oom_killed_recently(80));
 }

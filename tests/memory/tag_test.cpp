@@ -49,7 +49,7 @@ TEST(Tag, ANewThreadHasNone) {
   std::thread([] { expect_tag(Class::activations, "untagged"); }).join();
 }
 
-// As the autograd engine does for each of its threads, which copies the state of the thread that calls
+// The autograd engine does the same: each of its threads copies the state of the thread that calls
 // backward().
 TEST(Tag, IsPartOfTheStateThatAutogradCarriesToItsThreads) {
   at::ThreadLocalState state = [] {

@@ -15,7 +15,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// A family of the tests, beside the built-in ones: it reads latents, which no other does.
+// A family of the tests, beside the built-in ones. Only this family reads latents.
 struct MixtureConfig {
   std::int64_t components = 2;
   void describe(config::Section& s) { s.integer("components", components).at_least(1).doc("Gaussians."); }

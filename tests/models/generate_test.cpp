@@ -14,7 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Counts on: after token t comes t + 1, whatever was before, in a vocabulary of 8.
+// Counts up: t + 1 follows token t, whatever the tokens before it, in a vocabulary of 8.
 class Counting final : public TextSampler {
  public:
   [[nodiscard]] std::int64_t context() const override { return 6; }
@@ -59,7 +59,7 @@ TEST_F(Generate, EndsAtTheStopTokenOrWhenEmitReturnsFalse) {
 TEST_F(Generate, ContinuesBeyondTheContext) {
   EXPECT_THAT(from({0, 1, 2, 3}, {.sampling = {.temperature = 0}, .tokens = 8}),
               ElementsAre(4, 5, 6, 7, 0, 1, 2, 3));
-  // 4, then 1 and 1 fill the context of 6; then its last 3, and on.
+  // 4 tokens, then 1 and 1, fill the context of 6. The model continues from the last 3.
   EXPECT_THAT(model_.given, ElementsAre(4, 1, 1, 3, 1, 1, 1, 3));
 }
 

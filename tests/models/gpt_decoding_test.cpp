@@ -13,7 +13,7 @@ using testing::tiny;
 
 class Decoding : public ::testing::TestWithParam<GptArchitecture> {};
 
-// Each token after the first five is decoded alone, over the cache of those before it.
+// Each token after the first five is decoded alone, with the cache of the tokens before it.
 void expect_as_a_full_pass(const GptConfig& config, const at::Tensor& text) {
   const auto model = make(config);
   TextSampler& sampler = *model->text_sampler();

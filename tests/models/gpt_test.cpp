@@ -56,10 +56,10 @@ TEST_P(GptOfArchitecture, LossAndGradientsMatchTheFramework) {
 TEST_P(GptOfArchitecture, LossAndGradientsMatchWithDocumentsAndZLoss) {
   GptConfig config = tiny(GetParam());
   config.document_end =
-      batch_of(0, 6, 6).field(core::kTokensField)[0][4].item<std::int64_t>();  // it is there at least once
+      batch_of(0, 6, 6).field(core::kTokensField)[0][4].item<std::int64_t>();  // it occurs at least once
   config.z_loss = 0.01;
   expect_as_framework(config);
-  // A test loss is without it.
+  // The test loss does not include it.
   const at::NoGradGuard no_grad;
   const auto model = make(config);
   const double with = Reference(*model, config).loss(batch_of(0, 6, 6)).item<double>();

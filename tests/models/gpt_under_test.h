@@ -124,7 +124,7 @@ class Reference {
     const at::Tensor out = at::matmul(scores.masked_fill(hidden, -INFINITY).softmax(-1), each(part[2]));
     return out.transpose(1, 2).reshape({qkv.size(0), n, heads.query * width});
   }
-  // Llama 3.1's rotary positions, written down once more.
+  // Llama 3.1's rotary positions, implemented a second time.
   [[nodiscard]] at::Tensor turned(const at::Tensor& x) const {
     if (!config_.is_llama()) return x;
     const std::int64_t n = x.size(1), width = x.size(3);

@@ -13,9 +13,9 @@
 
 namespace ebb::models::testing {
 
-// Fills all parameters of a model with NaN, except while one of its units runs: then those of the unit and of
-// its ties have their values. A parameter that is read outside makes the result NaN. Records what has run.
-// For use without gradients; the values come back when it goes.
+// Fills all parameters of a model with NaN. While a unit runs, those of the unit and of its ties have their
+// values. A parameter that is read outside makes the result NaN. Records what has run. For use without
+// gradients; its destructor restores the values.
 class HidingRunner final : public core::UnitRunner {
  public:
   explicit HidingRunner(Model& model) {

@@ -26,7 +26,7 @@ std::string refusal(const Json& json) {
 
 class HubOfArchitecture : public ::testing::TestWithParam<GptArchitecture> {};
 
-// Every number of ours is in exactly one of theirs.
+// Each element of our parameters is in exactly one tensor of `transformers`.
 TEST_P(HubOfArchitecture, MapsEveryParameterOnce) {
   for (const bool tied : {true, false}) {
     GptConfig config = testing::tiny(GetParam());

@@ -52,7 +52,7 @@ TEST(MakeModel, CountsTheParametersOfAllUnits) {
 TEST(MakeModel, TwoParametersOfOneNameAreRefused) {
   try {
     (void)made_by_its_family("weight", "weight");
-    FAIL() << "one of the two would be left out of a checkpoint";
+    FAIL() << "a checkpoint would lack one of the two";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::internal);
     EXPECT_THAT(error.what(), testing::HasSubstr("the name weight"));

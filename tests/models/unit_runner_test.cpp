@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every parameter that a model reads is read inside the run of its unit, or of one tied to it. The body of a
-// unit owns what it needs.
+// A model reads every parameter inside the run of its unit, or of one tied to it. The body of a unit owns all
+// that it needs.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -47,7 +47,7 @@ at::Tensor text_loss(Model& model, core::UnitRunner& runner) {
   return loss_of(model, testing::batch_of(0, 3, 3), runner);
 }
 
-// Of a prompt, and of one more token over the cache.
+// For a prompt, and for one more token with the cache.
 at::Tensor decoded(Model& model, core::UnitRunner& runner) {
   TextSampler& sampler = *model.text_sampler();
   KeyValueCache cache = sampler.begin(8);
@@ -101,7 +101,7 @@ TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
   expect_reads_inside(*model, reconstructed, {"encoder", "decoder"});
 }
 
-// Runners may do so until the backward of the unit has ended.
+// Runners may do this until the backward of the unit has ended.
 void expect_bodies_outlive_forward(Model& model, const Use& use) {
   test::ReplayingRunner runner;
   ASSERT_TRUE(at::isfinite(use(model, runner)).all().item<bool>());

@@ -106,7 +106,7 @@ TEST(Vae, SamplesAreImagesAndDependOnlyOnTheSeed) {
 TEST(Vae, RefusesSidesThatAreNotMultiplesOfFour) {
   try {
     make(numerics::Dtype::fp32, {}, core::SampleSpec{{core::image_field(1, 30, 28)}});
-    FAIL() << "30 is no multiple of 4";
+    FAIL() << "30 is not a multiple of 4";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
     EXPECT_THAT(error.what(), testing::HasSubstr("30 x 28"));
@@ -116,7 +116,7 @@ TEST(Vae, RefusesSidesThatAreNotMultiplesOfFour) {
 TEST(Vae, RefusesTokens) {
   try {
     make(numerics::Dtype::fp32, {}, core::SampleSpec{{core::tokens_field(16)}});
-    FAIL() << "tokens are no images";
+    FAIL() << "tokens are not images";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
     EXPECT_THAT(error.what(),

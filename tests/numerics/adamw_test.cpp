@@ -41,7 +41,7 @@ TEST(AdamWUpdate, AgreesWithTheFrameworksAdamW) {
   EXPECT_LE((ours.weight - reference.detach()).abs().max().item<double>(), 4e-7);
 }
 
-// Where fp16 holds it exactly, the split master has the bits of a separate fp32 master.
+// If fp16 holds the master exactly, the split master has the bits of a separate fp32 master.
 TEST(AdamWUpdate, SplitMastersStepLikeFp32Ones) {
   for (const auto dtype : {at::kHalf, at::kBFloat16}) {
     at::manual_seed(8);

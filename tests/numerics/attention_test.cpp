@@ -83,7 +83,7 @@ struct Document {
   std::int64_t sequence, first, tokens;
 };
 
-// A document in a window gets the result that it gets alone.
+// A document in a window has the same result as alone.
 TEST(Attention, StaysWithinDocuments) {
   const at::Tensor tokens = at::full({2, 150}, 7, at::kLong);
   tokens[0][0] = 3;

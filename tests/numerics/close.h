@@ -11,7 +11,7 @@ inline double relative_error(const at::Tensor& value, const at::Tensor& referenc
   return (value.to(at::kDouble) - r).abs().max().item<double>() / (r.abs().max().item<double>() + 1e-30);
 }
 
-// Half a unit in the last place of the dtype, doubled for what is rounded once and computed in fp32 before.
+// Half a unit in the last place of the dtype, doubled for values that are computed in fp32 and rounded once.
 inline double rounding(at::ScalarType dtype) {
   return dtype == at::kHalf ? 0x1p-11 : dtype == at::kBFloat16 ? 0x1p-8 : 1e-5;
 }

@@ -162,7 +162,7 @@ TEST_F(Cuda, AttentionOfBothKinds) {
 }
 
 TEST_F(Cuda, AttentionWithinDocuments) {
-  const at::Tensor tokens = at::randint(0, 40, {3, 150}, at::kLong);  // token 3 ends some four a row
+  const at::Tensor tokens = at::randint(0, 40, {3, 150}, at::kLong);  // token 3 ends about four a row
   for (const auto dtype : {at::kHalf, at::kBFloat16})
     for (const bool turned : {false, true}) {
       SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " " << turned);

@@ -10,7 +10,7 @@
 namespace ebb::numerics::cpu {
 namespace {
 
-// How often each unit ran, and the size of the largest chunk.
+// The number of runs of each unit, and the size of the largest chunk.
 struct Chunks {
   std::vector<int> times;
   std::int64_t most = 0;

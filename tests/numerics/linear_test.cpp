@@ -134,7 +134,7 @@ TEST(Linear, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_TRUE(at::equal(bits(results[0]), bits(results[i]))) << i;
 }
 
-// Where both gradients are wanted, their products are grouped.
+// If both gradients are requested, their products are grouped.
 TEST(Linear, AGradientAloneHasTheBitsOfBoth) {
   const auto x = leaf({64, 300}, at::kHalf), w = leaf({200, 300}, at::kHalf);
   const auto gradients = [](const at::Tensor& in, const at::Tensor& by, const std::vector<at::Tensor>& of) {

@@ -44,7 +44,7 @@ TEST(LossScaler, HysteresisForgivesThatManyOverflowsSinceTheLastGrowth) {
   s.update(false);
   EXPECT_EQ(s.scale(), 4);
   EXPECT_FALSE(s.update(true));
-  EXPECT_EQ(s.scale(), 4) << "forgiven again after growth";
+  EXPECT_EQ(s.scale(), 4) << "the count starts again after growth";
 }
 
 TEST(LossScaler, DoesNotGrowPastItsCeiling) {
@@ -61,7 +61,7 @@ TEST(LossScaler, UnderTheFloorTheRunHasDiverged) {
   EXPECT_EQ(s.scale(), 1);
   try {
     s.update(true);
-    FAIL() << "went on below its floor";
+    FAIL() << "continued below its floor";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::numerics);
     EXPECT_THAT(e.what(), testing::AllOf(testing::HasSubstr("3 times in a row"), testing::HasSubstr("0.5"),
@@ -81,7 +81,7 @@ TEST(LossScaler, TheFixedScaleEndsARunWhoseGradientsStayNonFinite) {
   for (int i = 0; i < 99; ++i) EXPECT_FALSE(s.update(true));
   try {
     s.update(true);
-    FAIL() << "it goes on for ever";
+    FAIL() << "it does not end";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::numerics);
   }

@@ -8,7 +8,7 @@
 namespace ebb::numerics {
 namespace {
 
-// The same calls on both devices: meta computes nothing, and gives the shapes, dtypes and strides of the CPU.
+// The same calls on both devices: meta computes nothing, and has the shapes, dtypes and strides of the CPU.
 std::vector<at::Tensor> forward_and_backward(at::Device device) {
   const auto options = at::TensorOptions().dtype(at::kHalf).device(device);
   const auto leaf = [&](std::vector<std::int64_t> shape) {

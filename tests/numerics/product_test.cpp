@@ -162,7 +162,7 @@ TEST(Product, IsExactInManyBlocks) {
 // In a build without OpenMP, at::parallel_for would silently run on one thread.
 TEST(Product, RunsOnAllThreads) {
 #if defined(EBB_SANITIZED)
-  GTEST_SKIP() << "sanitizers do not know OpenMP, and these builds have none";
+  GTEST_SKIP() << "sanitizers do not support OpenMP, and these builds have none";
 #endif
   const int before = at::get_num_threads();
   at::set_num_threads(2);

@@ -61,7 +61,7 @@ TEST(SecondDerivative, EveryOpRefusesItByName) {
     const auto y = op.run(x).sum();
     try {
       torch::autograd::grad({y}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true);
-      ADD_FAILURE() << "gave a graph of its backward";
+      ADD_FAILURE() << "returned a graph of its backward";
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::internal);
       EXPECT_THAT(e.what(), testing::HasSubstr(op.name + ": no second derivative"));

@@ -15,7 +15,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Counts what is started.
+// Counts the collectives that are started.
 class CountingCommunicator final : public comm::Communicator {
  public:
   CountingCommunicator()
@@ -169,8 +169,8 @@ TEST_F(GradientCount, AParameterOfAnEarlierMicroBatchAloneIsReduced) {
   EXPECT_TRUE(at::equal(gradients[2], all(ranks())));
 }
 
-// Computes w * x without a graph and makes it again in backward, as recomputation does: w's gradient comes
-// from a backward within the backward.
+// Computes w * x without a graph, and again in backward, as recomputation does. A backward within the
+// backward computes w's gradient.
 struct Recomputed : torch::autograd::Function<Recomputed> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& w) {

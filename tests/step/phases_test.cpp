@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of two phases: what each trains, which data it takes, and what one's decision does to the other.
+// Steps of two phases: the parameters and data of each phase, and the effect of one phase's decision on the
+// other.
 #include <gmock/gmock.h>
 
 #include <map>
@@ -47,7 +48,7 @@ TEST_F(PhasesTest, SchedulesFollowTheGlobalStepWhateverWasSkipped) {
 TEST_F(PhasesTest, AStopOfAnyPhaseStopsTheRun) {
   make({Line::stop, Line::accept}, {{"first", plan("a")}, {"second", plan("b")}});
   EXPECT_TRUE(step->run(0).stop);
-  EXPECT_LT(weight(1), 0) << "the step is whole first";
+  EXPECT_LT(weight(1), 0) << "the step is complete first";
 }
 
 TEST_F(PhasesTest, EachPhaseHasItsOwnBatch) {
@@ -101,7 +102,7 @@ TEST_F(PhasesTest, NoGradientOfAnotherTraineeIsMadeOrKept) {
   };
   for (int i = 0; i < 2; ++i) step->run(i);
   EXPECT_EQ(gradients_alive, 0) << "of the first phase";
-  // The second trainee's bucket alone: 6 elements of fp32, since there are micro-batches.
+  // Only the second trainee's bucket: 6 elements of fp32, since there are micro-batches.
   std::int64_t peak = -1;
   for (const memory::PhasePeak& phase : test::test_ledger().phase_peaks(memory::Ledger::Location::host))
     if (phase.phase == "second") peak = phase.peak[static_cast<std::size_t>(memory::Class::gradients)];

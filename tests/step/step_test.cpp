@@ -59,7 +59,7 @@ TEST_F(StepTest, AddsTheGradientOfALossThatForwardDifferentiatesItself) {
   EXPECT_EQ(decisions, 2);
 }
 
-// Tensors without values: whatever read one would throw.
+// Tensors without values: any read would throw.
 TEST_F(StepTest, ReadsNoTensorsValueOutsideItsControl) {
   make({Line::accept, Line::skip}, at::kMeta);
   EXPECT_TRUE(step->run(0).applied());

@@ -18,7 +18,7 @@
 namespace ebb::step {
 using Line = ScriptedStepControl::Line;
 
-// A loss whose gradient is 1 for each element of its weight. It may read the weights of another one too.
+// A loss whose gradient is 1 for each element of its weight. It may also read the weights of another phase.
 class SumPhase final : public core::Phase {
  public:
   SumPhase(std::string name, core::PhasePlan plan, at::Device device, std::int64_t gradients_per_backward = 1)
@@ -47,7 +47,7 @@ class SumPhase final : public core::Phase {
   SumPhase* other = nullptr;
   std::function<void()> before_backward;
   double penalty = 0;                   // factor of a loss that forward differentiates itself
-  std::vector<std::int64_t> positions;  // of the batches that it was given
+  std::vector<std::int64_t> positions;  // of its batches
 
  private:
   std::string name_;
@@ -62,7 +62,7 @@ class StepTest : public testing::Test {
   void make(std::deque<Line> script, at::Device device = at::kCPU) {
     make(std::move(script), {{"sum", {}}}, device);
   }
-  // One trainee for each phase, with a learning rate of 0.1 that stays.
+  // One trainee for each phase, with a constant learning rate of 0.1.
   void make(std::deque<Line> script, const std::vector<std::pair<std::string, core::PhasePlan>>& plans,
             at::Device device = at::kCPU) {
     control = std::make_unique<ScriptedStepControl>(std::move(script));

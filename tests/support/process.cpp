@@ -165,7 +165,7 @@ void Process::reap() {
   }
   ended_ = true;
   result_.exit_code = shell_code(status);
-  deadline_ = Clock::now() + milliseconds(500);  // to read what is left in the pipes
+  deadline_ = Clock::now() + milliseconds(500);  // to read the rest of the pipes
   while (pump(milliseconds(100))) {
   }
 }

@@ -73,7 +73,7 @@ class Process {
 
 // Starts the program and waits for its end.
 ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& options = {});
-// Runs `sh -c LINE`, for lines that the documentation asks a person to type.
+// Runs `sh -c LINE`, for command lines of the documentation.
 ProcessResult run_shell(const std::string& line, const ProcessOptions& options = {});
 
 // Path of the `ebb` that was built with the test ($EBB_BINARY).

@@ -14,11 +14,11 @@
 namespace ebb::test {
 
 // Holds the parameters of a unit only while its forward or its backward runs, as a runner that shards them
-// does: from the end of a recorded run until backward reaches an output of the unit, they are NaN. A result
+// does. They are NaN from the end of a recorded run until backward reaches an output of the unit. A result
 // that depends on a read at another time is therefore NaN. Without a graph it changes nothing.
 class ReleasingRunner final : public core::UnitRunner {
  public:
-  // `log`: a file that gets the name of each unit that runs, a line each, once.
+  // `log`: a file to which it writes the name of each unit that runs, once, in a line of its own.
   explicit ReleasingRunner(const std::string& log) : log_(log) {}
 
   using UnitRunner::run;
@@ -46,7 +46,8 @@ class ReleasingRunner final : public core::UnitRunner {
     release(unit);
     for (const core::Unit* tie : unit.ties) release(*tie);
   }
-  // variable_data(): autograd takes a write to the tensor itself for a change of what backward reads.
+  // variable_data(): a write to the tensor itself would invalidate the values that autograd saved for
+  // backward.
   void gather(const core::Unit& unit) {
     const at::NoGradGuard no_grad;
     for (const core::Parameter& parameter : unit.parameters) {

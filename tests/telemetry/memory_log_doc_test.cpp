@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/memory-log.md and what the program writes name the same keys, classes and stages.
+// docs/memory-log.md and the program's output have the same keys, classes and stages.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ std::string document() {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The text from `start` to `end`; empty where the document has no such part.
+// The text from `start` to `end`; empty if the document has no such part.
 std::string between(const std::string& start, const std::string& end) {
   const std::string text = document();
   const auto from = text.find(start);
@@ -37,7 +37,7 @@ std::string between(const std::string& start, const std::string& end) {
   return text.substr(begin, text.find(end, begin) - begin);
 }
 
-// What stands between backticks.
+// The texts between backticks.
 void add_names(std::string_view text, const std::string& prefix, Names& names) {
   for (auto tick = text.find('`'); tick != text.npos; tick = text.find('`', tick)) {
     const auto end = text.find('`', tick + 1);

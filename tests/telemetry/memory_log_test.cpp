@@ -21,7 +21,7 @@ using memory::Class;
 using memory::Ledger;
 using memory::Stage;
 
-// The keys of a line. memory_log_doc_test.cpp compares docs/memory-log.md with what is written.
+// The keys of a line. memory_log_doc_test.cpp compares docs/memory-log.md with the output.
 const std::set<std::string> kKeys = {
     "step", "time_s",     "rank",       "host",   "live",     "peak",   "stages",    "outside",      "cgroup",
     "kept", "live_total", "peak_total", "blocks", "resident", "device", "predicted", "peak_resident"};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/metrics.md is what people read a run's numbers by: it names every key of a line and every metric of
-// the port, and no other.
+// docs/metrics.md explains the numbers of a run. It has every key of a line and every metric of the port, and
+// no other.
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -71,7 +71,7 @@ TEST_F(MetricsDocument, NamesEveryMetricOfThePortAndNoOther) {
       typed.insert(line.substr(7));
     }
   EXPECT_EQ(documented("## The port"), served);
-  // The list that the chart's alerts and dashboard are held to: name and type.
+  // The list against which the chart's alerts and dashboard are checked: name and type.
   std::istringstream list(read_file(test::source_dir() + "/docs/metrics-served.txt", ExitCode::internal));
   std::set<std::string> listed;
   std::string name, type;

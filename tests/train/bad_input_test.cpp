@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a person may give wrongly, each to the real program on two ranks: one message, the code that belongs
-// to it, all ranks ended, and what was saved before still there to the bit.
+// Wrong inputs to the real program on two ranks. Each gives one message and its exit code, ends all ranks,
+// and leaves earlier checkpoints unchanged to the bit.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ class BadInput : public ::testing::Test {
     first_ = tiny_->train(2, "saved", {"run.steps=20", "checkpoint.keep=5"});
   }
   static void TearDownTestSuite() {
-    // Whatever was refused above: what had been saved is there, to the bit.
+    // After all refusals above, the earlier checkpoints are unchanged, to the bit.
     EXPECT_EQ(checkpoint_tensors(tiny_->run_folder("saved")), saved_);
     delete tiny_;
   }
@@ -64,7 +64,7 @@ class BadInput : public ::testing::Test {
     if (saved_.empty()) saved_ = checkpoint_tensors(tiny_->run_folder("saved"));
   }
 
-  // Says `text` once, in a message of its own, and ends with `code`.
+  // Expects a single message with all `texts`, and the exit code `code`.
   static void expect_refused(const ProcessResult& result, int code, const std::vector<std::string>& texts) {
     EXPECT_EQ(result.exit_code, code) << result.out << result.err;
     EXPECT_FALSE(result.timed_out);
@@ -88,7 +88,7 @@ class BadInput : public ::testing::Test {
     return copy;
   }
   static ProcessResult train_on(const fs::path& data) { return train({"data.source=" + data.string()}); }
-  // A copy of the run with its checkpoints of steps 10 and 20, to be damaged and gone on with.
+  // A copy of the run with its checkpoints of steps 10 and 20, to be damaged and resumed.
   static fs::path run_copy() {
     const fs::path copy = tiny_->run_folder("copy");
     fs::remove_all(copy);
@@ -176,8 +176,8 @@ TEST_F(BadInput, OffsetsThatGoBackwards) {
   expect_refused(train_on(data), 3, {shard.string(), "sample 3 of ", "is smaller"});
 }
 
-// Numbers that are none cannot be in images of bytes. A dataset of floating-point values, in which they
-// could, is refused before any is read.
+// Images of bytes cannot contain NaN. A dataset of floating-point values could, and is refused before any
+// value is read.
 TEST_F(BadInput, ImagesOfNumbersThatMayBeNanAreRefused) {
   const fs::path data = data_copy(), index = data / "train/index.json";
   auto json = nlohmann::json::parse(read(index));
@@ -232,7 +232,7 @@ TEST_F(BadInput, ACheckpointOfALaterFormatIsRefusedAndKept) {
   const std::string later = replaced(read(manifest), "\"version\": 2", "\"version\": 9");
   write(manifest, later);
   write(newest(copy) / "DONE", "manifest.json xxh3 " + digest_hex(later) + "\n");
-  // Nobody may take a newer ebb's work for damaged, and train over it.
+  // A checkpoint of a newer ebb must not count as damaged, and training must not overwrite it.
   expect_refused(go_on(), 7, {"step-00000020", "version 9"});
   EXPECT_EQ(read(manifest), later);
 }
@@ -285,7 +285,7 @@ TEST_F(BadInput, AFolderWhoseHolderWasKilledIsFreeAtOnce) {
   EXPECT_EQ(second.exit_code, 0) << second.err;
 }
 
-// The first was killed on a host that is gone: only the time without a sign of life tells.
+// The first was killed on a host that is gone: only the missing renewals show it.
 TEST_F(BadInput, AFolderWhoseHolderIsOutOfSightIsFreeWhenItsLeaseHasExpired) {
   Process first(tiny_->command(1, "expired", {"run.steps=100000", "run.lease_expires=3s"}));
   ASSERT_TRUE(first.wait_for_output("global batch")) << first.err();
@@ -301,7 +301,7 @@ TEST_F(BadInput, AFolderWhoseHolderIsOutOfSightIsFreeWhenItsLeaseHasExpired) {
   EXPECT_THAT(second.out + second.err, HasSubstr("a-host-that-is-gone"));
 }
 
-// A tmpfs of its own, too small for what is to be written to it.
+// A separate tmpfs, too small for the files of the run.
 class FullDisk : public BadInput {
  protected:
   void SetUp() override {
@@ -315,7 +315,7 @@ class FullDisk : public BadInput {
   }
   void TearDown() override {
     if (!mounted_) return;
-    // Busy for a moment while the kernel takes apart what mpirun has killed.
+    // It may be busy for a moment, until the kernel has removed the killed processes.
     int left = 50;
     while (::system(("umount " + disk_ + " 2>/dev/null").c_str()) != 0 && --left > 0)
       std::this_thread::sleep_for(std::chrono::milliseconds(100));

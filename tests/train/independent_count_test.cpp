@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory log of a real run on two ranks against a count that knows nothing of it:
-// tests/memory/malloc_shim.cpp stands before malloc in each rank and answers each line of the log. All stages
-// are in it: a line is written when the step's reduction, its saving and its evaluation are over.
+// Compares the memory log of a real run on two ranks with an independent count: tests/memory/malloc_shim.cpp
+// wraps malloc in each rank and writes a line for each line of the log. All stages are covered: a line is
+// written after the step's reduction, save and evaluation.
 #include <gtest/gtest.h>
 
 #include <cstdint>

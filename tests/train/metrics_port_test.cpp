@@ -56,7 +56,7 @@ int free_port() {
   return Listener().port();
 }
 
-// The body of GET /metrics; empty while nobody answers.
+// The body of GET /metrics; empty while no server answers.
 std::string scrape(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   const sockaddr_in address = loopback(port);
@@ -79,7 +79,7 @@ struct Scraped {
   std::map<std::string, std::string> types;  // by name
 };
 
-// Any line that is none of the format is a failure.
+// A line that is not of the format is a failure.
 Scraped parse(const std::string& text) {
   const std::regex sample(R"re(([a-zA-Z_:][\w:]*(?:\{(?:\w+="[^"]*",?)*\})?) (\S+))re");
   Scraped scraped;
@@ -98,7 +98,7 @@ Scraped parse(const std::string& text) {
   return scraped;
 }
 
-// Where the ranks of this run share their numbers, while that has a name.
+// The shared memory of this run's ranks, while it has a name.
 std::string shared_file_of(const std::string& run_folder) {
   return "/dev/shm/ebb-" + std::to_string(::geteuid()) + "-" + digest_hex(run_folder);
 }
@@ -114,7 +114,7 @@ class MetricsPort : public ::testing::Test {
     return {"run.steps=1000000", "checkpoint.every=20", "run.evaluate_every=20",
             "telemetry.progress_every=200ms", "telemetry.port=" + std::to_string(port)};
   }
-  // Scrapes until this sample is at least so much.
+  // Scrapes until the sample `name` is at least `least`.
   static std::string scrape_until(int port, const std::string& name, double least) {
     std::string text;
     for (int i = 0; i < 600; ++i) {
@@ -205,7 +205,7 @@ TEST_F(MetricsPort, KilledRanksLeaveNothingAndTheNextRunServesAgain) {
   EXPECT_EQ(second.wait().exit_code, 75) << second.err();
 }
 
-// Prometheus' own parser and its rules for names, where it is there.
+// Prometheus' own parser and its rules for names, if it is installed.
 TEST_F(MetricsPort, PromtoolTakesWhatIsServed) {
   const std::string path = "PATH=$PATH:" + source_dir() + "/.deps/bin; ";
   if (run_shell(path + "command -v promtool").exit_code != 0)

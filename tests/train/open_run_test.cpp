@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kLong_s = 3600;
 
-// How often a split was opened, how many objects of it exist now, and the most that did at once.
+// How often a split was opened, the number of its current objects, and the maximum of that number.
 struct Opens {
   std::atomic<int> count{0}, now{0}, most{0};
 };

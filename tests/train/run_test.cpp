@@ -69,7 +69,7 @@ TEST_F(RunTest, StoppedBySigtermAndResumedEqualsUndisturbed) {
   ASSERT_EQ(tiny->train(2, "long", long_run).exit_code, 0);
   Process first(tiny->launch("stopped", long_run));
   ASSERT_TRUE(
-      first.wait_for_output("global batch"));  // the line that says what is trained: the loop has begun
+      first.wait_for_output("global batch"));  // the line that describes the training: the loop has begun
   first.signal(SIGTERM);
   const ProcessResult stopped = first.wait();
   ASSERT_EQ(stopped.exit_code, 75) << stopped.out << stopped.err;

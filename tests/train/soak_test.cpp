@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 5,000 steps with saves and evaluations between them: what is handed out stays the same to the byte, and
-// what the kernel counts stays where it was.
+// 5,000 steps with saves and evaluations between them. Allocated bytes stay the same to the byte, and the
+// kernel's counts do not grow.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -19,7 +19,7 @@ class TinyRun {
                       std::chrono::milliseconds limit = std::chrono::minutes(1)) const;
   [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name,
                                                  std::vector<std::string> overrides) const;
-  // The same by `ebb launch` of two ranks: a shell's way, with its verdict on what became of them.
+  // The same by `ebb launch` with two ranks, including its verdict.
   [[nodiscard]] std::vector<std::string> launch(const std::string& name,
                                                 const std::vector<std::string>& overrides) const;
   [[nodiscard]] std::string run_folder(const std::string& name) const { return folder_ / ("runs/" + name); }
@@ -35,7 +35,7 @@ class TinyRun {
 std::vector<nlohmann::json> json_lines(const std::string& path);
 // step -> loss of the training lines of RUN/metrics.jsonl, as written.
 std::map<int, double> losses(const std::string& run_folder);
-// name -> bytes of every tensor of the newest checkpoint of a run, whatever ranks wrote it.
+// name -> bytes of every tensor of the newest checkpoint of a run, for any number of ranks that wrote it.
 std::map<std::string, std::string> checkpoint_tensors(const std::string& run_folder);
 
 }  // namespace ebb::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole runs of the real program on a small text: what is particular to language models. What all runs share
-// is in run_test and bad_input_test.
+// Whole runs of the real program on a small text: the parts that only language models have. The common parts
+// are in run_test and bad_input_test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,7 +72,7 @@ TEST_F(TextRun, StoppedAndResumedItEndsInTheSameBits) {
   const std::vector<std::string> longer = {"run.steps=400"};
   ASSERT_EQ(tiny_->train(2, "long", longer).exit_code, 0);
   Process first(tiny_->launch("stopped", longer));
-  ASSERT_TRUE(first.wait_for_output("global batch"));  // the line that says what is trained
+  ASSERT_TRUE(first.wait_for_output("global batch"));  // the line that describes the training
   first.signal(SIGTERM);
   ASSERT_EQ(first.wait().exit_code, 75) << first.out() << first.err();
   const ProcessResult resumed = tiny_->train(2, "stopped", longer);
@@ -127,7 +127,7 @@ TEST_F(TextRun, WeightsGoOutAndComeBackToTheBit) {
   result = run({ebb_binary(), "import", hub, "-o", yaml});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(run({ebb_binary(), "import", hub, "-o", yaml}).exit_code, 2);
-  // A step too small to move anything.
+  // A step too small to change a weight.
   result = run(mpirun(
       2, {ebb_binary(), "train", yaml, "run.dir=" + (tiny_->folder() / "runs"), "run.steps=1",
           "data.source=" + (tiny_->folder() / "data"), "optimizer.lr=1e-30", "optimizer.weight_decay=0"}));

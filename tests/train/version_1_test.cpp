@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs of ebb 0.1 go on with this program.
+// This program continues runs of ebb 0.1.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,10 +21,10 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-// A run of 0.1 that was ended after 10 of its 30 steps, with the dataset that it was trained on.
+// A run of 0.1 that ended after 10 of its 30 steps, with its dataset.
 class OldRun {
  public:
-  // `renamed`: keys of its configuration by their present names, which 0.1 did not know.
+  // `renamed`: keys of its configuration by their present names, which 0.1 did not have.
   OldRun(std::string name, TinyRun::Of what, const char* dataset,
          const std::vector<std::pair<std::string, std::string>>& renamed = {})
       : name_(std::move(name)), tiny_(what) {
@@ -44,7 +44,7 @@ class OldRun {
     return run(mpirun(2, argv), options);
   }
   [[nodiscard]] std::string folder() const { return tiny_.run_folder(name_); }
-  // Of each step, as the run of 0.1 had them that was not interrupted.
+  // Of each step, from the uninterrupted run of 0.1.
   [[nodiscard]] std::map<int, double> old_losses() const {
     std::map<int, double> losses;
     for (const nlohmann::json& line : json_lines(saved() / "losses.jsonl"))
@@ -64,7 +64,7 @@ void expect_goes_on(const OldRun& old) {
   const auto now = losses(old.folder()), before = old.old_losses();
   ASSERT_EQ(before.size(), 30U);
   ASSERT_EQ(now.size(), 20U) << "steps 10 to 29";
-  // The same numbers; only another processor's rounding may differ.
+  // The same numbers; only the rounding of another processor may differ.
   for (const auto& [step, loss] : now) EXPECT_NEAR(loss, before.at(step), 2e-3 * before.at(step)) << step;
   const auto manifest =
       nlohmann::json::parse(std::ifstream(old.folder() + "/checkpoints/step-00000030/manifest.json"));

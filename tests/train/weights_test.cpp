@@ -43,7 +43,7 @@ class WeightsTest : public ::testing::Test {
   }
   ~WeightsTest() override { fs::remove_all(folder_); }
 
-  // The folder of a model whose tensors hold 0, 1, 2, …; `change` may take some away or add others.
+  // The folder of a model whose tensors hold 0, 1, 2, …; `change` may remove some or add new ones.
   void write(const models::GptConfig& config,
              const std::function<void(checkpoint::NamedTensors&)>& change = {}) {
     checkpoint::NamedTensors tensors;
