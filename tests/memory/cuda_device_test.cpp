@@ -12,6 +12,7 @@
 #include "memory/buffer.h"
 #include "memory/cuda_library.h"
 #include "memory/installed_ledger.h"
+#include "memory/outside.h"
 
 namespace ebb::memory {
 namespace {
@@ -53,16 +54,16 @@ TEST_F(CudaDevice, SumsEqualTheAllocatorsThroughATrainingStep) {
   at::Tensor weight = at::randn({64, 64}, on_device_).requires_grad_();
   for (int step = 0; step < 3; ++step) {
     const at::Tensor loss = at::randn({8, 64}, on_device_).mm(weight).relu().pow(2).sum();
-    EXPECT_EQ(device_live(), device_stats()->requested) << "after forward";
+    EXPECT_EQ(device_live(), device_stats(0).requested) << "after forward";
     const Tag tag(Class::gradients, "backward");
     loss.backward();
-    EXPECT_EQ(device_live(), device_stats()->requested) << "after backward";
+    EXPECT_EQ(device_live(), device_stats(0).requested) << "after backward";
     // cuBLAS may have taken a workspace under the same tag: only the difference is the gradient's.
     const std::int64_t with_gradient = gradients_live();
     weight.mutable_grad() = at::Tensor();
     EXPECT_EQ(with_gradient - gradients_live(), 64 * 64 * 4) << "the tag reaches autograd's thread";
   }
-  EXPECT_EQ(device_live(), device_stats()->requested);
+  EXPECT_EQ(device_live(), device_stats(0).requested);
 }
 
 TEST_F(CudaDevice, AFailureNamesStageClassAndOwner) {
@@ -84,12 +85,14 @@ TEST_F(CudaDevice, APinnedBufferIsKnownToCuda) {
 }
 
 TEST_F(CudaDevice, ReportsItsSizes) {
-  const auto stats = device_stats();
-  ASSERT_TRUE(stats.has_value());
-  EXPECT_GT(stats->device_total, 0);
-  EXPECT_GE(stats->device_total, stats->device_used);
-  EXPECT_GE(stats->reserved, stats->allocated);
-  EXPECT_GE(stats->allocated, stats->requested);
+  const CudaMemoryStats stats = device_stats(0);
+  EXPECT_GT(stats.device_total, 0);
+  EXPECT_GE(stats.device_total, stats.device_used);
+  EXPECT_GE(stats.reserved, stats.allocated);
+  EXPECT_GE(stats.allocated, stats.requested);
+  EXPECT_EQ(measure_outside(the_test_ledger(), nullptr, on_device_.device()).device_total,
+            stats.device_total);
+  EXPECT_EQ(measure_outside(the_test_ledger()).device_total, -1);
   EXPECT_FALSE(device_name(0).empty());
 }
 

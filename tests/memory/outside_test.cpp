@@ -31,7 +31,7 @@ TEST(Outside, IsTheResidentSetLessWhatTheLedgerHolds) {
   EXPECT_EQ(outside.outside_host, outside.resident - 1000);
 }
 
-TEST(Outside, KnowsNoDeviceWhereNoneIsInUse) {
+TEST(Outside, HasNoFiguresOfADeviceOnTheCpu) {
   const Outside outside = measure_outside(the_test_ledger());
   EXPECT_EQ(outside.device_total, -1);
   EXPECT_EQ(outside.device_used, -1);

@@ -44,7 +44,7 @@ class MemoryLogTest : public test::FolderTest {
   }
   static const void* block(std::uintptr_t number) { return reinterpret_cast<const void*>(number * 64); }
   [[nodiscard]] MemoryLog log(std::int64_t every = 1, std::int64_t first_step = 0) const {
-    return {folder_, 3, "node-a", ledger_, &cache_, every, first_step};
+    return {folder_, 3, "node-a", ledger_, &cache_, c10::kCPU, every, first_step};
   }
   [[nodiscard]] std::vector<Json> lines() const {
     std::vector<Json> out;

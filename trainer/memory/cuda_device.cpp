@@ -12,8 +12,6 @@
 namespace ebb::memory {
 namespace {
 
-int device_in_use = -1;  // one process has one device
-
 void require(int error, const std::string& what) {
   if (error == 0) return;
   throw Error(ExitCode::usage, fmt::format("cannot {}: {}; `ebb doctor` shows what this machine has", what,
@@ -60,13 +58,11 @@ void use_device(int device) {
     throw Error(ExitCode::internal, "use_device before install(): its blocks would not be counted");
   require(table().use_device(device), fmt::format("use CUDA device {}", device));
   require(table().observe({ledger, &on_allocated, &on_freed, &on_exhausted}), "observe CUDA's allocator");
-  device_in_use = device;
 }
 
-std::optional<CudaMemoryStats> device_stats() {
-  if (device_in_use < 0) return std::nullopt;
+CudaMemoryStats device_stats(int device) {
   CudaMemoryStats stats{};
-  require(table().stats(device_in_use, &stats), "query the memory of the CUDA device");
+  require(table().stats(device, &stats), "query the memory of the CUDA device");
   return stats;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <optional>
 #include <string>
 
 #include "memory/cuda_table.h"
@@ -17,8 +16,8 @@ const CudaMemoryTable* cuda_memory();
 // block to the installed ledger. Call it once, after install() and before the first tensor on a device.
 void use_device(int device);
 
-// Current figures of the driver and the allocator for the device in use; empty if there is none.
-std::optional<CudaMemoryStats> device_stats();
+// Current figures of the driver and the allocator for a device that use_device() was called with.
+CudaMemoryStats device_stats(int device);
 
 // "NVIDIA L4"; for doctor.
 std::string device_name(int device);

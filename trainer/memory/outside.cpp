@@ -34,7 +34,7 @@ struct Files {
 
 }  // namespace
 
-Outside measure_outside(const Ledger& ledger, const BlockCache* cache) {
+Outside measure_outside(const Ledger& ledger, const BlockCache* cache, c10::Device device) {
   static const auto* const files = new Files;
   Outside out;
   char buffer[4096];
@@ -49,11 +49,12 @@ Outside measure_outside(const Ledger& ledger, const BlockCache* cache) {
   const CgroupUse use = files->cgroup.read();
   out.cgroup_used = use.used;
   out.cgroup_limit = use.limit;
-  if (const auto device = device_stats()) {
-    out.device_used = device->device_used;
-    out.device_total = device->device_total;
-    out.device_reserved = device->reserved;
-    out.largest_free_block = device->largest_free_block;
+  if (device.is_cuda()) {
+    const CudaMemoryStats stats = device_stats(device.index());
+    out.device_used = stats.device_used;
+    out.device_total = stats.device_total;
+    out.device_reserved = stats.reserved;
+    out.largest_free_block = stats.largest_free_block;
   }
   return out;
 }

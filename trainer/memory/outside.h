@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <c10/core/Device.h>
+
 #include <cstdint>
-#include <optional>
 
 #include "memory/ledger.h"
 
@@ -20,7 +21,9 @@ struct Outside {
   std::int64_t kept = -1;  // by the cache of host blocks; resident, and part of outside_host
   std::int64_t largest_free_block = -1;  // of the device's caching allocator
 };
-// `cache`: the one passed to install(), for `kept`; null if there is none.
-Outside measure_outside(const Ledger& ledger, const BlockCache* cache = nullptr);
+// `cache`: the one passed to install(), for `kept`; null if there is none. `device`: a GPU that use_device()
+// was called with, for the figures of the device; else the CPU.
+Outside measure_outside(const Ledger& ledger, const BlockCache* cache = nullptr,
+                        c10::Device device = c10::kCPU);
 
 }  // namespace ebb::memory

@@ -66,10 +66,11 @@ memory::Sums step_peak(const memory::Ledger& ledger, Location location) {
 }
 
 MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host,
-                     const memory::Ledger& ledger, const memory::BlockCache* cache, std::int64_t every,
-                     std::int64_t first_step)
+                     const memory::Ledger& ledger, const memory::BlockCache* cache, c10::Device device,
+                     std::int64_t every, std::int64_t first_step)
     : ledger_(ledger),
       cache_(cache),
+      device_(device),
       rank_(rank),
       host_(std::move(host)),
       every_(every),
@@ -79,7 +80,8 @@ void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  file_.line(memory_line({step, now, rank_, host_}, ledger_, memory::measure_outside(ledger_, cache_)));
+  file_.line(
+      memory_line({step, now, rank_, host_}, ledger_, memory::measure_outside(ledger_, cache_, device_)));
 }
 
 std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,

@@ -15,10 +15,10 @@ namespace ebb::telemetry {
 class MemoryLog {
  public:
   // `ledger` must outlive the object. `cache`: the installed cache of host blocks, which must also
-  // outlive it; null if there is none. `every`: steps between two lines. `first_step`: steps done
-  // before; later lines are removed (drop_lines_from).
+  // outlive it; null if there is none. `device`: of the run's tensors. `every`: steps between two lines.
+  // `first_step`: steps done before; later lines are removed (drop_lines_from).
   MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
-            const memory::BlockCache* cache, std::int64_t every, std::int64_t first_step);
+            const memory::BlockCache* cache, c10::Device device, std::int64_t every, std::int64_t first_step);
   // Call it at the end of step `step` (from 0), after saving and evaluation. Error(storage) if the
   // write fails.
   void write(std::int64_t step);
@@ -26,6 +26,7 @@ class MemoryLog {
  private:
   const memory::Ledger& ledger_;
   const memory::BlockCache* cache_;
+  c10::Device device_;
   int rank_;
   std::string host_;
   std::int64_t every_;

@@ -68,8 +68,8 @@ std::vector<std::string> skip_notes(const step::StepReport& report) {
 }
 
 Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger,
-                 const memory::BlockCache& cache)
-    : config_(config), world_(world), ledger_(ledger), cache_(cache) {
+                 const memory::BlockCache& cache, at::Device device)
+    : config_(config), world_(world), ledger_(ledger), cache_(cache), device_(device) {
   hosts_ = world.gather_to_all(world.host(), config.parallel.timeout_s);
 }
 
@@ -78,7 +78,7 @@ void Journal::started(const RunStart& start) {
   samples_per_step_ = start.samples_per_step;
   unit_ = start.unit;
   mfu_per_sample_ = start.mfu_per_sample;
-  memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_,
+  memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_, device_,
                       config_.memory.log_every, start.first_step);
   last_step_ = std::chrono::steady_clock::now();
   if (world_.rank() != 0) return;

@@ -25,7 +25,8 @@ namespace ebb::train {
 class Journal final : public RunListener {
  public:
   // Collective.
-  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache);
+  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache,
+          at::Device device);
   void started(const RunStart& start) override;
   void stepped(const step::StepReport& report) override;
   void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override;
@@ -41,6 +42,7 @@ class Journal final : public RunListener {
   const comm::World& world_;
   memory::Ledger& ledger_;
   const memory::BlockCache& cache_;
+  at::Device device_;
   std::vector<std::string> hosts_;  // of the ranks
   std::int64_t samples_ = 0;        // of the training split
   std::int64_t samples_per_step_ = 0;

@@ -48,7 +48,7 @@ double written_at(const std::filesystem::path& folder) {
 
 MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device,
                          const std::vector<std::string>& phases)
-    : ledger_(ledger) {
+    : ledger_(ledger), device_(device) {
   if (config.telemetry.port == 0) return;
   const double timeout_s = config.parallel.timeout_s;
   node_ = std::make_unique<telemetry::NodeMetrics>(world, config.run.folder(), timeout_s);
@@ -149,7 +149,7 @@ void MetricsFeed::publish_memory() {
   const auto now = std::chrono::steady_clock::now();
   if (now - asked_ < kBetween) return;
   asked_ = now;
-  const memory::Outside outside = memory::measure_outside(ledger_);
+  const memory::Outside outside = memory::measure_outside(ledger_, nullptr, device_);
   // The share of each rank of this host in the kernel's limit, and the memory of the device.
   mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();
   mine.budget[1] = static_cast<double>(std::max<std::int64_t>(outside.device_total, 0));

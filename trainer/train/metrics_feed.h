@@ -40,6 +40,7 @@ class MetricsFeed final : public RunListener {
   void publish_memory();
 
   memory::Ledger& ledger_;
+  at::Device device_;
   std::unique_ptr<telemetry::NodeMetrics> node_;
   std::unique_ptr<telemetry::RunMetrics> run_;  // rank 0's
   std::unique_ptr<telemetry::MetricsPort> port_;

@@ -102,8 +102,8 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   for (const std::string& warning : {comm::binding_warning(environment_.threads), environment_.device_note})
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
   if (found) start.resumed_from = found->folder;
-  listeners_.add(
-      std::make_unique<Journal>(config_, environment_.world, environment_.ledger, environment_.cache));
+  listeners_.add(std::make_unique<Journal>(config_, environment_.world, environment_.ledger,
+                                           environment_.cache, environment_.device));
   listeners_.started(start);
   if (found) listeners_.saved(found->folder, 0);
 }
