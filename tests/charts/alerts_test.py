@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The alerts and the dashboard of the chart, as Prometheus reads them: `promtool` checks what helm renders, and alerts.yaml says for
-each alert when it has to come and when it must not. Every name of a metric has to be in docs/metrics-served.txt.
+"""The alerts and the dashboard of the chart, as Prometheus reads them. `promtool` checks the renders of helm. For
+each alert, alerts.yaml defines when it must fire and when it must not. Every name of a metric must be in
+docs/metrics-served.txt.
 
   alerts_test.py HELM PROMTOOL SOURCE_DIR
 
-Exit code 0 where all is as expected, 1 where not, 77 (skipped) where a tool is not here.
+Exit code 0 if all is as expected, 1 if not, 77 (skipped) if a tool is missing.
 """
 
 import json
@@ -18,7 +19,7 @@ from cases import METRICS, RENDERS, given
 from skipping import SKIPPED, helm_or_skip, yaml_or_skip
 
 OF_OTHERS = {"DCGM_FI_DEV_GPU_UTIL"}
-# Where an alert's description goes on with the same words whatever the figures are, alerts.yaml has one of these.
+# If an alert's description ends with the same words for all figures, alerts.yaml has one of these.
 ENDINGS = {"$STALLED": "EbbStalled", "$LEAK": "EbbMemoryLeak", "$BUDGET": "EbbMemoryNearBudget", "$OVERFLOW": "EbbOverflowStreak", "$CHECKPOINT": "EbbCheckpointOld",
            "$DATA": "EbbDataWait", "$RANKS": "EbbRankMissing"}
 failures = []
@@ -46,7 +47,7 @@ def promtool(program, *line):
 
 
 def endings_of(rules):
-    """What follows the last figure of each alert's description: words that are the same in every alert of its kind."""
+    """The text after the last figure of each alert's description. It is the same in every alert of its kind."""
     return {r["alert"]: re.split(r"(?<=[.]) ", r["annotations"]["description"].split("}}")[-1], maxsplit=1)[1] for r in rules}
 
 
@@ -72,7 +73,7 @@ def alerts(tool, source, groups, folder):
 
 
 def thresholds(helm, source):
-    """Each value of the rule arrives in the expression that it is for."""
+    """Each value of the rule appears in its expression."""
     values = {"stalledSeconds=77": "> 77", "budgetPercent=33": "> 0.33", "overflowStreak=44": ">= 44", "checkpointSeconds=55": "> 55", "dataWaitPercent=66": "> 0.66"}
     for value, words in values.items():
         rules = render(helm, source, "prometheusrule", given(METRICS, "metrics.prometheusRule.enabled=true", f"metrics.prometheusRule.{value}"))["spec"]["groups"][0]["rules"]
@@ -84,7 +85,7 @@ def thresholds(helm, source):
 
 
 def names(where, expression, known):
-    """Every name of a metric, and of a label that one is chosen by."""
+    """Every name of a metric, and of a label that selects one."""
     found = set(re.findall(r"\b(?:ebb|DCGM)_\w+", expression))
     for name in sorted(found - set(known) - OF_OTHERS):
         fail(f"{where}: {name} is not in docs/metrics-served.txt")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the chart is given: renders that are kept in golden/, and what has to be refused, with the words of each."""
+"""The inputs of the chart: those whose renders are in golden/, and those that it must refuse, each with its message."""
 
 VAE = "configs/vae-fashion-mnist.yaml"
 CLAIM = "checkpoints.claim.size=10Gi"
@@ -42,9 +42,9 @@ RENDERS = {
     "roles": ["-f", "tests/charts/roles.yaml", *given("workers=2")],
 }
 
-# what is said -> arguments, and after a colon what helm is told besides
+# message -> arguments
 REFUSALS = {
-    # The configuration, and the ranks that it is for
+    # The configuration, and its number of ranks
     "config is empty": given(config=None),
     "config is not YAML": text("a: ["),
     "config is a map, but has to be the whole configuration as one string": given("config.run.name=x", config=None),
@@ -58,7 +58,7 @@ REFUSALS = {
     "shm.size=1.5Ki counts against worker.resources.limits.memory=1535": given("shm.size=1.5Ki,worker.resources.limits.memory=1535"),
     "shm.size=6G counts against worker.resources.limits.memory=5999M": given("shm.size=6G,worker.resources.limits.memory=5999M"),
     "mode job is one pod": given("mode=job,workers=2"),
-    # What the schema knows
+    # Refused by the schema
     "at '/workers': minimum: got 0, want 1": given("workers=0"),
     "additional properties 'wrokers' not allowed": given("wrokers=2"),
     "additional properties 'lables' not allowed": given("worker.lables.a=b"),

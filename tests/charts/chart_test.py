@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chart as helm renders it: lint, whole renders compared with tests/charts/golden, and every refusal with its words. Renders are
-compared as parsed documents, since versions of helm differ in blank lines.
+"""The chart as helm renders it: lint, whole renders compared with tests/charts/golden, and every refusal with its
+message. Renders are compared as parsed documents, since versions of helm differ in blank lines.
 
-  chart_test.py HELM SOURCE_DIR [--write]      --write makes the golden files anew, to be read before they are committed
+  chart_test.py HELM SOURCE_DIR [--write]      --write writes the golden files again; review them before a commit
 
-HELM of the environment is another helm to test with. Exit code 0 where all is as expected, 1 where not, 77 (skipped) where a tool is missing.
+The environment variable HELM selects another helm. Exit code 0 if all is as expected, 1 if not, 77 (skipped) if a tool is missing.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import tempfile
 from cases import CLAIM, REFUSALS, RENDERS, VAE, given, text
 from skipping import helm_or_skip, yaml_or_skip
 
-KUBE_VERSION = ["--kube-version", "1.34.0"]  # helm asks no cluster here, and would take an old one
+KUBE_VERSION = ["--kube-version", "1.34.0"]  # helm contacts no cluster here, and would assume an old one
 
 WITH_TEST = {"mpijob", "job", "host-path"}
 
@@ -61,7 +61,7 @@ def lines(things):
 
 def renders(chart, write):
     for name, arguments in RENDERS.items():
-        # The pod of `helm test` holds its whole script: enough in those where it is another.
+        # The pod of `helm test` contains its whole script, so only renders with a different pod keep it.
         arguments = arguments if name in WITH_TEST else [*arguments, "--skip-tests"]
         done = chart.render(arguments)
         if done.returncode:
@@ -91,14 +91,14 @@ def refusals(chart):
 
 
 def taken(chart):
-    """What is just within a limit, or looks like what is refused."""
+    """Inputs just within a limit, or similar to refused ones."""
     for arguments in (given("fullnameOverride=a123456789b123456789c123456789d123456789e1234"), given("checkpointBytes=25165824000"),
                       given("env.TOKENIZERS_PARALLELISM=off"),
                       given("shm.size=1Gi,worker.resources.limits.memory=1073741824"), given("worker.securityContext.capabilities.add={NET_BIND_SERVICE}"),
                       # One pod alone mounts the claim.
                       given("mode=job,checkpoints.claim.accessModes={ReadWriteOnce},data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOnce}"),
                       given("data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOncePod}"), given("workers=2,data.claim.size=1Gi", "data.claim.accessModes={ReadOnlyMany}"),
-                      # What only the pod's environment knows.
+                      # Known only in the pod's environment.
                       text("data: {batch: '${BATCH:-8}'}", CLAIM, "workers=7"), given("workers=7", "overrides[0]=data.batch=${BATCH:-8}"),
                       given("overrides[0]=run.dir=/runs/team"), given("overrides[0]=run.dir=\"/runs/a b\""), given("overrides[0]=run.dir=/elsewhere,overrides[1]=run.dir=/runs"),
                       text("run: {dir: /elsewhere}", CLAIM), given("checkpoints.mountPath=/srv/runs/", "overrides[0]=run.dir=/srv/runs"),
@@ -115,7 +115,7 @@ def taken(chart):
 
 
 def configurations(chart):
-    """Each that comes with the program, unchanged, on one rank."""
+    """Each configuration of the program, unchanged, on one rank."""
     found = sorted(chart.source.glob("configs/*.yaml"))
     if not found:
         chart.fail("there are no configs/*.yaml")
@@ -126,7 +126,7 @@ def configurations(chart):
 
 
 def defaults(chart):
-    """What the chart takes where a configuration is silent is what the program takes."""
+    """The chart's defaults for keys that a configuration lacks equal those of the program."""
     def of(header, name):
         return re.search(rf"std::int64_t {name} = (\d+);", (chart.source / "trainer" / header).read_text()).group(1)
     batch, steps = of("data/config.h", "batch"), of("train/config.h", "steps")
@@ -141,7 +141,7 @@ def defaults(chart):
 
 
 def namespaces(chart):
-    """A release in another namespace differs from it by that name alone, also where YAML would read the name as something else."""
+    """A release in another namespace differs only by that name, even if YAML would read the name as another type."""
     for name in ("y", "123", "1e3"):
         done = chart.render([*RENDERS["mpijob"], "--set", "fullnameOverride=on"], release=name, namespace=name)
         for words in (f'namespace: "{name}"', f'app.kubernetes.io/instance: "{name}"', 'name: "on"'):
@@ -157,7 +157,7 @@ def namespaces(chart):
 
 
 def notes(chart):
-    """What is said after an install. helm prints it to who has a cluster, so here it is a template like the others."""
+    """The notes after an install. helm prints them only with a cluster, so here they are rendered as a template."""
     said = {
         "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "describe pods -l app.kubernetes.io/instance=r,app.kubernetes.io/component=launcher", "The launcher waits 600 s", "still says Failed", "kubectl -n n delete pod POD --force --grace-period=0", "are in /runs/vae-fashion-mnist/memory", "helm -n n test r --logs", "WARNING: the size of a checkpoint is not set"],
         "job": ["4 ranks train as Job r-ebb-", "component=trainer --tail"],
@@ -181,10 +181,10 @@ def notes(chart):
 
 
 def identity(chart):
-    """The digest in the job's name: of all that it does, and of nothing else."""
+    """The digest in the job's name covers all that the job does, and nothing else."""
     base = RENDERS["mpijob"]
     name = chart.job_name(*base)
-    # What is not the job's own can change while it runs.
+    # Values outside of the job can change while it runs.
     for beside in ("job.suspend=true", "tests.waitForWorkers=1", "kueue.queueName=q", "networkPolicy.enabled=false", "checkpoints.claim.size=20Gi"):
         if chart.job_name(*base, "--set", beside) != name:
             chart.fail(f"{beside} gives the job another name")
@@ -206,7 +206,7 @@ def identity(chart):
 
 
 def documented(chart):
-    """Each `helm install` that a page tells a person to type is one that helm takes."""
+    """helm accepts each `helm install` of the pages."""
     for page in ("README.md", "docs/kubernetes.md"):
         whole = (chart.source / page).read_text().replace("\\\n", " ")
         lines = [line.removeprefix("$ ") for line in whole.splitlines() if line.removeprefix("$ ").startswith("helm install ")]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `helm test` runs (charts/ebb/files/helm-test.sh), against a real sshd that is set up as docker/sshd_config has it.
+"""The script of `helm test` (charts/ebb/files/helm-test.sh), against a real sshd with docker/sshd_config.
 
-  helm_test_test.py UNPACKED SOURCE_DIR EBB      UNPACKED: .deps/unpacked, where openssh-server and libwrap0 are
+  helm_test_test.py UNPACKED SOURCE_DIR EBB      UNPACKED: .deps/unpacked, with openssh-server and libwrap0
 
-Exit code 77 (skipped) where there is no sshd or no program.
+Exit code 77 (skipped) if there is no sshd or no program.
 """
 
 import os
@@ -40,7 +40,7 @@ class HelmTest(unittest.TestCase):
         subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-N", "", "-f", self.folder / "id_rsa"], check=True)
         shutil.copy(self.folder / "id_rsa.pub", self.folder / "authorized_keys")
         self.port = free_port()
-        # The image's own files, but for where things are.
+        # The image's own files, with other paths.
         config = (SOURCE / "docker/ssh_config").read_text().replace("Port 2222", f"Port {self.port}")
         (self.folder / "ssh_config").write_text(config + f"  IdentityFile {self.folder}/id_rsa\n  IdentitiesOnly yes\n")
         (here / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {self.folder}/ssh_config "$@"\n')
@@ -51,7 +51,7 @@ class HelmTest(unittest.TestCase):
 
     def sshd(self):
         config = (SOURCE / "docker/sshd_config").read_text().replace("Port 2222", f"Port {self.port}").replace("/tmp/sshd.pid", f"{self.folder}/sshd.pid").replace("/home/mpiuser/.ssh", str(self.folder))
-        # sshd takes the first SetEnv alone.
+        # sshd uses only the first SetEnv.
         path = f"SetEnv PATH={self.workers}:/usr/bin:/bin"
         (self.folder / "sshd_config").write_text(config.replace("SetEnv", path, 1) if "SetEnv" in config else config + path + "\n")
         # From version 9.8 on (Debian 13) sshd runs further programs of its package.
@@ -66,7 +66,7 @@ class HelmTest(unittest.TestCase):
                 reason = "as root sshd needs a mount namespace, which this system does not allow (in a chroot)"
                 print(f"\nskipped: {self._testMethodName}: {reason}", flush=True)
                 self.skipTest(reason)
-            # As root sshd wants a user and a folder, which its package would make: it gets them in a view of its own.
+            # As root, sshd needs a user and a folder that its package would make. A mount namespace provides them.
             (self.folder / "passwd").write_text(pathlib.Path("/etc/passwd").read_text() + "sshd:x:64999:65534::/run/sshd:/usr/sbin/nologin\n")
             line = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec "$@"', self.folder / "passwd", *line]
         server = subprocess.Popen(line, env={"LD_LIBRARY_PATH": libraries, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, stderr=subprocess.PIPE, text=True)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has to hold of every render, whatever golden files say: the Pod Security Standard, secrets, volumes, names, metrics, policies.
+"""Rules for every render, independent of the golden files: the Pod Security Standard, secrets, volumes, names, metrics, policies.
 
   pods_test.py HELM SOURCE_DIR
 
-Exit code 0 where all of it holds, 1 where not, 77 (skipped) where a tool is not here.
+Exit code 0 if all rules hold, 1 if not, 77 (skipped) if a tool is missing.
 """
 
 import re
@@ -13,7 +13,7 @@ import sys
 from cases import RENDERS
 from skipping import helm_or_skip, yaml_or_skip
 
-# https://kubernetes.io/docs/concepts/security/pod-security-standards/: what `restricted` lets volumes be.
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/: the volumes that `restricted` allows.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 NOT_RESTRICTED = {"host-path", "rdma"}
 WITH_DATA = {"claims", "host-path", "empty-folders", "ephemeral", "tokenizer"}
@@ -27,7 +27,7 @@ def expect(held, text):
 
 
 def pods_of(things):
-    """(role, labels, spec) of each pod that the objects come to."""
+    """(role, labels, spec) of each pod of the objects."""
     for thing in things:
         if thing["kind"] == "Pod":
             yield "test", thing["metadata"]["labels"], thing["spec"]
@@ -43,7 +43,7 @@ def containers(spec):
 
 
 def restricted(where, spec):
-    """The standard, field by field; returns what is beyond it."""
+    """Checks the standard, field by field; returns the violations."""
     beyond = [f"the host path of {v['name']}" for v in spec["volumes"] if "hostPath" in v]
     beyond += [f"volume {v['name']}" for v in spec["volumes"] if not VOLUMES & set(v) and "hostPath" not in v]
     context = spec["securityContext"]
@@ -78,14 +78,14 @@ def pod(name, role, labels, spec):
         variables = [v["name"] for v in container.get("env", [])]
         expect(len(set(variables)) == len(variables), f"{where}: a variable twice: {variables}")
     expect(used == set(volumes), f"{where}: volumes without a mount, or mounts without a volume: {used ^ set(volumes)}")
-    # The launcher trains nothing: it has data only where a tokenizer there is what the configuration is held against.
+    # The launcher does not train. It has data only if it checks the configuration against a tokenizer there.
     expect(("data" in volumes) == (name in WITH_DATA and role != "test" and (role != "launcher" or name == "tokenizer")), f"{where}: the data volume is there or not: {volumes}")
     secrets = [v["name"] for v in spec["volumes"] if v["name"].startswith("secret-")]
     expect(len(secrets) == (2 if name == "secrets" and role in ("worker", "trainer") else 0), f"{where}: secrets {secrets}")
 
 
 def supervised(name, mpi, container):
-    """A launcher that decides itself what becomes of a failure keeps that beside the run, under the name of its job."""
+    """A launcher that decides on failures itself stores its verdict beside the run, under the name of its job."""
     arguments = container["args"]
     attempts = [v["valueFrom"]["fieldRef"]["fieldPath"] for v in container["env"] if v["name"] == "EBB_ATTEMPT"]
     expect(attempts == (["metadata.labels['training.kubeflow.org/job-name']"] if mpi else []), f"{name}: the attempt is {attempts}")
@@ -105,7 +105,7 @@ def whole(name, things):
     (starts,) = [c for role, _, spec in pods if role in ("launcher", "trainer") for c in spec["containers"]]
     arguments = starts["args"]
     supervised(name, job["kind"] == "MPIJob", starts)
-    # Forwarded by name: what ranks are told, and no more.
+    # Forwarded by name: the variables of the ranks, and no others.
     if job["kind"] == "MPIJob":
         forwarded = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--forward"]
         (worker,) = [spec["containers"][0] for role, _, spec in pods if role == "worker"]
@@ -117,7 +117,7 @@ def whole(name, things):
     (test,) = [spec["containers"][0] for role, _, spec in pods if role == "test"]
     variables = {v["name"]: v["value"] for v in test["env"]}
     expect(variables["EBB_JOB"] == job["metadata"]["name"], f"{name}: the test is of another job")
-    # The port is one number everywhere, and nowhere without metrics.
+    # The port is the same number everywhere, and absent without metrics.
     ports = [p["containerPort"] for _, _, spec in pods for c in spec["containers"] for p in c.get("ports", []) if p["name"] == "metrics"]
     told = [int(word.split("=")[1]) for word in arguments if word.startswith("telemetry.port=")]
     let_in = [p["port"] for policy in by_kind.get("NetworkPolicy", []) for rule in policy["spec"]["ingress"] for p in rule.get("ports", [])]

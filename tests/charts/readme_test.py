@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""charts/ebb/README.md is what scripts/lib/chart_readme.py makes of the chart, and every value is described there: `readme_test.py SOURCE_DIR`.
+"""charts/ebb/README.md equals the output of scripts/lib/chart_readme.py and describes every value: `readme_test.py SOURCE_DIR`.
 
-Exit code 0 where it is, 1 where not, 77 (skipped) where Python has no yaml.
+Exit code 0 if it does, 1 if not, 77 (skipped) if Python has no yaml.
 """
 
 import difflib

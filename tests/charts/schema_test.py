@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""values.schema.json knows every value of values.yaml and no other, and is closed: `schema_test.py SOURCE_DIR`. Where the operator's
-CRD is there, a role's values have the keys that its pod template has, as a closed schema would refuse any other.
+"""values.schema.json has every value of values.yaml and no other, and is closed: `schema_test.py SOURCE_DIR`. If the
+operator's CRD is available, a role's values must have the keys of its pod template, since a closed schema refuses any
+other.
 
-Exit code 0 where it is so, 1 where not, 77 (skipped) where Python has no yaml.
+Exit code 0 if this holds, 1 if not, 77 (skipped) if Python has no yaml.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 
 from skipping import yaml_or_skip
 
-# Empty in values.yaml, as Kubernetes has the keys.
+# Empty in values.yaml: Kubernetes defines the keys.
 KUBERNETES = ("resources", "affinity", "schedulingPolicy", "podSecurityContext", "securityContext")
 
 
@@ -34,7 +35,7 @@ def problems(values, node, schema, at=""):
 
 
 def open_objects(node, at=""):
-    """Objects with named keys that take others too, in lists as well."""
+    """Objects with named keys that also accept other keys, in lists as well."""
     if isinstance(node, dict):
         if node.get("type") == "object" and ("properties" in node or "required" in node) and node.get("additionalProperties") is not False:
             yield at
@@ -46,13 +47,13 @@ def open_objects(node, at=""):
 
 
 def pod_template(crd):
-    """What the operator's newest version knows of a pod: its own copy of Kubernetes' schema."""
+    """The pod schema of the operator's newest version: its own copy of Kubernetes' schema."""
     (version,) = [one["schema"]["openAPIV3Schema"] for one in crd["spec"]["versions"] if one["name"] == "v2beta1"]
     return version["properties"]["spec"]["properties"]["mpiReplicaSpecs"]["additionalProperties"]["properties"]["template"]["properties"]["spec"]["properties"]
 
 
 def differing(node, theirs, schema, at):
-    """Keys that only one of the two knows, below what both know; what the schema leaves open it leaves to Kubernetes."""
+    """Keys that only one of the two has, below keys of both. Kubernetes checks the parts that the schema leaves open."""
     node = resolved(node, schema)
     if "items" in node:
         yield from differing(node["items"], theirs["items"], schema, f"{at}[]")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the chart share: which helm they run, and how one is skipped."""
+"""Common functions of the chart's tests: the choice of helm, and skips."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ SKIPPED = 77
 
 
 def helm_or_skip(given):
-    """The helm to test with, HELM of the environment before the given one; its version is printed. Ends the test where there is none."""
+    """The helm to test with, HELM of the environment before the given one; its version is printed. Ends the test if there is none."""
     helm = os.environ.get("HELM") or given
     if not pathlib.Path(helm).exists():
         print(f"skipped: there is no {helm} (scripts/setup full fetches helm)")
@@ -21,7 +21,7 @@ def helm_or_skip(given):
 
 
 def yaml_or_skip():
-    """The module, or the test's end with the reason where Python has it not."""
+    """Returns the module; ends the test with the reason if Python does not have it."""
     try:
         import yaml
     except ImportError:

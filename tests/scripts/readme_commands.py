@@ -5,7 +5,7 @@
 
 A command is a line that begins with `$ ` in a ```console or ```sh block; a backslash at its end
 continues it in the next line. A command may print further commands below a line `Next`, which run after
-it. A block below `<!-- not run: REASON -->` is skipped. So is scripts/test, which runs this program.
+it. A block below `<!-- not run: REASON -->` is skipped. scripts/test, which runs this program, is skipped too.
 """
 
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests which lines of a page readme_commands takes as commands."""
+"""Tests which lines of a page readme_commands treats as commands."""
 
 import unittest
 

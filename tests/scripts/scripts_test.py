@@ -229,7 +229,7 @@ class Clients(Checkout):
 
 
 class ControlPlane(Checkout):
-    """All parts are there but the control plane, and its Go cannot be fetched."""
+    """All parts exist except the control plane, and its Go cannot be fetched."""
 
     def setUp(self):
         super().setUp()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Fails with the list of files that clang-format would change. Formatters of different versions disagree, so only the
-pinned one counts: without it the check is skipped (exit code 77) and says why.
+pinned one counts. Without it the check is skipped (exit code 77) and prints the reason.
 
 usage: check_format.py ROOT VERSION CLANG_FORMAT     (CLANG_FORMAT: a path, or empty if there is none)
 """

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the prose of every Markdown page: no line over 100 characters, no sentence over 25 words, no link to
-a file that is not there.
+"""Checks the prose of every Markdown page: no line over 100 characters, no sentence over 25 words, no link to a missing file.
 
 Code blocks, tables, headings and HTML comments are left out, and so is a line that cannot be broken (a long link).
-Prints what is wrong, a line each, and ends with 1; else with 0.
+Prints one line for each problem. Exit code 1 if there are any, else 0.
 
 usage: check_prose.py ROOT
 """
@@ -20,7 +19,7 @@ SKIPPED_FOLDERS = {".deps", ".git", "build", "data", "runs", "install"}
 FENCE = re.compile(r"^\s*(```|~~~)")
 ITEM = re.compile(r"^\s*(?:[-*+]|\d+\.|\[[^\]]+\]:)\s+")
 ENDS_A_PARAGRAPH = re.compile(r"^\s*(?:$|#|\||<!--|<)")
-# A sentence ends at its mark, or where the mark stands before a closing quote, bracket or star.
+# A sentence ends at its mark; a closing quote, bracket or star may follow the mark.
 END = re.compile(r"(?<=[.!?])[\"'*)\]]*\s+(?=[\"'*(\[`]*[A-Z0-9`])")
 
 
@@ -87,7 +86,7 @@ def problems_of(text):
 
 
 def broken_links(path, text):
-    """Links to files of the tree that are not there."""
+    """Links to files that do not exist in the tree."""
     for number, line in enumerate(text.splitlines(), 1):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
             if "://" not in target and not (path.parent / target).exists():

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the source tree to its shape: who may include whom, who may name a family or a format, how long files
-are, that every file is built, that tests/ mirrors trainer/. Prints what is wrong, a line each, and ends with 1; else with 0.
+"""Checks the shape of the source tree: includes between layers, uses of the names of families and formats, lengths of
+files, that every file is built, and that tests/ mirrors trainer/. Prints one line for each problem. Exit code 1 if
+there are any, else 0.
 
 usage: check_shape.py ROOT [RULES]      (RULES: ROOT/tests/shape/layers.txt)
 """
@@ -59,7 +60,7 @@ def check_edges_are_used(root, rules):
 
 
 def check_linked_layers(root, rules):
-    """CMake links what layers.txt says, no more and no less."""
+    """CMake links exactly the edges of layers.txt."""
     for layer, edges in rules.edges.items():
         path = root / "trainer" / layer / "CMakeLists.txt"
         if not path.is_file():

@@ -63,7 +63,7 @@ text after
 
 class TreeTest(unittest.TestCase):
     def tree(self, changes=None):
-        """TREE with `changes`, in a folder that goes with the test."""
+        """TREE with `changes`, in a folder that the test removes."""
         folder = tempfile.TemporaryDirectory(prefix="ebb-shape-")
         self.addCleanup(folder.cleanup)
         root = pathlib.Path(folder.name).resolve()
@@ -237,6 +237,7 @@ double use(const CoreConfig& config, Other& other) { return config.width * confi
             "return config.inner.rate;",
             "config.width = 5; return config.inner.rate;",  # an assignment reads nothing
             "return other.width * config.inner.rate;",  # nor does another struct's member of that name
+            'log("https://a.b", "config.width"); return config.inner.rate;',  # nor does a text
         ):
             self.expect({**self.KEYS, "trainer/core/use.cpp": use.format(body)}, width)
         self.expect(

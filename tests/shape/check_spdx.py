@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that every source, header, script and CMake file names its licence in its first line, or below `#!`.
 
-Prints the files that do not, a line each, and ends with 1; else with 0.
+Prints the files that do not, one a line. Exit code 1 if there are any, else 0.
 
 usage: check_spdx.py ROOT
 """
@@ -13,7 +13,7 @@ import sys
 IDENTIFIER = "SPDX-License-Identifier: Apache-2.0"
 # Folders of the root that the scripts make.
 SKIPPED_FOLDERS = {".deps", ".git", ".ccache", "build", "data", "runs", "install"}
-# Golden renders hold what other programs print.
+# Golden renders hold the output of other programs.
 SKIPPED_PATHS = ("tests/charts/golden/", "charts/ebb/templates/")
 SLASHES = {".cpp", ".cu", ".cuh", ".h", ".hpp", ".inc"}
 HASHES = {".cmake", ".py", ".sh", ".toml"}
@@ -21,7 +21,7 @@ HASH_NAMES = {"CMakeLists.txt", "Dockerfile", "Doxyfile"}
 
 
 def marker(path):
-    """The marker of the identifier's comment; nothing for a file that needs no identifier."""
+    """The marker of the identifier's comment; None for a file that needs no identifier."""
     if path.suffix in SLASHES:
         return "//"
     if path.suffix in HASHES or path.name in HASH_NAMES:

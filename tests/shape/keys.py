@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration keys that nothing reads.
 
-A key is a call such as `s.number("lr", lr)` in the describe() of a struct: it ties the key to a member. The member is
-read where `NAME.lr` or `NAME->lr` stands outside of describe() and is not assigned, and NAME is declared with that
-struct's type in the same file, in the header of the same name, or as a member of a described struct; or with a
-template parameter as its type. A method of the struct itself reads the bare name.
+A key is a call such as `s.number("lr", lr)` in the describe() of a struct: it ties the key to a member. A read of the
+member is `NAME.lr` or `NAME->lr` outside of describe(), if it is not an assignment. NAME must be declared with that
+struct's type in the same file, in the header of the same name, or as a member of a described struct. NAME may also
+have a template parameter as its type. A method of the struct itself reads the bare name. Text in comments and in
+string
+literals reads nothing.
+
+This reads text and does not compile it. It therefore misses a key in these cases: the only code that reads the member
+is never called; another struct has a member of the same name below a member of the same name (`a.optimizer.lr` of
+another `optimizer`); or a template reads a member of that name of another struct.
 """
 
 import dataclasses
@@ -35,8 +41,22 @@ def body_at(text, brace):
     return text[brace:]
 
 
+LITERAL = r'R"\((?:.*?)\)"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\''
+LITERAL_OR_COMMENT = re.compile(rf"(?P<literal>{LITERAL})|//[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def lines_of(text):
+    return "\n" * text.count("\n")
+
+
 def without_comments(text):
-    return re.sub(r"//[^\n]*", "", shape.without_block_comments(text))
+    """Lines keep their numbers."""
+    return LITERAL_OR_COMMENT.sub(lambda match: match.group() if match.group("literal") else lines_of(match.group()), text)
+
+
+def without_literals(text):
+    """Of text without comments. Lines keep their numbers."""
+    return re.sub(LITERAL, lambda match: '""' + lines_of(match.group()), text, flags=re.DOTALL)
 
 
 def functions_of(text, pattern):
@@ -69,7 +89,7 @@ def arguments_of(body, function):
 
 
 class Descriptions:
-    """What trainer/ describes: `structs` by name, `texts` of all files without comments and without descriptions."""
+    """The described structs of trainer/: `structs` by name, `texts` of all files without comments and without descriptions."""
 
     def __init__(self, root):
         self.texts, self.structs, self.seen = {}, {}, set()
@@ -102,7 +122,7 @@ class Descriptions:
                 if inner.group(1) == "describe":
                     spans.append((match.end() - 1 + begin, body, struct.name))
                 else:
-                    struct.methods += body
+                    struct.methods += without_literals(body)
         for match, begin, body in functions_of(text, r"\bvoid\s+(\w+)::describe"):
             spans.append((begin, body, match.group(1)))
         for begin, body, name in spans:
@@ -114,7 +134,7 @@ class Descriptions:
             spans.append((begin, body, None))
         for begin, body, _ in sorted(spans, key=lambda span: -span[0]):
             text = text[:begin] + re.sub(r"[^\n]", " ", body) + text[begin + len(body) :]
-        return text
+        return without_literals(text)
 
     def _resolve(self, function, parameters, keys):
         """The keys of `void describe_rope(Section& s, double& theta, Rope& rope)` belong to Rope, or to its caller."""
@@ -132,7 +152,7 @@ class Descriptions:
 
 
 def keys_written(root):
-    """(path, line, key) of all that looks like a key."""
+    """(path, line, key) of all calls that look like a key."""
     for path in shape.files_below(root / "trainer", shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
         if path.relative_to(root).parts[1] == "config":
             continue
@@ -161,7 +181,7 @@ def reads(text, names, member):
 
 
 def names_of(described, struct):
-    """file -> names under which a value of the struct is known there."""
+    """file -> names of values of the struct in that file."""
     members = members_of_type(described.texts, described.structs, struct)
     result = {}
     for path, text in described.texts.items():

@@ -23,7 +23,7 @@ def table(rules):
 
 
 def split(text):
-    """The page before, in and after the table. ValueError where its marks are missing."""
+    """The page before, in and after the table. ValueError if its marks are missing."""
     before, begin, rest = text.partition(BEGIN)
     inside, end, after = rest.partition(END)
     if not begin or not end:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Code that knows a family or a format by name.
+"""Code that refers to a family or a format by name.
 
 Families and formats are entries of registries, and only the folder of an entry may use its name: in identifiers, in
 string literals and in includes. Comments may use it. The names come from the registries' sources: EBB_FAMILIES, the

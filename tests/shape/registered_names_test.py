@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plants names of families and formats into a small tree, and expects each to be found where it may not stand."""
+"""Plants names of families and formats into a small tree, and expects each to be found outside of its permitted places."""
 
 import pathlib
 import tempfile

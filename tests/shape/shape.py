@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks of the source tree's shape share: the rules in layers.txt and the files of a tree."""
+"""Common parts of the shape checks: the rules in layers.txt and the files of a tree."""
 
 import pathlib
 import re
