@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Common functions of the scripts: paths, lists of packages, messages. Source it; it is no program.
+# Common functions of the scripts: paths, lists of packages, messages. Source it; it is not a program.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"

@@ -12,8 +12,8 @@ install_wheels() {
     [ -n "$name" ] || continue
     if [ "$kb" -ge 100000 ]; then big+=("$name $kb"); else rest+=("$name"); fi
   done <<<"$list"
-  # Large wheels are installed one by one, so an interrupted set-up continues where it stopped. The
-  # others are installed together.
+  # Large wheels are installed one by one, so an interrupted set-up continues where it stopped. All
+  # other wheels are installed together.
   for name in "${big[@]}"; do
     kb=${name#* }
     install_some "${name% *} ($((kb / 1000)) MB; $done of $total MB are done)" "${name% *}"

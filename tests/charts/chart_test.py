@@ -85,7 +85,7 @@ def refusals(chart):
     for words, arguments in REFUSALS.items():
         done = chart.render(arguments)
         if done.returncode == 0:
-            chart.fail(f"taken, and should be refused with {words!r}: {arguments}")
+            chart.fail(f"accepted, but should be refused with {words!r}: {arguments}")
         elif words not in done.stderr:
             chart.fail(f"refused, but not with {words!r}: {done.stderr}")
 

@@ -59,7 +59,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Kubernetes would refuse such a pod only after the install, when nobody looks: root, name, role. */}}
+{{/* Kubernetes would refuse such a pod only after the install, and helm would not report it: root, name, role. */}}
 {{- define "ebb.checkMounts" -}}
 {{- $v := .root.Values -}}
 {{- $name := .name -}}

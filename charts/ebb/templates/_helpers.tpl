@@ -81,7 +81,7 @@ run.steps: "2000"
 {{- ternary $name (printf "%s/%s" $dir $name) (hasPrefix "/" $name) | clean -}}
 {{- end -}}
 
-{{/* A size in Kubernetes' units (64Gi) as a number of bytes; nothing if it is no size. */}}
+{{/* A size in Kubernetes' units (64Gi) as a number of bytes; empty if it is not a size. */}}
 {{- define "ebb.bytes" -}}
 {{- $text := ternary (printf "%.0f" (float64 (ternary . 0 (kindIs "float64" .)))) (toString .) (kindIs "float64" .) -}}
 {{- $number := regexFind "^[0-9]+(\\.[0-9]+)?([eE][0-9]+)?" $text -}}
