@@ -22,8 +22,8 @@ TEST(Verdict, ACodeOfEbbIsReturnedWithoutAMessage) {
 TEST(Verdict, AKilledRankLackedMemoryOnlyIfTheKernelReportsIt) {
   EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
-  // Also if mpirun ended with the code of a rank that missed it, or lost its host through it. Not if a rank
-  // diverged at the same time.
+  // Also if mpirun ended with the code of a rank that missed it, or lost its host through it. But not if a
+  // rank diverged at the same time.
   EXPECT_EQ(verdict({5, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({205, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({6, 0, true}).code, ExitCode::numerics);

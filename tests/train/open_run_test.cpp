@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kLong_s = 3600;
 
-// How often a split was opened, the number of its current objects, and the maximum of that number.
+// The number of opens of a split, of its current objects, and the maximum of the latter.
 struct Opens {
   std::atomic<int> count{0}, now{0}, most{0};
 };

@@ -27,7 +27,7 @@ struct SplitRequest {
   BlockAllocator allocate = allocate_on_heap;
 };
 
-// How help and documentation speak of a format. Phrases without a full stop.
+// The texts about a format in help and documentation. Phrases without a full stop.
 struct FormatTexts {
   std::string source;  // what lies in data.source: "a subfolder a split, train and test"
   std::string path;    // what Format::recognizes takes: "a folder with an index.json"; empty: nothing

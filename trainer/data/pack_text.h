@@ -22,8 +22,8 @@ struct PackTextResult {
 
 // Packs text (text_source.h) into a token file of llm.c (tokens/token_file.h), or into train.bin and test.bin
 // in the folder `out`. Tokens are u16, or u32 for a vocabulary that needs it. Inputs are read twice, in
-// blocks: to count, then to write. Progress counts tokens of the second pass. A file appears whole or not at
-// all. Files that hold exactly these tokens stay unchanged.
+// blocks: to count, then to write. Progress counts tokens of the second pass. A file appears complete or not
+// at all. Files that hold exactly these tokens stay unchanged.
 //
 // Error(usage) if there are files with other tokens. Error(data), with file and line, for an empty input, a
 // line that is not such an object, and a share that leaves either file empty.

@@ -20,8 +20,8 @@ struct TrainTokenizerOptions {
 };
 
 // Trains a model on the lines of the inputs. Bytes are a fallback, so every text has tokens. The library
-// holds the text in memory: at most ten million lines, drawn from all. The file appears whole or not at all.
-// Error(usage) if `out` exists or does not end in .model. Error(data) for an unreadable input, and for a
+// holds the text in memory: at most ten million lines, drawn from all. The file appears complete or not at
+// all. Error(usage) if `out` exists or does not end in .model. Error(data) for an unreadable input, and for a
 // vocabulary that the text cannot fill, with the library's message.
 void train_tokenizer(const TrainTokenizerOptions& options);
 

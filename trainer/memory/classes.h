@@ -22,7 +22,7 @@ inline constexpr std::array<std::string_view, kClasses> kClassNames = {
     "parameters",    "gradients", "optimizer", "activations",
     "communication", "workspace", "data",      "checkpoint"};
 
-// The activity of a rank in a step. Not a core::Phase, which is a part of a step with its own loss.
+// The activity of a rank in a step. A core::Phase is something else: a part of a step with its own loss.
 enum class Stage : std::uint8_t { setup, load, forward, backward, reduce, update, save, evaluate };
 inline constexpr int kStages = 8;
 inline constexpr std::array<std::string_view, kStages> kStageNames = {

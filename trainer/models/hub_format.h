@@ -46,7 +46,7 @@ class HubFormat {
   // names an unsupported feature with its key and value.
   [[nodiscard]] virtual std::unique_ptr<FamilyConfig> read_config(
       const nlohmann::json& json, const std::filesystem::path& folder) const = 0;
-  // What the data of a training that starts from such weights has to be, a phrase for a person.
+  // The requirement on the data of a training that starts from such weights: a phrase for a person.
   [[nodiscard]] virtual std::string data_condition() const = 0;
   // config.json without the tokens that begin and end a text.
   [[nodiscard]] virtual nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,

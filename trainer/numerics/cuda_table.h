@@ -87,7 +87,7 @@ void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std:
 
 void activation(Dtype dtype, Activation act, const void* in, void* out, std::int64_t n, void* stream);
 // dz = dy act'(saved) and db, the sums of its columns, if partial [parts, columns] is not null. saved: the
-// output for relu, the pre-activation for the others; with Activation::none neither it nor dz is accessed.
+// output for relu, the pre-activation for silu and gelu. Activation::none accesses neither it nor dz.
 void activation_gradient(Dtype dtype, Activation act, const void* dy, const void* saved, void* dz,
                          std::int64_t rows, std::int64_t columns, std::int64_t parts, float* partial,
                          void* db, void* stream);
@@ -107,7 +107,7 @@ void rotate(Dtype dtype, const void* in, std::int64_t in_stride, void* out, std:
 void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
                std::int64_t ignored, std::int64_t rows, std::int64_t vocabulary, float z, float size,
                bool gradient, float* losses, void* stream);
-// out = in * factor[0] * by; factor on the device. In place where the dtypes are the same.
+// out = in * factor[0] * by; factor on the device. In place if the dtypes are the same.
 void scaled(Dtype from, const void* in, Dtype to, void* out, const float* factor, float by, std::int64_t n,
             void* stream);
 

@@ -13,12 +13,12 @@
 // The operators that models call. This contract holds for all of them:
 //
 // - Devices: CPU, CUDA and meta. On meta only the allocations are made.
-// - Dtypes: fp16, bf16 and fp32, one for all tensors of a call unless the op says otherwise. The CPU stores
+// - Dtypes: fp16, bf16 and fp32, one for all tensors of a call unless an op differs. The CPU stores
 //   16 bits and computes in fp32: it converts block by block in a bounded workspace (memory class workspace)
 //   and keeps only 16-bit tensors for backward. CUDA computes products and convolutions by cuBLAS and cuDNN
 //   in the tensor's dtype.
-// - Derivatives: once. A graph of the backward (create_graph) is refused with Error(internal), or is right
-//   where the framework's own operators are used.
+// - Derivatives: once. A graph of the backward (create_graph) is refused with Error(internal), or is correct
+//   if the op uses the framework's own operators.
 // - Errors: shapes, dtypes and devices that do not fit throw Error(internal).
 // - Threads: any thread may call them; a call uses at::get_num_threads() threads, and its result does not
 //   depend on their number.

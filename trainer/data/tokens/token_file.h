@@ -36,7 +36,7 @@ class TokenFile {
   [[nodiscard]] TokenFileFormat format() const { return format_; }
   [[nodiscard]] std::int64_t size() const { return size_; }                // tokens
   [[nodiscard]] std::int64_t token_bytes() const { return token_bytes_; }  // of one, in the file
-  [[nodiscard]] std::int64_t documents() const { return documents_; }      // 0 where the format has no count
+  [[nodiscard]] std::int64_t documents() const { return documents_; }      // 0 if the format has no count
 
   // Reads tokens [first, first + out.size()). Error(data), with file, byte and id, for a token that is not in
   // [0, vocabulary). Error(internal) for a range outside of the file.

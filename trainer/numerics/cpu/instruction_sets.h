@@ -44,7 +44,7 @@ inline bool has_avx512_bf16() {
 }
 
 // Whether bf16 products are faster by their own instruction than after conversion to fp32. Intel's cores
-// start it every other cycle, and multiply-adds of fp32 twice a cycle, so it is half as fast (Emerald Rapids:
+// start it every other cycle, and fp32 multiply-adds twice a cycle. It is thus half as fast (Emerald Rapids:
 // 89 and 177 GFLOP/s a core). On AMD's cores it is twice as fast. The vendor decides, not a measurement: the
 // same machine must give the same bits each time.
 inline bool bf16_products_are_faster() {

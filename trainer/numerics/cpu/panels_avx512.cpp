@@ -168,8 +168,8 @@ EBB_AVX512 void pack_columns_bf16(Dtype, const void* in, std::int64_t stride, st
   }
 }
 
-// A tile is up to 14 rows of two vectors: 28 sums, two vectors of the right panel and one broadcast word of
-// the left fill the 32 registers, and 28 independent sums hide the latency of the multiply-add.
+// A tile is up to 14 rows of two vectors. Its 28 sums, two vectors of the right panel and one broadcast word
+// of the left fill the 32 registers. 28 independent sums hide the latency of the multiply-add.
 template <int M>
 struct Sums {
   __m512 at[M][2];

@@ -9,8 +9,8 @@
 
 #include "numerics/cpu/instruction_sets.h"
 
-// A tile is up to 14 rows of two vectors: 28 sums, two vectors of b and a broadcast fill the 32 registers,
-// and 28 independent sums hide the latency of the multiply-add.
+// A tile is up to 14 rows of two vectors. Its 28 sums, two vectors of b and a broadcast fill the 32
+// registers. 28 independent sums hide the latency of the multiply-add.
 namespace ebb::numerics::cpu {
 namespace {
 

@@ -17,7 +17,7 @@ inline std::int64_t aligned(std::int64_t floats) {
 //   reduce  small [n * pixels, small_c] = windows W^T
 //   spread  windows += small W
 //   outer   dw [small_c, row] += small^T windows
-// With tiles the windows are read in the padded images. Without them, or where a line of a window is shorter
+// With tiles the windows are read in the padded images. Without them, or if a line of a window is shorter
 // than a vector, windows are copied into rows for BLAS.
 class Windows {
  public:

@@ -28,7 +28,7 @@ __device__ float activated(Activation act, float x) {
   return 0.5F * x * (1.0F + tanh_for<T>(kRootOf2OverPi * (x + kCube * x * x * x)));
 }
 
-// `saved`: the output for relu, the pre-activation for the others.
+// `saved`: the output for relu, the pre-activation for silu and gelu.
 template <class T>
 __device__ float slope(Activation act, float saved) {
   if (act == Activation::relu) return saved > 0.0F ? 1.0F : 0.0F;

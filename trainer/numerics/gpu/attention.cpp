@@ -70,7 +70,7 @@ at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, 
 }
 
 // cuDNN's kernels are a third faster than the framework's on Hopper. cuDNN prepares each new shape for a
-// while, which pays for the repeated shapes of training only.
+// while. Only the repeated shapes of training justify that.
 bool by_cudnn(const Shape& s, bool graph) {
   static const bool hopper = cuda_table().compute_capability() >= 90;
   return hopper && graph && s.queries == s.keys && s.length % 64 == 0 && s.width <= 128;
