@@ -126,7 +126,7 @@ TEST_F(MdsDamage, OffsetsThatDoNotEndWithTheShard) {
 TEST_F(MdsDamage, AShardWhoseCountDiffersFromTheIndex) {
   write();
   change_shard([](std::string& bytes) { put_word(bytes, 0, 11); });
-  expect_refused({"the shard counts 11 samples, the index 12"});
+  expect_refused({"the shard has 11 samples, the index 12"});
 }
 
 TEST_F(MdsDamage, AnIndexWithMoreSamplesThanFit) {
@@ -138,7 +138,7 @@ TEST_F(MdsDamage, AnIndexWithMoreSamplesThanFit) {
 TEST_F(MdsDamage, ASampleWhosePartsDoNotAddUp) {
   write();
   change_shard([](std::string& bytes) { put_word(bytes, 4 * 4, word(bytes, 4 * 4) + 1); });
-  expect_refused({"sample 2 of 12", "take 14 bytes", "15"});
+  expect_refused({"sample 2 of 12", "need 14 bytes", "15"});
 }
 
 TEST_F(MdsDamage, NoIndex) {
@@ -185,7 +185,7 @@ TEST_F(MdsDamage, FieldsThatAreMissingOrOfAnotherType) {
       {[](json& s) { s["raw_data"]["basename"] = "/etc/passwd"; }, "not inside the dataset"},
       {[](json& s) { s["raw_data"]["hashes"] = {{"sha3_512", "00"}}; }, "sha3_512"},
       {[](json& s) { s["raw_data"] = nullptr; }, "not an object"},
-      {[](json& s) { s["compression"] = "zstd"; }, "both, or neither"},
+      {[](json& s) { s["compression"] = "zstd"; }, "or neither"},
   };
   for (const auto& [change, word] : cases) {
     write();

@@ -132,7 +132,7 @@ TEST(Gpt, RefusesImagesAndWindowsLongerThanItsContext) {
     return "";
   };
   EXPECT_THAT(refusal(core::SampleSpec{{core::image_field(1, 28, 28)}}),
-              ::testing::HasSubstr("gpt trains on the field tokens, and the data provides image"));
+              ::testing::HasSubstr("gpt trains on the field tokens, but the data provides image"));
   EXPECT_THAT(
       refusal(core::SampleSpec{{core::tokens_field(17)}}),
       ::testing::AllOf(::testing::HasSubstr("model.context is 16"), ::testing::HasSubstr("17 tokens")));

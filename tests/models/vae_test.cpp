@@ -120,7 +120,7 @@ TEST(Vae, RefusesTokens) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
     EXPECT_THAT(error.what(),
-                testing::HasSubstr("vae trains on the field image, and the data provides tokens"));
+                testing::HasSubstr("vae trains on the field image, but the data provides tokens"));
   }
 }
 
