@@ -5,8 +5,7 @@ A key is a call such as `s.number("lr", lr)` in the describe() of a struct: it t
 member is `NAME.lr` or `NAME->lr` outside of describe(), if it is not an assignment. NAME must be declared with that
 struct's type in the same file, in the header of the same name, or as a member of a described struct. NAME may also
 have a template parameter as its type. A method of the struct itself reads the bare name. Text in comments and in
-string
-literals reads nothing.
+string literals reads nothing.
 
 This reads text and does not compile it. It therefore misses a key in these cases: the only code that reads the member
 is never called; another struct has a member of the same name below a member of the same name (`a.optimizer.lr` of
