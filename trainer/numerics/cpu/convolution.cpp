@@ -109,8 +109,8 @@ struct Target {
   char* pre_activation;
   const float* bias;
   Activation act;
-  void set_image(float* values, std::int64_t first, std::int64_t images, std::int64_t pixels,
-                 std::int64_t channels) const {
+  void store(float* values, std::int64_t first, std::int64_t images, std::int64_t pixels,
+             std::int64_t channels) const {
     const std::int64_t offset = first * pixels * channels * size_of(dtype);
     kernels().finish(dtype, values, bias, act, images * pixels, channels, out + offset,
                      pre_activation == nullptr ? nullptr : pre_activation + offset);
@@ -121,7 +121,7 @@ struct Target {
 void reduce_windows(const Geometry& g, const float* weight, std::int64_t first, std::int64_t n, const Slot& s,
                     const Target& to) {
   s.windows.reduce(n, weight, s.small);
-  to.put(s.small, first, n, small_pixels(g), g.small_c);
+  to.store(s.small, first, n, small_pixels(g), g.small_c);
 }
 
 // small -> windows -> big
@@ -131,7 +131,7 @@ void spread_windows(const Geometry& g, const float* weight, std::int64_t first, 
   s.windows.spread(n, weight, s.small);
   for (std::int64_t i = 0; i < n; ++i) {
     s.windows.get_image(i, s.image);
-    to.put(s.image, first + i, 1, big_pixels(g), g.big_c);
+    to.store(s.image, first + i, 1, big_pixels(g), g.big_c);
   }
 }
 
