@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "comm/world.h"
 
 namespace ebb::comm {
@@ -25,7 +25,7 @@ TEST(WorldWithoutALauncher, AgreesWithItself) {
   const World world(0, nullptr);
   EXPECT_EQ(world.gather_to_all("text", 1), std::vector<std::string>{"text"});
   EXPECT_EQ(world.max_of_all(-3, 1), -3);
-  EXPECT_THROW(agree(world, 1, [] { throw Error(ExitCode::data, "mine"); }), Error);
+  EXPECT_THROW(run_on_all_ranks(world, 1, [] { throw Error(ExitCode::data, "mine"); }), Error);
 }
 
 TEST(WorldWithoutALauncher, EveryHostBackendIsSingle) {

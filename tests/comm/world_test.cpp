@@ -10,7 +10,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "comm/world_under_test.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
@@ -87,14 +87,14 @@ TEST(World, RefusesAnotherNumberOfRanksWithBothNumbersAndTheLikelyCause) {
 
 TEST(Agree, PassesIfNoRankFails) {
   int runs = 0;
-  EXPECT_NO_THROW(agree(*world, kTimeout_s, [&] { ++runs; }));
+  EXPECT_NO_THROW(run_on_all_ranks(*world, kTimeout_s, [&] { ++runs; }));
   EXPECT_EQ(runs, 1);
 }
 
 // Ranks from `failing` on fail. Only the error of the lowest failing rank is reported.
 void expect_agreement(int failing) {
   try {
-    agree(*world, kTimeout_s, [&] {
+    run_on_all_ranks(*world, kTimeout_s, [&] {
       if (rank() >= failing) throw Error(rank() == failing ? ExitCode::data : ExitCode::storage, "mine");
     });
     FAIL() << "it passed on rank " << rank();
@@ -115,7 +115,7 @@ TEST(Agree, TheLowestFailingRankThrowsItsOwnErrorAndTheOthersARemoteError) {
 TEST(Agree, AnyExceptionEndsTheWaitOfTheOthers) {
   const bool fails = rank() == size() - 1;
   const auto agreed = [&] {
-    agree(*world, kTimeout_s, [&] {
+    run_on_all_ranks(*world, kTimeout_s, [&] {
       if (fails) throw std::out_of_range("no such thing");
     });
   };
@@ -130,8 +130,8 @@ TEST(Agree, ARankThatFailsInAnInnerAgreementReportsInTheOuterOne) {
   const bool fails = rank() == size() - 1;
   std::string reported;
   try {
-    agree(*world, kTimeout_s, [&] {
-      agree(*world, kTimeout_s, [&] {
+    run_on_all_ranks(*world, kTimeout_s, [&] {
+      run_on_all_ranks(*world, kTimeout_s, [&] {
         if (fails) throw Error(ExitCode::storage, "mine");
       });
     });

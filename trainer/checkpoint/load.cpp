@@ -8,7 +8,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/store.h"
 #include "checkpoint/verify.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 
 namespace ebb::checkpoint {
 namespace {
@@ -147,7 +147,7 @@ void Store::require_compatible(const CheckpointFolder& found, const RunConfigura
 std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts,
                          const RunConfiguration& configuration) {
   const at::NoGradGuard no_grad;
-  comm::agree(world_, timeout_s_, [&] {
+  comm::run_on_all_ranks(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
     if (config_.resume != Resume::force)
       check_configuration(manifest, configuration.mathematical, found.folder);

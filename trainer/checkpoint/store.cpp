@@ -12,7 +12,7 @@
 #include "checkpoint/partition.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/verify.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 
 namespace ebb::checkpoint {
 namespace {
@@ -91,7 +91,7 @@ void check_shared(const std::filesystem::path& folder, const std::vector<ShardFi
 Store::Store(const std::filesystem::path& run_folder, const CheckpointConfig& config, comm::World& world,
              double timeout_s)
     : folder_(run_folder / "checkpoints"), config_(config), world_(world), timeout_s_(timeout_s) {
-  comm::agree(world_, timeout_s_, [&] {
+  comm::run_on_all_ranks(world_, timeout_s_, [&] {
     if (world_.rank() == 0) clean_leftovers(folder_);
   });
 }
@@ -132,7 +132,7 @@ void Store::write(std::int64_t step, const Parts& parts, const RunConfiguration&
     const auto file = write_shard(partial, content, world_.rank());
     return nlohmann::json{{"name", file.name}, {"bytes", file.bytes}, {"xxh3", file.xxh3}}.dump();
   });
-  comm::agree(world_, timeout_s_, [&] {
+  comm::run_on_all_ranks(world_, timeout_s_, [&] {
     if (world_.rank() != 0) return;
     for (const auto& outcome : outcomes) {
       const auto file = nlohmann::json::parse(outcome);

@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "memory/cuda_library.h"
 #include "train/config.h"
 
@@ -39,7 +39,7 @@ train::Config load_on_ranks(comm::World& world, const models::Families& families
                             const ConfigArguments& arguments) {
   constexpr double kTimeout_s = 300;  // applies until the configuration sets the timeout
   train::Config config(families);
-  comm::agree(world, kTimeout_s, [&] {
+  comm::run_on_all_ranks(world, kTimeout_s, [&] {
     train::load(config, arguments.file, arguments.overrides);
     if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())
       memory::CudaLibrary::open();

@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/ranks.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "memory/block_cache.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
@@ -20,7 +20,7 @@ struct TrainOptions {
 
 ExitCode run(const TrainOptions& options, const Invocation& invocation, comm::World& world) {
   train::Config config = load_on_ranks(world, invocation.families, options.config);
-  comm::agree(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
+  comm::run_on_all_ranks(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.
   auto* ledger = new memory::Ledger;
   auto* cache = new memory::BlockCache;

@@ -10,7 +10,7 @@
 namespace ebb::comm {
 
 // The header that a rank sends to all others when it starts an operation. All fields are equal on
-// all ranks, except the stage, the payload, and `numel` of a gathered text.
+// all ranks, except the stage, the payload, and `numel` of a gathered text or of a set-up (the pid).
 struct Notice {
   static constexpr std::size_t kLabelBytes = 96;
   static constexpr std::size_t kPayloadBytes = 64;
@@ -24,6 +24,10 @@ struct Notice {
   std::uint8_t stage = 0;            // the rank's memory::Stage
   char label[kLabelBytes] = {};      // truncated, for messages; label_hash covers the full label
   char payload[kPayloadBytes] = {};  // a short text, sent within the notice
+
+  // The sender's process, in the notice that sets up a transport: `numel` holds it there.
+  void set_pid(std::int64_t pid) { numel = pid; }
+  [[nodiscard]] std::int64_t pid() const { return numel; }
 };
 
 // The current operation, for error messages and the time limit.

@@ -65,12 +65,12 @@ void Transport::set_up(MPI_Comm parent, double timeout_s) {
   check_mpi(setup, MPI_Comm_set_errhandler(buffers_->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
   Notice notice = make_notice(setup);
-  notice.numel = ::getpid();
+  notice.set_pid(::getpid());
   host_name().copy(notice.payload, Notice::kPayloadBytes - 1);
   const auto& all = rendezvous(setup, notice, [](const Notice&, const Notice&) { return true; });
   for (std::size_t r = 0; r < ranks; ++r) {
     hosts_[r] = all[r].payload;
-    peer_processes_.push_back(PeerProcess::at(hosts_[r], static_cast<pid_t>(all[r].numel)));
+    peer_processes_.push_back(PeerProcess::at(hosts_[r], static_cast<pid_t>(all[r].pid())));
   }
 }
 

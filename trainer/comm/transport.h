@@ -35,8 +35,8 @@ struct Transfer {
 // The owner must therefore keep those buffers and the transport until the process ends.
 class Transport {
  public:
-  // Collective over `parent`, within `timeout_s` seconds. Notices have the stage of `ledger`; null:
-  // setup. It outlives the object.
+  // Collective over `parent`, within `timeout_s` seconds. Notices have the stage of `ledger`, or setup if
+  // it is null. `ledger` must outlive the transport.
   Transport(MPI_Comm parent, double timeout_s, const memory::Ledger* ledger);
   ~Transport();
   Transport(const Transport&) = delete;

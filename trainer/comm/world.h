@@ -31,8 +31,8 @@ class World {
   [[nodiscard]] int local_rank() const;  // number among the ranks of this host
   [[nodiscard]] int local_size() const;  // ranks of this host
   [[nodiscard]] const std::string& host() const;
-  // From then on messages about a late rank have its stage, also of the communicators made afterwards. The
-  // ledger outlives this object.
+  // After this call, messages about a late rank name its stage. So do the messages of communicators that are
+  // made afterwards. `ledger` must outlive this object.
   void report_stages_of(const memory::Ledger& ledger);
   [[nodiscard]] const memory::Ledger* ledger() const;  // the one given above; else null
   // Error(communication) if another number of ranks was started. 0 accepts any number.
@@ -40,7 +40,7 @@ class World {
 
   // Small agreements over MPI, on the calling thread: configuration digest, stop flag, errors,
   // NCCL's id. Collective, within `timeout_s` seconds; Error(communication) if a rank is late or
-  // lost. Returns one string a rank, in rank order.
+  // lost. Returns one string per rank, in rank order.
   [[nodiscard]] std::vector<std::string> gather_to_all(const std::string& text, double timeout_s) const;
   [[nodiscard]] std::int64_t max_of_all(std::int64_t value, double timeout_s) const;
   // Ends all ranks with the code, by MPI_Abort; a single process by _exit.

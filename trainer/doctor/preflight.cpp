@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/units.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "doctor/checkup.h"
 #include "doctor/facts.h"
 #include "doctor/outcomes.h"

@@ -12,7 +12,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 
 namespace ebb::telemetry {
 namespace {
@@ -42,10 +42,10 @@ NodeMetrics::NodeMetrics(const comm::World& world, const std::filesystem::path& 
   const std::string folder = std::filesystem::absolute(run_folder, error).string();
   const std::string name = fmt::format("/ebb-{}-{}", ::geteuid(), digest_hex(folder));
   // The ranks together create the file, open it, and remove its name.
-  comm::agree(world, timeout_s, [&] {
+  comm::run_on_all_ranks(world, timeout_s, [&] {
     if (mine_ == 0) create(name);
   });
-  comm::agree(world, timeout_s, [&] {
+  comm::run_on_all_ranks(world, timeout_s, [&] {
     if (mine_ != 0) open(name);
   });
   if (mine_ == 0) ::shm_unlink(name.c_str());

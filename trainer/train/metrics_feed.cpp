@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "checkpoint/manifest.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "memory/outside.h"
 #include "telemetry/gpu_uuid.h"
 #include "telemetry/memory_log.h"
@@ -63,7 +63,7 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
   mine.name_device(device.is_cuda() ? telemetry::gpu_uuid(device.index()) : "");
   mine.present = true;
   publish_memory();
-  comm::agree(world, timeout_s, [&] {
+  comm::run_on_all_ranks(world, timeout_s, [&] {
     if (world.local_rank() == 0)
       port_ = std::make_unique<telemetry::MetricsPort>(static_cast<int>(config.telemetry.port), *node_,
                                                        run_.get());

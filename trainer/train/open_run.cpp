@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "train/journal.h"
 
 namespace ebb::train {
@@ -15,7 +15,7 @@ OpenedRun open_run(const Config& config, const comm::World& world, const StopReq
   const bool takes_lease = world.rank() == 0;
   OpenedRun opened;
   const auto open_data = [&] { opened.splits = open_splits(config, world); };
-  comm::agree(world, timeout_s, open_data);
+  comm::run_on_all_ranks(world, timeout_s, open_data);
   const std::string held = comm::gather_from_all(world, lease_timeout_s, [&] {
     if (takes_lease)
       opened.lease = checkpoint::Lease::acquire_if_free(config.run.folder(), renew_s, expire_s);
@@ -23,13 +23,13 @@ OpenedRun open_run(const Config& config, const comm::World& world, const StopReq
   })[0];
   if (held.empty()) return opened;
   opened.splits = {};
-  comm::agree(world, lease_timeout_s, [&] {
+  comm::run_on_all_ranks(world, lease_timeout_s, [&] {
     if (takes_lease)
       opened.lease =
           std::make_unique<checkpoint::Lease>(config.run.folder(), config.run.when_held, renew_s, expire_s,
                                               print_note, [&stop] { return stop.requested(); });
   });
-  comm::agree(world, timeout_s, open_data);
+  comm::run_on_all_ranks(world, timeout_s, open_data);
   return opened;
 }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "config/document.h"
 #include "train/journal.h"
 #include "train/open_run.h"
@@ -50,7 +50,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const config::Section section = described(config);
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
-  comm::agree(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
+  comm::run_on_all_ranks(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
 
   const StopRequest stop;
   OpenedRun opened = open_run(config, world, stop);
@@ -63,7 +63,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
   });
-  if (found) comm::agree(world, timeout, [&] { store.require_compatible(*found, configuration); });
+  if (found) comm::run_on_all_ranks(world, timeout, [&] { store.require_compatible(*found, configuration); });
   if (found && found->step >= config.run.steps) {
     // Rank 0's view decides: another host may see the folder late. Results of fewer steps belong to an
     // earlier run.

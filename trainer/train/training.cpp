@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "comm/affinity.h"
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 #include "memory/leak_gate.h"
 #include "step/agreed_step_control.h"
 #include "train/journal.h"
@@ -52,7 +52,7 @@ Training::Training(const Config& config, Environment& environment, Splits splits
 }
 
 ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found) {
-  comm::agree(environment_.world, config_.parallel.timeout_s, [&] { load(found); });
+  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] { load(found); });
   start(found);
   step::AgreedStepControl control(*environment_.communicator, [this] { return stop_.requested(); });
   memory::LeakGate gate(environment_.ledger, config_.memory.leak);

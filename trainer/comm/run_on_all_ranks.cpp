@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/agree.h"
+#include "comm/run_on_all_ranks.h"
 
 #include <exception>
 #include <new>
@@ -54,7 +54,7 @@ std::vector<std::string> gather_from_all(const World& world, double timeout_s,
   throw RemoteError(worst);
 }
 
-void agree(const World& world, double timeout_s, const std::function<void()>& action) {
+void run_on_all_ranks(const World& world, double timeout_s, const std::function<void()>& action) {
   (void)gather_from_all(world, timeout_s, [&] {
     action();
     return std::string();

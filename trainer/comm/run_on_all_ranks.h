@@ -17,6 +17,6 @@ std::vector<std::string> gather_from_all(const World& world, double timeout_s,
                                          const std::function<std::string()>& work);
 
 // The same for an action without a result.
-void agree(const World& world, double timeout_s, const std::function<void()>& action);
+void run_on_all_ranks(const World& world, double timeout_s, const std::function<void()>& action);
 
 }  // namespace ebb::comm
