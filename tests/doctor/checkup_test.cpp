@@ -22,7 +22,7 @@ RankFacts healthy(int rank = 0, const std::string& host = "one") {
   facts.versions = "ebb 0.1.0, Open MPI v4.1.4";
   facts.cpus = facts.bound_cpus = 4;
   facts.mask = "0-3";
-  facts.vectors = "AVX2";
+  facts.simd_level = "AVX2";
   facts.f16c = true;
   facts.memory_total = 16 * kGiB;
   facts.memory_available = 12 * kGiB;
@@ -30,11 +30,11 @@ RankFacts healthy(int rank = 0, const std::string& host = "one") {
   facts.folder = "/home/me";
   facts.disk_free = 100 * kGiB;
   facts.folder_writable = true;
-  facts.no_device = "no NVIDIA driver";
+  facts.no_device_reason = "no NVIDIA driver";
   facts.mpirun = "/usr/bin/mpirun";
   facts.mpirun_version = "mpirun (Open MPI) 4.1.4";
   facts.remote_shell = facts.cross_memory = true;
-  facts.time = 1e9;
+  facts.unix_time = 1e9;
   return facts;
 }
 
@@ -132,7 +132,7 @@ TEST(Checkup, SeveralHostsAreNamed) {
   EXPECT_THAT(check_of({healthy(0), healthy(1, "two")}, "memory").found, HasSubstr("one: "));
   EXPECT_THAT(check_of({healthy(0), healthy(1)}, "memory").found, ::testing::Not(HasSubstr("one: ")));
   RankFacts late = healthy(1, "two");
-  late.time += 60;
+  late.unix_time += 60;
   EXPECT_EQ(check_of({healthy(0), late}, "clock").health, Health::warn);
 }
 

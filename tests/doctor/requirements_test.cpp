@@ -19,7 +19,7 @@ RankFacts rank_on(const std::string& host, std::int64_t free) {
   RankFacts facts;
   facts.host = host;
   facts.memory_available = free;
-  facts.no_device = "no NVIDIA driver";
+  facts.no_device_reason = "no NVIDIA driver";
   return facts;
 }
 

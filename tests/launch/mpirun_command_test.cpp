@@ -63,29 +63,41 @@ TEST(MpirunLine, AHostFileAndForwardedVariablesArePassedOn) {
   host.remote_shell = false;
   EXPECT_EQ(
       shell_command(mpirun_command(host, {99, "/etc/mpi/hostfile", {"NCCL_DEBUG", "A_B"}}, {"ebb", "train"})),
-      "mpirun --bind-to none --hostfile /etc/mpi/hostfile -x NCCL_DEBUG -x A_B -n 99 ebb train");
+      "mpirun --bind-to none --hostfile /etc/mpi/hostfile -x HWLOC_PLUGINS_BLACKLIST -x NCCL_DEBUG -x A_B -n "
+      "99 "
+      "ebb train");
 }
 
 TEST(MpirunLine, AGivenPlacementIsKept) {
   LaunchHost host = plain_host();
-  host.placed = true;
+  host.ranks_are_placed = true;
   host.remote_shell = false;
-  EXPECT_EQ(line_for(host, 99), "mpirun --bind-to none -n 99 ebb train");
+  EXPECT_EQ(line_for(host, 99), "mpirun --bind-to none -x HWLOC_PLUGINS_BLACKLIST -n 99 ebb train");
 }
 
 TEST(MpirunLine, UnusedPluginsAreLeftOutOnEveryHost) {
   LaunchHost host = plain_host();
-  host.plugins_chosen = false;
+  host.plugin_list_is_set = false;
   const auto left_out =
       ::testing::ContainsRegex("^HWLOC_PLUGINS_BLACKLIST=[a-z_.,]*hwloc_opencl.so[a-z_.,]* mpirun ");
   EXPECT_THAT(line_for(host, 2), ::testing::AllOf(left_out, Not(HasSubstr("-x"))));
-  host.placed = true;
+  host.ranks_are_placed = true;
   EXPECT_THAT(line_for(host, 2), ::testing::AllOf(left_out, HasSubstr("-x HWLOC_PLUGINS_BLACKLIST -n 2")));
+}
+
+TEST(MpirunLine, APluginListOfTheUserReachesEveryHostToo) {
+  LaunchHost host = plain_host();
+  host.plugin_list_is_set = true;
+  host.ranks_are_placed = true;
+  const std::string chosen = "mpirun --bind-to none -x HWLOC_PLUGINS_BLACKLIST -n 2 ebb train";
+  EXPECT_EQ(line_for(host, 2), chosen);
+  const std::vector<std::string> forward = {"HWLOC_PLUGINS_BLACKLIST"};
+  EXPECT_EQ(shell_command(mpirun_command(host, {2, "", forward}, {"ebb", "train"})), chosen);
 }
 
 TEST(MpirunLine, VersionFiveGetsItsOwnNamesOfVariables) {
   LaunchHost host = plain_host();
-  host.for_version_5 = {{"PRTE_MCA_plm_ssh_args", "-o ConnectionAttempts=10"}};
+  host.version_5_variables = {{"PRTE_MCA_plm_ssh_args", "-o ConnectionAttempts=10"}};
   EXPECT_THAT(line_for(host, 2),
               ::testing::StartsWith("PRTE_MCA_plm_ssh_args='-o ConnectionAttempts=10' mpirun "));
 }
@@ -133,17 +145,17 @@ TEST_F(WithVersion, VariablesOfVersionFourAreRenamedForVersionFive) {
   ::setenv("OMPI_MCA_orte_keep_fqdn_hostnames", "true", 1);
   const std::pair<std::string, std::string> args{"PRTE_MCA_plm_ssh_args", "-o A=B"},
       names{"PRTE_MCA_prte_keep_fqdn_hostnames", "true"};
-  EXPECT_THAT(inspect("5.0.7").for_version_5, ::testing::IsSupersetOf({args, names}));
-  EXPECT_THAT(inspect("4.1.4").for_version_5, ::testing::IsEmpty());
+  EXPECT_THAT(inspect("5.0.7").version_5_variables, ::testing::IsSupersetOf({args, names}));
+  EXPECT_THAT(inspect("4.1.4").version_5_variables, ::testing::IsEmpty());
   ::setenv("PRTE_MCA_prte_keep_fqdn_hostnames", "false", 1);
-  EXPECT_THAT(inspect("5.0.7").for_version_5, Not(::testing::Contains(names)));
+  EXPECT_THAT(inspect("5.0.7").version_5_variables, Not(::testing::Contains(names)));
 }
 
 TEST_F(WithVersion, AListOfPluginsInTheEnvironmentIsKept) {
   ::unsetenv("HWLOC_PLUGINS_BLACKLIST");
-  EXPECT_FALSE(inspect("4.1.4").plugins_chosen);
+  EXPECT_FALSE(inspect("4.1.4").plugin_list_is_set);
   ::setenv("HWLOC_PLUGINS_BLACKLIST", "", 1);
-  EXPECT_TRUE(inspect("4.1.4").plugins_chosen);
+  EXPECT_TRUE(inspect("4.1.4").plugin_list_is_set);
 }
 
 }  // namespace

@@ -60,9 +60,9 @@ TEST(BlockCache, KeepsNoMoreThanAnEighthAboveTheMaximumUse) {
 
 TEST(BlockCache, TemporaryUseLeavesTheKeptBlocksAsTheyWere) {
   BlockCache cache;
-  std::vector<void*> of_steps;
-  for (int i = 0; i < 4; ++i) of_steps.push_back(cache.allocate(2 * kLarge));
-  for (void* block : of_steps) cache.deallocate(block, 2 * kLarge);
+  std::vector<void*> step_blocks;
+  for (int i = 0; i < 4; ++i) step_blocks.push_back(cache.allocate(2 * kLarge));
+  for (void* block : step_blocks) cache.deallocate(block, 2 * kLarge);
   cache.begin_temporary_use();
   void* const same = cache.allocate(2 * kLarge);
   void* const other = cache.allocate(5 * kLarge);
@@ -74,7 +74,7 @@ TEST(BlockCache, TemporaryUseLeavesTheKeptBlocksAsTheyWere) {
   cache.end_temporary_use();
   EXPECT_EQ(cache.kept_bytes(), 8 * kLarge);
   EXPECT_FALSE(is_mapped(other));
-  for (void* block : of_steps) EXPECT_TRUE(is_mapped(block));
+  for (void* block : step_blocks) EXPECT_TRUE(is_mapped(block));
   // Its maximum does not count for steps: theirs was 8 MiB.
   void* const nine = cache.allocate(9 * kLarge);
   EXPECT_LE(cache.in_use_bytes() + cache.kept_bytes(),

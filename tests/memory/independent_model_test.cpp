@@ -35,11 +35,11 @@ class Trained {
   }
   core::Phase& phase() { return *model_->phases().front(); }
   void update(std::int64_t step) {
-    numerics::AdamW how;
-    how.step = step + 1;
+    numerics::AdamW settings;
+    settings.step = step + 1;
     for (State& s : states_) {
       numerics::adamw_update(s.weight.detach().view({-1}), s.residual, s.weight.grad().view({-1}), s.m, s.v,
-                             how);
+                             settings);
       s.weight.mutable_grad() = at::Tensor();
     }
   }

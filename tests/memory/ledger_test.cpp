@@ -87,8 +87,8 @@ TEST(Ledger, ThePeakOfTheTotalIsNotTheSumOfThePeaks) {
   ledger.forget(block(1), Location::host);
   ledger.record(block(2), 200, Location::host, Class::gradients, "g");
   EXPECT_EQ(ledger.peak_total(Location::host), 300);
-  EXPECT_EQ(of(ledger.peak(Location::host), Class::activations), 300);
-  EXPECT_EQ(of(ledger.peak(Location::host), Class::gradients), 200);
+  EXPECT_EQ(of(ledger.run_peak(Location::host), Class::activations), 300);
+  EXPECT_EQ(of(ledger.run_peak(Location::host), Class::gradients), 200);
 }
 
 TEST(Ledger, ResettingPeaksLeavesWhatIsAliveAndTheRunsOwn) {
@@ -102,7 +102,7 @@ TEST(Ledger, ResettingPeaksLeavesWhatIsAliveAndTheRunsOwn) {
   EXPECT_EQ(of(ledger.peak(Location::host, Stage::forward), Class::activations), 0);
   EXPECT_EQ(of(ledger.peak(Location::host, Stage::setup), Class::activations), 40);
   EXPECT_EQ(ledger.peak_total(Location::host), 40);
-  EXPECT_EQ(of(ledger.peak(Location::host), Class::activations), 340);
+  EXPECT_EQ(of(ledger.run_peak(Location::host), Class::activations), 340);
   EXPECT_EQ(ledger.run_peak_total(Location::host), 340);
 }
 

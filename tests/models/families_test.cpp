@@ -89,7 +89,7 @@ TEST(Families, RulesHoldForTheChosenFamilyAlone) {
   facts.window_tokens = 3;
   const auto wrong = [&] {
     std::string all;
-    for (const FamilyRule& rule : config.rules()) all += rule.wrong(facts);
+    for (const FamilyRule& rule : config.rules()) all += rule.problem(facts);
     return all;
   };
   read(config, "{kind: mixture, components: 5}");

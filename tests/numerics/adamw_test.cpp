@@ -51,9 +51,9 @@ TEST(AdamWUpdate, SplitMastersStepLikeFp32Ones) {
     State whole(start, at::kFloat);
     for (int step = 1; step <= 10; ++step) {
       const at::Tensor grad = at::randn({kCount}).to(at::kHalf);
-      const AdamW how{.lr = 1e-2, .weight_decay = 0.1, .step = step};
-      adamw_update(split.weight, split.residual, grad, split.m, split.v, how);
-      adamw_update(whole.weight, {}, grad, whole.m, whole.v, how);
+      const AdamW settings{.lr = 1e-2, .weight_decay = 0.1, .step = step};
+      adamw_update(split.weight, split.residual, grad, split.m, split.v, settings);
+      adamw_update(whole.weight, {}, grad, whole.m, whole.v, settings);
     }
     EXPECT_TRUE(at::equal(bits(split.master()), bits(whole.weight)));
     EXPECT_TRUE(at::equal(bits(split.v), bits(whole.v)));

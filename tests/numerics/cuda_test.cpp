@@ -272,9 +272,9 @@ TEST_F(Cuda, UpdatesAreTheCpusToTheBit) {
         there.push_back({b.weight, b.residual, its, b.m, b.v, decay});
       }
       for (int step = 1; step <= 3; ++step) {
-        const AdamW how{.lr = 3e-3, .step = step, .gradient_scale = 0.125};
-        adamw_update(here, how);
-        adamw_update(there, how);
+        const AdamW settings{.lr = 3e-3, .step = step, .gradient_scale = 0.125};
+        adamw_update(here, settings);
+        adamw_update(there, settings);
       }
       for (std::size_t i = 0; i < here.size(); ++i) {
         const at::Tensor ours = join_master(there[i].weight, there[i].residual).cpu();

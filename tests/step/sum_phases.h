@@ -73,14 +73,14 @@ class StepTest : public testing::Test {
     std::vector<BoundPhase> bound;
     for (const auto& [name, plan] : plans) {
       phases.push_back(std::make_unique<SumPhase>(name, plan, device, gradients_per_backward));
-      TraineePlan how;
-      how.optimizer.lr = 0.1;
-      how.optimizer.schedule = {.kind = optim::ScheduleKind::linear, .warmup_steps = 0};
-      how.scaler = scaler;
-      how.micro_batches = kMicroBatches;
-      how.steps = 11;
+      TraineePlan settings;
+      settings.optimizer.lr = 0.1;
+      settings.optimizer.schedule = {.kind = optim::ScheduleKind::linear, .warmup_steps = 0};
+      settings.scaler = scaler;
+      settings.micro_batches = kMicroBatches;
+      settings.steps = 11;
       trainees.push_back(
-          std::make_unique<Trainee>(plan.trainee, phases.back()->parameters(), how, *communicator));
+          std::make_unique<Trainee>(plan.trainee, phases.back()->parameters(), settings, *communicator));
       bound.push_back({*phases.back(), *trainees.back()});
     }
     StepSources sources;

@@ -34,7 +34,7 @@ struct Field::Impl {
     std::function<bool()> holds;
   };
   std::optional<Condition> only_where;  // the key applies only if this holds
-  [[nodiscard]] bool counts() const { return !only_where || only_where->holds(); }
+  [[nodiscard]] bool applies() const { return !only_where || only_where->holds(); }
   bool required = false;
   bool free_to_change = false;
 };
@@ -49,7 +49,7 @@ struct Section::Impl {
   };
   struct Rule {
     std::vector<std::string> keys;  // paths below this section
-    std::function<std::string()> wrong;
+    std::function<std::string()> problem;
   };
   // A key of an earlier version: removed, or renamed to `new_key`.
   struct OldKey {
@@ -62,10 +62,10 @@ struct Section::Impl {
   std::optional<Field::Impl::Condition> condition;  // of the keys under description
 
   // False if none of its keys applies.
-  [[nodiscard]] bool counts() const;
+  [[nodiscard]] bool applies() const;
   Field add(std::string_view key, ValueKind kind, std::function<Value()> get,
             std::function<void(const Value&)> set);
-  // Returns the entry of a key: of several the first that counts, else the first. nullptr: none.
+  // Returns the first entry of a key, or nullptr. All entries of a key are values, or one is a section.
   [[nodiscard]] const Entry* find(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> keys() const;  // each once, as described
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 
 #include "base/digest.h"
@@ -59,8 +60,8 @@ void check_conditions(const Section& root, const GivenValues& given, Problems& p
 // Reports broken rules between several values. All values must be set.
 void check_rules(const Section& root, const GivenValues& given, const std::string& name, Problems& problems) {
   for_each_rule(root, [&](const Section::Impl::Rule& rule) {
-    const std::string wrong = rule.wrong();
-    if (wrong.empty()) return;
+    const std::string problem = rule.problem();
+    if (problem.empty()) return;
     std::string keys, place = name;
     int line = 0;
     for (const std::string& key : rule.keys) {
@@ -71,7 +72,7 @@ void check_rules(const Section& root, const GivenValues& given, const std::strin
       line = found->second.line;
       place = found->second.place;
     }
-    problems.add(line, place, keys, wrong);
+    problems.add(line, place, keys, problem);
   });
 }
 
@@ -79,11 +80,11 @@ void write_section(const Section& section, int depth, std::string& out) {
   const std::string indent(static_cast<std::size_t>(2 * depth), ' ');
   for (const auto& entry : section.impl().entries) {
     if (entry.field) {
-      if (!entry.field->counts()) continue;
+      if (!entry.field->applies()) continue;
       out += fmt::format("{}{}: {}\n", indent, entry.key, render_value(*entry.field, entry.field->get()));
     } else if (entry.section->impl().entries.empty()) {
       out += fmt::format("{}{}: {{}}\n", indent, entry.key);
-    } else if (entry.section->impl().counts()) {
+    } else if (entry.section->impl().applies()) {
       out += fmt::format("{}{}:\n", indent, entry.key);
       write_section(*entry.section, depth + 1, out);
     }
@@ -122,11 +123,16 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
   for (const auto& [path, fields] : all)
     if (fields.size() == 1) set_field(path, *fields.front(), given, name, problems);
   problems.throw_if_any();
-  // The values in the conditions of these keys are set now.
-  for (const auto& [path, fields] : all)
-    if (fields.size() > 1)
+  // The description that applies may depend on another key with several descriptions, so this repeats until
+  // it sets no more.
+  std::set<const Field::Impl*> set;
+  for (std::size_t before = 1; before != set.size();) {
+    before = set.size();
+    for (const auto& [path, fields] : all)
       for (const Field::Impl* field : fields)
-        if (field->counts()) set_field(path, *field, given, name, problems);
+        if (fields.size() > 1 && field->applies() && set.insert(field).second)
+          set_field(path, *field, given, name, problems);
+  }
   problems.throw_if_any();
   check_conditions(root, given, problems);
   check_rules(root, given, name, problems);
@@ -142,7 +148,7 @@ std::string resolved_yaml(const Section& root) {
 std::string digest(const Section& root) {
   std::string text;
   for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.counts()) text += fmt::format("{}: {}\n", path, render_value(field, field.get()));
+    if (field.applies()) text += fmt::format("{}: {}\n", path, render_value(field, field.get()));
   });
   return digest_hex(text);
 }
@@ -150,7 +156,7 @@ std::string digest(const Section& root) {
 std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root) {
   std::vector<std::pair<std::string, std::string>> values;
   for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.counts() && !field.free_to_change) values.emplace_back(path, render_value(field, field.get()));
+    if (field.applies() && !field.free_to_change) values.emplace_back(path, render_value(field, field.get()));
   });
   return values;
 }

@@ -37,6 +37,8 @@ Field& Field::below(double bound) {
   return *this;
 }
 Field& Field::required() {
+  if (impl_->only_where)
+    throw Error(ExitCode::internal, fmt::format("the conditional key `{}` needs a default", impl_->key));
   impl_->required = true;
   return *this;
 }
@@ -49,8 +51,8 @@ Section::Section() : impl_(std::make_unique<Impl>()) {}
 Section::~Section() = default;
 Section::Section(Section&&) noexcept = default;
 
-void Section::rule(std::vector<std::string> keys, std::function<std::string()> wrong) {
-  impl_->rules.push_back({std::move(keys), std::move(wrong)});
+void Section::rule(std::vector<std::string> keys, std::function<std::string()> problem) {
+  impl_->rules.push_back({std::move(keys), std::move(problem)});
 }
 
 void Section::removed(std::string_view key, std::string_view advice) {
@@ -76,9 +78,9 @@ void Section::only_where(std::string_view words, const std::function<bool()>& ho
   impl_->condition = outer;
 }
 
-bool Section::Impl::counts() const {
+bool Section::Impl::applies() const {
   return std::ranges::any_of(entries, [](const Entry& entry) {
-    return entry.field ? entry.field->counts() : entry.section->impl().counts();
+    return entry.field ? entry.field->applies() : entry.section->impl().applies();
   });
 }
 
@@ -112,13 +114,8 @@ Field Section::Impl::add(std::string_view key, ValueKind kind, std::function<Val
 }
 
 const Section::Impl::Entry* Section::Impl::find(std::string_view key) const {
-  const Entry* first = nullptr;
-  for (const Entry& entry : entries) {
-    if (entry.key != key) continue;
-    if (entry.section || entry.field->counts()) return &entry;
-    if (first == nullptr) first = &entry;
-  }
-  return first;
+  const auto found = std::ranges::find(entries, key, &Entry::key);
+  return found == entries.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> Section::Impl::keys() const {

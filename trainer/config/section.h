@@ -34,7 +34,7 @@ class Field {
   Field& at_most(double bound);
   Field& above(double bound);
   Field& below(double bound);
-  Field& required();
+  Field& required();  // has no default; refused under a condition
   // The value does not change the result: a log folder, a queue's depth, a timeout. A resumed run may change
   // it. If any other key changes, a resumed run ends with code 2.
   Field& free_to_change();
@@ -91,18 +91,18 @@ class Section {
   Section& child(std::string_view key, std::string_view doc);
 
   // `describe` adds keys that apply only if `holds()`; `words` is the condition as text, such as "model.kind
-  // is NAME". Otherwise a file with such a key is refused, and the resolved configuration omits the keys.
-  // `holds` is called after all values are set.
+  // is NAME". If it does not hold, a file with such a key is refused, and the resolved configuration omits
+  // the keys. `holds` is called after all values are set.
   //
   // Several exclusive conditions may describe the same key, each with a separate member, bounds and default.
   // A subsection that several conditions describe has the keys of all of them.
   void only_where(std::string_view words, const std::function<bool()>& holds,
                   const std::function<void(Section&)>& describe);
 
-  // A rule between several values. `keys` are their paths below this section. `wrong` returns the fault and
-  // its remedy, or an empty text; it is called after all values are set. The error names the keys, and the
-  // place of the last given one.
-  void rule(std::vector<std::string> keys, std::function<std::string()> wrong);
+  // A rule between several values. `keys` are their paths below this section. `problem` is called after all
+  // values are set. It returns the fault and its remedy, or an empty text. The error names the keys, and the
+  // place of the last of them that is given.
+  void rule(std::vector<std::string> keys, std::function<std::string()> problem);
 
   // Keys of earlier versions. A file or an override with such a key is refused. The message has the remedy:
   // `advice`, such as "leave it out", or the new name of the key in this section.

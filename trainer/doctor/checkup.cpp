@@ -22,7 +22,8 @@ constexpr double kClockSkew_s = 5;
 
 using Ranks = std::vector<const RankFacts*>;
 
-struct Examination {
+// The results of the checks so far.
+struct Findings {
   std::vector<Check> checks;
   bool many_hosts = false;
 
@@ -47,7 +48,7 @@ double usable_cpus(const RankFacts& host) {
 }
 
 void examine_ranks(const std::vector<RankFacts>& ranks, const std::map<std::string, Ranks>& hosts,
-                   Examination& e) {
+                   Findings& e) {
   const RankFacts& first = ranks.front();
   if (!first.launched) {
     e.ok("ranks",
@@ -68,10 +69,10 @@ void examine_ranks(const std::vector<RankFacts>& ranks, const std::map<std::stri
     return;
   }
   e.ok("versions", first.versions);
-  double earliest = first.time, latest = first.time;
+  double earliest = first.unix_time, latest = first.unix_time;
   for (const RankFacts& rank : ranks) {
-    earliest = std::min(earliest, rank.time);
-    latest = std::max(latest, rank.time);
+    earliest = std::min(earliest, rank.unix_time);
+    latest = std::max(latest, rank.unix_time);
   }
   if (latest - earliest > kClockSkew_s) {
     e.warn("clock", fmt::format("the ranks' clocks differ by {}", format_duration(latest - earliest)),
@@ -81,7 +82,7 @@ void examine_ranks(const std::vector<RankFacts>& ranks, const std::map<std::stri
   }
 }
 
-void examine_cpus(const Ranks& there, const std::string& name, Examination& e) {
+void examine_cpus(const Ranks& there, const std::string& name, Findings& e) {
   const RankFacts& host = *there.front();
   const auto count = static_cast<int>(there.size());
   const double cpus = usable_cpus(host);
@@ -89,7 +90,7 @@ void examine_cpus(const Ranks& there, const std::string& name, Examination& e) {
       host.quota > 0 && host.quota < host.cpus
           ? fmt::format("{} ({:.3g} by the control group)", plural(host.cpus, "CPU"), host.quota)
           : plural(host.cpus, "CPU");
-  const std::string convert = host.f16c ? host.vectors + ", fp16 converted in hardware" : host.vectors;
+  const std::string convert = host.f16c ? host.simd_level + ", fp16 converted in hardware" : host.simd_level;
   const int share = std::max(1, static_cast<int>(cpus) / count);
   for (const RankFacts* rank : there) {
     const int threads = rank->threads > 0 ? rank->threads : share;
@@ -116,7 +117,7 @@ void examine_cpus(const Ranks& there, const std::string& name, Examination& e) {
   }
 }
 
-void examine_memory(const Ranks& there, const std::string& name, Examination& e) {
+void examine_memory(const Ranks& there, const std::string& name, Findings& e) {
   const RankFacts& host = *there.front();
   const auto count = static_cast<std::int64_t>(there.size());
   std::int64_t free = host.memory_available;
@@ -147,7 +148,7 @@ void examine_memory(const Ranks& there, const std::string& name, Examination& e)
   }
 }
 
-void examine_shm(const Ranks& there, const std::string& name, Examination& e) {
+void examine_shm(const Ranks& there, const std::string& name, Findings& e) {
   const RankFacts& host = *there.front();
   const std::int64_t wanted = kShmPerRank * static_cast<std::int64_t>(there.size());
   if (host.shm_total < 0) {
@@ -166,7 +167,7 @@ void examine_shm(const Ranks& there, const std::string& name, Examination& e) {
   }
 }
 
-void examine_disk(const Ranks& there, const std::string& name, Examination& e) {
+void examine_disk(const Ranks& there, const std::string& name, Findings& e) {
   const RankFacts& host = *there.front();
   const std::string found = fmt::format(
       "{} free in {}", host.disk_free < 0 ? "unknown" : format_bytes(host.disk_free), host.folder);
@@ -182,10 +183,10 @@ void examine_disk(const Ranks& there, const std::string& name, Examination& e) {
   }
 }
 
-void examine_devices(const Ranks& there, const std::string& name, Examination& e) {
+void examine_devices(const Ranks& there, const std::string& name, Findings& e) {
   const RankFacts& host = *there.front();
-  if (!host.no_device.empty())
-    return e.ok(name, fmt::format("none, training on the CPU ({})", host.no_device));
+  if (!host.no_device_reason.empty())
+    return e.ok(name, fmt::format("none, training on the CPU ({})", host.no_device_reason));
   if (!host.device_error.empty()) {
     return e.fail(name, ExitCode::usage, host.device_error,
                   "build with the CUDA preset, or train on the CPU with run.device=cpu");
@@ -208,7 +209,7 @@ int major_of(const std::string& version, const std::string& after) {
   return at == std::string::npos ? 0 : std::atoi(version.c_str() + at + after.size());
 }
 
-void examine_mpi(const Ranks& there, const std::string& name, Examination& e) {
+void examine_mpi(const Ranks& there, const std::string& name, Findings& e) {
   const RankFacts& host = *there.front();
   if (host.mpirun.empty()) {
     return e.warn(name, "there is no mpirun on PATH",
@@ -246,9 +247,9 @@ void examine_mpi(const Ranks& there, const std::string& name, Examination& e) {
 std::vector<Check> examine(const std::vector<RankFacts>& ranks) {
   std::map<std::string, Ranks> hosts;
   for (const RankFacts& rank : ranks) hosts[rank.host].push_back(&rank);
-  Examination e;
+  Findings e;
   examine_ranks(ranks, hosts, e);
-  using Part = void (*)(const Ranks&, const std::string&, Examination&);
+  using Part = void (*)(const Ranks&, const std::string&, Findings&);
   const std::vector<std::pair<std::string, Part>> parts = {
       {"mpirun", examine_mpi}, {"cpu", examine_cpus},  {"memory", examine_memory},
       {"shm", examine_shm},    {"disk", examine_disk}, {"gpu", examine_devices}};
@@ -265,9 +266,9 @@ std::vector<Check> examine(const std::vector<RankFacts>& ranks) {
 }
 
 ExitCode exit_code(const std::vector<Check>& checks) {
-  for (const ExitCode gravest : {ExitCode::communication, ExitCode::memory, ExitCode::storage}) {
+  for (const ExitCode worst : {ExitCode::communication, ExitCode::memory, ExitCode::storage}) {
     for (const Check& check : checks) {
-      if (check.health == Health::fail && check.code == gravest) return gravest;
+      if (check.health == Health::fail && check.code == worst) return worst;
     }
   }
   for (const Check& check : checks) {

@@ -23,7 +23,7 @@ struct Check {
 // list.
 std::vector<Check> examine(const std::vector<RankFacts>& ranks);
 
-// Returns the exit code of `ebb doctor`: that of the gravest failed check, in the order communication,
+// Returns the exit code of `ebb doctor`: that of the worst failed check, in the order communication,
 // memory, storage, others. ok if none failed.
 ExitCode exit_code(const std::vector<Check>& checks);
 

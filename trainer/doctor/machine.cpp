@@ -49,13 +49,13 @@ void inspect_cpus(RankFacts& facts) {
     }
   }
   if (const char* threads = std::getenv("OMP_NUM_THREADS")) facts.threads = std::max(0, std::atoi(threads));
-  facts.vectors = "none";
+  facts.simd_level = "none";
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) facts.vectors = "AVX2";
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) facts.vectors = "AVX-512";
+  if (__builtin_cpu_supports("avx2")) facts.simd_level = "AVX2";
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) facts.simd_level = "AVX-512";
   facts.f16c = __builtin_cpu_supports("f16c") != 0;
 #elif defined(__aarch64__)
-  facts.vectors = "NEON";
+  facts.simd_level = "NEON";
   facts.f16c = true;
 #endif
 }
@@ -94,7 +94,7 @@ void inspect_storage(const fs::path& asked, RankFacts& facts) {
 }
 
 void inspect_devices(RankFacts& facts) {
-  if (!memory::CudaLibrary::device_present(&facts.no_device)) return;
+  if (!memory::CudaLibrary::device_present(&facts.no_device_reason)) return;
   try {
     memory::CudaLibrary::open();
     for (int i = 0; i < memory::device_count(); ++i) facts.devices.push_back(memory::device_name(i));
@@ -117,17 +117,65 @@ void inspect_mpi(RankFacts& facts) {
   facts.cross_memory = launch::may_read_process_memory();
 }
 
+// Visits each fact with its key in JSON. Keys stay when a member is renamed.
+template <class Facts, class Visit>
+void for_each_fact(Facts& facts, const Visit& visit) {
+  visit("rank", facts.rank);
+  visit("size", facts.size);
+  visit("local_rank", facts.local_rank);
+  visit("local_size", facts.local_size);
+  visit("launched", facts.launched);
+  visit("host", facts.host);
+  visit("versions", facts.versions);
+  visit("cpus", facts.cpus);
+  visit("bound_cpus", facts.bound_cpus);
+  visit("mask", facts.mask);
+  visit("quota", facts.quota);
+  visit("threads", facts.threads);
+  visit("vectors", facts.simd_level);
+  visit("f16c", facts.f16c);
+  visit("memory_total", facts.memory_total);
+  visit("memory_available", facts.memory_available);
+  visit("group_limit", facts.group_limit);
+  visit("group_used", facts.group_used);
+  visit("shm_total", facts.shm_total);
+  visit("shm_free", facts.shm_free);
+  visit("folder", facts.folder);
+  visit("disk_free", facts.disk_free);
+  visit("folder_writable", facts.folder_writable);
+  visit("no_device", facts.no_device_reason);
+  visit("device_error", facts.device_error);
+  visit("devices", facts.devices);
+  visit("driver", facts.driver);
+  visit("mpirun", facts.mpirun);
+  visit("mpirun_version", facts.mpirun_version);
+  visit("root", facts.root);
+  visit("root_allowed", facts.root_allowed);
+  visit("remote_shell", facts.remote_shell);
+  visit("cross_memory", facts.cross_memory);
+  visit("time", facts.unix_time);
+}
+
 }  // namespace
 
 RankFacts inspect_machine(const std::string& folder) {
   RankFacts facts;
-  facts.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  facts.unix_time =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   inspect_cpus(facts);
   inspect_memory(facts);
   inspect_storage(folder, facts);
   inspect_devices(facts);
   inspect_mpi(facts);
   return facts;
+}
+
+void to_json(nlohmann::json& json, const RankFacts& facts) {
+  for_each_fact(facts, [&json](const char* key, const auto& value) { json[key] = value; });
+}
+
+void from_json(const nlohmann::json& json, RankFacts& facts) {
+  for_each_fact(facts, [&json](const char* key, auto& value) { json.at(key).get_to(value); });
 }
 
 }  // namespace ebb::doctor

@@ -12,10 +12,10 @@ namespace ebb::doctor {
 
 using Report = std::function<void(const std::string&)>;
 
-// Tests the needs of the run of `config` on every rank: one shared run folder, equal programs, the data,
-// space for checkpoints, a device, a sum over all ranks. Rank 0 prints a table to standard output while the
-// checks run, and reports the first failed check in one line. `ranks`: the expected number; 0: the value of
-// parallel.ranks. The ledger must be installed. Collective; the same code on every rank.
+// Checks on every rank what the run of `config` requires: a shared run folder, equal programs, the data,
+// space for checkpoints, a device, an all-reduce of all ranks. Rank 0 prints a table to standard output while
+// the checks run, and reports the first failed check in one line. `ranks`: the expected number; 0: the value
+// of parallel.ranks. The ledger must be installed. Collective; the same code on every rank.
 ExitCode preflight(train::Config& config, comm::World& world, std::int64_t ranks, const Report& report);
 
 }  // namespace ebb::doctor

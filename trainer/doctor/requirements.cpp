@@ -29,7 +29,8 @@ Check check_device(const train::Config& config, const std::vector<RankFacts>& ra
   if (config.run.device == train::DeviceKind::cpu)
     return {"device", Health::ok, "the CPU, as run.device says", {}, ExitCode::ok};
   if (without == ranks.end()) return {"device", Health::ok, "a GPU on every rank's host", {}, ExitCode::ok};
-  const std::string why = without->no_device.empty() ? without->device_error : without->no_device;
+  const std::string why =
+      without->no_device_reason.empty() ? without->device_error : without->no_device_reason;
   const std::string found = fmt::format("rank {} on {} has no GPU ({})", without->rank, without->host, why);
   if (config.run.device == train::DeviceKind::automatic)
     return {"device", Health::ok, found + ": all ranks train on the CPU", {}, ExitCode::ok};

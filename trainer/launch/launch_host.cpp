@@ -128,11 +128,11 @@ LaunchHost inspect_launch_host() {
   host.remote_shell = !find_on_path("ssh").empty() || !find_on_path("rsh").empty();
   for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "OMPI_MCA_orte_default_hostfile",
                            "OMPI_MCA_hostfile", "PRTE_MCA_prte_default_hostfile"}) {
-    host.placed = host.placed || is_set(name);
+    host.ranks_are_placed = host.ranks_are_placed || is_set(name);
   }
   host.cross_memory = may_read_process_memory();
-  host.plugins_chosen = std::getenv("HWLOC_PLUGINS_BLACKLIST") != nullptr;
-  if (host.major >= 5) host.for_version_5 = variables_for_version_5();
+  host.plugin_list_is_set = std::getenv("HWLOC_PLUGINS_BLACKLIST") != nullptr;
+  if (host.major >= 5) host.version_5_variables = variables_for_version_5();
   return host;
 }
 

@@ -12,12 +12,12 @@ struct LaunchHost {
   int major = 4;       // of Open MPI
   int slots = 1;       // as Open MPI counts them: cores, not hardware threads, that this process may use
   bool root = false;   // Open MPI refuses root unless two variables allow it
-  bool remote_shell = true;    // ssh or rsh is on PATH
-  bool placed = false;         // a scheduler or a host file places the ranks
-  bool cross_memory = true;    // a process may read the memory of another (some containers forbid it)
-  bool plugins_chosen = true;  // the environment has HWLOC_PLUGINS_BLACKLIST
+  bool remote_shell = true;        // ssh or rsh is on PATH
+  bool ranks_are_placed = false;   // a scheduler or a host file places the ranks
+  bool cross_memory = true;        // a process may read the memory of another (some containers forbid it)
+  bool plugin_list_is_set = true;  // the environment has HWLOC_PLUGINS_BLACKLIST
   // Variables for version 5, with the values that the environment has under the names of version 4.
-  std::vector<std::pair<std::string, std::string>> for_version_5;
+  std::vector<std::pair<std::string, std::string>> version_5_variables;
 };
 
 // Finds mpirun on PATH and examines the host. Error(usage) if mpirun is missing or belongs to another MPI;

@@ -16,12 +16,12 @@ constexpr const char* kUnusedPlugins =
 
 MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
                              const std::vector<std::string>& program) {
-  const bool placed = host.placed || !plan.hostfile.empty();
+  const bool placed = host.ranks_are_placed || !plan.hostfile.empty();
   MpirunCommand command;
   if (host.root)
     command.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
-  if (!host.plugins_chosen) command.environment.emplace_back(kPluginList, kUnusedPlugins);
-  for (const auto& variable : host.for_version_5) command.environment.push_back(variable);
+  if (!host.plugin_list_is_set) command.environment.emplace_back(kPluginList, kUnusedPlugins);
+  for (const auto& variable : host.version_5_variables) command.environment.push_back(variable);
   command.argv = {"mpirun", "--bind-to", "none"};
   const auto add = [&command](std::initializer_list<const char*> words) {
     command.argv.insert(command.argv.end(), words.begin(), words.end());
@@ -35,7 +35,7 @@ MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
     if (!host.cross_memory) add({"--mca", "btl_vader_single_copy_mechanism", "none"});
   }
   if (!plan.hostfile.empty()) add({"--hostfile", plan.hostfile.c_str()});
-  if (placed && !host.plugins_chosen) add({"-x", kPluginList});
+  if (placed && std::ranges::find(plan.forward, kPluginList) == plan.forward.end()) add({"-x", kPluginList});
   for (const std::string& name : plan.forward) add({"-x", name.c_str()});
   add({"-n"});
   command.argv.push_back(std::to_string(plan.ranks));

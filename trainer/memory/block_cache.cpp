@@ -46,7 +46,7 @@ void* BlockCache::allocate(std::size_t bytes) noexcept {
   if (block != nullptr) {
     unlink(index, of.newest);
   } else {
-    const std::int64_t most = std::max({most_used_, most_before_, used_ + size});
+    const std::int64_t most = std::max({most_used_, most_used_before_, used_ + size});
     while (!temporary_ && kept_ > 0 && used_ + kept_ + size > with_slack(most)) release_longest_unused();
     block = map(class_bytes(index));
     if (block == nullptr) {
@@ -94,15 +94,15 @@ void BlockCache::end_step() noexcept {
   if (++steps_ % kWindow != 0) return;
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     SizeClass& of = classes_[index];
-    while (of.kept > 0 && of.kept + of.used > std::max(of.most_used, of.most_before))
+    while (of.kept > 0 && of.kept + of.used > std::max(of.most_used, of.most_used_before))
       release(index, of.oldest);
-    of.most_before = of.most_used;
+    of.most_used_before = of.most_used;
     of.most_used = of.used;
   }
   // Classes used one after another each keep their maximum; together they may keep too much.
-  const std::int64_t most = std::max(most_used_, most_before_);
+  const std::int64_t most = std::max(most_used_, most_used_before_);
   while (kept_ > 0 && used_ + kept_ > with_slack(most)) release_longest_unused();
-  most_before_ = most_used_;
+  most_used_before_ = most_used_;
   most_used_ = used_;
 }
 
@@ -113,7 +113,7 @@ void BlockCache::release_kept() noexcept {
 
 void BlockCache::begin_temporary_use() noexcept {
   const std::lock_guard lock(mutex_);
-  for (SizeClass& of : classes_) of.of_steps = of.kept + of.used;
+  for (SizeClass& of : classes_) of.blocks_before_temporary_use = of.kept + of.used;
   temporary_ = true;
 }
 
@@ -121,7 +121,7 @@ void BlockCache::end_temporary_use() noexcept {
   const std::lock_guard lock(mutex_);
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     SizeClass& of = classes_[index];
-    while (of.kept > 0 && of.kept + of.used > of.of_steps) release(index, of.oldest);
+    while (of.kept > 0 && of.kept + of.used > of.blocks_before_temporary_use) release(index, of.oldest);
   }
   temporary_ = false;
 }

@@ -54,9 +54,9 @@ class BlockCache {
   struct SizeClass {
     Free* newest = nullptr;
     Free* oldest = nullptr;
-    std::int64_t kept = 0, used = 0;              // blocks
-    std::int64_t most_used = 0, most_before = 0;  // at once, in this window of steps and in the one before
-    std::int64_t of_steps = 0;                    // blocks, kept and used, when temporary use began
+    std::int64_t kept = 0, used = 0;                   // blocks
+    std::int64_t most_used = 0, most_used_before = 0;  // at once, in this window and the one before
+    std::int64_t blocks_before_temporary_use = 0;      // blocks, kept and used, when temporary use began
   };
 
   static std::size_t class_of(std::size_t bytes);
@@ -69,7 +69,7 @@ class BlockCache {
   mutable std::mutex mutex_;
   std::array<SizeClass, kSizeClasses> classes_{};
   std::int64_t kept_ = 0, used_ = 0, limit_ = kNoLimit;
-  std::int64_t most_used_ = 0, most_before_ = 0;
+  std::int64_t most_used_ = 0, most_used_before_ = 0;
   std::uint64_t deallocations_ = 0;
   std::int64_t steps_ = 0;
   bool temporary_ = false;

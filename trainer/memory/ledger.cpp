@@ -171,7 +171,7 @@ Sums Ledger::peak(Location location, Stage stage) const {
   return impl_->read(location, [stage](const Account& a) { return a.peaks[index(stage)]; });
 }
 
-std::int64_t Ledger::recorded(Location location) const {
+std::int64_t Ledger::recorded_blocks(Location location) const {
   return impl_->read(location, [](const Account& a) { return a.recorded; });
 }
 
@@ -183,7 +183,7 @@ std::int64_t Ledger::peak_total(Location location) const {
   return impl_->read(location, [](const Account& a) { return a.peak_total; });
 }
 
-Sums Ledger::peak(Location location) const {
+Sums Ledger::run_peak(Location location) const {
   return impl_->read(location, [](const Account& a) { return a.run_peak; });
 }
 

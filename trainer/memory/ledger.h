@@ -62,9 +62,9 @@ class Ledger {
   // all classes together (at most the sum of theirs), and the number of blocks recorded.
   [[nodiscard]] Sums peak(Location location, Stage stage) const;
   [[nodiscard]] std::int64_t peak_total(Location location) const;
-  [[nodiscard]] std::int64_t recorded(Location location) const;
+  [[nodiscard]] std::int64_t recorded_blocks(Location location) const;
   // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
-  [[nodiscard]] Sums peak(Location location) const;
+  [[nodiscard]] Sums run_peak(Location location) const;
   [[nodiscard]] std::int64_t run_peak_total(Location location) const;
   void reset_peaks();  // at the start of a step: peaks become the live bytes
   [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first

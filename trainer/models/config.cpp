@@ -56,8 +56,8 @@ std::vector<FamilyRule> ModelConfig::rules() const {
   for (std::size_t i = 0; i < families_.size(); ++i)
     for (FamilyRule& rule : configs_[i]->rules())
       all.push_back({std::move(rule.keys),
-                     [this, i, wrong = std::move(rule.wrong)](const RunFacts& facts) -> std::string {
-                       return chosen_ == i ? wrong(facts) : "";
+                     [this, i, problem = std::move(rule.problem)](const RunFacts& facts) -> std::string {
+                       return chosen_ == i ? problem(facts) : "";
                      }});
   return all;
 }

@@ -32,8 +32,8 @@ struct RunFacts {
 
 // A rule over several keys, of the model and of other sections.
 struct FamilyRule {
-  std::vector<std::string> keys;                      // whole paths: "model.context", "data.context"
-  std::function<std::string(const RunFacts&)> wrong;  // empty: nothing is wrong
+  std::vector<std::string> keys;                        // whole paths: "model.context", "data.context"
+  std::function<std::string(const RunFacts&)> problem;  // returns the fault and its remedy; empty: none
 };
 
 // The keys of one family with their values.
@@ -42,7 +42,7 @@ class FamilyConfig {
   virtual ~FamilyConfig() = default;
   [[nodiscard]] virtual std::unique_ptr<FamilyConfig> clone() const = 0;
   virtual void describe(config::Section& s) = 0;
-  // They refer to this object.
+  // The rules refer to this object, which must outlive them.
   [[nodiscard]] virtual std::vector<FamilyRule> rules() const = 0;
   // Token ids of the data must be below it; 0: the family reads no tokens.
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
@@ -112,7 +112,7 @@ struct SampleFile {
 struct FamilyTexts {
   // "test loss 1.4612 nats a token (...), mean of 3417 windows of 128 tokens"
   std::function<std::string(const TestResult&, const RunFacts&)> result;
-  std::function<std::string(const RunFacts&)> sample_options;  // of the `ebb sample` that a run suggests
+  std::function<std::string(const RunFacts&)> sample_options;  // options of the `ebb sample` command shown
   std::vector<SampleFile> sample_files;
 };
 
@@ -131,7 +131,7 @@ struct Family {
   FamilyTexts texts;
   std::function<std::unique_ptr<FamilyConfig>()> new_config;
   std::shared_ptr<const HubFormat> hub;  // null: the library `transformers` has no such models
-  // Null in a program without the framework.
+  // Null in a program without LibTorch.
   std::function<std::unique_ptr<Model>(const FamilyConfig&, const ModelInputs&)> make_model;
 };
 

@@ -24,10 +24,10 @@ void LossScaleConfig::describe(config::Section& s) {
       .doc(
           "Overflows that skip a step but do not halve the scale; the count starts again after each "
           "growth.");
-  s.rule({"initial", "floor", "ceiling"}, [this] { return wrong(); });
+  s.rule({"initial", "floor", "ceiling"}, [this] { return problem(); });
 }
 
-std::string LossScaleConfig::wrong() const {
+std::string LossScaleConfig::problem() const {
   if (floor <= initial && initial <= ceiling) return "";
   return fmt::format("the initial scale {} is outside of floor {} and ceiling {}: choose it between them",
                      initial, floor, ceiling);

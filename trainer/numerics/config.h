@@ -15,7 +15,7 @@ struct LossScaleConfig {
   std::int64_t growth_interval = 1000;  // accepted steps in a row before the scale doubles
   std::int64_t hysteresis = 1;          // overflows since the last growth that do not halve the scale
   void describe(config::Section& s);
-  [[nodiscard]] std::string wrong() const;  // what is wrong with the values together, else empty
+  [[nodiscard]] std::string problem() const;  // of the values together, as text; empty: none
 };
 
 // The `precision` section.

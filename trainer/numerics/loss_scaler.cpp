@@ -16,8 +16,8 @@ constexpr int kMostOverflows = 100;  // in a row, with a fixed scale
 }  // namespace
 
 LossScaler::LossScaler(const LossScaleConfig& config) : config_(config), scale_(config.initial) {
-  if (const std::string wrong = config.wrong(); !wrong.empty())
-    throw Error(ExitCode::usage, "loss scale: " + wrong);
+  if (const std::string problem = config.problem(); !problem.empty())
+    throw Error(ExitCode::usage, "loss scale: " + problem);
 }
 
 LossScaler LossScaler::fixed() {
@@ -33,7 +33,7 @@ bool LossScaler::update(bool overflowed) {
     overflows_in_a_row_ = 0;
     if (!fixed_ && ++steps_without_overflow_ >= config_.growth_interval) {
       steps_without_overflow_ = 0;
-      forgiven_ = 0;
+      overflows_without_halving_ = 0;
       scale_ = std::min(scale_ * 2, config_.ceiling);
     }
     return true;
@@ -48,8 +48,8 @@ bool LossScaler::update(bool overflowed) {
                     "optimizer.lr, lengthen the warm-up, or look for values in the data that are not finite",
                     overflows_in_a_row_));
   }
-  if (forgiven_ < config_.hysteresis) {
-    ++forgiven_;
+  if (overflows_without_halving_ < config_.hysteresis) {
+    ++overflows_without_halving_;
     return false;
   }
   scale_ /= 2;
@@ -65,14 +65,14 @@ bool LossScaler::update(bool overflowed) {
 nlohmann::json LossScaler::state() const {
   return {{"scale", scale_},
           {"accepted", steps_without_overflow_},
-          {"forgiven", forgiven_},
+          {"forgiven", overflows_without_halving_},
           {"overflows_in_a_row", overflows_in_a_row_}};
 }
 
 void LossScaler::restore(const nlohmann::json& values) {
   scale_ = values.at("scale").get<double>();
   steps_without_overflow_ = whole_number(values.at("accepted"));
-  forgiven_ = whole_number(values.at("forgiven"));
+  overflows_without_halving_ = whole_number(values.at("forgiven"));
   overflows_in_a_row_ = whole_number(values.at("overflows_in_a_row"));
 }
 

@@ -25,7 +25,8 @@ class LossScaler {
  private:
   LossScaleConfig config_;
   double scale_;
-  std::int64_t steps_without_overflow_ = 0, forgiven_ = 0, overflows_in_a_row_ = 0;
+  std::int64_t steps_without_overflow_ = 0, overflows_in_a_row_ = 0;
+  std::int64_t overflows_without_halving_ = 0;  // since the last growth
   bool fixed_ = false;
 };
 

@@ -39,21 +39,21 @@ void check_residual(const char* what, const at::Tensor& weight, const at::Tensor
   check_flat(what, "the residual", residual, weight.numel(), weight);
 }
 
-float decay_factor_of(const AdamW& how) {
-  return static_cast<float>(1.0 - how.lr * how.weight_decay);
+float decay_factor_of(const AdamW& settings) {
+  return static_cast<float>(1.0 - settings.lr * settings.weight_decay);
 }
 
-AdamWFactors factors(const AdamW& how) {
-  const double first = 1.0 - std::pow(how.beta1, static_cast<double>(how.step));
-  const double second = 1.0 - std::pow(how.beta2, static_cast<double>(how.step));
-  return {decay_factor_of(how),
-          static_cast<float>(1.0 - how.beta1),
-          static_cast<float>(how.beta2),
-          static_cast<float>(1.0 - how.beta2),
-          static_cast<float>(how.lr / first),
+AdamWFactors factors(const AdamW& settings) {
+  const double first = 1.0 - std::pow(settings.beta1, static_cast<double>(settings.step));
+  const double second = 1.0 - std::pow(settings.beta2, static_cast<double>(settings.step));
+  return {decay_factor_of(settings),
+          static_cast<float>(1.0 - settings.beta1),
+          static_cast<float>(settings.beta2),
+          static_cast<float>(1.0 - settings.beta2),
+          static_cast<float>(settings.lr / first),
           static_cast<float>(1.0 / std::sqrt(second)),
-          static_cast<float>(how.eps),
-          static_cast<float>(how.gradient_scale)};
+          static_cast<float>(settings.eps),
+          static_cast<float>(settings.gradient_scale)};
 }
 
 }  // namespace
@@ -109,9 +109,9 @@ void check(const AdamWRange& u) {
   (void)dtype_of(u.grad);
 }
 
-void update_on_cpu(const AdamWRange& u, const AdamW& how) {
+void update_on_cpu(const AdamWRange& u, const AdamW& settings) {
   const Dtype dtype = dtype_of(u.weight), gradient_dtype = dtype_of(u.grad);
-  const AdamWFactors f = factors(how);
+  const AdamWFactors f = factors(settings);
   auto* first = u.m.data_ptr<float>();
   auto* second = u.v.data_ptr<float>();
   at::parallel_for(0, u.weight.numel(), kPart, [&](std::int64_t begin, std::int64_t end) {
@@ -129,15 +129,15 @@ void require_alike(const char* what, const at::Tensor& t, const at::Tensor& firs
 }
 
 // One gradient dtype at a time, because a launch has only one.
-void update_on_cuda(const std::vector<AdamWRange>& ranges, const AdamW& how) {
-  const AdamWFactors f = factors(how);
+void update_on_cuda(const std::vector<AdamWRange>& ranges, const AdamW& settings) {
+  const AdamWFactors f = factors(settings);
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
     std::vector<device::Update> items;
     Dtype dtype{};
     for (const AdamWRange& u : ranges) {
       if (u.grad.scalar_type() != type) continue;
       dtype = dtype_of(u.grad);
-      AdamW its = how;
+      AdamW its = settings;
       its.weight_decay = u.weight_decay;
       items.push_back({u.weight.mutable_data_ptr(), residual_at(u.residual, 0), u.grad.const_data_ptr(),
                        u.m.data_ptr<float>(), u.v.data_ptr<float>(), u.weight.numel(), decay_factor_of(its)});
@@ -182,24 +182,24 @@ void stats_on_cuda(const std::vector<at::Tensor>& grads, double* out) {
 
 }  // namespace
 
-void adamw_update(const std::vector<AdamWRange>& ranges, const AdamW& how) {
-  if (how.step < 1) throw Error(ExitCode::internal, "adamw_update: steps count from 1");
+void adamw_update(const std::vector<AdamWRange>& ranges, const AdamW& settings) {
+  if (settings.step < 1) throw Error(ExitCode::internal, "adamw_update: steps count from 1");
   for (const AdamWRange& u : ranges) {
     check(u);
     require_alike("adamw_update", u.weight, ranges[0].weight);
   }
   if (ranges.empty() || ranges[0].weight.is_meta()) return;
-  if (ranges[0].weight.is_cuda()) return update_on_cuda(ranges, how);
+  if (ranges[0].weight.is_cuda()) return update_on_cuda(ranges, settings);
   for (const AdamWRange& u : ranges) {
-    AdamW its = how;
+    AdamW its = settings;
     its.weight_decay = u.weight_decay;
     update_on_cpu(u, its);
   }
 }
 
 void adamw_update(const at::Tensor& weight, const at::Tensor& residual, const at::Tensor& grad,
-                  const at::Tensor& m, const at::Tensor& v, const AdamW& how) {
-  adamw_update({{weight, residual, grad, m, v, how.weight_decay}}, how);
+                  const at::Tensor& m, const at::Tensor& v, const AdamW& settings) {
+  adamw_update({{weight, residual, grad, m, v, settings.weight_decay}}, settings);
 }
 
 at::Tensor gradient_stats(const std::vector<at::Tensor>& grads) {

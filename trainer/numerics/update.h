@@ -27,14 +27,14 @@ struct AdamW {
 // One pass over a range: unscale, AdamW (Loshchilov and Hutter, 2019: decoupled decay), split. weight 16-bit
 // or fp32, residual int16 or undefined, grad of any of the three dtypes, m and v fp32.
 void adamw_update(const at::Tensor& weight, const at::Tensor& residual, const at::Tensor& grad,
-                  const at::Tensor& m, const at::Tensor& v, const AdamW& how);
+                  const at::Tensor& m, const at::Tensor& v, const AdamW& settings);
 // The same over many ranges, whose weights share a dtype and a device; few launches on a GPU. The range's
-// `weight_decay` replaces that of `how`.
+// `weight_decay` replaces that of `settings`.
 struct AdamWRange {
   at::Tensor weight, residual, grad, m, v;
   double weight_decay = 0;
 };
-void adamw_update(const std::vector<AdamWRange>& ranges, const AdamW& how);
+void adamw_update(const std::vector<AdamWRange>& ranges, const AdamW& settings);
 
 // One pass over gradients [n] that share a float dtype and a device. Returns fp64 [gradients, 2] on that
 // device: the sum of squares of the finite elements, and the number of all other elements. Sums are in a

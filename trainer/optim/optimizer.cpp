@@ -43,19 +43,19 @@ void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, const Grad
     throw Error(ExitCode::internal,
                 fmt::format("optimizer: {} gradients for {} parameters", grads.size(), parameters_.size()));
   ++steps_;
-  numerics::AdamW how;
-  how.lr = lr;
-  how.beta1 = config_.beta1;
-  how.beta2 = config_.beta2;
-  how.eps = config_.eps;
-  how.step = steps_;
-  how.gradient_scale = clip_factor(scale.norm, config_.clip_norm) / scale.loss_scale;
+  numerics::AdamW settings;
+  settings.lr = lr;
+  settings.beta1 = config_.beta1;
+  settings.beta2 = config_.beta2;
+  settings.eps = config_.eps;
+  settings.step = steps_;
+  settings.gradient_scale = clip_factor(scale.norm, config_.clip_norm) / scale.loss_scale;
   std::vector<numerics::AdamWRange> ranges;
   ranges.reserve(parameters_.size());
   for (std::size_t i = 0; i < parameters_.size(); ++i)
     ranges.push_back({parameters_[i].tensor.detach(), residuals_[i], grads[i].detach(), m_[i], v_[i],
                       parameters_[i].decay ? config_.weight_decay : 0.0});
-  numerics::adamw_update(ranges, how);
+  numerics::adamw_update(ranges, settings);
 }
 
 core::State Optimizer::state() {

@@ -53,7 +53,7 @@ StepReport Step::run(std::int64_t step) {
   const auto ended = since_;
   since_ = std::chrono::steady_clock::now();
   if (ended != std::chrono::steady_clock::time_point())
-    between_s_ = std::chrono::duration<double>(since_ - ended).count();
+    between_steps_s_ = std::chrono::duration<double>(since_ - ended).count();
   ledger_.reset_peaks();
   for (const Run& one : runs_) {
     if (names_phases_) ledger_.enter_phase(one.bound.phase.name());
@@ -62,7 +62,7 @@ StepReport Step::run(std::int64_t step) {
   if (names_phases_) ledger_.enter_phase("");
   enter(Stage::setup, report);
   // Only the last run's update: the report of that run already contains the earlier updates.
-  last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)] - updates_before_last_s_;
+  last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)] - earlier_updates_s_;
   report.leak = gate_.check(step).value_or("");
   return report;
 }
@@ -80,7 +80,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
     core::Batch batch = take_batch(run, micro);
     batch.loss_scale = trainee.scaler().scale();
     enter(Stage::forward, report);
-    // It precedes forward: a phase may call backward() there.
+    // Call it before forward(), since a phase may call backward() in it.
     trainee.reducer().begin_micro_batch({micro + 1 == sources_.micro_batches, run.plan.allow_unused});
     const core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
@@ -92,7 +92,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
   const std::vector<at::Tensor> gradients = trainee.reducer().finish();
   outcome.reduction_s = trainee.reducer().time().under_way_s;
   outcome.reduction_waited_s = trainee.reducer().time().waited_s;
-  updates_before_last_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
+  earlier_updates_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
   const Decision decision = control_.decide(
       {losses, gradients, trainee.parameters(), seconds_to_report(report)}, trainee.scaler(), outcome);
   report.rank_seconds = std::move(outcome.rank_seconds);
@@ -113,16 +113,16 @@ core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
   return sources_.to_device(stored);
 }
 
-// Returns this rank's times for the other ranks. The last report of a step includes the time after the last
-// message of the previous step: the update, saves, logs and all work before this step. `reduce` ends here,
-// although the wait for the other ranks continues.
+// Returns this rank's times in this step so far, to be sent to all ranks. In the step's last message `update`
+// also has the previous step's last update, and `setup` the time between the two steps (saves, logs).
+// `reduce` excludes the wait for the other ranks in the exchange that follows.
 memory::StageSeconds Step::seconds_to_report(const StepReport& report) const {
   memory::StageSeconds seconds = report.seconds;
   const auto add = [&](Stage stage, double s) { seconds[static_cast<std::size_t>(stage)] += s; };
   add(Stage::reduce, std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count());
   if (report.phases.size() == runs_.size()) {
     add(Stage::update, last_update_s_);
-    add(Stage::setup, between_s_);
+    add(Stage::setup, between_steps_s_);
   }
   return seconds;
 }

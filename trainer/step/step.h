@@ -84,8 +84,8 @@ class Step {
   memory::LeakGate& gate_;
   std::vector<core::Batch> kept_;  // micro-batches that the next run reuses; empty between steps
   std::chrono::steady_clock::time_point since_;
-  // See seconds_to_report().
-  double last_update_s_ = 0, updates_before_last_s_ = 0, between_s_ = 0;
+  // Seconds of a step's last update, of its earlier updates, and between two steps.
+  double last_update_s_ = 0, earlier_updates_s_ = 0, between_steps_s_ = 0;
 };
 
 }  // namespace ebb::step

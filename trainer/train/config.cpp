@@ -75,7 +75,7 @@ void Config::describe(config::Section& s) {
   s.section("telemetry", telemetry, "Progress and metrics.");
   s.rule({"model.kind", "data.format"}, [this] { return model.missing_fields(data.entry().fields); });
   for (models::FamilyRule& rule : model.rules())
-    s.rule(std::move(rule.keys), [this, wrong = std::move(rule.wrong)] { return wrong(facts()); });
+    s.rule(std::move(rule.keys), [this, problem = std::move(rule.problem)] { return problem(facts()); });
   s.rule({"parallel.backend", "run.device"}, [this]() -> std::string {
     if (parallel.backend != comm::Backend::nccl || run.device != DeviceKind::cpu) return "";
     return "nccl moves tensors between GPUs, and run.device=cpu uses none: set parallel.backend=auto, or "

@@ -51,8 +51,8 @@ void Summary::collect() {
   telemetry::RankPeaks mine;
   mine.rank = world_.rank();
   mine.host = world_.host();
-  mine.host_bytes = ledger_.peak(Location::host);
-  mine.device_bytes = ledger_.peak(Location::device);
+  mine.host_bytes = ledger_.run_peak(Location::host);
+  mine.device_bytes = ledger_.run_peak(Location::device);
   mine.host_total = ledger_.run_peak_total(Location::host);
   mine.device_total = ledger_.run_peak_total(Location::device);
   mine.resident = outside.peak_resident;
@@ -82,7 +82,7 @@ std::string Summary::text(const Evaluation& result) const {
       "\nDone: {} steps. {}\n\n"
       "Peak bytes of each rank, by class\n{}\n"
       "{}"
-      "  {}/memory/                bytes of every step, a file a rank\n"
+      "  {}/memory/                bytes of every step, one file per rank\n"
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
       "  {} sample {} {}\n"

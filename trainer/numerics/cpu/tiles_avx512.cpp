@@ -25,16 +25,16 @@ EBB_AVX512 inline Masks masks(std::int64_t width) {
 }
 
 template <int M>
-EBB_AVX512 void reduce_tile(const float* const* windows, const Runs& how, const float* b, float* c,
+EBB_AVX512 void reduce_tile(const float* const* windows, const Runs& layout, const float* b, float* c,
                             std::int64_t ldc, std::int64_t width) {
   __m512 sum0[M];
   __m512 sum1[M];
   for (int m = 0; m < M; ++m) sum0[m] = sum1[m] = _mm512_setzero_ps();
   const float* row[M];
   for (int m = 0; m < M; ++m) row[m] = windows[m];
-  for (std::int64_t i = 0; i < how.runs; ++i) {
-    const std::int64_t from = i * how.stride;
-    for (std::int64_t k = from; k < from + how.run; ++k, b += kPanel) {
+  for (std::int64_t i = 0; i < layout.runs; ++i) {
+    const std::int64_t from = i * layout.stride;
+    for (std::int64_t k = from; k < from + layout.run; ++k, b += kPanel) {
       const __m512 b0 = _mm512_loadu_ps(b);
       const __m512 b1 = _mm512_loadu_ps(b + 16);
 #pragma GCC unroll 14
@@ -160,29 +160,30 @@ void for_tiles(std::int64_t rows, const Body& body) {
   }
 }
 
-void reduce(const float* const* windows, std::int64_t rows, const Runs& how, const float* b,
+void reduce(const float* const* windows, std::int64_t rows, const Runs& layout, const float* b,
             std::int64_t columns, float* c) {
-  const std::int64_t depth = how.runs * how.run;
+  const std::int64_t depth = layout.runs * layout.run;
   for_tiles(rows, [&](std::int64_t first, std::size_t n) {
     for (std::int64_t p = 0; p < panels(columns); ++p)
-      kReduce[n - 1](windows + first, how, b + p * depth * kPanel, c + first * columns + p * kPanel, columns,
-                     columns - p * kPanel);
+      kReduce[n - 1](windows + first, layout, b + p * depth * kPanel, c + first * columns + p * kPanel,
+                     columns, columns - p * kPanel);
   });
 }
 
-void spread(float* const* windows, std::int64_t rows, const Runs& how, const float* a, std::int64_t depth,
+void spread(float* const* windows, std::int64_t rows, const Runs& layout, const float* a, std::int64_t depth,
             const float* b) {
   for_tiles(rows, [&](std::int64_t first, std::size_t n) {
     const float* panel = b;
-    for (std::int64_t i = 0; i < how.runs; ++i)
-      for (std::int64_t j = 0; j < how.run; j += kPanel, panel += depth * kPanel)
-        kSpread[n - 1](windows + first, i * how.stride + j, a + first * depth, depth, panel, how.run - j);
+    for (std::int64_t i = 0; i < layout.runs; ++i)
+      for (std::int64_t j = 0; j < layout.run; j += kPanel, panel += depth * kPanel)
+        kSpread[n - 1](windows + first, i * layout.stride + j, a + first * depth, depth, panel,
+                       layout.run - j);
   });
 }
 
-void outer(const float* const* windows, std::int64_t rows, const Runs& how, const float* a,
+void outer(const float* const* windows, std::int64_t rows, const Runs& layout, const float* a,
            std::int64_t columns, float* c, float* scratch) {
-  const std::int64_t length = how.runs * how.run;
+  const std::int64_t length = layout.runs * layout.run;
   float* panel = scratch;
   float* packed = scratch + kOuterRows * kPanel;
   for (std::int64_t r0 = 0; r0 < rows; r0 += kOuterRows) {
@@ -191,12 +192,12 @@ void outer(const float* const* windows, std::int64_t rows, const Runs& how, cons
       copy_columns(a + r0 * columns + first, count, columns, static_cast<std::int64_t>(n),
                    packed + first * count);
     });
-    for (std::int64_t i = 0; i < how.runs; ++i)
-      for (std::int64_t j = 0; j < how.run; j += kPanel) {
-        copy_panel(windows + r0, count, i * how.stride + j, how.run - j, panel);
+    for (std::int64_t i = 0; i < layout.runs; ++i)
+      for (std::int64_t j = 0; j < layout.run; j += kPanel) {
+        copy_panel(windows + r0, count, i * layout.stride + j, layout.run - j, panel);
         for_tiles(columns, [&](std::int64_t first, std::size_t n) {
-          kOuter[n - 1](packed + first * count, panel, count, c + first * length + i * how.run + j, length,
-                        how.run - j);
+          kOuter[n - 1](packed + first * count, panel, count, c + first * length + i * layout.run + j, length,
+                        layout.run - j);
         });
       }
   }
