@@ -56,7 +56,7 @@ TEST(Formats, TheDocumentationOfTheSourceNamesEachFormatWithItsText) {
     return config::json_schema(root);
   };
   const std::string text = explained(DataConfig());
-  EXPECT_NE(text.find("mds: a subfolder a split"), std::string::npos) << text;
+  EXPECT_NE(text.find("mds: one subfolder per split"), std::string::npos) << text;
   EXPECT_NE(text.find("tokens or raw_u16: train.bin and test.bin"), std::string::npos) << text;
   EXPECT_NE(text.find("makes mds and tokens."), std::string::npos) << text;
   Format other = counting_format();

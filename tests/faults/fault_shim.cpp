@@ -2,7 +2,7 @@
 // A preloaded library that makes single calls of a run fail, as they rarely do on a real machine.
 //   EBB_FAULT_RANK=1        the rank that it affects; all others are left alone
 //   EBB_FAULT_BLOCK=n       refuses the n-th block that LibTorch's CPU allocator or ebb allocates,
-//                           and every later block of that thread: ebb frees memory and tries again
+//                           and every later block of that thread: ebb frees memory and retries
 //   EBB_FAULT_WRITE=n       fails the n-th write, fsync, rename or link below a folder
 //                           `checkpoints`, and every later one
 //   EBB_FAULT_ERROR=ENOSPC  the error of EBB_FAULT_WRITE: ENOSPC, EIO, or SHORT (half of the bytes

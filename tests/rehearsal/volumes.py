@@ -9,7 +9,7 @@ from api import Missing
 
 
 class NotYet(Exception):
-    """The source of a volume does not exist yet. A kubelet tries again."""
+    """The source of a volume does not exist yet. A kubelet retries."""
 
 
 def megabytes(quantity):

@@ -34,7 +34,7 @@ std::string advice(int error) {
       return "; too many files are open: raise the limit (ulimit -n)";
     case EIO:
     case ESTALE:
-      return "; the device or the network file system failed: see dmesg, then try again";
+      return "; the device or the network file system failed: see dmesg, then retry";
     default:
       return "";
   }

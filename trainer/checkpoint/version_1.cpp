@@ -37,7 +37,7 @@ ConfigValues present_keys(const ConfigValues& saved) {
   return present;
 }
 
-// Converts YAML as ebb 0.1 wrote it: a key a line, two spaces for each section above it.
+// Converts YAML as ebb 0.1 wrote it: one key per line, two spaces for each section above it.
 std::string present_yaml(const std::string& saved) {
   std::istringstream lines(saved);
   std::string present;

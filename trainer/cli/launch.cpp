@@ -26,7 +26,7 @@ void add_supervision(CLI::App& command, launch::LaunchOptions& options) {
       ->needs(supervise);
   command
       .add_option("--attempt", options.attempt,
-                  "With --supervise: a final failure of this attempt is reported again, not tried again")
+                  "With --supervise: a final failure of this attempt is reported again, not retried")
       ->envname("EBB_ATTEMPT")
       ->capture_default_str();
   command.add_option("--termination-message", options.termination_message,

@@ -24,7 +24,8 @@ void describe_format_keys(config::Section& s, DataConfig& config) {
   }
 }
 
-// "mds: a subfolder a split. tokens or raw_u16: train.bin and test.bin.", of formats with the same text once.
+// "mds: one subfolder per split. tokens or raw_u16: train.bin and test.bin.", of formats with the same text
+// once.
 std::string source_doc(const Formats& formats) {
   std::vector<std::string> seen;
   std::string doc, packed;

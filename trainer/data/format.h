@@ -14,7 +14,7 @@
 #include "data/dataset.h"
 #include "data/progress.h"
 
-// The formats of datasets. Nothing here needs the framework.
+// The formats of datasets. Nothing here needs LibTorch.
 namespace ebb::data {
 
 struct DataConfig;
@@ -29,10 +29,10 @@ struct SplitRequest {
 
 // The texts about a format in help and documentation. Phrases without a full stop.
 struct FormatTexts {
-  std::string source;  // what lies in data.source: "a subfolder a split, train and test"
-  std::string path;    // what Format::recognizes takes: "a folder with an index.json"; empty: nothing
-  // Of `ebb data pack`: what it makes in this format ("MDS shards of images"; empty: nothing), of which
-  // files, and the option that selects it (empty: none is needed).
+  std::string source;  // the contents of data.source: "one subfolder per split, train and test"
+  std::string path;    // a path that Format::recognizes accepts: "a folder with an index.json"; empty: none
+  // Of `ebb data pack`: its output in this format ("MDS shards of images"; empty: it cannot make any), its
+  // input files, and the option that selects this format (empty: none is needed).
   std::string packs, packs_of, packs_with;
 };
 

@@ -93,7 +93,7 @@ class Writer {
 
   AtomicFile file_;
   std::int64_t left_;
-  bool wide_;  // 4 bytes a token
+  bool wide_;  // 4 bytes per token
   std::vector<std::uint16_t> block_;
 };
 

@@ -112,7 +112,7 @@ void wait_for_hosts(const std::vector<std::string>& hosts, int port, double seco
   for (const std::string& host : hosts) missing.push_back({host, "not tried yet"});
   for (;;) {
     std::erase_if(missing, [&](Missing& one) {
-      // A try lasts up to 2 s, so the time may end before every host gets another try.
+      // An attempt lasts up to 2 s, so the time may end before all hosts are retried.
       if (Clock::now() < end) one.why = connection_failure(one.host, port);
       return one.why.empty();
     });

@@ -69,8 +69,8 @@ std::int64_t saved_step(const std::filesystem::path& run) {
 
 RunOutcome repeated(const StoredVerdict& stored) {
   return {{stored.code,
-           fmt::format("attempt {} ended on {} with code {} and would fail again: {}\n  another attempt "
-                       "(--attempt; job.attempt in the chart) or a changed configuration is tried again",
+           fmt::format("attempt {} ended on {} with code {} and would fail again: {}\n  to retry, pass "
+                       "another --attempt (job.attempt in the chart) or change the configuration",
                        stored.job.attempt, stored.time, static_cast<int>(stored.code), stored.message)},
           {stored.rank, stored.host, stored.message}};
 }
@@ -85,7 +85,7 @@ void store_final_verdict(const std::filesystem::path& run, const JobIdentity& jo
     store_verdict(run, {outcome.verdict.code, join_lines(message), outcome.error.rank, outcome.error.host,
                         utc_now(), job});
   } catch (const Error& error) {
-    report(fmt::format("warning: cannot store the result of this attempt, so it may be tried again: {}",
+    report(fmt::format("warning: cannot store the result of this attempt, so it may be retried: {}",
                        error.what()));
   }
 }

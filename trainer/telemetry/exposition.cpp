@@ -113,7 +113,7 @@ void add_ranks(const NodeMetrics& node, Families& all) {
               &RankMetrics::outside);
   by_rank(all.gauge("ebb_memory_resident_bytes", "Resident set of the process"), node,
           [](const RankMetrics& rank) -> double { return rank.resident; });
-  by_rank(all.counter("ebb_memory_leaks_total", "Steps that ended with more live bytes than the one before"),
+  by_rank(all.counter("ebb_memory_leaks_total", "Steps after which live bytes differed from the step before"),
           node, [](const RankMetrics& rank) -> double { return rank.leaks; });
   MetricFamily& seconds = all.counter("ebb_stage_seconds_total", "Time spent by stage");
   for_each_rank(node, [&](const RankMetrics& rank, int local_rank) {

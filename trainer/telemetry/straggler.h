@@ -30,7 +30,7 @@ class StragglerWatch {
  public:
   // `hosts`: host name of each rank.
   explicit StragglerWatch(std::vector<std::string> hosts) : hosts_(std::move(hosts)) {}
-  // Call it once a step, in order. Returns the text to show, if any.
+  // Call it once per step, in order. Returns the text to show, if any.
   std::optional<std::string> observe(std::int64_t step, const std::optional<Straggler>& found);
 
  private:

@@ -24,7 +24,7 @@ struct RankPeaks {
   [[nodiscard]] static RankPeaks parse(const std::string& text);
 };
 
-// Formats a table with one row a rank, or two (host and device) if a device held anything. Its columns are
+// Formats a table with one row per rank, or two (host and device) if a device held anything. Its columns are
 // the classes that a rank used, then total, resident and outside. It is at most 110 characters wide, with
 // shorter headings and units if necessary. Ends with a newline.
 std::string peak_table(const std::vector<RankPeaks>& ranks);

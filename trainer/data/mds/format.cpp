@@ -14,7 +14,7 @@ Format mds_format() {
   format.name = "mds";
   format.doc = "images in MDS shards";
   format.fields = {std::string(core::kImageField), std::string(core::kLabelField)};
-  format.texts.source = "a subfolder a split, train and test";
+  format.texts.source = "one subfolder per split, train and test";
   format.texts.path = "a folder with an index.json";
   format.texts.packs = "MDS shards of an IDX dataset (the MNIST family)";
   format.texts.packs_of = "an IDX file of images, plain or .gz";

@@ -4,7 +4,7 @@
 
 namespace ebb::data {
 
-// Folders of MDS shards, a subfolder a split. Provides image, and label if the dataset has such a column.
+// Folders of MDS shards, one subfolder per split. Provides image, and label if the dataset has such a column.
 Format mds_format();
 
 }  // namespace ebb::data

@@ -117,7 +117,7 @@ std::string inspect_mds(const fs::path& folder) {
   text += packed_from(folder);
   OpenShard opened;
   open_checked(index, 0, opened);
-  text += "columns      (name, encoding, bytes a sample, value in sample 0)\n";
+  text += "columns      (name, encoding, bytes per sample, value in sample 0)\n";
   for (std::size_t c = 0; c < index.columns.size(); ++c) {
     const MdsColumn& column = index.columns[c];
     const auto extent = opened.shard->find(0, c);

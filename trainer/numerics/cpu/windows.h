@@ -47,7 +47,7 @@ class Windows {
   [[nodiscard]] float* padded(std::int64_t i) const { return padded_ + i * aligned(padded_size(layout_.g)); }
   const Layout& layout_;
   std::int64_t samples_;
-  float* padded_;   // with tiles one image a sample, else one
+  float* padded_;   // with tiles one image per sample, else one
   float* rows_;     // without tiles
   float** row_at_;  // with tiles
   float* scratch_;  // with tiles
