@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Precompiled headers of the headers that are slow to read. Program and tests each have two: one
-# with the framework and one without it. Even precompiled, the framework costs a file 2 s for the
+# with LibTorch and one without it. Even precompiled, LibTorch costs a file 2 s for the
 # templates that the file instantiates.
 #
 # Each file gets the fitting header by a plain -include. GCC and clang use the precompiled file
@@ -39,7 +39,7 @@ else()
   set(EBB_PCH_SUFFIX gch)
 endif()
 set(_plain <fmt/format.h> <nlohmann/json.hpp> <algorithm> <chrono> <filesystem> <fstream> <functional> <memory> <optional> <string> <vector>)
-# The tensors of the framework. torch/torch.h also has modules and optimizers, which ebb does not
+# The tensors of LibTorch. torch/torch.h also has modules and optimizers, which ebb does not
 # use. Each file would instantiate their templates again, in 9 s instead of 2.
 set(_torch <ATen/ATen.h>)
 set(_test <gmock/gmock.h> <gtest/gtest.h>)
@@ -51,7 +51,7 @@ if(EBB_TESTS)
   ebb_precompile(ebb_test_torch_pch LIBRARIES GTest::gmock LibTorch::CPU HEADERS ${_torch} ${_test} ${_plain} FLAGS ${EBB_TEST_FLAGS})
 endif()
 
-# Sets `variable` to whether a file includes the framework, directly or through headers of ebb.
+# Sets `variable` to whether a file includes LibTorch, directly or through headers of ebb.
 # Reads each file once.
 function(ebb_reads_torch file variable)
   get_property(known GLOBAL PROPERTY "ebb_reads_torch:${file}")
@@ -83,7 +83,7 @@ function(ebb_reads_torch file variable)
 endfunction()
 
 # ebb_use_precompiled(TARGET [TEST]) selects the header of each file. If a file starts to include
-# the framework, it only compiles slowly until CMake runs again.
+# LibTorch, it only compiles slowly until CMake runs again.
 function(ebb_use_precompiled target)
   if("TEST" IN_LIST ARGN)
     set(prefix ebb_test)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One static library a layer, with its edges declared:
 #   ebb_layer(comm SOURCES communicator.cpp LAYERS memory LIBRARIES MPI::MPI_CXX)
-# TORCH: it sees the framework.
+# TORCH: it sees LibTorch.
 add_library(ebb_options INTERFACE)
 target_compile_options(ebb_options INTERFACE -Wall -Wextra)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -33,7 +33,7 @@ target_link_libraries(ebb_options INTERFACE fmt::fmt nlohmann_json::nlohmann_jso
 include(EbbPrecompiled)
 
 # Each layer with TORCH gets a second target, ebb_<layer>_config. It holds the CONFIG sources, which reach no header of the
-# framework (tests/shape follows their includes), and links the same half of the layers below. A program that needs
+# LibTorch (tests/shape follows their includes), and links the same half of the layers below. A program that needs
 # configurations alone links these and no LibTorch. CONFIG_LIBRARIES are what the CONFIG sources need.
 function(ebb_layer name)
   cmake_parse_arguments(A "TORCH" "" "SOURCES;LAYERS;LIBRARIES;CONFIG;CONFIG_LIBRARIES" ${ARGN})
@@ -52,7 +52,7 @@ function(ebb_layer name)
   ebb_use_precompiled(ebb_${name})
 endfunction()
 
-# The half of a layer that sees no framework.
+# The half of a layer that sees no LibTorch.
 function(ebb_config_layer name)
   cmake_parse_arguments(A "" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
   foreach(used IN LISTS A_LAYERS)
@@ -74,7 +74,7 @@ endfunction()
 
 # All test programs, for the presets that build no more than these.
 add_custom_target(ebb_tests)
-# Sanitizers slow a test down, and Open MPI and the framework keep memory to the end by intent.
+# Sanitizers slow a test down, and Open MPI and LibTorch keep memory to the end by intent.
 set(EBB_TEST_ENVIRONMENT "OMP_NUM_THREADS=1;OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
 set(EBB_TEST_TIMEOUT 120)
 if(EBB_SANITIZE)

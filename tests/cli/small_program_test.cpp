@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ebb` is small: it links no framework, holds little memory while it launches, and runs ebb-core for the
+// `ebb` is small: it links no LibTorch, holds little memory while it launches, and runs ebb-core for the
 // rest.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -108,7 +108,7 @@ TEST_F(SmallProgram, WithoutTheCoreTheVersionIsPrintedAndTheCodeIsNotZero) {
   EXPECT_EQ(result.exit_code, 2);
   const std::string all = run({ebb_binary(), "--version"}).out, own = all.substr(0, all.find('\n') + 1);
   EXPECT_THAT(own, ::testing::ContainsRegex("^ebb +[0-9]+\\.[0-9]+\\.[0-9]+\n$"));
-  EXPECT_EQ(result.out, own + "ebb-core: not found at " + folder_.path() + "/ebb-core\n");
+  EXPECT_EQ(result.out, own + "ebb-core: missing or not executable at " + folder_.path() + "/ebb-core\n");
 }
 
 TEST_F(SmallProgram, HelpListsTheCommandsOfBothPrograms) {

@@ -116,7 +116,7 @@ TEST_F(TensorAccount, AGrownStorageBelongsToTheTagUnderWhichItGrew) {
     tensor.resize_({5000});
     EXPECT_EQ(live(Class::data, "small"), 0);
     EXPECT_EQ(live(Class::workspace, "large"), 5000);
-    tensor.resize_({10});  // the framework keeps the storage
+    tensor.resize_({10});  // LibTorch keeps the storage
     EXPECT_EQ(live(Class::workspace, "large"), 5000);
   }
   tensor = at::Tensor();

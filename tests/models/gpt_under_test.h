@@ -66,7 +66,7 @@ inline core::Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t
   return batch;
 }
 
-// The same model in the framework's own operators: logits [B, T, V] of tokens [B, T].
+// The same model in LibTorch's own operators: logits [B, T, V] of tokens [B, T].
 class Reference {
  public:
   Reference(Model& model, const GptConfig& config) : config_(config), p_(model.state().tensors) {}

@@ -33,7 +33,7 @@ at::Tensor twin(const at::Tensor& t) {
   return t.detach().to(at::kFloat).requires_grad_();
 }
 
-// Compares with the framework's fp32 operators on the same rounded values.
+// Compares with LibTorch's fp32 operators on the same rounded values.
 void expect_as_framework(const Case& c) {
   at::manual_seed(1);
   const auto x = leaf({c.batch, c.in}, c.dtype);

@@ -22,7 +22,7 @@ at::Tensor twin(const at::Tensor& t) {
   return t.detach().to(at::kFloat).requires_grad_();
 }
 
-// Compares the op with the framework's fp32 on the same rounded values, forward and backward.
+// Compares the op with LibTorch's fp32 on the same rounded values, forward and backward.
 template <class Op, class Reference>
 void expect_alike(const std::vector<at::Tensor>& inputs, const Op& op, const Reference& reference) {
   std::vector<at::Tensor> twins;

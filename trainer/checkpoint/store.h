@@ -52,10 +52,10 @@ class Store {
   // is never.
   [[nodiscard]] std::optional<CheckpointFolder> newest(const std::function<void(const std::string&)>& warn);
 
-  // Copies into the parts' tensors, then restores their values. Returns the step. Error(checkpoint) if it is
-  // of another model: the message lists all names that are missing, superfluous, or of another shape or
-  // dtype. Error(usage) if mathematical keys differ and `resume` is `auto`: the message has each key, both
-  // values and both remedies.
+  // Copies the checkpoint into the parts' tensors, then restores their values. Returns the step.
+  // Error(checkpoint) if it is of another model: the message lists all names that are missing, unknown, or of
+  // another shape or dtype. Error(usage) if mathematical keys differ and `resume` is `auto`: the message has
+  // each key, both values and both remedies.
   std::int64_t load(const CheckpointFolder& found, const Parts& parts, const RunConfiguration& configuration);
 
   // Makes the check of `load` on the configuration, on this rank only and without a check of files.

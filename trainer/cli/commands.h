@@ -7,7 +7,7 @@
 
 namespace ebb::cli {
 
-// The commands of ebb, in the order of its help. `ebb` runs those of `Executable::ebb` without the framework,
+// The commands of ebb, in the order of its help. `ebb` runs those of `Executable::ebb` without LibTorch,
 // and executes `ebb-core` for all other commands.
 enum class Executable { ebb, core };
 struct Command {

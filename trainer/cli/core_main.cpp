@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ebb-core`: the commands that need the framework. Users call `ebb`, and mpirun starts this program for
+// `ebb-core`: the commands that need LibTorch. Users call `ebb`, and mpirun starts this program for
 // every rank. All its messages name `ebb`.
 #include "cli/core_program.h"
 #include "models/built_in.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ebb`: the small program, which links no framework. It runs `config` and `launch`, lists every command in
+// `ebb`: the small program, which links no LibTorch. It runs `config` and `launch`, lists every command in
 // its help, and replaces itself by `ebb-core` for all other commands.
 #include <fmt/format.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ bool runs_in_core(std::string_view argument) {
 void print_version_without_core() {
   const std::string core = ebb::launch::core_path();
   if (::access(core.c_str(), X_OK) == 0) return;
-  std::printf("ebb      %s\nebb-core: not found at %s\n", ebb::version(), core.c_str());
+  std::printf("ebb      %s\nebb-core: missing or not executable at %s\n", ebb::version(), core.c_str());
 }
 
 // Replaces this process: the same arguments, the same process number, and the exit code of ebb-core.

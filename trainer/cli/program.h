@@ -20,7 +20,7 @@ struct Invocation {
   char** argv = nullptr;
   models::Families families;  // a configuration names one of them
   std::function<ExitCode()> run;
-  models::RunnerFactory make_runner{};  // empty in a program without the framework
+  models::RunnerFactory make_runner{};  // empty in a program without LibTorch
 };
 
 // Adds the subcommand with its help text of commands.h.

@@ -32,8 +32,8 @@ struct Unit {
 // and release them afterwards, or run `body` again in backward.
 //
 // A runner may copy `body` and call it again until the backward of the unit has ended, long after run() has
-// returned. `body` therefore captures by value what it needs beside its inputs; of references it may hold
-// those to the model. It gives the same bits for the same inputs and parameters.
+// returned. `body` must therefore capture all values that it needs by value. It may capture a reference only
+// to the model, which lives longer. It must give the same bits for the same inputs and parameters.
 class UnitRunner {
  public:
   using Tensors = std::vector<at::Tensor>;

@@ -19,10 +19,10 @@ enum class RunMode {
 // output of this process. Its standard error passes through NoiseFilter. It receives SIGTERM when this
 // process ends.
 //
-// Signals: it forwards SIGINT, SIGTERM, SIGHUP (unless ignored) and SIGUSR1 as SIGUSR1 to mpirun, which
-// forwards it to every rank. After a SIGINT or SIGTERM, it forwards a second one as SIGTERM, and each further
-// one kills all ranks. Here SIGTERM counts only in an interactive run. `say` receives a message about each
-// action. The process must have no thread but the calling one.
+// Signals: it forwards the first SIGINT, SIGTERM, SIGHUP (unless ignored) or SIGUSR1 as SIGUSR1 to mpirun,
+// which forwards it to every rank. The second SIGINT, or SIGTERM of an interactive run, is forwarded as
+// SIGTERM. Each further one kills all ranks. Other signals then have no effect. `say` receives a message
+// about each action. The process must have no thread but the calling one.
 RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
                       RunMode mode, const std::function<void(const std::string&)>& say);
 

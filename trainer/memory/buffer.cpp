@@ -22,7 +22,7 @@ std::byte* allocate_pageable(std::size_t bytes) {
   return static_cast<std::byte*>(block);
 }
 
-// Allocates pages itself, since the framework rounds pinned memory up to a power of two.
+// Allocates pages itself, since LibTorch rounds pinned memory up to a power of two.
 std::byte* allocate_pinned(const CudaMemoryTable& cuda, std::size_t bytes) {
   void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) return nullptr;

@@ -30,7 +30,7 @@ void forget_and_free(void* block) {
   }
 }
 
-// The framework's allocator, with the cache in front of it, if there is one. The ledger records each block.
+// LibTorch's allocator, with the cache in front of it, if there is one. The ledger records each block.
 // As upstream, the context of a block is its address, so that the raw interface works.
 class TrackingCpuAllocator final : public c10::Allocator {
  public:
@@ -73,7 +73,7 @@ class TrackingCpuAllocator final : public c10::Allocator {
   Ledger& ledger_;
 };
 
-// Above the framework's default (0); below 255, which is left to a user's debugger.
+// Above LibTorch's default (0); below 255, which is left to a user's debugger.
 constexpr std::uint8_t kPriority = 100;
 
 }  // namespace

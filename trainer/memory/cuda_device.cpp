@@ -33,7 +33,7 @@ void on_freed(void* ledger, std::uintptr_t block) {
   static_cast<Ledger*>(ledger)->forget(reinterpret_cast<const void*>(block), Ledger::Location::device);
 }
 
-// Replaces the framework's error, which has neither stage nor class nor owner.
+// Replaces LibTorch's error, which has neither stage nor class nor owner.
 void on_exhausted(void* ledger, std::int64_t asked, std::int64_t total, std::int64_t free) {
   const TagView tag = current_tag();
   throw Error(ExitCode::memory,

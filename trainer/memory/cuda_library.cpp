@@ -27,7 +27,7 @@ std::vector<fs::path> candidates() {
   return {folder / kLibraryName, folder / ".." / "lib" / kLibraryName};
 }
 
-// Queries libcuda itself (cuInit, cuDeviceGetCount), without CUDA's runtime and the framework.
+// Queries libcuda itself (cuInit, cuDeviceGetCount), without CUDA's runtime and LibTorch.
 bool driver_has_device(std::string& why_not) {
   void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (driver == nullptr) {

@@ -7,7 +7,7 @@ namespace ebb::memory {
 
 inline constexpr const char* kCudaMemorySymbol = "ebb_cuda_memory";
 
-// Receives the events of the device's blocks. allocated and freed run under the lock of the framework's CUDA
+// Receives the events of the device's blocks. allocated and freed run under the lock of LibTorch's CUDA
 // allocator, on the allocating thread. They must neither throw nor call anything that may allocate.
 struct CudaBlockObserver {
   void* context;

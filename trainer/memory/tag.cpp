@@ -11,7 +11,7 @@
 namespace ebb::memory {
 namespace {
 
-// Far above the framework's own kinds, which it compares but never uses as an index.
+// Far above LibTorch's own kinds, which it compares but never uses as an index.
 constexpr auto kTagKind = static_cast<c10::DebugInfoKind>(0xEB);
 
 struct TagInfo : c10::DebugInfoBase {

@@ -12,8 +12,8 @@ class ThreadLocalDebugInfo;
 
 namespace ebb::memory {
 
-// While it exists, allocations of this thread belong to (class, owner). Tags nest; the innermost counts. The
-// framework passes them on to its own threads (c10::ThreadLocalDebugInfo), so backward's tensors belong to
+// While it exists, allocations of this thread belong to (class, owner). Tags nest; the innermost counts.
+// LibTorch passes them on to its own threads (c10::ThreadLocalDebugInfo), so backward's tensors belong to
 // the tag around the call of backward(). Calls no malloc. `owner` is copied: the name of one of a few units
 // or purposes.
 class Tag {

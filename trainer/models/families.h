@@ -4,7 +4,7 @@
 
 namespace ebb::models {
 
-// The families of EBB_FAMILIES in CMakeLists.txt, for a program that links no framework. Their make_model is
+// The families of EBB_FAMILIES in CMakeLists.txt, for a program that links no LibTorch. Their make_model is
 // null.
 Families described_families();
 

@@ -26,8 +26,8 @@ struct Documents {
 // It holds no [T, T] matrix: backward computes the rows of scores again, block by block. It keeps qkv, the
 // output and one fp32 a row (Dao et al., "FlashAttention", 2022).
 //
-// On a GPU, documents need 16 bits and D a multiple of 8, since other kernels need [T, T]. Otherwise it
-// throws Error(usage).
+// On a GPU, packed documents require fp16 or bf16 and D a multiple of 8, since other kernels need [T, T].
+// Otherwise it throws Error(usage).
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope = {},
                      const Documents& documents = {});
 // Error(usage) if a GPU does not support documents with such heads.

@@ -5,7 +5,7 @@
 namespace ebb::numerics {
 
 // Element types of parameters, activations and gradients, on every device. See precision.h for the
-// framework's names of them.
+// LibTorch's names of them.
 enum class Dtype : std::uint8_t { fp32, fp16, bf16 };
 
 inline constexpr std::int64_t size_of(Dtype dtype) {  // bytes

@@ -13,12 +13,12 @@ inline constexpr std::int64_t kIgnoreIndex = -100;  // a target that does not co
 // scalar. h [N, C], w [V, C], targets [N] int64. With `z`, each row adds z log(sum of exp(logits))^2, which
 // keeps logits near 0 (Chowdhery et al., "PaLM", 2022).
 //
-// The CPU makes logits in blocks of rows and vocabulary, in forward and again in backward. Beside the
-// gradients it holds [N, C] in fp32. Sums are in fp32 and in one order: the block sizes change only their
-// grouping.
+// The CPU computes logits in blocks of rows and vocabulary, in forward and again in backward. In backward it
+// also holds an fp32 [N, C]. Sums are in fp32 and in one order: the block sizes change only their grouping.
 //
-// A GPU stores logits in the tensors' dtype, a block of rows at a time: at most 512 Mi elements, and of many
-// rows at most a quarter. It computes the gradients in forward and holds that of w in fp32 until backward.
+// A GPU stores logits in the tensors' dtype, a block of rows at a time: about 512 Mi elements at
+// most, and about a quarter of the rows if there are many. It computes the gradients in forward and holds
+// that of w in fp32 until backward.
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets,
                               double z = 0);
 

@@ -12,12 +12,11 @@ namespace ebb::numerics {
 // It throws Error(internal) if a graph is requested.
 inline void refuse_second_derivative(const char* op) {
   if (c10::GradMode::is_enabled())
-    throw Error(
-        ExitCode::internal,
-        std::string(op) +
-            ": no second derivative. A graph of its backward was requested "
-            "(create_graph), which this kernel does not support; write the term with the framework's own "
-            "operators");
+    throw Error(ExitCode::internal,
+                std::string(op) +
+                    ": no second derivative. A graph of its backward was requested "
+                    "(create_graph), which this kernel does not support; write the term with LibTorch's own "
+                    "operators");
 }
 
 }  // namespace ebb::numerics

@@ -12,13 +12,14 @@
 
 // The operators that models call. This contract holds for all of them:
 //
-// - Devices: CPU, CUDA and meta. On meta only the allocations are made.
+// - Devices: CPU, CUDA and meta. On the meta device, outputs and workspace are allocated but not computed.
 // - Dtypes: fp16, bf16 and fp32, one for all tensors of a call unless an op differs. The CPU stores
 //   16 bits and computes in fp32: it converts block by block in a bounded workspace (memory class workspace)
 //   and keeps only 16-bit tensors for backward. CUDA computes products and convolutions by cuBLAS and cuDNN
 //   in the tensor's dtype.
-// - Derivatives: once. A graph of the backward (create_graph) is refused with Error(internal), or is correct
-//   if the op uses the framework's own operators.
+// - Derivatives: first derivatives only. A graph of the backward (create_graph) is refused with
+//   Error(internal), except in ops that consist of LibTorch's operators, where it is correct.
 // - Errors: shapes, dtypes and devices that do not fit throw Error(internal).
-// - Threads: any thread may call them; a call uses at::get_num_threads() threads, and its result does not
-//   depend on their number.
+// - Threads: any thread may call them; a call uses at::get_num_threads() threads. Its result does not depend
+//   on their number, except the last bits of products that LibTorch's BLAS computes on the CPU: those on
+//   processors without AVX-512, and convolutions of few channels and a narrow kernel.

@@ -15,7 +15,7 @@ at::Tensor rope_table(std::int64_t positions, std::int64_t head_width, double th
                       const RopeScaling& scaling = {}, std::int64_t first = 0);
 
 // x [..., T, H, D] rotated as attention() rotates Q and K: pair i is elements i and i + D / 2. Computed in
-// fp32 and rounded once. Made of the framework's operators, which give its derivatives.
+// fp32 and rounded once. Made of LibTorch's operators, which give its derivatives.
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& rope);
 
 }  // namespace ebb::numerics

@@ -16,11 +16,11 @@ namespace ebb::parallel {
 //
 // Invariants:
 //  1. Buckets hold parameters in the reverse of their given order, roughly the order of backward.
-//  2. Every rank starts the reductions in bucket order, in whatever order its gradients arrive.
+//  2. Every rank starts the reductions in bucket order, regardless of the order in which gradients arrive.
 //  3. A parameter's .grad is undefined outside backward.
-//  4. The reduction of a bucket starts when each of its parameters has received as many gradients as
-//  core::Parameter::gradients_per_backward declares, never earlier. finish() starts the remaining ones.
-//  5. Gradients of one parameter that arrive one after another are summed.
+//  4. The reduction of a bucket starts only after each of its parameters has received as many gradients as
+//  core::Parameter::gradients_per_backward declares. finish() starts the remaining reductions.
+//  5. Several gradients of one parameter are summed.
 class GradientReducer {
  public:
   // `owner`: the owner tag of its buckets in the ledger.
@@ -35,8 +35,8 @@ class GradientReducer {
     // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
     bool allow_unused = false;
   };
-  // Call it before the first backward of each micro-batch, which may have several. Without it, no bucket is
-  // reduced before finish().
+  // Call it before the first backward of each micro-batch; a micro-batch may have several. Without this call
+  // all buckets are reduced in finish().
   void begin_micro_batch(const Backward& backward);
   // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
   // parameters, each [numel]. They are summed over ranks and micro-batches, and still multiplied by the loss

@@ -10,8 +10,8 @@
 
 namespace ebb::telemetry {
 
-// Writes RUN/memory/rank-NNNNN.jsonl: one line a step, with this rank's bytes by class and stage and the
-// figures of the kernel and the driver. docs/memory-log.md has the schema. One thread.
+// Writes RUN/memory/rank-NNNNN.jsonl: one line per step, with this rank's bytes by class and stage and the
+// values that the kernel and the driver report. docs/memory-log.md has the schema. Not thread-safe.
 class MemoryLog {
  public:
   // `ledger` must outlive the object. `cache`: the installed cache of host blocks, which must also

@@ -16,7 +16,7 @@ using allocator::TraceEntry;
 
 int observed_device = 0;
 
-// Exceptions of the framework must not leave the library.
+// Exceptions of LibTorch must not leave the library.
 template <class F>
 int guarded(F&& body) {
   try {

@@ -5,8 +5,9 @@
 
 namespace ebb::numerics::cpu {
 
-// fp16: if the half is 2^-16 or larger, the residual is the difference of the bit patterns, at most 2^15.
-// Below, it counts units of 2^-40. The one value that does not fit is clamped: +2^15, a tie rounded down.
+// fp16 (`high`): if |high| >= 2^-16, the residual is the difference of the fp32 bit patterns of master and
+// high; below, it is their difference in units of 2^-40, rounded. It fits 16 bits except for a difference of
+// +2^15, where the half was rounded down at a tie. That is clamped to 2^15 - 1.
 EBB_INLINE void half_residual(const float* master, const float* high, std::int16_t* residual,
                               std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {

@@ -7,7 +7,8 @@
 
 #include "numerics/cuda_table.h"
 
-// Helpers of all kernels: elements of any dtype as floats, and sums in a fixed order.
+// Helpers of all kernels: elements of any dtype as floats, and sums in a fixed order. This folder holds the
+// kernels in libebb_cuda.so; numerics/gpu holds the ops in the program that launch them.
 namespace ebb::numerics::device {
 
 constexpr int kThreads = 256;

@@ -69,7 +69,7 @@ at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, 
   return d_qkv;
 }
 
-// cuDNN's kernels are a third faster than the framework's on Hopper. cuDNN prepares each new shape for a
+// cuDNN's kernels are a third faster than LibTorch's on Hopper. cuDNN prepares each new shape for a
 // while. Only the repeated shapes of training justify that.
 bool by_cudnn(const Shape& s, bool graph) {
   static const bool hopper = cuda_table().compute_capability() >= 90;
@@ -157,7 +157,7 @@ bool takes_flash(std::int64_t head_width, at::ScalarType dtype) {
   return dtype != at::kFloat && head_width % 8 == 0;
 }
 
-// For fp32 and odd widths, which the flash kernels do not support: the framework chooses among the kernels
+// For fp32 and odd widths, which the flash kernels do not support: LibTorch chooses among the kernels
 // that hold no [T, T].
 at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor& rope) {
   at::Tensor q = heads_of(qkv, s, 0, s.queries), k = heads_of(qkv, s, s.queries, s.keys),

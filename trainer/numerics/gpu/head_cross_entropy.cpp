@@ -18,8 +18,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Elements of logits held at once: kTimesGiven times those of h, within these bounds, and never all of many
-// rows.
+// Elements of logits held at once: kTimesGiven times those of h, within these bounds. Rows are divided into
+// at least kLeastBlocks blocks, unless a block would have fewer than kRowMultiple rows.
 constexpr std::int64_t kTimesGiven = 16, kFewest = std::int64_t{32} << 20, kMost = std::int64_t{512} << 20;
 constexpr std::int64_t kLeastBlocks = 4;
 constexpr std::int64_t kRowMultiple = 128;  // rows of a tile of the products' kernels

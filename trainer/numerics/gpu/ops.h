@@ -7,13 +7,13 @@
 #include "numerics/cuda_table.h"
 #include "numerics/norm.h"
 
-// The implementations of the ops for tensors on a GPU. The headers of the same names in numerics/ describe
-// the results.
+// The ops for tensors on a GPU, in ATen and part of the program; numerics/cuda has the kernels that they
+// launch, in libebb_cuda.so. The headers of the same names in numerics/ describe the results.
 namespace ebb::numerics {
 
 // The table of the CUDA library, which main has opened if there is a device.
 const CudaTable& cuda_table();
-// The framework's current cudaStream_t on the tensor's device.
+// LibTorch's current cudaStream_t on the tensor's device.
 void* cuda_stream(const at::Tensor& tensor);
 // Workspace for the partial sums of a reduction, on the device of `like`.
 at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarType type);
