@@ -140,14 +140,42 @@ TEST_F(SharedKey, IsExplainedForEachKind) {
 TEST_F(SharedKey, IsRefusedUnderOneConditionTwiceOrBesideAnUnconditionalKey) {
   std::int64_t value = 0;
   const auto always = [] { return true; };
+  Section plain;
+  plain.integer("width", value);
+  EXPECT_THROW(plain.only_where("x is y", always, [&](Section& s) { s.integer("width", value); }), Error);
   Section root;
-  root.integer("width", value);
-  EXPECT_THROW(root.only_where("x is y", always, [&](Section& s) { s.integer("width", value); }), Error);
   root.only_where("x is y", always, [&](Section& s) {
     s.integer("depth", value);
     EXPECT_THROW(s.integer("depth", value), Error);
+    EXPECT_THROW(s.integer("height", value).required(), Error);
   });
   EXPECT_THROW(root.only_where("x is z", always, [&](Section& s) { s.child("depth", ""); }), Error);
+}
+
+// Of `second`, positions decides which description of theta applies, and is described after it.
+TEST_F(SharedKey, MayDependOnASharedKeyThatIsDescribedLater) {
+  bool second = false, first_rope = true, second_rope = false;
+  std::int64_t first_theta = 1, second_theta = 2;
+  Section root;
+  root.flag("second", second);
+  root.only_where(
+      "second is false", [&] { return !second; },
+      [&](Section& s) {
+        s.integer("theta", first_theta);
+        s.flag("rope", first_rope);
+      });
+  root.only_where(
+      "second is true", [&] { return second; },
+      [&](Section& s) {
+        s.flag("rope", second_rope);
+        s.only_where(
+            "rope is true", [&] { return second_rope; },
+            [&](Section& keys) { keys.integer("theta", second_theta); });
+      });
+  config::load_text("second: true\ntheta: 7\nrope: true\n", "a.yaml", {}, root);
+  EXPECT_EQ(second_theta, 7);
+  EXPECT_EQ(first_theta, 1);
+  EXPECT_THROW(config::load_text("second: true\ntheta: 7\nrope: false\n", "a.yaml", {}, root), Error);
 }
 
 TEST_F(SharedKey, OfConditionsThatHoldTogetherIsAnInternalError) {

@@ -34,7 +34,7 @@ TEST(Verdict, AForciblyEndedMpirunMeansALostHost) {
   end.error.rank_reported = true;
   end.error.text = "all_reduce did not end within its limit";
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
-  EXPECT_THAT(verdict(end).message, HasSubstr("no longer answers"));
+  EXPECT_THAT(verdict(end).message, HasSubstr("does not answer"));
 }
 
 TEST(Verdict, AnMpirunThatHangsAfterAKilledRankGetsThatRanksVerdict) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -28,9 +29,10 @@ struct Opens {
 class CountedDataset final : public data::Dataset {
  public:
   explicit CountedDataset(Opens& opens) : opens_(opens) {
-    ++opens_.count;
+    // First `now`: an observer of `count` sees this object as open.
     const int now = ++opens_.now;
     opens_.most = std::max(opens_.most.load(), now);
+    ++opens_.count;
   }
   ~CountedDataset() override { --opens_.now; }
   CountedDataset(const CountedDataset&) = delete;
@@ -66,10 +68,10 @@ class OpenRun : public test::FolderTest {
     format.fields = {std::string(core::kLabelField)};
     format.open = [this](const data::DataConfig&, const data::SplitRequest& request) {
       if (damaged_) throw Error(ExitCode::data, "damaged");
+      if (raised_ != 0) std::raise(raised_);
       return std::make_unique<CountedDataset>(request.split == "train" ? train_ : test_);
     };
-    formats_ = {format};
-    config_.data.formats = &formats_;
+    config_.data.formats = {format};
     config_.data.format = "counted";
     config_.data.batch = 8;
     config_.run.name = "run";
@@ -94,7 +96,7 @@ class OpenRun : public test::FolderTest {
   comm::World& world_ = test::test_world();
   Opens train_, test_;
   bool damaged_ = false;
-  data::Formats formats_;
+  int raised_ = 0;  // a signal that arrives while a split is opened
   Config config_{families()};
 };
 
@@ -120,6 +122,13 @@ TEST_F(OpenRun, DamagedDataIsReportedWithoutAWait) {
   const auto other = other_run();
   damaged_ = true;
   EXPECT_EQ(code_of_opening(), ExitCode::data);
+}
+
+TEST_F(OpenRun, ASignalDuringTheOpeningStopsTheStartBeforeTheLease) {
+  raised_ = SIGTERM;
+  EXPECT_EQ(code_of_opening(), ExitCode::stopped);
+  EXPECT_EQ(train_.now.load(), 0);
+  EXPECT_FALSE(std::filesystem::exists(config_.run.folder()));
 }
 
 TEST_F(OpenRun, AHeldFolderIsRefused) {

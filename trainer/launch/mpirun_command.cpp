@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/mpirun_command.h"
 
+#include <algorithm>
+
 #include "base/shell.h"
 
 namespace ebb::launch {

@@ -118,7 +118,9 @@ struct FamilyTexts {
 
 // The parts of a sample, if a run also reports its throughput in them.
 struct ThroughputUnit {
-  std::string name;  // in the plural: "tokens"; empty: throughput is shown in samples alone
+  // In the plural, of [a-z_]+, such as "tokens"; names metrics, so "samples" and "steps" are taken. Empty:
+  // throughput is shown in samples alone.
+  std::string name;
   std::function<std::int64_t(const core::SampleSpec&)> per_sample;  // null where `name` is empty
 };
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/open_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/error.h"
 #include "comm/run_on_all_ranks.h"
 #include "train/journal.h"
 
@@ -17,6 +20,10 @@ OpenedRun open_run(const Config& config, const comm::World& world, const StopReq
   const auto open_data = [&] { opened.splits = open_splits(config, world); };
   comm::run_on_all_ranks(world, timeout_s, open_data);
   const std::string held = comm::gather_from_all(world, lease_timeout_s, [&] {
+    if (stop.requested())
+      throw Error(ExitCode::stopped,
+                  fmt::format("{} received {} before the first step: no training was started",
+                              config.run.folder().string(), stop.signal_name()));
     if (takes_lease)
       opened.lease = checkpoint::Lease::acquire_if_free(config.run.folder(), renew_s, expire_s);
     return std::string(takes_lease && !opened.lease ? "held" : "");

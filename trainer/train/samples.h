@@ -9,7 +9,7 @@
 namespace ebb::train {
 
 // Writes the files of the family's FamilyTexts::sample_files into `folder`; the model chooses what it needs
-// of the test split. After a quarter of parallel.timeout the model writes what it has. Rank 0.
+// of the test split. After a quarter of parallel.timeout the writing of texts ends with those it has. Rank 0.
 void write_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
                    const std::filesystem::path& folder);
 
