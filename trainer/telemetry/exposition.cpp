@@ -102,7 +102,7 @@ void add_ranks(const NodeMetrics& node, Families& all) {
   });
   by_location_and_class(all.gauge("ebb_memory_bytes", "Bytes alive at the end of the last step"), node,
                         &RankMetrics::live);
-  by_location_and_class(all.gauge("ebb_memory_peak_bytes", "Most bytes alive at once within the last step"),
+  by_location_and_class(all.gauge("ebb_memory_peak_bytes", "Maximum of live bytes within the last step"),
                         node, &RankMetrics::peak);
   by_location(
       all.gauge("ebb_memory_budget_bytes",
