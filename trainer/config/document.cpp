@@ -46,7 +46,7 @@ bool already_refused(const GivenValues& given, std::string_view path) {
 // Reports given keys that do not apply because of another value. All values must be set.
 void check_conditions(const Section& root, const GivenValues& given, Problems& problems) {
   for (const auto& [path, fields] : fields_by_path(root)) {
-    const auto count = std::ranges::count_if(fields, &Field::Impl::counts);
+    const auto count = std::ranges::count_if(fields, &Field::Impl::applies);
     if (count > 1)
       throw Error(ExitCode::internal,
                   fmt::format("two descriptions of `{}` apply: {}", path, conditions_of(fields)));
