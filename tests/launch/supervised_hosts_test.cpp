@@ -36,7 +36,7 @@ class SupervisedHosts : public Supervised {
       options_.environment[agent] = tiny_.folder() / "remote-shell";
     // These variables would give all hosts one session folder.
     options_.unset = {"OMPI_MCA_orte_tmpdir_base", "PRTE_MCA_prte_tmpdir_base"};
-    options_.environment["TMPDIR"] = tiny_.folder();
+    options_.environment["TMPDIR"] = tiny_.folder().path();
   }
   [[nodiscard]] std::vector<std::string> on_hosts(const std::string& name,
                                                   const std::vector<std::string>& overrides) const {
