@@ -113,7 +113,7 @@ class SharedKey : public ::testing::Test {
 
 TEST_F(SharedKey, SetsTheMemberOfTheKindThatIsChosen) {
   EXPECT_EQ(outcome_of("latent: 300\nbody: {depth: 7}\nkind: large\n"),
-            "latent: 300\nbody:\n  depth: 7\nkind: large\n");
+            "body:\n  depth: 7\nlatent: 300\nkind: large\n");
   EXPECT_EQ(config_.large_latent, 300);
   EXPECT_EQ(config_.small_latent, 4);
   EXPECT_EQ(config_.large_depth, 7);
@@ -122,7 +122,7 @@ TEST_F(SharedKey, SetsTheMemberOfTheKindThatIsChosen) {
 
 TEST_F(SharedKey, HasTheDefaultAndTheBoundsOfTheKindThatIsChosen) {
   EXPECT_EQ(outcome_of(""), "latent: 4\nbody:\n  depth: 1\nkind: small\n");
-  EXPECT_EQ(outcome_of("", {"kind=large"}), "latent: 400\nbody:\n  depth: 9\nkind: large\n");
+  EXPECT_EQ(outcome_of("", {"kind=large"}), "body:\n  depth: 9\nlatent: 400\nkind: large\n");
   EXPECT_THAT(outcome_of("latent: 50\n", {"kind=large"}), HasSubstr("a.yaml:1: key `latent`"));
   EXPECT_THAT(outcome_of("latent: 300\nkind: small\n"), HasSubstr("a.yaml:1: key `latent`"));
 }

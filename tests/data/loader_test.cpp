@@ -305,7 +305,7 @@ TEST(Loader, EachFieldIsATensorOfItsOwnShapeAndType) {
 TEST(LoaderPlan, RefusesWhatDoesNotDivide) {
   expect_error(ExitCode::usage, {"data.batch is 30", "4 ranks x 2", "24 or 32"},
                [] { (void)plan_of(30, 2, 0, 4).rank_micro_batch(); });
-  expect_error(ExitCode::usage, {"data.batch is 3", "take 4"},
+  expect_error(ExitCode::usage, {"data.batch is 3", "set it to 4"},
                [] { (void)plan_of(3, 1, 0, 4).rank_micro_batch(); });
   expect_error(ExitCode::usage, {"are invalid"}, [] { (void)plan_of(8, 0).rank_micro_batch(); });
   expect_error(ExitCode::usage, {"rank 2 of 2"}, [] { (void)plan_of(8, 1, 2, 2).rank_micro_batch(); });

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "launch/recorded.h"
 
 namespace ebb::launch {
@@ -82,7 +84,10 @@ TEST(NoiseFilter, InformationOfMpirunAlonePassesInBothVersions) {
     for (const char* name : {"slots", "missing", "refused"}) {
       std::string text = test::recorded(version, name);
       std::erase(text, '\0');
-      EXPECT_EQ(filtered(text), text) << version << " " << name;
+      // A line of version 5 about the shell that reaches another host, which is noise.
+      const std::string expected =
+          std::regex_replace(text, std::regex("\\[.*plm:ssh: Warning: setpgid.*\n"), "");
+      EXPECT_EQ(filtered(text), expected) << version << " " << name;
     }
   }
 }

@@ -27,8 +27,8 @@ class ExecArguments {
   std::vector<char*> argv_pointers_, environment_pointers_;
 };
 
-// Calls fork(). The child leads a process group of its own, and receives `signal` when the calling thread ends.
-// Returns the result of fork(). The group exists when the call returns.
+// Calls fork(). The child leads a process group of its own, and receives `signal` when the calling thread
+// ends. Returns the result of fork(). The group exists when the call returns.
 pid_t fork_group_leader(int signal);
 
 }  // namespace ebb
