@@ -8,7 +8,7 @@ It does so for the architectures of GPT-2 and Llama, on real text.
 - fp32: each step's loss is within 1e-4 of PyTorch's.
 - bf16 and fp16: the reference is PyTorch's curve in fp32. The mean distance of ebb's curve to it is
   at most that of PyTorch's curve in the same dtype. Over fewer than 200 steps both distances are
-  mostly noise, so 5 % more is allowed.
+  mostly noise, so the mean is of several seeds, and 5 % more is allowed.
 
 Exit code 0 if all agree, 1 if not, 77 (skipped) if PyTorch or the text is missing.
 """
@@ -21,6 +21,7 @@ import tempfile
 from running import need_bible, need_module, parser_of, run
 
 FP32_BOUND = 1e-4
+SHORT_SEEDS = (1, 2, 3)  # the ratio of one seed varies by 0.03 in 20 steps
 CONTEXT, BATCH, WIDTH, LAYERS, WARMUP = 64, 8, 64, 2, 20
 ARCHITECTURES = {  # overrides of configs/gpt-bible.yaml, and arguments of gpt_twin.py
     "gpt2": ([], []),
@@ -32,20 +33,20 @@ class Curves:
     def __init__(self, a, folder):
         self.a, self.folder = a, folder
 
-    def ebb(self, architecture, dtype, steps):
-        name = f"{architecture}-{dtype}"
+    def ebb(self, architecture, dtype, steps, seed=1):
+        name = f"{architecture}-{dtype}-{steps}-{seed}"
         run(self.a.ebb, "train", self.a.source / "configs/gpt-bible.yaml", f"run.dir={self.folder}", f"run.name={name}", f"run.steps={steps}",
-            "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}", f"data.batch={BATCH}",
-            f"model.architecture={architecture}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}",
+            f"run.seed={seed}", "run.evaluate_every=0", "data.shuffle=false", f"data.source={self.folder}/bible", f"data.context={CONTEXT}",
+            f"data.batch={BATCH}", f"model.architecture={architecture}", f"model.layers={LAYERS}", "model.heads=4", f"model.dim={WIDTH}",
             "optimizer.lr=1e-3", "optimizer.weight_decay=0.1",
             "optimizer.clip_norm=1", f"optimizer.schedule.warmup_steps={WARMUP}", f"precision.dtype={dtype}", "checkpoint.every=0",
             *ARCHITECTURES[architecture][0])
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
         return [line["loss"] for line in lines if "loss" in line]
 
-    def torch(self, architecture, dtype, steps):
+    def torch(self, architecture, dtype, steps, seed=1):
         return json.loads(run(sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin",
-                              "--architecture", architecture, "--dtype", dtype,
+                              "--architecture", architecture, "--dtype", dtype, "--seed", seed,
                               "--steps", steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--layers", LAYERS, "--warmup", WARMUP,
                               *ARCHITECTURES[architecture][1]))["train_loss"]
 
@@ -59,12 +60,15 @@ def compare(curves, architecture, a):
     difference = max(abs(x - y) / y for x, y in zip(ours, reference, strict=True))
     print(f"{architecture} fp32, {a.steps} steps: largest difference {difference:.2e}, bound {FP32_BOUND:.0e}; last loss {ours[-1]:.4f}")
     agree = difference <= FP32_BOUND
-    if a.half_steps != a.steps:
-        reference = curves.torch(architecture, "fp32", a.half_steps)
+    is_short = a.half_steps < 200
+    seeds = SHORT_SEEDS if is_short else (1,)
+    references = {seed: curves.torch(architecture, "fp32", a.half_steps, seed) for seed in seeds}
     for dtype in ("bf16", "fp16"):
-        theirs, ours = (mean_difference(curve(architecture, dtype, a.half_steps), reference) for curve in (curves.torch, curves.ebb))
-        print(f"{architecture} {dtype}, {a.half_steps} steps: mean difference to PyTorch's fp32: ebb {ours:.2e}, PyTorch {theirs:.2e}")
-        agree &= ours <= theirs * (1 if a.half_steps >= 200 else 1.05)
+        theirs, ours = (sum(mean_difference(curve(architecture, dtype, a.half_steps, seed), references[seed]) for seed in seeds) / len(seeds)
+                        for curve in (curves.torch, curves.ebb))
+        print(f"{architecture} {dtype}, {a.half_steps} steps, {len(seeds)} seed(s): "
+              f"mean difference to PyTorch's fp32: ebb {ours:.2e}, PyTorch {theirs:.2e}")
+        agree &= ours <= theirs * (1.05 if is_short else 1)
     return agree
 
 
