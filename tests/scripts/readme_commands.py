@@ -61,10 +61,11 @@ def next_lines(output):
 
 
 def run(command, folder):
-    """Runs a command in a new shell with only HOME, PATH and the network settings."""
+    """Runs a command in a new shell with only HOME, PATH, the locale and the network settings."""
     environment = {"HOME": os.environ.get("HOME", "/root"), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "TERM": "dumb"}
-    for name in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+    # ccache's results depend on the language of the compiler's messages.
+    for name in ("LANG", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         if name in os.environ:
             environment[name] = os.environ[name]
     print(f"$ {command}", flush=True)
