@@ -65,7 +65,8 @@ def run(command, folder):
     environment = {"HOME": os.environ.get("HOME", "/root"), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "TERM": "dumb"}
     # ccache's results depend on the language of the compiler's messages.
-    for name in ("LANG", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+    for name in ("LANG", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE",
+                 "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         if name in os.environ:
             environment[name] = os.environ[name]
     print(f"$ {command}", flush=True)
