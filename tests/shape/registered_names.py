@@ -43,14 +43,18 @@ class Name:
     folder: str
 
 
+def registry_list(root, source, pattern, problem):
+    """The text of the list that `pattern` finds in a registry's source. ValueError with `problem` if it finds none."""
+    path = root / source
+    listed = re.search(pattern, path.read_text(encoding="utf-8") if path.is_file() else "")
+    if listed is None:
+        raise ValueError(f"{source}: {problem}")
+    return listed.group(1)
+
+
 def families(root):
     """The names of the families. ValueError: the registry does not look as expected."""
-    path = root / FAMILIES
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    listed = re.search(r"\bset\(EBB_FAMILIES\s+([^)]*)\)", text)
-    if listed is None:
-        raise ValueError(f"{FAMILIES}: sets no EBB_FAMILIES")
-    for family in listed.group(1).split():
+    for family in registry_list(root, FAMILIES, r"\bset\(EBB_FAMILIES\s+([^)]*)\)", "sets no EBB_FAMILIES").split():
         folder = f"trainer/models/{family}"
         yield Name(family, folder)
         for source in shape.files_below(root / folder, shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
@@ -61,13 +65,9 @@ def families(root):
 
 def formats(root):
     """The names of the formats. ValueError: the registry does not look as expected."""
-    path = root / FORMATS
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    listed = re.search(r"\bbuiltin_formats\(\)\s*\{\s*return\s*\{([^}]*)\}", text)
-    if listed is None:
-        raise ValueError(f"{FORMATS}: builtin_formats() returns no list")
+    listed = registry_list(root, FORMATS, r"\bbuiltin_formats\(\)\s*\{\s*return\s*\{([^}]*)\}", "builtin_formats() returns no list")
     sources = {source: source.read_text(encoding="utf-8") for source in shape.files_below(root / "trainer/data", {".cpp"})}
-    for function in re.findall(r"(\w+)\(\)", listed.group(1)):
+    for function in re.findall(r"(\w+)\(\)", listed):
         entry = rf'\bFormat\s+{function}\(\)\s*\{{[^}}]*?\.name\s*=\s*"(\w+)"'
         found = [(source, match.group(1)) for source, all_of in sources.items() for match in re.finditer(entry, all_of)]
         if len(found) != 1:

@@ -44,8 +44,8 @@ bool already_refused(const GivenValues& given, std::string_view path) {
 }
 
 // Reports given keys that do not apply because of another value. All values must be set.
-void check_conditions(const Section& root, const GivenValues& given, Problems& problems) {
-  for (const auto& [path, fields] : fields_by_path(root)) {
+void check_conditions(const std::vector<FieldsOfPath>& all, const GivenValues& given, Problems& problems) {
+  for (const auto& [path, fields] : all) {
     const auto count = std::ranges::count_if(fields, &Field::Impl::applies);
     if (count > 1)
       throw Error(ExitCode::internal,
@@ -134,7 +134,7 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
           set_field(path, *field, given, name, problems);
   }
   problems.throw_if_any();
-  check_conditions(root, given, problems);
+  check_conditions(all, given, problems);
   check_rules(root, given, name, problems);
   problems.throw_if_any();
 }

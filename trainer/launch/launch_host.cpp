@@ -131,7 +131,7 @@ LaunchHost inspect_launch_host() {
     host.ranks_are_placed = host.ranks_are_placed || is_set(name);
   }
   host.cross_memory = may_read_process_memory();
-  host.plugin_list_is_set = std::getenv("HWLOC_PLUGINS_BLACKLIST") != nullptr;
+  host.plugin_list_is_set = std::getenv(kPluginList) != nullptr;
   if (host.major >= 5) host.version_5_variables = variables_for_version_5();
   return host;
 }

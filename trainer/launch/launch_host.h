@@ -6,6 +6,9 @@
 
 namespace ebb::launch {
 
+// hwloc reads the list of the plugins that it must not open from this variable.
+inline constexpr const char* kPluginList = "HWLOC_PLUGINS_BLACKLIST";
+
 // The properties of this host that decide mpirun's arguments.
 struct LaunchHost {
   std::string mpirun;  // full path
@@ -15,7 +18,7 @@ struct LaunchHost {
   bool remote_shell = true;        // ssh or rsh is on PATH
   bool ranks_are_placed = false;   // a scheduler or a host file places the ranks
   bool cross_memory = true;        // a process may read the memory of another (some containers forbid it)
-  bool plugin_list_is_set = true;  // the environment has HWLOC_PLUGINS_BLACKLIST
+  bool plugin_list_is_set = true;  // the environment has kPluginList
   // Variables for version 5, with the values that the environment has under the names of version 4.
   std::vector<std::pair<std::string, std::string>> version_5_variables;
 };

@@ -10,7 +10,6 @@ namespace {
 
 // Open MPI lets hwloc open its plugins in mpirun and in every rank. These plugins look for displays and GPUs,
 // and load the libraries of X11, OpenCL and Level Zero. Neither Open MPI nor ebb queries hwloc for them.
-constexpr const char* kPluginList = "HWLOC_PLUGINS_BLACKLIST";
 constexpr const char* kUnusedPlugins =
     "hwloc_cuda.so,hwloc_gl.so,hwloc_levelzero.so,hwloc_nvml.so,hwloc_opencl.so,hwloc_rsmi.so";
 
