@@ -46,18 +46,18 @@ RENDERS = {
 REFUSALS = {
     # The configuration, and its number of ranks
     "config is empty": given(config=None),
-    "config is not YAML": text("a: ["),
-    "config is a map, but has to be the whole configuration as one string": given("config.run.name=x", config=None),
-    "data.batch of the run is 256, which 7 workers x 1 slots": given("workers=7"),
-    "data.batch of the run is 9": given("workers=2", "overrides[0]=data.batch=9"),
-    "data.batch of the run is 256 (the default), which 7 workers x 1 slots": text("run: {name: a}", CLAIM, "workers=7"),
-    "parallel.ranks of the run is 3, and 1 workers x 1 slots are 1": text("parallel: {ranks: 3}"),
-    "shm.size=2Gi counts against worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
-    "shm.size=1Gi counts against worker.resources.limits.memory=1073741823,": given("shm.size=1Gi,worker.resources.limits.memory=1073741823"),
-    "shm.size=4Gi counts against worker.resources.limits.memory=4e9": given("shm.size=4Gi,worker.resources.limits.memory=4e9"),
-    "shm.size=1.5Ki counts against worker.resources.limits.memory=1535": given("shm.size=1.5Ki,worker.resources.limits.memory=1535"),
-    "shm.size=6G counts against worker.resources.limits.memory=5999M": given("shm.size=6G,worker.resources.limits.memory=5999M"),
-    "mode job is one pod": given("mode=job,workers=2"),
+    "config is not valid YAML": text("a: ["),
+    "config is a map. It must be the complete configuration as one string": given("config.run.name=x", config=None),
+    "data.batch of the run is 256. For 7 workers x 1 slots (x micro-batches), it must be a multiple of 7.": given("workers=7"),
+    "data.batch of the run is 9. For 2 workers x 1 slots (x micro-batches), it must be a multiple of 2.": given("workers=2", "overrides[0]=data.batch=9"),
+    "data.batch of the run is 256 (the default). For 7 workers x 1 slots": text("run: {name: a}", CLAIM, "workers=7"),
+    "parallel.ranks of the run is 3, but 1 workers x 1 slots are 1 ranks": text("parallel: {ranks: 3}"),
+    "shm.size=2Gi exceeds worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
+    "shm.size=1Gi exceeds worker.resources.limits.memory=1073741823.": given("shm.size=1Gi,worker.resources.limits.memory=1073741823"),
+    "shm.size=4Gi exceeds worker.resources.limits.memory=4e9": given("shm.size=4Gi,worker.resources.limits.memory=4e9"),
+    "shm.size=1.5Ki exceeds worker.resources.limits.memory=1535": given("shm.size=1.5Ki,worker.resources.limits.memory=1535"),
+    "shm.size=6G exceeds worker.resources.limits.memory=5999M": given("shm.size=6G,worker.resources.limits.memory=5999M"),
+    "mode=job creates one pod, but workers=2": given("mode=job,workers=2"),
     # Refused by the schema
     "at '/workers': minimum: got 0, want 1": given("workers=0"),
     "additional properties 'wrokers' not allowed": given("wrokers=2"),
@@ -87,9 +87,9 @@ REFUSALS = {
     "at '/networkPolicy/extraEgress/0': additional properties 'port' not allowed": given("networkPolicy.extraEgress[0].port=443"),
     "at '/networkPolicy/extraEgress/0/to/0': additional properties 'cidr' not allowed": given("networkPolicy.extraEgress[0].to[0].cidr=10.0.0.0/8"),
     # Names
-    "cannot be the name of a job": given("fullnameOverride=1st"),
+    "is not a valid name of a job": given("fullnameOverride=1st"),
     # 41 + 9 of the digest + 14 of -worker-10000 less one
-    " is too long: it has 64 characters, and Kubernetes allows 63. Set fullnameOverride to at most 45 characters":
+    " is too long. It has 64 characters, but Kubernetes allows 63. Set fullnameOverride to at most 45 characters":
         given("fullnameOverride=a123456789b123456789c123456789d123456789e12345"),
     "Set fullnameOverride to at most 44 characters": given("fullnameOverride=a123456789b123456789c123456789d123456789e1234", "workers=16"),
     # Volumes
@@ -98,79 +98,79 @@ REFUSALS = {
     "checkpoints has more than one source (claim.size, emptyDir)": given("checkpoints.emptyDir=true"),
     "data has more than one source (existingClaim, claim.size)": given("data.existingClaim=x,data.claim.size=1Gi"),
     "data has more than one source (ephemeral.size, emptyDir)": given("data.emptyDir=true,data.ephemeral.size=1Gi"),
-    "checkpoints.emptyDir loses checkpoints with the pod, and job.backoffLimit=20": given("checkpoints.emptyDir=true", checkpoints=None),
-    "checkpoints.ephemeral.size loses checkpoints with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
-    "job.restarts=5 would restart the run from the beginning in a new worker's pod": given("checkpoints.emptyDir=true,job.backoffLimit=0", checkpoints=None),
+    "checkpoints.emptyDir: Kubernetes deletes the checkpoints with the pod. With job.backoffLimit=20, the next pod would train from the beginning": given("checkpoints.emptyDir=true", checkpoints=None),
+    "checkpoints.ephemeral.size: Kubernetes deletes the checkpoints with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
+    "With job.restarts=5, the run would restart from the beginning in a new worker pod": given("checkpoints.emptyDir=true,job.backoffLimit=0", checkpoints=None),
     "is a separate folder in each of 2 workers": given("checkpoints.emptyDir=true,job.backoffLimit=0,job.restarts=0,workers=2", checkpoints=None),
-    "checkpoints.claim.accessModes is ReadWriteOnce, but 2 pods mount that claim, maybe on as many nodes (the launcher and workers=1): add ReadWriteMany":
+    "checkpoints.claim.accessModes is ReadWriteOnce, but 2 pods mount this claim, possibly on different nodes (the launcher and workers=1). Add ReadWriteMany":
         given("checkpoints.claim.accessModes={ReadWriteOnce}"),
-    "checkpoints.claim.accessModes is ReadWriteOnce, ReadOnlyMany, but 3 pods mount that claim": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce,ReadOnlyMany}"),
-    "data.claim.accessModes is ReadWriteOnce, but 2 pods read that claim, maybe on as many nodes: add ReadWriteMany or ReadOnlyMany":
+    "checkpoints.claim.accessModes is ReadWriteOnce, ReadOnlyMany, but 3 pods mount this claim": given("workers=2", "checkpoints.claim.accessModes={ReadWriteOnce,ReadOnlyMany}"),
+    "data.claim.accessModes is ReadWriteOnce, but 2 pods read this claim, possibly on different nodes. Add ReadWriteMany or ReadOnlyMany":
         given("workers=2,data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOnce}"),
     # The launcher reads the tokenizer beside one worker.
-    "data.claim.accessModes is ReadWriteOncePod, but 2 pods read that claim":
+    "data.claim.accessModes is ReadWriteOncePod, but 2 pods read this claim":
         given("data.claim.size=1Gi", "data.claim.accessModes={ReadWriteOncePod}", "overrides[0]=data.tokenizer=${EBB_DATA:-data}/tokenizer.model"),
-    "data.emptyDir is a separate folder of each pod, and the launcher looks for the tokenizer": given("data.emptyDir=true", "overrides[0]=data.tokenizer=/data/tokenizer.model"),
-    "the run's folder would be /other/vae-fashion-mnist, which is not on the checkpoint volume (checkpoints.mountPath=/runs)": given("overrides[0]=run.dir=/other"),
-    "the run's folder would be /runs2/vae-fashion-mnist": given("overrides[0]=run.dir=/runs2"),
-    "the run's folder would be runs/vae-fashion-mnist": given("overrides[0]=run.dir=runs"),
-    "the run's folder would be /tmp/vae-fashion-mnist": given("overrides[0]=run.dir=/runs/../tmp"),
-    "the run's folder would be /there/vae-fashion-mnist": given("overrides[0]=run.dir='/there'"),
-    "the run's folder would be ${HOME}/vae-fashion-mnist": given("overrides[0]=run.dir=/runs,overrides[1]=run.dir=${HOME}"),
-    "the run's folder would be /tmp/x, which": text("run: {name: /tmp/x}", CLAIM),
-    "a host path is not allowed by the Pod Security Standard `restricted`": given("checkpoints.hostPath=/srv", checkpoints=None),
-    "terminationGracePeriodSeconds=300 is too short: 100000000000 bytes at 104857600 a second, and a step, take 1013 seconds": given("checkpointBytes=100000000000"),
-    "the mountPath of the secret hub is /runs, where something else is mounted": given("secrets[0].name=hub,secrets[0].mountPath=/runs"),
-    "data.mountPath is /tmp, where": given("data.emptyDir=true,data.mountPath=/tmp"),
+    "data.emptyDir is a separate folder in each pod. The launcher reads the tokenizer": given("data.emptyDir=true", "overrides[0]=data.tokenizer=/data/tokenizer.model"),
+    "the run folder would be /other/vae-fashion-mnist, but this folder is not on the checkpoint volume (checkpoints.mountPath=/runs)": given("overrides[0]=run.dir=/other"),
+    "the run folder would be /runs2/vae-fashion-mnist": given("overrides[0]=run.dir=/runs2"),
+    "the run folder would be runs/vae-fashion-mnist": given("overrides[0]=run.dir=runs"),
+    "the run folder would be /tmp/vae-fashion-mnist": given("overrides[0]=run.dir=/runs/../tmp"),
+    "the run folder would be /there/vae-fashion-mnist": given("overrides[0]=run.dir='/there'"),
+    "the run folder would be ${HOME}/vae-fashion-mnist": given("overrides[0]=run.dir=/runs,overrides[1]=run.dir=${HOME}"),
+    "the run folder would be /tmp/x, but this folder is not on the checkpoint volume": text("run: {name: /tmp/x}", CLAIM),
+    "the Pod Security Standard `restricted` does not allow a host path": given("checkpoints.hostPath=/srv", checkpoints=None),
+    "terminationGracePeriodSeconds=300 is too short. A checkpoint of 100000000000 bytes at 104857600 bytes per second and a step take 1013 seconds together": given("checkpointBytes=100000000000"),
+    "the mountPath of the secret hub is /runs, but another volume uses this path": given("secrets[0].name=hub,secrets[0].mountPath=/runs"),
+    "data.mountPath is /tmp, but another volume uses this path": given("data.emptyDir=true,data.mountPath=/tmp"),
     # Pods
-    "gpu.count=4 and slotsPerWorker=2": given("gpu.count=4,slotsPerWorker=2"),
-    "rdma.ipcLock adds the capability IPC_LOCK, which the Pod Security Standard `restricted` does not allow": given("rdma.resource=rdma/a,rdma.ipcLock=true"),
+    "gpu.count=4 differs from slotsPerWorker=2": given("gpu.count=4,slotsPerWorker=2"),
+    "rdma.ipcLock adds the capability IPC_LOCK, but the Pod Security Standard `restricted` does not allow it": given("rdma.resource=rdma/a,rdma.ipcLock=true"),
     "rdma.resource is empty": given("rdma.ipcLock=true,security.restricted=false"),
     "env.HF_TOKEN looks like a secret": given("env.HF_TOKEN=x"),
-    "env.OMPI_MCA_plm_rsh_args: the MPI operator sets": given("env.OMPI_MCA_plm_rsh_args=x"),
+    "env.OMPI_MCA_plm_rsh_args: the MPI operator overwrites OMPI_MCA_plm_rsh_args": given("env.OMPI_MCA_plm_rsh_args=x"),
     "env.EBB_DATA: the chart sets EBB_DATA itself, from data.mountPath": given("env.EBB_DATA=x"),
     "env.EBB_KILLED_FOR_MEMORY: the chart sets EBB_KILLED_FOR_MEMORY itself": given("env.EBB_KILLED_FOR_MEMORY=x"),
     "env.EBB_ATTEMPT: the chart sets EBB_ATTEMPT itself": given("env.EBB_ATTEMPT=x"),
     "worker.extraEnv: the chart sets HOME itself": given("worker.extraEnv[0].name=HOME"),
-    "launcher.extraEnv holds A, which env has already": given("env.A=x", "launcher.extraEnv[0].name=A"),
-    "worker.labels holds training.kubeflow.org/job-role": given("worker.labels.training\\.kubeflow\\.org/job-role=x"),
-    "launcher.annotations holds sidecar.istio.io/inject": given("launcher.annotations.sidecar\\.istio\\.io/inject=x"),
-    "worker.extraVolumes holds a volume called tmp": given("worker.extraVolumes[0].name=tmp"),
-    "worker.extraVolumes holds x, a volume of the kind hostPath, which the Pod Security Standard `restricted` does not allow: use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `privileged`)":
+    "launcher.extraEnv contains A, but env also contains it": given("env.A=x", "launcher.extraEnv[0].name=A"),
+    "worker.labels contains training.kubeflow.org/job-role": given("worker.labels.training\\.kubeflow\\.org/job-role=x"),
+    "launcher.annotations contains sidecar.istio.io/inject": given("launcher.annotations.sidecar\\.istio\\.io/inject=x"),
+    "worker.extraVolumes contains the volume tmp, but the chart or the operator uses this name": given("worker.extraVolumes[0].name=tmp"),
+    "worker.extraVolumes contains x, a volume of the type hostPath. The Pod Security Standard `restricted` does not allow this type. Use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `privileged`)":
         given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].hostPath.path=/srv"),
-    "launcher.extraVolumes holds x, a volume of the kind nfs, which the Pod Security Standard `restricted` does not allow: use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `baseline`)":
+    "launcher.extraVolumes contains x, a volume of the type nfs. The Pod Security Standard `restricted` does not allow this type. Use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `baseline`)":
         given("launcher.extraVolumes[0].name=x,launcher.extraVolumes[0].nfs.server=s,launcher.extraVolumes[0].nfs.path=/"),
-    "launcher: a volume called data is mounted at /data, but the pod has none (it has config, tmp, shm, checkpoints, ssh-auth, mpi-job-config)":
+    "launcher: a container mounts the volume data at /data, but the pod does not have this volume (it has config, tmp, shm, checkpoints, ssh-auth, mpi-job-config)":
         given("data.existingClaim=sets", "launcher.initContainers[0].name=a,launcher.initContainers[0].volumeMounts[0].name=data,launcher.initContainers[0].volumeMounts[0].mountPath=/data"),
-    "worker: a volume called scrach is mounted at /scratch": given("worker.extraVolumes[0].name=scratch,worker.extraVolumeMounts[0].name=scrach,worker.extraVolumeMounts[0].mountPath=/scratch"),
-    "worker: a volume called mpi-job-config is mounted at /a, but the pod has none": given("worker.extraVolumeMounts[0].name=mpi-job-config,worker.extraVolumeMounts[0].mountPath=/a"),
-    "worker: a volume called ssh-auth is mounted at /a, but the pod has none (it has config, tmp, shm, checkpoints)":
+    "worker: a container mounts the volume scrach at /scratch": given("worker.extraVolumes[0].name=scratch,worker.extraVolumeMounts[0].name=scrach,worker.extraVolumeMounts[0].mountPath=/scratch"),
+    "worker: a container mounts the volume mpi-job-config at /a, but the pod does not have this volume": given("worker.extraVolumeMounts[0].name=mpi-job-config,worker.extraVolumeMounts[0].mountPath=/a"),
+    "worker: a container mounts the volume ssh-auth at /a, but the pod does not have this volume (it has config, tmp, shm, checkpoints)":
         given("mode=job", "worker.extraVolumeMounts[0].name=ssh-auth,worker.extraVolumeMounts[0].mountPath=/a"),
-    "worker.extraVolumeMounts mounts tmp at /runs/, where something else is mounted already": given("worker.extraVolumeMounts[0].name=tmp,worker.extraVolumeMounts[0].mountPath=/runs/"),
-    "launcher.extraVolumeMounts mounts shm at /a, where":
+    "worker.extraVolumeMounts mounts tmp at /runs/, but another volume uses this path": given("worker.extraVolumeMounts[0].name=tmp,worker.extraVolumeMounts[0].mountPath=/runs/"),
+    "launcher.extraVolumeMounts mounts shm at /a, but another volume uses this path":
         given("launcher.extraVolumeMounts[0].name=tmp,launcher.extraVolumeMounts[0].mountPath=/a,launcher.extraVolumeMounts[1].name=shm,launcher.extraVolumeMounts[1].mountPath=/a"),
     "worker.initContainers: ebb is the name of another container of the pod": given("worker.initContainers[0].name=ebb"),
-    "worker.securityContext asks for what the Pod Security Standard `restricted` does not allow (privileged)": given("worker.securityContext.privileged=true"),
-    "launcher.podSecurityContext asks for what the Pod Security Standard `restricted` does not allow (the user root)": given("launcher.podSecurityContext.runAsUser=0"),
-    "(allowPrivilegeEscalation, the capability SYS_ADMIN, capabilities that are not dropped, no seccomp profile)":
+    "worker.securityContext violates the Pod Security Standard `restricted` (privileged)": given("worker.securityContext.privileged=true"),
+    "launcher.podSecurityContext violates the Pod Security Standard `restricted` (user root)": given("launcher.podSecurityContext.runAsUser=0"),
+    "(allowPrivilegeEscalation, capability SYS_ADMIN, capabilities.drop without ALL, no seccomp profile)":
         given("worker.securityContext.allowPrivilegeEscalation=true", "worker.securityContext.capabilities.add={SYS_ADMIN},worker.securityContext.capabilities.drop={}",
               "worker.securityContext.seccompProfile.type=Unconfined"),
-    "(no AppArmor profile, procMount Unmasked, a process of the Windows host, the SELinux type spc_t, the SELinux user u, the SELinux role r)":
+    "(no AppArmor profile, procMount Unmasked, Windows host process, SELinux type spc_t, SELinux user u, SELinux role r)":
         given("worker.securityContext.appArmorProfile.type=Unconfined,worker.securityContext.procMount=Unmasked,worker.securityContext.windowsOptions.hostProcess=true",
               "worker.securityContext.seLinuxOptions.type=spc_t,worker.securityContext.seLinuxOptions.user=u,worker.securityContext.seLinuxOptions.role=r"),
-    "launcher.podSecurityContext asks for what the Pod Security Standard `restricted` does not allow (the sysctl kernel.msgmax)":
+    "launcher.podSecurityContext violates the Pod Security Standard `restricted` (sysctl kernel.msgmax)":
         given("launcher.podSecurityContext.sysctls[0].name=net.ipv4.tcp_rmem,launcher.podSecurityContext.sysctls[0].value=a,launcher.podSecurityContext.sysctls[1].name=kernel.msgmax,launcher.podSecurityContext.sysctls[1].value=b"),
-    "worker.annotations holds container.apparmor.security.beta.kubernetes.io/ebb=unconfined": given("worker.annotations.container\\.apparmor\\.security\\.beta\\.kubernetes\\.io/ebb=unconfined"),
-    "worker.initContainers: a asks for what the Pod Security Standard `restricted` does not allow (the port 80 of the host, a probe or hook of the host 10.0.0.1)":
+    "worker.annotations contains container.apparmor.security.beta.kubernetes.io/ebb=unconfined": given("worker.annotations.container\\.apparmor\\.security\\.beta\\.kubernetes\\.io/ebb=unconfined"),
+    "worker.initContainers: a violates the Pod Security Standard `restricted` (host port 80, a probe or hook with the host 10.0.0.1)":
         given("worker.initContainers[0].name=a,worker.initContainers[0].ports[0].containerPort=80,worker.initContainers[0].ports[0].hostPort=80",
               "worker.initContainers[0].startupProbe.httpGet.host=10.0.0.1"),
-    "worker.initContainers: securityContext of a asks for": given("worker.initContainers[0].name=a,worker.initContainers[0].securityContext.runAsUser=0"),
+    "worker.initContainers: securityContext of a violates the Pod Security Standard `restricted`": given("worker.initContainers[0].name=a,worker.initContainers[0].securityContext.runAsUser=0"),
     # Metrics
-    "metrics.port=2222 is sshd's port": given(METRICS, "metrics.port=2222"),
-    "overrides holds telemetry.port=1": given(METRICS, "overrides[0]=telemetry.port=1"),
-    "telemetry.port of the run is 2222, which is sshd's port in every worker": given("overrides[0]=telemetry.port=2222"),
-    "telemetry.port of the run is 9464, but with metrics.enabled=false no pod names that port and the network policy blocks it: set metrics.enabled=true and metrics.port":
+    "metrics.port=2222 is the port of sshd": given(METRICS, "metrics.port=2222"),
+    "overrides contains telemetry.port=1": given(METRICS, "overrides[0]=telemetry.port=1"),
+    "telemetry.port of the run is 2222, the port of sshd in every worker": given("overrides[0]=telemetry.port=2222"),
+    "telemetry.port of the run is 9464, but metrics.enabled=false. No pod declares this port, and the network policy blocks it. Set metrics.enabled=true and metrics.port":
         given("overrides[0]=telemetry.port=9464"),
-    "telemetry.port of the run is 8080, but with metrics.enabled=false": text("telemetry: {port: 8080}", CLAIM),
+    "telemetry.port of the run is 8080, but metrics.enabled=false": text("telemetry: {port: 8080}", CLAIM),
     "metrics.podMonitor.enabled is set, but no rank serves metrics": given("metrics.podMonitor.enabled=true"),
 }

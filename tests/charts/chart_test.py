@@ -159,12 +159,12 @@ def namespaces(chart):
 def notes(chart):
     """The notes after an install. helm prints them only with a cluster, so here they are rendered as a template."""
     said = {
-        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "describe pods -l app.kubernetes.io/instance=r,app.kubernetes.io/component=launcher", "The launcher waits 600 s", "still says Failed", "kubectl -n n delete pod POD --force --grace-period=0", "are in /runs/vae-fashion-mnist/memory", "helm -n n test r --logs", "WARNING: the size of a checkpoint is not set"],
+        "mpijob": ["4 ranks train as MPIJob r-ebb-", "component=launcher --tail", "describe pods -l app.kubernetes.io/instance=r,app.kubernetes.io/component=launcher", "The launcher waits 600 s", "keeps its condition Failed", "kubectl -n n delete pod POD --force --grace-period=0", "are in /runs/vae-fashion-mnist/memory", "helm -n n test r --logs", "WARNING: checkpointBytes is not set"],
         "job": ["4 ranks train as Job r-ebb-", "component=trainer --tail"],
-        "metrics": ["Metrics are at port 9464"],
+        "metrics": ["Every training pod serves metrics on port 9464"],
         "host-path": ["Pod Security level `privileged` (a host path)"],
         "rdma": ["Pod Security level `privileged` (rdma.ipcLock)"],
-        "ephemeral": ["checkpoints are stored in the pod (checkpoints.ephemeral.size)"],
+        "ephemeral": ["the pod stores the checkpoints (checkpoints.ephemeral.size)"],
     }
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder, "ebb")
@@ -176,7 +176,7 @@ def notes(chart):
             for word in words:
                 if word not in done.stdout:
                     chart.fail(f"the notes of {name} do not say {word!r}: {done.stdout}{done.stderr}")
-            if name != "metrics" and "Metrics are" in done.stdout:
+            if name != "metrics" and "serves metrics" in done.stdout:
                 chart.fail(f"the notes of {name} tell of metrics that nobody serves")
 
 

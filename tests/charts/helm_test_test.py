@@ -97,12 +97,12 @@ class HelmTest(unittest.TestCase):
 
     def test_workers_that_are_as_they_should_be(self):
         self.sshd()
-        said = self.ends(0, "r-ebb-0: 2 workers are found and reached, with one version, and checkpoints can be written.", "127.0.1.1 (127.0.1.1): reached by ssh, the same version")
-        self.assertEqual(said.count("can be written"), 4)  # this pod, both workers, the last line
+        said = self.ends(0, "r-ebb-0: 2 workers have the same version and answer by ssh. The checkpoint volume is writable.", "127.0.1.1 (127.0.1.1): answers by ssh with the same version")
+        self.assertEqual(said.count("is writable"), 4)  # this pod, both workers, the last line
         self.assertNotIn("FAILED", said)
 
     def test_a_worker_that_does_not_answer(self):
-        self.ends(1, f"FAILED  127.0.1.0 (127.0.1.0): ssh on port {self.port}:", "Connection refused")
+        self.ends(1, f"FAILED  127.0.1.0 (127.0.1.0): ssh on port {self.port} failed:", "Connection refused")
 
     def test_a_key_that_is_not_the_workers(self):
         self.sshd()
@@ -114,34 +114,34 @@ class HelmTest(unittest.TestCase):
         (self.workers / "ebb").write_text("#!/bin/sh\necho ebb 9.9.9\n")
         (self.workers / "ebb").chmod(0o755)
         self.sshd()
-        self.ends(1, "FAILED  127.0.1.0 (127.0.1.0): a different version from this pod's: ebb 9.9.9")
+        self.ends(1, "FAILED  127.0.1.0 (127.0.1.0): its version differs from the version in this pod: ebb 9.9.9")
 
     def test_a_volume_that_cannot_be_written(self):
         self.sshd()
-        said = self.ends(1, "FAILED  this pod: /proc/none cannot be written by user", "FAILED  127.0.1.1: /proc/none cannot be written", EBB_CHECKPOINTS="/proc/none")
-        self.assertIn("reached by ssh", said)
+        said = self.ends(1, f"FAILED  this pod: user {os.getuid()} cannot write to /proc/none: ", f"FAILED  127.0.1.1: user {os.getuid()} cannot write to /proc/none: ", EBB_CHECKPOINTS="/proc/none")
+        self.assertIn("answers by ssh", said)
 
     def test_one_name_that_is_missing(self):
         self.sshd()
-        said = self.ends(1, "FAILED  127.0.1.256: no such name in DNS after 1 s", "127.0.1.255 (127.0.1.255): reached", EBB_HOSTS="127.0.1.25%d", EBB_WORKERS="7")
+        said = self.ends(1, "FAILED  127.0.1.256: no such name in DNS after 1 s", "127.0.1.255 (127.0.1.255): answers by ssh", EBB_HOSTS="127.0.1.25%d", EBB_WORKERS="7")
         self.assertNotIn("has finished", said)
 
     def test_a_finished_job_whose_workers_are_gone(self):
         self.results(100)
         start = time.monotonic()
-        self.ends(0, "r-ebb-0 has finished: ", "results.json covers 100 steps, and its workers are gone", EBB_HOSTS="worker-%d.invalid", EBB_WAIT="30")
+        self.ends(0, "r-ebb-0 has finished: ", "results.json covers 100 steps. Its workers are gone", EBB_HOSTS="worker-%d.invalid", EBB_WAIT="30")
         self.assertLess(time.monotonic() - start, 20, "it waited although the run is over")
 
     def test_workers_that_are_gone_before_the_end(self):
         self.results(99)
-        self.ends(1, "worker-1.invalid: no such name in DNS", "The run has not finished: no ", "kubectl describe mpijob r-ebb-0", EBB_HOSTS="worker-%d.invalid")
+        self.ends(1, "worker-1.invalid: no such name in DNS", "The run has not finished: there is no ", "kubectl describe mpijob r-ebb-0", EBB_HOSTS="worker-%d.invalid")
 
     def test_workers_that_are_gone_and_a_volume_that_is_not_here(self):
         self.results(100)
-        self.ends(1, "This pod cannot see whether the run has finished", EBB_HOSTS="worker-%d.invalid", EBB_VOLUME="")
+        self.ends(1, "This pod cannot check whether the run has finished", EBB_HOSTS="worker-%d.invalid", EBB_VOLUME="")
 
     def test_mode_job(self):
-        self.ends(0, "r-ebb-0 is one pod (mode job): there are no workers to reach", EBB_WORKERS="0")
+        self.ends(0, "r-ebb-0 is one pod (mode job). It has no workers to check", EBB_WORKERS="0")
         self.results(100)
         self.ends(0, "r-ebb-0 has finished", EBB_WORKERS="0")
 

@@ -18,8 +18,8 @@ class Watched(Rehearsal):
         done, said = self.helm_test()
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr + said)
         self.assertRegex(done.stdout, r"Phase: +Succeeded")
-        self.assertIn("2 workers are found and reached, with one version, and checkpoints can be written.", said)
-        self.assertEqual(len(re.findall("reached by ssh, the same version", said)), 2, said)
+        self.assertIn("2 workers have the same version and answer by ssh. The checkpoint volume is writable.", said)
+        self.assertEqual(len(re.findall("answers by ssh with the same version", said)), 2, said)
         before = max(self.steps())
         self.until_step(before + 3)  # training continues
 

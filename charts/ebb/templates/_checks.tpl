@@ -1,4 +1,4 @@
-{{/* Checks that the schema cannot express. Each refusal names the values and what to do. */}}
+{{/* Checks that the schema cannot express. Each message names the values and the remedy. */}}
 {{- define "ebb.check" -}}
 {{- include "ebb.checkConfig" . -}}
 {{- include "ebb.checkNames" . -}}
@@ -11,14 +11,14 @@
 {{- define "ebb.checkConfig" -}}
 {{- $v := .Values -}}
 {{- if not (kindIs "string" $v.config) -}}
-{{- fail (printf "config is a %s, but has to be the whole configuration as one string: --set-file config=configs/vae-fashion-mnist.yaml" (kindOf $v.config)) -}}
+{{- fail (printf "config is a %s. It must be the complete configuration as one string, such as --set-file config=configs/vae-fashion-mnist.yaml" (kindOf $v.config)) -}}
 {{- end -}}
 {{- if not (trim $v.config) -}}
-{{- fail "config is empty: give the run's configuration, such as --set-file config=configs/vae-fashion-mnist.yaml" -}}
+{{- fail "config is empty. Set it to the configuration of the run, such as --set-file config=configs/vae-fashion-mnist.yaml" -}}
 {{- end -}}
 {{- $config := fromYaml $v.config -}}
 {{- if hasKey $config "Error" -}}
-{{- fail (printf "config is not YAML: %s" (get $config "Error")) -}}
+{{- fail (printf "config is not valid YAML: %s" (get $config "Error")) -}}
 {{- end -}}
 {{- $seen := dict -}}
 {{- range $key := list "data.batch" "data.micro_batches" "parallel.ranks" -}}
@@ -26,22 +26,22 @@
 {{- end -}}
 {{- $ranks := int (include "ebb.ranks" .) -}}
 {{- $own := get (fromYaml (include "ebb.ownDefaults" .)) "data.batch" -}}
-{{- /* A value of the pod's environment (${NAME}) is not known here, and is not checked. */ -}}
+{{- /* The chart cannot check a value from the pod's environment (${NAME}). */ -}}
 {{- $batch := int (default $own (get $seen "data.batch")) -}}
 {{- $parts := int (mul (max 1 (int (get $seen "data.micro_batches"))) $ranks) -}}
 {{- if and $batch (mod $batch $parts) -}}
-{{- fail (printf "data.batch of the run is %d%s, which %d workers x %d slots (x micro-batches: %d parts) cannot share: change workers, slotsPerWorker or data.batch" $batch (ternary " (the default)" "" (empty (get $seen "data.batch"))) (int $v.workers) (int $v.slotsPerWorker) $parts) -}}
+{{- fail (printf "data.batch of the run is %d%s. For %d workers x %d slots (x micro-batches), it must be a multiple of %d. Change workers, slotsPerWorker or data.batch" $batch (ternary " (the default)" "" (empty (get $seen "data.batch"))) (int $v.workers) (int $v.slotsPerWorker) $parts) -}}
 {{- end -}}
 {{- $expected := int (get $seen "parallel.ranks") -}}
 {{- if and $expected (ne $expected $ranks) -}}
-{{- fail (printf "parallel.ranks of the run is %d, and %d workers x %d slots are %d: make them the same, or leave parallel.ranks out" $expected (int $v.workers) (int $v.slotsPerWorker) $ranks) -}}
+{{- fail (printf "parallel.ranks of the run is %d, but %d workers x %d slots are %d ranks. Set both to the same number, or remove parallel.ranks" $expected (int $v.workers) (int $v.slotsPerWorker) $ranks) -}}
 {{- end -}}
 {{- $given := dig "limits" "memory" "" $v.worker.resources -}}
 {{- $limit := include "ebb.bytes" $given -}}
 {{- $given = ternary $given $limit (kindIs "string" $given) -}}
 {{- $shm := include "ebb.bytes" $v.shm.size -}}
 {{- if and $limit (gt (int64 $shm) (int64 $limit)) -}}
-{{- fail (printf "shm.size=%s counts against worker.resources.limits.memory=%v, which is smaller: lower shm.size or raise the limit" $v.shm.size $given) -}}
+{{- fail (printf "shm.size=%s exceeds worker.resources.limits.memory=%v. /dev/shm counts against this limit. Lower shm.size, or raise the limit" $v.shm.size $given) -}}
 {{- end -}}
 {{- end -}}
 
@@ -49,15 +49,15 @@
 {{- $v := .Values -}}
 {{- $job := include "ebb.jobName" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $job) -}}
-{{- fail (printf "%s cannot be the name of a job: use a release name of lower-case letters, digits and - that begins with a letter, or set fullnameOverride" $job) -}}
+{{- fail (printf "%s is not a valid name of a job. Use a release name that begins with a lower-case letter and has only lower-case letters, digits and hyphens, or set fullnameOverride" $job) -}}
 {{- end -}}
 {{- if and (eq $v.mode "job") (gt (int $v.workers) 1) -}}
-{{- fail (printf "mode job is one pod, and workers is %d: set workers=1 and slotsPerWorker to the ranks, or mode=mpijob" (int $v.workers)) -}}
+{{- fail (printf "mode=job creates one pod, but workers=%d. Set workers=1 and slotsPerWorker to the number of ranks, or set mode=mpijob" (int $v.workers)) -}}
 {{- end -}}
-{{- /* A pod's name is one of its labels, and a label has at most 63 characters. */ -}}
+{{- /* The name of a pod is one of its labels. A label has at most 63 characters. */ -}}
 {{- $longest := ternary (printf "%s-worker-%d" $job (sub (int $v.workers) 1)) $job (eq $v.mode "mpijob") -}}
 {{- if gt (len $longest) 63 -}}
-{{- fail (printf "the name %s is too long: it has %d characters, and Kubernetes allows 63. Set fullnameOverride to at most %d characters, or use a shorter release name" $longest (len $longest) (sub (len (include "ebb.fullname" .)) (sub (len $longest) 63))) -}}
+{{- fail (printf "the name %s is too long. It has %d characters, but Kubernetes allows 63. Set fullnameOverride to at most %d characters, or use a shorter release name" $longest (len $longest) (sub (len (include "ebb.fullname" .)) (sub (len $longest) 63))) -}}
 {{- end -}}
 {{- end -}}
 
@@ -65,23 +65,23 @@
 {{- $v := .Values -}}
 {{- if $v.metrics.enabled -}}
 {{- if eq (int $v.metrics.port) 2222 -}}
-{{- fail "metrics.port=2222 is sshd's port in every worker: use another one, such as 9400" -}}
+{{- fail "metrics.port=2222 is the port of sshd in every worker. Use another port, such as 9400" -}}
 {{- end -}}
 {{- range $v.overrides -}}
 {{- if hasPrefix "telemetry.port=" . -}}
-{{- fail (printf "overrides holds %s, but the chart sets that itself, since Prometheus has to know it: set metrics.port" .) -}}
+{{- fail (printf "overrides contains %s, but the chart sets telemetry.port from metrics.port. Set metrics.port instead" .) -}}
 {{- end -}}
 {{- end -}}
 {{- else -}}
 {{- $port := include "ebb.setting" (dict "root" . "config" (fromYaml $v.config) "key" "telemetry.port") -}}
 {{- if eq $port "2222" -}}
-{{- fail "telemetry.port of the run is 2222, which is sshd's port in every worker: set metrics.enabled=true and metrics.port (default 9400), or telemetry.port=0 in overrides" -}}
+{{- fail "telemetry.port of the run is 2222, the port of sshd in every worker. Set metrics.enabled=true and metrics.port (default 9400), or telemetry.port=0 in overrides" -}}
 {{- else if not (has $port (list "" "0")) -}}
-{{- fail (printf "telemetry.port of the run is %s, but with metrics.enabled=false no pod names that port and the network policy blocks it: set metrics.enabled=true and metrics.port (default 9400), or telemetry.port=0 in overrides" $port) -}}
+{{- fail (printf "telemetry.port of the run is %s, but metrics.enabled=false. No pod declares this port, and the network policy blocks it. Set metrics.enabled=true and metrics.port (default 9400), or telemetry.port=0 in overrides" $port) -}}
 {{- end -}}
 {{- range $part := list "podMonitor" "prometheusRule" "dashboard" -}}
 {{- if (get $v.metrics $part).enabled -}}
-{{- fail (printf "metrics.%s.enabled is set, but no rank serves metrics: set metrics.enabled=true" $part) -}}
+{{- fail (printf "metrics.%s.enabled is set, but no rank serves metrics. Set metrics.enabled=true" $part) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

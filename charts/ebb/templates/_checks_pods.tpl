@@ -1,18 +1,18 @@
 {{- define "ebb.checkPods" -}}
 {{- $v := .Values -}}
 {{- if and $v.gpu.count (ne (int $v.gpu.count) (int $v.slotsPerWorker)) -}}
-{{- fail (printf "gpu.count=%d and slotsPerWorker=%d: a rank takes one GPU, so make them the same" (int $v.gpu.count) (int $v.slotsPerWorker)) -}}
+{{- fail (printf "gpu.count=%d differs from slotsPerWorker=%d. Each rank uses one GPU. Set both to the same number" (int $v.gpu.count) (int $v.slotsPerWorker)) -}}
 {{- end -}}
 {{- if and $v.rdma.ipcLock (not $v.rdma.resource) -}}
-{{- fail "rdma.ipcLock is set, but rdma.resource is empty: set it to the device plugin's name of the adapter, such as rdma/hca_shared_devices_a" -}}
+{{- fail "rdma.ipcLock is set, but rdma.resource is empty. Set rdma.resource to the resource name of the adapter, such as rdma/hca_shared_devices_a" -}}
 {{- end -}}
 {{- if and $v.security.restricted $v.rdma.ipcLock -}}
-{{- fail "rdma.ipcLock adds the capability IPC_LOCK, which the Pod Security Standard `restricted` does not allow: set security.restricted=false (the namespace needs the level `privileged`), or let the nodes' container runtime lift the limit of locked memory" -}}
+{{- fail "rdma.ipcLock adds the capability IPC_LOCK, but the Pod Security Standard `restricted` does not allow it. Set security.restricted=false (the namespace needs the level `privileged`), or remove the limit of locked memory in the container runtime of the nodes" -}}
 {{- end -}}
 {{- range $name, $_ := $v.env -}}
 {{- include "ebb.checkVariable" (dict "name" $name "at" (printf "env.%s" $name)) -}}
 {{- if regexMatch "(?i)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)$" $name -}}
-{{- fail (printf "env.%s looks like a secret, and env appears in the job and in command lines on every node: put it into a Secret, list that under secrets, and give ranks the path of its file" $name) -}}
+{{- fail (printf "env.%s looks like a secret. The job and command lines on every node show env. Put the value into a Secret, add the Secret to secrets, and give the ranks the path of its file" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- range $role := include "ebb.roles" . | splitList " " -}}
@@ -20,13 +20,13 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Refuses names that the chart sets, or that the operator silently overwrites: name, at. */}}
+{{/* Refuses variables that the chart sets or the operator overwrites. Arguments: name, at. */}}
 {{- define "ebb.checkVariable" -}}
 {{- if has .name (list "HOME" "EBB_DATA" "EBB_ATTEMPT" "EBB_KILLED_FOR_MEMORY") -}}
 {{- fail (printf "%s: the chart sets %s itself%s" .at .name (ternary ", from data.mountPath" "" (eq .name "EBB_DATA"))) -}}
 {{- end -}}
 {{- if has .name (list "K_MPI_JOB_ROLE" "OMPI_MCA_orte_keep_fqdn_hostnames" "OMPI_MCA_orte_default_hostfile" "OMPI_MCA_plm_rsh_args" "OMPI_MCA_orte_set_default_slots") -}}
-{{- fail (printf "%s: the MPI operator sets %s later and overrides it: leave it out" .at .name) -}}
+{{- fail (printf "%s: the MPI operator overwrites %s. Remove this variable" .at .name) -}}
 {{- end -}}
 {{- end -}}
 
@@ -36,21 +36,21 @@
 {{- range .role.extraEnv -}}
 {{- include "ebb.checkVariable" (dict "name" .name "at" (printf "%s.extraEnv" $name)) -}}
 {{- if hasKey $v.env .name -}}
-{{- fail (printf "%s.extraEnv holds %s, which env has already: keep one" $name .name) -}}
+{{- fail (printf "%s.extraEnv contains %s, but env also contains it. Remove one of them" $name .name) -}}
 {{- end -}}
 {{- end -}}
 {{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "sidecar.istio.io/inject" -}}
 {{- range $key, $_ := .role.labels -}}
 {{- if or (has $key $labels) (hasPrefix "training.kubeflow.org/" $key) -}}
-{{- fail (printf "%s.labels holds %s, which selects the job's pods or keeps a sidecar out: use another name" $name $key) -}}
+{{- fail (printf "%s.labels contains %s. This label selects the pods of the job or excludes a sidecar. Use another name" $name $key) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .role.annotations "sidecar.istio.io/inject" -}}
-{{- fail (printf "%s.annotations holds sidecar.istio.io/inject: a sidecar would break the ranks' connections and outlive the job; leave it out" $name) -}}
+{{- fail (printf "%s.annotations contains sidecar.istio.io/inject. A sidecar would break the connections of the ranks, and would run after the end of the job. Remove this annotation" $name) -}}
 {{- end -}}
 {{- range $volume := .role.extraVolumes -}}
 {{- if or (has $volume.name (list "config" "tmp" "shm" "data" "checkpoints" "ssh-auth" "mpi-job-config")) (hasPrefix "secret-" $volume.name) -}}
-{{- fail (printf "%s.extraVolumes holds a volume called %s, which the chart or the operator has already: give it another name" $name $volume.name) -}}
+{{- fail (printf "%s.extraVolumes contains the volume %s, but the chart or the operator uses this name. Use another name" $name $volume.name) -}}
 {{- end -}}
 {{- end -}}
 {{- include "ebb.checkMounts" . -}}
@@ -59,7 +59,8 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Kubernetes would refuse such a pod only after the install, and helm would not report it: root, name, role. */}}
+{{/* Checks the mounts of a role. Kubernetes would refuse such a pod only after the install, and
+     helm would not report it. Arguments: root, name, role. */}}
 {{- define "ebb.checkMounts" -}}
 {{- $v := .root.Values -}}
 {{- $name := .name -}}
@@ -69,7 +70,7 @@
 {{- $there = append $there .name -}}
 {{- $taken = append $taken (trimSuffix "/" .mountPath) -}}
 {{- end -}}
-{{- /* The operator's. */ -}}
+{{- /* Volumes of the operator. */ -}}
 {{- if eq $v.mode "mpijob" -}}
 {{- $there = append $there "ssh-auth" -}}
 {{- $taken = append $taken "/home/mpiuser/.ssh" -}}
@@ -82,21 +83,21 @@
 {{- $mounts := .role.extraVolumeMounts -}}
 {{- range $mounts -}}
 {{- if has (trimSuffix "/" .mountPath) $taken -}}
-{{- fail (printf "%s.extraVolumeMounts mounts %s at %s, where something else is mounted already: use another path" $name .name .mountPath) -}}
+{{- fail (printf "%s.extraVolumeMounts mounts %s at %s, but another volume uses this path. Use another path" $name .name .mountPath) -}}
 {{- end -}}
 {{- $taken = append $taken (trimSuffix "/" .mountPath) -}}
 {{- end -}}
 {{- $names := list "ebb" -}}
 {{- range .role.initContainers -}}
 {{- if has .name $names -}}
-{{- fail (printf "%s.initContainers: %s is the name of another container of the pod: use another name" $name .name) -}}
+{{- fail (printf "%s.initContainers: %s is the name of another container of the pod. Use another name" $name .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- $mounts = concat $mounts (default list .volumeMounts) -}}
 {{- end -}}
 {{- range $mounts -}}
 {{- if not (has .name $there) -}}
-{{- fail (printf "%s: a volume called %s is mounted at %s, but the pod has none (it has %s): add it to %s.extraVolumes, or leave the mount out" $name .name .mountPath (join ", " $there) $name) -}}
+{{- fail (printf "%s: a container mounts the volume %s at %s, but the pod does not have this volume (it has %s). Add the volume to %s.extraVolumes, or remove the mount" $name .name .mountPath (join ", " $there) $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

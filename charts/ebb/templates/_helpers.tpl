@@ -1,10 +1,11 @@
-{{/* The release's part of every name. It is never truncated, since two releases could then have the same name. */}}
+{{/* The prefix of all names of a release. The chart does not truncate it, because two releases
+     could then have the same name. */}}
 {{- define "ebb.fullname" -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
 {{- default $name .Values.fullnameOverride -}}
 {{- end -}}
 
-{{/* Labels that select all jobs of a release, with any digest. */}}
+{{/* These labels select all jobs of a release, with any digest. */}}
 {{- define "ebb.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -25,8 +26,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- mul .Values.workers .Values.slotsPerWorker -}}
 {{- end -}}
 
-{{/* The job's name carries a digest of its spec (except for suspension), of the attempt and of the configuration. An upgrade
-     leaves the same job alone; a changed one is another job. */}}
+{{/* The job's name contains a digest of the spec (without `suspend`), the attempt and the
+     configuration. An upgrade does not change an unchanged job. A changed job is another job. */}}
 {{- define "ebb.digest" -}}
 {{- $spec := include "ebb.spec" (dict "root" . "job" "J" "config" "C" "suspend" false) -}}
 {{- printf "%s\n%d\n%s\n%s" .Values.mode (int .Values.job.attempt) $spec .Values.config | sha256sum | trunc 8 -}}
@@ -49,12 +50,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- default (ternary (include "ebb.fullname" .) "" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
 {{- end -}}
 
-{{/* The roles whose values are used, separated by spaces. */}}
+{{/* The roles of this mode, separated by spaces. */}}
 {{- define "ebb.roles" -}}
 {{- ternary "launcher worker" "worker" (eq .Values.mode "mpijob") -}}
 {{- end -}}
 
-{{/* The run's value of a key such as data.batch: of the file, or of an override (YAML if quoted). root, config (parsed), key. */}}
+{{/* The value of a configuration key, such as data.batch. An override has precedence over the file.
+     A quoted override is YAML. Arguments: root, config (parsed), key. */}}
 {{- define "ebb.setting" -}}
 {{- $seen := .config -}}
 {{- range splitList "." .key -}}
@@ -68,20 +70,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $text -}}
 {{- end -}}
 
-{{/* Defaults of the program: tests/charts compares them with its source. */}}
+{{/* Defaults of the program. tests/charts compares them with the source of the program. */}}
 {{- define "ebb.ownDefaults" -}}
 data.batch: "256"
 run.steps: "2000"
 {{- end -}}
 
-{{/* The run's folder. The chart sets run.dir, so only an override can change it; an absolute run.name is a path of its own. */}}
+{{/* The run folder. The chart sets run.dir, so only an override can change it. An absolute run.name
+     replaces the whole path. */}}
 {{- define "ebb.runFolder" -}}
 {{- $dir := default .Values.checkpoints.mountPath (include "ebb.setting" (dict "root" . "config" dict "key" "run.dir")) -}}
 {{- $name := include "ebb.setting" (dict "root" . "config" (fromYaml (toString .Values.config)) "key" "run.name") -}}
 {{- ternary $name (printf "%s/%s" $dir $name) (hasPrefix "/" $name) | clean -}}
 {{- end -}}
 
-{{/* A size in Kubernetes' units (64Gi) as a number of bytes; empty if it is not a size. */}}
+{{/* Converts a size in the units of Kubernetes (64Gi) to bytes. The result is empty for other
+     texts. */}}
 {{- define "ebb.bytes" -}}
 {{- $text := ternary (printf "%.0f" (float64 (ternary . 0 (kindIs "float64" .)))) (toString .) (kindIs "float64" .) -}}
 {{- $number := regexFind "^[0-9]+(\\.[0-9]+)?([eE][0-9]+)?" $text -}}

@@ -1,10 +1,11 @@
-{{/* The Pod Security Standard `restricted` requires all of these. A host path or RDMA does not change them. */}}
+{{/* The Pod Security Standard `restricted` requires all these settings. A host path or RDMA does
+     not change them. */}}
 {{- define "ebb.podSecurity" -}}
 {{- $own := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "seccompProfile" (dict "type" "RuntimeDefault") -}}
 {{- toYaml (mergeOverwrite $own (deepCopy .)) -}}
 {{- end -}}
 
-{{/* root, role (its values), name (of the role). */}}
+{{/* Arguments: root, role (its values), name (of the role). */}}
 {{- define "ebb.containerSecurity" -}}
 {{- $capabilities := dict "drop" (list "ALL") -}}
 {{- if and .root.Values.rdma.resource .root.Values.rdma.ipcLock (ne .name "launcher") -}}
@@ -14,7 +15,7 @@
 {{- toYaml (mergeOverwrite $own (deepCopy .role.securityContext)) -}}
 {{- end -}}
 
-{{/* Where a pod may run: root, role (its values), name (of the role). */}}
+{{/* The scheduling settings of a pod. Arguments: root, role (its values), name (of the role). */}}
 {{- define "ebb.placement" -}}
 {{- with .role.nodeSelector }}
 nodeSelector:
@@ -29,7 +30,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if .role.topologySpreadConstraints }}
-{{- /* Without a selector an entry counts no pod and spreads none. */}}
+{{- /* An entry without a labelSelector has no effect. */}}
 {{- $labels := merge (dict "app.kubernetes.io/component" .name) (fromYaml (include "ebb.selectorLabels" .root)) }}
 topologySpreadConstraints:
   {{- range .role.topologySpreadConstraints }}
@@ -58,7 +59,8 @@ schedulerName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* root, role (its values), name (of the role). GPUs and adapters go to the pods with ranks. */}}
+{{/* Only pods with ranks get GPUs and RDMA adapters. Arguments: root, role (its values), name (of
+     the role). */}}
 {{- define "ebb.resources" -}}
 {{- $v := .root.Values -}}
 {{- $resources := deepCopy .role.resources -}}
@@ -81,7 +83,8 @@ annotations:
   {{- toYaml (merge (dict "sidecar.istio.io/inject" "false") (deepCopy .role.annotations)) | nindent 2 }}
 {{- end -}}
 
-{{/* root, config, role (its values), name (of the role), command and args, attempt, probe, preStop, restartPolicy. */}}
+{{/* Arguments: root, config, role (its values), name (of the role), command and args, attempt,
+     probe, preStop, restartPolicy. */}}
 {{- define "ebb.podTemplate" -}}
 {{- $v := .root.Values -}}
 {{- $security := include "ebb.containerSecurity" . -}}
@@ -113,7 +116,7 @@ spec:
     {{- toYaml (list (merge (dict "securityContext" $context) (deepCopy .))) | nindent 4 }}
     {{- end }}
   {{- end }}
-  {{- /* The operator gives its hostfile and keys only to the first container. */}}
+  {{- /* The operator mounts its hostfile and keys only into the first container. */}}
   containers:
     - name: ebb
       image: {{ include "ebb.image" .root | quote }}
@@ -127,7 +130,8 @@ spec:
       env:
         {{- include "ebb.environment" .root | nindent 8 }}
         {{- if .attempt }}
-        {{- /* A stored verdict holds for this job. The operator's label has the job's name and digest; the spec cannot contain its own digest. */}}
+        {{- /* A stored verdict is valid for this job only. The operator's label contains the job's
+               name with the digest. The spec cannot contain its own digest. */}}
         - name: EBB_ATTEMPT
           valueFrom:
             fieldRef:

@@ -36,7 +36,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The job's spec: root, job, config, suspend. */}}
+{{/* The spec of the job. Arguments: root, job, config, suspend. */}}
 {{- define "ebb.spec" -}}
 {{- $root := .root -}}
 {{- $v := $root.Values -}}
@@ -86,8 +86,9 @@ activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
 {{- if not (kindIs "invalid" $v.job.ttlSecondsAfterFinished) }}
 ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
 {{- end }}
-# 2 configuration, 3 data, 4 memory, 6 diverged, 7 checkpoint: another try would end the same. 75 is a stop on request with a
-# checkpoint saved: another pod resumes, and it is no failure.
+# A retry cannot fix the exit codes 2 (configuration), 3 (data), 4 (memory), 6 (diverged) and 7
+# (checkpoint). Code 75 is a requested stop with a saved checkpoint. Another pod then resumes, and
+# Kubernetes does not count the stop as a failure.
 podFailurePolicy:
   rules:
     - action: FailJob

@@ -1,4 +1,4 @@
-{{/* The sources set for a volume (data, checkpoints), separated by spaces. */}}
+{{/* The sources of a volume (data or checkpoints), separated by spaces. */}}
 {{- define "ebb.places" -}}
 {{- $places := list -}}
 {{- if .existingClaim }}{{ $places = append $places "existingClaim" }}{{ end -}}
@@ -20,7 +20,7 @@ resources:
     storage: {{ .size | quote }}
 {{- end -}}
 
-{{/* The source of a volume: values (of it), claimName. */}}
+{{/* The source of a volume. Arguments: values (of the volume), claimName. */}}
 {{- define "ebb.volumeSource" -}}
 {{- if .values.emptyDir -}}
 emptyDir: {}
@@ -38,8 +38,9 @@ persistentVolumeClaim:
 {{- end -}}
 {{- end -}}
 
-{{/* Not empty for a pod that mounts the data volume: each that trains. The launcher reads no data, but checks the configuration
-     against its tokenizer, whose files are there. root, name (of the role). */}}
+{{/* The result is not empty if the pod mounts the data volume. Every training pod mounts it. The
+     launcher mounts it only if the tokenizer needs files, because it checks the configuration.
+     Arguments: root, name (of the role). */}}
 {{- define "ebb.hasData" -}}
 {{- $tokenizer := include "ebb.setting" (dict "root" .root "config" (fromYaml (toString .root.Values.config)) "key" "data.tokenizer") -}}
 {{- if and (include "ebb.places" .root.Values.data) (or (ne .name "launcher") (not (has $tokenizer (list "" "none" "bytes")))) -}}
@@ -47,7 +48,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* The volumes of a pod: root, config (the ConfigMap's name), name (of the role). */}}
+{{/* The volumes of a pod. Arguments: root, config (name of the ConfigMap), name (of the role). */}}
 {{- define "ebb.volumes" -}}
 {{- $v := .root.Values -}}
 - name: config
@@ -70,7 +71,7 @@ true
 - name: secret-{{ $i }}
   secret:
     secretName: {{ $secret.name | quote }}
-    {{- /* Readable by the pod's group, which user 1000 belongs to. */}}
+    {{- /* The pod's group can read the files. User 1000 belongs to this group. */}}
     defaultMode: 0440
 {{- end }}
 {{- end }}
