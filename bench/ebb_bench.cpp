@@ -17,7 +17,7 @@
 #include "memory/cpu_allocator.h"
 #include "memory/leak_gate.h"
 #include "memory/ledger.h"
-#include "memory/outside.h"
+#include "memory/system_memory.h"
 
 namespace {
 
@@ -48,7 +48,7 @@ std::int64_t resident_with_order(std::int64_t samples, const Ledger& ledger) {
   for (std::int64_t position = 0; position < 100'000; ++position)
     sum ^= sampler.sample_at(position * (samples / 100'000));
   std::printf("%s", sum == -1 ? " " : "");  // keeps the compiler from removing the loop
-  return ebb::memory::measure_outside(ledger).resident;
+  return ebb::memory::measure_system_memory(ledger).resident;
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 ebb and its peers are measured in the same way.
 
-A measured program writes FOLDER/metrics.jsonl with one line a step. `time_s` is the end of the step
+A measured program writes FOLDER/metrics.jsonl with one line per step. `time_s` is the end of the step
 in seconds since 1970. `seconds` is a dict whose values add up to the duration of the step.
 """
 

@@ -81,7 +81,7 @@ def measure(root, build, quick):
                     found[name].append(one)
                     tokens = settings[0]["batch"] * settings[0]["context"]
                     print(f"gpt {repetition + 1}/{repetitions}  {name:<24}  {tokens / one['step_s']:7.0f} tokens/s  first step after "
-                          f"{one['first_step_s']:6.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB a rank  loss {one['last_loss']:.3f}", flush=True)
+                          f"{one['first_step_s']:6.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB per rank  loss {one['last_loss']:.3f}", flush=True)
 
     def speed(mine, other):
         return [b["step_s"] / a["step_s"] for a, b in zip(found[mine], found[other])]

@@ -50,7 +50,7 @@ def measure(root, build, quick):
                     continue
                 found[name].append(one)
                 print(f"vae {repetition + 1}/{repetitions}  {name:<10}  {256 / one['step_s']:6.0f} samples/s  "
-                      f"first step after {one['first_step_s']:5.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB a rank, "
+                      f"first step after {one['first_step_s']:5.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB per rank, "
                       f"{one['step_rss'] / 2**20:5.0f} of it in steps", flush=True)
 
     def ratio(key, mine, other, inverse=False):

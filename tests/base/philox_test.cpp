@@ -22,9 +22,9 @@ TEST(Philox, MatchesThePublishedVectors) {
 
 TEST(RandomBits, DifferInSeedStreamIndexAndSubIndex) {
   const std::set<Words> draws{
-      random_bits(1, Stream::sampler, 0, 0),          random_bits(2, Stream::sampler, 0, 0),
-      random_bits(1, Stream::latent, 0, 0),           random_bits(1, Stream::sampler, 1, 0),
-      random_bits(1, Stream::sampler, 1ULL << 32, 0), random_bits(1, Stream::sampler, 0, 1)};
+      random_bits(1, RandomStream::sampler, 0, 0),          random_bits(2, RandomStream::sampler, 0, 0),
+      random_bits(1, RandomStream::latent, 0, 0),           random_bits(1, RandomStream::sampler, 1, 0),
+      random_bits(1, RandomStream::sampler, 1ULL << 32, 0), random_bits(1, RandomStream::sampler, 0, 1)};
   EXPECT_EQ(draws.size(), 6U);
 }
 
@@ -45,7 +45,8 @@ TEST(Normals, HaveMeanZeroVarianceOneAndKurtosisThree) {
   double squares = 0;
   double fourths = 0;
   for (int i = 0; i < kDraws; ++i) {
-    for (const float value : normals(random_bits(7, Stream::latent, static_cast<std::uint64_t>(i), 0))) {
+    for (const float value :
+         normals(random_bits(7, RandomStream::latent, static_cast<std::uint64_t>(i), 0))) {
       const double v = value;
       sum += v;
       squares += v * v;

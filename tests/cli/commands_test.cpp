@@ -177,7 +177,7 @@ TEST_F(DataCommands, TextBecomesATokenFileThatInspectShows) {
   EXPECT_EQ(packed.out, "packed: 17 tokens of 1 document, vocabulary 257, in " + tokens + "\n");
   const ProcessResult inspected = ebb({"data", "inspect", tokens});
   EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
-  EXPECT_THAT(inspected.out, HasSubstr("llm.c, 2 bytes a token"));
+  EXPECT_THAT(inspected.out, HasSubstr("llm.c, 2 bytes per token"));
   EXPECT_THAT(inspected.out, HasSubstr("32 to 256"));
   EXPECT_EQ(ebb({"data", "pack", folder_ / "a.txt", "--tokenizer", "words", "-o", tokens}).exit_code, 2);
   EXPECT_EQ(ebb({"data", "pack", folder_ / "a.txt", folder_ / "a.txt", "-o", out_}).exit_code, 2);

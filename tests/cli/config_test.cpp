@@ -24,7 +24,7 @@ struct PairConfig {
 };
 
 // A family of two trainees, described without its model.
-models::Families with_a_pair() {
+train::Registries with_a_pair() {
   models::Families families = models::described_families();
   models::Family pair;
   pair.name = "pair";
@@ -32,7 +32,7 @@ models::Families with_a_pair() {
   pair.trainees = {"critic", "painter"};
   pair.new_config = [] { return std::make_unique<models::FamilyConfigOf<PairConfig>>(); };
   families.push_back(std::move(pair));
-  return families;
+  return {families, data::builtin_formats()};
 }
 
 class ConfigCommand : public ::testing::Test {

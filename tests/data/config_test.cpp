@@ -12,7 +12,7 @@ using namespace testing;
 DataConfig load(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
   Scratch dir;
   write_bytes(dir / "run.yaml", yaml);
-  DataConfig data;
+  DataConfig data(builtin_formats());
   config::Section root;
   root.section("data", data, "What the run reads.");
   config::load(dir / "run.yaml", overrides, root);
@@ -43,7 +43,7 @@ TEST(DataConfig, RefusesWhatCannotBe) {
 
 // A resumed run may change only keys that do not change the samples.
 TEST(DataConfig, OnlyDepthAndCacheAreFreeToChange) {
-  DataConfig data;
+  DataConfig data(builtin_formats());
   config::Section root;
   root.section("data", data, "What the run reads.");
   std::vector<std::string> keys;

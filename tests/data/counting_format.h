@@ -46,7 +46,7 @@ inline Format counting_format() {
   format.doc = "numbers";
   format.fields = {std::string(core::kLabelField), std::string(core::kTokensField)};
   format.describe_keys = describe_count_key;
-  format.unit = [](const DataConfig&) { return std::string("numbers"); };
+  format.sample_noun = [](const DataConfig&) { return std::string("numbers"); };
   format.open = [](const DataConfig& config, const SplitRequest& request) -> std::unique_ptr<Dataset> {
     return std::make_unique<CountingDataset>(config.context, request.split == "train" ? 100 : 10,
                                              request.fields);

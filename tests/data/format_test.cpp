@@ -24,12 +24,12 @@ TEST(Formats, EachBuiltinOneIsComplete) {
   for (const Format& format : formats) {
     EXPECT_FALSE(format.doc.empty()) << format.name;
     EXPECT_FALSE(format.fields.empty()) << format.name;
-    EXPECT_NE(format.unit, nullptr) << format.name;
+    EXPECT_NE(format.sample_noun, nullptr) << format.name;
     EXPECT_NE(format.open, nullptr) << format.name;
     EXPECT_EQ(format.recognizes == nullptr, format.inspect == nullptr) << format.name;
     EXPECT_FALSE(format.texts.source.empty()) << format.name;
     EXPECT_EQ(format.recognizes == nullptr, format.texts.path.empty()) << format.name;
-    EXPECT_EQ(format.texts.packs.empty(), format.texts.packs_of.empty()) << format.name;
+    EXPECT_EQ(format.texts.pack_output.empty(), format.texts.pack_input.empty()) << format.name;
     EXPECT_EQ(&find_format(formats, format.name), &format) << "the name occurs twice";
   }
   EXPECT_EQ(formats_providing(formats, core::kTokensField), "tokens, raw_u16");
@@ -38,13 +38,13 @@ TEST(Formats, EachBuiltinOneIsComplete) {
 }
 
 TEST(Formats, AFormatOwnsItsKeys) {
-  DataConfig data;
+  DataConfig data(builtin_formats());
   load(data, "data: {source: a, format: raw_u16, context: 7}\n");
   EXPECT_EQ(data.context, 7);
   EXPECT_TRUE(data.provides(core::kTokensField));
-  EXPECT_EQ(data.entry().unit(data), "windows of 7 tokens");
+  EXPECT_EQ(data.entry().sample_noun(data), "windows of 7 tokens");
   expect_error(ExitCode::usage, {"data.context", "data.format is tokens or raw_u16"}, [] {
-    DataConfig other;
+    DataConfig other(builtin_formats());
     load(other, "data: {source: a, format: mds, context: 7}\n");
   });
 }
@@ -55,7 +55,7 @@ TEST(Formats, TheDocumentationOfTheSourceNamesEachFormatWithItsText) {
     root.section("data", data, "What the run reads.");
     return config::json_schema(root);
   };
-  const std::string text = explained(DataConfig());
+  const std::string text = explained(DataConfig(builtin_formats()));
   EXPECT_NE(text.find("mds: one subfolder per split"), std::string::npos) << text;
   EXPECT_NE(text.find("tokens or raw_u16: train.bin and test.bin"), std::string::npos) << text;
   EXPECT_NE(text.find("makes mds and tokens."), std::string::npos) << text;
@@ -67,7 +67,7 @@ TEST(Formats, TheDocumentationOfTheSourceNamesEachFormatWithItsText) {
 }
 
 TEST(Formats, AConfigurationOwnsItsFormats) {
-  DataConfig copy;
+  DataConfig copy(builtin_formats());
   {
     const DataConfig data(Formats{counting_format()});
     copy = data;

@@ -332,7 +332,7 @@ TEST(Loader, ReadsAFormatThatOnlyTheTestKnows) {
 TEST(Loader, SlotsHoldTheRequestedFieldsAlone) {
   Scratch dir;
   write_split(dir / "train", 500, "zstd", 1500);
-  DataConfig data;
+  DataConfig data(builtin_formats());
   data.source = dir.path().string();
   memory::Ledger& ledger = *memory::installed();
   const std::int64_t before = ledger.live_total(memory::Ledger::Location::host);

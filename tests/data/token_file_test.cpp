@@ -157,7 +157,8 @@ TEST_F(TokenFileTest, NamesATokenOutsideOfTheVocabulary) {
 TEST_F(TokenFileTest, InspectTellsAPersonWhatIsThere) {
   write_bytes(dir_ / "t.bin", llmc<std::uint16_t>(20240520, 1, {464, 2, 50256}));
   const std::string text = inspect(builtin_formats(), dir_ / "t.bin");
-  for (const char* part : {"t.bin", "llm.c, 2 bytes a token", "tokens       3", "2 to 50256", "464 2 50256"})
+  for (const char* part :
+       {"t.bin", "llm.c, 2 bytes per token", "tokens       3", "2 to 50256", "464 2 50256"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in:\n" << text;
 }
 

@@ -40,7 +40,7 @@ Check check_of(const train::Config& config, const train::ResourceEstimate& estim
 }
 
 TEST(Requirements, TheStateOfAllRanksOfAHostHasToFitItsMemory) {
-  const train::Config config(models::described_families());
+  const train::Config config({models::described_families(), data::builtin_formats()});
   const std::vector<RankFacts> ranks = {rank_on("a", 4 * kGiB), rank_on("a", 4 * kGiB)};
   EXPECT_EQ(check_of(config, estimate_of(2 * kGiB), ranks, "state").health, Health::ok);
   const Check fail = check_of(config, estimate_of(3 * kGiB), ranks, "state");
@@ -56,13 +56,13 @@ TEST(Requirements, TheLimitOfTheControlGroupCounts) {
   RankFacts facts = rank_on("a", 8 * kGiB);
   facts.group_limit = 2 * kGiB;
   facts.group_used = kGiB;
-  const train::Config config(models::described_families());
+  const train::Config config({models::described_families(), data::builtin_formats()});
   EXPECT_EQ(check_of(config, estimate_of(2 * kGiB), {facts}, "state").health, Health::fail);
   EXPECT_EQ(check_of(config, estimate_of(kGiB), {facts}, "state").health, Health::ok);
 }
 
 TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
-  train::Config config(models::described_families());
+  train::Config config({models::described_families(), data::builtin_formats()});
   const std::vector<RankFacts> ranks = {rank_on("a", kGiB)};
   EXPECT_EQ(check_of(config, {}, ranks, "device").health, Health::ok);
   config.run.device = train::DeviceKind::cuda;
@@ -73,7 +73,7 @@ TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
 }
 
 TEST(Requirements, AnotherNumberOfRanksIsAWarning) {
-  train::Config config(models::described_families());
+  train::Config config({models::described_families(), data::builtin_formats()});
   EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::ok);
   config.parallel.ranks = 4;
   EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::warn);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cli/core_program.h"
+#include "data/format.h"
 #include "family/tiny_gan.h"
 #include "models/built_in.h"
 #include "models/model.h"
@@ -24,5 +25,5 @@ int main(int argc, char** argv) {
   ebb::models::Families families = ebb::models::built_in_families();
   families.push_back(ebb::test::tiny_gan_family());
   families.push_back(ebb::test::labelled_gan_family());
-  return ebb::cli::core_program(argc, argv, families, make_runner);
+  return ebb::cli::core_program(argc, argv, {families, ebb::data::builtin_formats()}, make_runner);
 }

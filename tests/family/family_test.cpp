@@ -202,7 +202,7 @@ TEST_F(FamilyTest, MetricsTellThePhasesApart) {
   EXPECT_EQ(generator.at("runs"), 1);
   EXPECT_DOUBLE_EQ(2 * discriminator.at("lr").get<double>(), generator.at("lr").get<double>());
   EXPECT_EQ(line.at("loss"), discriminator.at("loss"));
-  EXPECT_TRUE(discriminator.at("parts").contains("fake"));
+  EXPECT_TRUE(discriminator.at("terms").contains("fake"));
   EXPECT_DOUBLE_EQ(line.at("epoch").get<double>(), 11.0 * kDraws * kBatch / 500);
 }
 

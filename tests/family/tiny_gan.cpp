@@ -17,7 +17,7 @@ namespace {
 
 using numerics::Activation;
 
-// Streams of random numbers beside those of ebb::Stream: one for each phase,
+// Streams of random numbers beside those of ebb::RandomStream: one for each phase,
 // since they may share a batch.
 constexpr std::uint32_t kDiscriminatorNoise = 101, kGeneratorNoise = 102;
 constexpr double kReal = 255, kFake = 0;  // targets as bytes
@@ -29,7 +29,7 @@ at::Tensor initial_values(const std::vector<std::int64_t>& dims, std::uint64_t s
   float* values = out.data_ptr<float>();
   for (std::int64_t i = 0; i < out.numel(); ++i)
     values[i] = static_cast<float>(
-        random_bits(seed, Stream::initialisation, static_cast<std::uint64_t>(i), parameter)[0] /
+        random_bits(seed, RandomStream::initialisation, static_cast<std::uint64_t>(i), parameter)[0] /
             8589934592.0 -
         0.25);
   return out;
@@ -145,7 +145,7 @@ at::Tensor TinyGan::sample(std::int64_t count, std::uint64_t seed, core::UnitRun
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
   const at::Tensor z = numerics::philox_normal(
-      count, config_.latent, seed, static_cast<std::uint32_t>(Stream::sampling), 0, dtype_, device_);
+      count, config_.latent, seed, static_cast<std::uint32_t>(RandomStream::sampling), 0, dtype_, device_);
   const std::vector<std::int64_t>& dims = sample_.at(core::kImageField).dims;
   return to_bytes(generate(z, runner)).view({count, dims[0], dims[1], dims[2]});
 }

@@ -208,7 +208,7 @@ TEST_F(Faults, ASlowRankIsReportedOnTheScreenAndInTheMetrics) {
   EXPECT_THAT(result.out, HasSubstr("rank 1 ("));
   long slow_steps = 0;
   for (const auto& line : json_lines(tiny_->run_folder("slow") + "/metrics.jsonl")) {
-    if (!line.contains("straggler") || line["straggler"]["costs_s"] < 0.02) continue;
+    if (!line.contains("straggler") || line["straggler"]["delay_s"] < 0.02) continue;
     ++slow_steps;
     EXPECT_EQ(line["straggler"]["rank"], 1);
     const std::string stage = line["straggler"]["stage"];

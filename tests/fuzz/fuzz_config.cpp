@@ -21,7 +21,8 @@ void read(std::string_view input) {
       head.remove_prefix(std::min(head.size(), line.size() + 1));
     }
   }
-  train::Config once(models::described_families()), again(models::described_families());
+  const train::Registries registries{models::described_families(), data::builtin_formats()};
+  train::Config once(registries), again(registries);
   config::Section first = train::described(once), second = train::described(again);
   config::load_text(std::string(yaml), "fuzz", overrides, first);
   const std::string written = config::resolved_yaml(first);

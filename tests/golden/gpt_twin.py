@@ -4,7 +4,7 @@
   gpt_twin.py TOKENS.bin --architecture gpt2|llama --dtype fp32|bf16|fp16 --steps 200
 
 It has the same layers, initial weights, order of windows (unshuffled), optimizer, schedule and
-clipping. Only the arithmetic may differ. It prints one JSON object: {"train_loss": [nats a token,
+clipping. Only the arithmetic may differ. It prints one JSON object: {"train_loss": [nats per token,
 one value a step]}.
 
 TOKENS.bin is a token file in llm.c's format, u16. In bf16 and fp16 the model, its activations and

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "data/format.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "models/built_in.h"
@@ -18,7 +19,7 @@ int main(int argc, char** argv) try {
   using namespace ebb;
   auto* ledger = new memory::Ledger;  // outlives every tensor
   memory::install(*ledger);
-  const auto loaded = train::load_model(argv[1], models::built_in_families());
+  const auto loaded = train::load_model(argv[1], {models::built_in_families(), data::builtin_formats()});
   auto& sampler = *loaded.model->text_sampler();
   core::PlainRunner runner;
   models::KeyValueCache cache = sampler.begin(argc);

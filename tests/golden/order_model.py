@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints the test loss of an order-N model of bytes (N bytes of context), in nats a token.
+"""Prints the test loss of an order-N model of bytes (N bytes of context), in nats per token.
 
   order_model.py FOLDER [--order 5]
 
@@ -45,7 +45,7 @@ def main():
             followers, n = known
             p = (followers.get(test[i], 0) + len(followers) * p) / (n + len(followers))
         total -= math.log(p)
-    print(f"order {a.order}: {total / (len(test) - 1):.4f} nats a token")
+    print(f"order {a.order}: {total / (len(test) - 1):.4f} nats per token")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 
-INITIALISATION, LATENT_NOISE = 2, 3  # streams of random numbers (ebb::Stream)
+INITIALISATION, LATENT_NOISE = 2, 3  # streams of random numbers (ebb::RandomStream)
 
 
 def philox(index, sub, stream, seed):

@@ -5,7 +5,7 @@
 
 DATA_DIR holds the gzipped IDX files of Fashion-MNIST. The program has the same layers, initial
 weights, latent noise, order of samples (unshuffled), optimizer, schedule and clipping. Only the
-arithmetic may differ. It prints one JSON object: {"test_loss": nats a sample, "train_loss": [one
+arithmetic may differ. It prints one JSON object: {"test_loss": nats per sample, "train_loss": [one
 value a step]}.
 """
 

@@ -88,6 +88,17 @@ TEST(ErrorReport, DetectsAFailedStartInBothVersions) {
   }
 }
 
+TEST(ErrorReport, TakesTheCodeOfAnAbortInBothVersions) {
+  for (const char* version : test::kOpenMpiVersions) {
+    EXPECT_EQ(of(test::recorded(version, "abort")).abort_code, 6) << version;
+    EXPECT_EQ(of(test::recorded(version, "exit")).abort_code, 0) << version;
+  }
+  // Only in mpirun's paragraph, and only the first.
+  EXPECT_EQ(of("with errorcode 4.\n").abort_code, 0);
+  const std::string paragraph = "MPI_ABORT was invoked on rank 1 in communicator MPI_COMM_WORLD\n";
+  EXPECT_EQ(of(paragraph + "with errorcode 3.\n" + paragraph + "with errorcode 5.\n").abort_code, 3);
+}
+
 TEST(ErrorReport, TruncatesAHugeLine) {
   EXPECT_LE(of("ebb: " + std::string(1'000'000, 'x') + "\n").text.size(), 65536U);
 }

@@ -171,7 +171,7 @@ TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndResumesFromIt) {
 }
 
 // The old launcher is killed during a save, as after the grace period of its pod.
-TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromAWholeCheckpoint) {
+TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromACompleteCheckpoint) {
   const std::vector<std::string> steps = {"run.steps=100000", "checkpoint.every=3",
                                           "telemetry.progress_every=200ms", "model.hidden=60000"};
   Process first(launch("half-saved", steps));

@@ -12,7 +12,7 @@
 #include "memory/buffer.h"
 #include "memory/cuda_library.h"
 #include "memory/installed_ledger.h"
-#include "memory/outside.h"
+#include "memory/system_memory.h"
 
 namespace ebb::memory {
 namespace {
@@ -90,9 +90,9 @@ TEST_F(CudaDevice, ReportsItsSizes) {
   EXPECT_GE(stats.device_total, stats.device_used);
   EXPECT_GE(stats.reserved, stats.allocated);
   EXPECT_GE(stats.allocated, stats.requested);
-  EXPECT_EQ(measure_outside(the_test_ledger(), nullptr, on_device_.device()).device_total,
+  EXPECT_EQ(measure_system_memory(the_test_ledger(), nullptr, on_device_.device()).device_total,
             stats.device_total);
-  EXPECT_EQ(measure_outside(the_test_ledger()).device_total, -1);
+  EXPECT_EQ(measure_system_memory(the_test_ledger()).device_total, -1);
   EXPECT_FALSE(device_name(0).empty());
 }
 

@@ -51,7 +51,7 @@ TEST(Vae, LossIsReconstructionPlusWeightedKl) {
   EXPECT_EQ(loss.terms[1].first, "kl");
   EXPECT_FLOAT_EQ(loss.loss.item<float>(),
                   loss.terms[0].second.item<float>() + 0.5F * loss.terms[1].second.item<float>());
-  // Untrained logits are near 0: ln 2 nats a pixel.
+  // Untrained logits are near 0: ln 2 nats per pixel.
   EXPECT_NEAR(loss.terms[0].second.item<double>(), 12 * 8 * 0.6931, 2.0);
 }
 

@@ -9,7 +9,7 @@
 namespace ebb::numerics {
 namespace {
 
-constexpr auto kLatent = static_cast<std::uint32_t>(Stream::latent);
+constexpr auto kLatent = static_cast<std::uint32_t>(RandomStream::latent);
 
 TEST(PhiloxNormal, IsAStandardNormal) {
   const auto n = philox_normal(2000, 32, 7, kLatent, 0, at::kFloat, at::kCPU);
@@ -28,7 +28,7 @@ TEST(PhiloxNormal, IsTheSameForASampleInAnyBatch) {
 
 TEST(PhiloxNormal, FollowsTheCounterThatItsHeaderNames) {
   const auto n = philox_normal(1, 6, 9, kLatent, 41, at::kFloat, at::kCPU);
-  const auto block = normals(random_bits(9, Stream::latent, 41, 1));
+  const auto block = normals(random_bits(9, RandomStream::latent, 41, 1));
   EXPECT_EQ(n[0][4].item<float>(), block[0]);
   EXPECT_EQ(n[0][5].item<float>(), block[1]);
 }

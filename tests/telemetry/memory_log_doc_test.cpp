@@ -90,7 +90,7 @@ class MemoryLogDocument : public ::testing::Test {
     ledger_.enter(Stage::forward);
     ledger_.record(&ledger_, 500, Ledger::Location::host, Class::activations, "h");
     ledger_.record(&ledger_, 900, Ledger::Location::device, Class::parameters, "w");
-    memory::Outside outside = memory::measure_outside(ledger_);
+    memory::SystemMemory outside = memory::measure_system_memory(ledger_);
     if (with_device) {
       outside.device_used = 4000;
       outside.device_total = 8000;

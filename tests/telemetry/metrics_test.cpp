@@ -51,7 +51,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
                                    {"epoch", 0.25},
                                    {"time_s", 1.5e9},
                                    {"loss", 1.5},
-                                   {"parts", {{"reconstruction", 1.25}, {"kl", 0.25}}},
+                                   {"terms", {{"reconstruction", 1.25}, {"kl", 0.25}}},
                                    {"lr", 1e-3},
                                    {"scale", 65536.0},
                                    {"skipped", false},
@@ -62,7 +62,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
                                    {"reduction", {{"s", 0.5}, {"hidden", 0.75}}},
                                    {"seconds", {{"backward", 0.5}}},
                                    {"ranks", {{"backward", {0.0, 0.75}}}},
-                                   {"straggler", {{"rank", 1}, {"stage", "backward"}, {"costs_s", 0.25}}},
+                                   {"straggler", {{"rank", 1}, {"stage", "backward"}, {"delay_s", 0.25}}},
                                    {"peak_bytes", 1 << 20}};
   ASSERT_EQ(lines().size(), 1u);
   EXPECT_EQ(lines()[0], expected);

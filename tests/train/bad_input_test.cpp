@@ -272,7 +272,7 @@ TEST_F(BadInput, ACheckpointWithoutOneOfItsShardsIsPassedOver) {
   EXPECT_THAT(result.out + result.err, AllOf(HasSubstr("step-00000020"), HasSubstr("resumes from step 10")));
 }
 
-TEST_F(BadInput, ALossThatDivergesEndsWithTheLastGoodCheckpointNamed) {
+TEST_F(BadInput, ALossThatDivergesEndsWithTheLastCompleteCheckpointNamed) {
   const auto copy = run_copy();
   const auto before = checkpoint_tensors(copy);
   const ProcessResult result =

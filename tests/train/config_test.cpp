@@ -18,7 +18,8 @@ TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
   int files = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs")) {
-    Config config(models::built_in_families()), again(models::built_in_families());
+    const Registries registries{models::built_in_families(), data::builtin_formats()};
+    Config config(registries), again(registries);
     load(config, entry.path(), {});
     const std::string resolved = config::resolved_yaml(described(config));
     load_text(again, resolved, "resolved", {});
@@ -35,7 +36,7 @@ TEST(TrainConfig, ExamplesOfPublishedModelsHaveTheirSizes) {
                                                                             {"gpt2-1558m", 1'557'611'200},
                                                                             {"llama-1b", 1'235'814'400},
                                                                             {"llama-8b", 8'030'261'248}}) {
-    Config config(models::built_in_families());
+    Config config({models::built_in_families(), data::builtin_formats()});
     load(config, std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs/" + name + ".yaml", {});
     const auto model =
         models::make_model(config.model, core::SampleSpec{{core::tokens_field(config.data.context)}},

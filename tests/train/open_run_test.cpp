@@ -97,7 +97,7 @@ class OpenRun : public test::FolderTest {
   Opens train_, test_;
   bool damaged_ = false;
   int raised_ = 0;  // a signal that arrives while a split is opened
-  Config config_{families()};
+  Config config_{Registries{families(), data::builtin_formats()}};
 };
 
 TEST_F(OpenRun, AFreeFolderIsTakenAndEachSplitIsOpenedOnce) {

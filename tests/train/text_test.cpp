@@ -49,7 +49,7 @@ TEST_F(TextRun, LossFallsAndTheClosingScreenIsAboutTokens) {
   EXPECT_GT(curve.at(0), 5.0);  // ln 257 = 5.55
   EXPECT_LT(curve.at(29), 0.7 * curve.at(0));
   for (const char* text :
-       {"nats a token", "perplexity", "windows of 32 tokens", "samples.txt", "--prompt", "tokens/s"})
+       {"nats per token", "perplexity", "windows of 32 tokens", "samples.txt", "--prompt", "tokens/s"})
     EXPECT_THAT(undisturbed_.out, HasSubstr(text));
   const auto lines = json_lines(tiny_->run_folder("undisturbed") + "/metrics.jsonl");
   EXPECT_NEAR(lines.front().at("tokens_per_s").get<double>(),

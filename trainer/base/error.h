@@ -21,8 +21,9 @@ enum class ExitCode : int {
   stopped = 75,       // on request, with a checkpoint saved; run again to resume
 };
 
-// The only exception type of the program. The message has the fault, its place and the remedy. Causes follow
-// as a chain of "because" lines. Only main converts an Error to an exit code.
+// An error that ebb reports to the user. Most exceptions of other types are converted to it near their
+// source. The message has the fault, its place and the remedy. Causes follow as a chain of "because" lines.
+// `cli` prints it and ends the process, or all ranks, with its code.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -8,8 +8,8 @@ namespace ebb {
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 128 random bits as a
 // pure function of a 128-bit counter and a 64-bit key. All random numbers of a run are this function of
-// (seed, stream, step, sample). A resumed run, a recomputation or another number of ranks therefore needs no
-// saved generator state.
+// (seed, stream, index, sub-index). A resumed run, a recomputation or another number of ranks therefore needs
+// no saved generator state.
 inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
   std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
@@ -25,7 +25,7 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
 }
 
 // The purpose of a random number. Each purpose has a separate stream, so that no two share numbers.
-enum class Stream : std::uint32_t {
+enum class RandomStream : std::uint32_t {
   sampler = 1,  // order of the samples of a dataset
   initialisation = 2,
   latent = 3,
@@ -34,7 +34,7 @@ enum class Stream : std::uint32_t {
 };
 
 // Returns random bits for the counter (index, sub-index, stream) and the run's seed.
-inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, Stream stream, std::uint64_t index,
+inline std::array<std::uint32_t, 4> random_bits(std::uint64_t seed, RandomStream stream, std::uint64_t index,
                                                 std::uint32_t sub) {
   return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), sub,
                  static_cast<std::uint32_t>(stream)},

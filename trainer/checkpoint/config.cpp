@@ -11,12 +11,12 @@ void CheckpointConfig::describe(config::Section& s) {
       .free_to_change();
   s.integer("keep", keep)
       .at_least(1)
-      .doc("How many whole checkpoints stay on disk; older ones are deleted once a new one is durable.")
+      .doc("How many complete checkpoints stay on disk; older ones are deleted once a new one is complete.")
       .free_to_change();
   s.choice("resume", resume,
            {{"auto", Resume::automatic}, {"never", Resume::never}, {"force", Resume::force}})
       .doc(
-          "auto: resume from the newest whole checkpoint if the configuration is mathematically the same. "
+          "auto: resume from the newest complete checkpoint if the configuration is mathematically the same. "
           "never: start "
           "again, in a folder without checkpoints. force: resume although the configuration differs.")
       .free_to_change();

@@ -11,7 +11,7 @@ enum class Resume { automatic, never, force };
 // The section `checkpoint:` of the configuration. No key of it changes a result.
 struct CheckpointConfig {
   std::int64_t every = 500;  // steps; 0: only at the end and when stopped
-  std::int64_t keep = 3;     // whole checkpoints, at least one
+  std::int64_t keep = 3;     // complete checkpoints, at least one
   Resume resume = Resume::automatic;
   void describe(config::Section& s);
 };

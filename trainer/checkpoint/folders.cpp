@@ -87,11 +87,11 @@ void clean_leftovers(const fs::path& checkpoints) {
     const std::string name = path.filename().string();
     if (!name.starts_with(kPrefix)) continue;
     if (name.ends_with(kReplaced)) {
-      const auto whole = path.parent_path() / name.substr(0, name.size() - kReplaced.size());
-      if (fs::exists(whole)) {
+      const auto complete = path.parent_path() / name.substr(0, name.size() - kReplaced.size());
+      if (fs::exists(complete)) {
         remove_folder(path);
       } else {
-        move_folder(path, whole);
+        move_folder(path, complete);
         sync_folder(checkpoints);
       }
     } else if (name.ends_with(kPartial) || name.ends_with(kDeleted)) {
@@ -101,21 +101,21 @@ void clean_leftovers(const fs::path& checkpoints) {
 }
 
 void publish(const fs::path& checkpoints, std::int64_t step) {
-  const fs::path whole = step_folder(checkpoints, step);
-  const fs::path replaced = with_suffix(whole, kReplaced);
-  const bool there = fs::exists(whole);
+  const fs::path complete = step_folder(checkpoints, step);
+  const fs::path replaced = with_suffix(complete, kReplaced);
+  const bool there = fs::exists(complete);
   sync_folder(partial_folder(checkpoints, step));
-  if (there) move_folder(whole, replaced);
-  move_folder(partial_folder(checkpoints, step), whole);
+  if (there) move_folder(complete, replaced);
+  move_folder(partial_folder(checkpoints, step), complete);
   sync_folder(checkpoints);
   if (there) remove_folder(replaced);
 }
 
 void retain(const fs::path& checkpoints, std::int64_t step, std::int64_t keep) {
-  std::int64_t whole = 0;
+  std::int64_t complete = 0;
   for (const auto& found : list_checkpoints(checkpoints)) {
     if (found.step > step || !fs::exists(found.folder / kDoneName)) continue;
-    if (++whole <= std::max<std::int64_t>(keep, 1)) continue;
+    if (++complete <= std::max<std::int64_t>(keep, 1)) continue;
     // The rename is first, so that a reader never mistakes a half-deleted checkpoint for a damaged one.
     const fs::path deleted = with_suffix(found.folder, kDeleted);
     move_folder(found.folder, deleted);

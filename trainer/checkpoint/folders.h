@@ -15,8 +15,8 @@ struct CheckpointFolder {
 
 // The folders below RUN/checkpoints. A checkpoint's folder passes through these names, by renames:
 //   step-N.partial   being written; useless after a crash
-//   step-N           whole
-//   step-N.replaced  whole, while a new checkpoint of the same step takes its name
+//   step-N           complete
+//   step-N.replaced  complete, while a new checkpoint of the same step takes its name
 //   step-N.deleted   being deleted
 // A crash between the two renames of a replacement leaves only step-N.replaced; it becomes step-N again.
 std::filesystem::path step_folder(const std::filesystem::path& checkpoints, std::int64_t step);

@@ -118,7 +118,7 @@ at::ScalarType dtype_of(const std::string& name) {
   throw Error(ExitCode::checkpoint, fmt::format("the manifest names an unknown dtype {}", name));
 }
 
-std::filesystem::path newest_whole(const std::filesystem::path& run) {
+std::filesystem::path newest_complete(const std::filesystem::path& run) {
   std::string reasons;
   for (const auto& found : list_checkpoints(run / "checkpoints")) {
     try {
@@ -132,7 +132,7 @@ std::filesystem::path newest_whole(const std::filesystem::path& run) {
   }
   throw Error(
       ExitCode::checkpoint,
-      fmt::format("{} is neither a checkpoint (a folder with manifest.json) nor a run with a whole one in "
+      fmt::format("{} is neither a checkpoint (a folder with manifest.json) nor a run with a complete one in "
                   "checkpoints/{}",
                   run.string(), reasons));
 }
@@ -173,7 +173,7 @@ LoadedPart read_part(const std::filesystem::path& path, const std::string& part)
   if (std::filesystem::exists(path / kManifestName)) {
     verify_files(path, read_manifest(path));
   } else {
-    folder = newest_whole(path);
+    folder = newest_complete(path);
   }
   const Manifest manifest = read_manifest(folder);
   if (!manifest.values.contains(part)) {

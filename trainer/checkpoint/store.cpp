@@ -173,9 +173,10 @@ std::optional<CheckpointFolder> Store::newest(const std::function<void(const std
     }
     throw Error(
         ExitCode::checkpoint,
-        fmt::format("none of the {} checkpoints in {} is whole. Restore an intact copy, or start again under "
-                    "another name (run.name=...):{}",
-                    all.size(), folder_.string(), reasons));
+        fmt::format(
+            "none of the {} checkpoints in {} is complete. Restore an intact copy, or start again under "
+            "another name (run.name=...):{}",
+            all.size(), folder_.string(), reasons));
   });
   if (results[0].empty()) return std::nullopt;
   const auto step = static_cast<std::int64_t>(std::stoll(results[0]));

@@ -41,15 +41,15 @@ class Store {
   Store(const std::filesystem::path& run_folder, const CheckpointConfig& config, comm::World& world,
         double timeout_s);
 
-  // The checkpoint is durable when it returns. It replaces a checkpoint of the same step, which remains until
-  // the new one is whole. Then the oldest beyond `keep` are deleted. After an Error (storage: disk full, …)
-  // the earlier checkpoints are whole.
+  // The checkpoint is complete when it returns. It replaces a checkpoint of the same step, which remains
+  // until then. Then the oldest beyond `keep` are deleted. After an Error (storage: disk full, …) the earlier
+  // checkpoints are complete.
   void save(std::int64_t step, const Parts& parts, const RunConfiguration& configuration);
 
-  // Returns the newest whole checkpoint, the same on all ranks. It checks sizes and hashes, reports damaged
-  // checkpoints to `warn` (rank 0 only) and skips them. nullopt: there are no checkpoints. Error(checkpoint):
-  // none is whole, or one is of a later format version. Error(usage): there are some, and checkpoint.resume
-  // is never.
+  // Returns the newest complete checkpoint, the same on all ranks. It checks sizes and hashes, reports
+  // damaged checkpoints to `warn` (rank 0 only) and skips them. nullopt: there are no checkpoints.
+  // Error(checkpoint): none is complete, or one is of a later format version. Error(usage): there are some,
+  // and checkpoint.resume is never.
   [[nodiscard]] std::optional<CheckpointFolder> newest(const std::function<void(const std::string&)>& warn);
 
   // Copies the checkpoint into the parts' tensors, then restores their values. Returns the step.
@@ -77,9 +77,9 @@ struct LoadedPart {
   std::string resolved_config;  // RUN/config.yaml as saved in the checkpoint
   std::int64_t step = 0;
 };
-// Verifies a checkpoint and reads one part. `path`: a checkpoint folder, or a run folder (its newest whole
-// checkpoint; damaged ones are skipped). One process; it needs no World. Error(checkpoint): no whole
-// checkpoint, or no such part.
+// Verifies a checkpoint and reads one part. `path`: a checkpoint folder, or a run folder (its newest
+// complete checkpoint; damaged ones are skipped). One process; it needs no World. Error(checkpoint): no
+// complete checkpoint, or no such part.
 LoadedPart read_part(const std::filesystem::path& path, const std::string& part);
 
 }  // namespace ebb::checkpoint

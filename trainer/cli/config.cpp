@@ -24,7 +24,7 @@ void print(std::string text) {
   std::fputs(text.c_str(), stdout);
 }
 
-ExitCode show(const ConfigOptions& options, const models::Families& families) {
+ExitCode show(const ConfigOptions& options, const train::Registries& registries) {
   const int asked = (options.schema ? 1 : 0) + (options.explain ? 1 : 0) + (options.file.empty() ? 0 : 1);
   if (asked != 1) {
     throw Error(
@@ -34,7 +34,7 @@ ExitCode show(const ConfigOptions& options, const models::Families& families) {
         "  ebb config --schema                      the JSON Schema of all keys\n"
         "  ebb config FILE.yaml [key.path=value …]  check a file and print it with all defaults filled in");
   }
-  train::Config config(families);
+  train::Config config(registries);
   if (!options.file.empty()) {
     train::load(config, options.file, options.overrides);
     print(config::resolved_yaml(train::described(config)));
@@ -58,7 +58,7 @@ void add_config(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, explain, &invocation] {
     options->explain = explain->count() > 0;
-    invocation.run = [options, &invocation] { return show(*options, invocation.families); };
+    invocation.run = [options, &invocation] { return show(*options, invocation.registries); };
   });
 }
 

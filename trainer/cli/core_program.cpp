@@ -8,13 +8,13 @@
 
 namespace ebb::cli {
 
-int core_program(int argc, char** argv, const models::Families& families,
+int core_program(int argc, char** argv, const train::Registries& registries,
                  const models::RunnerFactory& make_runner) {
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return doctor::version_text(); }, "Print the versions of ebb and of what it links");
-  Invocation invocation{argc, argv, families, {}, make_runner};
+  Invocation invocation{argc, argv, registries, {}, make_runner};
   add_train(app, invocation);
   add_sample(app, invocation);
   add_weights(app, invocation);

@@ -85,11 +85,10 @@ ExitCode pack(PackArguments arguments) {
   return ExitCode::ok;
 }
 
-ExitCode verify(const std::string& folder) {
+ExitCode verify(const data::Formats& formats, const std::string& folder) {
   telemetry::ProgressLine line("verifying", "samples");
-  const std::string summary =
-      data::verify(data::builtin_formats(), folder,
-                   [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
+  const std::string summary = data::verify(
+      formats, folder, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
   print(summary);
   return ExitCode::ok;
@@ -107,8 +106,8 @@ std::string joined(const data::Formats& formats, const char* between, const Text
 std::string packs_help(const data::Formats& formats) {
   return "Make " + joined(formats, ", or ", [](const data::Format& format) -> std::string {
            const data::FormatTexts& texts = format.texts;
-           return texts.packs_with.empty() ? texts.packs
-                                           : fmt::format("with {} {}", texts.packs_with, texts.packs);
+           return texts.pack_option.empty() ? texts.pack_output
+                                            : fmt::format("with {} {}", texts.pack_option, texts.pack_output);
          });
 }
 
@@ -116,8 +115,9 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
   auto arguments = std::make_shared<PackArguments>();
   CLI::App* command = data.add_subcommand("pack", packs_help(formats));
   command
-      ->add_option("INPUT", arguments->inputs,
-                   joined(formats, "; or ", [](const data::Format& format) { return format.texts.packs_of; }))
+      ->add_option(
+          "INPUT", arguments->inputs,
+          joined(formats, "; or ", [](const data::Format& format) { return format.texts.pack_input; }))
       ->required();
   command->add_option(
       "--tokenizer", arguments->tokenizer,
@@ -173,7 +173,7 @@ void add_tokenizer(CLI::App& data, Invocation& invocation) {
 void add_data(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_command(app, "data");
   command->require_subcommand(1);
-  const data::Formats formats = data::builtin_formats();
+  const data::Formats& formats = invocation.registries.formats;
   add_pack(*command, invocation, formats);
   add_tokenizer(*command, invocation);
   auto folder = std::make_shared<std::string>();
@@ -182,9 +182,9 @@ void add_data(CLI::App& app, Invocation& invocation) {
       ->add_option("PATH", *folder,
                    joined(formats, ", or ", [](const data::Format& format) { return format.texts.path; }))
       ->required();
-  inspecting->callback([folder, &invocation] {
-    invocation.run = [folder] {
-      print(data::inspect(data::builtin_formats(), *folder));
+  inspecting->callback([folder, &formats, &invocation] {
+    invocation.run = [folder, &formats] {
+      print(data::inspect(formats, *folder));
       return ExitCode::ok;
     };
   });
@@ -197,7 +197,9 @@ void add_data(CLI::App& app, Invocation& invocation) {
                             return format.verify ? format.texts.path : std::string();
                           }))
       ->required();
-  verifying->callback([folder, &invocation] { invocation.run = [folder] { return verify(*folder); }; });
+  verifying->callback([folder, &formats, &invocation] {
+    invocation.run = [folder, &formats] { return verify(formats, *folder); };
+  });
 }
 
 }  // namespace ebb::cli

@@ -18,10 +18,10 @@ struct DoctorOptions {
   ConfigArguments config;
 };
 
-ExitCode run(const DoctorOptions& options, const models::Families& families, comm::World& world) {
+ExitCode run(const DoctorOptions& options, const train::Registries& registries, comm::World& world) {
   const doctor::OutputForm form = options.json ? doctor::OutputForm::json : doctor::OutputForm::table;
   if (options.config.file.empty()) return doctor::doctor(world, form, nullptr);
-  const train::Config config = load_on_ranks(world, families, options.config);
+  const train::Config config = load_on_ranks(world, registries, options.config);
   memory::install(*new memory::Ledger);  // outlives all tensors
   return doctor::doctor(world, form, &config);
 }
@@ -35,7 +35,7 @@ void add_doctor(CLI::App& app, Invocation& invocation) {
   add_config_arguments(*command, options->config,
                        "The YAML file of a run: check also whether the machines have what it needs");
   set_ranks_callback(*command, invocation, [options, &invocation](comm::World& world) {
-    return run(*options, invocation.families, world);
+    return run(*options, invocation.registries, world);
   });
 }
 

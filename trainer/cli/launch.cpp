@@ -58,7 +58,9 @@ void add_launch(CLI::App& app, Invocation& invocation) {
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return launch::launch(*options, invocation.families, report); };
+    invocation.run = [options, &invocation] {
+      return launch::launch(*options, invocation.registries, report);
+    };
   });
 }
 

@@ -14,7 +14,8 @@
 
 #include "base/version.h"
 #include "cli/commands.h"
-#include "launch/core_program.h"
+#include "data/format.h"
+#include "launch/core_executable.h"
 #include "models/families.h"
 
 namespace {
@@ -32,7 +33,7 @@ bool runs_in_core(std::string_view argument) {
 
 // Prints the version of this program if ebb-core cannot print all of them.
 void print_version_without_core() {
-  const std::string core = ebb::launch::core_path();
+  const std::string core = ebb::launch::core_executable_path();
   if (::access(core.c_str(), X_OK) == 0) return;
   std::printf("ebb      %s\nebb-core: missing or not executable at %s\n", ebb::version(), core.c_str());
 }
@@ -41,7 +42,7 @@ void print_version_without_core() {
 int exec_core(char** argv) {
   try {
     if (std::string_view(argv[1]) == "--version") print_version_without_core();
-    std::string core = ebb::launch::core_program();
+    std::string core = ebb::launch::core_executable();
     argv[0] = core.data();
     ::execv(core.c_str(), argv);
     throw ebb::Error(ebb::ExitCode::internal, fmt::format("cannot run {}: {}", core, std::strerror(errno)));
@@ -59,7 +60,7 @@ int main(int argc, char** argv) {
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
   app.add_flag("--version")->description("Print the versions of ebb and of what it links");
-  cli::Invocation invocation{argc, argv, models::described_families(), {}};
+  cli::Invocation invocation{argc, argv, {models::described_families(), data::builtin_formats()}, {}};
   for (const cli::Command& command : cli::kCommands) {
     if (command.name == "launch") {
       cli::add_launch(app, invocation);

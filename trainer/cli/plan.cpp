@@ -29,7 +29,7 @@ std::int64_t rate_of(const PlanOptions& options) {
   if (rate && *rate > 0) return *rate;
   throw Error(ExitCode::usage,
               fmt::format("plan: --write-rate {} is not a size: give the bytes that the checkpoint "
-                          "volume accepts in a second, such as 100MiB",
+                          "volume accepts per second, such as 100MiB",
                           options.write_rate));
 }
 
@@ -79,7 +79,7 @@ std::string as_text(const train::ResourceEstimate& estimate, const train::ChartV
   if (estimate.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*estimate.measured));
   text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(estimate.checkpoint_bytes),
                       estimate.checkpoint_bytes, checkpoint_text(estimate));
-  text += fmt::format("{:<12} {} s: a checkpoint at {} a second, and a step ({} s)\n", "grace",
+  text += fmt::format("{:<12} {} s: a checkpoint at {} per second, and a step ({} s)\n", "grace",
                       values.grace_s, options.write_rate, values.step_s);
   text += fmt::format("{:<12} {} for {} rank{}\n", "/dev/shm", format_bytes(values.shm_bytes), options.slots,
                       options.slots == 1 ? "" : "s");
@@ -118,12 +118,12 @@ std::string as_values(const train::ResourceEstimate& estimate, const train::Char
   return text;
 }
 
-ExitCode plan(const PlanOptions& options, const models::Families& families) {
+ExitCode plan(const PlanOptions& options, const train::Registries& registries) {
   if (options.slots < 1)
     throw Error(ExitCode::usage,
                 fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
   const std::int64_t rate = rate_of(options);
-  train::Config config(families);
+  train::Config config(registries);
   train::load(config, options.config, options.overrides);
   const train::ResourceEstimate estimate = train::estimate_resources(config, sides_of(options.image));
   const train::ChartValues values = train::chart_values(estimate, rate, options.slots);
@@ -141,8 +141,7 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_command(app, "plan");
   command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
   command
-      ->add_option("--write-rate", options->write_rate,
-                   "Bytes that the checkpoint volume accepts in a second")
+      ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume accepts per second")
       ->capture_default_str();
   command->add_option("--slots", options->slots, "Ranks of one worker (slotsPerWorker)")
       ->capture_default_str();
@@ -151,7 +150,7 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return plan(*options, invocation.families); };
+    invocation.run = [options, &invocation] { return plan(*options, invocation.registries); };
   });
 }
 

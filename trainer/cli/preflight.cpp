@@ -17,8 +17,8 @@ struct PreflightOptions {
   ConfigArguments config;
 };
 
-ExitCode run(const PreflightOptions& options, const models::Families& families, comm::World& world) {
-  train::Config config = load_on_ranks(world, families, options.config);
+ExitCode run(const PreflightOptions& options, const train::Registries& registries, comm::World& world) {
+  train::Config config = load_on_ranks(world, registries, options.config);
   memory::install(*new memory::Ledger);  // outlives all tensors
   return doctor::preflight(config, world, options.ranks, report);
 }
@@ -33,7 +33,7 @@ void add_preflight(CLI::App& app, Invocation& invocation) {
       ->check(CLI::NonNegativeNumber);
   add_config_arguments(*command, options->config, "The YAML file of the run")->required();
   set_ranks_callback(*command, invocation, [options, &invocation](comm::World& world) {
-    return run(*options, invocation.families, world);
+    return run(*options, invocation.registries, world);
   });
 }
 

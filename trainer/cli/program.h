@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "models/family.h"
 #include "models/runner_factory.h"
+#include "train/config.h"
 
 namespace CLI {
 class App;
@@ -18,7 +18,7 @@ namespace ebb::cli {
 struct Invocation {
   int argc = 0;
   char** argv = nullptr;
-  models::Families families;  // a configuration names one of them
+  train::Registries registries;
   std::function<ExitCode()> run;
   models::RunnerFactory make_runner{};  // empty in a program without LibTorch
 };

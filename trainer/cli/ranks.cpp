@@ -35,10 +35,10 @@ CLI::Option* add_config_arguments(CLI::App& command, ConfigArguments& arguments,
   return config;
 }
 
-train::Config load_on_ranks(comm::World& world, const models::Families& families,
+train::Config load_on_ranks(comm::World& world, const train::Registries& registries,
                             const ConfigArguments& arguments) {
   constexpr double kTimeout_s = 300;  // applies until the configuration sets the timeout
-  train::Config config(families);
+  train::Config config(registries);
   comm::run_on_all_ranks(world, kTimeout_s, [&] {
     train::load(config, arguments.file, arguments.overrides);
     if (config.run.device != train::DeviceKind::cpu && memory::CudaLibrary::device_present())

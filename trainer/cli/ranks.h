@@ -10,7 +10,8 @@
 
 namespace ebb::train {
 struct Config;
-}
+struct Registries;
+}  // namespace ebb::train
 
 namespace CLI {
 class Option;
@@ -37,7 +38,7 @@ CLI::Option* add_config_arguments(CLI::App& command, ConfigArguments& arguments,
 
 // Reads the configuration on every rank, and opens the CUDA library if the run may use a GPU. Call it before
 // any use of a tensor: ATen looks for CUDA only once, at its first use. Collective.
-train::Config load_on_ranks(comm::World& world, const models::Families& families,
+train::Config load_on_ranks(comm::World& world, const train::Registries& registries,
                             const ConfigArguments& arguments);
 
 }  // namespace ebb::cli

@@ -92,7 +92,7 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
 
 ExitCode run(const SampleOptions& options, const Invocation& invocation) {
   memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded = train::load_model(options.checkpoint, invocation.families);
+  const train::LoadedModel loaded = train::load_model(options.checkpoint, invocation.registries);
   const std::unique_ptr<core::UnitRunner> runner = invocation.make_runner(*loaded.model);
   if (auto* images = loaded.model->image_sampler()) return draw_images(options, loaded, *images, *runner);
   if (auto* texts = loaded.model->text_sampler()) return write_text(options, loaded, *texts, *runner);
@@ -107,7 +107,7 @@ void add_sample(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<SampleOptions>();
   command
       ->add_option("checkpoint", options->checkpoint,
-                   "A run's folder (its newest whole checkpoint) or a checkpoint's")
+                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
       ->required();
   command->add_option("-o,--out", options->out,
                       "File to write: a PNG of images, or text. Without it text goes to standard output");

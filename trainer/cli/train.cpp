@@ -19,7 +19,7 @@ struct TrainOptions {
 };
 
 ExitCode run(const TrainOptions& options, const Invocation& invocation, comm::World& world) {
-  train::Config config = load_on_ranks(world, invocation.families, options.config);
+  train::Config config = load_on_ranks(world, invocation.registries, options.config);
   comm::run_on_all_ranks(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.
   auto* ledger = new memory::Ledger;

@@ -26,7 +26,7 @@ struct ExportOptions {
   std::string checkpoint, out, max_file = "5GB";
 };
 
-ExitCode run_export(const ExportOptions& options, const models::Families& families) {
+ExitCode run_export(const ExportOptions& options, const train::Registries& registries) {
   const auto most = parse_bytes(options.max_file);
   if (!most || *most < 1)
     throw Error(
@@ -34,7 +34,7 @@ ExitCode run_export(const ExportOptions& options, const models::Families& famili
         fmt::format("export: --max-file {} is not a size: give a number of bytes with a unit, such as 5GB",
                     options.max_file));
   memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded = train::load_model(options.checkpoint, families);
+  const train::LoadedModel loaded = train::load_model(options.checkpoint, registries);
   const auto result = train::export_weights(loaded, options.out, *most);
   std::cout << fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n", result.tensors,
                            loaded.step, loaded.config.run.name, format_bytes(result.bytes), result.files,
@@ -42,14 +42,14 @@ ExitCode run_export(const ExportOptions& options, const models::Families& famili
   return ExitCode::ok;
 }
 
-ExitCode run_import(const std::string& folder, const std::string& out, const models::Families& families) {
+ExitCode run_import(const std::string& folder, const std::string& out, const train::Registries& registries) {
   std::error_code ignored;
   if (std::filesystem::exists(out, ignored))
     throw Error(ExitCode::usage, fmt::format("{} exists: give another -o, or remove it", out));
   memory::install(*new memory::Ledger);       // outlives all tensors
   constexpr std::int64_t kMaxContext = 1024;  // default window in tokens, for models with a longer context
-  train::WeightFolder weights(folder, families);
-  train::Config config(families);
+  train::WeightFolder weights(folder, registries.families);
+  train::Config config(registries);
   config.model.choose(weights.family().name, weights.config().clone());
   config.run.name = std::filesystem::path(out).stem().string();
   const auto fits = [&weights](const data::Format& format) {
@@ -69,7 +69,7 @@ ExitCode run_import(const std::string& folder, const std::string& out, const mod
       config.model.chosen().initial_weights(), config.data.entry().texts.source,
       weights.family().hub->data_condition(), config::resolved_yaml(train::described(config)));
   // Refuses an impossible model (heads that do not divide the width) here, not at the start of a run.
-  train::Config checked(families);
+  train::Config checked(registries);
   train::load_text(checked, text, "the configuration of " + folder, {});
   weights.require(weights.config(), config.data.context);
   if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
@@ -88,14 +88,14 @@ void add_weights(CLI::App& app, Invocation& invocation) {
   CLI::App* exporting = add_command(app, "export");
   exporting
       ->add_option("checkpoint", options->checkpoint,
-                   "A run's folder (its newest whole checkpoint) or a checkpoint's")
+                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
       ->required();
   exporting->add_option("-o,--out", options->out, "Folder to make")->required();
   exporting
       ->add_option("--max-file", options->max_file, "Size above which weights are split into several files")
       ->capture_default_str();
   exporting->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return run_export(*options, invocation.families); };
+    invocation.run = [options, &invocation] { return run_export(*options, invocation.registries); };
   });
 
   auto folder = std::make_shared<std::string>();
@@ -104,11 +104,11 @@ void add_weights(CLI::App& app, Invocation& invocation) {
   importing
       ->add_option("folder", *folder,
                    fmt::format("Folder with model.safetensors and a config.json whose model_type is {}",
-                               fmt::join(models::hub_model_types(invocation.families), " or ")))
+                               fmt::join(models::hub_model_types(invocation.registries.families), " or ")))
       ->required();
   importing->add_option("-o,--out", *out, "Configuration to write (YAML)")->required();
   importing->callback([folder, out, &invocation] {
-    invocation.run = [folder, out, &invocation] { return run_import(*folder, *out, invocation.families); };
+    invocation.run = [folder, out, &invocation] { return run_import(*folder, *out, invocation.registries); };
   });
 }
 

@@ -14,7 +14,8 @@ enum class CollectiveKind { all_reduce, reduce_scatter, all_gather, broadcast, b
 
 // One collective. Tensors are contiguous, on the communicator's device, and have the same dtype and
 // size on all ranks. The caller must neither free nor access them before wait() returns. Dtypes:
-// fp16, bf16, fp32, fp64, int64, int32, uint8. fp16 and bf16 are summed in fp32, in rank order.
+// fp16, bf16, fp32, fp64, int64, int32, uint8. MPI sums in rank order, fp16 and bf16 in fp32. NCCL
+// chooses its own order and precision.
 struct Collective {
   CollectiveKind kind = CollectiveKind::barrier;
   at::Tensor input;   // all_reduce, broadcast: updated in place

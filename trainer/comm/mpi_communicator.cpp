@@ -127,10 +127,10 @@ void MpiCommunicator::execute(const Collective& c, const Operation& operation) {
   notice.root = c.root;
   if (c.input.defined()) {
     notice.dtype = static_cast<std::int8_t>(c.input.scalar_type());
-    notice.numel = c.input.numel();
+    notice.count = c.input.numel();
   }
   transport_->rendezvous(operation, notice, [](const Notice& a, const Notice& b) {
-    return a.kind == b.kind && a.label_hash == b.label_hash && a.numel == b.numel && a.dtype == b.dtype &&
+    return a.kind == b.kind && a.label_hash == b.label_hash && a.count == b.count && a.dtype == b.dtype &&
            a.op == b.op && a.root == b.root;
   });
   switch (c.kind) {

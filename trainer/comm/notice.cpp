@@ -7,8 +7,8 @@
 #include <functional>
 #include <type_traits>
 
-#include "comm/agreement.h"
 #include "comm/check.h"
+#include "comm/gather_texts.h"
 
 namespace ebb::comm {
 
@@ -26,7 +26,7 @@ std::string describe(const Operation& operation) {
 std::string describe(const Notice& notice) {
   if (notice.sequence == 0) return "nothing yet";
   const std::string_view what =
-      notice.kind == kAgreementKind ? "agreement" : name(static_cast<CollectiveKind>(notice.kind));
+      notice.kind == kGatherTextsKind ? "agreement" : name(static_cast<CollectiveKind>(notice.kind));
   return fmt::format("{} \"{}\" (number {}, from stage {})", what, notice.label, notice.sequence,
                      memory::name(stage_of(notice)));
 }

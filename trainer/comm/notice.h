@@ -10,13 +10,13 @@
 namespace ebb::comm {
 
 // The header that a rank sends to all others when it starts an operation. All fields are equal on
-// all ranks, except the stage, the payload, and `numel` of a gathered text or of a set-up (the pid).
+// all ranks, except the stage, the payload, and `count` of a gathered text or of a set-up.
 struct Notice {
   static constexpr std::size_t kLabelBytes = 96;
   static constexpr std::size_t kPayloadBytes = 64;
   std::uint64_t sequence = 0;
   std::uint64_t label_hash = 0;
-  std::int64_t numel = 0;
+  std::int64_t count = 0;  // elements of a collective, bytes of a gathered text, or the pid of a set-up
   std::int32_t root = 0;
   std::uint8_t kind = 0;
   std::uint8_t op = 0;
@@ -25,9 +25,9 @@ struct Notice {
   char label[kLabelBytes] = {};      // truncated, for messages; label_hash covers the full label
   char payload[kPayloadBytes] = {};  // a short text, sent within the notice
 
-  // The sender's process, in the notice that sets up a transport: `numel` holds it there.
-  void set_pid(std::int64_t pid) { numel = pid; }
-  [[nodiscard]] std::int64_t pid() const { return numel; }
+  // The sender's process, in the notice that sets up a transport: `count` holds it there.
+  void set_pid(std::int64_t pid) { count = pid; }
+  [[nodiscard]] std::int64_t pid() const { return count; }
 };
 
 // The current operation, for error messages and the time limit.
@@ -45,7 +45,7 @@ std::string describe(const Operation& operation);
 // "all_reduce \"gradients\" (number 41, from stage backward)", or "nothing yet".
 std::string describe(const Notice& notice);
 
-// Makes the notice of an operation. The caller sets kind, op, dtype, numel and root; Transport sets the
+// Makes the notice of an operation. The caller sets kind, op, dtype, count and root; Transport sets the
 // stage.
 Notice make_notice(const Operation& operation);
 

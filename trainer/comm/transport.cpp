@@ -116,8 +116,8 @@ const std::vector<Notice>& Transport::rendezvous(const Operation& operation, con
         "the ranks disagree: {} started {} with dtype {}, {} elements, op {}, root {}; {} started {} with "
         "dtype {}, {} elements, op {}, root {}. All ranks must start the same collectives in the same "
         "order. Look for a decision that only one of them took",
-        rank_name(rank_), describe(buffers_->mine), buffers_->mine.dtype, buffers_->mine.numel,
-        buffers_->mine.op, buffers_->mine.root, rank_name(peer), describe(theirs), theirs.dtype, theirs.numel,
+        rank_name(rank_), describe(buffers_->mine), buffers_->mine.dtype, buffers_->mine.count,
+        buffers_->mine.op, buffers_->mine.root, rank_name(peer), describe(theirs), theirs.dtype, theirs.count,
         theirs.op, theirs.root));
   }
   return last_notices_;

@@ -10,7 +10,7 @@
 #include <cstdlib>
 
 #include "base/process.h"
-#include "comm/agreement.h"
+#include "comm/gather_texts.h"
 #include "comm/mpi_communicator.h"
 #include "comm/nccl.h"
 #include "comm/peer_process.h"

@@ -38,8 +38,8 @@ class World {
   // Error(communication) if another number of ranks was started. 0 accepts any number.
   void expect_ranks(std::int64_t expected) const;
 
-  // Small agreements over MPI, on the calling thread: configuration digest, stop flag, errors,
-  // NCCL's id. Collective, within `timeout_s` seconds; Error(communication) if a rank is late or
+  // Small agreements over MPI, on the calling thread, such as on the configuration's digest, errors
+  // or NCCL's id. Collective, within `timeout_s` seconds; Error(communication) if a rank is late or
   // lost. Returns one string per rank, in rank order.
   [[nodiscard]] std::vector<std::string> gather_to_all(const std::string& text, double timeout_s) const;
   [[nodiscard]] std::int64_t max_of_all(std::int64_t value, double timeout_s) const;

@@ -94,9 +94,9 @@ std::string conditions_of(const std::vector<const Field::Impl*>& fields);
 void for_each_rule(const Section& section, const std::function<void(const Section::Impl::Rule& rule)>& visit,
                    std::string_view path = {});
 
-// Returns why `section` (at `path`) refuses a key that it does not have. A key of an earlier version was
-// removed or renamed. Otherwise it returns "unknown; did you mean `optimizer.lr`?" or a list of the section's
-// keys. It prefers the keys of the section to the same name in other sections.
+// Returns why `section` (at `path`) refuses a key that it does not have. For a key of an earlier version:
+// that it was removed or renamed. Otherwise: "unknown; did you mean `optimizer.lr`?", or a list of the
+// section's keys. It prefers the keys of the section to the same name in other sections.
 std::string refusal_of(const Section& root, const Section& section, std::string_view path,
                        std::string_view key);
 

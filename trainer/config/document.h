@@ -13,8 +13,8 @@ namespace ebb::config {
 // Reads a strict YAML file into a described struct. An absent key keeps its default.
 //
 // Unknown keys, duplicate keys, wrong types, values out of range, empty values and missing required keys are
-// an Error(usage). It lists the problems of the file together (those of conditions and of keys with several
-// descriptions only once the others are mended), each with file:line, the whole key path, the allowed
+// an Error(usage). It lists up to ten problems together. Those of conditions and of keys with several
+// descriptions appear only once the others are mended. Each has file:line, the whole key path, the allowed
 // values (type, bounds, words) and the nearest known key. The struct is then partly filled.
 //
 // `overrides` are "key.path=value", applied after the file; the last one for a key wins. Messages show an

@@ -6,7 +6,7 @@
 
 namespace ebb::config {
 
-// Collects all problems of a configuration, so that the user can fix them together.
+// Collects the problems of a configuration and reports up to ten of them together.
 class Problems {
  public:
   // `place`: "file:line" or the override. `line`: for sorting. Several keys are written "a`, `b` and `c".

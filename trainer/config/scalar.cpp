@@ -12,7 +12,7 @@
 #include <stdexcept>
 
 #include "base/units.h"
-#include "config/environment.h"
+#include "config/environment_variables.h"
 
 namespace ebb::config {
 namespace {

@@ -7,7 +7,7 @@
 #include <cctype>
 
 #include "base/units.h"
-#include "config/environment.h"
+#include "config/environment_variables.h"
 #include "config/scalar.h"
 
 namespace ebb::config {

@@ -16,12 +16,13 @@ namespace ebb::config {
 // A module describes its configuration struct once. The description decodes YAML strictly, writes the
 // resolved configuration, prints the JSON Schema and explains keys:
 //
-//   struct OptimizerConfig {
-//     OptimizerKind kind = OptimizerKind::adamw;
-//     double lr = 1e-3;
+//   struct ScheduleConfig {
+//     ScheduleKind kind = ScheduleKind::cosine;
+//     std::int64_t warmup_steps = 100;
 //     void describe(config::Section& s) {
-//       s.choice("kind", kind, {{"adamw", OptimizerKind::adamw}}).doc("Algorithm of the update.");
-//       s.number("lr", lr).above(0).doc("Peak learning rate.");
+//       s.choice("kind", kind, {{"constant", ScheduleKind::constant}, {"cosine", ScheduleKind::cosine}})
+//           .doc("Curve of the learning rate after the warm-up.");
+//       s.integer("warmup_steps", warmup_steps).at_least(0).doc("Steps of the warm-up.");
 //     }
 //   };
 //
@@ -35,8 +36,8 @@ class Field {
   Field& above(double bound);
   Field& below(double bound);
   Field& required();  // has no default; refused under a condition
-  // The value does not change the result: a log folder, a queue's depth, a timeout. A resumed run may change
-  // it. If any other key changes, a resumed run ends with code 2.
+  // The value changes training at most by rounding: a log folder, a queue's depth, a number of threads. A
+  // resumed run may change it. If any other key changes, a resumed run ends with code 2.
   Field& free_to_change();
 
   struct Impl;

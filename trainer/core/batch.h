@@ -22,10 +22,10 @@ struct Batch {
   };
   std::vector<Field> fields;  // at least one
   at::Tensor ids;             // [B] int64 on the CPU: index of each sample in its dataset
-  std::int64_t step = 0;      // optimizer step that the batch belongs to, from 0
+  std::int64_t step = 0;      // training step that the batch belongs to, from 0
   // Position of the first sample in the endless stream. It keys the random numbers.
   std::int64_t position = 0;
-  // Number of samples of the step, over all ranks and micro-batches. Losses are divided by it.
+  // Samples of the global batch that this micro-batch belongs to, over all ranks. Losses are divided by it.
   std::int64_t global_batch = 0;
   // Factor of a loss that Phase::forward itself passes to backward(). Step applies it to Loss::loss.
   double loss_scale = 1;

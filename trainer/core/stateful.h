@@ -14,8 +14,8 @@ struct State {
   nlohmann::json values = nlohmann::json::object();
 };
 
-// Saves and restores exactly. `state()` returns live tensors. A loader copies into them in place, then calls
-// `restore` with the saved values. A restart therefore allocates no second copy.
+// Saves and restores exactly. `state()` returns live tensors. checkpoint::Store::load() copies into them in
+// place, then calls `restore` with the saved values. A restart therefore allocates no second copy.
 class Stateful {
  public:
   virtual ~Stateful() = default;

@@ -31,7 +31,7 @@ std::string source_doc(const Formats& formats) {
   std::string doc, packed;
   for (const Format& format : formats) {
     const std::string& text = format.texts.source;
-    if (!format.texts.packs.empty()) packed += (packed.empty() ? "" : " and ") + format.name;
+    if (!format.texts.pack_output.empty()) packed += (packed.empty() ? "" : " and ") + format.name;
     if (text.empty() || std::ranges::find(seen, text) != seen.end()) continue;
     seen.push_back(text);
     std::string names;
@@ -68,7 +68,7 @@ void DataConfig::describe(config::Section& s) {
       .at_least(1)
       .unit("samples")
       .doc(
-          "Global batch: samples of one optimizer step over all ranks and micro-batches. A multiple of "
+          "Global batch: samples of one update, over all ranks and micro-batches. A multiple of "
           "ranks x micro_batches. The number of ranks changes neither the mathematics nor the order.");
   s.integer("micro_batches", micro_batches)
       .at_least(1)

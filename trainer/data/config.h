@@ -18,8 +18,7 @@ struct CacheConfig {
 // The `data` section.
 struct DataConfig {
   // `known`: what data.format may name, at least one; the first is chosen.
-  explicit DataConfig(Formats known = builtin_formats())
-      : formats(std::move(known)), format(formats.front().name) {}
+  explicit DataConfig(Formats known) : formats(std::move(known)), format(formats.front().name) {}
 
   Formats formats;
   std::string source;  // folder of the dataset; its contents depend on the format

@@ -31,9 +31,10 @@ struct SplitRequest {
 struct FormatTexts {
   std::string source;  // the contents of data.source: "one subfolder per split, train and test"
   std::string path;    // a path that Format::recognizes accepts: "a folder with an index.json"; empty: none
-  // Of `ebb data pack`: its output in this format ("MDS shards of images"; empty: it cannot make any), its
-  // input files, and the option that selects this format (empty: none is needed).
-  std::string packs, packs_of, packs_with;
+  // What `ebb data pack` makes in this format: "MDS shards of images"; empty: it cannot make any.
+  std::string pack_output;
+  std::string pack_input;   // the files that `ebb data pack` reads for it; empty without `pack_output`
+  std::string pack_option;  // the option of `ebb data pack` that selects this format; empty: none is needed
 };
 
 // One format. The comment of a member that may be null explains null.
@@ -47,7 +48,7 @@ struct Format {
   // function. Other formats refuse these keys. Null: the format has no keys of its own.
   void (*describe_keys)(config::Section& section, DataConfig& config) = nullptr;
   // The name of its samples, in the plural: "samples", "windows of 256 tokens".
-  std::function<std::string(const DataConfig&)> unit;
+  std::function<std::string(const DataConfig&)> sample_noun;
   // The fields and shapes of a sample, if the configuration determines them. Null: only a dataset has them.
   std::function<core::SampleSpec(const DataConfig&)> spec;
   // Opens one split of data.source. Error(data) if it is damaged or lacks a requested field.

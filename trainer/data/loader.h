@@ -11,9 +11,9 @@ namespace ebb::data {
 
 // The part of the stream that a rank reads. Global batch b is stream[b*G, (b+1)*G) on any number of ranks,
 // and step s uses the batches [s*B, (s+1)*B). Each of a batch's M micro-batches is G/M consecutive samples of
-// it. Rank r of R reads the r-th of R equal parts of every micro-batch. The samples are thus a pure function
-// of (seed, step, rank, ranks): ranks exchange no message, all end together, and a resumed run starts at
-// another step.
+// it. Rank r of R reads the r-th of R equal parts of every micro-batch. A rank's samples are thus a pure
+// function of (seed, step, rank, ranks). Ranks exchange no message and read equally many batches. A resumed
+// run starts at another step.
 struct LoaderPlan {
   std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
   std::int64_t micro_batches = 1;  // M

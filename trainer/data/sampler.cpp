@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kRounds = 8;
 
 std::uint64_t epoch_key(std::uint64_t seed, std::uint64_t epoch) {
-  const auto bits = random_bits(seed, Stream::sampler, epoch, 0);
+  const auto bits = random_bits(seed, RandomStream::sampler, epoch, 0);
   return std::uint64_t{bits[1]} << 32 | bits[0];
 }
 
@@ -24,7 +24,7 @@ std::uint64_t permute(std::uint64_t value, int half_bits, std::uint64_t key) {
   std::uint64_t right = value & mask;
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     // A half has at most 31 bits, so one word of Philox covers it.
-    const std::uint64_t noise = random_bits(key, Stream::sampler, right, round)[0];
+    const std::uint64_t noise = random_bits(key, RandomStream::sampler, right, round)[0];
     const std::uint64_t next = left ^ (noise & mask);
     left = right;
     right = next;

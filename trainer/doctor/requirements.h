@@ -21,7 +21,7 @@ struct CheckpointSpace {
 };
 Check check_space(const CheckpointSpace& space);
 
-// Finds the whole checkpoints in the run folder and the free bytes of its volume, for check_space(). Reads
+// Finds the complete checkpoints in the run folder and the free bytes of its volume, for check_space(). Reads
 // the disk.
 CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate);
 

@@ -75,6 +75,13 @@ void parse_mpirun_notice(std::string_view text, ErrorReport& error) {
   error.text = text;
 }
 
+// Parses "with errorcode 6.", or "  Errorcode: 6" of version 5, from mpirun's paragraph on MPI_Abort.
+int parse_abort_code(std::string_view text) {
+  int code = 0;
+  if ((take(text, "with errorcode ") || take(text, "  Errorcode: ")) && take_number(text, code)) return code;
+  return 0;
+}
+
 }  // namespace
 
 void ErrorReportParser::feed(std::string_view text) {
@@ -96,7 +103,12 @@ void ErrorReportParser::feed(std::string_view text) {
 }
 
 void ErrorReportParser::line(std::string_view line) {
-  if (line.find("not enough slots available") != std::string_view::npos) {
+  if (line.starts_with("MPI_ABORT was invoked on rank ")) {
+    in_abort_paragraph_ = true;
+  } else if (const int code = in_abort_paragraph_ ? parse_abort_code(line) : 0; code != 0) {
+    if (found_.abort_code == 0) found_.abort_code = code;
+    in_abort_paragraph_ = false;
+  } else if (line.find("not enough slots available") != std::string_view::npos) {
     found_.start = ErrorReport::Start::no_slots;
     if (found_.text.empty()) found_.text = line;
   } else if (line.find("unable to reliably start one or more daemons") != std::string_view::npos ||

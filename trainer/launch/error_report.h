@@ -15,9 +15,10 @@ struct ErrorReport {
   bool host_lost = false;          // mpirun reports a lost host
   std::string loss{};              // which host; kept even if a rank prints an error too
   bool rank_reported = false;      // `text` is a rank's; else it is mpirun's
+  int abort_code = 0;              // which the first rank to call MPI_Abort passed; 0: none called it
 
-  // A rank printed an error, or mpirun reported that a rank ended.
-  [[nodiscard]] bool a_rank_ended() const { return rank_reported || rank >= 0; }
+  // A rank printed an error, or mpirun reported that a rank failed.
+  [[nodiscard]] bool a_rank_failed() const { return rank_reported || rank >= 0; }
 };
 
 // Extracts the error report from what mpirun and the ranks write to standard error.
@@ -30,6 +31,7 @@ class ErrorReportParser {
   void line(std::string_view line);
   ErrorReport found_;
   std::string partial_line_;
+  bool in_abort_paragraph_ = false;
 };
 
 }  // namespace ebb::launch

@@ -16,12 +16,11 @@
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
 #include "config/document.h"
-#include "launch/core_program.h"
+#include "launch/core_executable.h"
 #include "launch/hosts.h"
+#include "launch/mpirun_process.h"
 #include "launch/restart_policy.h"
 #include "launch/stored_verdict.h"
-#include "launch/supervise.h"
-#include "train/config.h"
 
 namespace ebb::launch {
 namespace {
@@ -57,7 +56,7 @@ void require_ranks(const LaunchOptions& options, const train::Config& config) {
                           options.plan.ranks, options.config, config.parallel.ranks));
 }
 
-// Returns the step of the newest whole checkpoint; -1 if there is none or storage does not answer.
+// Returns the step of the newest complete checkpoint; -1 if there is none or storage does not answer.
 std::int64_t saved_step(const std::filesystem::path& run) {
   try {
     for (const checkpoint::CheckpointFolder& found : checkpoint::list_checkpoints(run / "checkpoints"))
@@ -93,20 +92,20 @@ void store_final_verdict(const std::filesystem::path& run, const JobIdentity& jo
 // Makes the mpirun command that runs a command of ebb-core with the run's configuration.
 MpirunCommand command_for(const LaunchHost& host, const LaunchOptions& options,
                           std::vector<std::string> command) {
-  command.insert(command.begin(), core_program());
+  command.insert(command.begin(), core_executable());
   command.push_back(options.config);
   command.insert(command.end(), options.overrides.begin(), options.overrides.end());
   return mpirun_command(host, options.plan, command);
 }
 
 // Does all work of `ebb launch` except the report of its end.
-RunOutcome run_to_end(const LaunchOptions& options, const models::Families& families,
+RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& registries,
                       const ScopedSignalBlock& signals, const Report& report) {
   const std::vector<std::string> hosts = hosts_of(options);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
   // Errors of the configuration are reported once here, not by every rank.
-  train::Config config(families);
+  train::Config config(registries);
   train::load(config, options.config, options.overrides);
   require_ranks(options, config);
   const std::filesystem::path run = config.run.folder();
@@ -127,15 +126,15 @@ RunOutcome run_to_end(const LaunchOptions& options, const models::Families& fami
   const auto wait = [&] {
     if (!options.wait.empty()) wait_for_hosts(hosts, options.port, wait_s, report, stop_within);
   };
-  const RunMode mode = options.supervise ? RunMode::batch : RunMode::interactive;
+  const auto repeated_sigterm = options.supervise ? RepeatedSigterm::is_ignored : RepeatedSigterm::ends_now;
   const auto once = [&] {
     if (options.preflight) {
-      RunEnd end = run_supervised(host, command_for(host, options, {"preflight", "--ranks", ranks}), signals,
-                                  mode, report);
+      RunEnd end = run_mpirun(host, command_for(host, options, {"preflight", "--ranks", ranks}), signals,
+                              repeated_sigterm, report);
       if (end.code == 0 && end.stop_requests > 0) end.code = kStoppedEarly;
       if (end.code != 0) return end;
     }
-    return run_supervised(host, command, signals, mode, report);
+    return run_mpirun(host, command, signals, repeated_sigterm, report);
   };
   wait();
   if (!options.supervise) {
@@ -150,7 +149,7 @@ RunOutcome run_to_end(const LaunchOptions& options, const models::Families& fami
 
 }  // namespace
 
-ExitCode launch(LaunchOptions options, const models::Families& families, const Report& report) {
+ExitCode launch(LaunchOptions options, const train::Registries& registries, const Report& report) {
   // Signals stay blocked until the final message is written, so that another stop request does not interrupt
   // it.
   const ScopedSignalBlock signals;
@@ -162,7 +161,7 @@ ExitCode launch(LaunchOptions options, const models::Families& families, const R
       report("warning: cannot write " + options.termination_message);
   };
   try {
-    const RunOutcome outcome = run_to_end(options, families, signals, report);
+    const RunOutcome outcome = run_to_end(options, registries, signals, report);
     ErrorReport error = outcome.error;
     // mpirun reports only the signal when the kernel kills a rank for lack of memory.
     if (error.text.empty() || (outcome.verdict.code == ExitCode::memory && !error.rank_reported))

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "launch/mpirun_command.h"
-#include "models/family.h"
+#include "train/config.h"
 
 namespace ebb::launch {
 
@@ -30,7 +30,7 @@ struct LaunchOptions {
 // `report` receives each message for the user, warnings included. Error(usage) if the options or the
 // configuration are wrong; Error(communication) if hosts do not answer; Error(stopped) if a signal requests a
 // stop before mpirun starts. The process must have no thread but the calling one.
-ExitCode launch(LaunchOptions options, const models::Families& families,
+ExitCode launch(LaunchOptions options, const train::Registries& registries,
                 const std::function<void(const std::string&)>& report);
 
 }  // namespace ebb::launch

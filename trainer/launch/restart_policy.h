@@ -6,13 +6,13 @@
 #include <string>
 
 #include "base/error.h"
-#include "launch/supervise.h"
+#include "launch/mpirun_process.h"
 
 namespace ebb::launch {
 
-// Decides whether an ended run is restarted, and after which pause. Retryable ends are a lost rank or host,
-// unreachable storage, and a stop request to a single rank. At most `limit` restarts follow each other
-// without a newer checkpoint.
+// Decides whether an ended run is restarted, and after which pause. Codes 5 and 8 can be retried, and 75 if
+// the launcher itself received no stop request. At most `limit` restarts follow each other without a newer
+// checkpoint.
 class RestartPolicy {
  public:
   // `pause_s`: before the first restart; it doubles with each restart without progress, up to five minutes.

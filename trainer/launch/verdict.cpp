@@ -7,10 +7,23 @@
 #include <cstring>
 
 namespace ebb::launch {
+namespace {
 
-Verdict verdict(const RunEnd& end) {
-  constexpr int kBySignal = 128;
+constexpr int kBySignal = 128;
+
+// Returns the code of the first rank that called MPI_Abort if mpirun's code hides it, else mpirun's code.
+// mpirun 4.1 may crash in its clean-up after the abort. Version 5 returns 1 after it has lost a host.
+int first_code(const RunEnd& end) {
+  const bool hidden = end.crashed || (end.error.host_lost && end.code == 1);
+  return hidden && end.error.rank_reported && end.error.abort_code != 0 ? end.error.abort_code : end.code;
+}
+
+}  // namespace
+
+Verdict verdict(const RunEnd& mpirun_end) {
   constexpr int kHostLost = 205;  // mpirun's: the connection to a daemon of it was lost
+  RunEnd end = mpirun_end;
+  end.code = first_code(mpirun_end);
   if (end.code == kBySignal + SIGUSR1 && end.stop_requests > 0) {
     return {ExitCode::stopped,
             "stopped before training began: there is nothing to save; run it again to continue"};
@@ -37,7 +50,7 @@ Verdict verdict(const RunEnd& end) {
   // mpirun returns the code of the killed rank, or of a rank that lost its connection to it.
   // Version 5 returns 0 or 1 after it has lost a host or could not reach it.
   const bool host_lost =
-      end.error.host_lost && (end.code == 0 || (end.code == 1 && !end.error.rank_reported));
+      end.error.host_lost && (end.code == 0 || (end.code == 1 && end.error.abort_code == 0));
   const bool lost = host_lost || end.code == kBySignal + SIGKILL || end.code == kHostLost ||
                     end.code == static_cast<int>(ExitCode::communication);
   if (lost && end.out_of_memory) {

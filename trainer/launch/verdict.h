@@ -12,7 +12,8 @@ struct RunEnd {
   int code = 0;                // as a shell reports it: 128 + N after signal N
   int stop_requests = 0;       // 1: after this step; 2 and more: at once
   bool out_of_memory = false;  // the kernel killed a process for lack of memory just before
-  bool forced = false;         // mpirun hung after a rank had ended, and was killed
+  bool forced = false;         // `ebb launch` killed it: it did not end after a lost host or a failed rank
+  bool crashed = false;        // a signal that this process did not send ended mpirun itself
   ErrorReport error{};
 };
 

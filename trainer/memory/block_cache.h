@@ -11,10 +11,10 @@ namespace ebb::memory {
 // one requests the same sizes. Mapping and touching pages again costs a tenth of a step. malloc keeps some
 // pages and returns others, which changes the resident set from step to step.
 //
-// Sizes are rounded up to classes, eight to a power of two; only touched pages are resident. Kept and used
-// bytes together exceed the maximum use of the last steps by at most an eighth (or 16 MiB). Kept bytes never
-// exceed the limit. Beyond that the cache unmaps the block that has been unused for longest. Any thread may
-// call it; no member throws.
+// Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Kept and used
+// bytes together exceed the maximum use of the last steps by at most an eighth, or 16 MiB if that is larger.
+// Kept bytes never exceed the limit. Beyond that the cache unmaps the block that has been unused for longest.
+// Any thread may call it; no member throws.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc

@@ -11,7 +11,7 @@ namespace ebb::memory {
 // The ledger's record of one block.
 struct BlockInfo {
   std::int64_t bytes;
-  std::uint32_t owner;  // an id of OwnerNames
+  std::uint32_t owner;  // the id of an OwnerName (owner_names.h)
 };
 
 // A map from a block's address to its BlockInfo: open addressing with linear probing, at most half full. A

@@ -25,8 +25,9 @@ struct MemoryConfig {
         .free_to_change();
     s.bytes_or_auto("host_cache", host_cache)
         .doc(
-            "Limit of the freed host memory that a rank keeps for its next step. auto: what its steps "
-            "use, up to an eighth above their maximum at once; 0: none, which is slower.")
+            "Limit of the freed host memory that a rank keeps for its next step. auto: kept and used memory "
+            "exceed the maximum use of the steps by at most an eighth, or 16 MiB if that is larger. 0: keeps "
+            "none, which is slower.")
         .free_to_change();
     s.removed("budget", "leave it out: this version enforces no budget");
     s.integer("log_every", log_every)

@@ -54,6 +54,15 @@ std::string owner_changes(Class cls, const std::vector<OwnerBytes>& before,
   return text;
 }
 
+// Whether the bytes of any class increased.
+bool any_class_grew(const std::vector<OwnerBytes>& before, const std::vector<OwnerBytes>& now) {
+  const Sums sums_before = by_class(before);
+  const Sums sums_now = by_class(now);
+  for (std::size_t c = 0; c < sums_now.size(); ++c)
+    if (sums_now[c] > sums_before[c]) return true;
+  return false;
+}
+
 std::string differences(std::string_view location, const std::vector<OwnerBytes>& before,
                         const std::vector<OwnerBytes>& now) {
   const Sums sums_before = by_class(before);
@@ -77,19 +86,18 @@ std::optional<std::string> LeakGate::check(std::int64_t step) {
   std::vector<OwnerBytes> device = ledger_.owners(Ledger::Location::device);
   std::string text;
   if (armed_) text = differences("host", before_host_, host) + differences("device", before_device_, device);
+  const bool grew = any_class_grew(before_host_, host) || any_class_grew(before_device_, device);
   before_host_ = std::move(host);
   before_device_ = std::move(device);
   if (!std::exchange(armed_, true) || text.empty()) return std::nullopt;
-  text = fmt::format(
-             "step {} did not free all that it allocated: live bytes at its end differ from "
-             "those after the step before",
-             step) +
-         text;
+  text = fmt::format("live bytes at the end of step {} differ from those at the end of the step before{}",
+                     step, text);
   if (policy_ == LeakPolicy::warn) return text;
-  throw Error(ExitCode::memory, text +
-                                    "\n  a tensor outlives its step: a loss summed with its graph (use "
-                                    ".detach() or .item()), a tensor "
-                                    "kept in a container, a gradient not freed; memory.leak=warn continues");
+  const std::string cause =
+      grew ? "a tensor outlives its step: a loss summed with its graph (use .detach() or .item()), a tensor "
+             "kept in a container, a gradient not freed"
+           : "the step freed memory that the steps before it kept";
+  throw Error(ExitCode::memory, fmt::format("{}\n  {}; memory.leak=warn continues", text, cause));
 }
 
 }  // namespace ebb::memory

@@ -16,8 +16,8 @@ class LeakGate {
  public:
   LeakGate(const Ledger& ledger, LeakPolicy policy);
   // Compares with the step before. On a difference, policy `error` throws Error(memory) with the step, each
-  // class that differs, and its owners with their bytes before, now and the difference. `warn` returns that
-  // text. Otherwise nothing is returned.
+  // class that differs, its owners with their bytes before, now and the difference, and the usual causes.
+  // `warn` returns that text without the causes. Otherwise nothing is returned.
   std::optional<std::string> check(std::int64_t step);
 
  private:

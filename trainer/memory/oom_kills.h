@@ -16,8 +16,8 @@ std::int64_t oom_kill_count(const std::filesystem::path& self = "/proc/self/cgro
                             const std::filesystem::path& mount = "/sys/fs/cgroup",
                             const std::filesystem::path& machine = "/proc/vmstat");
 
-// The time for which a note of a kill is valid. A start waits less for its hosts (ten minutes). If ranks ran
-// longer than this after a kill, the kill did not end them.
+// The time for which a note of a kill is valid. It exceeds the ten minutes that the chart's launcher waits
+// for its hosts by default. If ranks ran longer than this after a kill, the kill did not end them.
 inline constexpr auto kNoteLifetime = std::chrono::minutes(15);
 
 // Whether a process of this worker was killed for lack of memory in the last start. True if the file named by

@@ -110,13 +110,13 @@ struct SampleFile {
 
 // The texts of a run about a family's results and samples.
 struct FamilyTexts {
-  // "test loss 1.4612 nats a token (...), mean of 3417 windows of 128 tokens"
+  // "test loss 1.4612 nats per token (...), mean of 3417 windows of 128 tokens"
   std::function<std::string(const TestResult&, const RunFacts&)> result;
   std::function<std::string(const RunFacts&)> sample_options;  // options of the `ebb sample` command shown
   std::vector<SampleFile> sample_files;
 };
 
-// The parts of a sample, if a run also reports its throughput in them.
+// The unit of throughput besides samples, such as tokens.
 struct ThroughputUnit {
   // In the plural, of [a-z_]+, such as "tokens"; names metrics, so "samples" and "steps" are taken. Empty:
   // throughput is shown in samples alone.

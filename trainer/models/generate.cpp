@@ -87,7 +87,7 @@ std::int64_t sample_token(const at::Tensor& logits, const TokenSampling& samplin
   double kept = sampling.top_p < 1 ? 0 : sum;
   std::size_t last = sampling.top_p < 1 ? 0 : count;  // one past the last candidate
   while (last < count && (last == 0 || kept < sampling.top_p * sum)) kept += weight(ranked[last++]);
-  const auto bits = random_bits(sampling.seed, Stream::sampling, position, 0);
+  const auto bits = random_bits(sampling.seed, RandomStream::sampling, position, 0);
   // Uniform in [0, 1), with 53 bits.
   const double u = static_cast<double>((std::uint64_t{bits[0]} << 32 | bits[1]) >> 11) * 0x1p-53 * kept;
   double passed = 0;

@@ -26,9 +26,9 @@ struct ModelInputs {
   std::uint64_t seed = 0;
 };
 
-// A generative model on one device. It is independent of ranks and runs its units through a UnitRunner. Only
-// the run of a unit reads its parameters and those of its ties. Its State holds every parameter by name;
-// values.sample is the spec of its samples.
+// A generative model on one device. It is independent of ranks and runs its units through a UnitRunner. A
+// parameter is read only in the run of its unit, or of a unit whose ties contain that unit. Its State holds
+// every parameter by name; values.sample is the spec of its samples.
 class Model : public core::Stateful {
  public:
   explicit Model(core::SampleSpec sample) : sample_(std::move(sample)) {}

@@ -26,7 +26,7 @@ class ImageReconstructor {
 
 // The keys and values of the tokens so far. With them the next one costs a forward pass of one token.
 struct KeyValueCache {
-  // One per layer: [capacity, key heads, D]. Rows from `length` on are unset.
+  // One per layer: [capacity, key/value heads, D]. Rows from `length` on are unset.
   std::vector<at::Tensor> keys, values;
   std::int64_t length = 0;
   std::int64_t document = 0;  // where the last token's document begins, if the model has documents

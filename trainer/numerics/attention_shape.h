@@ -6,7 +6,7 @@
 namespace ebb::numerics {
 
 struct AttentionHeads {
-  std::int64_t query, key;  // query / key query heads share a key head
+  std::int64_t query, key;  // query / key query heads share a key/value head
 };
 
 // The reduction of rotary angles, so that a model reads more positions than in its training. linear:

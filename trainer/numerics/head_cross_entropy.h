@@ -14,7 +14,8 @@ inline constexpr std::int64_t kIgnoreIndex = -100;  // a target that does not co
 // keeps logits near 0 (Chowdhery et al., "PaLM", 2022).
 //
 // The CPU computes logits in blocks of rows and vocabulary, in forward and again in backward. In backward it
-// also holds an fp32 [N, C]. Sums are in fp32 and in one order: the block sizes change only their grouping.
+// also holds an fp32 [N, C]. Sums are in fp32. Their last bits depend on the block sizes, and not on the
+// number of threads, except in products by LibTorch's BLAS (ops.h).
 //
 // A GPU stores logits in the tensors' dtype, a block of rows at a time: about 512 Mi elements at
 // most, and about a quarter of the rows if there are many. It computes the gradients in forward and holds

@@ -66,7 +66,7 @@ at::Tensor dense(const at::Tensor& t) {
 
 // The tensor that backward needs: the output for relu, which the next layer keeps anyway, and the
 // pre-activation for silu and gelu.
-at::Tensor kept(Activation act, const at::Tensor& y, const at::Tensor& pre_activation) {
+at::Tensor saved_for_backward(Activation act, const at::Tensor& y, const at::Tensor& pre_activation) {
   return act == Activation::relu ? y : pre_activation;
 }
 
@@ -84,7 +84,7 @@ struct Linear : torch::autograd::Function<Linear> {
     auto [y, pre_activation] =
         x.is_cuda() ? gpu::linear_forward(xc, w.contiguous(), b, activation, keep)
                     : cpu::linear_forward(xc, w.contiguous(), b, activation, keep, workspace_bytes);
-    ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
+    ctx->save_for_backward({xc, w, saved_for_backward(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["bias"] = b.defined();
     ctx->saved_data["workspace_bytes"] = workspace_bytes;
@@ -113,7 +113,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const auto g = cpu::geometry(xc, w, stride, padding, transposed);
     auto [y, pre_activation] = cpu::conv_forward(g, xc, w.contiguous(), b.contiguous(), activation,
                                                  graph && keeps_pre_activation(activation), workspace_bytes);
-    ctx->save_for_backward({xc, w, kept(activation, y, pre_activation)});
+    ctx->save_for_backward({xc, w, saved_for_backward(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;

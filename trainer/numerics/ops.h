@@ -13,10 +13,10 @@
 // The operators that models call. This contract holds for all of them:
 //
 // - Devices: CPU, CUDA and meta. On the meta device, outputs and workspace are allocated but not computed.
-// - Dtypes: fp16, bf16 and fp32, one for all tensors of a call unless an op differs. The CPU stores
-//   16 bits and computes in fp32: it converts block by block in a bounded workspace (memory class workspace)
-//   and keeps only 16-bit tensors for backward. CUDA computes products and convolutions by cuBLAS and cuDNN
-//   in the tensor's dtype.
+// - Dtypes: fp16, bf16 and fp32, one for all tensors of a call unless an op differs. The CPU stores 16 bits
+//   and accumulates in fp32. It converts block by block in a bounded workspace (memory class workspace), or
+//   multiplies bf16 operands directly. It keeps only 16-bit tensors for backward. CUDA computes products and
+//   convolutions by cuBLAS and cuDNN in the tensor's dtype.
 // - Derivatives: first derivatives only. A graph of the backward (create_graph) is refused with
 //   Error(internal), except in ops that consist of LibTorch's operators, where it is correct.
 // - Errors: shapes, dtypes and devices that do not fit throw Error(internal).

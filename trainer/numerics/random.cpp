@@ -27,7 +27,7 @@ using torch::autograd::variable_list;
 void draw_row(std::uint64_t seed, std::uint32_t stream, std::uint64_t row, std::int64_t columns, float* out) {
   for (std::int64_t c = 0; c < columns; c += 4) {
     const auto four =
-        normals(random_bits(seed, static_cast<Stream>(stream), row, static_cast<std::uint32_t>(c / 4)));
+        normals(random_bits(seed, static_cast<RandomStream>(stream), row, static_cast<std::uint32_t>(c / 4)));
     for (std::int64_t j = 0; j < std::min<std::int64_t>(4, columns - c); ++j)
       out[c + j] = four[static_cast<std::size_t>(j)];
   }
@@ -51,7 +51,7 @@ char* row_in(const at::Tensor& t, std::int64_t r) {
   return static_cast<char*>(t.mutable_data_ptr()) + r * t.size(1) * t.element_size();
 }
 
-constexpr auto kLatent = static_cast<std::uint32_t>(Stream::latent);
+constexpr auto kLatent = static_cast<std::uint32_t>(RandomStream::latent);
 
 struct Reparameterize : torch::autograd::Function<Reparameterize> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& mu_in, const at::Tensor& logvar_in,

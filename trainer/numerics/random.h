@@ -8,7 +8,7 @@
 // (base/philox.h), never from a generator's state.
 namespace ebb::numerics {
 
-// z = mu + exp(logvar / 2) * eps. mu, logvar [B, Z]. eps ~ N(0, 1) is drawn at (seed, Stream::latent,
+// z = mu + exp(logvar / 2) * eps. mu, logvar [B, Z]. eps ~ N(0, 1) is drawn at (seed, RandomStream::latent,
 // position + row, column). A sample therefore gets the same numbers for every world size and batch split.
 // Backward draws eps again instead of keeping it.
 at::Tensor reparameterize(const at::Tensor& mu, const at::Tensor& logvar, std::uint64_t seed,

@@ -20,7 +20,7 @@ void ParallelConfig::describe(config::Section& s) {
       .doc("Ranks that the run expects; another number is refused. 0 accepts any number.")
       .free_to_change();
   s.removed("shard", "leave it out: every rank keeps a whole copy of the training state");
-  s.removed("reduction", "leave it out: gradients are always summed in rank order");
+  s.removed("reduction", "leave it out: the backend determines the order of sums (MPI: rank order)");
   s.bytes("bucket", bucket_bytes)
       .at_least(1024)
       .doc("Gradients are reduced in buckets of about this size while backward still runs.")

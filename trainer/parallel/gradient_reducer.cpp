@@ -67,8 +67,8 @@ GradientReducer::~GradientReducer() {
   }
 }
 
-void GradientReducer::begin_micro_batch(const Backward& backward) {
-  backward_ = backward;
+void GradientReducer::begin_micro_batch(const MicroBatchOptions& options) {
+  micro_batch_ = options;
   for (Bucket& bucket : buckets_) std::fill(bucket.counts.begin(), bucket.counts.end(), 0);
 }
 
@@ -92,7 +92,7 @@ void GradientReducer::add(std::size_t parameter) {
   bucket.received[slot] = true;
   grad.reset();
   ++bucket.counts[slot];
-  if (backward_.last) start_complete();
+  if (micro_batch_.last) start_complete();
 }
 
 void GradientReducer::allocate(Bucket& bucket) {
@@ -138,7 +138,7 @@ void GradientReducer::start(Bucket& bucket) {
 }
 
 std::vector<at::Tensor> GradientReducer::finish() {
-  if (!backward_.allow_unused)
+  if (!micro_batch_.allow_unused)
     for (const Bucket& bucket : buckets_)
       for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot)
         if (!bucket.received[slot])
@@ -164,7 +164,7 @@ std::vector<at::Tensor> GradientReducer::finish() {
     std::fill(bucket.counts.begin(), bucket.counts.end(), 0);
   }
   next_to_start_ = 0;
-  backward_ = kNotBegun;
+  micro_batch_ = kNotBegun;
   return gradients;
 }
 

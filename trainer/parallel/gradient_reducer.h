@@ -30,19 +30,19 @@ class GradientReducer {
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
-  struct Backward {
+  struct MicroBatchOptions {
     bool last = true;  // the step's last micro-batch: complete buckets are reduced while it runs
     // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
     bool allow_unused = false;
   };
   // Call it before the first backward of each micro-batch; a micro-batch may have several. Without this call
   // all buckets are reduced in finish().
-  void begin_micro_batch(const Backward& backward);
+  void begin_micro_batch(const MicroBatchOptions& options);
   // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
   // parameters, each [numel]. They are summed over ranks and micro-batches, and still multiplied by the loss
   // scale. They are in the run's dtype; in fp32 with several micro-batches, or if a parameter's
-  // `gradients_per_backward` is not 1. Error(internal) names a parameter without a gradient, if Backward does
-  // not allow that.
+  // `gradients_per_backward` is not 1. Error(internal) names a parameter without a gradient, if the options
+  // of the last micro-batch do not allow that.
   [[nodiscard]] std::vector<at::Tensor> finish();
   // For the step that finish() ended: the time of its collectives, and the part of it that finish() waited
   // for. The rest overlapped with backward.
@@ -52,7 +52,7 @@ class GradientReducer {
   [[nodiscard]] const Time& time() const { return time_; }
 
  private:
-  static constexpr Backward kNotBegun{.last = false, .allow_unused = false};
+  static constexpr MicroBatchOptions kNotBegun{.last = false, .allow_unused = false};
   struct Bucket;
   struct Hook;
   void add(std::size_t parameter);  // from the hook, in autograd's thread
@@ -66,7 +66,7 @@ class GradientReducer {
   comm::Communicator& communicator_;
   std::string owner_;
   bool accumulate_;  // sums are in fp32
-  Backward backward_ = kNotBegun;
+  MicroBatchOptions micro_batch_ = kNotBegun;
   std::size_t next_to_start_ = 0;
   Time time_;
   std::vector<Bucket> buckets_;

@@ -29,8 +29,8 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
   const at::Tensor message =
       at::cat({input.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
-  // The step waits for the GPU here. Otherwise it waits only for NCCL's buckets, and for values that a model
-  // reads on the CPU.
+  // The run of the phase waits for the GPU here. Otherwise it waits only for NCCL's buckets, and for values
+  // that a model reads on the CPU.
   const at::Tensor agreed = at::cat({message, stats.flatten()}).cpu();
   const double* values = agreed.data_ptr<double>();
   const double* const of_gradients = values + message.numel();

@@ -102,14 +102,14 @@ void Step::run_phase(const Run& run, StepReport& report) {
     trainee.optimizer().step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
 }
 
-// A kept micro-batch remains in the memory of its source. Each run that uses it copies it to the device
-// again.
+// A micro-batch that the next run reuses remains in the memory of its source. Each run that uses it copies it
+// to the device again.
 core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
   const auto index = static_cast<std::size_t>(micro);
-  const core::Batch stored = run.shares ? kept_.at(index) : sources_.next_batch();
-  if (!run.keeps && run.shares) kept_[index] = {};
-  if (!run.keeps && micro + 1 == sources_.micro_batches) kept_.clear();
-  if (run.keeps && !run.shares) kept_.push_back(stored);
+  const core::Batch stored = run.shares ? reused_micro_batches_.at(index) : sources_.next_batch();
+  if (!run.keeps && run.shares) reused_micro_batches_[index] = {};
+  if (!run.keeps && micro + 1 == sources_.micro_batches) reused_micro_batches_.clear();
+  if (run.keeps && !run.shares) reused_micro_batches_.push_back(stored);
   return sources_.to_device(stored);
 }
 

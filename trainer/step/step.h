@@ -52,9 +52,9 @@ struct StepSources {
   std::int64_t micro_batches = 1;
 };
 
-// One step: forward, backward, reduce, decide and update for each run of each phase. A skipped phase does not
-// stop the later ones. run() frees all its memory, and the leak gate compares the live bytes with those of
-// the step before.
+// One step: forward, backward, reduce, decide and update for each run of each phase. A skipped update does
+// not stop the later phases. run() frees all its memory, and the leak gate compares the live bytes with those
+// of the step before.
 class Step {
  public:
   Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control, core::UnitRunner& runner,
@@ -82,7 +82,7 @@ class Step {
   core::UnitRunner& runner_;
   memory::Ledger& ledger_;
   memory::LeakGate& gate_;
-  std::vector<core::Batch> kept_;  // micro-batches that the next run reuses; empty between steps
+  std::vector<core::Batch> reused_micro_batches_;  // by the next run; empty between steps
   std::chrono::steady_clock::time_point since_;
   // Seconds of a step's last update, of its earlier updates, and between two steps.
   double last_update_s_ = 0, earlier_updates_s_ = 0, between_steps_s_ = 0;

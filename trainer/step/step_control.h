@@ -13,7 +13,7 @@
 
 namespace ebb::step {
 
-// The result of one phase in a step. Losses are means over the global batch. The same on every rank.
+// The result of one run of a phase. Losses are means over the global batch. The same on every rank.
 struct PhaseReport {
   std::string phase;
   double loss = 0;

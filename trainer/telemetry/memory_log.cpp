@@ -80,12 +80,12 @@ void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  file_.line(
-      memory_line({step, now, rank_, host_}, ledger_, memory::measure_outside(ledger_, cache_, device_)));
+  file_.line(memory_line({step, now, rank_, host_}, ledger_,
+                         memory::measure_system_memory(ledger_, cache_, device_)));
 }
 
 std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,
-                        const memory::Outside& outside) {
+                        const memory::SystemMemory& outside) {
   Json line = {{"step", header.step},
                {"time_s", header.time_s},
                {"rank", header.rank},

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "memory/ledger.h"
-#include "memory/outside.h"
+#include "memory/system_memory.h"
 
 namespace ebb::telemetry {
 
@@ -47,6 +47,6 @@ struct LineHeader {
 // Formats one line of the log, without its newline. The figures of the ledger count from its last
 // reset_peaks().
 std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,
-                        const memory::Outside& outside);
+                        const memory::SystemMemory& outside);
 
 }  // namespace ebb::telemetry

@@ -48,7 +48,7 @@ Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
 
 Json phase_object(const PhaseMetrics& phase) {
   Json json = {{"loss", phase.loss},
-               {"parts", object(phase.terms)},
+               {"terms", object(phase.terms)},
                {"lr", phase.lr},
                {"scale", phase.scale},
                {"grad_norm", phase.grad_norm},
@@ -87,7 +87,7 @@ void Metrics::write(const StepMetrics& m) {
                {"epoch", m.epoch},
                {"time_s", m.time_s},
                {"loss", first.loss},
-               {"parts", object(first.terms)},
+               {"terms", object(first.terms)},
                {"lr", first.lr},
                {"scale", all.scale},
                {"skipped", all.skipped_runs > 0},
@@ -106,7 +106,7 @@ void Metrics::write(const StepMetrics& m) {
   if (m.straggler)
     json["straggler"] = {{"rank", m.straggler->rank},
                          {"stage", memory::name(m.straggler->stage)},
-                         {"costs_s", m.straggler->delay_s}};
+                         {"delay_s", m.straggler->delay_s}};
   json["peak_bytes"] = m.peak_bytes;
   file_.line(json.dump());
 }

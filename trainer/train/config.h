@@ -38,6 +38,12 @@ struct RunConfig {
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
 };
 
+// What a configuration may name. `main` makes it and passes it down.
+struct Registries {
+  models::Families families;  // model.kind names one of them
+  data::Formats formats;      // data.format names one of them
+};
+
 // The configuration of a run. Each layer defines its part.
 struct Config {
   RunConfig run;
@@ -51,9 +57,8 @@ struct Config {
   memory::MemoryConfig memory;
   checkpoint::CheckpointConfig checkpoint;
   telemetry::TelemetryConfig telemetry;
-  // `families` are what model.kind may name, `formats` what data.format may.
-  explicit Config(const models::Families& families, data::Formats formats = data::builtin_formats())
-      : model(families), data(std::move(formats)) {}
+  explicit Config(const Registries& registries) : model(registries.families), data(registries.formats) {}
+  [[nodiscard]] Registries registries() const { return {model.families(), data.formats}; }
   void describe(config::Section& s);
   // Returns the section of a trainee of the chosen family; an empty name selects the only one.
   [[nodiscard]] const optim::OptimizerConfig& optimizer_of(const std::string& trainee) const;

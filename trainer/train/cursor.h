@@ -7,8 +7,9 @@
 
 namespace ebb::train {
 
-// The position of the run. The order of samples, the latents and the learning rate are functions of (seed,
-// step). The step therefore determines the data cursor, the generators' keys and the schedule.
+// The position of the run. The step determines the position in the stream of samples and the learning rate.
+// Random numbers are functions of (seed, stream, index, sub-index): base/philox.h. A resumed run therefore
+// needs no other state of the data, the random numbers and the schedule.
 class Cursor final : public core::Stateful {
  public:
   // `samples_per_step`: global batch x batches of a step.

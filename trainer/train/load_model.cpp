@@ -21,9 +21,9 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& path, const models::Families& families) {
+LoadedModel load_model(const std::filesystem::path& path, const Registries& registries) {
   const checkpoint::LoadedPart part = checkpoint::read_part(path, "model");
-  Config config(families);
+  Config config(registries);
   load_text(config, part.resolved_config, path.string(), {});
   LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),

@@ -15,8 +15,8 @@ struct LoadedModel {
   std::int64_t step;
 };
 
-// Loads the model of a checkpoint, or of the newest whole checkpoint of a run folder, with its parameters.
-// `families`: the permitted families. Error(checkpoint): there is none.
-LoadedModel load_model(const std::filesystem::path& path, const models::Families& families);
+// Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters.
+// Error(checkpoint): there is none.
+LoadedModel load_model(const std::filesystem::path& path, const Registries& registries);
 
 }  // namespace ebb::train

@@ -6,7 +6,7 @@
 
 #include "checkpoint/manifest.h"
 #include "comm/run_on_all_ranks.h"
-#include "memory/outside.h"
+#include "memory/system_memory.h"
 #include "telemetry/gpu_uuid.h"
 #include "telemetry/memory_log.h"
 
@@ -125,7 +125,7 @@ void MetricsFeed::saved(const std::filesystem::path& checkpoint, double seconds)
   run_->checkpoint_time = written_at(checkpoint);
 }
 
-void MetricsFeed::closed(std::int64_t) {
+void MetricsFeed::step_completed(std::int64_t) {
   if (node_) publish_memory();
 }
 
@@ -149,7 +149,7 @@ void MetricsFeed::publish_memory() {
   const auto now = std::chrono::steady_clock::now();
   if (now - asked_ < kBetween) return;
   asked_ = now;
-  const memory::Outside outside = memory::measure_outside(ledger_, nullptr, device_);
+  const memory::SystemMemory outside = memory::measure_system_memory(ledger_, nullptr, device_);
   // The share of each rank of this host in the kernel's limit, and the memory of the device.
   mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();
   mine.budget[1] = static_cast<double>(std::max<std::int64_t>(outside.device_total, 0));

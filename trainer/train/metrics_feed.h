@@ -32,7 +32,7 @@ class MetricsFeed final : public RunListener {
   void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override;
   void sampled() override {}
   void saved(const std::filesystem::path& checkpoint, double seconds) override;
-  void closed(std::int64_t step) override;
+  void step_completed(std::int64_t step) override;
   void ended(const std::string&) override {}
 
  private:

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "comm/run_on_all_ranks.h"
-#include "train/journal.h"
+#include "train/run_logger.h"
 
 namespace ebb::train {
 

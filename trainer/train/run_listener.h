@@ -13,7 +13,7 @@
 namespace ebb::train {
 
 // Receives the events of a run, on every rank, on the training thread. The order of a step's events: stepped,
-// saved, evaluated, sampled, closed.
+// saved, evaluated, sampled, step_completed.
 class RunListener {
  public:
   virtual ~RunListener() = default;
@@ -23,10 +23,10 @@ class RunListener {
   virtual void evaluated(std::int64_t steps, const Evaluation& result, double seconds) = 0;
   // Rank 0 has written samples; the other ranks have not waited for it.
   virtual void sampled() = 0;
-  // A checkpoint is whole. `seconds` is 0 if an earlier process made it.
+  // A checkpoint is complete. `seconds` is 0 if an earlier process made it.
   virtual void saved(const std::filesystem::path& checkpoint, double seconds) = 0;
   // All that followed step `step` (from 0) is done: save, evaluation, samples.
-  virtual void closed(std::int64_t step) = 0;
+  virtual void step_completed(std::int64_t step) = 0;
   virtual void ended(const std::string& note) = 0;  // a line for a person; empty: none
 };
 
@@ -49,8 +49,8 @@ class RunListeners final : public RunListener {
   void saved(const std::filesystem::path& checkpoint, double seconds) override {
     for (const auto& one : all_) one->saved(checkpoint, seconds);
   }
-  void closed(std::int64_t step) override {
-    for (const auto& one : all_) one->closed(step);
+  void step_completed(std::int64_t step) override {
+    for (const auto& one : all_) one->step_completed(step);
   }
   void ended(const std::string& note) override {
     for (const auto& one : all_) one->ended(note);

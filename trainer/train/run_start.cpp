@@ -21,7 +21,8 @@ std::string describe_run(const Config& config, const Environment& environment, m
       world.size(), world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s",
       environment.device.is_cuda() ? "GPU" : "CPU",
       bound == 0 ? "" : fmt::format(" (pinned to {} core{} each)", bound, bound == 1 ? "" : "s"),
-      environment.communicator->backend(), samples, config.data.entry().unit(config.data), config.data.batch);
+      environment.communicator->backend(), samples, config.data.entry().sample_noun(config.data),
+      config.data.batch);
 }
 
 telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& sample) {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "base/shell.h"
-#include "memory/outside.h"
+#include "memory/system_memory.h"
 
 namespace ebb::train {
 
@@ -47,7 +47,7 @@ Summary::Summary(const Config& config, comm::World& world, memory::Ledger& ledge
 
 void Summary::collect() {
   using Location = memory::Ledger::Location;
-  const memory::Outside outside = memory::measure_outside(ledger_);
+  const memory::SystemMemory outside = memory::measure_system_memory(ledger_);
   telemetry::RankPeaks mine;
   mine.rank = world_.rank();
   mine.host = world_.host();

@@ -8,9 +8,9 @@
 
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
-#include "train/journal.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
+#include "train/run_logger.h"
 #include "train/training.h"
 
 namespace ebb::train {
@@ -39,7 +39,7 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
   } catch (const Error& error) {
     if (error.code() != ExitCode::numerics) throw;
     if (world.rank() != 0) throw comm::RemoteError(error.code());
-    throw Error(ExitCode::numerics, fmt::format("{}\n  {}", error.what(), training.last_checkpoint(found)));
+    throw Error(ExitCode::numerics, fmt::format("{}\n  {}", error.what(), training.resume_hint(found)));
   }
 }
 

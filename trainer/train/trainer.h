@@ -13,9 +13,10 @@
 
 namespace ebb::train {
 
-// Trains according to the configuration, from the newest whole checkpoint if there is one, to the end or to a
-// stop. Collective: every rank calls it with the same configuration (compared first). Returns ok or stopped;
-// throws Error otherwise. `ledger` and `cache` are those of memory::install(). It calls `make_runner` once.
+// Trains according to the configuration, from the newest complete checkpoint if there is one, to the end or
+// to a stop. Collective: every rank calls it with the same configuration (compared first). Returns ok or
+// stopped; throws Error otherwise. `ledger` and `cache` are those of memory::install(). It calls
+// `make_runner` once.
 ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache,
                const models::RunnerFactory& make_runner);
 

@@ -11,9 +11,9 @@
 #include "comm/run_on_all_ranks.h"
 #include "memory/leak_gate.h"
 #include "step/agreed_step_control.h"
-#include "train/journal.h"
 #include "train/metrics_feed.h"
 #include "train/run_folder.h"
+#include "train/run_logger.h"
 #include "train/samples.h"
 #include "train/summary.h"
 
@@ -65,7 +65,7 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
     environment_.cache.end_step();
     listeners_.stepped(report);
     const bool last = cursor_.step == config_.run.steps;
-    // A due save waits for a step without a skipped phase. Overflowing gradients may mean that the weights
+    // A due save waits for a step without a skipped update. Overflowing gradients may mean that the weights
     // have diverged, and a checkpoint of such weights is useless.
     save_due |= due(cursor_.step, config_.checkpoint.every);
     if (last || report.stop || (save_due && report.applied())) {
@@ -75,7 +75,7 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
     const bool goes_on = !last && !report.stop;
     if (goes_on && due(cursor_.step, config_.run.evaluate_every)) (void)evaluate();
     if (goes_on && due(cursor_.step, config_.run.sample_every)) sample();
-    listeners_.closed(report.step);
+    listeners_.step_completed(report.step);
     if (report.stop && !last) return stopped();
   }
   return finished();
@@ -102,8 +102,8 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   for (const std::string& warning : {comm::binding_warning(environment_.threads), environment_.device_note})
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
   if (found) start.resumed_from = found->folder;
-  listeners_.add(std::make_unique<Journal>(config_, environment_.world, environment_.ledger,
-                                           environment_.cache, environment_.device));
+  listeners_.add(std::make_unique<RunLogger>(config_, environment_.world, environment_.ledger,
+                                             environment_.cache, environment_.device));
   listeners_.started(start);
   if (found) listeners_.saved(found->folder, 0);
 }
@@ -114,9 +114,9 @@ checkpoint::Parts Training::parts() {
   return parts;
 }
 
-std::string Training::last_checkpoint(const std::optional<checkpoint::CheckpointFolder>& found) const {
+std::string Training::resume_hint(const std::optional<checkpoint::CheckpointFolder>& found) const {
   if (saved_ < 0 && !found) return "there is no checkpoint yet";
-  return fmt::format("the last good checkpoint is kept: step {} in {}", saved_ < 0 ? found->step : saved_,
+  return fmt::format("the last complete checkpoint is kept: step {} in {}", saved_ < 0 ? found->step : saved_,
                      (config_.run.folder() / "checkpoints").string());
 }
 

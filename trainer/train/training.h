@@ -36,7 +36,7 @@ class Training {
   // Returns ok or stopped. Collective.
   ExitCode run(const std::optional<checkpoint::CheckpointFolder>& found);
   // Returns a sentence for an error message: the checkpoint from which the run can resume.
-  [[nodiscard]] std::string last_checkpoint(const std::optional<checkpoint::CheckpointFolder>& found) const;
+  [[nodiscard]] std::string resume_hint(const std::optional<checkpoint::CheckpointFolder>& found) const;
 
  private:
   void load(const std::optional<checkpoint::CheckpointFolder>& found);

@@ -16,9 +16,9 @@ Format mds_format() {
   format.fields = {std::string(core::kImageField), std::string(core::kLabelField)};
   format.texts.source = "one subfolder per split, train and test";
   format.texts.path = "a folder with an index.json";
-  format.texts.packs = "MDS shards of an IDX dataset (the MNIST family)";
-  format.texts.packs_of = "an IDX file of images, plain or .gz";
-  format.unit = [](const DataConfig&) { return std::string("samples"); };
+  format.texts.pack_output = "MDS shards of an IDX dataset (the MNIST family)";
+  format.texts.pack_input = "an IDX file of images, plain or .gz";
+  format.sample_noun = [](const DataConfig&) { return std::string("samples"); };
   format.open = [](const DataConfig& config, const SplitRequest& request) {
     return open_mds(fs::path(config.source) / request.split,
                     {request.fields, config.cache.ram, request.allocate});

@@ -31,7 +31,9 @@ Format windows_format(std::optional<TokenFileFormat> file_format) {
   format.fields = {std::string(core::kTokensField)};
   format.texts.source = "train.bin and test.bin, or subfolders train and test of such files";
   format.describe_keys = describe_token_keys;
-  format.unit = [](const DataConfig& config) { return fmt::format("windows of {} tokens", config.context); };
+  format.sample_noun = [](const DataConfig& config) {
+    return fmt::format("windows of {} tokens", config.context);
+  };
   format.spec = [](const DataConfig& config) {
     return core::SampleSpec{{core::tokens_field(config.context)}};
   };
@@ -49,9 +51,9 @@ Format token_format() {
   format.name = "tokens";
   format.doc = "token files of llm.c or Megatron";
   format.texts.path = "a token file of llm.c or Megatron";
-  format.texts.packs = "a token file of text";
-  format.texts.packs_of = "text files and JSON lines (.jsonl, key \"text\")";
-  format.texts.packs_with = "--tokenizer";
+  format.texts.pack_output = "a token file of text";
+  format.texts.pack_input = "text files and JSON lines (.jsonl, key \"text\")";
+  format.texts.pack_option = "--tokenizer";
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);

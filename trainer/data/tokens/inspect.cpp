@@ -16,7 +16,7 @@ std::string inspect_tokens(const std::filesystem::path& path) {
   constexpr std::int64_t kLooked = 1'000'000, kShown = 16;
   const TokenFile file(path);
   std::string text = fmt::format("{}\n", path.string());
-  text += fmt::format("format       {}, {} byte{} a token\n", name(file.format()), file.token_bytes(),
+  text += fmt::format("format       {}, {} byte{} per token\n", name(file.format()), file.token_bytes(),
                       file.token_bytes() == 1 ? "" : "s");
   text += fmt::format("tokens       {}, {}\n", file.size(), format_bytes(file.size() * file.token_bytes()));
   if (file.documents() > 0) text += fmt::format("documents    {}\n", file.documents());

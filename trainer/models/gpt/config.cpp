@@ -123,7 +123,7 @@ void GptConfig::describe(config::Section& s) {
   s.rule({"heads", "kv_heads"}, [this]() -> std::string {
     const std::int64_t keys = kv_heads.value_or(heads);
     if (heads % keys == 0) return "";
-    return fmt::format("{} heads cannot share {} key heads equally: set kv_heads to a divisor of heads",
+    return fmt::format("{} heads cannot share {} key/value heads equally: set kv_heads to a divisor of heads",
                        heads, keys);
   });
 }

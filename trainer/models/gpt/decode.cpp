@@ -37,7 +37,7 @@ at::Tensor Gpt::attend_cached(const at::Tensor& qkv, const at::Tensor& rope, con
   if (seen == 0) return numerics::attention(qkv, heads, rope, documents);
   const std::int64_t first = documents.defined() ? documents.starts[0][0].item<std::int64_t>() : 0,
                      count = seen + 1 - first;
-  // One query against all positions of its document: [key heads, queries of each, positions].
+  // One query against all positions of its document: [key/value heads, queries of each, positions].
   const at::Tensor q = turned(parts[0]).to(at::kFloat).view({heads.key, heads.query / heads.key, width});
   const at::Tensor k = keys.narrow(0, first, count).to(at::kFloat).permute({1, 2, 0});
   const at::Tensor v = values.narrow(0, first, count).to(at::kFloat).transpose(0, 1);

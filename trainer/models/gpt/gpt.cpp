@@ -86,8 +86,8 @@ void Gpt::add(core::Unit& unit, const std::string& name, std::vector<std::int64_
     if (init == Init::ones) return at::ones(shape, at::kFloat);
     const auto first = static_cast<std::int64_t>(number << kCounterBitsPerParameter);
     return numerics::philox_normal(shape[0], shape[1], seed,
-                                   static_cast<std::uint32_t>(Stream::initialisation), first, at::kFloat,
-                                   at::kCPU)
+                                   static_cast<std::uint32_t>(RandomStream::initialisation), first,
+                                   at::kFloat, at::kCPU)
         .mul_(deviation);
   };
   unit.parameters.push_back(std::move(parameter));

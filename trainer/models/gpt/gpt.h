@@ -30,7 +30,7 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
   }
 
  private:
-  // [B, T, (heads + 2 key heads) D] -> [B, T, heads D]. Part of a unit's body: captures by value.
+  // [B, T, (heads + 2 key/value heads) D] -> [B, T, heads D]. Part of a unit's body: captures by value.
   using Attend = std::function<at::Tensor(const at::Tensor& qkv)>;
   class ParameterReader;
 

@@ -43,7 +43,7 @@ class GptHubFormat final : public HubFormat {
     const auto& gpt = config_of<GptConfig>(config);
     if (!gpt.is_llama() && gpt.attention_heads().key != gpt.heads)
       throw Error(ExitCode::usage,
-                  fmt::format("`transformers` has no GPT-2 with {} heads and {} key heads; only "
+                  fmt::format("`transformers` has no GPT-2 with {} heads and {} key/value heads; only "
                               "model.architecture=llama can be exported with grouped heads",
                               gpt.heads, gpt.attention_heads().key));
     return to_hub_config(gpt, gpt.context_for(window), dtype);

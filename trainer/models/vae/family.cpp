@@ -18,7 +18,7 @@ Family vae_family() {
     std::string terms;
     for (const auto& [name, value] : result.terms)
       terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : " + ", name, value);
-    return fmt::format("test loss {:.4f} nats an image ({}), mean of {} test images", result.loss, terms,
+    return fmt::format("test loss {:.4f} nats per image ({}), mean of {} test images", result.loss, terms,
                        result.samples);
   };
   family.texts.sample_options = [](const RunFacts&) { return "-o more.png --count 100"; };

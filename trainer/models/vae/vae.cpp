@@ -27,7 +27,7 @@ at::Tensor uniform(const std::vector<std::int64_t>& shape, double bound, std::ui
   float* values = out.data_ptr<float>();
   for (std::int64_t i = 0; i < out.numel(); ++i) {
     const std::uint32_t bits =
-        random_bits(seed, Stream::initialisation, static_cast<std::uint64_t>(i), parameter)[0];
+        random_bits(seed, RandomStream::initialisation, static_cast<std::uint64_t>(i), parameter)[0];
     values[i] = static_cast<float>(bound) * (2.0F * unit_interval(bits) - 1.0F);
   }
   return out;
@@ -137,7 +137,7 @@ at::Tensor to_images(const at::Tensor& logits) {
 at::Tensor Vae::sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
-  const auto stream = static_cast<std::uint32_t>(Stream::sampling);
+  const auto stream = static_cast<std::uint32_t>(RandomStream::sampling);
   return to_images(
       decode(numerics::philox_normal(count, config_.latent, seed, stream, 0, dtype_, device_), runner));
 }

@@ -19,11 +19,12 @@ namespace ebb::numerics::cpu {
 namespace {
 
 constexpr std::int64_t kMostRows = 8 * kLeftPanel;
-// Bytes that are packed at a time: of a row, of a thread's rows of the left matrix, of the right matrix that
-// all threads share, and of the right matrix if each thread packs its own.
-constexpr std::int64_t kInnerBytes = 8192;
-constexpr std::int64_t kLeftBytes = std::int64_t{448} << 10, kRightBytes = std::int64_t{3} << 20;
-constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;
+// Bytes that are packed at a time.
+constexpr std::int64_t kInnerBytes = 8192;                    // of a row
+constexpr std::int64_t kLeftBytes = std::int64_t{448} << 10;  // of the left matrix: a thread's rows
+constexpr std::int64_t kRightBytes = std::int64_t{3} << 20;   // of the right matrix, shared by all threads
+constexpr std::int64_t kOwnBytes = std::int64_t{512} << 10;   // of the right matrix, packed by each thread
+
 constexpr std::int64_t kColumnsAtOnce = 256;  // of the result, finished before the next ones begin
 constexpr std::int64_t kRightPanelsAtOnce = 4;
 

@@ -5,7 +5,7 @@
 namespace ebb::numerics::device {
 namespace {
 
-constexpr std::uint32_t kLatent = 3;  // Stream::latent of base/philox.h
+constexpr std::uint32_t kLatent = 3;  // RandomStream::latent of base/philox.h
 
 __device__ float sigmoid(float x) {
   return 1.0F / (1.0F + expf(-x));

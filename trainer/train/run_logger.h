@@ -22,17 +22,17 @@ namespace ebb::train {
 
 // Writes the logs of a run: RUN/memory/rank-NNNNN.jsonl on every rank; RUN/metrics.jsonl and the screen on
 // rank 0.
-class Journal final : public RunListener {
+class RunLogger final : public RunListener {
  public:
   // Collective.
-  Journal(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache,
-          at::Device device);
+  RunLogger(const Config& config, comm::World& world, memory::Ledger& ledger, const memory::BlockCache& cache,
+            at::Device device);
   void started(const RunStart& start) override;
   void stepped(const step::StepReport& report) override;
   void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override;
   void sampled() override;
   void saved(const std::filesystem::path&, double) override {}
-  void closed(std::int64_t step) override;
+  void step_completed(std::int64_t step) override;
   void ended(const std::string& note) override;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/supervise.h"
+#include "launch/mpirun_process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -31,11 +31,11 @@ constexpr int kAskAgainMs = 5000;
 constexpr int kLostPollMs = 1000;
 constexpr int kKillPollMs = 10'000;  // longest delay until a kill for lack of memory is noticed
 // mpirun should end after it reports a lost host, but sometimes does not.
-constexpr auto kEndOfALostRun = std::chrono::seconds(15);
+constexpr auto kGraceAfterHostLoss = std::chrono::seconds(15);
 // mpirun also does not end if a host disappears without closing its connections. It waits for its daemon on
-// that host, although the other ranks have ended with an error. In rare cases it hangs after it reports that
-// all ranks were killed as they ended. Ranks have this long to clean up before mpirun is killed.
-constexpr auto kEndOfAFailedRun = std::chrono::seconds(30);
+// that host, although the other ranks have ended with an error. In rare cases it hangs after ranks were
+// killed during their exit. Ranks have this long to clean up before mpirun is killed.
+constexpr auto kGraceAfterRankFailure = std::chrono::seconds(30);
 
 // Closes a file descriptor on destruction.
 class Descriptor {
@@ -98,13 +98,13 @@ void kill_orphans() {
   }
 }
 
-void handle_signal(int signal, pid_t mpirun, RunMode mode, RunEnd& end, int& urgent,
+void handle_signal(int signal, pid_t mpirun, RepeatedSigterm repeated, RunEnd& end, int& urgent,
                    const std::function<void(const std::string&)>& say) {
-  const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && mode == RunMode::interactive);
+  const bool may_be_urgent = signal == SIGINT || (signal == SIGTERM && repeated == RepeatedSigterm::ends_now);
   if (may_be_urgent) ++urgent;
   if (end.stop_requests == 0) {
     end.stop_requests = 1;
-    say(mode == RunMode::interactive
+    say(repeated == RepeatedSigterm::ends_now
             ? "stopping after this step and saving a checkpoint; press Ctrl-C again to end at once"
             : "stopping after this step and saving a checkpoint");
     ::kill(mpirun, SIGUSR1);
@@ -122,8 +122,8 @@ void handle_signal(int signal, pid_t mpirun, RunMode mode, RunEnd& end, int& urg
 
 }  // namespace
 
-RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
-                      RunMode mode, const std::function<void(const std::string&)>& say) {
+RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
+                  RepeatedSigterm repeated, const std::function<void(const std::string&)>& say) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
   Descriptor read_end(ends[0]), write_end(ends[1]);
@@ -135,7 +135,7 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
 
   RunEnd end;
   std::optional<std::chrono::steady_clock::time_point> give_up;  // when mpirun is killed after a loss
-  int urgent = 0;                                                // SIGINT, and SIGTERM in an interactive run
+  int urgent = 0;  // how many SIGINT, and SIGTERM if a second one ends the run
   NoiseFilter filter;
   ErrorReportParser parser;
   std::array<char, 16384> block{};
@@ -150,19 +150,19 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
   };
   for (bool ended = false; !ended;) {
     std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
-    const bool lost = parser.found().host_lost, failed = parser.found().a_rank_ended();
+    const bool lost = parser.found().host_lost, failed = parser.found().a_rank_failed();
     const int timeout_ms = filter.holding()         ? kHoldMs
                            : end.stop_requests == 1 ? kAskAgainMs
                            : lost || failed         ? kLostPollMs
                                                     : kKillPollMs;
     if ((lost || failed) && !give_up)
-      give_up = std::chrono::steady_clock::now() + (lost ? kEndOfALostRun : kEndOfAFailedRun);
+      give_up = std::chrono::steady_clock::now() + (lost ? kGraceAfterHostLoss : kGraceAfterRankFailure);
     if (give_up && std::chrono::steady_clock::now() > *give_up) {
       say(lost ? "mpirun has lost a host and does not end: ending mpirun"
                : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
-      give_up = std::chrono::steady_clock::now() + kEndOfALostRun;
+      give_up = std::chrono::steady_clock::now() + kGraceAfterHostLoss;
     }
     kills.poll();
     const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
@@ -171,11 +171,12 @@ RunEnd run_supervised(const LaunchHost& host, const MpirunCommand& command, cons
     if (fds[1].revents != 0) forward_output();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
       if (signal != SIGCHLD) {
-        handle_signal(signal, mpirun, mode, end, urgent, say);
+        handle_signal(signal, mpirun, repeated, end, urgent, say);
         continue;
       }
       int status = 0;
       if (::waitpid(mpirun, &status, WNOHANG) != mpirun) continue;
+      end.crashed = WIFSIGNALED(status) && !end.forced && end.stop_requests < 2;
       end.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       ended = true;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/supervise.h"
+#include "launch/verdict.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,6 +47,30 @@ TEST(Verdict, AnMpirunThatHangsAfterAKilledRankGetsThatRanksVerdict) {
   EXPECT_EQ(verdict(end).code, ExitCode::memory);
 }
 
+TEST(Verdict, ACrashOfMpirunItselfDoesNotHideTheCodeOfTheRank) {
+  RunEnd end{128 + SIGSEGV, 0, false, false, true};
+  end.error.rank_reported = true;
+  end.error.abort_code = 3;
+  EXPECT_EQ(verdict(end).code, ExitCode::data);
+  EXPECT_EQ(verdict(end).message, "");
+  // Here a rank crashed, and mpirun returned its code; another rank missed it and called MPI_Abort.
+  end.crashed = false;
+  end.error.abort_code = 5;
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+}
+
+// Version 5 returns 1 after it has lost a host.
+TEST(Verdict, TheCodeOfARankThatMissedALostHostIsItsOwn) {
+  RunEnd end{1, 0, false};
+  end.error.host_lost = end.error.rank_reported = true;
+  end.error.abort_code = 5;
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  end.error.abort_code = 1;
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+  end.error.abort_code = 0;
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
 TEST(Verdict, ALostHostIsCommunication) {
   const Verdict lost = verdict({205, 0, false});
   EXPECT_EQ(lost.code, ExitCode::communication);
@@ -67,7 +91,9 @@ TEST(Verdict, ALostHostIsCommunicationForEachCodeOfVersionFive) {
   }
   // An error that a rank explains keeps its code.
   ErrorReportParser parser;
-  parser.feed("ebb: rank 0 of 2 on vm: a fault\n" + test::recorded("5.0.7", "lost"));
+  parser.feed("ebb: rank 0 of 2 on vm: a fault\n" + test::recorded("5.0.7", "lost") +
+              "\nMPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD\n  Proc: [[1,1],0]\n"
+              "  Errorcode: 1\n");
   RunEnd end{1, 0, false};
   end.error = parser.found();
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
@@ -121,36 +147,6 @@ TEST(Verdict, AFailedStartIsNotAnInternalError) {
   // A rank that wrote something did start.
   end.error.rank_reported = true;
   EXPECT_EQ(verdict(end).code, ExitCode::internal);
-}
-
-// Open MPI's own daemon does so at times; a shell with the same output replaces it here.
-RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
-  LaunchHost host;
-  host.mpirun = "/bin/sh";
-  const MpirunCommand command{
-      {}, {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
-  const ScopedSignalBlock signals;
-  return run_supervised(host, command, signals, RunMode::batch,
-                        [&](const std::string& text) { said += text; });
-}
-
-TEST(RunSupervised, KillsAnMpirunThatHangsAfterALostHost) {
-  std::string said;
-  const RunEnd end = of_one_that_hangs("ORTE has lost communication with a remote daemon.", said);
-  EXPECT_EQ(end.code, 128 + SIGKILL);
-  EXPECT_THAT(said, HasSubstr("does not end"));
-  EXPECT_EQ(verdict(end).code, ExitCode::communication);
-}
-
-// As observed with ranks that were killed in MPI_Finalize.
-TEST(RunSupervised, KillsAnMpirunThatHangsAfterAKilledRank) {
-  std::string said;
-  const RunEnd end = of_one_that_hangs(
-      "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 9 (Killed).", said);
-  EXPECT_EQ(end.code, 128 + SIGKILL);
-  EXPECT_THAT(said, HasSubstr("does not end"));
-  EXPECT_TRUE(end.forced);
-  EXPECT_EQ(verdict(end).code, ExitCode::communication);
 }
 
 }  // namespace

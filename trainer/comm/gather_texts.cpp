@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/agreement.h"
+#include "comm/gather_texts.h"
 
 #include <algorithm>
 #include <cstring>
@@ -11,8 +11,8 @@ std::vector<std::string> gather_texts(Transport& transport, const Operation& ope
                                       const std::string& text) {
   constexpr std::size_t kShort = Notice::kPayloadBytes;
   Notice mine = make_notice(operation);
-  mine.kind = kAgreementKind;
-  mine.numel = static_cast<std::int64_t>(text.size());
+  mine.kind = kGatherTextsKind;
+  mine.count = static_cast<std::int64_t>(text.size());
   if (text.size() <= kShort) std::memcpy(mine.payload, text.data(), text.size());
   const std::vector<Notice>& all = transport.rendezvous(
       operation, mine,
@@ -23,7 +23,7 @@ std::vector<std::string> gather_texts(Transport& transport, const Operation& ope
   std::vector<Transfer> receives;
   std::string copy = text;  // Transfer has no const pointer
   for (const Notice& notice : all) {
-    const auto bytes = static_cast<std::size_t>(notice.numel);
+    const auto bytes = static_cast<std::size_t>(notice.count);
     texts.push_back(bytes <= kShort ? std::string(notice.payload, bytes) : std::string(bytes, '\0'));
   }
   for (int peer = 0; peer < transport.size(); ++peer) {

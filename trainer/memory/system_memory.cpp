@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory/outside.h"
+#include "memory/system_memory.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -34,9 +34,9 @@ struct Files {
 
 }  // namespace
 
-Outside measure_outside(const Ledger& ledger, const BlockCache* cache, c10::Device device) {
+SystemMemory measure_system_memory(const Ledger& ledger, const BlockCache* cache, c10::Device device) {
   static const auto* const files = new Files;
-  Outside out;
+  SystemMemory out;
   char buffer[4096];
   const ssize_t length = files->status < 0 ? -1 : pread(files->status, buffer, sizeof buffer, 0);
   if (length > 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/journal.h"
+#include "train/run_logger.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/journal.h"
+#include "train/run_logger.h"
 
 #include <fmt/format.h>
 
@@ -67,13 +67,13 @@ std::vector<std::string> skip_notes(const step::StepReport& report) {
   return notes;
 }
 
-Journal::Journal(const Config& config, comm::World& world, memory::Ledger& ledger,
-                 const memory::BlockCache& cache, at::Device device)
+RunLogger::RunLogger(const Config& config, comm::World& world, memory::Ledger& ledger,
+                     const memory::BlockCache& cache, at::Device device)
     : config_(config), world_(world), ledger_(ledger), cache_(cache), device_(device) {
   hosts_ = world.gather_to_all(world.host(), config.parallel.timeout_s);
 }
 
-void Journal::started(const RunStart& start) {
+void RunLogger::started(const RunStart& start) {
   samples_ = start.samples;
   samples_per_step_ = start.samples_per_step;
   unit_ = start.unit;
@@ -91,7 +91,7 @@ void Journal::started(const RunStart& start) {
     progress_->note(fmt::format("resumes from step {} ({})", start.first_step, start.resumed_from->string()));
 }
 
-void Journal::stepped(const step::StepReport& report) {
+void RunLogger::stepped(const step::StepReport& report) {
   if (!metrics_) return;
   const double batch = static_cast<double>(samples_per_step_);
   telemetry::StepMetrics line;
@@ -113,7 +113,7 @@ void Journal::stepped(const step::StepReport& report) {
   show(report, line);
 }
 
-void Journal::show(const step::StepReport& report, const telemetry::StepMetrics& line) {
+void RunLogger::show(const step::StepReport& report, const telemetry::StepMetrics& line) {
   for (const std::string& note : skip_notes(report)) progress_->note(note);
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
   if (!report.leak.empty()) progress_->note(report.leak);
@@ -123,7 +123,7 @@ void Journal::show(const step::StepReport& report, const telemetry::StepMetrics&
                      first.scale, line.peak_bytes});
 }
 
-void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
+void RunLogger::evaluated(std::int64_t steps, const Evaluation& result, double) {
   if (!metrics_) return;
   telemetry::NamedValues values{{"loss", result.loss}};
   values.insert(values.end(), result.terms.begin(), result.terms.end());
@@ -137,15 +137,15 @@ void Journal::evaluated(std::int64_t steps, const Evaluation& result, double) {
 }
 
 // The time of the samples does not count as time of the next step.
-void Journal::sampled() {
+void RunLogger::sampled() {
   last_step_ = std::chrono::steady_clock::now();
 }
 
-void Journal::closed(std::int64_t step) {
+void RunLogger::step_completed(std::int64_t step) {
   memory_log_->write(step);
 }
 
-void Journal::ended(const std::string& note) {
+void RunLogger::ended(const std::string& note) {
   if (!progress_) return;
   progress_->finish();
   if (!note.empty()) progress_->note(note);

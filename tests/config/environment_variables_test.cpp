@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/environment.h"
+#include "config/environment_variables.h"
 
 #include <gmock/gmock.h>
 

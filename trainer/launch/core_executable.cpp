@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "launch/core_program.h"
+#include "launch/core_executable.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 namespace ebb::launch {
 namespace fs = std::filesystem;
 
-std::string core_path() {
+std::string core_executable_path() {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (error || !fs::exists(self)) {
@@ -23,8 +23,8 @@ std::string core_path() {
   return (self.parent_path() / "ebb-core").string();
 }
 
-std::string core_program() {
-  const std::string core = core_path();
+std::string core_executable() {
+  const std::string core = core_executable_path();
   if (::access(core.c_str(), X_OK) != 0) {
     throw Error(ExitCode::usage,
                 fmt::format("{} is missing or not executable\n  ebb runs it for training and most commands: "

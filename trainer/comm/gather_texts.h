@@ -8,7 +8,7 @@
 
 namespace ebb::comm {
 
-inline constexpr std::uint8_t kAgreementKind = 255;  // Notice::kind of an agreement; no CollectiveKind
+inline constexpr std::uint8_t kGatherTextsKind = 255;  // Notice::kind of gather_texts(); no CollectiveKind
 
 // Gathers a text of any length from each rank, in rank order, on all ranks. A text of at most
 // Notice::kPayloadBytes needs one message to each rank. Collective; throws as Transport does.

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch/mpirun_process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+namespace ebb::launch {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Open MPI's own daemon does so at times; a shell with the same output replaces it here.
+RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
+  LaunchHost host;
+  host.mpirun = "/bin/sh";
+  const MpirunCommand command{
+      {}, {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
+  const ScopedSignalBlock signals;
+  return run_mpirun(host, command, signals, RepeatedSigterm::is_ignored,
+                    [&](const std::string& text) { said += text; });
+}
+
+TEST(RunMpirun, KillsAnMpirunThatHangsAfterALostHost) {
+  std::string said;
+  const RunEnd end = of_one_that_hangs("ORTE has lost communication with a remote daemon.", said);
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
+// As observed with ranks that were killed in MPI_Finalize.
+TEST(RunMpirun, KillsAnMpirunThatHangsAfterAKilledRank) {
+  std::string said;
+  const RunEnd end = of_one_that_hangs(
+      "mpirun noticed that process rank 0 with PID 0 on node vm exited on signal 9 (Killed).", said);
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, HasSubstr("does not end"));
+  EXPECT_TRUE(end.forced);
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
+}  // namespace
+}  // namespace ebb::launch
