@@ -60,7 +60,7 @@ TEST(Plan, PredictedAndWrittenBytesAreEqual) {
   const std::string config = tiny.folder() / "tiny.yaml";
   const ProcessResult before = plan({"--helm-values", config, "run.name=measured"});
   ASSERT_EQ(before.exit_code, 0) << before.err;
-  EXPECT_THAT(before.out, HasSubstr("by the model"));
+  EXPECT_THAT(before.out, HasSubstr("computed from the model"));
   ASSERT_EQ(tiny.train(2, "measured", {"run.steps=20"}).exit_code, 0);
   const fs::path checkpoint = fs::path(tiny.run_folder("measured")) / "checkpoints" / "step-00000020";
   const auto written = static_cast<double>(bytes_in(checkpoint));
@@ -93,7 +93,7 @@ TEST(Plan, PredictedAndWrittenBytesAreEqual) {
 
   // Another model in the same folder is not mistaken for it.
   const ProcessResult other = plan({"--helm-values", config, "run.name=measured", "model.hidden=512"});
-  EXPECT_THAT(other.out, HasSubstr("by the model"));
+  EXPECT_THAT(other.out, HasSubstr("computed from the model"));
 }
 
 TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {

@@ -57,7 +57,7 @@ TEST(DoctorOfAConfiguration, ChecksWhatItsRunNeedsAndWritesNothing) {
     EXPECT_THAT(result.out, ::testing::ContainsRegex(std::string("(ok  |warn)  ") + name + " "))
         << result.out;
   EXPECT_THAT(result.out, HasSubstr("1 here, parallel.ranks is 2"));
-  EXPECT_THAT(result.out, HasSubstr("of a checkpoint"));
+  EXPECT_THAT(result.out, HasSubstr("a checkpoint takes"));
   EXPECT_FALSE(std::filesystem::exists(tiny.run_folder("examined")));
 }
 

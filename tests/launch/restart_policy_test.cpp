@@ -15,31 +15,31 @@ using ::testing::HasSubstr;
 
 TEST(RestartPolicy, GrantsRestartsForRetryableCodesOnly) {
   for (const int code : {5, 8, 75})
-    EXPECT_TRUE(RestartPolicy(1, 1, -1).pause(static_cast<ExitCode>(code), -1)) << code;
+    EXPECT_TRUE(RestartPolicy(1, 1, -1).grant_restart(static_cast<ExitCode>(code), -1)) << code;
   for (const int code : {0, 1, 2, 3, 4, 6, 7})
-    EXPECT_FALSE(RestartPolicy(1, 1, -1).pause(static_cast<ExitCode>(code), -1)) << code;
+    EXPECT_FALSE(RestartPolicy(1, 1, -1).grant_restart(static_cast<ExitCode>(code), -1)) << code;
 }
 
 TEST(RestartPolicy, DoublesThePauseUpToFiveMinutes) {
   RestartPolicy policy(10, 20, -1);
   std::vector<double> pauses;
-  while (const auto pause = policy.pause(ExitCode::communication, -1)) pauses.push_back(*pause);
+  while (const auto pause = policy.grant_restart(ExitCode::communication, -1)) pauses.push_back(*pause);
   EXPECT_THAT(pauses, ElementsAre(20, 40, 80, 160, 300, 300, 300, 300, 300, 300));
 }
 
 TEST(RestartPolicy, ANewerCheckpointResetsTheLimit) {
   RestartPolicy policy(2, 1, 100);
-  EXPECT_EQ(policy.pause(ExitCode::communication, 100), 1);
-  EXPECT_EQ(policy.pause(ExitCode::communication, 100), 2);
-  EXPECT_EQ(policy.pause(ExitCode::communication, 110), 1);
-  EXPECT_EQ(policy.pause(ExitCode::communication, 110), 2);
+  EXPECT_EQ(policy.grant_restart(ExitCode::communication, 100), 1);
+  EXPECT_EQ(policy.grant_restart(ExitCode::communication, 100), 2);
+  EXPECT_EQ(policy.grant_restart(ExitCode::communication, 110), 1);
+  EXPECT_EQ(policy.grant_restart(ExitCode::communication, 110), 2);
   // Storage that does not answer is no progress, and a checkpoint that existed before is none.
-  EXPECT_FALSE(policy.pause(ExitCode::communication, -1));
-  EXPECT_FALSE(policy.pause(ExitCode::communication, 110));
+  EXPECT_FALSE(policy.grant_restart(ExitCode::communication, -1));
+  EXPECT_FALSE(policy.grant_restart(ExitCode::communication, 110));
 }
 
 TEST(RestartPolicy, GrantsNoRestartWithALimitOfZero) {
-  EXPECT_FALSE(RestartPolicy(0, 1, -1).pause(ExitCode::communication, -1));
+  EXPECT_FALSE(RestartPolicy(0, 1, -1).grant_restart(ExitCode::communication, -1));
 }
 
 // A run with a given sequence of ends.

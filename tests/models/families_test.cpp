@@ -21,7 +21,7 @@ struct MixtureConfig {
   void describe(config::Section& s) { s.integer("components", components).at_least(1).doc("Gaussians."); }
   [[nodiscard]] std::vector<FamilyRule> rules() const {
     return {{{"model.components"}, [this](const RunFacts& facts) -> std::string {
-               return components > facts.window_tokens ? "too many components" : "";
+               return components > facts.data_context ? "too many components" : "";
              }}};
   }
 };
@@ -86,7 +86,7 @@ TEST(Families, KeysOfAFamilyAreRefusedForAnother) {
 TEST(Families, RulesHoldForTheChosenFamilyAlone) {
   ModelConfig config(with_a_mixture());
   RunFacts facts;
-  facts.window_tokens = 3;
+  facts.data_context = 3;
   const auto wrong = [&] {
     std::string all;
     for (const FamilyRule& rule : config.rules()) all += rule.problem(facts);

@@ -28,9 +28,9 @@ TEST_F(PhasesTest, ASkippedPhaseDoesNotStopTheNextOne) {
   make({Line::skip, Line::accept}, {{"first", plan("a")}, {"second", plan("b")}});
   const StepReport report = step->run(0);
   EXPECT_FALSE(report.applied());
-  ASSERT_EQ(report.phases.size(), 2U);
-  EXPECT_TRUE(report.phases[0].skipped);
-  EXPECT_FALSE(report.phases[1].skipped);
+  ASSERT_EQ(report.phase_runs.size(), 2U);
+  EXPECT_TRUE(report.phase_runs[0].skipped);
+  EXPECT_FALSE(report.phase_runs[1].skipped);
   EXPECT_EQ(weight(0), 0);
   EXPECT_NEAR(weight(1), -0.1F, 1e-5F);
 }
@@ -39,8 +39,8 @@ TEST_F(PhasesTest, SchedulesFollowTheGlobalStepWhateverWasSkipped) {
   make({Line::skip, Line::accept, Line::accept, Line::accept}, {{"first", plan("a")}, {"second", plan("b")}});
   step->run(0);
   const StepReport report = step->run(1);
-  EXPECT_DOUBLE_EQ(report.phases[0].learning_rate, 0.09);
-  EXPECT_DOUBLE_EQ(report.phases[1].learning_rate, 0.09);
+  EXPECT_DOUBLE_EQ(report.phase_runs[0].learning_rate, 0.09);
+  EXPECT_DOUBLE_EQ(report.phase_runs[1].learning_rate, 0.09);
   EXPECT_EQ(trainees[0]->optimizer().steps_taken(), 1);
   EXPECT_EQ(trainees[1]->optimizer().steps_taken(), 2);
 }
@@ -77,7 +77,7 @@ TEST_F(PhasesTest, ABatchIsReusedByAnyNumberOfRuns) {
   make(std::deque<Line>(4, Line::accept), {{"first", plan("a")},
                                            {"second", plan("b", core::BatchChoice::same, 2)},
                                            {"third", plan("c", core::BatchChoice::same)}});
-  EXPECT_EQ(step->run(0).phases.size(), 4U);
+  EXPECT_EQ(step->run(0).phase_runs.size(), 4U);
   EXPECT_THAT(phases[1]->positions, ElementsAre(0, 1, 0, 1));
   EXPECT_THAT(phases[2]->positions, ElementsAre(0, 1));
   EXPECT_EQ(batches, 2);

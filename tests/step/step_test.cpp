@@ -13,7 +13,7 @@ TEST_F(StepTest, TakesAStepThatIsAccepted) {
   EXPECT_TRUE(report.applied());
   EXPECT_FALSE(report.stop);
   EXPECT_NEAR(weight(), -0.1F, 1e-5F);
-  EXPECT_DOUBLE_EQ(step->run(1).phases[0].learning_rate, 0.09);
+  EXPECT_DOUBLE_EQ(step->run(1).phase_runs[0].learning_rate, 0.09);
   EXPECT_EQ(trainees[0]->optimizer().steps_taken(), 2);
 }
 

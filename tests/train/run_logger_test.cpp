@@ -22,7 +22,7 @@ step::PhaseReport run_of(const std::string& phase, double scale, const std::stri
 step::StepReport report_of(std::vector<step::PhaseReport> runs) {
   step::StepReport report;
   report.step = 3;
-  report.phases = std::move(runs);
+  report.phase_runs = std::move(runs);
   return report;
 }
 

@@ -40,7 +40,7 @@ class Watch {
     if (holder->is_certainly_gone() || seconds_since(since_) > holder->expire_s) return true;
     return holder->seems_expired() && seconds_since(since_) > 2 * holder->renew_s;
   }
-  // Returns whether the lease may soon become stale. It is then watched even if the run must not wait.
+  // Returns whether the lease may soon become stale. acquire() then watches it, even with WhenHeld::refuse.
   [[nodiscard]] static bool is_doubtful(const std::string& text) {
     const auto holder = LeaseHolder::parse(text);
     return holder && (holder->is_certainly_gone() || holder->seems_expired());

@@ -9,9 +9,9 @@ namespace ebb::checkpoint {
 
 enum class WhenHeld { wait, refuse };
 
-// Ensures one writer for a run folder. RUN/lease.json names its holder (host, boot, process and its start
-// time, a random token). A background thread renews it every `renew_s`. The file is written under another
-// name and linked: link(2) is atomic on NFS too.
+// Ensures one writer for a run folder. RUN/lease.json names its holder (host, boot ID, PID namespace, PID and
+// start time of the process, a random token). A background thread renews it every `renew_s`. The file is
+// written under another name and linked: link(2) is atomic on NFS too.
 //
 // If another process holds the lease, `wait` polls until it is free; `say` receives a line that names the
 // holder, at once and then every ten seconds. `refuse` throws Error(usage), which names the holder and the

@@ -67,8 +67,8 @@ std::string seen_text(const train::ResourceEstimate::Measured& seen) {
 }
 
 std::string checkpoint_text(const train::ResourceEstimate& estimate) {
-  return estimate.checkpoint.empty() ? "by the model: weights, residuals, two moments"
-                                     : "as " + estimate.checkpoint.string() + " is";
+  return estimate.checkpoint.empty() ? "computed from the model: weights, residuals, two moments"
+                                     : "measured: " + estimate.checkpoint.string();
 }
 
 std::string as_text(const train::ResourceEstimate& estimate, const train::ChartValues& values,

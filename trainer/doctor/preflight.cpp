@@ -211,7 +211,7 @@ void Preflight::reduction() {
   // Bytes on a rank's link: a rank sends and receives each number once, except for its own part.
   const double moved = 2.0 * static_cast<double>(kReducedBytes) * (world_.size() - 1) / world_.size();
   std::string found =
-      fmt::format("all_reduce of {} over {} ranks by {}: {}, {} a rank", format_bytes(kReducedBytes),
+      fmt::format("all_reduce of {} over {} ranks by {}: {}, {} per rank", format_bytes(kReducedBytes),
                   world_.size(), backend, format_duration(slowest_s), rate_text(moved, slowest_s));
   if (gradient_bytes_ > 0)
     found += fmt::format("; a step's gradients ({}): about {}", format_bytes(gradient_bytes_),

@@ -72,11 +72,11 @@ Check check_memory(const train::ResourceEstimate& estimate, const std::vector<Ra
 Check check_space(const CheckpointSpace& space) {
   const std::int64_t more =
       space.checkpoint_bytes * std::max<std::int64_t>(space.keep + 1 - space.present, 1);
-  const std::string found = fmt::format("{} of a checkpoint, {} kept: {} more",
+  const std::string found = fmt::format("a checkpoint takes {}; {} kept and one being written need {} more",
                                         format_bytes(space.checkpoint_bytes), space.keep, format_bytes(more));
   if (space.available < 0 || space.available >= more) return {"space", Health::ok, found, {}, ExitCode::ok};
-  return {"space", Health::fail, found + ", for which its volume has too little space",
-          "make it larger, or lower checkpoint.keep", ExitCode::storage};
+  return {"space", Health::fail, found + ", but the volume of the run folder has less",
+          "enlarge that volume, or lower checkpoint.keep", ExitCode::storage};
 }
 
 CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate) {

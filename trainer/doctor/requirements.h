@@ -21,8 +21,8 @@ struct CheckpointSpace {
 };
 Check check_space(const CheckpointSpace& space);
 
-// Finds the complete checkpoints in the run folder and the free bytes of its volume, for check_space(). Reads
-// the disk.
+// Counts the checkpoints in the run folder and measures the free bytes of its volume, for check_space().
+// Reads the disk.
 CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate);
 
 // Checks the machines of all ranks for the run of `config`: the number of ranks, the device, and memory for

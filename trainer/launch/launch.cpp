@@ -56,7 +56,7 @@ void require_ranks(const LaunchOptions& options, const train::Config& config) {
                           options.plan.ranks, options.config, config.parallel.ranks));
 }
 
-// Returns the step of the newest complete checkpoint; -1 if there is none or storage does not answer.
+// Returns the step of the newest checkpoint with DONE; -1 if there is none or storage does not answer.
 std::int64_t saved_step(const std::filesystem::path& run) {
   try {
     for (const checkpoint::CheckpointFolder& found : checkpoint::list_checkpoints(run / "checkpoints"))
@@ -153,7 +153,8 @@ ExitCode launch(LaunchOptions options, const train::Registries& registries, cons
   // Signals stay blocked until the final message is written, so that another stop request does not interrupt
   // it.
   const ScopedSignalBlock signals;
-  // Wait for another launcher of the same run; leave no verdict in its folder.
+  // Ranks wait while another run holds the folder. Otherwise they would end with code 2, and this launcher
+  // would store that as the verdict of the job.
   if (options.supervise) options.overrides.emplace_back("run.when_held=wait");
   const auto leave_message = [&](ExitCode code, const ErrorReport& error) {
     if (options.termination_message.empty()) return;

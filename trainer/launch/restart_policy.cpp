@@ -32,7 +32,7 @@ bool RestartPolicy::is_retryable(ExitCode code) {
   return code == ExitCode::communication || code == ExitCode::storage || code == ExitCode::stopped;
 }
 
-std::optional<double> RestartPolicy::pause(ExitCode code, std::int64_t saved_step) {
+std::optional<double> RestartPolicy::grant_restart(ExitCode code, std::int64_t saved_step) {
   if (!is_retryable(code)) return std::nullopt;
   if (saved_step > step_) spent_ = 0;
   step_ = std::max(step_, saved_step);
@@ -50,7 +50,7 @@ RunOutcome run_with_restarts(const RestartCallbacks& callbacks, int restarts, do
     RunOutcome outcome{verdict(end), end.error};
     if (end.stop_requests > 0 || !RestartPolicy::is_retryable(outcome.verdict.code)) return outcome;
     const std::int64_t saved = callbacks.saved_step();
-    const std::optional<double> pause = policy.pause(outcome.verdict.code, saved);
+    const std::optional<double> pause = policy.grant_restart(outcome.verdict.code, saved);
     if (!pause) {
       outcome.verdict.message += outcome.verdict.message.empty() ? "" : "\n  ";
       outcome.verdict.message +=

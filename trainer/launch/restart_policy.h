@@ -18,9 +18,9 @@ class RestartPolicy {
   // `pause_s`: before the first restart; it doubles with each restart without progress, up to five minutes.
   RestartPolicy(int limit, double pause_s, std::int64_t saved_step)
       : limit_(limit), pause_s_(pause_s), step_(saved_step) {}
-  // Returns the pause after a run that ended with `code`; nullopt: no restart. `saved_step` is the step of
-  // the newest checkpoint.
-  std::optional<double> pause(ExitCode code, std::int64_t saved_step);
+  // Grants and counts a restart of a run that ended with `code`, and returns the pause before it; nullopt: no
+  // restart. `saved_step` is the step of the newest checkpoint. A newer one first resets the count.
+  std::optional<double> grant_restart(ExitCode code, std::int64_t saved_step);
   [[nodiscard]] int spent() const {
     return spent_;
   }  // since the last progress, including the last one granted

@@ -9,7 +9,7 @@
 namespace ebb::memory {
 namespace {
 
-constexpr std::int64_t kWindow = 32;  // steps
+constexpr std::int64_t kPeriod = 32;  // steps
 
 // The bytes that may be mapped for a maximum use of `most`.
 std::int64_t with_slack(std::int64_t most) {
@@ -91,7 +91,7 @@ void BlockCache::set_limit(std::int64_t kept_bytes) noexcept {
 
 void BlockCache::end_step() noexcept {
   const std::lock_guard lock(mutex_);
-  if (++steps_ % kWindow != 0) return;
+  if (++steps_ % kPeriod != 0) return;
   for (std::size_t index = 0; index < kSizeClasses; ++index) {
     SizeClass& of = classes_[index];
     while (of.kept > 0 && of.kept + of.used > std::max(of.most_used, of.most_used_before))

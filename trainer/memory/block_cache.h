@@ -12,9 +12,9 @@ namespace ebb::memory {
 // pages and returns others, which changes the resident set from step to step.
 //
 // Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Kept and used
-// bytes together exceed the maximum use of the last steps by at most an eighth, or 16 MiB if that is larger.
-// Kept bytes never exceed the limit. Beyond that the cache unmaps the block that has been unused for longest.
-// Any thread may call it; no member throws.
+// bytes together exceed the maximum use of the last 96 steps by at most an eighth, or 16 MiB if that is
+// larger. Kept bytes never exceed the limit. Beyond that the cache unmaps the block that has been unused for
+// longest. Any thread may call it; no member throws.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc
@@ -31,7 +31,7 @@ class BlockCache {
   void deallocate(void* block, std::size_t bytes) noexcept;
 
   void set_limit(std::int64_t kept_bytes) noexcept;  // 0: keeps nothing
-  // Call at the end of every step. Every 32 steps it unmaps the blocks that no recent step has used.
+  // Call at the end of every step. Every 32 steps it unmaps the blocks that none of the last 64 steps needed.
   void end_step() noexcept;
   void release_kept() noexcept;  // unmaps every free block
   // Call them around work that is no step, such as an evaluation. Blocks mapped for it are additional to the
@@ -54,9 +54,10 @@ class BlockCache {
   struct SizeClass {
     Free* newest = nullptr;
     Free* oldest = nullptr;
-    std::int64_t kept = 0, used = 0;                   // blocks
-    std::int64_t most_used = 0, most_used_before = 0;  // at once, in this window and the one before
-    std::int64_t blocks_before_temporary_use = 0;      // blocks, kept and used, when temporary use began
+    std::int64_t kept = 0, used = 0;  // blocks
+    // At once, in the present and in the previous period of 32 steps.
+    std::int64_t most_used = 0, most_used_before = 0;
+    std::int64_t blocks_before_temporary_use = 0;  // blocks, kept and used, when temporary use began
   };
 
   static std::size_t class_of(std::size_t bytes);
@@ -69,7 +70,7 @@ class BlockCache {
   mutable std::mutex mutex_;
   std::array<SizeClass, kSizeClasses> classes_{};
   std::int64_t kept_ = 0, used_ = 0, limit_ = kNoLimit;
-  std::int64_t most_used_ = 0, most_used_before_ = 0;
+  std::int64_t most_used_ = 0, most_used_before_ = 0;  // bytes, as in SizeClass
   std::uint64_t deallocations_ = 0;
   std::int64_t steps_ = 0;
   bool temporary_ = false;

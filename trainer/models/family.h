@@ -23,7 +23,7 @@ struct ModelInputs;
 
 // Values from other sections of the configuration, for the rules and texts of a family.
 struct RunFacts {
-  std::int64_t window_tokens = 0;                      // data.context
+  std::int64_t data_context = 0;                       // data.context
   std::string tokenizer = "none";                      // data.tokenizer
   std::function<std::int64_t()> tokenizer_vocabulary;  // of a tokenizer other than "none"; throws Error
   bool requires_gpu = false;                           // run.device is cuda

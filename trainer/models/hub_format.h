@@ -33,7 +33,7 @@ struct HubLayout {
   [[nodiscard]] bool may_hold(std::string_view name) const;
 };
 
-// The models of one family in the terms of `transformers`. `window` is the number of tokens of a sample.
+// The models of one family in the terms of `transformers`. `data_context` is the value of data.context.
 class HubFormat {
  public:
   virtual ~HubFormat() = default;
@@ -41,7 +41,7 @@ class HubFormat {
   [[nodiscard]] virtual std::vector<std::string> model_types() const = 0;
   // The model_type of `config`. Error(usage) if `transformers` has no such model.
   [[nodiscard]] virtual std::string model_type(const FamilyConfig& config) const = 0;
-  [[nodiscard]] virtual HubLayout layout(const FamilyConfig& config, std::int64_t window) const = 0;
+  [[nodiscard]] virtual HubLayout layout(const FamilyConfig& config, std::int64_t data_context) const = 0;
   // The model that config.json in `folder` describes; its training starts from that folder. Error(usage)
   // names an unsupported feature with its key and value.
   [[nodiscard]] virtual std::unique_ptr<FamilyConfig> read_config(
@@ -49,7 +49,7 @@ class HubFormat {
   // The requirement on the data of a training that starts from such weights: a phrase for a person.
   [[nodiscard]] virtual std::string data_condition() const = 0;
   // config.json without the tokens that begin and end a text.
-  [[nodiscard]] virtual nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,
+  [[nodiscard]] virtual nlohmann::json write_config(const FamilyConfig& config, std::int64_t data_context,
                                                     numerics::Dtype dtype) const = 0;
 };
 

@@ -100,13 +100,13 @@ void rotate(Dtype dtype, const void* in, std::int64_t in_stride, void* out, std:
             const float* angles, std::int64_t tokens, std::int64_t length, std::int64_t heads,
             std::int64_t half, bool back, void* stream);
 
-// losses[r] of logits [rows, stride], of which the first `vocabulary` count. With `gradient`, `size` times
-// the gradient replaces the logits. A target `ignored` does not count; any other target outside the
-// vocabulary makes the loss NaN. The stride pads a row to whole packs of 16 bytes, and the padding is
-// overwritten.
+// losses[r] of logits [rows, stride], of which the first `vocabulary` count. With `gradient`,
+// `gradient_factor` times the gradient replaces the logits. A target `ignored` does not count; any other
+// target outside the vocabulary makes the loss NaN. The stride pads a row to whole packs of 16 bytes, and the
+// padding is overwritten.
 void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
-               std::int64_t ignored, std::int64_t rows, std::int64_t vocabulary, float z, float size,
-               bool gradient, float* losses, void* stream);
+               std::int64_t ignored, std::int64_t rows, std::int64_t vocabulary, float z,
+               float gradient_factor, bool gradient, float* losses, void* stream);
 // out = in * factor[0] * by; factor on the device. In place if the dtypes are the same.
 void scaled(Dtype from, const void* in, Dtype to, void* out, const float* factor, float by, std::int64_t n,
             void* stream);

@@ -19,9 +19,9 @@ struct GradientReducer::Bucket {
   std::vector<std::int64_t> offsets;  // elements, one for each parameter
   std::int64_t numel = 0;
   std::string label;
-  at::Tensor flat;                   // defined from the first gradient of a step to finish()
+  at::Tensor flat;                   // defined from the first gradient to finish()
   std::vector<std::int64_t> counts;  // gradients in this micro-batch, one for each parameter
-  std::vector<bool> received;        // in this step
+  std::vector<bool> received;        // since the previous finish()
   std::unique_ptr<comm::Work> work;  // null until it is reduced
 };
 

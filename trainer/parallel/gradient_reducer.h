@@ -31,7 +31,7 @@ class GradientReducer {
   GradientReducer& operator=(const GradientReducer&) = delete;
 
   struct MicroBatchOptions {
-    bool last = true;  // the step's last micro-batch: complete buckets are reduced while it runs
+    bool last = true;  // the last micro-batch before finish(): complete buckets are reduced while it runs
     // A parameter may get no gradient on some ranks or on all. Its missing gradient counts as zero.
     bool allow_unused = false;
   };
@@ -40,12 +40,12 @@ class GradientReducer {
   void begin_micro_batch(const MicroBatchOptions& options);
   // Call it after the last backward. Waits for all buckets, and returns the gradients in the order of the
   // parameters, each [numel]. They are summed over ranks and micro-batches, and still multiplied by the loss
-  // scale. They are in the run's dtype; in fp32 with several micro-batches, or if a parameter's
-  // `gradients_per_backward` is not 1. Error(internal) names a parameter without a gradient, if the options
-  // of the last micro-batch do not allow that.
+  // scale. They are in fp32 if there are several micro-batches or if any parameter's
+  // `gradients_per_backward` is not 1, else in the run's dtype. Error(internal) names a parameter without a
+  // gradient, if the options of the last micro-batch do not allow that.
   [[nodiscard]] std::vector<at::Tensor> finish();
-  // For the step that finish() ended: the time of its collectives, and the part of it that finish() waited
-  // for. The rest overlapped with backward.
+  // Of the collectives since the previous finish(): their time, and the part of it that the last finish()
+  // waited for. The rest overlapped with backward.
   struct Time {
     double under_way_s = 0, waited_s = 0;
   };

@@ -61,7 +61,8 @@ StepReport Step::run(std::int64_t step) {
   }
   if (names_phases_) ledger_.enter_phase("");
   enter(Stage::setup, report);
-  // Only the last run's update: the report of that run already contains the earlier updates.
+  // The times that the last run sent already contain the earlier updates, so only the last update remains to
+  // be sent.
   last_update_s_ = report.seconds[static_cast<std::size_t>(Stage::update)] - earlier_updates_s_;
   report.leak = gate_.check(step).value_or("");
   return report;
@@ -71,7 +72,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
   core::Phase& phase = run.bound.phase;
   Trainee& trainee = run.bound.trainee;
   const FreezeGuard frozen(trainees_, trainee);
-  PhaseReport& outcome = report.phases.emplace_back();
+  PhaseReport& outcome = report.phase_runs.emplace_back();
   outcome.phase = phase.name();
   outcome.learning_rate = trainee.learning_rate(report.step);
   LossSums losses;
@@ -113,14 +114,14 @@ core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
   return sources_.to_device(stored);
 }
 
-// Returns this rank's times in this step so far, to be sent to all ranks. In the step's last message `update`
-// also has the previous step's last update, and `setup` the time between the two steps (saves, logs).
+// Returns this rank's times in this step so far, to be sent to all ranks. The last run of the step also sends
+// the previous step's last update, in `update`, and the time between the two steps (saves, logs), in `setup`.
 // `reduce` excludes the wait for the other ranks in the exchange that follows.
 memory::StageSeconds Step::seconds_to_report(const StepReport& report) const {
   memory::StageSeconds seconds = report.seconds;
   const auto add = [&](Stage stage, double s) { seconds[static_cast<std::size_t>(stage)] += s; };
   add(Stage::reduce, std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count());
-  if (report.phases.size() == runs_.size()) {
+  if (report.phase_runs.size() == runs_.size()) {
     add(Stage::update, last_update_s_);
     add(Stage::setup, between_steps_s_);
   }

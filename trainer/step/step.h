@@ -31,15 +31,15 @@ bool reuses_batches(const std::vector<core::Phase*>& phases);
 
 struct StepReport {
   std::int64_t step = 0;
-  std::vector<PhaseReport> phases;  // one for each run of a phase, in order
-  memory::StageSeconds seconds{};   // of this rank
+  std::vector<PhaseReport> phase_runs;  // one for each run of a phase, in order
+  memory::StageSeconds seconds{};       // of this rank
   // Times of each rank, from the step's last message. The stages after that message have the times of the
   // previous step: `update`, and in `setup` the work between the two steps.
   std::vector<memory::StageSeconds> rank_seconds;
   bool stop = false;                    // end after this step; the same on every rank
   std::string leak;                     // with the policy `warn`, the text of the leak gate; else empty
   [[nodiscard]] bool applied() const {  // no run of a phase was skipped
-    return std::none_of(phases.begin(), phases.end(), [](const PhaseReport& p) { return p.skipped; });
+    return std::none_of(phase_runs.begin(), phase_runs.end(), [](const PhaseReport& p) { return p.skipped; });
   }
 };
 

@@ -42,7 +42,7 @@ struct DecisionInput {
 };
 
 // Makes every decision of a step that depends on tensor values: skip, stop, or end the run as diverged. No
-// other code of a step reads such values, so another implementation can run a step on tensors without data.
+// other code of `step/` reads such values.
 class StepControl {
  public:
   virtual ~StepControl() = default;

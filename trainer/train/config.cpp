@@ -54,7 +54,7 @@ void RunConfig::describe(config::Section& s) {
 
 models::RunFacts Config::facts() const {
   models::RunFacts facts;
-  facts.window_tokens = data.context;
+  facts.data_context = data.context;
   facts.tokenizer = data.tokenizer;
   facts.tokenizer_vocabulary = [name = data.tokenizer] { return data::make_tokenizer(name)->vocabulary(); };
   facts.requires_gpu = run.device == DeviceKind::cuda;

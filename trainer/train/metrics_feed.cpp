@@ -91,12 +91,12 @@ void MetricsFeed::stepped(const step::StepReport& report) {
   run_->steps = static_cast<double>(report.step + 1);
   add(run_->samples, batch);
   for (telemetry::PhaseGauges& gauges : run_->phases) {
-    for (const step::PhaseReport& phase : report.phases) {
-      if (phase.phase != gauges.phase) continue;  // the last run of a phase remains
-      gauges.loss = phase.loss;
-      gauges.gradient_norm = phase.gradient_norm;
-      gauges.loss_scale = phase.scale;
-      gauges.learning_rate = phase.learning_rate;
+    for (const step::PhaseReport& run : report.phase_runs) {
+      if (run.phase != gauges.phase) continue;  // the last run of a phase remains
+      gauges.loss = run.loss;
+      gauges.gradient_norm = run.gradient_norm;
+      gauges.loss_scale = run.scale;
+      gauges.learning_rate = run.learning_rate;
     }
   }
   if (report.applied()) {
@@ -147,8 +147,8 @@ void MetricsFeed::publish_memory() {
   // This interval is far shorter than that of a scrape, and avoids a measurement at every short step.
   constexpr auto kBetween = std::chrono::milliseconds(250);
   const auto now = std::chrono::steady_clock::now();
-  if (now - asked_ < kBetween) return;
-  asked_ = now;
+  if (now - measured_at_ < kBetween) return;
+  measured_at_ = now;
   const memory::SystemMemory outside = memory::measure_system_memory(ledger_, nullptr, device_);
   // The share of each rank of this host in the kernel's limit, and the memory of the device.
   mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();

@@ -19,8 +19,8 @@
 namespace ebb::train {
 
 // Feeds the metrics port (telemetry.port). Each rank writes its metrics into memory that the ranks of its
-// host share; the first rank of the host serves them. Rank 0 also writes the metrics of the run. It does
-// nothing if the port is 0.
+// host share; the first rank of the host serves them. Rank 0 also writes the metrics of the run. With port 0
+// a MetricsFeed does nothing.
 class MetricsFeed final : public RunListener {
  public:
   // Collective. Error(communication): a port cannot be opened. Error(storage): /dev/shm is full. `phases`:
@@ -46,7 +46,8 @@ class MetricsFeed final : public RunListener {
   std::unique_ptr<telemetry::MetricsPort> port_;
   std::int64_t samples_per_step_ = 0;
   double mfu_per_sample_ = 0;
-  std::chrono::steady_clock::time_point asked_;  // last measurement of the memory outside of the ledger
+  // Time of the last call of memory::measure_system_memory().
+  std::chrono::steady_clock::time_point measured_at_;
 };
 
 }  // namespace ebb::train

@@ -25,7 +25,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report) {
   std::vector<telemetry::PhaseMetrics> all;
-  for (const step::PhaseReport& run : report.phases) {
+  for (const step::PhaseReport& run : report.phase_runs) {
     auto found = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.phase == run.phase; });
     if (found == all.end()) {
       all.emplace_back().phase = run.phase;
@@ -50,8 +50,8 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
 std::vector<std::string> skip_notes(const step::StepReport& report) {
   std::vector<const step::PhaseReport*> last_skipped;  // one for each phase
   bool one_phase = true;
-  for (const step::PhaseReport& run : report.phases) {
-    one_phase = one_phase && run.phase == report.phases.front().phase;
+  for (const step::PhaseReport& run : report.phase_runs) {
+    one_phase = one_phase && run.phase == report.phase_runs.front().phase;
     if (!run.skipped) continue;
     const auto found = std::ranges::find(last_skipped, run.phase, &step::PhaseReport::phase);
     if (found == last_skipped.end())

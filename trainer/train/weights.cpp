@@ -112,13 +112,13 @@ const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
   return files_[found->second].find(theirs);
 }
 
-void WeightFolder::require(const models::FamilyConfig& config, std::int64_t window) {
+void WeightFolder::require(const models::FamilyConfig& config, std::int64_t data_context) {
   std::string lines;
   std::set<std::string> known;
   const std::string theirs = family_.hub->model_type(*config_), ours = family_.hub->model_type(config);
   if (theirs != ours)
     lines += fmt::format("\n  the folder holds a {}, and the configuration describes a {}", theirs, ours);
-  layout_ = family_.hub->layout(config, window);
+  layout_ = family_.hub->layout(config, data_context);
   const std::string& prefix = layout_.optional_prefix;
   const auto has_prefix = [&](const auto& item) { return item.first.starts_with(prefix); };
   prefix_ = std::ranges::any_of(file_indices_, has_prefix) ? "" : prefix;
@@ -171,8 +171,8 @@ ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, s
         fmt::format("{} has a model of the family {}, which `transformers` does not have; ebb exports {}",
                     loaded.config.run.name, family.name, fmt::join(others, " and ")));
   }
-  const std::int64_t window = loaded.config.data.context;
-  auto config = family.hub->write_config(model, window, loaded.config.precision.dtype);
+  const std::int64_t data_context = loaded.config.data.context;
+  auto config = family.hub->write_config(model, data_context, loaded.config.precision.dtype);
   std::error_code ignored;
   if (fs::exists(folder, ignored) && (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored)))
     throw Error(ExitCode::usage,
@@ -183,7 +183,7 @@ ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, s
   std::vector<checkpoint::NamedTensors> files(1);
   std::int64_t in_file = 0;
   ExportResult result;
-  for (const HubTensor& theirs : family.hub->layout(model, window).tensors) {
+  for (const HubTensor& theirs : family.hub->layout(model, data_context).tensors) {
     at::Tensor tensor = ours.at(theirs.ours).detach();
     tensor = theirs.transposed ? tensor.t() : tensor.narrow(0, theirs.first, theirs.shape[0]);
     const auto bytes = static_cast<std::int64_t>(tensor.numel() * tensor.element_size());

@@ -26,10 +26,10 @@ class WeightFolder {
   [[nodiscard]] const models::Family& family() const { return family_; }
   [[nodiscard]] const models::FamilyConfig& config() const { return *config_; }
   [[nodiscard]] bool is_bf16() const;  // the first tensor is bf16: fp16 may not represent its values
-  // Selects the model for read(): one with `config`, a configuration of family(), for samples of `window`
-  // tokens. Error(usage) lists every tensor that is missing, superfluous, or of another shape than in that
-  // model.
-  void require(const models::FamilyConfig& config, std::int64_t window);
+  // Selects the model for read(): one with `config`, a configuration of family(), and with `data_context`,
+  // the value of data.context. Error(usage) lists every tensor that is missing, superfluous, or of another
+  // shape than in that model.
+  void require(const models::FamilyConfig& config, std::int64_t data_context);
   // Reads our parameter `ours` into fp32 on the CPU, one tensor of the folder at a time.
   void read(const std::string& ours, const at::Tensor& into) const;
 

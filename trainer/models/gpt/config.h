@@ -37,8 +37,10 @@ struct GptConfig {
   [[nodiscard]] numerics::AttentionHeads attention_heads() const { return {heads, kv_heads.value_or(heads)}; }
   [[nodiscard]] std::int64_t head_width() const { return dim / heads; }
   [[nodiscard]] std::int64_t feed_forward_width() const;
-  // The context of a model that trains on windows of `window` tokens.
-  [[nodiscard]] std::int64_t context_for(std::int64_t window) const { return context.value_or(window); }
+  // The context of a model that trains on windows of `data_context` tokens.
+  [[nodiscard]] std::int64_t context_for(std::int64_t data_context) const {
+    return context.value_or(data_context);
+  }
 };
 
 }  // namespace ebb::models

@@ -27,7 +27,7 @@ Family gpt_family() {
     return fmt::format(
         "test loss {:.4f} nats per token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
         result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
-        facts.window_tokens);
+        facts.data_context);
   };
   family.texts.sample_options = [](const RunFacts& facts) {
     return facts.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";

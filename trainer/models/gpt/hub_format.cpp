@@ -18,10 +18,10 @@ class GptHubFormat final : public HubFormat {
     return config_of<GptConfig>(config).is_llama() ? "llama" : "gpt2";
   }
 
-  [[nodiscard]] HubLayout layout(const FamilyConfig& config, std::int64_t window) const override {
+  [[nodiscard]] HubLayout layout(const FamilyConfig& config, std::int64_t data_context) const override {
     const auto& gpt = config_of<GptConfig>(config);
     HubLayout layout;
-    layout.tensors = hub_tensors(gpt, gpt.context_for(window));
+    layout.tensors = hub_tensors(gpt, gpt.context_for(data_context));
     layout.ignored_suffixes = {".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"};
     if (gpt.tied) layout.ignored_names = {"lm_head.weight"};
     // The files of the first GPT-2 have no such prefix.
@@ -38,7 +38,7 @@ class GptHubFormat final : public HubFormat {
 
   [[nodiscard]] std::string data_condition() const override { return "in that model's own tokens"; }
 
-  [[nodiscard]] nlohmann::json write_config(const FamilyConfig& config, std::int64_t window,
+  [[nodiscard]] nlohmann::json write_config(const FamilyConfig& config, std::int64_t data_context,
                                             numerics::Dtype dtype) const override {
     const auto& gpt = config_of<GptConfig>(config);
     if (!gpt.is_llama() && gpt.attention_heads().key != gpt.heads)
@@ -46,7 +46,7 @@ class GptHubFormat final : public HubFormat {
                   fmt::format("`transformers` has no GPT-2 with {} heads and {} key/value heads; only "
                               "model.architecture=llama can be exported with grouped heads",
                               gpt.heads, gpt.attention_heads().key));
-    return to_hub_config(gpt, gpt.context_for(window), dtype);
+    return to_hub_config(gpt, gpt.context_for(data_context), dtype);
   }
 };
 

@@ -8,12 +8,12 @@ namespace ebb::models {
 
 std::vector<FamilyRule> GptConfig::rules() const {
   const auto holds_a_window = [this](const RunFacts& facts) -> std::string {
-    if (context_for(facts.window_tokens) >= facts.window_tokens) return "";
+    if (context_for(facts.data_context) >= facts.data_context) return "";
     return fmt::format(
         "a context of {} tokens cannot hold windows of {}: set model.context=auto, or data.context to at "
         "most "
         "{}",
-        *context, facts.window_tokens, *context);
+        *context, facts.data_context, *context);
   };
   const auto knows_the_tokens = [this](const RunFacts& facts) -> std::string {
     if (facts.tokenizer == "none") return "";

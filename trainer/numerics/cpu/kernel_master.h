@@ -6,8 +6,9 @@
 namespace ebb::numerics::cpu {
 
 // fp16 (`high`): if |high| >= 2^-16, the residual is the difference of the fp32 bit patterns of master and
-// high; below, it is their difference in units of 2^-40, rounded. It fits 16 bits except for a difference of
-// +2^15, where the half was rounded down at a tie. That is clamped to 2^15 - 1.
+// high; below, it is their difference in units of 2^-40, rounded. The difference fits int16, except +2^15:
+// the master lay halfway between two fp16 numbers (to 2^-41), and the lower one was chosen. That is clamped
+// to 2^15 - 1.
 EBB_INLINE void half_residual(const float* master, const float* high, std::int16_t* residual,
                               std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {

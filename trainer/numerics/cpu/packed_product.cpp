@@ -33,16 +33,16 @@ std::int64_t blocks_in(std::int64_t length, std::int64_t block) {
 }
 
 // The part that is packed at a time: `rows` of the left and `columns` of the right matrix, `inner` elements
-// each. If the inner dimension is cut, the sums of `kept` rows are held between its parts.
+// each. If the inner dimension is cut, the sums of `summed_rows` rows are held between its parts.
 struct Plan {
   std::int64_t size;  // bytes of an element
-  std::int64_t threads, rows, columns, inner, kept;
+  std::int64_t threads, rows, columns, inner, summed_rows;
   bool cut;
 
   [[nodiscard]] std::int64_t right() const { return columns * round_up(inner, 2) * size / 4; }
   [[nodiscard]] std::int64_t left() const { return rows * round_up(inner, 2) * size / 4; }
   [[nodiscard]] std::int64_t sums() const {
-    return cut ? kept * columns : threads * rows * std::min(columns, kColumnsAtOnce);
+    return cut ? summed_rows * columns : threads * rows * std::min(columns, kColumnsAtOnce);
   }
   [[nodiscard]] std::int64_t floats() const { return right() + threads * left() + sums(); }
 };
@@ -68,7 +68,7 @@ Plan unlimited_plan(const Sizes& of, std::int64_t size, bool in_parallel) {
 // Elements that a plan packs, reads again and writes again. The last term is for a right matrix that serves
 // few rows: it is read from a shared cache.
 std::int64_t moved(const Plan& p, const Sizes& of) {
-  return of.m * of.k * blocks_in(of.n, p.columns) + of.n * of.k * blocks_in(of.m, p.kept) +
+  return of.m * of.k * blocks_in(of.n, p.columns) + of.n * of.k * blocks_in(of.m, p.summed_rows) +
          2 * of.m * of.n * (blocks_in(of.k, p.inner) - 1) + of.n * of.k * blocks_in(of.m, p.rows) / 8;
 }
 
@@ -87,12 +87,13 @@ Plan plan_for(const Sizes& asked, std::int64_t size, bool in_parallel, std::int6
   for (std::int64_t inner = unlimited.inner; inner > 0; inner = half(inner, 2))
     for (std::int64_t columns = unlimited.columns; columns > 0; columns = half(columns, kRightPanel))
       for (std::int64_t rows = unlimited.rows; rows > 0; rows = half(rows, kLeftPanel)) {
-        Plan p{size, unlimited.threads, rows, columns, inner, unlimited.kept, inner < of.k};
+        Plan p{size, unlimited.threads, rows, columns, inner, unlimited.summed_rows, inner < of.k};
         if (p.cut) {  // as many rows as fit, in equal parts
           const std::int64_t fitting = (limit - p.right() - p.threads * p.left()) / columns;
           if (fitting < rows) continue;
-          const std::int64_t parts = blocks_in(of.m, std::min(p.kept, fitting / kLeftPanel * kLeftPanel));
-          p.kept = round_up(blocks_in(of.m, parts), kLeftPanel);
+          const std::int64_t parts =
+              blocks_in(of.m, std::min(p.summed_rows, fitting / kLeftPanel * kLeftPanel));
+          p.summed_rows = round_up(blocks_in(of.m, parts), kLeftPanel);
         }
         if (p.floats() > limit) continue;
         if (const std::int64_t cost = moved(p, of); cost < least) least = cost, best = p;
@@ -130,10 +131,10 @@ class PackedProduct {
         sums_(left_ + plan_.threads * plan_.left()) {}
 
   void run() {
-    for (std::int64_t m0 = 0; m0 < p_.m; m0 += plan_.kept)
+    for (std::int64_t m0 = 0; m0 < p_.m; m0 += plan_.summed_rows)
       for (std::int64_t n0 = 0; n0 < p_.n; n0 += plan_.columns)
         for (std::int64_t k0 = 0; k0 < p_.k; k0 += plan_.inner)
-          make({m0, std::min(plan_.kept, p_.m - m0), n0, std::min(plan_.columns, p_.n - n0), k0,
+          make({m0, std::min(plan_.summed_rows, p_.m - m0), n0, std::min(plan_.columns, p_.n - n0), k0,
                 std::min(plan_.inner, p_.k - k0)});
   }
 

@@ -53,11 +53,11 @@ __device__ void read_logits(const void* logits, std::int64_t begin, std::int64_t
     if (i + k >= vocabulary) values[k] = -INFINITY;
 }
 
-// Replaces a row of logits by `size` times the gradient of its loss, if requested.
+// Replaces a row of logits by `gradient_factor` times the gradient of its loss, if requested.
 template <class T, int W>
 __global__ void __launch_bounds__(kRowThreads)
     head_rows_kernel(void* logits, std::int64_t stride, const std::int64_t* targets, std::int64_t ignored,
-                     std::int64_t vocabulary, float z, float size, bool gradient, float* losses) {
+                     std::int64_t vocabulary, float z, float gradient_factor, bool gradient, float* losses) {
   const std::int64_t row = blockIdx.x, begin = row * stride, target = targets[row];
   const bool counts = target != ignored;
   if (!counts) {
@@ -90,12 +90,12 @@ __global__ void __launch_bounds__(kRowThreads)
   }
   if (!gradient) return;
   __syncthreads();  // all threads have read the target's logit
-  const float factor = size * (1.0F + 2.0F * z * lse);
+  const float factor = gradient_factor * (1.0F + 2.0F * z * lse);
   for (std::int64_t i = threadIdx.x * W; i < vocabulary; i += kRowThreads * W) {
     read_logits<T, W>(logits, begin, i, vocabulary, values);
 #pragma unroll
     for (int k = 0; k < W; ++k)
-      values[k] = exponential<T>(values[k] - lse) * factor - (i + k == target ? size : 0.0F);
+      values[k] = exponential<T>(values[k] - lse) * factor - (i + k == target ? gradient_factor : 0.0F);
     write<T, W>(logits, begin + i, values);
   }
 }
@@ -115,15 +115,15 @@ __global__ void scaled_kernel(const void* in, void* out, const float* factor, fl
 }  // namespace
 
 void head_rows(Dtype dtype, void* logits, std::int64_t stride, const std::int64_t* targets,
-               std::int64_t ignored, std::int64_t rows, std::int64_t vocabulary, float z, float size,
-               bool gradient, float* losses, void* stream) {
+               std::int64_t ignored, std::int64_t rows, std::int64_t vocabulary, float z,
+               float gradient_factor, bool gradient, float* losses, void* stream) {
   with_packs(
       dtype, stride,
       [&](auto type, auto width) {
         using T = decltype(type);
         head_rows_kernel<T, decltype(width)::value>
             <<<static_cast<unsigned>(rows), kRowThreads, 0, on(stream)>>>(
-                logits, stride, targets, ignored, vocabulary, z, size, gradient, losses);
+                logits, stride, targets, ignored, vocabulary, z, gradient_factor, gradient, losses);
       },
       logits);
   check_launch("head_rows");

@@ -18,8 +18,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Elements of logits held at once: kTimesGiven times those of h, within these bounds. Rows are divided into
-// at least kLeastBlocks blocks, unless a block would have fewer than kRowMultiple rows.
+// Elements of logits held at once, about: kTimesGiven times those of h, within these bounds. Rows are divided
+// into about kLeastBlocks blocks or more, unless a block would have fewer than kRowMultiple rows.
 constexpr std::int64_t kTimesGiven = 16, kFewest = std::int64_t{32} << 20, kMost = std::int64_t{512} << 20;
 constexpr std::int64_t kLeastBlocks = 4;
 constexpr std::int64_t kRowMultiple = 128;  // rows of a tile of the products' kernels
@@ -34,9 +34,10 @@ std::int64_t rows_of_a_block(std::int64_t n, std::int64_t width, std::int64_t st
                                   std::max<std::int64_t>(n, 1));
 }
 
-// The gradient of a logit is at most 1, and about 1 / vocabulary for most tokens. Times this factor, fp16
-// holds it without subnormal numbers, and dh stays finite for weights up to 1000.
-float size_for(const at::Tensor& h) {
+// Returns the factor by which forward multiplies all gradients; backward divides by it. The gradient of a
+// logit is at most 1, and about 1 / vocabulary for most tokens. Times this factor, fp16 holds it without
+// subnormal numbers, and dh stays finite for weights up to 1000.
+float gradient_factor_for(const at::Tensor& h) {
   return h.scalar_type() == at::kHalf ? 64.0F : 1.0F;
 }
 
@@ -61,7 +62,7 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
       const memory::Tag tag(memory::Class::workspace, "logits");
       space = at::empty({most, stride}, h.options());
     }
-    const float size = size_for(h);
+    const float gradient_factor = gradient_factor_for(h);
     for (std::int64_t first = 0; first < n; first += most) {
       const std::int64_t rows = std::min(most, n - first);
       const at::Tensor part = h.narrow(0, first, rows);
@@ -69,7 +70,7 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
       at::mm_out(logits, part, w.t());
       cuda_table().head_rows(dtype_of(h), space.mutable_data_ptr(), stride,
                              targets.const_data_ptr<std::int64_t>() + first, kIgnoreIndex, rows, vocabulary,
-                             static_cast<float>(z), size, graph, losses.data_ptr<float>() + first,
+                             static_cast<float>(z), gradient_factor, graph, losses.data_ptr<float>() + first,
                              cuda_stream(h));
       if (!graph) continue;
       at::Tensor d_part = dh.narrow(0, first, rows);
@@ -88,7 +89,7 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &dh = saved[0], &sums = saved[1];
     const Dtype dtype = dtype_of(dh);
-    const float by = 1.0F / size_for(dh);
+    const float by = 1.0F / gradient_factor_for(dh);
     const at::Tensor dw = at::empty(sums.sizes(), dh.options());
     cuda_table().scaled(Dtype::fp32, sums.const_data_ptr(), dtype, dw.mutable_data_ptr(),
                         dy[0].const_data_ptr<float>(), by, sums.numel(), cuda_stream(dh));
