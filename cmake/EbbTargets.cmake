@@ -83,7 +83,7 @@ if(EBB_SANITIZE)
 endif()
 
 # ebb_test(base_units SOURCES base/units_test.cpp LAYERS base [TORCH] [RANKS 1 2 4] [LABELS gpu] [LIBRARIES …])
-# What has ranks counts as two processors; beside what is sensitive to that (ALONE) nothing runs.
+# What has several ranks counts as two processors; beside what is sensitive to that (ALONE) nothing runs.
 # A GoogleTest program; with RANKS it is started by mpirun once for each count, under the name NAME_npN.
 function(ebb_test name)
   cmake_parse_arguments(A "TORCH;NO_MAIN;ALONE" "TIMEOUT" "SOURCES;LAYERS;LIBRARIES;RANKS;LABELS" ${ARGN})
@@ -114,8 +114,12 @@ function(ebb_test name)
       if(EBB_SANITIZE AND n GREATER 2)
         continue()  # four slow ranks on two cores show nothing that two do not
       endif()
+      set(processors 2)
+      if(n EQUAL 1)
+        set(processors 1)
+      endif()
       add_test(NAME ${EBB_TEST_PREFIX}${name}_np${n} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -np ${n} $<TARGET_FILE:test_${name}>)
-      set_tests_properties(${EBB_TEST_PREFIX}${name}_np${n} PROPERTIES TIMEOUT ${A_TIMEOUT} PROCESSORS 2 LABELS "${A_LABELS};mpi" ENVIRONMENT "${environment}")
+      set_tests_properties(${EBB_TEST_PREFIX}${name}_np${n} PROPERTIES TIMEOUT ${A_TIMEOUT} PROCESSORS ${processors} LABELS "${A_LABELS};mpi" ENVIRONMENT "${environment}")
     endforeach()
   else()
     add_test(NAME ${EBB_TEST_PREFIX}${name} COMMAND test_${name})

@@ -77,6 +77,8 @@ void MetricsFeed::started(const RunStart& start) {
   run_->unit = start.unit;
   run_->steps = static_cast<double>(start.first_step);
   run_->samples = static_cast<double>(start.first_step * samples_per_step_);
+  // Before the metrics of the run are served, so that no scrape finds a resumed run without its checkpoint.
+  if (start.resumed_from) publish_checkpoint(*start.resumed_from, 0);
   run_->started = true;
 }
 
@@ -119,7 +121,10 @@ void MetricsFeed::evaluated(std::int64_t, const Evaluation& result, double secon
 
 void MetricsFeed::saved(const std::filesystem::path& checkpoint, double seconds) {
   spent(memory::Stage::save, seconds);
-  if (!run_) return;
+  if (run_) publish_checkpoint(checkpoint, seconds);
+}
+
+void MetricsFeed::publish_checkpoint(const std::filesystem::path& checkpoint, double seconds) {
   run_->checkpoint_bytes = static_cast<double>(bytes_in(checkpoint));
   run_->checkpoint_seconds = seconds;
   run_->checkpoint_time = written_at(checkpoint);

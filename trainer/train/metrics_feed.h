@@ -37,6 +37,7 @@ class MetricsFeed final : public RunListener {
 
  private:
   void spent(memory::Stage stage, double seconds);
+  void publish_checkpoint(const std::filesystem::path& checkpoint, double seconds);
   void publish_memory();
 
   memory::Ledger& ledger_;

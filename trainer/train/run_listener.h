@@ -23,7 +23,7 @@ class RunListener {
   virtual void evaluated(std::int64_t steps, const Evaluation& result, double seconds) = 0;
   // Rank 0 has written samples; the other ranks have not waited for it.
   virtual void sampled() = 0;
-  // A checkpoint is complete. `seconds` is 0 if an earlier process made it.
+  // A checkpoint is complete after `seconds`. That of a resumed run is in RunStart instead.
   virtual void saved(const std::filesystem::path& checkpoint, double seconds) = 0;
   // All that followed step `step` (from 0) is done: save, evaluation, samples.
   virtual void step_completed(std::int64_t step) = 0;

@@ -105,7 +105,6 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   listeners_.add(std::make_unique<RunLogger>(config_, environment_.world, environment_.ledger,
                                              environment_.cache, environment_.device));
   listeners_.started(start);
-  if (found) listeners_.saved(found->folder, 0);
 }
 
 checkpoint::Parts Training::parts() {
