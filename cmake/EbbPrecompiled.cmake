@@ -18,6 +18,20 @@ if(EBB_FUZZ)
   list(APPEND EBB_TEST_FLAGS -fno-sanitize=fuzzer-no-link)
 endif()
 
+# Clang stores absolute paths in a precompiled header, so the files of two checkouts differ. ccache hashes
+# this sum in its place (CCACHE_PCH_EXTSUM). The sum covers the headers that the file is made of by the
+# versions of the compiler, of LibTorch and of all packages. Without dpkg there is no sum.
+function(ebb_write_pch_sum name parts)
+  execute_process(COMMAND dpkg-query -W OUTPUT_VARIABLE packages RESULT_VARIABLE failed ERROR_QUIET)
+  if(failed)
+    return()
+  endif()
+  file(READ "${CMAKE_SOURCE_DIR}/cmake/versions.txt" versions)
+  string(SHA256 sum "${parts};${CMAKE_CXX_FLAGS};${CMAKE_CXX_FLAGS_RELEASE};${EBB_SANITIZE};${EBB_FUZZ};${versions};${packages}")
+  set(file "${CMAKE_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx.pch.sum")
+  file(CONFIGURE OUTPUT "${file}" CONTENT "${sum}\n" @ONLY)
+endfunction()
+
 # ebb_precompile(NAME LIBRARIES … HEADERS … FLAGS …)
 function(ebb_precompile name)
   cmake_parse_arguments(A "" "" "LIBRARIES;HEADERS;FLAGS" ${ARGN})
@@ -29,6 +43,7 @@ function(ebb_precompile name)
     # Clang refuses a precompiled header if the time stamps of its sources differ. They differ in
     # another checkout and after a new set-up, where ccache returns the file.
     target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+    ebb_write_pch_sum(${name} "${A_HEADERS};${A_FLAGS}")
   endif()
   target_precompile_headers(${name} PRIVATE ${A_HEADERS})
 endfunction()
