@@ -15,23 +15,28 @@ struct Case {
   at::ScalarType dtype = at::kHalf;
   bool transposed = false;
   Activation act = Activation::none;
-  std::int64_t batch = 3, in = 4, out = 5, height = 9, width = 8, kernel = 4, stride = 2, padding = 1;
+  std::int64_t batch = 3, in = 4, out = 5, height = 9, width = 8, kernel = 4, stride = 2, padding = 1,
+               groups = 1;
   bool channels_last = false;
   std::int64_t workspace_bytes = kWorkspaceBytes;
 };
 
 at::Tensor framework(const at::Tensor& z, Activation act) {
-  return act == Activation::relu ? at::relu(z) : act == Activation::silu ? at::silu(z) : z;
+  return act == Activation::relu         ? at::relu(z)
+         : act == Activation::leaky_relu ? at::leaky_relu(z, kLeakySlope)
+         : act == Activation::silu       ? at::silu(z)
+                                         : z;
 }
 
 at::Tensor op(const Case& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
-  return c.transposed ? conv_transpose2d(x, w, b, c.stride, c.padding, c.act, c.workspace_bytes)
-                      : conv2d(x, w, b, c.stride, c.padding, c.act, c.workspace_bytes);
+  const ConvOptions options{c.stride, c.padding, c.groups};
+  return c.transposed ? conv_transpose2d(x, w, b, options, c.act, c.workspace_bytes)
+                      : conv2d(x, w, b, options, c.act, c.workspace_bytes);
 }
 
 at::Tensor reference(const Case& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
-  return framework(c.transposed ? at::conv_transpose2d(x, w, b, c.stride, c.padding)
-                                : at::conv2d(x, w, b, c.stride, c.padding),
+  return framework(c.transposed ? at::conv_transpose2d(x, w, b, c.stride, c.padding, 0, c.groups)
+                                : at::conv2d(x, w, b, c.stride, c.padding, 1, c.groups),
                    c.act);
 }
 
@@ -41,9 +46,9 @@ struct Leaves {
 
 Leaves leaves(const Case& c) {
   at::manual_seed(2);
-  const std::vector<std::int64_t> shape = c.transposed
-                                              ? std::vector<std::int64_t>{c.in, c.out, c.kernel, c.kernel}
-                                              : std::vector<std::int64_t>{c.out, c.in, c.kernel, c.kernel};
+  const std::vector<std::int64_t> shape =
+      c.transposed ? std::vector<std::int64_t>{c.in, c.out / c.groups, c.kernel, c.kernel}
+                   : std::vector<std::int64_t>{c.out, c.in / c.groups, c.kernel, c.kernel};
   at::Tensor x = at::randn({c.batch, c.in, c.height, c.width}).to(c.dtype);
   if (c.channels_last) x = x.contiguous(at::MemoryFormat::ChannelsLast);
   return {x.requires_grad_(), (at::randn(shape) * 0.2).to(c.dtype).requires_grad_(),
@@ -74,7 +79,7 @@ void expect_as_framework(const Case& c) {
 TEST(Convolution, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
   for (const bool transposed : {false, true})
     for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
-      for (const auto act : {Activation::none, Activation::relu, Activation::silu})
+      for (const auto act : {Activation::none, Activation::relu, Activation::leaky_relu, Activation::silu})
         expect_as_framework({.dtype = dtype, .transposed = transposed, .act = act});
 }
 
@@ -96,6 +101,24 @@ TEST(Convolution, AgreesForOddSizes) {
                          .stride = 2,
                          .padding = transposed ? 0 : 1});
   }
+}
+
+TEST(Convolution, AgreesForGroups) {
+  for (const bool transposed : {false, true})
+    for (const auto dtype : {at::kFloat, at::kHalf})
+      for (const std::int64_t groups : {2, 4, 12})
+        for (const std::int64_t workspace_bytes : {kWorkspaceBytes, std::int64_t{8192}})
+          expect_as_framework({.dtype = dtype,
+                               .transposed = transposed,
+                               .act = Activation::leaky_relu,
+                               .batch = 5,
+                               .in = 12,
+                               .out = 24,
+                               .kernel = 3,
+                               .stride = 1,
+                               .groups = groups,
+                               .workspace_bytes = workspace_bytes});
+  expect_as_framework({.batch = 3, .in = 64, .out = 64, .kernel = 3, .stride = 1, .groups = 4});
 }
 
 TEST(Convolution, AgreesForEitherLayoutOfItsInput) {
@@ -173,8 +196,8 @@ TEST(Convolution, AGradientThatIsNotWantedIsNotMade) {
 TEST(Convolution, RefusesChannelsThatDoNotFit) {
   const auto x = at::zeros({1, 3, 8, 8}, at::kHalf);
   const auto w = at::zeros({4, 2, 4, 4}, at::kHalf);
-  EXPECT_THROW(conv2d(x, w, at::zeros({4}, at::kHalf), 2, 1), Error);
-  EXPECT_THROW(conv2d(x.to(at::kFloat), w, at::zeros({4}, at::kHalf), 2, 1), Error);
+  EXPECT_THROW(conv2d(x, w, at::zeros({4}, at::kHalf), {2, 1}), Error);
+  EXPECT_THROW(conv2d(x.to(at::kFloat), w, at::zeros({4}, at::kHalf), {2, 1}), Error);
 }
 
 }  // namespace

@@ -83,7 +83,8 @@ void expect_as_on_the_cpu(at::ScalarType dtype, const Tensors& inputs, const Op&
 
 TEST_F(Cuda, LinearWithEachActivation) {
   for (const auto dtype : kDtypes)
-    for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
+    for (const auto act :
+         {Activation::none, Activation::relu, Activation::leaky_relu, Activation::silu, Activation::gelu})
       for (const std::int64_t out : {5, 64, 300}) {
         SCOPED_TRACE(testing::Message()
                      << c10::toString(dtype) << " " << static_cast<int>(act) << " " << out);

@@ -139,7 +139,8 @@ TEST_P(KernelSets, Sums) {
 }
 
 TEST_P(KernelSets, FinishAndItsGradient) {
-  for (const Activation act : {Activation::none, Activation::relu, Activation::silu}) {
+  for (const Activation act :
+       {Activation::none, Activation::relu, Activation::leaky_relu, Activation::silu}) {
     const auto run = [&](const Kernels& set) {
       auto values = noise(kCount * 3, 6, 4);
       const auto bias = noise(3, 7);

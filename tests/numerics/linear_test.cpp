@@ -19,10 +19,11 @@ struct Case {
 };
 
 at::Tensor framework(const at::Tensor& z, Activation act) {
-  return act == Activation::relu   ? at::relu(z)
-         : act == Activation::silu ? at::silu(z)
-         : act == Activation::gelu ? at::gelu(z, "tanh")
-                                   : z;
+  return act == Activation::relu         ? at::relu(z)
+         : act == Activation::leaky_relu ? at::leaky_relu(z, kLeakySlope)
+         : act == Activation::silu       ? at::silu(z)
+         : act == Activation::gelu       ? at::gelu(z, "tanh")
+                                         : z;
 }
 
 at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double size = 1) {
@@ -57,7 +58,8 @@ void expect_as_framework(const Case& c) {
 
 TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16})
-    for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
+    for (const auto act :
+         {Activation::none, Activation::relu, Activation::leaky_relu, Activation::silu, Activation::gelu})
       for (const auto [batch, in, out] : {std::array<std::int64_t, 3>{1, 5, 3}, {3, 17, 33}, {37, 130, 65}}) {
         SCOPED_TRACE(testing::Message() << c10::toString(dtype) << " act " << static_cast<int>(act) << " "
                                         << batch << "x" << in << "x" << out);
@@ -67,7 +69,8 @@ TEST(Linear, AgreesWithTheFrameworkInEveryDtypeAndActivation) {
 
 TEST(Linear, AgreesWithManyBlocksInEveryDirection) {
   for (const auto dtype : {at::kFloat, at::kHalf})
-    for (const auto act : {Activation::none, Activation::relu, Activation::silu, Activation::gelu})
+    for (const auto act :
+         {Activation::none, Activation::relu, Activation::leaky_relu, Activation::silu, Activation::gelu})
       expect_as_framework({dtype, act, 45, 131, 67, 4096});
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "numerics/ops.h"
 #include "numerics/update.h"
@@ -22,12 +23,12 @@ std::vector<at::Tensor> forward_and_backward(at::Device device) {
   const auto w3 = leaf({6, 1, 28, 28});
   const auto b3 = leaf({1});
   const auto x = to_unit_range(images, at::kHalf);
-  const auto h = conv2d(x, w1, b1, 2, 1, Activation::relu);
+  const auto h = conv2d(x, w1, b1, {2, 1}, Activation::relu);
   const auto s = linear(h.flatten(1), w2, b2, Activation::silu);
   const auto mu = s.slice(1, 0, 6);
   const auto logvar = s.slice(1, 6, 12);
   const auto z = reparameterize(mu, logvar, 1, 0);
-  const auto logits = conv_transpose2d(z.view({3, 6, 1, 1}), w3, b3, 1, 0);
+  const auto logits = conv_transpose2d(z.view({3, 6, 1, 1}), w3, b3, {});
   const auto loss = bernoulli_nll_sum(logits, images) + gaussian_kl_sum(mu, logvar);
   loss.backward();
   return {x,
@@ -62,11 +63,27 @@ std::vector<at::Tensor> sequence_forward_and_backward(at::Device device) {
   return {x, a, h, loss, table.grad(), w.grad(), b.grad(), in.grad(), out.grad()};
 }
 
+// An R1 penalty through the ops that have derivatives of any order.
+std::vector<at::Tensor> penalty(at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kHalf).device(device);
+  const auto leaf = [&](std::vector<std::int64_t> shape) {
+    return at::empty(shape, options).zero_().requires_grad_();
+  };
+  const auto x = leaf({3, 8, 16, 16}), w1 = leaf({8, 2, 3, 3}), b1 = leaf({8}), w2 = leaf({1, 8 * 64});
+  const auto h = downsample2(conv2d(x, w1, b1, {1, 1, 4}, Activation::leaky_relu));
+  const auto y = linear(downsample2(upsample2(h)).flatten(1), w2, at::Tensor());
+  const auto gradient = torch::autograd::grad({y.sum()}, {x}, {}, true, true)[0];
+  gradient.to(at::kFloat).square().sum().backward();
+  return {h, y, gradient, w1.grad(), w2.grad()};
+}
+
 TEST(Meta, GivesTheShapesDtypesAndStridesOfTheCpu) {
   auto cpu = forward_and_backward(at::kCPU);
   auto meta = forward_and_backward(at::kMeta);
   for (const auto& t : sequence_forward_and_backward(at::kCPU)) cpu.push_back(t);
   for (const auto& t : sequence_forward_and_backward(at::kMeta)) meta.push_back(t);
+  for (const auto& t : penalty(at::kCPU)) cpu.push_back(t);
+  for (const auto& t : penalty(at::kMeta)) meta.push_back(t);
   ASSERT_EQ(meta.size(), cpu.size());
   for (std::size_t i = 0; i < cpu.size(); ++i) {
     SCOPED_TRACE(i);

@@ -87,7 +87,8 @@ void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std:
 
 void activation(Dtype dtype, Activation act, const void* in, void* out, std::int64_t n, void* stream);
 // dz = dy act'(saved) and db, the sums of its columns, if partial [parts, columns] is not null. saved: the
-// output for relu, the pre-activation for silu and gelu. Activation::none accesses neither it nor dz.
+// output for relu and leaky_relu, the pre-activation for silu and gelu. Activation::none accesses neither it
+// nor dz.
 void activation_gradient(Dtype dtype, Activation act, const void* dy, const void* saved, void* dz,
                          std::int64_t rows, std::int64_t columns, std::int64_t parts, float* partial,
                          void* db, void* stream);

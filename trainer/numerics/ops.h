@@ -5,8 +5,10 @@
 #include "numerics/head_cross_entropy.h"
 #include "numerics/linear_ops.h"
 #include "numerics/losses.h"
+#include "numerics/matmul.h"
 #include "numerics/norm.h"
 #include "numerics/random.h"
+#include "numerics/resample.h"
 #include "numerics/rope.h"
 #include "numerics/sequence.h"
 
@@ -17,8 +19,9 @@
 //   and accumulates in fp32. It converts block by block in a bounded workspace (memory class workspace), or
 //   multiplies bf16 operands directly. It keeps only 16-bit tensors for backward. CUDA computes products and
 //   convolutions by cuBLAS and cuDNN in the tensor's dtype.
-// - Derivatives: first derivatives only. A graph of the backward (create_graph) is refused with
-//   Error(internal), except in ops that consist of LibTorch's operators, where it is correct.
+// - Derivatives: an op states if it has derivatives of any order. Of any other op only first derivatives
+//   exist, and a graph of its backward (create_graph) is refused with Error(internal). Ops that consist of
+//   LibTorch's operators have the derivatives of these.
 // - Errors: shapes, dtypes and devices that do not fit throw Error(internal).
 // - Threads: any thread may call them; a call uses at::get_num_threads() threads. Its result does not depend
 //   on their number, except the last bits of products that LibTorch's BLAS computes on the CPU: those on

@@ -22,54 +22,73 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Rows of `table` [V, C] by id, on the CPU or on meta.
+at::Tensor gathered_rows(const at::Tensor& tokens, const at::Tensor& table) {
+  std::vector<std::int64_t> shape = tokens.sizes().vec();
+  shape.push_back(table.size(1));
+  const at::Tensor out = at::empty(shape, table.options());
+  if (table.is_meta()) return out;
+  const std::int64_t bytes = table.size(1) * table.element_size();
+  const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < tokens.numel(); ++i) {
+    if (ids[i] < 0 || ids[i] >= table.size(0))
+      throw Error(ExitCode::internal,
+                  fmt::format("embed: token {} is {}, but the table has {} rows", i, ids[i], table.size(0)));
+    std::copy_n(element_pointer(table, ids[i] * table.size(1)), bytes,
+                mutable_element_pointer(out, i * table.size(1)));
+  }
+  return out;
+}
+
+// The sums [rows, C] of the rows of g by id, each in fp32 and in the order of the tokens.
+at::Tensor summed_rows(const at::Tensor& tokens, const at::Tensor& g, std::int64_t rows) {
+  const std::int64_t width = g.size(-1), count = tokens.numel();
+  const at::Tensor out = at::zeros({rows, width}, g.options());
+  const at::Tensor space = cpu::workspace(2 * width, g);
+  if (g.is_meta()) return out;
+  // Tokens sorted by row, equal ones in their order.
+  const at::Tensor order = std::get<1>(at::sort(tokens.flatten(), /*stable=*/std::optional(true), 0, false));
+  const std::int64_t* const by_row = order.const_data_ptr<std::int64_t>();
+  const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
+  const Dtype dtype = dtype_of(g);
+  float* const sum = space.data_ptr<float>();
+  float* const one = sum + width;
+  for (std::int64_t i = 0; i < count;) {
+    const std::int64_t row = ids[by_row[i]];
+    std::fill_n(sum, width, 0.0F);
+    for (; i < count && ids[by_row[i]] == row; ++i) {
+      cpu::kernels().to_float(dtype, element_pointer(g, by_row[i] * width), one, width);
+      cpu::kernels().add(one, sum, width);
+    }
+    cpu::kernels().from_float(dtype, sum, mutable_element_pointer(out, row * width), width);
+  }
+  return out;
+}
+
+// Each of these two linear functions is the gradient of the other.
 struct Embedding : torch::autograd::Function<Embedding> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& tokens, const at::Tensor& table) {
     ctx->save_for_backward({tokens});
     ctx->saved_data["rows"] = table.size(0);
-    std::vector<std::int64_t> shape = tokens.sizes().vec();
-    shape.push_back(table.size(1));
-    const at::Tensor out = at::empty(shape, table.options());
-    if (table.is_meta()) return out;
-    const std::int64_t bytes = table.size(1) * table.element_size();
-    const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < tokens.numel(); ++i) {
-      if (ids[i] < 0 || ids[i] >= table.size(0))
-        throw Error(ExitCode::internal, fmt::format("embed: token {} is {}, but the table has {} rows", i,
-                                                    ids[i], table.size(0)));
-      std::copy_n(element_pointer(table, ids[i] * table.size(1)), bytes,
-                  mutable_element_pointer(out, i * table.size(1)));
-    }
-    return out;
+    return gathered_rows(tokens, table.contiguous());
   }
+  static variable_list backward(AutogradContext* ctx, variable_list dy);
+};
 
+struct SummedRows : torch::autograd::Function<SummedRows> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& tokens, const at::Tensor& g,
+                            std::int64_t rows) {
+    ctx->save_for_backward({tokens});
+    return summed_rows(tokens, g.contiguous(), rows);
+  }
   static variable_list backward(AutogradContext* ctx, variable_list dy) {
-    refuse_second_derivative("embed");
-    const at::Tensor tokens = ctx->get_saved_variables()[0];
-    const at::Tensor g = dy[0].contiguous();
-    const std::int64_t width = g.size(-1), count = tokens.numel();
-    const at::Tensor out = at::zeros({ctx->saved_data["rows"].toInt(), width}, g.options());
-    const at::Tensor space = cpu::workspace(2 * width, g);
-    if (g.is_meta()) return {{}, out};
-    // Tokens sorted by row, equal ones in their order.
-    const at::Tensor order =
-        std::get<1>(at::sort(tokens.flatten(), /*stable=*/std::optional(true), 0, false));
-    const std::int64_t* const by_row = order.const_data_ptr<std::int64_t>();
-    const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
-    const Dtype dtype = dtype_of(g);
-    float* const sum = space.data_ptr<float>();
-    float* const one = sum + width;
-    for (std::int64_t i = 0; i < count;) {
-      const std::int64_t row = ids[by_row[i]];
-      std::fill_n(sum, width, 0.0F);
-      for (; i < count && ids[by_row[i]] == row; ++i) {
-        cpu::kernels().to_float(dtype, element_pointer(g, by_row[i] * width), one, width);
-        cpu::kernels().add(one, sum, width);
-      }
-      cpu::kernels().from_float(dtype, sum, mutable_element_pointer(out, row * width), width);
-    }
-    return {{}, out};
+    return {{}, Embedding::apply(ctx->get_saved_variables()[0], dy[0]), {}};
   }
 };
+
+variable_list Embedding::backward(AutogradContext* ctx, variable_list dy) {
+  return {{}, SummedRows::apply(ctx->get_saved_variables()[0], dy[0], ctx->saved_data["rows"].toInt())};
+}
 
 struct SwiGlu : torch::autograd::Function<SwiGlu> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gate_in, const at::Tensor& up_in) {

@@ -17,7 +17,8 @@ using numerics::Activation;
 
 namespace {
 
-constexpr std::int64_t kKernelSide = 4, kStride = 2, kPadding = 1;
+constexpr std::int64_t kKernelSide = 4;
+constexpr numerics::ConvOptions kConv{.stride = 2, .padding = 1};
 
 // Uniform in (-bound, bound), as torch.nn initialises linear and convolution layers with bound = 1 /
 // sqrt(fan-in).
@@ -88,8 +89,8 @@ at::Tensor Vae::encode(const at::Tensor& x, core::UnitRunner& runner) {
       encoder_,
       [this](const at::Tensor& input) {
         const auto& p = encoder_.parameters;
-        at::Tensor h = numerics::conv2d(input, p[0].tensor, p[1].tensor, kStride, kPadding, Activation::relu);
-        h = numerics::conv2d(h, p[2].tensor, p[3].tensor, kStride, kPadding, Activation::relu);
+        at::Tensor h = numerics::conv2d(input, p[0].tensor, p[1].tensor, kConv, Activation::relu);
+        h = numerics::conv2d(h, p[2].tensor, p[3].tensor, kConv, Activation::relu);
         h = numerics::linear(h.flatten(1), p[4].tensor, p[5].tensor, Activation::relu);
         return numerics::linear(h, p[6].tensor, p[7].tensor);
       },
@@ -105,8 +106,8 @@ at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
         h = numerics::linear(h, p[2].tensor, p[3].tensor, Activation::relu);
         h = h.view({code.size(0), config_.width, sample_.at(core::kImageField).dims[1] / 4,
                     sample_.at(core::kImageField).dims[2] / 4});
-        h = numerics::conv_transpose2d(h, p[4].tensor, p[5].tensor, kStride, kPadding, Activation::relu);
-        return numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kStride, kPadding);
+        h = numerics::conv_transpose2d(h, p[4].tensor, p[5].tensor, kConv, Activation::relu);
+        return numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kConv);
       },
       z);
 }

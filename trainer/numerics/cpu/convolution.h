@@ -6,18 +6,26 @@
 #include <cstdint>
 
 #include "numerics/cpu/kernels.h"
+#include "numerics/linear_ops.h"
 #include "numerics/workspace_bytes.h"
 
 namespace ebb::numerics::cpu {
 
 // A convolution reads a big image and writes a small one; a transposed convolution does the reverse. Both
-// take a weight [small channels, big channels, kh, kw] and loop over these sizes.
+// take a weight [small channels, big channels / groups, kh, kw] and loop over these sizes.
 struct Geometry {
   std::int64_t batch;
   std::int64_t big_c, big_h, big_w;
   std::int64_t small_c, small_h, small_w;
   std::int64_t kh, kw, stride, padding;
+  std::int64_t groups;  // parts of the channels of both images that are convolved separately
   bool transposed;
+
+  [[nodiscard]] Geometry of_one_group() const {
+    Geometry g = *this;
+    g.big_c /= groups, g.small_c /= groups, g.groups = 1;
+    return g;
+  }
 };
 
 struct ConvOutput {
@@ -26,11 +34,10 @@ struct ConvOutput {
 };
 
 // The sizes of conv(x, w) or conv_transpose(x, w). Error(internal) if they do not fit.
-Geometry geometry(const at::Tensor& x, const at::Tensor& w, std::int64_t stride, std::int64_t padding,
-                  bool transposed);
+Geometry geometry(const at::Tensor& x, const at::Tensor& w, const ConvOptions& options, bool transposed);
 
-// x and dy [B, C, H, W], contiguous or channels-last; results are channels-last. On meta only the allocations
-// are made.
+// x and dy [B, C, H, W], contiguous or channels-last; results are channels-last. b may be undefined. On meta
+// only the allocations are made.
 ConvOutput conv_forward(const Geometry& g, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                         Activation act, bool keep_pre_activation,
                         std::int64_t workspace_bytes = kWorkspaceBytes);

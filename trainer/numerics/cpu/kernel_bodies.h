@@ -49,6 +49,8 @@ EBB_INLINE float gelu_argument(float x) {
 EBB_INLINE void finish_block(float* values, Activation act, std::int64_t n) {
   if (act == Activation::relu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] < 0.0F ? 0.0F : values[i];  // keeps NaN
+  } else if (act == Activation::leaky_relu) {
+    for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] > 0.0F ? values[i] : values[i] * kLeakySlope;
   } else if (act == Activation::silu) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = values[i] * sigmoid(values[i]);
   } else if (act == Activation::gelu) {
@@ -81,6 +83,9 @@ EBB_INLINE void activation_gradient_body(Activation act, const float* saved, flo
                                          std::int64_t n) {
   if (act == Activation::relu) {
     for (std::int64_t i = 0; i < n; ++i) gradient[i] = saved[i] > 0.0F ? gradient[i] : 0.0F;
+  } else if (act == Activation::leaky_relu) {
+    for (std::int64_t i = 0; i < n; ++i)
+      gradient[i] = saved[i] > 0.0F ? gradient[i] : gradient[i] * kLeakySlope;
   } else if (act == Activation::silu) {
     for (std::int64_t i = 0; i < n; ++i) {
       const float s = sigmoid(saved[i]);

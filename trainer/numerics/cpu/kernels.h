@@ -19,7 +19,8 @@ struct Kernels {
   // not null, receives values + bias.
   void (*finish)(Dtype dtype, float* values, const float* bias, Activation act, std::int64_t rows,
                  std::int64_t columns, void* out, void* pre_activation);
-  // gradient *= act'(saved). `saved`: the output for relu, the pre-activation for silu and gelu.
+  // gradient *= act'(saved). `saved`: the output for relu and leaky_relu, the
+  // pre-activation for silu and gelu.
   void (*activation_gradient)(Activation act, const float* saved, float* gradient, std::int64_t n);
   void (*add)(const float* in, float* sum, std::int64_t n);
   // sums[c] += values[r, c], rows in order.

@@ -18,8 +18,8 @@ struct LinearOutput {
 // undefined.
 LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, Activation act,
                             bool keep_pre_activation, std::int64_t workspace_bytes = kWorkspaceBytes);
-// The requested gradients of x, w and b. `saved` is y for relu, the pre-activation for silu and gelu, else
-// undefined.
+// The requested gradients of x, w and b. `saved` is y for relu and leaky_relu, the pre-activation
+// for silu and gelu, else undefined.
 std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
                                           const at::Tensor& saved, Activation act, std::array<bool, 3> wanted,
                                           std::int64_t workspace_bytes = kWorkspaceBytes);

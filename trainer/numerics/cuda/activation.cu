@@ -24,14 +24,16 @@ __device__ float sigmoid_for(float x) {
 template <class T>
 __device__ float activated(Activation act, float x) {
   if (act == Activation::relu) return x < 0.0F ? 0.0F : x;  // keeps NaN
+  if (act == Activation::leaky_relu) return x > 0.0F ? x : x * kLeakySlope;
   if (act == Activation::silu) return x * sigmoid_for<T>(x);
   return 0.5F * x * (1.0F + tanh_for<T>(kRootOf2OverPi * (x + kCube * x * x * x)));
 }
 
-// `saved`: the output for relu, the pre-activation for silu and gelu.
+// `saved`: the output for relu and leaky_relu, the pre-activation for silu and gelu.
 template <class T>
 __device__ float slope(Activation act, float saved) {
   if (act == Activation::relu) return saved > 0.0F ? 1.0F : 0.0F;
+  if (act == Activation::leaky_relu) return saved > 0.0F ? 1.0F : kLeakySlope;
   if (act == Activation::silu) {
     const float s = sigmoid_for<T>(saved);
     return s * (1.0F + saved * (1.0F - s));
