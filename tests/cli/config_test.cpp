@@ -67,13 +67,13 @@ TEST_F(ConfigCommand, TheConfigurationOfTwoTraineesResolvesToItself) {
   const std::string text = printed({"optimizer.lr=0.004", "painter.optimizer.beta1=0.5"});
   train::Config again(with_a_pair());
   train::load_text(again, text, "resolved", {});
-  EXPECT_EQ(again.optimizer_of("critic").lr, 0.004);
-  EXPECT_EQ(again.optimizer_of("painter").beta1, 0.5);
+  EXPECT_EQ(again.trainee("critic").optimizer.lr, 0.004);
+  EXPECT_EQ(again.trainee("painter").optimizer.beta1, 0.5);
   train::Config shorter(with_a_pair());
   train::load_text(shorter,
                    "{run: {name: pair}, model: {kind: pair}, data: {source: x}, optimizer: {lr: 0.004}}",
                    "short", {});
-  EXPECT_EQ(shorter.optimizer_of("critic").lr, 0.004);
+  EXPECT_EQ(shorter.trainee("critic").optimizer.lr, 0.004);
 }
 
 }  // namespace

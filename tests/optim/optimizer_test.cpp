@@ -55,7 +55,7 @@ TEST(Optimizer, OnlyParametersThatDecayDecay) {
   Optimizer optimizer(config, p);
   optimizer.set_master(0, at::ones({7, 5}));
   optimizer.set_master(1, at::ones({7}));
-  optimizer.step({at::zeros({35}), at::zeros({7})}, 0.1, {});
+  optimizer.step({at::zeros({35}), at::zeros({7})}, {0.1, 0.999}, {});
   EXPECT_FLOAT_EQ(p[0].tensor[0][0].item<float>(), 0.95F);
   EXPECT_FLOAT_EQ(p[1].tensor[0].item<float>(), 1.0F);
   EXPECT_EQ(optimizer.steps_taken(), 1);
@@ -69,9 +69,9 @@ TEST(Optimizer, DividesByTheLossScaleAndClipsToItsOwnNorm) {
   config.clip_norm = 0;
   Optimizer two(config, reference);
   const auto grads = gradients(3, at::kFloat);
-  one.step(grads, 0.1, {.loss_scale = 8, .norm = 2.0});
+  one.step(grads, {0.1, 0.999}, {.loss_scale = 8, .norm = 2.0});
   // AdamW does not depend on the gradients' scale in its first step, but its moments do.
-  two.step({grads[0] * (0.25 / 8), grads[1] * (0.25 / 8)}, 0.1, {});
+  two.step({grads[0] * (0.25 / 8), grads[1] * (0.25 / 8)}, {0.1, 0.999}, {});
   const core::State ours = one.state(), theirs = two.state();
   for (const auto& [name, tensor] : ours.tensors)
     EXPECT_TRUE(at::allclose(tensor, theirs.tensors.at(name), 1e-6, 0)) << name;
@@ -80,7 +80,7 @@ TEST(Optimizer, DividesByTheLossScaleAndClipsToItsOwnNorm) {
 TEST(Optimizer, TakesGradientsOfAnyFloatTypeAndShape) {
   const auto p = parameters(at::kHalf);
   Optimizer optimizer({}, p);
-  optimizer.step({at::ones({7, 5}, at::kHalf), at::ones({7}, at::kFloat)}, 0.1, {});
+  optimizer.step({at::ones({7, 5}, at::kHalf), at::ones({7}, at::kFloat)}, {0.1, 0.999}, {});
   EXPECT_NEAR(p[0].tensor[0][0].item<float>(), -0.1, 1e-3);
   EXPECT_NEAR(p[1].tensor[0].item<float>(), -0.1, 1e-3);
 }
@@ -92,7 +92,7 @@ TEST(Optimizer, RestoredItStepsToTheSameBits) {
   at::manual_seed(2);
   a.set_master(0, at::randn({7, 5}));
   a.set_master(1, at::randn({7}));
-  for (int step = 0; step < 3; ++step) a.step(gradients(step, at::kHalf), 1e-2, {.loss_scale = 2});
+  for (int step = 0; step < 3; ++step) a.step(gradients(step, at::kHalf), {1e-2, 0.999}, {.loss_scale = 2});
 
   Optimizer b({}, two);
   const core::State saved = a.state();
@@ -105,8 +105,8 @@ TEST(Optimizer, RestoredItStepsToTheSameBits) {
   b.restore(saved.values);
   EXPECT_EQ(b.steps_taken(), 3);
   for (int step = 3; step < 6; ++step) {
-    a.step(gradients(step, at::kHalf), 1e-2, {.loss_scale = 2});
-    b.step(gradients(step, at::kHalf), 1e-2, {.loss_scale = 2});
+    a.step(gradients(step, at::kHalf), {1e-2, 0.999}, {.loss_scale = 2});
+    b.step(gradients(step, at::kHalf), {1e-2, 0.999}, {.loss_scale = 2});
   }
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i].tensor, two[i].tensor));
   for (const auto& [name, tensor] : a.state().tensors)
@@ -115,7 +115,7 @@ TEST(Optimizer, RestoredItStepsToTheSameBits) {
 
 TEST(Optimizer, RefusesAnotherNumberOfGradients) {
   Optimizer optimizer({}, parameters(at::kFloat));
-  EXPECT_THROW(optimizer.step({at::zeros({35})}, 0.1, {}), Error);
+  EXPECT_THROW(optimizer.step({at::zeros({35})}, {0.1, 0.999}, {}), Error);
 }
 
 }  // namespace

@@ -49,8 +49,11 @@ std::string differences(const Manifest& manifest, const Targets& targets, const 
   return lines;
 }
 
-void check_configuration(const Manifest& manifest, const ConfigValues& present,
+void check_configuration(const Manifest& manifest, const RunConfiguration& configuration,
                          const std::filesystem::path& folder) {
+  const ConfigValues& present = configuration.mathematical;
+  const std::set<std::pair<std::string, std::string>> defaults(configuration.defaults.begin(),
+                                                               configuration.defaults.end());
   const std::map<std::string, std::string> saved(manifest.mathematical.begin(), manifest.mathematical.end());
   std::string lines;
   std::set<std::string> seen;
@@ -58,6 +61,7 @@ void check_configuration(const Manifest& manifest, const ConfigValues& present,
     seen.insert(key);
     const auto before = saved.find(key);
     if (before == saved.end()) {
+      if (defaults.contains({key, value})) continue;
       lines += fmt::format("\n  {}: unknown when it was saved, now {}", key, value);
     } else if (before->second != value) {
       lines += fmt::format("\n  {}: saved with {}, now {}", key, before->second, value);
@@ -141,7 +145,7 @@ std::filesystem::path newest_complete(const std::filesystem::path& run) {
 
 void Store::require_compatible(const CheckpointFolder& found, const RunConfiguration& configuration) const {
   if (config_.resume == Resume::force) return;
-  check_configuration(read_manifest(found.folder), configuration.mathematical, found.folder);
+  check_configuration(read_manifest(found.folder), configuration, found.folder);
 }
 
 std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts,
@@ -149,8 +153,7 @@ std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts,
   const at::NoGradGuard no_grad;
   comm::run_on_all_ranks(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
-    if (config_.resume != Resume::force)
-      check_configuration(manifest, configuration.mathematical, found.folder);
+    if (config_.resume != Resume::force) check_configuration(manifest, configuration, found.folder);
     Targets targets;
     for (const auto& [part, stateful] : parts) {
       for (auto& [name, tensor] : stateful->state().tensors) targets.emplace(part + "/" + name, tensor);
@@ -165,6 +168,11 @@ std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts,
     for (const auto& [part, stateful] : parts) stateful->restore(manifest.values.at(part));
   });
   return found.step;
+}
+
+bool has_part(const std::filesystem::path& path, const std::string& part) {
+  const auto folder = std::filesystem::exists(path / kManifestName) ? path : newest_complete(path);
+  return read_manifest(folder).values.contains(part);
 }
 
 LoadedPart read_part(const std::filesystem::path& path, const std::string& part) {

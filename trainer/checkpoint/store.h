@@ -25,6 +25,9 @@ using Parts = std::map<std::string, core::Stateful*>;
 struct RunConfiguration {
   ConfigValues mathematical;    // config::mathematical_values
   std::string resolved_config;  // config::resolved_yaml
+  // The defaults of mathematical keys. A key that the saving version did not know, such as one of a later
+  // version, may have its default: it then changes nothing.
+  ConfigValues defaults = {};
 };
 
 // The checkpoints of one run: RUN/checkpoints/step-NNNNNNNN/{shard-RRRRR.safetensors, manifest.json, DONE}.
@@ -77,6 +80,8 @@ struct LoadedPart {
   std::string resolved_config;  // RUN/config.yaml as saved in the checkpoint
   std::int64_t step = 0;
 };
+// Whether a checkpoint, or the newest complete one of a run folder, has a part of this name.
+bool has_part(const std::filesystem::path& path, const std::string& part);
 // Verifies a checkpoint and reads one part. `path`: a checkpoint folder, or a run folder (its newest
 // complete checkpoint; damaged ones are skipped). One process; it needs no World. Error(checkpoint): no
 // complete checkpoint, or no such part.

@@ -18,6 +18,8 @@ namespace ebb::core {
 struct Loss {
   at::Tensor loss;
   std::vector<std::pair<std::string, at::Tensor>> terms;
+  // Values of the phase's own schedules in this step, for the metrics. The same on every rank.
+  std::vector<std::pair<std::string, double>> scheduled = {};
 };
 
 // The data of one run of a phase.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "optim/config.h"
 
+#include <cmath>
+
 namespace ebb::optim {
 
 void ScheduleConfig::describe(config::Section& s) {
@@ -35,6 +37,24 @@ void OptimizerConfig::describe(config::Section& s) {
       .at_least(0)
       .doc("Gradients are scaled down to this global norm; 0: no clipping.");
   s.section("schedule", schedule, "Learning rate over the run.");
+  s.number("final_beta2", final_beta2)
+      .at_least(0)
+      .below(1)
+      .doc("Decay of the second moment at the end of beta2_schedule.");
+  s.section("beta2_schedule", beta2_schedule, "Course of beta2 to final_beta2.");
+}
+
+void AverageConfig::describe(config::Section& s) {
+  s.number("half_life", half_life)
+      .at_least(0)
+      .unit("samples")
+      .doc("Samples after which the share of an old weight in the average is halved; 0: no average.");
+  s.section("ramp", ramp, "Growth of the half-life from 0; constant: the half-life from the first step on.");
+}
+
+double AverageConfig::decay(std::int64_t done, std::int64_t batch) const {
+  const double now = ramp.curve == core::Curve::constant ? half_life : ramp.value(0, half_life, done);
+  return now > 0 ? std::exp2(-static_cast<double>(batch) / now) : 0.0;
 }
 
 }  // namespace ebb::optim

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "config/section.h"
+#include "core/schedule.h"
 
 namespace ebb::optim {
 
@@ -19,7 +20,19 @@ struct OptimizerConfig {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1,
          clip_norm = 1.0;  // clip_norm 0: none
   ScheduleConfig schedule;
+  double final_beta2 = 0.999;  // where beta2_schedule ends
+  core::Schedule beta2_schedule;
   void describe(config::Section& s);
+};
+
+// An exponential moving average of the weights (Polyak averaging), for evaluation and samples.
+struct AverageConfig {
+  double half_life = 0;  // samples after which the weight of an old value is halved; 0: no average
+  core::Schedule ramp;   // of half_life, from 0
+  void describe(config::Section& s);
+  [[nodiscard]] bool enabled() const { return half_life > 0; }
+  // The factor of the old average in an update after `done` samples, which adds `batch` samples.
+  [[nodiscard]] double decay(std::int64_t done, std::int64_t batch) const;
 };
 
 }  // namespace ebb::optim

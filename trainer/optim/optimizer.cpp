@@ -38,15 +38,19 @@ void Optimizer::set_master(std::size_t parameter, const at::Tensor& master) {
   numerics::split_master(master.to(weight.device()).contiguous().flatten(), weight, residuals_[parameter]);
 }
 
-void Optimizer::step(const std::vector<at::Tensor>& grads, double lr, const GradientScale& scale) {
+at::Tensor Optimizer::master(std::size_t parameter) const {
+  return numerics::join_master(parameters_.at(parameter).tensor.detach().flatten(), residuals_[parameter]);
+}
+
+void Optimizer::step(const std::vector<at::Tensor>& grads, const Rates& rates, const GradientScale& scale) {
   if (grads.size() != parameters_.size())
     throw Error(ExitCode::internal,
                 fmt::format("optimizer: {} gradients for {} parameters", grads.size(), parameters_.size()));
   ++steps_;
   numerics::AdamW settings;
-  settings.lr = lr;
+  settings.lr = rates.lr;
   settings.beta1 = config_.beta1;
-  settings.beta2 = config_.beta2;
+  settings.beta2 = rates.beta2;
   settings.eps = config_.eps;
   settings.step = steps_;
   settings.gradient_scale = clip_factor(scale.norm, config_.clip_norm) / scale.loss_scale;

@@ -18,6 +18,11 @@ double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t s
 // clip_norm is 0.
 double clip_factor(double norm, double clip_norm);
 
+// The rates of one step, from their schedules.
+struct Rates {
+  double lr, beta2;
+};
+
 // Properties of all gradients of a step together.
 struct GradientScale {
   double loss_scale = 1;  // the factor that is still in them
@@ -37,7 +42,9 @@ class Optimizer final : public core::Stateful {
   void set_master(std::size_t parameter, const at::Tensor& master);
   // `grads` in the order of the parameters, each of its parameter's numel. They are divided by the loss scale
   // and clipped to clip_norm.
-  void step(const std::vector<at::Tensor>& grads, double lr, const GradientScale& scale);
+  void step(const std::vector<at::Tensor>& grads, const Rates& rates, const GradientScale& scale);
+  // The fp32 master of one parameter, flat. It is made from the two halves, or is the weight itself.
+  [[nodiscard]] at::Tensor master(std::size_t parameter) const;
   [[nodiscard]] std::int64_t steps_taken() const { return steps_; }
   core::State state() override;  // residuals, moments; values: steps
   void restore(const nlohmann::json& values) override;

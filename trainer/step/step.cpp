@@ -74,7 +74,8 @@ void Step::run_phase(const Run& run, StepReport& report) {
   const FreezeGuard frozen(trainees_, trainee);
   PhaseReport& outcome = report.phase_runs.emplace_back();
   outcome.phase = phase.name();
-  outcome.learning_rate = trainee.learning_rate(report.step);
+  const optim::Rates rates = trainee.rates(report.step);
+  outcome.learning_rate = rates.lr;
   LossSums losses;
   for (std::int64_t micro = 0; micro < sources_.micro_batches; ++micro) {
     enter(Stage::load, report);
@@ -85,10 +86,12 @@ void Step::run_phase(const Run& run, StepReport& report) {
     trainee.reducer().begin_micro_batch({micro + 1 == sources_.micro_batches, run.plan.allow_unused});
     const core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
+    if (micro == 0) outcome.scheduled = loss.scheduled;
     enter(Stage::backward, report);
     const memory::Tag tag(memory::Class::activations, "backward");
     (loss.loss * batch.loss_scale).backward();
   }
+  for (const auto& value : trainee.scheduled(report.step)) outcome.scheduled.push_back(value);
   enter(Stage::reduce, report);
   const std::vector<at::Tensor> gradients = trainee.reducer().finish();
   outcome.reduction_s = trainee.reducer().time().under_way_s;
@@ -99,8 +102,9 @@ void Step::run_phase(const Run& run, StepReport& report) {
   report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
-  if (decision.apply)
-    trainee.optimizer().step(gradients, outcome.learning_rate, {outcome.scale, outcome.gradient_norm});
+  if (!decision.apply) return;
+  trainee.optimizer().step(gradients, rates, {outcome.scale, outcome.gradient_norm});
+  trainee.update_average(report.step);
 }
 
 // A micro-batch that the next run reuses remains in the memory of its source. Each run that uses it copies it

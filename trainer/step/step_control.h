@@ -19,8 +19,9 @@ struct PhaseReport {
   double loss = 0;
   std::vector<std::pair<std::string, double>> terms;
   double learning_rate = 0;
-  double scale = 1;          // the loss scale of this phase in the step
-  double gradient_norm = 0;  // before clipping, without the loss scale
+  std::vector<std::pair<std::string, double>> scheduled;  // other values with a schedule
+  double scale = 1;                                       // the loss scale of this phase in the step
+  double gradient_norm = 0;                               // before clipping, without the loss scale
   bool skipped = false;
   std::string overflowed;  // first parameter whose gradient was not finite; empty if none
   std::vector<memory::StageSeconds> rank_seconds;  // each rank's DecisionInput::seconds

@@ -2,7 +2,9 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -10,16 +12,19 @@
 #include "core/stateful.h"
 #include "numerics/loss_scaler.h"
 #include "optim/optimizer.h"
+#include "optim/weight_average.h"
 #include "parallel/gradient_reducer.h"
 
 namespace ebb::step {
 
 struct TraineePlan {
   optim::OptimizerConfig optimizer;
+  optim::AverageConfig average;
   numerics::LossScaler scaler = numerics::LossScaler::fixed();
   std::int64_t bucket_bytes = 25 << 20;
   std::int64_t micro_batches = 1;
-  std::int64_t steps = 1;  // of the whole run: the end of the learning rate's schedule
+  std::int64_t steps = 1;    // of the whole run: the end of the learning rate's schedule
+  std::int64_t samples = 1;  // of a step, for the schedules over samples
 };
 
 // Parameters that are trained together, with their optimizer, scaler and reducer. The constructor allocates
@@ -39,8 +44,14 @@ class Trainee {
   [[nodiscard]] optim::Optimizer& optimizer() { return optimizer_; }
   [[nodiscard]] numerics::LossScaler& scaler() { return scaler_; }
   [[nodiscard]] parallel::GradientReducer& reducer() { return reducer_; }
-  [[nodiscard]] double learning_rate(std::int64_t step) const;  // at the global step, from 0
-  // Returns its "optimizer" and "scaler" as parts of a checkpoint.
+  [[nodiscard]] optim::Rates rates(std::int64_t step) const;  // at the global step, from 0
+  // The values of its schedules beside the learning rate, by name, for the metrics.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> scheduled(std::int64_t step) const;
+  // Null if the configuration asks for none.
+  [[nodiscard]] optim::WeightAverage* average() { return average_ ? &*average_ : nullptr; }
+  // Adds the weights after `step` to the average, if there is one.
+  void update_average(std::int64_t step);
+  // Returns its "optimizer", "scaler" and "average" (if it has one) as parts of a checkpoint.
   [[nodiscard]] std::map<std::string, core::Stateful*> parts();
 
  private:
@@ -57,11 +68,13 @@ class Trainee {
   std::string name_;
   std::vector<core::Parameter> parameters_;
   optim::OptimizerConfig config_;
-  std::int64_t steps_;
+  optim::AverageConfig average_config_;
+  std::int64_t steps_, samples_;
   optim::Optimizer optimizer_;
   numerics::LossScaler scaler_;
   ScalerState scaler_state_{scaler_};
   parallel::GradientReducer reducer_;
+  std::optional<optim::WeightAverage> average_;
 };
 
 // While it exists, no parameter of the other trainees requires a gradient, so none is computed or kept for

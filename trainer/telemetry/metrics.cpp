@@ -55,6 +55,7 @@ Json phase_object(const PhaseMetrics& phase) {
                {"runs", phase.runs},
                {"skipped_runs", phase.skipped_runs}};
   if (!phase.overflowed.empty()) json["overflowed"] = phase.overflowed;
+  if (!phase.scheduled.empty()) json["scheduled"] = object(phase.scheduled);
   return json;
 }
 
@@ -93,6 +94,7 @@ void Metrics::write(const StepMetrics& m) {
                {"skipped", all.skipped_runs > 0},
                {"grad_norm", first.grad_norm}};
   if (!all.overflowed.empty()) json["overflowed"] = all.overflowed;
+  if (!first.scheduled.empty()) json["scheduled"] = object(first.scheduled);
   if (m.phases.size() > 1)
     for (const PhaseMetrics& phase : m.phases) json["phases"][phase.phase] = phase_object(phase);
   json["samples_per_s"] = m.samples_per_s;

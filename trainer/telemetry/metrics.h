@@ -24,8 +24,9 @@ struct PhaseMetrics {
   double loss = 0;    // mean over the global batch
   NamedValues terms;  // of the loss
   double lr = 0;
-  double scale = 1;      // the loss scale; if a run was skipped, that of the last skipped one
-  double grad_norm = 0;  // before clipping
+  NamedValues scheduled;  // other values with a schedule; omitted if there are none
+  double scale = 1;       // the loss scale; if a run was skipped, that of the last skipped one
+  double grad_norm = 0;   // before clipping
   std::int64_t runs = 0, skipped_runs = 0;
   // The parameter whose gradient was not finite in the last skipped run; omitted if empty.
   std::string overflowed;

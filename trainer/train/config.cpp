@@ -68,6 +68,7 @@ void Config::describe(config::Section& s) {
   s.section("data", data, "The dataset.");
   s.section("precision", precision, "Number formats.");
   s.section("optimizer", optimizer, "The update of the weights.");
+  s.section("average", average, "Moving average of the weights, for evaluation and samples.");
   describe_trainees(s);
   s.section("parallel", parallel, "The cooperation of ranks.");
   s.section("memory", memory, "Accounting and limits of memory.");
@@ -113,15 +114,19 @@ void Config::describe_trainees(config::Section& s) {
         [this, names] { return std::ranges::find(names, model.family().name) != names.end(); },
         [&](config::Section& keys) {
           config::Section& own = keys.child(trainee, fmt::format("Training of the {}.", trainee));
-          own.section("optimizer", trainees.try_emplace(trainee, optimizer).first->second,
+          TraineeConfig& values =
+              trainees.try_emplace(trainee, TraineeConfig{optimizer, average}).first->second;
+          own.section("optimizer", values.optimizer,
                       "Keys that differ from those of the section optimizer, their default.");
+          own.section("average", values.average,
+                      "Keys that differ from those of the section average, their default.");
         });
   }
 }
 
-const optim::OptimizerConfig& Config::optimizer_of(const std::string& trainee) const {
-  const auto own = trainees.find(trainee);
-  return own == trainees.end() ? optimizer : own->second;
+TraineeConfig Config::trainee(const std::string& name) const {
+  const auto own = trainees.find(name);
+  return own == trainees.end() ? TraineeConfig{optimizer, average} : own->second;
 }
 
 config::Section described(Config& config) {
@@ -138,7 +143,7 @@ void load_with(Config& config, const std::function<void(config::Section&)>& read
     read(section);
   }
   if (config.trainees.empty()) return;
-  // Their default is the section optimizer, which is complete only now.
+  // Their defaults are the sections optimizer and average, which are complete only now.
   config.trainees.clear();
   config::Section section = described(config);
   read(section);

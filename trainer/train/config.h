@@ -38,6 +38,12 @@ struct RunConfig {
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
 };
 
+// The sections of one trainee.
+struct TraineeConfig {
+  optim::OptimizerConfig optimizer;
+  optim::AverageConfig average;
+};
+
 // What a configuration may name. `main` makes it and passes it down.
 struct Registries {
   models::Families families;  // model.kind names one of them
@@ -51,8 +57,9 @@ struct Config {
   data::DataConfig data;
   numerics::PrecisionConfig precision;
   optim::OptimizerConfig optimizer;  // of every trainee without an own section
-  // The sections NAME.optimizer by name, for families with several trainees.
-  std::map<std::string, optim::OptimizerConfig> trainees;
+  optim::AverageConfig average;      // likewise
+  // The sections of a family's trainees by name, if it has several.
+  std::map<std::string, TraineeConfig> trainees;
   parallel::ParallelConfig parallel;
   memory::MemoryConfig memory;
   checkpoint::CheckpointConfig checkpoint;
@@ -60,16 +67,16 @@ struct Config {
   explicit Config(const Registries& registries) : model(registries.families), data(registries.formats) {}
   [[nodiscard]] Registries registries() const { return {model.families(), data.formats}; }
   void describe(config::Section& s);
-  // Returns the section of a trainee of the chosen family; an empty name selects the only one.
-  [[nodiscard]] const optim::OptimizerConfig& optimizer_of(const std::string& trainee) const;
+  // Returns the sections of a trainee of the chosen family; an empty name selects the only one.
+  [[nodiscard]] TraineeConfig trainee(const std::string& name) const;
   [[nodiscard]] models::RunFacts facts() const;  // for the rules and texts of a family
 
  private:
   void describe_trainees(config::Section& s);
 };
 
-// Reads FILE and the overrides into a default `config`. A key of NAME.optimizer that is not given has the
-// value of the section optimizer. Error(usage) names each fault and its place.
+// Reads FILE and the overrides into a default `config`. A key of NAME.optimizer or NAME.average that is not
+// given has the value of the section optimizer or average. Error(usage) names each fault and its place.
 void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides);
 // The same for YAML in a string; messages call it `name`.
 void load_text(Config& config, const std::string& yaml, const std::string& name,

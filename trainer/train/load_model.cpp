@@ -19,6 +19,17 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
   }
 }
 
+// The averages of all trainees that have one, by the names of their parameters.
+std::map<std::string, at::Tensor> averages_of(const std::filesystem::path& path, const Config& config) {
+  std::map<std::string, at::Tensor> all;
+  const std::vector<std::string>& trainees = config.model.family().trainees;
+  for (const std::string& trainee : trainees) {
+    const std::string part = trainees.size() > 1 ? trainee + ".average" : "average";
+    if (checkpoint::has_part(path, part)) all.merge(checkpoint::read_part(path, part).tensors);
+  }
+  return all;
+}
+
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries) {
@@ -29,12 +40,14 @@ LoadedModel load_model(const std::filesystem::path& path, const Registries& regi
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
                      config, part.step};
   const at::NoGradGuard no_grad;
+  const std::map<std::string, at::Tensor> averages = averages_of(path, config);
   for (auto& [name, tensor] : loaded.model->state().tensors) {
+    const auto average = averages.find(name);
     const auto saved = part.tensors.find(name);
     if (saved == part.tensors.end() || saved->second.sizes() != tensor.sizes())
       throw Error(ExitCode::checkpoint,
                   path.string() + " lacks the parameter " + name + " in the shape of its configuration");
-    tensor.copy_(saved->second);
+    tensor.copy_(average == averages.end() ? saved->second : average->second);
   }
   return loaded;
 }

@@ -15,7 +15,8 @@ struct LoadedModel {
   std::int64_t step;
 };
 
-// Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters.
+// Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters:
+// their average, if the run has one.
 // Error(checkpoint): there is none.
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries);
 

@@ -29,10 +29,10 @@ constexpr std::int64_t kMiB = 1 << 20;
 // The entries of one tensor in the header of a shard and in the manifest.
 constexpr std::int64_t kEntryBytes = 288;
 
-// Returns the fields that `family` reads, without a dataset.
-core::SampleSpec spec_of_image(const models::Family& family, const core::FieldSpec& image) {
+// Returns the fields that the model reads, without a dataset.
+core::SampleSpec spec_of_image(const models::ModelConfig& model, const core::FieldSpec& image) {
   core::SampleSpec spec;
-  for (const std::string& field : family.reads) {
+  for (const std::string& field : model.fields()) {
     if (field == core::kImageField) {
       spec.fields.push_back(image);
     } else if (field == core::kLabelField) {
@@ -41,7 +41,7 @@ core::SampleSpec spec_of_image(const models::Family& family, const core::FieldSp
       throw Error(ExitCode::usage,
                   fmt::format("plan: {} reads the field {}, whose shape --image does not give: leave --image "
                               "out, and set data.source to the dataset",
-                              family.name, field));
+                              model.family().name, field));
     }
   }
   return spec;
@@ -53,10 +53,10 @@ core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_
     if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
       throw Error(ExitCode::usage, fmt::format("plan: --image takes three numbers, such as 1x28x28, not {}",
                                                fmt::join(image, "x")));
-    return spec_of_image(config.model.family(), core::image_field(image[0], image[1], image[2]));
+    return spec_of_image(config.model, core::image_field(image[0], image[1], image[2]));
   }
   try {
-    return data::open(config.data, "train", config.model.family().reads)->spec();
+    return data::open(config.data, "train", config.model.fields())->spec();
   } catch (const Error& error) {
     throw Error(
         ExitCode::usage,
@@ -82,7 +82,15 @@ void add_model(const Config& config, const std::vector<std::int64_t>& image, Res
   for (const core::Parameter& parameter : parameters) result.parameters += parameter.tensor.numel();
   result.parameter_bytes = result.gradient_bytes = bytes_of(weights);
   result.optimizer_bytes = bytes_of(moments);
-  const auto entries = static_cast<std::int64_t>(weights.tensors.size() + moments.tensors.size());
+  auto entries = static_cast<std::int64_t>(weights.tensors.size() + moments.tensors.size());
+  for (core::Phase* phase : model->phases()) {
+    if (!config.trainee(phase->plan().trainee).average.enabled()) continue;
+    for (core::Unit* unit : phase->units())
+      for (const core::Parameter& parameter : unit->parameters) {
+        result.optimizer_bytes += parameter.tensor.numel() * static_cast<std::int64_t>(sizeof(float));
+        ++entries;
+      }
+  }
   result.checkpoint_bytes = result.parameter_bytes + result.optimizer_bytes + entries * kEntryBytes;
 }
 

@@ -34,6 +34,7 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
     found->loss = run.loss;
     found->terms = run.terms;
     found->lr = run.learning_rate;
+    found->scheduled = run.scheduled;
     if (run.skipped || found->skipped_runs == 0) found->scale = run.scale;
     found->grad_norm = run.gradient_norm;
     ++found->runs;

@@ -38,11 +38,14 @@ Trainees::Trainees(const Config& config, const Environment& environment, const c
   plan.bucket_bytes = config.parallel.bucket_bytes;
   plan.micro_batches = config.data.micro_batches;
   plan.steps = config.run.steps;
+  plan.samples = config.data.batch;
   for (core::Phase* phase : model_->phases()) {
     const std::string name = phase->plan().trainee;
     const auto has_name = [&](const auto& trainee) { return trainee->name() == name; };
     if (std::any_of(trainees_.begin(), trainees_.end(), has_name)) continue;
-    plan.optimizer = config.optimizer_of(name);
+    const TraineeConfig sections = config.trainee(name);
+    plan.optimizer = sections.optimizer;
+    plan.average = sections.average;
     trainees_.push_back(
         std::make_unique<step::Trainee>(name, parameters_of(*phase), plan, *environment.communicator));
   }
@@ -82,6 +85,13 @@ std::vector<step::BoundPhase> Trainees::bound_phases() {
   std::vector<step::BoundPhase> bound;
   for (core::Phase* phase : model_->phases()) bound.push_back({*phase, trainee(phase->plan().trainee)});
   return bound;
+}
+
+std::vector<std::unique_ptr<optim::AverageScope>> Trainees::averaged() {
+  std::vector<std::unique_ptr<optim::AverageScope>> scopes;
+  for (const auto& trainee : trainees_)
+    scopes.push_back(std::make_unique<optim::AverageScope>(trainee->average()));
+  return scopes;
 }
 
 BatchPlan Trainees::batch_plan() {

@@ -23,7 +23,9 @@ class Trainees {
   [[nodiscard]] models::Model& model() { return *model_; }
   [[nodiscard]] std::vector<step::BoundPhase> bound_phases();
   [[nodiscard]] BatchPlan batch_plan();
-  // The model, and each trainee's optimizer and scaler.
+  // While the result exists, trainees with an average have its weights.
+  [[nodiscard]] std::vector<std::unique_ptr<optim::AverageScope>> averaged();
+  // The model, and each trainee's optimizer, scaler and average.
   [[nodiscard]] checkpoint::Parts parts();
 
  private:

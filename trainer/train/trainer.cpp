@@ -30,6 +30,14 @@ void require_same_configuration(const comm::World& world, const std::string& dig
                                            digests.front(), *other, other - digests.begin()));
 }
 
+// The mathematical keys of this family and format with their defaults.
+checkpoint::ConfigValues default_values(const Config& config) {
+  Config defaults(config.registries());
+  defaults.model.choose(config.model.family().name);
+  defaults.data.format = config.data.format;
+  return config::mathematical_values(described(defaults));
+}
+
 // Numerics fail on every rank alike, so only rank 0 reports the error. It names the checkpoint to resume
 // from.
 ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoint::CheckpointFolder>& found,
@@ -58,7 +66,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const bool speaks = world.rank() == 0;
 
   const checkpoint::RunConfiguration configuration{config::mathematical_values(section),
-                                                   config::resolved_yaml(section)};
+                                                   config::resolved_yaml(section), default_values(config)};
   checkpoint::Store store(run, config.checkpoint, world, timeout);
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);

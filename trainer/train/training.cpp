@@ -132,6 +132,7 @@ Evaluation Training::evaluate() {
   const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
   const memory::TemporaryUse temporary(environment_.cache);
   const auto start = std::chrono::steady_clock::now();
+  const auto averaged = trainees_.averaged();
   const Evaluation result = train::evaluate(*trainees_.model().phases().front(), *runner_, data_->test(),
                                             *environment_.communicator, data_->feed());
   listeners_.evaluated(cursor_.step, result, seconds_since(start));
@@ -145,6 +146,7 @@ void Training::sample() {
   const memory::TemporaryUse temporary(environment_.cache);
   const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", cursor_.step);
   make_folders(folder);
+  const auto averaged = trainees_.averaged();
   write_samples(config_, *runner_, trainees_.model(), folder);
   listeners_.sampled();
 }
@@ -166,7 +168,10 @@ ExitCode Training::finished() {
     const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
     const Results results{cursor_.step, result.loss, summary.text(result)};
     write_results(config_.run.folder(), results);
-    if (config_.run.samples) write_samples(config_, *runner_, trainees_.model(), config_.run.folder());
+    if (config_.run.samples) {
+      const auto averaged = trainees_.averaged();
+      write_samples(config_, *runner_, trainees_.model(), config_.run.folder());
+    }
     std::fputs(results.text.c_str(), stdout);
     std::fflush(stdout);
   }

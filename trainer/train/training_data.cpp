@@ -62,7 +62,7 @@ Splits open_splits(const Config& config, const comm::World& world) {
   require_memory_lasted();
   (void)loader_plan(config, world).rank_micro_batch();
   Splits splits;
-  const std::vector<std::string>& fields = config.model.family().reads;
+  const std::vector<std::string> fields = config.model.fields();
   splits.train = open_split(config, "train", fields);
   splits.test = open_split(config, "test", fields);
   return splits;
