@@ -129,6 +129,10 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
                    "Share of a text for the test split: OUT becomes a folder with train.bin and test.bin "
                    "(the last tokens)")
       ->check(CLI::Range(0.0, 0.9));
+  command
+      ->add_option("--pad", arguments->options.pad,
+                   "Pad images with zeros to this height and width, such as 32")
+      ->check(CLI::Range(1, 65536));
   command->add_option("--labels", arguments->options.labels,
                       "File of labels, in the same file format as INPUT");
   command

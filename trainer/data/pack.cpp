@@ -52,11 +52,13 @@ json fingerprint(const fs::path& path) {
 }
 
 json recipe(const PackOptions& options) {
-  return {{"version", 1},
-          {"images", fingerprint(options.images)},
-          {"labels", options.labels.empty() ? json() : fingerprint(options.labels)},
-          {"shard_bytes", options.shard_bytes},
-          {"compression", options.compression}};
+  json all = {{"version", 1},
+              {"images", fingerprint(options.images)},
+              {"labels", options.labels.empty() ? json() : fingerprint(options.labels)},
+              {"shard_bytes", options.shard_bytes},
+              {"compression", options.compression}};
+  if (options.pad > 0) all["pad"] = options.pad;
+  return all;
 }
 
 // A folder that is removed unless keep() was called.
@@ -144,7 +146,14 @@ std::optional<PackResult> find_existing(const fs::path& out, const json& wanted)
   return PackResult{here["samples"], here["shards"], here["bytes"], true};
 }
 
-MdsColumn image_column(const IdxReader& images, const fs::path& path) {
+// The shape of the images of a file, and that of their padded form.
+struct ImageShape {
+  std::size_t channels, height, width;
+  std::size_t padded_height, padded_width;
+};
+
+ImageShape image_shape(const IdxReader& images, const PackOptions& options) {
+  const fs::path& path = options.images;
   const auto& dims = images.dims();
   if (dims.size() != 3 && dims.size() != 4) {
     throw Error(ExitCode::data,
@@ -153,21 +162,46 @@ MdsColumn image_column(const IdxReader& images, const fs::path& path) {
                             path.string(), dims.size()));
   }
   const bool grey = dims.size() == 3;
-  return {
-      "image",
-      fmt::format("ndarray:uint8:{},{},{}", grey ? 1 : dims[1], dims[dims.size() - 2], dims[dims.size() - 1]),
-      {}};
+  const auto size = [&](std::size_t i) { return static_cast<std::size_t>(dims[i]); };
+  ImageShape shape{grey ? 1 : size(1), size(dims.size() - 2), size(dims.size() - 1), 0, 0};
+  const auto pad = static_cast<std::size_t>(options.pad);
+  if (pad > 0 && pad < std::max(shape.height, shape.width))
+    throw Error(ExitCode::usage,
+                fmt::format("data pack: --pad {} is less than the sides of the images of {}, {} x {}", pad,
+                            path.string(), shape.height, shape.width));
+  shape.padded_height = pad > 0 ? pad : shape.height;
+  shape.padded_width = pad > 0 ? pad : shape.width;
+  return shape;
 }
 
-void write_samples(MdsWriter& writer, IdxReader& images, IdxReader* labels, const Progress& progress) {
+MdsColumn image_column(const ImageShape& shape) {
+  return {"image",
+          fmt::format("ndarray:uint8:{},{},{}", shape.channels, shape.padded_height, shape.padded_width),
+          {}};
+}
+
+// Copies an image into the middle of `padded`, whose border stays as it is.
+void pad_image(const ImageShape& s, const std::vector<std::byte>& image, std::vector<std::byte>& padded) {
+  const std::size_t top = (s.padded_height - s.height) / 2, left = (s.padded_width - s.width) / 2;
+  for (std::size_t row = 0; row < s.channels * s.height; ++row) {
+    const std::size_t channel = row / s.height, y = row % s.height;
+    std::copy_n(image.data() + row * s.width, s.width,
+                padded.data() + (channel * s.padded_height + top + y) * s.padded_width + left);
+  }
+}
+
+void write_samples(MdsWriter& writer, const ImageShape& shape, IdxReader& images, IdxReader* labels,
+                   const Progress& progress) {
   std::vector<std::byte> image(static_cast<std::size_t>(images.item_bytes()));
   std::byte label{};
   std::array<std::byte, 8> wide{};  // int is a little-endian i64
-  const std::array<std::span<const std::byte>, 2> values = {std::span<const std::byte>(image), wide};
+  std::vector<std::byte> padded(shape.channels * shape.padded_height * shape.padded_width);
+  const std::array<std::span<const std::byte>, 2> values = {std::span<const std::byte>(padded), wide};
   const std::size_t columns = labels != nullptr ? 2 : 1;
   for (std::int64_t i = 0; i < images.items(); ++i) {
     if (progress && i % kProgressEvery == 0) progress(i, images.items());
     images.read(image);
+    pad_image(shape, image, padded);
     if (labels != nullptr) {
       labels->read({&label, 1});
       wide[0] = label;
@@ -190,7 +224,8 @@ PackResult pack_idx(const PackOptions& given, const Progress& progress) {
 
   IdxReader images(options.images);
   std::optional<IdxReader> labels;
-  std::vector<MdsColumn> columns = {image_column(images, options.images)};
+  const ImageShape shape = image_shape(images, options);
+  std::vector<MdsColumn> columns = {image_column(shape)};
   if (!options.labels.empty()) {
     labels.emplace(options.labels);
     if (labels->dims().size() != 1 || labels->items() != images.items()) {
@@ -211,7 +246,7 @@ PackResult pack_idx(const PackOptions& given, const Progress& progress) {
       fmt::format("{}.partial.{}.{}", options.out.string(), host_name(), static_cast<int>(::getpid()));
   PartialFolder guard(partial);
   MdsWriter writer(partial, columns, {options.shard_bytes, options.compression});
-  write_samples(writer, images, labels ? &*labels : nullptr, progress);
+  write_samples(writer, shape, images, labels ? &*labels : nullptr, progress);
 
   const PackResult result{writer.samples(), writer.shards(), writer.bytes(), false};
   json record = wanted;

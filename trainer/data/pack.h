@@ -13,6 +13,7 @@ struct PackOptions {
   std::filesystem::path out;             // the split's folder
   std::int64_t shard_bytes = 8 << 20;    // maximum unpacked size of a shard
   std::string compression = "none";      // "none" or "zstd"
+  std::int64_t pad = 0;                  // side that images get by a border of zeros; 0: none
 };
 
 struct PackResult {
@@ -27,8 +28,8 @@ struct PackResult {
 // therefore leaves no folder that opens. The next pack on this host removes its remains. pack.json records
 // the inputs and options. A second run with the same ones changes nothing.
 //
-// Error(usage) names anything else that OUT holds. Error(data) for inputs that are not IDX, are truncated or
-// do not fit together. Error(storage) if the disk is full.
+// Error(usage) names anything else that OUT holds, and a `pad` below the images' sides. Error(data) for
+// inputs that are not IDX, are truncated or do not fit together. Error(storage) if the disk is full.
 PackResult pack_idx(const PackOptions& options, const Progress& progress);
 
 }  // namespace ebb::data
