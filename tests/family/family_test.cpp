@@ -233,7 +233,7 @@ TEST_F(FamilyTest, ASectionOfATraineeIsRefusedForAnotherFamily) {
   const ProcessResult result =
       run({core(), "train", tiny->folder() / "tiny.yaml", "run.name=other", "generator.optimizer.lr=0.1"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("only where model.kind is tiny_gan"));
+  EXPECT_THAT(result.err, HasSubstr("only where model.kind is gan or tiny_gan"));
 }
 
 // Images of the test split are read for its samples, though the family reads labels as well.

@@ -30,7 +30,8 @@ enum class RandomStream : std::uint32_t {
   initialisation = 2,
   latent = 3,
   sampling = 4,  // of new images and text
-  augmentation = 5
+  augmentation = 5,
+  generator_latent = 6  // noise of the generator's own phase
 };
 
 // Returns random bits for the counter (index, sub-index, stream) and the run's seed.

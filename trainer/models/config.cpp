@@ -62,20 +62,27 @@ std::vector<FamilyRule> ModelConfig::rules() const {
   return all;
 }
 
+std::vector<std::string> ModelConfig::fields() const {
+  std::vector<std::string> all = family().reads;
+  for (std::string& field : chosen().further_fields()) all.push_back(std::move(field));
+  return all;
+}
+
 std::string ModelConfig::missing_fields(const std::vector<std::string>& brought) const {
   const auto is_there = [&](const std::string& field) {
     return std::ranges::find(brought, field) != brought.end();
   };
   const auto fits = [&](const Family& one) { return std::ranges::all_of(one.reads, is_there); };
-  if (fits(family())) return "";
+  const std::vector<std::string> needed = fields();
+  if (std::ranges::all_of(needed, is_there)) return "";
   std::vector<std::string> others;
   for (const Family& one : families_)
-    if (fits(one)) others.push_back("model.kind=" + one.name);
+    if (&one != &family() && fits(one)) others.push_back("model.kind=" + one.name);
   return fmt::format(
       "{} trains on the field {}, but the data provides {}: set data.format and data.source to "
       "data that has it{}{}",
-      family().name, fmt::join(family().reads, " and "), fmt::join(brought, ", "),
-      others.empty() ? "" : ", or ", fmt::join(others, " or "));
+      family().name, fmt::join(needed, " and "), fmt::join(brought, ", "), others.empty() ? "" : ", or ",
+      fmt::join(others, " or "));
 }
 
 FamilyConfig& ModelConfig::choose(std::string_view name) {

@@ -28,6 +28,8 @@ class ModelConfig {
   // samples. Empty if there is none.
   [[nodiscard]] std::string missing_fields(const std::vector<std::string>& brought) const;
 
+  // The fields of a batch that the chosen family reads.
+  [[nodiscard]] std::vector<std::string> fields() const;
   [[nodiscard]] const Families& families() const { return families_; }
   [[nodiscard]] const Family& family() const { return families_[chosen_]; }
   [[nodiscard]] const FamilyConfig& chosen() const { return *configs_[chosen_]; }

@@ -48,12 +48,14 @@ class FamilyConfig {
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
   // The model's context in tokens. Empty: that of a sample of the data, or the family reads no tokens.
   [[nodiscard]] virtual std::optional<std::int64_t> context() const = 0;
+  // Fields of a batch that these values need beside Family::reads.
+  [[nodiscard]] virtual std::vector<std::string> further_fields() const = 0;
   // Folder of weights that training starts from; empty: initial values are drawn by the seed.
   [[nodiscard]] virtual std::string initial_weights() const = 0;
 };
 
-// A plain struct with describe() as a FamilyConfig. Uses the members rules(), vocabulary, context and weights
-// of the struct, if it has them.
+// A plain struct with describe() as a FamilyConfig. Uses the members rules(), further_fields(), vocabulary,
+// context and weights of the struct, if it has them.
 template <class C>
 class FamilyConfigOf final : public FamilyConfig {
  public:
@@ -74,6 +76,10 @@ class FamilyConfigOf final : public FamilyConfig {
   [[nodiscard]] std::optional<std::int64_t> context() const override {
     if constexpr (requires { value.context; }) return value.context;
     return std::nullopt;
+  }
+  [[nodiscard]] std::vector<std::string> further_fields() const override {
+    if constexpr (requires { value.further_fields(); }) return value.further_fields();
+    return {};
   }
   [[nodiscard]] std::string initial_weights() const override {
     if constexpr (requires { value.weights; }) return value.weights;

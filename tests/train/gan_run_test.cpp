@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// A GAN through all parts of a run: ranks, kills, checkpoints, the average of the generator, samples.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "data/pack.h"
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr int kSteps = 12, kBatch = 16, kSide = 16, kClasses = 3;
+
+void write_header(std::ofstream& out, char dimensions, const std::vector<std::uint32_t>& sizes) {
+  out.write("\0\0\x08", 3).put(dimensions);
+  for (const std::uint32_t n : sizes)
+    for (int shift = 24; shift >= 0; shift -= 8) out.put(static_cast<char>(n >> shift & 255));
+}
+
+// Bright squares whose place is their class, 14 x 14, padded to 16 x 16.
+void make_data(const TemporaryFolder& folder) {
+  for (const char* split : {"train", "test"}) {
+    const std::uint32_t count = std::string_view(split) == "train" ? 240 : 48;
+    data::PackOptions options;
+    options.images = folder / (std::string(split) + "-gan.idx");
+    options.labels = folder / (std::string(split) + "-gan-labels.idx");
+    options.out = folder / ("gan/" + std::string(split));
+    options.pad = kSide;
+    std::ofstream images(options.images, std::ios::binary), labels(options.labels, std::ios::binary);
+    write_header(images, 3, {count, 14, 14});
+    write_header(labels, 1, {count});
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t label = i % kClasses;
+      labels.put(static_cast<char>(label));
+      for (std::uint32_t y = 0; y < 14; ++y)
+        for (std::uint32_t x = 0; x < 14; ++x)
+          images.put(static_cast<char>(x / 5 == label && y > 3 && y < 10 ? 200 + i % 50 : i % 20));
+    }
+    images.close();
+    labels.close();
+    data::pack_idx(options, [](std::int64_t, std::int64_t) {});
+  }
+}
+
+class GanRun : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    tiny = new TinyRun;
+    make_data(tiny->folder());
+    std::ofstream(tiny->folder() / "gan.yaml")
+        << "run: {name: gan, dir: " << (tiny->folder() / "runs") << ", steps: " << kSteps
+        << ", evaluate_every: 6, sample_every: 4}\n"
+        << "model: {kind: gan, latent: 8, width: 8, max_width: 16, group_width: 4, conditional: true, "
+           "classes: "
+        << kClasses << ",\n"
+        << "        penalty: {r1: 0.5, r2: 0.5, final_ratio: 0.1, schedule: {curve: cosine, samples: 160}}}\n"
+        << "data: {source: " << (tiny->folder() / "gan") << ", batch: " << kBatch << "}\n"
+        << "precision: {loss_scale: {initial: 1024}}\n"
+        << "optimizer: {lr: 0.002, beta1: 0, beta2: 0.9, final_beta2: 0.99, weight_decay: 0, clip_norm: 0,\n"
+        << "            beta2_schedule: {curve: linear, samples: 128}, schedule: {warmup_steps: 2}}\n"
+        << "generator: {average: {half_life: 64, ramp: {curve: linear, samples: 96}}}\n"
+        << "parallel: {threads: 1, timeout: 60s}\n"
+        << "checkpoint: {every: 3, keep: 10}\n";
+    undisturbed = train(1, "undisturbed");
+  }
+  static void TearDownTestSuite() { delete tiny; }
+  void SetUp() override { ASSERT_EQ(undisturbed.exit_code, 0) << undisturbed.out << undisturbed.err; }
+
+  static std::vector<std::string> command(int ranks, const std::string& name,
+                                          const std::vector<std::string>& overrides) {
+    std::vector<std::string> argv{ebb_binary(), "train", tiny->folder() / "gan.yaml", "run.name=" + name};
+    argv.insert(argv.end(), overrides.begin(), overrides.end());
+    return ranks == 1 ? argv : mpirun(ranks, argv);
+  }
+  static ProcessResult train(int ranks, const std::string& name,
+                             const std::vector<std::string>& overrides = {}) {
+    return run(command(ranks, name, overrides));
+  }
+  static std::vector<json> step_lines(const std::string& name) {
+    std::vector<json> lines;
+    for (json& line : json_lines(tiny->run_folder(name) + "/metrics.jsonl"))
+      if (line.contains("loss")) lines.push_back(std::move(line));
+    return lines;
+  }
+  static double loss(const json& line, const char* phase) {
+    return line.at("phases").at(phase).at("loss").get<double>();
+  }
+
+  static TinyRun* tiny;
+  static ProcessResult undisturbed;
+};
+TinyRun* GanRun::tiny = nullptr;
+ProcessResult GanRun::undisturbed;
+
+TEST_F(GanRun, WritesSamplesOfTheAverageWhileItTrains) {
+  const std::string folder = tiny->run_folder("undisturbed");
+  EXPECT_THAT(undisturbed.out, HasSubstr("of the discriminator, mean of 48 test images"));
+  for (const char* file :
+       {"samples.png", "samples/step-00000004/samples.png", "samples/step-00000008/samples.png"})
+    EXPECT_TRUE(std::filesystem::exists(folder + "/" + file)) << file;
+  const std::string grid = tiny->folder() / "grid.png";
+  ASSERT_EQ(run({ebb_binary(), "sample", folder, "-o", grid, "--count", "9"}).exit_code, 0);
+  EXPECT_GT(std::filesystem::file_size(grid), 50U);
+}
+
+TEST_F(GanRun, SamplesAndEvaluationsDoNotDisturbIt) {
+  ASSERT_EQ(train(1, "without", {"run.evaluate_every=0", "run.sample_every=0"}).exit_code, 0);
+  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("without")),
+            checkpoint_tensors(tiny->run_folder("undisturbed")));
+}
+
+TEST_F(GanRun, ReadsTheSameSamplesAndNoiseOnAnyNumberOfRanks) {
+  const auto one = step_lines("undisturbed");
+  ASSERT_EQ(one.size(), static_cast<std::size_t>(kSteps));
+  for (const int ranks : {2, 4}) {
+    const std::string name = "ranks-" + std::to_string(ranks);
+    const ProcessResult result = train(ranks, name);
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    const auto other = step_lines(name);
+    for (const char* phase : {"discriminator", "generator"}) {
+      EXPECT_NEAR(loss(other[0], phase), loss(one[0], phase), 1e-3 * loss(one[0], phase)) << phase;
+      for (int step = 1; step < kSteps; ++step)
+        EXPECT_NEAR(loss(other[step], phase), loss(one[step], phase), 2e-2 * loss(one[step], phase))
+            << phase << step;
+    }
+  }
+}
+
+TEST_F(GanRun, TheAverageIsPartOfACheckpointAndOfTheLedger) {
+  const auto tensors = checkpoint_tensors(tiny->run_folder("undisturbed"));
+  const std::string average = "generator.average/generator.stage0.basis",
+                    weight = "model/generator.stage0.basis";
+  ASSERT_TRUE(tensors.contains(average) && tensors.contains(weight));
+  EXPECT_EQ(tensors.at(average).size(), 2 * tensors.at(weight).size());  // fp32 beside fp16
+  EXPECT_FALSE(tensors.contains("discriminator.average/discriminator.stage0.image.weight"));
+  const ProcessResult other = train(1, "undisturbed", {"generator.average.half_life=128"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("generator.average.half_life: saved with 64, now 128"));
+}
+
+TEST_F(GanRun, MetricsHaveTheSchedules) {
+  const auto lines = step_lines("undisturbed");
+  const auto scheduled = [&](int step, const char* phase, const char* name) {
+    return lines[step].at("phases").at(phase).at("scheduled").at(name).get<double>();
+  };
+  EXPECT_DOUBLE_EQ(scheduled(0, "discriminator", "penalty_ratio"), 1);
+  EXPECT_NEAR(scheduled(5, "discriminator", "penalty_ratio"), 0.55, 1e-9);  // half-way through 160 samples
+  EXPECT_NEAR(scheduled(10, "discriminator", "penalty_ratio"), 0.1, 1e-9);
+  EXPECT_DOUBLE_EQ(scheduled(0, "generator", "beta2"), 0.9);
+  EXPECT_NEAR(scheduled(4, "generator", "beta2"), 0.945, 1e-9);
+  EXPECT_NEAR(scheduled(9, "generator", "beta2"), 0.99, 1e-9);
+  EXPECT_DOUBLE_EQ(scheduled(0, "generator", "average_decay"), 0);
+  EXPECT_NEAR(scheduled(6, "generator", "average_decay"), std::exp2(-16.0 / 64), 1e-9);
+}
+
+TEST_F(GanRun, NothingOfTheDiscriminatorsTurnLivesInTheGenerators) {
+  const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-00000.jsonl");
+  ASSERT_EQ(lines.size(), static_cast<std::size_t>(kSteps));
+  for (const json& line : lines) {
+    const auto of = [&](const char* phase, const char* name) {
+      return line.at("phases").at(phase).at(name).get<double>();
+    };
+    // Gradients of one network at a time: together they are all parameters.
+    EXPECT_EQ(of("discriminator", "gradients") + of("generator", "gradients"),
+              line.at("live").at("parameters"));
+    EXPECT_LT(of("generator", "activations"), of("discriminator", "activations"));
+    EXPECT_EQ(line.at("live").at("activations"), 0);
+    EXPECT_EQ(line.at("live").at("gradients"), 0);
+  }
+}
+
+TEST_F(GanRun, KilledAtAnyTimeItResumesToTheSameBits) {
+  const std::vector<std::string> longer = {"run.steps=60", "checkpoint.every=4", "run.evaluate_every=0",
+                                           "run.sample_every=0"};
+  for (const int ranks : {1, 2}) {
+    const std::string whole = "whole-" + std::to_string(ranks), killed = "killed-" + std::to_string(ranks);
+    ASSERT_EQ(train(ranks, whole, longer).exit_code, 0);
+    std::mt19937 random(static_cast<unsigned>(ranks));
+    const int kills = 3;
+    for (int i = 0; i < kills; ++i) {
+      Process process(command(ranks, killed, longer));
+      const std::string lease = tiny->run_folder(killed) + "/lease.json";
+      const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      while (!std::filesystem::exists(lease) && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      std::this_thread::sleep_for(std::chrono::milliseconds(random() % 700));
+      const json holder = json::parse(std::ifstream(lease), nullptr, false);
+      if (holder.is_object()) kill(holder.at("pid").get<pid_t>(), SIGKILL);
+      (void)process.wait();
+    }
+    const ProcessResult resumed = train(ranks, killed, longer);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+    EXPECT_EQ(checkpoint_tensors(tiny->run_folder(whole)), checkpoint_tensors(tiny->run_folder(killed)));
+  }
+}
+
+TEST_F(GanRun, LabelsThatAreMissingOrOutOfRangeAreRefused) {
+  const ProcessResult missing = train(1, "no-labels", {"data.source=" + (tiny->folder() / "data")});
+  EXPECT_NE(missing.exit_code, 0);
+  EXPECT_THAT(missing.err, HasSubstr("label"));
+  const ProcessResult few = train(1, "few-classes", {"model.classes=2"});
+  EXPECT_NE(few.exit_code, 0);
+  EXPECT_THAT(few.err, HasSubstr("model.classes"));
+}
+
+}  // namespace
+}  // namespace ebb::test

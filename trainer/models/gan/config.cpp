@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/gan/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/sample.h"
+
+namespace ebb::models {
+
+void GanPenaltyConfig::describe(config::Section& s) {
+  s.number("r1", r1).at_least(0).doc(
+      "Weight gamma of the gradient penalty of real samples: gamma / 2 |grad D|^2.");
+  s.number("r2", r2).at_least(0).doc("Weight gamma of the same penalty of generated samples.");
+  s.number("gradient", gradient)
+      .at_least(0)
+      .doc("Weight lambda of (|grad D| - 1)^2 between real and generated samples, for loss: wasserstein.");
+  s.integer("every", every)
+      .at_least(1)
+      .at_most(1024)
+      .unit("steps")
+      .doc("Steps from one penalty to the next, which is multiplied by this number.");
+  s.number("final_ratio", final_ratio)
+      .at_least(0)
+      .doc("All weights at the end of the schedule, as a multiple of their first values.");
+  s.section("schedule", schedule, "Course of the weights.");
+}
+
+void GanConfig::describe(config::Section& s) {
+  s.choice("architecture", architecture,
+           {{"residual", GanArchitecture::residual}, {"dcgan", GanArchitecture::dcgan}})
+      .doc(
+          "residual: bottleneck blocks with grouped convolutions, without norms. dcgan: strided "
+          "convolutions with group norms.");
+  s.integer("latent", latent).at_least(1).at_most(65536).doc("Dimensions of the generator's noise.");
+  s.integer("width", width)
+      .at_least(1)
+      .at_most(65536)
+      .doc("Channels of both networks at the full image size.");
+  s.integer("max_width", max_width)
+      .at_least(1)
+      .at_most(65536)
+      .doc("Maximum of the channels, which double each time the size is halved.");
+  s.integer("blocks", blocks).at_least(1).at_most(1024).doc("Residual blocks of each size.");
+  s.integer("group_width", group_width)
+      .at_least(1)
+      .at_most(65536)
+      .doc("Channels of a group: of grouped convolutions (residual) or of group norms (dcgan).");
+  s.flag("conditional", conditional).doc("Both networks read the label of a sample.");
+  s.integer("classes", classes).at_least(1).at_most(1 << 24).doc("Labels are below this number.");
+  s.choice("loss", loss,
+           {{"relativistic", GanLoss::relativistic},
+            {"non_saturating", GanLoss::non_saturating},
+            {"hinge", GanLoss::hinge},
+            {"wasserstein", GanLoss::wasserstein}})
+      .doc("Adversarial loss; relativistic compares pairs of a real and a generated sample.");
+  s.section("penalty", penalty, "Penalties of the discriminator's gradient by its input.");
+  s.integer("discriminator_steps", discriminator_steps)
+      .at_least(1)
+      .at_most(64)
+      .doc("Updates of the discriminator in a step, each on a new batch, before that of the generator.");
+}
+
+std::vector<FamilyRule> GanConfig::rules() const {
+  const auto divides = [this](const RunFacts&) -> std::string {
+    const std::int64_t inner = architecture == GanArchitecture::residual ? 2 : 1;
+    for (const std::int64_t channels : {width, max_width})
+      if (inner * channels % group_width != 0)
+        return fmt::format("groups of {} channels do not divide {} channels: choose a divisor", group_width,
+                           inner * channels);
+    return "";
+  };
+  const auto grows = [this](const RunFacts&) -> std::string {
+    return max_width < width ? fmt::format("max_width {} is below width {}", max_width, width) : "";
+  };
+  return {{{"model.group_width", "model.width", "model.max_width"}, divides},
+          {{"model.width", "model.max_width"}, grows}};
+}
+
+std::vector<std::string> GanConfig::further_fields() const {
+  if (!conditional) return {};
+  return {std::string(core::kLabelField)};
+}
+
+std::vector<std::int64_t> GanConfig::widths(std::int64_t side) const {
+  std::vector<std::int64_t> all;
+  std::int64_t channels = width;
+  for (; side >= 4; side /= 2, channels *= 2) all.push_back(std::min(channels, max_width));
+  std::reverse(all.begin(), all.end());
+  return all;
+}
+
+}  // namespace ebb::models

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// The networks of DCGAN (Radford et al., 2015): 4 x 4 convolutions of stride 2 between the sizes. Group norms
+// replace the original's batch norms, in the inner layers of both networks.
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+#include "models/gan/layers.h"
+#include "models/gan/networks.h"
+#include "numerics/ops.h"
+
+namespace ebb::models {
+namespace {
+
+using numerics::Activation;
+using Tensors = core::UnitRunner::Tensors;
+
+constexpr std::int64_t kSmallestSide = 4, kKernelSide = 4;
+constexpr numerics::ConvOptions kHalving{.stride = 2, .padding = 1};
+constexpr double kDeviation = 0.02, kEps = 1e-5;
+
+// leaky_relu(group_norm(x)). LibTorch's operators compute it in fp32, so it has derivatives of any order.
+at::Tensor norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t group_width) {
+  const std::int64_t channels = x.size(1);
+  const at::Tensor groups = x.to(at::kFloat).reshape({x.size(0), channels / group_width, -1});
+  const at::Tensor centred = groups - groups.mean({2}, true);
+  const at::Tensor rstd = (centred.square().mean({2}, true) + kEps).rsqrt();
+  const at::Tensor normal = (centred * rstd).view(x.sizes());
+  const at::Tensor y =
+      normal * w.to(at::kFloat).view({1, channels, 1, 1}) + b.to(at::kFloat).view({1, channels, 1, 1});
+  return at::leaky_relu(y, numerics::kLeakySlope)
+      .to(x.scalar_type())
+      .contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+void add_norm(ParameterMaker& maker, core::Unit& unit, std::int64_t channels) {
+  maker.vector(unit, "norm.weight", channels, 1);
+  maker.vector(unit, "norm.bias", channels, 0);
+}
+
+std::vector<core::Unit*> pointers(std::deque<core::Unit>& units) {
+  std::vector<core::Unit*> all;
+  for (core::Unit& unit : units) all.push_back(&unit);
+  return all;
+}
+
+// z (and the embedded label) -> dense [B, w0, 4, 4] -> (norm, conv_transpose)... -> [B, C, S, S]
+class Generator final : public GanGenerator {
+ public:
+  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : config_(config) {
+    ParameterMaker maker(inputs, 1);
+    const std::vector<std::int64_t> widths = config.widths(size.side);
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      core::Unit& unit = units_.emplace_back();
+      unit.name = "generator.stage" + std::to_string(i);
+      if (i == 0) {
+        if (config.conditional) maker.weight(unit, "embedding.weight", {config.classes, config.latent}, 1.0);
+        maker.weight(
+            unit, "dense.weight",
+            {widths[0] * kSmallestSide * kSmallestSide, config.latent * (config.conditional ? 2 : 1)},
+            kDeviation);
+      } else {
+        maker.weight(unit, "conv.weight", {widths[i - 1], widths[i], kKernelSide, kKernelSide}, kDeviation);
+      }
+      add_norm(maker, unit, widths[i]);
+      if (i + 1 == widths.size()) {
+        maker.weight(unit, "image.weight", {size.channels, widths[i]},
+                     1.0 / std::sqrt(static_cast<double>(widths[i])));
+        maker.vector(unit, "image.bias", size.channels, 0);
+      }
+    }
+  }
+  std::vector<core::Unit*> units() override { return pointers(units_); }
+
+  at::Tensor images(const at::Tensor& noise, const at::Tensor& labels, core::UnitRunner& runner) override {
+    Tensors x{noise};
+    if (config_.conditional) x.push_back(labels);
+    for (std::size_t i = 0; i < units_.size(); ++i)
+      x = runner.run(units_[i], [this, i](const Tensors& in) { return Tensors{stage(i, in)}; }, x);
+    return x[0];
+  }
+
+ private:
+  at::Tensor stage(std::size_t i, const Tensors& in) {
+    const std::vector<core::Parameter>& p = units_[i].parameters;
+    std::size_t next = 0;
+    at::Tensor x = in[0];
+    if (i == 0) {
+      if (config_.conditional) x = at::cat({x, numerics::embed(in[1], p[next++].tensor)}, 1);
+      x = numerics::linear(x, p[next++].tensor, at::Tensor())
+              .view({x.size(0), -1, kSmallestSide, kSmallestSide});
+    } else {
+      x = numerics::conv_transpose2d(x, p[next++].tensor, at::Tensor(), kHalving);
+    }
+    x = norm(x, p[next].tensor, p[next + 1].tensor, config_.group_width);
+    if (i + 1 < units_.size()) return x;
+    return pointwise(x, p[next + 2].tensor, p[next + 3].tensor, Activation::none).tanh();
+  }
+
+  GanConfig config_;
+  std::deque<core::Unit> units_;
+};
+
+// [B, C, S, S] -> conv -> (conv, norm)... -> [B, w0, 4, 4] -> dense -> logit
+class Discriminator final : public GanDiscriminator {
+ public:
+  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : config_(config) {
+    ParameterMaker maker(inputs, 2);
+    std::vector<std::int64_t> widths = config.widths(size.side);
+    std::reverse(widths.begin(), widths.end());
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      core::Unit& unit = units_.emplace_back();
+      unit.name = "discriminator.stage" + std::to_string(i);
+      if (i == 0) {
+        maker.weight(unit, "image.weight", {widths[0], size.channels},
+                     1.0 / std::sqrt(static_cast<double>(size.channels)));
+        maker.vector(unit, "image.bias", widths[0], 0);
+      } else {
+        maker.weight(unit, "conv.weight", {widths[i], widths[i - 1], kKernelSide, kKernelSide}, kDeviation);
+        add_norm(maker, unit, widths[i]);
+      }
+      if (i + 1 < widths.size()) continue;
+      const std::int64_t features = config.conditional ? widths.back() : 1;
+      maker.weight(unit, "logit.weight", {features, widths[i] * kSmallestSide * kSmallestSide}, kDeviation);
+      if (config.conditional) maker.weight(unit, "embedding.weight", {config.classes, features}, 1.0);
+    }
+  }
+  std::vector<core::Unit*> units() override { return pointers(units_); }
+
+  at::Tensor logits(const at::Tensor& images, const at::Tensor& labels, core::UnitRunner& runner) override {
+    Tensors x{images.contiguous(at::MemoryFormat::ChannelsLast)};
+    for (std::size_t i = 0; i < units_.size(); ++i) {
+      if (i + 1 == units_.size() && config_.conditional) x.push_back(labels);
+      x = runner.run(units_[i], [this, i](const Tensors& in) { return Tensors{stage(i, in)}; }, x);
+    }
+    return x[0];
+  }
+
+ private:
+  at::Tensor stage(std::size_t i, const Tensors& in) {
+    const std::vector<core::Parameter>& p = units_[i].parameters;
+    std::size_t next = 0;
+    at::Tensor x = in[0];
+    if (i == 0) {
+      x = pointwise(x, p[0].tensor, p[1].tensor, Activation::leaky_relu);
+      next = 2;
+    } else {
+      x = numerics::conv2d(x, p[0].tensor, at::Tensor(), kHalving);
+      x = norm(x, p[1].tensor, p[2].tensor, config_.group_width);
+      next = 3;
+    }
+    if (i + 1 < units_.size()) return x;
+    const at::Tensor features = numerics::linear(x.flatten(1), p[next].tensor, at::Tensor()).to(at::kFloat);
+    if (!config_.conditional) return features.flatten();
+    return (features * numerics::embed(in[1], p[next + 1].tensor).to(at::kFloat)).sum(1);
+  }
+
+  GanConfig config_;
+  std::deque<core::Unit> units_;
+};
+
+}  // namespace
+
+std::unique_ptr<GanGenerator> make_dcgan_generator(const GanConfig& config, ImageSize size,
+                                                   const ModelInputs& inputs) {
+  return std::make_unique<Generator>(config, size, inputs);
+}
+
+std::unique_ptr<GanDiscriminator> make_dcgan_discriminator(const GanConfig& config, ImageSize size,
+                                                           const ModelInputs& inputs) {
+  return std::make_unique<Discriminator>(config, size, inputs);
+}
+
+}  // namespace ebb::models

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/gan/networks.h"
+#include "models/model.h"
+
+namespace ebb::models {
+
+// A generative adversarial network of square images. Each step runs the discriminator's phase
+// `discriminator_steps` times, each on a new batch, and then the generator's on the last of these batches.
+// Pixels are in [-1, 1].
+class Gan final : public Model, private ImageSampler {
+ public:
+  Gan(const GanConfig& config, const ModelInputs& inputs);
+  std::vector<core::Phase*> phases() override { return {&discriminator_phase_, &generator_phase_}; }
+  ImageSampler* image_sampler() override { return this; }
+  void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) override;
+
+ private:
+  class DiscriminatorPhase final : public core::Phase {
+   public:
+    explicit DiscriminatorPhase(Gan& gan) : gan_(gan) {}
+    [[nodiscard]] const std::string& name() const override { return name_; }
+    [[nodiscard]] core::PhasePlan plan() const override;
+    std::vector<core::Unit*> units() override { return gan_.discriminator_->units(); }
+    core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
+
+   private:
+    const std::string name_ = "discriminator";
+    Gan& gan_;
+  };
+  class GeneratorPhase final : public core::Phase {
+   public:
+    explicit GeneratorPhase(Gan& gan) : gan_(gan) {}
+    [[nodiscard]] const std::string& name() const override { return name_; }
+    [[nodiscard]] core::PhasePlan plan() const override;
+    std::vector<core::Unit*> units() override { return gan_.generator_->units(); }
+    core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
+
+   private:
+    const std::string name_ = "generator";
+    Gan& gan_;
+  };
+
+  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
+  // Images in [-1, 1], and labels or an undefined tensor.
+  [[nodiscard]] at::Tensor real_images(const core::Batch& batch) const;
+  [[nodiscard]] at::Tensor labels(const core::Batch& batch) const;
+  // Generated images for each sample of the batch, from noise that its position and `stream` determine.
+  at::Tensor generated(const core::Batch& batch, std::uint32_t stream, core::UnitRunner& runner);
+  // The penalties of this micro-batch, added to `loss` and listed as terms.
+  void add_penalties(const core::Batch& batch, const at::Tensor& inputs, const at::Tensor& logits,
+                     core::UnitRunner& runner, core::Loss& loss);
+
+  GanConfig config_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  std::uint64_t seed_;
+  std::unique_ptr<GanGenerator> generator_;
+  std::unique_ptr<GanDiscriminator> discriminator_;
+  DiscriminatorPhase discriminator_phase_{*this};
+  GeneratorPhase generator_phase_{*this};
+};
+
+std::unique_ptr<Model> make_gan(const FamilyConfig& config, const ModelInputs& inputs);
+
+}  // namespace ebb::models
