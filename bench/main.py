@@ -14,10 +14,11 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from gan import gan  # noqa: E402
 from gpt import gpt, gpu  # noqa: E402
 from vae import vae  # noqa: E402
 
-BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gpt-gpu": gpu.measure}
+BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gan": gan.measure, "gpt-gpu": gpu.measure}
 NEED_A_GPU = {"gpt-gpu"}
 
 
