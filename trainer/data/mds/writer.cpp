@@ -5,6 +5,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -23,7 +24,10 @@ constexpr const char* kHash = "xxh3_64";
 constexpr std::int64_t kLargestShard = std::numeric_limits<std::uint32_t>::max();
 
 void put_word(std::vector<std::byte>& out, std::size_t value) {
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<std::byte>(value >> shift & 0xff));
+  std::array<std::byte, 4> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(value >> 8 * i & 0xff);
+  // With push_back(), GCC 14 takes the growth of the vector for a wrong delete.
+  out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 // The fields that a shard shares with its entry in the index.
