@@ -3,7 +3,6 @@
 // replace the original's batch norms, in the inner layers of both networks.
 #include <algorithm>
 #include <cmath>
-#include <deque>
 
 #include "models/gan/layers.h"
 #include "models/gan/networks.h"
@@ -13,7 +12,6 @@ namespace ebb::models {
 namespace {
 
 using numerics::Activation;
-using Tensors = core::UnitRunner::Tensors;
 
 constexpr std::int64_t kSmallestSide = 4, kKernelSide = 4;
 constexpr numerics::ConvOptions kHalving{.stride = 2, .padding = 1};
@@ -38,16 +36,10 @@ void add_norm(ParameterMaker& maker, core::Unit& unit, std::int64_t channels) {
   maker.vector(unit, "norm.bias", channels, 0);
 }
 
-std::vector<core::Unit*> pointers(std::deque<core::Unit>& units) {
-  std::vector<core::Unit*> all;
-  for (core::Unit& unit : units) all.push_back(&unit);
-  return all;
-}
-
 // z (and the embedded label) -> dense [B, w0, 4, 4] -> (norm, conv_transpose)... -> [B, C, S, S]
 class Generator final : public GanGenerator {
  public:
-  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : config_(config) {
+  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : GanGenerator(config) {
     ParameterMaker maker(inputs, 1);
     const std::vector<std::int64_t> widths = config.widths(size.side);
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -70,18 +62,9 @@ class Generator final : public GanGenerator {
       }
     }
   }
-  std::vector<core::Unit*> units() override { return pointers(units_); }
-
-  at::Tensor images(const at::Tensor& noise, const at::Tensor& labels, core::UnitRunner& runner) override {
-    Tensors x{noise};
-    if (config_.conditional) x.push_back(labels);
-    for (std::size_t i = 0; i < units_.size(); ++i)
-      x = runner.run(units_[i], [this, i](const Tensors& in) { return Tensors{stage(i, in)}; }, x);
-    return x[0];
-  }
 
  private:
-  at::Tensor stage(std::size_t i, const Tensors& in) {
+  at::Tensor stage(std::size_t i, const Tensors& in) override {
     const std::vector<core::Parameter>& p = units_[i].parameters;
     std::size_t next = 0;
     at::Tensor x = in[0];
@@ -96,15 +79,13 @@ class Generator final : public GanGenerator {
     if (i + 1 < units_.size()) return x;
     return pointwise(x, p[next + 2].tensor, p[next + 3].tensor, Activation::none).tanh();
   }
-
-  GanConfig config_;
-  std::deque<core::Unit> units_;
 };
 
 // [B, C, S, S] -> conv -> (conv, norm)... -> [B, w0, 4, 4] -> dense -> logit
 class Discriminator final : public GanDiscriminator {
  public:
-  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : config_(config) {
+  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
+      : GanDiscriminator(config) {
     ParameterMaker maker(inputs, 2);
     std::vector<std::int64_t> widths = config.widths(size.side);
     std::reverse(widths.begin(), widths.end());
@@ -125,19 +106,9 @@ class Discriminator final : public GanDiscriminator {
       if (config.conditional) maker.weight(unit, "embedding.weight", {config.classes, features}, 1.0);
     }
   }
-  std::vector<core::Unit*> units() override { return pointers(units_); }
-
-  at::Tensor logits(const at::Tensor& images, const at::Tensor& labels, core::UnitRunner& runner) override {
-    Tensors x{images.contiguous(at::MemoryFormat::ChannelsLast)};
-    for (std::size_t i = 0; i < units_.size(); ++i) {
-      if (i + 1 == units_.size() && config_.conditional) x.push_back(labels);
-      x = runner.run(units_[i], [this, i](const Tensors& in) { return Tensors{stage(i, in)}; }, x);
-    }
-    return x[0];
-  }
 
  private:
-  at::Tensor stage(std::size_t i, const Tensors& in) {
+  at::Tensor stage(std::size_t i, const Tensors& in) override {
     const std::vector<core::Parameter>& p = units_[i].parameters;
     std::size_t next = 0;
     at::Tensor x = in[0];
@@ -150,13 +121,8 @@ class Discriminator final : public GanDiscriminator {
       next = 3;
     }
     if (i + 1 < units_.size()) return x;
-    const at::Tensor features = numerics::linear(x.flatten(1), p[next].tensor, at::Tensor()).to(at::kFloat);
-    if (!config_.conditional) return features.flatten();
-    return (features * numerics::embed(in[1], p[next + 1].tensor).to(at::kFloat)).sum(1);
+    return head(x.flatten(1), p, next, in);
   }
-
-  GanConfig config_;
-  std::deque<core::Unit> units_;
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 // The networks of R3GAN: residual bottlenecks with a grouped convolution, bilinear resampling, a learned
 // 4 x 4 basis at either end, and no norms.
 #include <cmath>
-#include <deque>
 
 #include "models/gan/layers.h"
 #include "models/gan/networks.h"
@@ -12,7 +11,6 @@ namespace ebb::models {
 namespace {
 
 using numerics::Activation;
-using Tensors = core::UnitRunner::Tensors;
 
 constexpr std::int64_t kBasisSide = 4;   // of the smallest image
 constexpr std::int64_t kExpansion = 2;   // channels within a block, of those around it
@@ -59,16 +57,10 @@ at::Tensor run_blocks(at::Tensor x, const std::vector<core::Parameter>& p, std::
   return x;
 }
 
-std::vector<core::Unit*> pointers(std::deque<core::Unit>& units) {
-  std::vector<core::Unit*> all;
-  for (core::Unit& unit : units) all.push_back(&unit);
-  return all;
-}
-
 // z (and the embedded label) -> basis [B, w0, 4, 4] -> blocks -> (conv, upsample, blocks)... -> [B, C, S, S]
 class Generator final : public GanGenerator {
  public:
-  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : config_(config) {
+  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : GanGenerator(config) {
     ParameterMaker maker(inputs, 1);
     const std::vector<std::int64_t> widths = config.widths(size.side);
     const double gain = block_gain(config.blocks * static_cast<std::int64_t>(widths.size()));
@@ -89,18 +81,9 @@ class Generator final : public GanGenerator {
         maker.weight(unit, "image.weight", {size.channels, widths[i]}, deviation(1, widths[i]));
     }
   }
-  std::vector<core::Unit*> units() override { return pointers(units_); }
-
-  at::Tensor images(const at::Tensor& noise, const at::Tensor& labels, core::UnitRunner& runner) override {
-    Tensors x{noise};
-    if (config_.conditional) x.push_back(labels);
-    for (std::size_t i = 0; i < units_.size(); ++i)
-      x = runner.run(units_[i], [this, i](const Tensors& in) { return Tensors{stage(i, in)}; }, x);
-    return x[0];
-  }
 
  private:
-  at::Tensor stage(std::size_t i, const Tensors& in) {
+  at::Tensor stage(std::size_t i, const Tensors& in) override {
     const std::vector<core::Parameter>& p = units_[i].parameters;
     std::size_t next = 0;
     at::Tensor x = in[0];
@@ -117,15 +100,13 @@ class Generator final : public GanGenerator {
     x = run_blocks(x, p, next, config_.blocks, config_.group_width);
     return i + 1 == units_.size() ? pointwise(x, p.back().tensor, at::Tensor(), Activation::none) : x;
   }
-
-  GanConfig config_;
-  std::deque<core::Unit> units_;
 };
 
 // [B, C, S, S] -> (blocks, downsample, conv)... -> blocks -> basis: depthwise 4 x 4 -> [B, w0] -> logit
 class Discriminator final : public GanDiscriminator {
  public:
-  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : config_(config) {
+  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
+      : GanDiscriminator(config) {
     ParameterMaker maker(inputs, 2);
     std::vector<std::int64_t> widths = config.widths(size.side);
     std::reverse(widths.begin(), widths.end());
@@ -148,19 +129,9 @@ class Discriminator final : public GanDiscriminator {
         maker.weight(unit, "embedding.weight", {config.classes, features}, deviation(1, features));
     }
   }
-  std::vector<core::Unit*> units() override { return pointers(units_); }
-
-  at::Tensor logits(const at::Tensor& images, const at::Tensor& labels, core::UnitRunner& runner) override {
-    Tensors x{images.contiguous(at::MemoryFormat::ChannelsLast)};
-    for (std::size_t i = 0; i < units_.size(); ++i) {
-      if (i + 1 == units_.size() && config_.conditional) x.push_back(labels);
-      x = runner.run(units_[i], [this, i](const Tensors& in) { return Tensors{stage(i, in)}; }, x);
-    }
-    return x[0];
-  }
 
  private:
-  at::Tensor stage(std::size_t i, const Tensors& in) {
+  at::Tensor stage(std::size_t i, const Tensors& in) override {
     const std::vector<core::Parameter>& p = units_[i].parameters;
     std::size_t next = 0;
     at::Tensor x = in[0];
@@ -174,13 +145,8 @@ class Discriminator final : public GanDiscriminator {
     // The image is 4 x 4 here, so its products are few: fp32 sums by LibTorch.
     const at::Tensor sums =
         (x.to(at::kFloat) * p[next].tensor.to(at::kFloat)).sum({2, 3}).to(x.scalar_type());
-    const at::Tensor features = numerics::linear(sums, p[next + 1].tensor, at::Tensor()).to(at::kFloat);
-    if (!config_.conditional) return features.flatten();
-    return (features * numerics::embed(in[1], p[next + 2].tensor).to(at::kFloat)).sum(1);
+    return head(sums, p, next + 1, in);
   }
-
-  GanConfig config_;
-  std::deque<core::Unit> units_;
 };
 
 }  // namespace
