@@ -13,6 +13,25 @@
 namespace ebb::step {
 namespace {
 
+// Keeps the outcomes that it is told, and answers with `verdict`.
+class ListeningPhase final : public core::Phase {
+ public:
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  std::vector<core::Unit*> units() override { return {}; }
+  core::Loss forward(const core::Batch&, core::UnitRunner&) override { return {}; }
+  core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override {
+    loss = outcome.loss;
+    finite_gradients = outcome.finite_gradients;
+    return verdict;
+  }
+  double loss = 0;
+  bool finite_gradients = true;
+  core::PhaseVerdict verdict;
+
+ private:
+  const std::string name_ = "listening";
+};
+
 class AgreedStepControlTest : public testing::Test {
  protected:
   AgreedStepControlTest()
@@ -26,10 +45,11 @@ class AgreedStepControlTest : public testing::Test {
   }
   Decision decide(StepControl& control, numerics::LossScaler& scaler) {
     report = {};
-    return control.decide({losses, gradients, parameters, seconds}, scaler, report);
+    return control.decide({phase, losses, gradients, parameters, seconds}, scaler, report);
   }
 
   std::unique_ptr<comm::Communicator> communicator;
+  ListeningPhase phase;
   LossSums losses;
   std::vector<core::Parameter> parameters;
   std::vector<at::Tensor> gradients{at::tensor({3.0F, 0.0F}), at::tensor({0.0F, 4.0F})};
@@ -68,6 +88,38 @@ TEST_F(AgreedStepControlTest, AnOverflowSkipsTheStepAndNamesTheParameter) {
   EXPECT_FALSE(decision.apply);
   EXPECT_TRUE(report.skipped);
   EXPECT_EQ(report.overflowed, "second");
+}
+
+TEST_F(AgreedStepControlTest, AnInfiniteTermSkipsTheStepAlthoughTheGradientsAreFinite) {
+  AgreedStepControl control(*communicator, [] { return false; });
+  auto scaler = numerics::LossScaler::fixed();
+  core::Loss loss{at::scalar_tensor(1.0F),
+                  {{"reconstruction", at::scalar_tensor(1.0F)},
+                   {"kl", at::scalar_tensor(std::numeric_limits<float>::infinity())}}};
+  losses.add(loss);
+  EXPECT_FALSE(decide(control, scaler).apply);
+  EXPECT_EQ(report.overflowed_term, "kl");
+  EXPECT_EQ(report.overflowed, "");
+  EXPECT_TRUE(phase.finite_gradients);
+}
+
+TEST_F(AgreedStepControlTest, AScaleOfThePhaseThatOverflowedLeavesTheLossScale) {
+  AgreedStepControl control(*communicator, [] { return false; });
+  numerics::LossScaleConfig config;
+  config.hysteresis = 0;
+  numerics::LossScaler scaler(config);
+  gradients[1][0] = std::numeric_limits<float>::infinity();
+  phase.verdict.overflowed_scale = "inner scale 8";
+  phase.verdict.warning = "the loss grows";
+  EXPECT_FALSE(decide(control, scaler).apply);
+  EXPECT_EQ(scaler.scale(), config.initial);
+  EXPECT_EQ(report.overflowed_scale, "inner scale 8");
+  EXPECT_EQ(report.warning, "the loss grows");
+  EXPECT_FALSE(phase.finite_gradients);
+  EXPECT_DOUBLE_EQ(phase.loss, report.loss);
+  phase.verdict = {};
+  EXPECT_FALSE(decide(control, scaler).apply);
+  EXPECT_EQ(scaler.scale(), config.initial / 2);
 }
 
 TEST_F(AgreedStepControlTest, OneRanksStopRequestStopsAll) {

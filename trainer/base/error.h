@@ -35,4 +35,11 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
+// The run has diverged. All ranks throw it in the same step, from values that they agree on, so that all of
+// them can go back to a checkpoint.
+class DivergenceError : public Error {
+ public:
+  explicit DivergenceError(const std::string& message) : Error(ExitCode::numerics, message) {}
+};
+
 }  // namespace ebb

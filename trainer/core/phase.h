@@ -38,6 +38,22 @@ struct PhasePlan {
   bool allow_unused = false;
 };
 
+// What all ranks agreed on after one run of a phase, before its update is decided. The same on every rank.
+struct PhaseOutcome {
+  double loss = 0;
+  const std::vector<std::pair<std::string, double>>& terms;
+  bool finite_gradients = true;
+};
+
+// The conclusion of a phase from its outcome. The same on every rank.
+struct PhaseVerdict {
+  // A scale of the phase's own overflowed, and the phase has lowered it: its name and value in this run. The
+  // loss scale then stays. Empty: the loss scale is to blame for an overflow.
+  std::string overflowed_scale;
+  // A sign that the training fails although its values are finite, with the figures. Empty: none.
+  std::string warning;
+};
+
 // A part of a training step with its own loss. An autoencoder has one, a GAN two. Phases run in turn.
 //
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
@@ -55,6 +71,9 @@ class Phase {
   // The units that it trains: all of its trainee's, each once. All other units are constants to it.
   virtual std::vector<Unit*> units() = 0;
   virtual Loss forward(const Batch& batch, UnitRunner& runner) = 0;
+  // Called on every rank after each run of the phase in training, in the order of the runs. A phase that
+  // keeps state here saves it in the State of its model.
+  virtual PhaseVerdict conclude(const PhaseOutcome&) { return {}; }
 };
 
 }  // namespace ebb::core

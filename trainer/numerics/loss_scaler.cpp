@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -15,9 +16,10 @@ constexpr int kMostOverflows = 100;  // in a row, with a fixed scale
 
 }  // namespace
 
-LossScaler::LossScaler(const LossScaleConfig& config) : config_(config), scale_(config.initial) {
+LossScaler::LossScaler(const LossScaleConfig& config, std::string name)
+    : config_(config), name_(std::move(name)), scale_(config.initial) {
   if (const std::string problem = config.problem(); !problem.empty())
-    throw Error(ExitCode::usage, "loss scale: " + problem);
+    throw Error(ExitCode::usage, name_ + ": " + problem);
 }
 
 LossScaler LossScaler::fixed() {
@@ -42,11 +44,10 @@ bool LossScaler::update(bool overflowed) {
   ++overflows_in_a_row_;
   if (fixed_) {
     if (overflows_in_a_row_ < kMostOverflows) return false;
-    throw Error(
-        ExitCode::numerics,
-        fmt::format("the run has diverged: the gradients of {} steps in a row were not finite. Lower "
-                    "optimizer.lr, lengthen the warm-up, or look for values in the data that are not finite",
-                    overflows_in_a_row_));
+    throw DivergenceError(fmt::format(
+        "the run has diverged: the loss or the gradients of {} steps in a row were not finite. Lower "
+        "optimizer.lr, lengthen the warm-up, or look for values in the data that are not finite",
+        overflows_in_a_row_));
   }
   if (overflows_without_halving_ < config_.hysteresis) {
     ++overflows_without_halving_;
@@ -54,11 +55,11 @@ bool LossScaler::update(bool overflowed) {
   }
   scale_ /= 2;
   if (scale_ < config_.floor)
-    throw Error(ExitCode::numerics,
-                fmt::format("the run has diverged: gradients overflowed {} times in a row, and the loss "
-                            "scale would fall to {}, below its floor of "
-                            "{}. Lower optimizer.lr, lengthen the warm-up, or use precision.dtype bf16",
-                            overflows_in_a_row_, scale_, config_.floor));
+    throw DivergenceError(
+        fmt::format("the run has diverged: gradients overflowed {} times in a row, and the {} would fall to "
+                    "{}, below its floor of {}. Lower optimizer.lr, lengthen the warm-up, or use "
+                    "precision.dtype bf16",
+                    overflows_in_a_row_, name_, scale_, config_.floor));
   return false;
 }
 

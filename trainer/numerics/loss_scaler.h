@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "numerics/config.h"
 
@@ -12,7 +13,8 @@ namespace ebb::numerics {
 // an overflow.
 class LossScaler {
  public:
-  explicit LossScaler(const LossScaleConfig& config);
+  // `name`: of the scale, for messages.
+  explicit LossScaler(const LossScaleConfig& config, std::string name = "loss scale");
   static LossScaler fixed();
   [[nodiscard]] double scale() const { return scale_; }
   // Returns whether to apply the step. An overflow skips it and may halve the scale. Error(numerics) if the
@@ -24,6 +26,7 @@ class LossScaler {
 
  private:
   LossScaleConfig config_;
+  std::string name_;
   double scale_;
   std::int64_t steps_without_overflow_ = 0, overflows_in_a_row_ = 0;
   std::int64_t overflows_without_halving_ = 0;  // since the last growth

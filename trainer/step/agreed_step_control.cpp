@@ -3,11 +3,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "memory/ledger.h"
 #include "numerics/update.h"
 
 namespace ebb::step {
+
+namespace {
+
+// The name of the first term that is not finite; "loss" if only their sum is not. Empty: all are finite.
+std::string first_not_finite(const PhaseReport& report) {
+  for (const auto& [name, value] : report.terms)
+    if (!std::isfinite(value)) return name;
+  return std::isfinite(report.loss) ? "" : "loss";
+}
+
+}  // namespace
 
 AgreedStepControl::AgreedStepControl(comm::Communicator& communicator, std::function<bool()> stop_requested)
     : communicator_(communicator), stop_requested_(std::move(stop_requested)) {}
@@ -52,9 +64,14 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
     std::copy(seconds, seconds + stages, rank.begin());
     seconds += stages;
   }
+  report.overflowed_term = first_not_finite(report);
+  const bool overflow = values[k] > 0 || !report.overflowed_term.empty();
+  core::PhaseVerdict verdict = input.phase.conclude({report.loss, report.terms, values[k] == 0});
+  report.overflowed_scale = std::move(verdict.overflowed_scale);
+  report.warning = std::move(verdict.warning);
   Decision decision;
   decision.stop = values[k + 1] > 0;
-  decision.apply = scaler.update(values[k] > 0);
+  decision.apply = report.overflowed_scale.empty() ? scaler.update(overflow) : false;
   report.skipped = !decision.apply;
   return decision;
 }

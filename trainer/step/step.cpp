@@ -98,7 +98,7 @@ void Step::run_phase(const Run& run, StepReport& report) {
   outcome.reduction_waited_s = trainee.reducer().time().waited_s;
   earlier_updates_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
   const Decision decision = control_.decide(
-      {losses, gradients, trainee.parameters(), seconds_to_report(report)}, trainee.scaler(), outcome);
+      {phase, losses, gradients, trainee.parameters(), seconds_to_report(report)}, trainee.scaler(), outcome);
   report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/phase.h"
 #include "core/unit.h"
 #include "memory/classes.h"
 #include "numerics/loss_scaler.h"
@@ -23,7 +24,10 @@ struct PhaseReport {
   double scale = 1;                                       // the loss scale of this phase in the step
   double gradient_norm = 0;                               // before clipping, without the loss scale
   bool skipped = false;
-  std::string overflowed;  // first parameter whose gradient was not finite; empty if none
+  std::string overflowed;        // first parameter whose gradient was not finite; empty if none
+  std::string overflowed_term;   // first term of the loss that was not finite, or "loss"; empty if none
+  std::string overflowed_scale;  // core::PhaseVerdict::overflowed_scale
+  std::string warning;           // core::PhaseVerdict::warning
   std::vector<memory::StageSeconds> rank_seconds;  // each rank's DecisionInput::seconds
   // Of this rank: the duration of the reduction, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;
@@ -36,6 +40,7 @@ struct Decision {
 
 // One rank's input to the decision about one run of a phase.
 struct DecisionInput {
+  core::Phase& phase;
   const LossSums& losses;
   const std::vector<at::Tensor>& gradients;  // already summed over ranks, in the order of `parameters`
   const std::vector<core::Parameter>& parameters;
@@ -48,8 +53,8 @@ class StepControl {
  public:
   virtual ~StepControl() = default;
   // Called once for each run of a phase, after its gradients are reduced. Sets all of the report except its
-  // name, learning rate and reduction times, and updates the scaler. Every rank gets the same decision.
-  // Error(numerics): the run has diverged (LossScaler::update()).
+  // name, learning rate and reduction times. Calls core::Phase::conclude(), and updates the scaler. Every
+  // rank gets the same decision. Error(numerics): the run has diverged (LossScaler::update()).
   virtual Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) = 0;
 };
 

@@ -46,6 +46,11 @@ Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
   return json;
 }
 
+void add_overflow(const PhaseMetrics& phase, Json& json) {
+  if (!phase.overflowed.empty()) json["overflowed"] = phase.overflowed;
+  if (!phase.overflowed_term.empty()) json["overflowed_term"] = phase.overflowed_term;
+}
+
 Json phase_object(const PhaseMetrics& phase) {
   Json json = {{"loss", phase.loss},
                {"terms", object(phase.terms)},
@@ -54,7 +59,7 @@ Json phase_object(const PhaseMetrics& phase) {
                {"grad_norm", phase.grad_norm},
                {"runs", phase.runs},
                {"skipped_runs", phase.skipped_runs}};
-  if (!phase.overflowed.empty()) json["overflowed"] = phase.overflowed;
+  add_overflow(phase, json);
   if (!phase.scheduled.empty()) json["scheduled"] = object(phase.scheduled);
   return json;
 }
@@ -68,6 +73,7 @@ PhaseMetrics together(const std::vector<PhaseMetrics>& phases) {
     if (all.skipped_runs == 0 && phase.skipped_runs > 0) {
       all.scale = phase.scale;
       all.overflowed = phase.overflowed;
+      all.overflowed_term = phase.overflowed_term;
     }
     all.skipped_runs += phase.skipped_runs;
     all.reduction_s += phase.reduction_s;
@@ -93,7 +99,7 @@ void Metrics::write(const StepMetrics& m) {
                {"scale", all.scale},
                {"skipped", all.skipped_runs > 0},
                {"grad_norm", first.grad_norm}};
-  if (!all.overflowed.empty()) json["overflowed"] = all.overflowed;
+  add_overflow(all, json);
   if (!first.scheduled.empty()) json["scheduled"] = object(first.scheduled);
   if (m.phases.size() > 1)
     for (const PhaseMetrics& phase : m.phases) json["phases"][phase.phase] = phase_object(phase);

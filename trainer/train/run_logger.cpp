@@ -21,6 +21,16 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// "the term r1 and the gradient of head.weight"
+std::string overflowed_values(const step::PhaseReport& run) {
+  const std::string gradient =
+      fmt::format("the gradient of {}", run.overflowed.empty() ? "some parameter" : run.overflowed);
+  if (run.overflowed_term.empty()) return gradient;
+  const std::string term =
+      run.overflowed_term == "loss" ? "the loss" : fmt::format("the term {}", run.overflowed_term);
+  return run.overflowed.empty() ? term : fmt::format("{} and {}", term, gradient);
+}
+
 }  // namespace
 
 std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& report) {
@@ -41,6 +51,7 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
     if (run.skipped) {
       ++found->skipped_runs;
       found->overflowed = run.overflowed;
+      found->overflowed_term = run.overflowed_term;
     }
     found->reduction_s += run.reduction_s;
     found->reduction_waited_s += run.reduction_waited_s;
@@ -62,9 +73,10 @@ std::vector<std::string> skip_notes(const step::StepReport& report) {
   }
   std::vector<std::string> notes;
   for (const step::PhaseReport* run : last_skipped)
-    notes.push_back(fmt::format("step {}{} skipped: the gradient of {} overflowed at loss scale {:g}",
-                                report.step, one_phase ? "" : " of " + run->phase,
-                                run->overflowed.empty() ? "some parameter" : run->overflowed, run->scale));
+    notes.push_back(fmt::format(
+        "step {}{} skipped: {} overflowed at {}", report.step, one_phase ? "" : " of " + run->phase,
+        overflowed_values(*run),
+        run->overflowed_scale.empty() ? fmt::format("loss scale {:g}", run->scale) : run->overflowed_scale));
   return notes;
 }
 
@@ -79,17 +91,29 @@ void RunLogger::started(const RunStart& start) {
   samples_per_step_ = start.samples_per_step;
   unit_ = start.unit;
   mfu_per_sample_ = start.mfu_per_sample;
-  memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_, device_,
-                      config_.memory.log_every, start.first_step);
-  last_step_ = std::chrono::steady_clock::now();
+  open_logs(start.first_step);
   if (world_.rank() != 0) return;
   watch_ = std::make_unique<telemetry::StragglerWatch>(hosts_);
-  metrics_ = std::make_unique<telemetry::Metrics>(config_.run.folder(), start.first_step);
   progress_ = std::make_unique<telemetry::Progress>(stdout, standard_output_is_terminal(), config_.run.steps,
                                                     config_.telemetry.progress_every_s);
   for (const std::string& note : start.notes) progress_->note(note);
   if (start.resumed_from)
     progress_->note(fmt::format("resumes from step {} ({})", start.first_step, start.resumed_from->string()));
+}
+
+// Removes the lines of later steps, which are about to be repeated.
+void RunLogger::open_logs(std::int64_t first_step) {
+  memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_, device_,
+                      config_.memory.log_every, first_step);
+  if (world_.rank() == 0) metrics_ = std::make_unique<telemetry::Metrics>(config_.run.folder(), first_step);
+  last_step_ = std::chrono::steady_clock::now();
+}
+
+void RunLogger::rolled_back(std::int64_t steps, const std::string& note) {
+  memory_log_.reset();
+  metrics_.reset();
+  open_logs(steps);
+  if (progress_) progress_->note(note);
 }
 
 void RunLogger::stepped(const step::StepReport& report) {
@@ -117,6 +141,8 @@ void RunLogger::stepped(const step::StepReport& report) {
 void RunLogger::show(const step::StepReport& report, const telemetry::StepMetrics& line) {
   for (const std::string& note : skip_notes(report)) progress_->note(note);
   if (const auto slow = watch_->observe(report.step, line.straggler)) progress_->note(*slow);
+  for (const step::PhaseReport& run : report.phase_runs)
+    if (!run.warning.empty()) progress_->note(fmt::format("warning: step {}: {}", report.step, run.warning));
   if (!report.leak.empty()) progress_->note(report.leak);
   const telemetry::SampleUnit unit = line.unit.name.empty() ? telemetry::SampleUnit{"samples", 1} : line.unit;
   const telemetry::PhaseMetrics& first = line.phases.front();
@@ -128,12 +154,15 @@ void RunLogger::evaluated(std::int64_t steps, const Evaluation& result, double) 
   if (!metrics_) return;
   telemetry::NamedValues values{{"loss", result.loss}};
   values.insert(values.end(), result.terms.begin(), result.terms.end());
+  for (const models::Measure& measure : result.measures) values.emplace_back(measure.name, measure.value);
   metrics_->write_evaluation(steps, values, times_.summarize());
   std::string terms;
   for (const auto& [name, value] : result.terms)
     terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : ", ", name, value);
   if (!terms.empty()) terms = " (" + terms + ")";
   progress_->note(fmt::format("step {}: test loss {:.4f}{}", steps, result.loss, terms));
+  for (const models::Measure& measure : result.measures)
+    if (!measure.line.empty()) progress_->note("  " + measure.line);
   last_step_ = std::chrono::steady_clock::now();
 }
 

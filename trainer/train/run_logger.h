@@ -33,9 +33,11 @@ class RunLogger final : public RunListener {
   void sampled() override;
   void saved(const std::filesystem::path&, double) override {}
   void step_completed(std::int64_t step) override;
+  void rolled_back(std::int64_t steps, const std::string& note) override;
   void ended(const std::string& note) override;
 
  private:
+  void open_logs(std::int64_t first_step);
   void show(const step::StepReport& report, const telemetry::StepMetrics& line);
 
   const Config& config_;
