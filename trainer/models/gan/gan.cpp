@@ -4,6 +4,10 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
 #include "base/error.h"
 #include "base/philox.h"
 #include "memory/ledger.h"
@@ -13,9 +17,34 @@
 namespace ebb::models {
 namespace {
 
-// Scale of the inner gradient of a penalty in 16 bits. A pixel's gradient is small: 2^10 moves it well into
-// the range of normal fp16 numbers.
-constexpr double kInnerScale = 1024;
+// The scale of the inner gradient of a penalty in fp16. A pixel's gradient is small: 2^10 moves it well into
+// the range of normal numbers.
+numerics::LossScaleConfig inner_scale() {
+  numerics::LossScaleConfig config;
+  config.initial = 1024;
+  config.floor = 1.0 / 1024;
+  config.ceiling = 1 << 20;
+  config.hysteresis = 0;
+  return config;
+}
+
+constexpr const char* kPenalties[] = {"r1", "r2", "gradient_penalty"};
+constexpr const char* kSpreadReal = "spread_real";
+constexpr const char* kSpreadGenerated = "spread_generated";
+
+double term_of(const core::PhaseOutcome& outcome, std::string_view name) {
+  const auto found =
+      std::ranges::find(outcome.terms, name, [](const auto& term) -> std::string_view { return term.first; });
+  return found == outcome.terms.end() ? 0 : found->second;
+}
+
+// The sum over pairs of neighbours of their mean squared difference: of images [B, ...], fp32. In
+// expectation, that of each pair is twice the variance of a pixel.
+at::Tensor spread(const at::Tensor& images) {
+  const std::int64_t pairs = images.size(0) / 2;
+  const at::Tensor first = images.narrow(0, 0, pairs), second = images.narrow(0, pairs, pairs);
+  return (first - second).to(at::kFloat).square().mean({1, 2, 3}).sum();
+}
 
 ImageSize image_size(const core::SampleSpec& sample) {
   const std::vector<std::int64_t>& dims = sample.at(core::kImageField).dims;
@@ -46,6 +75,7 @@ Gan::Gan(const GanConfig& config, const ModelInputs& inputs)
       dtype_(numerics::scalar_type(inputs.dtype)),
       device_(inputs.device),
       seed_(inputs.seed) {
+  if (inputs.dtype == numerics::Dtype::fp16) inner_scale_.emplace(inner_scale(), "inner gradient scale");
   const ImageSize size = image_size(inputs.sample);
   const bool residual = config.architecture == GanArchitecture::residual;
   generator_ =
@@ -113,7 +143,42 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
                   {{"adversarial", adversarial.detach()},
                    {"accuracy", ((real > fake).to(at::kFloat).sum() * share).detach()}}};
   if (penalised) gan_.add_penalties(batch, inputs, logits, runner, loss);
+  const at::Tensor images = inputs.detach();
+  loss.terms.emplace_back(kSpreadReal, spread(images.narrow(0, 0, batch.size())) * share);
+  loss.terms.emplace_back(kSpreadGenerated, spread(images.narrow(0, batch.size(), batch.size())) * share);
   return loss;
+}
+
+core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
+  core::PhaseVerdict verdict;
+  const double adversarial = term_of(outcome, "adversarial");
+  const bool finite_penalty = std::ranges::all_of(
+      kPenalties, [&](const char* name) { return std::isfinite(term_of(outcome, name)); });
+  if (gan_.inner_scale_ && std::isfinite(adversarial) && (!finite_penalty || outcome.finite_gradients)) {
+    const double scale = gan_.inner_scale_->scale();
+    if (!gan_.inner_scale_->update(!finite_penalty))
+      verdict.overflowed_scale = fmt::format("inner gradient scale {:g}", scale);
+  }
+  if (!std::isfinite(outcome.loss)) return verdict;
+  const double real = term_of(outcome, kSpreadReal), generated = term_of(outcome, kSpreadGenerated);
+  GanFigures figures;
+  figures.accuracy = term_of(outcome, "accuracy");
+  if (real > 0) figures.spread = generated / real;
+  figures.penalty = (outcome.loss - adversarial) / static_cast<double>(gan_.config_.penalty.every);
+  verdict.warning = gan_.health_.observe(figures);
+  return verdict;
+}
+
+core::State Gan::state() {
+  core::State state = Model::state();
+  state.values["health"] = health_.state();
+  if (inner_scale_) state.values["inner_scale"] = inner_scale_->state();
+  return state;
+}
+
+void Gan::restore(const nlohmann::json& values) {
+  health_.restore(values.value("health", nlohmann::json::object()));
+  if (inner_scale_ && values.contains("inner_scale")) inner_scale_->restore(values.at("inner_scale"));
 }
 
 void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, const at::Tensor& logits,
@@ -123,7 +188,7 @@ void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, cons
   const double share = static_cast<double>(penalty.every) / static_cast<double>(batch.global_batch);
   const double ratio = penalty.ratio(batch.step * batch.global_batch);
   if (penalty.schedule.curve != core::Curve::constant) loss.scheduled.emplace_back("penalty_ratio", ratio);
-  const double scale = dtype_ == at::kFloat ? 1 : kInnerScale;
+  const double scale = inner_scale_ ? inner_scale_->scale() : 1;
   const auto add = [&](const char* name, const at::Tensor& value, double weight) {
     loss.loss = loss.loss + value * (weight * ratio);
     loss.terms.emplace_back(name, value.detach());
@@ -164,15 +229,16 @@ core::Loss Gan::GeneratorPhase::forward(const core::Batch& batch, core::UnitRunn
           {}};
 }
 
-at::Tensor Gan::sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
+at::Tensor Gan::sample(std::int64_t first, std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
-  const at::Tensor noise = numerics::philox_normal(
-      count, config_.latent, seed, static_cast<std::uint32_t>(RandomStream::sampling), 0, dtype_, device_);
+  const at::Tensor noise =
+      numerics::philox_normal(count, config_.latent, seed, static_cast<std::uint32_t>(RandomStream::sampling),
+                              first, dtype_, device_);
   at::Tensor labels;
   if (config_.conditional)
-    labels =
-        at::arange(count, at::TensorOptions().dtype(at::kLong).device(device_)).remainder(config_.classes);
+    labels = at::arange(first, first + count, at::TensorOptions().dtype(at::kLong).device(device_))
+                 .remainder(config_.classes);
   const at::Tensor images = generator_->images(noise, labels, runner);
   return ((images.to(at::kFloat).clamp(-1, 1) + 1) * 127.5).round().to(at::kByte).contiguous().cpu();
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "models/gan/health.h"
 #include "models/gan/networks.h"
 #include "models/model.h"
+#include "numerics/loss_scaler.h"
 
 namespace ebb::models {
 
@@ -17,6 +20,9 @@ class Gan final : public Model, private ImageSampler {
   Gan(const GanConfig& config, const ModelInputs& inputs);
   std::vector<core::Phase*> phases() override { return {&discriminator_phase_, &generator_phase_}; }
   ImageSampler* image_sampler() override { return this; }
+  // Also the scale of the penalty's inner gradient and the health of the training.
+  core::State state() override;
+  void restore(const nlohmann::json& values) override;
   void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) override;
 
  private:
@@ -27,6 +33,7 @@ class Gan final : public Model, private ImageSampler {
     [[nodiscard]] core::PhasePlan plan() const override;
     std::vector<core::Unit*> units() override { return gan_.discriminator_->units(); }
     core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
+    core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override;
 
    private:
     const std::string name_ = "discriminator";
@@ -45,7 +52,8 @@ class Gan final : public Model, private ImageSampler {
     Gan& gan_;
   };
 
-  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
+  at::Tensor sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
+                    core::UnitRunner& runner) override;
   // Images in [-1, 1], and labels or an undefined tensor.
   [[nodiscard]] at::Tensor real_images(const core::Batch& batch) const;
   [[nodiscard]] at::Tensor labels(const core::Batch& batch) const;
@@ -61,6 +69,8 @@ class Gan final : public Model, private ImageSampler {
   std::uint64_t seed_;
   std::unique_ptr<GanGenerator> generator_;
   std::unique_ptr<GanDiscriminator> discriminator_;
+  std::optional<numerics::LossScaler> inner_scale_;  // in fp16: of the gradients that are squared
+  GanHealth health_;
   DiscriminatorPhase discriminator_phase_{*this};
   GeneratorPhase generator_phase_{*this};
 };

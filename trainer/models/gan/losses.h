@@ -12,8 +12,8 @@ at::Tensor discriminator_loss(GanLoss loss, const at::Tensor& real, const at::Te
 at::Tensor generator_loss(GanLoss loss, const at::Tensor& real, const at::Tensor& generated);
 
 // The squared norms [B] fp32 of the gradients of f by x [B, ...], with a graph. f is a sum over samples of
-// which each depends on its own row of x. In 16 bits the gradient is computed multiplied by `scale`, and
-// divided by it in fp32 before it is squared.
+// which each depends on its own row of x. The gradient is computed multiplied by `scale`, which fp16
+// needs, and divided by it in fp32 before it is squared.
 at::Tensor squared_gradients(const at::Tensor& f, const at::Tensor& x, double scale);
 
 }  // namespace ebb::models

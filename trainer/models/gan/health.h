@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace ebb::models {
+
+// The figures of one discriminator step over the global batch. The same on every rank.
+struct GanFigures {
+  double accuracy = 0.5;  // share of the pairs in which the real sample has the larger logit
+  double spread = 1;      // of generated samples, as a share of that of real ones
+  double penalty = 0;     // the weighted penalties in the loss; 0 in a step without them
+};
+
+// Finds signs that a GAN fails while its losses are finite: a discriminator that is right about all pairs or
+// about none, generated samples that are all alike, or a penalty that explodes. A sign must last, since each
+// figure varies from step to step: the moving average (half-life kHalfLife steps) must be beyond its limit.
+class GanHealth {
+ public:
+  static constexpr std::int64_t kHalfLife = 50, kEarliest = 200;
+  static constexpr double kAccuracyMargin = 0.005;  // from 0 and from 1
+  static constexpr double kLeastSpread = 0.1;
+  // In nats, and as a multiple of the average after kEarliest steps. The adversarial loss of networks in
+  // balance is ln 2.
+  static constexpr double kLargePenalty = 10, kPenaltyGrowth = 10;
+
+  // Returns a sentence with the figures when a sign begins, and again every kRepeat steps while it lasts.
+  static constexpr std::int64_t kRepeat = 1000;
+  std::string observe(const GanFigures& figures);
+
+  [[nodiscard]] nlohmann::json state() const;
+  void restore(const nlohmann::json& values);  // an empty object: nothing has been observed
+
+ private:
+  [[nodiscard]] std::string sign() const;
+
+  std::int64_t steps_ = 0, told_at_ = -1;  // -1: no sign now
+  GanFigures average_;
+  double early_penalty_ = 0;  // the average after kEarliest steps
+};
+
+}  // namespace ebb::models
