@@ -43,6 +43,21 @@ std::unique_ptr<Loader> make(std::int64_t samples, const LoaderPlan& plan, std::
   return std::make_unique<Loader>(std::make_unique<FakeDataset>(samples), plan, first_step);
 }
 
+TEST(Loader, SkippedBatchesMoveThePositionAndNotTheStep) {
+  LoaderPlan plan = plan_of(12);
+  plan.batches_per_step = 2;
+  auto whole = make(100, plan, 0);
+  plan.skipped_batches = 3;
+  auto loader = make(100, plan, 4);
+  for (int skipped = 0; skipped < 11; ++skipped) (void)whole->next();
+  for (std::int64_t k = 0; k < 4; ++k) {
+    const core::Batch batch = loader->next();
+    EXPECT_EQ(batch.step, 4 + k / 2);
+    EXPECT_EQ(batch.position, (4 * 2 + 3 + k) * 12);
+    EXPECT_EQ(ids_of(batch), ids_of(whole->next()));
+  }
+}
+
 TEST(Loader, ABatchHasThePlannedShapesAndPositions) {
   auto loader = make(100, plan_of(12, 3), 4);
   for (std::int64_t k = 0; k < 6; ++k) {

@@ -3,22 +3,15 @@
 // run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "data/pack.h"
-#include "train/support.h"
+#include "family/family_run.h"
 
 namespace ebb::test {
 namespace {
@@ -30,54 +23,23 @@ using testing::HasSubstr;
 // Of 8x8 images, 16 hidden units and noise of 4, in fp16.
 constexpr std::int64_t kDiscriminatorBytes = 2 * (16 * 64 + 16 + 16 + 1);
 constexpr std::int64_t kGeneratorBytes = 2 * (16 * 4 + 16 + 64 * 16 + 64);
-constexpr int kSteps = 24, kBatch = 32, kDraws = 2;
 
 class FamilyTest : public testing::Test {
  protected:
+  static constexpr int kSteps = FamilyRun::kSteps, kBatch = FamilyRun::kBatch, kDraws = FamilyRun::kDraws;
+
   static void SetUpTestSuite() {
-    tiny = new TinyRun;
-    std::ofstream(tiny->folder() / "gan.yaml")
-        << "run: {name: gan, dir: " << (tiny->folder() / "runs") << ", steps: " << kSteps
-        << ", evaluate_every: 12}\n"
-        << "model: {kind: tiny_gan, latent: 4, hidden: 16}\n"
-        << "data: {source: " << (tiny->folder() / "data") << ", batch: " << kBatch << "}\n"
-        << "precision: {loss_scale: {initial: 1024}}\n"
-        << "optimizer: {lr: 0.004, schedule: {warmup_steps: 5}}\n"
-        << "discriminator: {optimizer: {lr: 0.002}}\n"
-        << "parallel: {threads: 1, timeout: 60s}\n"
-        << "checkpoint: {every: 6}\n";
-    undisturbed = train(1, "undisturbed");
+    runs = new FamilyRun;
+    undisturbed = runs->train(1, "undisturbed");
   }
-  static void TearDownTestSuite() { delete tiny; }
+  static void TearDownTestSuite() { delete runs; }
   void SetUp() override { ASSERT_EQ(undisturbed.exit_code, 0) << undisturbed.out << undisturbed.err; }
 
-  static std::string core() { return std::getenv("EBB_TINY_GAN_CORE"); }
-  static std::vector<std::string> command(int ranks, const std::string& name,
-                                          const std::vector<std::string>& overrides) {
-    std::vector<std::string> argv{core(), "train", tiny->folder() / "gan.yaml", "run.name=" + name};
-    argv.insert(argv.end(), overrides.begin(), overrides.end());
-    return ranks == 1 ? argv : mpirun(ranks, argv);
-  }
-  static ProcessResult train(int ranks, const std::string& name,
-                             const std::vector<std::string>& overrides = {}) {
-    return run(command(ranks, name, overrides));
-  }
-  static json manifest(const std::string& name, int step) {
-    char folder[32];
-    std::snprintf(folder, sizeof folder, "step-%08d", step);
-    return json::parse(std::ifstream(tiny->run_folder(name) + "/checkpoints/" + folder + "/manifest.json"));
-  }
-  static std::vector<json> step_lines(const std::string& name) {
-    std::vector<json> lines;
-    for (json& line : json_lines(tiny->run_folder(name) + "/metrics.jsonl"))
-      if (line.contains("loss")) lines.push_back(std::move(line));
-    return lines;
-  }
   // A configuration of labelled_gan, and its data.
   static std::string labelled_run() {
     for (const char* split : {"train", "test"}) {
-      const std::string images = tiny->folder() / (std::string(split) + ".idx");
-      const std::string labels = tiny->folder() / (std::string(split) + "-labels.idx");
+      const std::string images = runs->tiny().folder() / (std::string(split) + ".idx");
+      const std::string labels = runs->tiny().folder() / (std::string(split) + "-labels.idx");
       const std::uint32_t count = std::string_view(split) == "train" ? 500 : 70;
       std::ofstream out(labels, std::ios::binary);
       out.write("\0\0\x08\x01\0\0", 6).put(static_cast<char>(count >> 8)).put(static_cast<char>(count & 255));
@@ -86,63 +48,44 @@ class FamilyTest : public testing::Test {
       data::PackOptions options;
       options.images = images;
       options.labels = labels;
-      options.out = tiny->folder() / ("labelled/" + std::string(split));
+      options.out = runs->tiny().folder() / ("labelled/" + std::string(split));
       data::pack_idx(options, [](std::int64_t, std::int64_t) {});
     }
-    const std::string file = tiny->folder() / "labelled.yaml";
-    std::ofstream(file) << "run: {name: labelled, dir: " << (tiny->folder() / "runs") << ", steps: 3}\n"
+    const std::string file = runs->tiny().folder() / "labelled.yaml";
+    std::ofstream(file) << "run: {name: labelled, dir: " << (runs->tiny().folder() / "runs")
+                        << ", steps: 3}\n"
                         << "model: {kind: labelled_gan}\n"
-                        << "data: {source: " << (tiny->folder() / "labelled") << ", batch: " << kBatch
+                        << "data: {source: " << (runs->tiny().folder() / "labelled") << ", batch: " << kBatch
                         << "}\n"
                         << "parallel: {threads: 1, timeout: 60s}\n";
     return file;
   }
-  // Kills rank 0 when `lines` steps are done, and waits for the end of all
-  // ranks.
-  static void kill_after(std::size_t lines, int ranks, const std::string& name,
-                         const std::vector<std::string>& overrides) {
-    Process process(command(ranks, name, overrides));
-    const std::string folder = tiny->run_folder(name);
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(50);
-    while (!std::filesystem::exists(folder + "/metrics.jsonl") ||
-           std::filesystem::file_size(folder + "/metrics.jsonl") == 0 || whole_lines(folder) < lines) {
-      ASSERT_LT(std::chrono::steady_clock::now(), until) << process.out() << process.err();
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    const json lease = json::parse(std::ifstream(folder + "/lease.json"));
-    kill(lease.at("pid").get<pid_t>(), SIGKILL);
-    EXPECT_NE(process.wait().exit_code, 0);
-  }
-  static std::size_t whole_lines(const std::string& folder) {
-    std::ifstream file(folder + "/metrics.jsonl");
-    return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(file), {}, '\n'));
-  }
 
-  static TinyRun* tiny;
+  static FamilyRun* runs;
   static ProcessResult undisturbed;
 };
-TinyRun* FamilyTest::tiny = nullptr;
+FamilyRun* FamilyTest::runs = nullptr;
 ProcessResult FamilyTest::undisturbed;
 
 TEST_F(FamilyTest, IsEvaluatedAndWritesItsSamples) {
   EXPECT_THAT(undisturbed.out, HasSubstr("of the discriminator, mean of 70 images"));
-  const std::string folder = tiny->run_folder("undisturbed");
+  const std::string folder = runs->folder("undisturbed");
   EXPECT_GT(json::parse(std::ifstream(folder + "/results.json")).at("test_loss").get<double>(), 0);
   EXPECT_TRUE(std::filesystem::exists(folder + "/samples.png"));
-  const std::string grid = tiny->folder() / "grid.png";
-  const ProcessResult sampled = run({core(), "sample", folder, "-o", grid, "--count", "4"});
+  const std::string grid = runs->tiny().folder() / "grid.png";
+  const ProcessResult sampled = run({FamilyRun::core(), "sample", folder, "-o", grid, "--count", "4"});
   ASSERT_EQ(sampled.exit_code, 0) << sampled.err;
   EXPECT_GT(std::filesystem::file_size(grid), 50U);
 }
 
 TEST_F(FamilyTest, TrainsTheSameOnOneTwoAndFourRanks) {
-  const auto one = step_lines("undisturbed");
+  const auto one = runs->step_lines("undisturbed");
   ASSERT_EQ(one.size(), static_cast<std::size_t>(kSteps));
   for (const int ranks : {2, 4}) {
     const std::string name = "ranks-" + std::to_string(ranks);
-    const ProcessResult result = train(ranks, name);
+    const ProcessResult result = runs->train(ranks, name);
     ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
-    const auto other = step_lines(name);
+    const auto other = runs->step_lines(name);
     ASSERT_EQ(other.size(), one.size());
     for (const char* phase : {"discriminator", "generator"}) {
       const auto loss = [&](const json& line) {
@@ -155,10 +98,10 @@ TEST_F(FamilyTest, TrainsTheSameOnOneTwoAndFourRanks) {
 }
 
 TEST_F(FamilyTest, BothNetworksLearn) {
-  const auto lines = step_lines("undisturbed");
+  const auto lines = runs->step_lines("undisturbed");
   EXPECT_LT(lines[kSteps - 1].at("phases").at("discriminator").at("loss"),
             lines[0].at("phases").at("discriminator").at("loss"));
-  const auto tensors = checkpoint_tensors(tiny->run_folder("undisturbed"));
+  const auto tensors = checkpoint_tensors(runs->folder("undisturbed"));
   EXPECT_TRUE(tensors.contains("generator.optimizer/generator.pixels.weight.m"));
   const std::string& moments = tensors.at("generator.optimizer/generator.pixels.weight.m");
   EXPECT_NE(moments, std::string(moments.size(), '\0'));
@@ -168,23 +111,23 @@ TEST_F(FamilyTest, KilledAndResumedItEqualsTheUndisturbedRunToTheBit) {
   const std::vector<std::string> longer = {"run.steps=1000", "checkpoint.every=50"};
   for (const int ranks : {1, 2}) {
     const std::string whole = "whole-" + std::to_string(ranks), killed = "killed-" + std::to_string(ranks);
-    ASSERT_EQ(train(ranks, whole, longer).exit_code, 0);
-    kill_after(120, ranks, killed, longer);
-    const ProcessResult resumed = train(ranks, killed, longer);
+    ASSERT_EQ(runs->train(ranks, whole, longer).exit_code, 0);
+    runs->kill_after(120, ranks, killed, longer);
+    const ProcessResult resumed = runs->train(ranks, killed, longer);
     ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
     EXPECT_THAT(resumed.out, HasSubstr("from step"));
-    const auto lines = step_lines(whole), after = step_lines(killed);
+    const auto lines = runs->step_lines(whole), after = runs->step_lines(killed);
     ASSERT_EQ(lines.size(), after.size());
     for (std::size_t i = 0; i < lines.size(); ++i)
       for (const char* phase : {"discriminator", "generator"})
         ASSERT_EQ(lines[i].at("phases").at(phase).at("loss"), after[i].at("phases").at(phase).at("loss"))
             << phase << " of step " << i;
-    EXPECT_EQ(checkpoint_tensors(tiny->run_folder(whole)), checkpoint_tensors(tiny->run_folder(killed)));
+    EXPECT_EQ(checkpoint_tensors(runs->folder(whole)), checkpoint_tensors(runs->folder(killed)));
   }
 }
 
 TEST_F(FamilyTest, EachTraineeHasItsPartsOfACheckpoint) {
-  const json saved = manifest("undisturbed", kSteps);
+  const json saved = runs->manifest("undisturbed", kSteps);
   std::vector<std::string> parts;
   for (const auto& [part, values] : saved.at("values").items()) parts.push_back(part);
   EXPECT_THAT(parts, ElementsAre("cursor", "discriminator.optimizer", "discriminator.scaler",
@@ -195,7 +138,7 @@ TEST_F(FamilyTest, EachTraineeHasItsPartsOfACheckpoint) {
 }
 
 TEST_F(FamilyTest, MetricsTellThePhasesApart) {
-  const json line = step_lines("undisturbed")[10];
+  const json line = runs->step_lines("undisturbed")[10];
   const json& discriminator = line.at("phases").at("discriminator");
   const json& generator = line.at("phases").at("generator");
   EXPECT_EQ(discriminator.at("runs"), 2);
@@ -207,7 +150,7 @@ TEST_F(FamilyTest, MetricsTellThePhasesApart) {
 }
 
 TEST_F(FamilyTest, TheMemoryLogTellsThePhasesApartAndEachStepGivesAllBack) {
-  const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-00000.jsonl");
+  const auto lines = json_lines(runs->folder("undisturbed") + "/memory/rank-00000.jsonl");
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(kSteps));
   for (const json& line : lines) {
     // Only those of the phase's own network: no gradient of the other network is live.
@@ -220,18 +163,18 @@ TEST_F(FamilyTest, TheMemoryLogTellsThePhasesApartAndEachStepGivesAllBack) {
 }
 
 TEST_F(FamilyTest, ATraineesKeysAreItsOwnAndMathematical) {
-  const ProcessResult changed = train(1, "undisturbed", {"discriminator.optimizer.lr=0.003"});
+  const ProcessResult changed = runs->train(1, "undisturbed", {"discriminator.optimizer.lr=0.003"});
   EXPECT_EQ(changed.exit_code, 2);
   EXPECT_THAT(changed.err, HasSubstr("discriminator.optimizer.lr: saved with 0.002, now 0.003"));
   // Keys that are not set for it have the values of the section `optimizer`.
-  const ProcessResult common = train(1, "undisturbed", {"optimizer.beta1=0.5"});
+  const ProcessResult common = runs->train(1, "undisturbed", {"optimizer.beta1=0.5"});
   EXPECT_EQ(common.exit_code, 2);
   EXPECT_THAT(common.err, HasSubstr("generator.optimizer.beta1: saved with 0.9, now 0.5"));
 }
 
 TEST_F(FamilyTest, ASectionOfATraineeIsRefusedForAnotherFamily) {
-  const ProcessResult result =
-      run({core(), "train", tiny->folder() / "tiny.yaml", "run.name=other", "generator.optimizer.lr=0.1"});
+  const ProcessResult result = run({FamilyRun::core(), "train", runs->tiny().folder() / "tiny.yaml",
+                                    "run.name=other", "generator.optimizer.lr=0.1"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("only where model.kind is gan or tiny_gan"));
 }
@@ -239,22 +182,22 @@ TEST_F(FamilyTest, ASectionOfATraineeIsRefusedForAnotherFamily) {
 // Images of the test split are read for its samples, though the family reads labels as well.
 TEST_F(FamilyTest, OneThatReadsImagesAndLabelsWritesSamplesAndIsPlanned) {
   const std::string file = labelled_run();
-  const ProcessResult trained = run({core(), "train", file});
+  const ProcessResult trained = run({FamilyRun::core(), "train", file});
   ASSERT_EQ(trained.exit_code, 0) << trained.out << trained.err;
-  EXPECT_GT(std::filesystem::file_size(tiny->run_folder("labelled") + "/samples.png"), 50U);
-  const ProcessResult planned = run({core(), "plan", file});
+  EXPECT_GT(std::filesystem::file_size(runs->folder("labelled") + "/samples.png"), 50U);
+  const ProcessResult planned = run({FamilyRun::core(), "plan", file});
   ASSERT_EQ(planned.exit_code, 0) << planned.err;
   EXPECT_THAT(planned.out, HasSubstr("parameters"));
-  const ProcessResult without_data =
-      run({core(), "plan", file, "--image", "1x8x8", "data.source=" + (tiny->folder() / "nowhere")});
+  const ProcessResult without_data = run({FamilyRun::core(), "plan", file, "--image", "1x8x8",
+                                          "data.source=" + (runs->tiny().folder() / "nowhere")});
   ASSERT_EQ(without_data.exit_code, 0) << without_data.err;
   EXPECT_EQ(without_data.out, planned.out);
 }
 
 TEST_F(FamilyTest, ASharedDrawIsKeptOverItsMicroBatches) {
-  const ProcessResult result = train(1, "micro", {"data.micro_batches=4", "data.prefetch=1"});
+  const ProcessResult result = runs->train(1, "micro", {"data.micro_batches=4", "data.prefetch=1"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const auto micro = step_lines("micro"), one = step_lines("undisturbed");
+  const auto micro = runs->step_lines("micro"), one = runs->step_lines("undisturbed");
   for (const char* phase : {"discriminator", "generator"}) {
     const double expected = one[0].at("phases").at(phase).at("loss");
     EXPECT_NEAR(micro[0].at("phases").at(phase).at("loss").get<double>(), expected, 1e-3 * expected);

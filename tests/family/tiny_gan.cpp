@@ -48,6 +48,7 @@ at::Tensor cross_entropy(const at::Tensor& logits, double target, const core::Ba
 void TinyGanConfig::describe(config::Section& s) {
   s.integer("latent", latent).at_least(1).doc("Width of the generator's noise.");
   s.integer("hidden", hidden).at_least(1).doc("Width of the hidden layers.");
+  s.integer("fails_at", fails_at).at_least(-1).doc("Sample after which the discriminator warns.");
 }
 
 TinyGan::TinyGan(const TinyGanConfig& config, const models::ModelInputs& inputs)
@@ -116,7 +117,17 @@ core::Loss TinyGan::DiscriminatorPhase::forward(const core::Batch& batch, core::
   const at::Tensor images = numerics::to_unit_range(batch.field(core::kImageField), gan_.dtype_).flatten(1);
   const at::Tensor real = cross_entropy(gan_.judge(images, runner), kReal, batch);
   const at::Tensor fake = cross_entropy(gan_.judge(gan_.generate(z, runner), runner), kFake, batch);
-  return {real + fake, {{"real", real.detach()}, {"fake", fake.detach()}}};
+  const std::int64_t failing = gan_.config_.fails_at - batch.position;
+  const float fails = failing >= 0 && failing < batch.size() ? 1 : 0;
+  return {real + fake,
+          {{"real", real.detach()}, {"fake", fake.detach()}, {"fails", at::full_like(real.detach(), fails)}}};
+}
+
+core::PhaseVerdict TinyGan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
+  core::PhaseVerdict verdict;
+  if (outcome.terms.back().second > 0)
+    verdict.warning = fmt::format("sample {} fails", gan_.config_.fails_at);
+  return verdict;
 }
 
 core::PhasePlan TinyGan::GeneratorPhase::plan() const {
@@ -141,11 +152,13 @@ at::Tensor to_bytes(const at::Tensor& pixels) {
 
 }  // namespace
 
-at::Tensor TinyGan::sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
+at::Tensor TinyGan::sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
+                           core::UnitRunner& runner) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
-  const at::Tensor z = numerics::philox_normal(
-      count, config_.latent, seed, static_cast<std::uint32_t>(RandomStream::sampling), 0, dtype_, device_);
+  const at::Tensor z =
+      numerics::philox_normal(count, config_.latent, seed, static_cast<std::uint32_t>(RandomStream::sampling),
+                              first, dtype_, device_);
   const std::vector<std::int64_t>& dims = sample_.at(core::kImageField).dims;
   return to_bytes(generate(z, runner)).view({count, dims[0], dims[1], dims[2]});
 }

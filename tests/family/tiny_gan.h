@@ -12,6 +12,8 @@ namespace ebb::test {
 // Sizes of the tests' family of two networks.
 struct TinyGanConfig {
   std::int64_t latent = 4, hidden = 16;
+  // Position in the stream of samples: the discriminator warns of a collapse after the batch with it.
+  std::int64_t fails_at = -1;
   void describe(config::Section& s);
 };
 
@@ -37,6 +39,7 @@ class TinyGan : public models::Model, private models::ImageSampler {
     [[nodiscard]] core::PhasePlan plan() const override;
     std::vector<core::Unit*> units() override { return {&gan_.discriminator_}; }
     core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
+    core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override;
 
    private:
     TinyGan& gan_;
@@ -53,7 +56,8 @@ class TinyGan : public models::Model, private models::ImageSampler {
     TinyGan& gan_;
   };
 
-  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
+  at::Tensor sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
+                    core::UnitRunner& runner) override;
   void add(core::Unit& unit, const std::string& layer, std::int64_t outputs, std::int64_t inputs);
   at::Tensor generate(const at::Tensor& z,
                       core::UnitRunner& runner);  // [B, Z] -> [B, C*H*W]

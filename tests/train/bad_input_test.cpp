@@ -281,6 +281,15 @@ TEST_F(BadInput, ALossThatDivergesEndsWithTheLastCompleteCheckpointNamed) {
   EXPECT_EQ(checkpoint_tensors(copy), before);
 }
 
+TEST_F(BadInput, AShortRunWhoseLossIsNotFiniteDoesNotEndWithZero) {
+  for (const std::string dtype : {"fp32", "bf16"}) {
+    const ProcessResult result = train({"run.steps=6", "precision.dtype=" + dtype, "optimizer.lr=1e30",
+                                        "optimizer.clip_norm=0", "optimizer.schedule.warmup_steps=0"},
+                                       "not-finite-" + dtype);
+    expect_refused(result, 6, {"not finite in step 5", "there is no checkpoint yet"});
+  }
+}
+
 TEST_F(BadInput, AFolderWhoseHolderWasKilledIsFreeAtOnce) {
   Process first(tiny_->command(1, "killed", {"run.steps=100000"}));
   ASSERT_TRUE(first.wait_for_output("global batch"));

@@ -82,8 +82,8 @@ struct Loader::Impl {
   void run(std::int64_t first_step) {
     try {
       for (std::int64_t step = first_step; !stop; ++step) {
-        for (std::int64_t batch = step * plan.batches_per_step; batch < (step + 1) * plan.batches_per_step;
-             ++batch) {
+        const std::int64_t first = step * plan.batches_per_step + plan.skipped_batches;
+        for (std::int64_t batch = first; batch < first + plan.batches_per_step; ++batch) {
           for (std::int64_t micro = 0; micro < plan.micro_batches; ++micro) {
             if (!read(step, batch, micro)) return;
           }

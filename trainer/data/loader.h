@@ -10,10 +10,10 @@
 namespace ebb::data {
 
 // The part of the stream that a rank reads. Global batch b is stream[b*G, (b+1)*G) on any number of ranks,
-// and step s uses the batches [s*B, (s+1)*B). Each of a batch's M micro-batches is G/M consecutive samples of
-// it. Rank r of R reads the r-th of R equal parts of every micro-batch. A rank's samples are thus a pure
-// function of (seed, step, rank, ranks). Ranks exchange no message and read equally many batches. A resumed
-// run starts at another step.
+// and step s uses the batches [s*B, (s+1)*B), without skipped ones. Each of a batch's M micro-batches is G/M
+// consecutive samples of it. Rank r of R reads the r-th of R equal parts of every micro-batch. A rank's
+// samples are thus a pure function of (seed, step, rank, ranks). Ranks exchange no message and read equally
+// many batches. A resumed run starts at another step.
 struct LoaderPlan {
   std::int64_t global_batch = 1;   // G; a multiple of ranks * micro_batches
   std::int64_t micro_batches = 1;  // M
@@ -21,6 +21,7 @@ struct LoaderPlan {
   std::uint64_t seed = 0;
   bool shuffle = true;
   std::int64_t batches_per_step = 1;  // B: global batches of a step, one after another
+  std::int64_t skipped_batches = 0;   // global batches before those of the first step that no step uses
   std::int64_t prefetch = 4;          // micro-batches read ahead
   std::int64_t held = 1;              // micro-batches that the caller of next() holds at once
   bool pinned = false;                // slots are page-locked, for copies to a GPU

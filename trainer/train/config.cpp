@@ -32,6 +32,13 @@ void RunConfig::describe(config::Section& s) {
   s.flag("samples", samples)
       .doc("Write samples at the end, in RUN. Their files depend on model.kind.")
       .free_to_change();
+  s.choice("on_divergence", on_divergence,
+           {{"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}, {"rollback", OnDivergence::rollback}})
+      .doc(
+          "What the run does when its loss grows or a network collapses. warn: print a warning. stop: end "
+          "with code 6. rollback: go back to the last checkpoint and skip the samples since then. A loss "
+          "that is not finite ends the run with code 6, except with rollback.")
+      .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
       .doc("Device of the tensors. auto: a GPU for each rank if there are enough, else the CPU.")
@@ -74,6 +81,7 @@ void Config::describe(config::Section& s) {
   s.section("memory", memory, "Accounting and limits of memory.");
   s.section("checkpoint", checkpoint, "Saving and resuming.");
   s.section("telemetry", telemetry, "Progress and metrics.");
+  s.section("evaluate", evaluate, "Measures of generated images, in each evaluation.");
   s.rule({"model.kind", "data.format"}, [this] { return model.missing_fields(data.entry().fields); });
   for (models::FamilyRule& rule : model.rules())
     s.rule(std::move(rule.keys), [this, problem = std::move(rule.problem)] { return problem(facts()); });

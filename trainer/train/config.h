@@ -11,6 +11,7 @@
 #include "checkpoint/lease.h"
 #include "config/section.h"
 #include "data/config.h"
+#include "evaluate/config.h"
 #include "memory/config.h"
 #include "models/config.h"
 #include "numerics/config.h"
@@ -22,6 +23,10 @@ namespace ebb::train {
 
 enum class DeviceKind { automatic, cpu, cuda };
 
+// What a run does when its values are finite, but show that it has diverged or collapsed. rollback also
+// applies to values that are not finite; the other two end the run then.
+enum class OnDivergence { warn, stop, rollback };
+
 struct RunConfig {
   std::string name;
   std::string dir = "runs";
@@ -30,6 +35,7 @@ struct RunConfig {
   std::int64_t evaluate_every = 500;
   std::int64_t sample_every = 0;
   bool samples = true;
+  OnDivergence on_divergence = OnDivergence::warn;
   DeviceKind device = DeviceKind::automatic;
   bool share_gpus = false;
   checkpoint::WhenHeld when_held = checkpoint::WhenHeld::wait;
@@ -64,6 +70,7 @@ struct Config {
   memory::MemoryConfig memory;
   checkpoint::CheckpointConfig checkpoint;
   telemetry::TelemetryConfig telemetry;
+  evaluate::EvaluateConfig evaluate;
   explicit Config(const Registries& registries) : model(registries.families), data(registries.formats) {}
   [[nodiscard]] Registries registries() const { return {model.families(), data.formats}; }
   void describe(config::Section& s);

@@ -130,6 +130,12 @@ void MetricsFeed::publish_checkpoint(const std::filesystem::path& checkpoint, do
   run_->checkpoint_time = written_at(checkpoint);
 }
 
+void MetricsFeed::rolled_back(std::int64_t steps, const std::string&) {
+  if (!run_) return;
+  run_->steps = static_cast<double>(steps);
+  run_->overflow_streak = 0;
+}
+
 void MetricsFeed::step_completed(std::int64_t) {
   if (node_) publish_memory();
 }

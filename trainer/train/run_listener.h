@@ -27,6 +27,9 @@ class RunListener {
   virtual void saved(const std::filesystem::path& checkpoint, double seconds) = 0;
   // All that followed step `step` (from 0) is done: save, evaluation, samples.
   virtual void step_completed(std::int64_t step) = 0;
+  // The run has diverged and goes back to a checkpoint, after `steps` steps. `note`: the reason, for a
+  // person.
+  virtual void rolled_back(std::int64_t steps, const std::string& note) = 0;
   virtual void ended(const std::string& note) = 0;  // a line for a person; empty: none
 };
 
@@ -51,6 +54,9 @@ class RunListeners final : public RunListener {
   }
   void step_completed(std::int64_t step) override {
     for (const auto& one : all_) one->step_completed(step);
+  }
+  void rolled_back(std::int64_t steps, const std::string& note) override {
+    for (const auto& one : all_) one->rolled_back(steps, note);
   }
   void ended(const std::string& note) override {
     for (const auto& one : all_) one->ended(note);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "base/file.h"
@@ -20,6 +21,8 @@
 namespace ebb::train {
 
 namespace {
+
+constexpr int kMaxRollbacks = 3;  // to one checkpoint
 
 bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
@@ -52,18 +55,33 @@ Training::Training(const Config& config, Environment& environment, Splits splits
 }
 
 ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found) {
-  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] { load(found); });
+  good_ = found;
+  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
+    prepare_image_measures();
+    load(found);
+  });
   start(found);
+  for (;;) {
+    try {
+      return run_steps();
+    } catch (const DivergenceError& error) {
+      if (config_.run.on_divergence != OnDivergence::rollback) throw;
+      roll_back(error);
+    }
+  }
+}
+
+ExitCode Training::run_steps() {
   step::AgreedStepControl control(*environment_.communicator, [this] { return stop_.requested(); });
   memory::LeakGate gate(environment_.ledger, config_.memory.leak);
   step::Step step(trainees_.bound_phases(), data_->sources(), control, *runner_, environment_.ledger, gate);
   bool save_due = false;
   while (cursor_.step < config_.run.steps) {
     if (storage_.lease != nullptr) storage_.lease->check();
-    const step::StepReport report = step.run(cursor_.step);
+    step::StepReport report = step.run(cursor_.step);
     ++cursor_.step;
     environment_.cache.end_step();
-    listeners_.stepped(report);
+    check(report);
     const bool last = cursor_.step == config_.run.steps;
     // A due save waits for a step without a skipped update. Overflowing gradients may mean that the weights
     // have diverged, and a checkpoint of such weights is useless.
@@ -81,14 +99,68 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
   return finished();
 }
 
-// Sets the parameters, and opens the data at the current step.
-void Training::load(const std::optional<checkpoint::CheckpointFolder>& found) {
+// Reports the step. Throws DivergenceError if the run should not go on from it.
+void Training::check(step::StepReport& report) {
+  step::PhaseReport& first = report.phase_runs.front();
+  const bool finite = std::isfinite(first.loss);
+  if (trainees_.model().phases().size() == 1 && finite && first.warning.empty())
+    first.warning = cursor_.loss_watch.observe(first.loss);
+  listeners_.stepped(report);
+  const bool ends = cursor_.step == config_.run.steps || report.stop;
+  for (const step::PhaseReport& run : report.phase_runs) {
+    const std::string where = fmt::format("in step {} of {}", report.step, run.phase);
+    if (!run.warning.empty() && config_.run.on_divergence != OnDivergence::warn)
+      throw DivergenceError(fmt::format("the run has diverged {}: {}", where, run.warning));
+    // A run must not end as if such a step were a result. Before the last step it may recover.
+    if (ends && !run.overflowed_term.empty() && run.overflowed_scale.empty())
+      throw DivergenceError(
+          fmt::format("the {} is not finite {}, the last one: the run has diverged",
+                      run.overflowed_term == "loss" ? "loss" : "term " + run.overflowed_term, where));
+  }
+}
+
+// Finds faults of the section `evaluate` before the first step.
+void Training::prepare_image_measures() {
+  if (config_.evaluate.samples == 0) return;
+  if (trainees_.model().image_sampler() == nullptr)
+    throw Error(
+        ExitCode::usage,
+        fmt::format("evaluate.samples is {}, but a model of the family {} makes no images: set it to 0",
+                    config_.evaluate.samples, config_.model.family().name));
+  image_measures_ = std::make_unique<ImageMeasures>(
+      config_.evaluate, open_split(config_, "test", {std::string(core::kImageField)}));
+}
+
+// Loads the last checkpoint, and opens the data after the samples with which the run has diverged.
+void Training::roll_back(const DivergenceError& error) {
+  if (!good_) throw DivergenceError(fmt::format("{}\n  there is no checkpoint to go back to", error.what()));
+  if (++rollbacks_ > kMaxRollbacks)
+    throw DivergenceError(
+        fmt::format("{}\n  the run has gone back to step {} {} times, each time with other "
+                    "samples, and has diverged again",
+                    error.what(), good_->step, kMaxRollbacks));
+  const Cursor diverged = cursor_;
+  environment_.ledger.enter_phase("");
+  environment_.ledger.enter(memory::Stage::setup);
+  data_.reset();
+  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s,
+                         [&] { splits_ = open_splits(config_, environment_.world); });
+  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] { load(good_, &diverged); });
+  const SampleRange& skipped = cursor_.skipped().back();
+  listeners_.rolled_back(
+      cursor_.step, fmt::format("{}\n  goes back to step {} and skips the samples {} to {} of the stream",
+                                error.what(), cursor_.step, skipped.begin, skipped.end - 1));
+}
+
+// Sets the parameters, and opens the data at the current step. `diverged`: the run goes back from there.
+void Training::load(const std::optional<checkpoint::CheckpointFolder>& found, const Cursor* diverged) {
   if (found)
     storage_.store.load(*found, parts(), storage_.configuration);
   else
     trainees_.set_initial_values(config_);
+  if (diverged != nullptr) cursor_.skip_until(*diverged);
   data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.batch_plan(),
-                                         cursor_.step);
+                                         cursor_);
 }
 
 void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
@@ -123,9 +195,11 @@ void Training::save() {
   const memory::StageScope stage(environment_.ledger, memory::Stage::save);
   const auto start = std::chrono::steady_clock::now();
   storage_.store.save(cursor_.step, parts(), storage_.configuration);
-  listeners_.saved(checkpoint::step_folder(config_.run.folder() / "checkpoints", cursor_.step),
-                   seconds_since(start));
+  const auto folder = checkpoint::step_folder(config_.run.folder() / "checkpoints", cursor_.step);
+  listeners_.saved(folder, seconds_since(start));
   saved_ = cursor_.step;
+  good_ = checkpoint::CheckpointFolder{folder, cursor_.step};
+  rollbacks_ = 0;
 }
 
 Evaluation Training::evaluate() {
@@ -133,9 +207,17 @@ Evaluation Training::evaluate() {
   const memory::TemporaryUse temporary(environment_.cache);
   const auto start = std::chrono::steady_clock::now();
   const auto averaged = trainees_.averaged();
-  const Evaluation result = train::evaluate(*trainees_.model().phases().front(), *runner_, data_->test(),
-                                            *environment_.communicator, data_->feed());
+  Evaluation result = train::evaluate(*trainees_.model().phases().front(), *runner_, data_->test(),
+                                      *environment_.communicator, data_->feed());
+  if (image_measures_) {
+    result.measures = image_measures_->measure(*trainees_.model().image_sampler(), *runner_,
+                                               {*environment_.communicator, environment_.device});
+    image_measures_->release();
+  }
   listeners_.evaluated(cursor_.step, result, seconds_since(start));
+  if (!std::isfinite(result.loss))
+    throw DivergenceError(
+        fmt::format("the test loss is not finite after step {}: the run has diverged", cursor_.step));
   return result;
 }
 

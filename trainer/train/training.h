@@ -5,13 +5,16 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "checkpoint/lease.h"
 #include "checkpoint/store.h"
 #include "core/unit.h"
 #include "models/runner_factory.h"
+#include "step/step.h"
 #include "train/cursor.h"
 #include "train/environment.h"
 #include "train/evaluation.h"
+#include "train/image_measures.h"
 #include "train/run_listener.h"
 #include "train/stop_request.h"
 #include "train/trainees.h"
@@ -39,7 +42,11 @@ class Training {
   [[nodiscard]] std::string resume_hint(const std::optional<checkpoint::CheckpointFolder>& found) const;
 
  private:
-  void load(const std::optional<checkpoint::CheckpointFolder>& found);
+  void load(const std::optional<checkpoint::CheckpointFolder>& found, const Cursor* diverged = nullptr);
+  ExitCode run_steps();
+  void check(step::StepReport& report);
+  void prepare_image_measures();
+  void roll_back(const DivergenceError& error);
   void start(const std::optional<checkpoint::CheckpointFolder>& found);
   void save();
   Evaluation evaluate();
@@ -57,8 +64,12 @@ class Training {
   std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples
   Cursor cursor_;
   std::unique_ptr<TrainingData> data_;
+  std::unique_ptr<ImageMeasures> image_measures_;  // null: evaluations generate no images
   RunListeners listeners_;
   std::int64_t saved_ = -1;  // step of the last checkpoint of this process; -1: none
+  // The checkpoint to which the run goes back when it diverges, and how often it has gone back to it.
+  std::optional<checkpoint::CheckpointFolder> good_;
+  int rollbacks_ = 0;
 };
 
 }  // namespace ebb::train

@@ -24,10 +24,12 @@ data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
   return plan;
 }
 
-data::LoaderPlan loader_plan(const Config& config, const Environment& environment, const BatchPlan& batches) {
+data::LoaderPlan loader_plan(const Config& config, const Environment& environment, const BatchPlan& batches,
+                             const Cursor& cursor) {
   data::LoaderPlan plan = loader_plan(config, environment.world);
   plan.pinned = environment.device.is_cuda();
   plan.batches_per_step = batches.per_step;
+  plan.skipped_batches = cursor.skipped_samples() / plan.global_batch;
   if (batches.reused) plan.held = plan.micro_batches;
   return plan;
 }
@@ -69,10 +71,10 @@ Splits open_splits(const Config& config, const comm::World& world) {
 }
 
 TrainingData::TrainingData(const Config& config, const Environment& environment, Splits splits,
-                           const BatchPlan& batches, std::int64_t first_step)
+                           const BatchPlan& batches, const Cursor& cursor)
     : micro_batches_(config.data.micro_batches),
       feed_(environment.device),
-      loader_(std::move(splits.train), loader_plan(config, environment, batches), first_step),
+      loader_(std::move(splits.train), loader_plan(config, environment, batches, cursor), cursor.step),
       test_(std::move(splits.test), test_plan(config, environment)) {}
 
 step::StepSources TrainingData::sources() {

@@ -10,6 +10,7 @@
 #include "data/evaluation_loader.h"
 #include "data/loader.h"
 #include "step/step.h"
+#include "train/cursor.h"
 #include "train/environment.h"
 
 namespace ebb::train {
@@ -35,9 +36,9 @@ struct BatchPlan {
 // This rank's part of the data, prefetched from the current step. The constructor allocates all slots.
 class TrainingData {
  public:
-  // `first_step`: steps done before.
+  // `cursor`: the position of the first step.
   TrainingData(const Config& config, const Environment& environment, Splits splits, const BatchPlan& batches,
-               std::int64_t first_step);
+               const Cursor& cursor);
   [[nodiscard]] step::StepSources sources();                                // they refer to this object
   [[nodiscard]] std::int64_t samples() const { return loader_.samples(); }  // of the training split
   [[nodiscard]] const core::SampleSpec& spec() const { return loader_.spec(); }

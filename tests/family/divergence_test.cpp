@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs that diverge: the three policies, and a rollback on any number of ranks.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "family/family_run.h"
+
+namespace ebb::test {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int kSamplesOfAStep = FamilyRun::kDraws * FamilyRun::kBatch;
+
+// Fails in step `step`.
+std::string fails_in(int step) {
+  return "model.fails_at=" + std::to_string(step * kSamplesOfAStep + 5);
+}
+
+class DivergenceTest : public testing::Test {
+ protected:
+  FamilyRun runs;
+};
+
+TEST_F(DivergenceTest, AWarningIsPrintedAndTheRunGoesOn) {
+  const ProcessResult result = runs.train(1, "warned", {fails_in(9)});
+  ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("warning: step 9: sample 581 fails"));
+}
+
+TEST_F(DivergenceTest, WithStopItEndsTheRunAndNamesTheCheckpoint) {
+  const ProcessResult result = runs.train(2, "stopped", {fails_in(9), "run.on_divergence=stop"});
+  EXPECT_EQ(result.exit_code, 6);
+  EXPECT_THAT(result.err, HasSubstr("diverged in step 9 of discriminator: sample 581 fails"));
+  EXPECT_THAT(result.err, HasSubstr("the last complete checkpoint is kept: step 6 in "));
+}
+
+TEST_F(DivergenceTest, RollbackSkipsTheSamplesSinceTheCheckpointOnAnyNumberOfRanks) {
+  for (const int ranks : {1, 2}) {
+    const std::string name = "rolled-back-" + std::to_string(ranks);
+    const ProcessResult result = runs.train(ranks, name, {fails_in(9), "run.on_divergence=rollback"});
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("goes back to step 6 and skips the samples 384 to 703"));
+    const json cursor = runs.manifest(name, FamilyRun::kSteps).at("values").at("cursor");
+    EXPECT_EQ(cursor.at("skipped"), (json{{384, 704}}));
+    EXPECT_EQ(cursor.at("stream_position"), FamilyRun::kSteps * kSamplesOfAStep + 320);
+    int expected = 0;
+    for (const json& line : runs.step_lines(name)) EXPECT_EQ(line.at("step"), expected++);
+    EXPECT_EQ(expected, FamilyRun::kSteps);
+  }
+}
+
+TEST_F(DivergenceTest, ARunThatWentBackIsResumedToTheBit) {
+  const std::vector<std::string> overrides = {"run.steps=600", "checkpoint.every=50", fails_in(75),
+                                              "run.on_divergence=rollback"};
+  ASSERT_EQ(runs.train(1, "whole", overrides).exit_code, 0);
+  runs.kill_after(120, 2, "killed", overrides);
+  const ProcessResult resumed = runs.train(1, "killed", overrides);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("from step"));
+  EXPECT_THAT(resumed.out, Not(HasSubstr("goes back")));
+  const json cursor = runs.manifest("killed", 600).at("values").at("cursor");
+  EXPECT_EQ(cursor, runs.manifest("whole", 600).at("values").at("cursor"));
+}
+
+TEST_F(DivergenceTest, WithoutACheckpointThereIsNothingToGoBackTo) {
+  const ProcessResult result = runs.train(1, "early", {fails_in(3), "run.on_divergence=rollback"});
+  EXPECT_EQ(result.exit_code, 6);
+  EXPECT_THAT(result.err, HasSubstr("there is no checkpoint to go back to"));
+}
+
+// The learning rate is the cause, so other samples do not help.
+TEST_F(DivergenceTest, ItDoesNotGoBackForEver) {
+  const ProcessResult result =
+      runs.train(1, "hopeless",
+                 {"run.steps=4000", "optimizer.lr=1000000", "discriminator.optimizer.lr=1000000",
+                  "optimizer.schedule.warmup_steps=0", "optimizer.clip_norm=0", "checkpoint.every=1",
+                  "precision.loss_scale.growth_interval=100000", "run.on_divergence=rollback"});
+  EXPECT_EQ(result.exit_code, 6) << result.out;
+  EXPECT_THAT(result.err, HasSubstr("times, each time with other samples"));
+}
+
+}  // namespace
+}  // namespace ebb::test

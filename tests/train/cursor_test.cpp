@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/cursor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace ebb::train {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Cursor at_step(std::int64_t step) {
+  Cursor cursor(1, 10);
+  cursor.step = step;
+  return cursor;
+}
+
+TEST(Cursor, GoingBackSkipsTheSamplesSinceThen) {
+  Cursor cursor = at_step(6);
+  cursor.skip_until(at_step(8));
+  EXPECT_THAT(cursor.skipped(), ElementsAre(SampleRange{60, 90}));
+  EXPECT_EQ(cursor.stream_position(), 90);
+  cursor.step = 9;
+  EXPECT_EQ(cursor.stream_position(), 120);
+}
+
+TEST(Cursor, GoingBackTwiceToOneStepGivesOneRange) {
+  Cursor first = at_step(6);
+  first.skip_until(at_step(8));
+  first.step = 7;
+  Cursor second = at_step(6);
+  second.skip_until(first);
+  EXPECT_THAT(second.skipped(), ElementsAre(SampleRange{60, 110}));
+  second.step = 12;
+  Cursor third = at_step(10);
+  third.skip_until(second);
+  EXPECT_THAT(third.skipped(), ElementsAre(SampleRange{60, 110}, SampleRange{150, 180}));
+  EXPECT_EQ(third.stream_position(), 180);
+}
+
+TEST(Cursor, ItsStateIsRestoredAndOlderStatesHaveNoRanges) {
+  Cursor cursor = at_step(6);
+  cursor.skip_until(at_step(8));
+  Cursor other(1, 10);
+  other.restore(cursor.state().values);
+  EXPECT_EQ(other.state().values, cursor.state().values);
+  other.restore({{"step", 3}, {"seed", 1}, {"stream_position", 30}});
+  EXPECT_EQ(other.step, 3);
+  EXPECT_THAT(other.skipped(), IsEmpty());
+}
+
+TEST(Cursor, TheListIsBounded) {
+  Cursor cursor = at_step(0);
+  try {
+    for (int i = 0; i < 100; ++i) {
+      Cursor diverged = cursor;
+      diverged.step += 2;
+      cursor.step += 1;
+      cursor.skip_until(diverged);
+      cursor.step += 5;
+    }
+    FAIL() << cursor.skipped().size();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::numerics);
+    EXPECT_THAT(error.what(), HasSubstr("65 ranges"));
+    EXPECT_EQ(cursor.skipped().size(), Cursor::kMaxRanges);
+  }
+}
+
+TEST(LossWatch, TellsOnceOfALossThatGrows) {
+  LossWatch watch;
+  std::string told;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(watch.observe(i < 10 ? 5.0 : 3.0), "");
+  int at = 0;
+  for (int i = 0; i < 100 && told.empty(); ++i, ++at) told = watch.observe(9.0);
+  EXPECT_THAT(told, HasSubstr("that of the first 10 steps was 5"));
+  EXPECT_EQ(at, 20);  // halfway from 3 to 9 the average reaches the limit of 6
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(watch.observe(9.0), "");
+}
+
+TEST(LossWatch, NegativeLossesMayFall) {
+  LossWatch watch;
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(watch.observe(-1.0 - i), "");
+}
+
+TEST(LossWatch, ContinuesFromItsState) {
+  LossWatch watch;
+  for (int i = 0; i < 60; ++i) watch.observe(5 + 0.1 * std::sin(i));
+  LossWatch other;
+  other.restore(watch.state());
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(watch.observe(6.5 + i), other.observe(6.5 + i)) << i;
+  EXPECT_EQ(watch.state(), other.state());
+}
+
+}  // namespace
+}  // namespace ebb::train

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/cursor.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace ebb::train {
+
+std::int64_t Cursor::skipped_samples() const {
+  std::int64_t samples = 0;
+  for (const SampleRange& range : skipped_) samples += range.end - range.begin;
+  return samples;
+}
+
+std::int64_t Cursor::stream_position() const {
+  return step * samples_per_step_ + skipped_samples();
+}
+
+void Cursor::skip_until(const Cursor& diverged) {
+  skipped_ = diverged.skipped_;
+  const std::int64_t end = diverged.stream_position() + samples_per_step_;
+  const std::int64_t begin = end - (diverged.step + 1 - step) * samples_per_step_;
+  if (!skipped_.empty() && skipped_.back().end == begin) {
+    skipped_.back().end = end;
+  } else if (skipped_.size() < kMaxRanges) {
+    skipped_.push_back({begin, end});
+  } else {
+    throw Error(ExitCode::numerics,
+                fmt::format("the run has diverged in {} ranges of samples, the most that it may skip",
+                            kMaxRanges + 1));
+  }
+}
+
+core::State Cursor::state() {
+  nlohmann::json ranges = nlohmann::json::array();
+  for (const SampleRange& range : skipped_) ranges.push_back({range.begin, range.end});
+  return {{},
+          {{"step", step},
+           {"seed", seed_},
+           {"stream_position", stream_position()},
+           {"skipped", std::move(ranges)},
+           {"loss_watch", loss_watch.state()}}};
+}
+
+void Cursor::restore(const nlohmann::json& values) {
+  step = whole_number(values.at("step"));
+  skipped_.clear();
+  // Older checkpoints have neither of the two.
+  for (const nlohmann::json& range : values.value("skipped", nlohmann::json::array()))
+    skipped_.push_back({whole_number(range.at(0)), whole_number(range.at(1))});
+  loss_watch.restore(values.value("loss_watch", nlohmann::json::object()));
+}
+
+}  // namespace ebb::train

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace ebb::train {
+
+// Finds a finite loss that has grown clearly above its first values: such a run has diverged. It compares
+// the mean of the first kFirstSteps steps with a moving average of half-life kHalfLife steps. For losses that
+// training minimises: those of a model with one phase. The losses are the same on every rank, and so is the
+// result.
+class LossWatch {
+ public:
+  static constexpr std::int64_t kFirstSteps = 10, kHalfLife = 20, kEarliest = 50;
+  static constexpr double kGrowth = 0.2;  // of the absolute value of the first mean
+
+  // Takes the finite loss of one step. Returns a sentence with the figures at the step in which the average
+  // crosses the limit; else nothing.
+  std::string observe(double loss);
+
+  [[nodiscard]] nlohmann::json state() const;
+  void restore(const nlohmann::json& values);  // an empty object: nothing has been observed
+
+ private:
+  std::int64_t steps_ = 0;
+  double first_sum_ = 0, average_ = 0;
+  bool above_ = false;
+};
+
+}  // namespace ebb::train
