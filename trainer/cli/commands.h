@@ -14,10 +14,11 @@ struct Command {
   std::string_view name, help;
   Executable executable;
 };
-inline constexpr std::array<Command, 10> kCommands = {{
+inline constexpr std::array<Command, 11> kCommands = {{
     {"train", "Train a model; mpirun starts one process per rank", Executable::core},
     {"launch", "Train on several ranks: run mpirun with flags that fit, and supervise it", Executable::ebb},
     {"sample", "Draw new images (a PNG grid) or text from a checkpoint", Executable::core},
+    {"evaluate", "Measure a checkpoint: likelihoods, and the quality of generated images", Executable::core},
     {"export", "Write a model's weights as a folder that transformers loads", Executable::core},
     {"import", "Check a weights folder of transformers, and write a configuration that trains from it",
      Executable::core},
@@ -37,6 +38,7 @@ void add_launch(CLI::App& app, Invocation& invocation);
 // Of ebb-core.
 void add_train(CLI::App& app, Invocation& invocation);
 void add_sample(CLI::App& app, Invocation& invocation);
+void add_evaluate(CLI::App& app, Invocation& invocation);
 void add_weights(CLI::App& app, Invocation& invocation);  // export, import
 void add_data(CLI::App& app, Invocation& invocation);
 void add_plan(CLI::App& app, Invocation& invocation);

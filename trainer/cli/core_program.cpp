@@ -17,6 +17,7 @@ int core_program(int argc, char** argv, const train::Registries& registries,
   Invocation invocation{argc, argv, registries, {}, make_runner};
   add_train(app, invocation);
   add_sample(app, invocation);
+  add_evaluate(app, invocation);
   add_weights(app, invocation);
   add_data(app, invocation);
   add_plan(app, invocation);

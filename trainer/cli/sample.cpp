@@ -34,7 +34,8 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   if (options.out.empty())
     throw Error(ExitCode::usage,
                 "sample: this model makes images: name a file for them, such as -o grid.png");
-  const at::Tensor images = sampler.sample(options.count, static_cast<std::uint64_t>(options.seed), runner);
+  const at::Tensor images =
+      sampler.sample(0, options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
   std::cout << fmt::format("{} images from step {} of {} are in {}\n", options.count, loaded.step,
                            loaded.config.run.name, options.out);

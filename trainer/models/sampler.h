@@ -12,9 +12,10 @@ namespace ebb::models {
 class ImageSampler {
  public:
   virtual ~ImageSampler() = default;
-  // `count` new images [count, C, H, W] uint8 on the CPU: a pure function of the parameters, the seed and
-  // each image's number.
-  virtual at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) = 0;
+  // The new images `first` to `first` + `count` [count, C, H, W] uint8 on the CPU. Each is a pure function of
+  // the parameters, the seed and its number.
+  virtual at::Tensor sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
+                            core::UnitRunner& runner) = 0;
 };
 
 class ImageReconstructor {

@@ -8,10 +8,6 @@
 
 namespace ebb::train {
 
-namespace {
-constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
-}
-
 Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
                     comm::Communicator& communicator, data::DeviceFeed& feed) {
   const at::NoGradGuard no_grad;
@@ -22,7 +18,7 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Evaluati
     feed.finish_copy();
     auto part = split.next();
     if (!part) break;
-    part->position += kFirstPosition;
+    part->position += kEvaluationPosition;
     part->global_batch = 1;  // sums; divided by the split's size below
     feed.start_copy(*part);
     sums.add(phase.forward(*part, runner));

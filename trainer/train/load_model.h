@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "models/model.h"
 #include "train/config.h"
@@ -18,6 +20,8 @@ struct LoadedModel {
 // Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters:
 // their average, if the run has one.
 // Error(checkpoint): there is none.
-LoadedModel load_model(const std::filesystem::path& path, const Registries& registries);
+// `overrides`: key.path=value, over the configuration of its run.
+LoadedModel load_model(const std::filesystem::path& path, const Registries& registries,
+                       const std::vector<std::string>& overrides = {});
 
 }  // namespace ebb::train

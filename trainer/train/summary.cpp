@@ -72,6 +72,13 @@ std::string sample_lines(const Config& config, const std::string& run) {
   return lines;
 }
 
+std::string measure_lines(const Evaluation& result) {
+  std::string lines;
+  for (const models::Measure& measure : result.measures)
+    if (!measure.line.empty()) lines += fmt::format("  {}\n", measure.line);
+  return lines;
+}
+
 }  // namespace
 
 std::string Summary::text(const Evaluation& result) const {
@@ -79,7 +86,7 @@ std::string Summary::text(const Evaluation& result) const {
   const models::FamilyTexts& texts = config_.model.family().texts;
   const models::RunFacts facts = config_.facts();
   return fmt::format(
-      "\nDone: {} steps. {}\n\n"
+      "\nDone: {} steps. {}\n{}\n"
       "Peak bytes of each rank, by class\n{}\n"
       "{}"
       "  {}/memory/                bytes of every step, one file per rank\n"
@@ -88,10 +95,12 @@ std::string Summary::text(const Evaluation& result) const {
       "  {} sample {} {}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps=100\n"
       "  {} config --explain model\n",
-      config_.run.steps, texts.result({result.loss, result.terms, result.samples}, facts),
-      telemetry::peak_table(peaks_), sample_lines(config_, run), run, run, program, shell_quoted(run),
-      texts.sample_options(facts), program, world_.size(), shell_quoted(run + "/config.yaml"),
-      shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2, program);
+      config_.run.steps,
+      texts.result({result.loss, result.terms, result.samples, std::nullopt, std::nullopt}, facts),
+      measure_lines(result), telemetry::peak_table(peaks_), sample_lines(config_, run), run, run, program,
+      shell_quoted(run), texts.sample_options(facts), program, world_.size(),
+      shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
+      config_.optimizer.lr / 2, program);
 }
 
 }  // namespace ebb::train

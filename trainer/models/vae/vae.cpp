@@ -135,12 +135,12 @@ at::Tensor to_images(const at::Tensor& logits) {
 
 }  // namespace
 
-at::Tensor Vae::sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
+at::Tensor Vae::sample(std::int64_t first, std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
   const auto stream = static_cast<std::uint32_t>(RandomStream::sampling);
   return to_images(
-      decode(numerics::philox_normal(count, config_.latent, seed, stream, 0, dtype_, device_), runner));
+      decode(numerics::philox_normal(count, config_.latent, seed, stream, first, dtype_, device_), runner));
 }
 
 at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) {

@@ -23,7 +23,8 @@ class Vae final : public Model, private core::Phase, private ImageSampler, priva
   void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) override;
 
  private:
-  at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
+  at::Tensor sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
+                    core::UnitRunner& runner) override;
   at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) override;
   const std::string& name() const override { return name_; }
   std::vector<core::Unit*> units() override { return {&encoder_, &decoder_}; }

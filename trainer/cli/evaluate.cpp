@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/ranks.h"
+#include "comm/run_on_all_ranks.h"
+#include "memory/block_cache.h"
+#include "memory/cpu_allocator.h"
+#include "memory/ledger.h"
+#include "train/checkpoint_evaluation.h"
+
+namespace ebb::cli {
+
+namespace {
+
+struct EvaluateOptions {
+  std::string checkpoint, data, features, json;
+  std::int64_t samples = -1;  // -1: as many as the split has
+  std::vector<std::string> overrides;
+  train::EvaluationOptions measures;
+};
+
+std::vector<std::string> overrides_of(const EvaluateOptions& options) {
+  std::vector<std::string> all = options.overrides;
+  // It computes on the CPU, as all commands on checkpoints do.
+  all.emplace_back("run.device=cpu");
+  if (!options.data.empty()) all.push_back("data.source=" + options.data);
+  if (!options.features.empty()) all.push_back("evaluate.features=" + options.features);
+  return all;
+}
+
+nlohmann::json number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+std::string json_text(const train::EvaluatedCheckpoint& evaluated, const EvaluateOptions& options,
+                      const train::LoadedModel& loaded) {
+  nlohmann::json measures = nlohmann::json::object(), terms = nlohmann::json::object();
+  for (const models::Measure& measure : evaluated.measures) measures[measure.name] = number(measure.value);
+  for (const auto& [name, value] : evaluated.result.terms) terms[name] = number(value);
+  return nlohmann::json{{"run", loaded.config.run.name},
+                        {"step", loaded.step},
+                        {"split", options.measures.split},
+                        {"samples", evaluated.result.samples},
+                        {"loss", number(evaluated.result.loss)},
+                        {"terms", terms},
+                        {"measures", measures}}
+             .dump(2) +
+         "\n";
+}
+
+std::string text(const train::EvaluatedCheckpoint& evaluated, const EvaluateOptions& options,
+                 const train::LoadedModel& loaded) {
+  std::string out = fmt::format(
+      "{}, step {}, split {}:\n  {}\n", loaded.config.run.name, loaded.step, options.measures.split,
+      loaded.config.model.family().texts.result(evaluated.result, loaded.config.facts()));
+  for (const models::Measure& measure : evaluated.measures)
+    if (!measure.line.empty()) out += fmt::format("  {}\n", measure.line);
+  if (!options.measures.nearest.empty())
+    out += fmt::format("  {}: generated images, each with the 5 nearest training images\n",
+                       options.measures.nearest);
+  return out;
+}
+
+ExitCode run(EvaluateOptions options, const Invocation& invocation, comm::World& world) {
+  constexpr double kTimeout_s = 300;  // until the configuration of the run sets the timeout
+  auto* ledger = new memory::Ledger;  // outlives all tensors, as the cache does
+  auto* cache = new memory::BlockCache;
+  memory::install(*ledger, cache);
+  world.report_stages_of(*ledger);
+  if (options.samples >= 0) options.measures.samples = options.samples;
+  std::optional<train::LoadedModel> loaded;
+  comm::run_on_all_ranks(world, kTimeout_s, [&] {
+    loaded.emplace(train::load_model(options.checkpoint, invocation.registries, overrides_of(options)));
+  });
+  train::Environment environment = train::open_environment(loaded->config, world, *ledger, *cache);
+  const std::unique_ptr<core::UnitRunner> runner = invocation.make_runner(*loaded->model);
+  const train::EvaluatedCheckpoint evaluated =
+      train::evaluate_checkpoint(*loaded, *runner, options.measures, environment);
+  if (world.rank() == 0) {
+    std::cout << text(evaluated, options, *loaded) << std::flush;
+    if (!options.json.empty()) write_file_atomically(options.json, json_text(evaluated, options, *loaded));
+  }
+  if (!std::isfinite(evaluated.result.loss)) {
+    if (world.rank() != 0) throw comm::RemoteError(ExitCode::numerics);
+    throw Error(ExitCode::numerics, "evaluate: the loss is not finite: the weights have diverged");
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Invocation& invocation) {
+  auto* command = add_command(app, "evaluate");
+  auto options = std::make_shared<EvaluateOptions>();
+  command
+      ->add_option("checkpoint", options->checkpoint,
+                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
+      ->required();
+  command->add_option("overrides", options->overrides, "key.path=value, over the run's configuration");
+  command->add_option("--data", options->data, "Dataset to use instead of the run's data.source");
+  command->add_option("--split", options->measures.split, "Split to evaluate on")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"train", "test"}));
+  command
+      ->add_option(
+          "--samples", options->samples,
+          "Images to generate and compare; 0: none. Default: as many as the split has, at most 10000")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--draws", options->measures.draws, "Draws of the importance-weighted bound; 0: no bound")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  command->add_option("--features", options->features,
+                      "TorchScript file that maps images to features, for Frechet distance and others");
+  command->add_option("--nearest", options->measures.nearest,
+                      "PNG to write: generated images, each with the nearest training images");
+  command->add_option("--json", options->json, "File to write all values to, as JSON");
+  set_ranks_callback(*command, invocation,
+                     [options, &invocation](comm::World& world) { return run(*options, invocation, world); });
+}
+
+}  // namespace ebb::cli
