@@ -92,7 +92,7 @@ TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
   const auto model = make_a_vae();
   expect_reads_inside(*model, image_loss, {"encoder", "decoder"});
   const auto sampled = [](Model& m, core::UnitRunner& runner) {
-    return m.image_sampler()->sample(5, 1, runner);
+    return m.image_sampler()->sample(0, 5, 1, runner);
   };
   expect_reads_inside(*model, sampled, {"decoder"});
   const auto reconstructed = [](Model& m, core::UnitRunner& runner) {

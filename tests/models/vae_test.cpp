@@ -95,12 +95,12 @@ TEST(Vae, SamplesAreImagesAndDependOnlyOnTheSeed) {
   const auto model = make(numerics::Dtype::fp16);
   ImageSampler& sampler = *model->image_sampler();
   core::PlainRunner runner;
-  const at::Tensor images = sampler.sample(5, 1, runner);
+  const at::Tensor images = sampler.sample(0, 5, 1, runner);
   EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{5, 1, 12, 8}));
   EXPECT_EQ(images.scalar_type(), at::kByte);
-  EXPECT_TRUE(at::equal(images, sampler.sample(5, 1, runner)));
-  EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), sampler.sample(3, 1, runner)));
-  EXPECT_FALSE(at::equal(images, sampler.sample(5, 2, runner)));
+  EXPECT_TRUE(at::equal(images, sampler.sample(0, 5, 1, runner)));
+  EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), sampler.sample(0, 3, 1, runner)));
+  EXPECT_FALSE(at::equal(images, sampler.sample(0, 5, 2, runner)));
 }
 
 TEST(Vae, RefusesSidesThatAreNotMultiplesOfFour) {

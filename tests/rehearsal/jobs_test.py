@@ -56,6 +56,27 @@ class A_Undisturbed(Rehearsal):
         self.assertRegex(said, "60 steps")
 
 
+class TwoNetworks(Rehearsal):
+    """A model that trains two networks in turn, on a small dataset of its own."""
+
+    CONFIG = "gan-fashion-mnist"
+    STEPS = 8
+    OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s", "data.batch=32", "checkpoint.every=4"]
+
+    def test_two_workers_train_both_networks(self):
+        for split in ("train", "test"):
+            self.world.pack("t10k", "fashion-mnist-32", split, "--pad", "32")
+        self.install()
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [0])
+        lines = [json.loads(line) for line in (self.run_folder / "metrics.jsonl").read_text().splitlines()]
+        steps = [line for line in lines if "phases" in line]
+        self.assertEqual([line["step"] for line in steps], list(range(self.STEPS)))
+        for line in steps:
+            self.assertEqual(sorted(line["phases"]), ["discriminator", "generator"])
+        self.assertIn("samples.png", [path.name for path in self.run_folder.iterdir()])
+
+
 class Launchers(Rehearsal):
     def test_a_preempted_launcher_resumes_to_the_same_bits(self):
         self.install()
@@ -211,7 +232,7 @@ class OnePod(Rehearsal):
 # The lanes take about the same time. A lane that compares with the undisturbed run starts with it.
 LANES = {
     "launchers": (A_Undisturbed, Launchers, Suspension, Releases, OnePod),
-    "workers": (A_Undisturbed, Workers),
+    "workers": (A_Undisturbed, Workers, TwoNetworks),
     "watched": (A_Undisturbed, Watched, Verdicts),
     "memory": (Memory,),
 }

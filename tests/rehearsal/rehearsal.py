@@ -23,6 +23,8 @@ OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s
 class Rehearsal(unittest.TestCase):
     world = None  # set by the main program
     undisturbed = None  # the last checkpoint of a run without faults
+    CONFIG = "vae-fashion-mnist"
+    OVERRIDES = OVERRIDES
 
     def setUp(self):
         self.plane, self.kubelet, self.api = self.world.plane, self.world.kubelet, self.world.api
@@ -30,7 +32,7 @@ class Rehearsal(unittest.TestCase):
         self.folder = self.world.folder / self.ns
         self.runs = self.folder / "runs"
         self.runs.mkdir(parents=True)
-        self.run_folder = self.runs / "vae-fashion-mnist"
+        self.run_folder = self.runs / self.CONFIG
         self.plane.namespace(self.ns)
         self._volume("runs", self.runs)
         self._volume("datasets", self.world.folder / "data", claim=True)
@@ -81,9 +83,9 @@ class Rehearsal(unittest.TestCase):
 
     def chart(self, verb, *values, overrides=()):
         """Runs helm install or upgrade, with the common values of all rehearsals and these."""
-        words = [verb, "vae", self.world.source / "charts/ebb", "-n", self.ns, "--set-file", f"config={self.world.source}/configs/vae-fashion-mnist.yaml",
+        words = [verb, "vae", self.world.source / "charts/ebb", "-n", self.ns, "--set-file", f"config={self.world.source}/configs/{self.CONFIG}.yaml",
                  "--set", "workers=2,slotsPerWorker=2,checkpoints.claim.size=10Gi,data.existingClaim=datasets,shm.size=64Mi,terminationGracePeriodSeconds=60"]
-        for i, override in enumerate([*OVERRIDES, *overrides]):
+        for i, override in enumerate([*self.OVERRIDES, *overrides]):
             words += ["--set-string", f"overrides[{i}]={override}"]
         for value in values:
             words += ["--set", value]

@@ -104,5 +104,9 @@ class World:
     def _pack(self):
         """Packs Fashion-MNIST, as scripts/quickstart does."""
         for split, prefix in (("train", "train"), ("test", "t10k")):
-            run(self.ebb, "data", "pack", FASHION_MNIST / f"{prefix}-images-idx3-ubyte.gz", "--labels", FASHION_MNIST / f"{prefix}-labels-idx1-ubyte.gz",
-                "-o", self.folder / "data/fashion-mnist" / split)
+            self.pack(prefix, "fashion-mnist", split)
+
+    def pack(self, prefix, name, split, *options):
+        """Packs images of Fashion-MNIST as a split of the dataset `name`."""
+        run(self.ebb, "data", "pack", FASHION_MNIST / f"{prefix}-images-idx3-ubyte.gz", "--labels", FASHION_MNIST / f"{prefix}-labels-idx1-ubyte.gz",
+            *options, "-o", self.folder / "data" / name / split)
