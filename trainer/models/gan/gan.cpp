@@ -16,6 +16,8 @@ namespace {
 // Scale of the inner gradient of a penalty in 16 bits. A pixel's gradient is small: 2^10 moves it well into
 // the range of normal fp16 numbers.
 constexpr double kInnerScale = 1024;
+constexpr const char* kAugment = "augment";     // within the values of a checkpoint
+constexpr const char* kRealSign = "real_sign";  // term: the mean sign of the logits of real samples
 
 ImageSize image_size(const core::SampleSpec& sample) {
   const std::vector<std::int64_t>& dims = sample.at(core::kImageField).dims;
@@ -46,12 +48,23 @@ Gan::Gan(const GanConfig& config, const ModelInputs& inputs)
       dtype_(numerics::scalar_type(inputs.dtype)),
       device_(inputs.device),
       seed_(inputs.seed) {
+  if (config.augment.is_adaptive()) adaptive_probability_.emplace(config.augment);
   const ImageSize size = image_size(inputs.sample);
   const bool residual = config.architecture == GanArchitecture::residual;
   generator_ =
       residual ? make_residual_generator(config, size, inputs) : make_dcgan_generator(config, size, inputs);
   discriminator_ = residual ? make_residual_discriminator(config, size, inputs)
                             : make_dcgan_discriminator(config, size, inputs);
+}
+
+core::State Gan::state() {
+  core::State state = Model::state();
+  if (adaptive_probability_) state.values[kAugment] = adaptive_probability_->state();
+  return state;
+}
+
+void Gan::restore(const nlohmann::json& values) {
+  if (adaptive_probability_ && values.contains(kAugment)) adaptive_probability_->restore(values.at(kAugment));
 }
 
 at::Tensor Gan::real_images(const core::Batch& batch) const {
@@ -77,6 +90,20 @@ at::Tensor Gan::generated(const core::Batch& batch, std::uint32_t stream, core::
   return generator_->images(noise, labels(batch), runner);
 }
 
+double Gan::augment_probability(const core::Batch& batch) const {
+  return adaptive_probability_ ? adaptive_probability_->value()
+                               : config_.augment.scheduled(batch.step * batch.global_batch);
+}
+
+at::Tensor Gan::augmented(const at::Tensor& images, std::initializer_list<RandomStream> streams,
+                          AugmentedPhase phase, const core::Batch& batch, double probability) const {
+  if (probability <= 0) return images;
+  std::vector<at::Tensor> draws;
+  for (const RandomStream stream : streams)
+    draws.push_back(augmentation_draws(batch.size(), seed_, stream, batch.position, phase, device_));
+  return augment(images, at::cat(draws), probability);
+}
+
 core::PhasePlan Gan::DiscriminatorPhase::plan() const {
   core::PhasePlan plan;
   plan.trainee = name_;
@@ -93,31 +120,42 @@ core::PhasePlan Gan::GeneratorPhase::plan() const {
 
 core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const memory::Tag tag(memory::Class::activations, name_);
-  at::Tensor inputs;
+  const bool trains = at::GradMode::is_enabled();
+  const double probability = trains ? gan_.augment_probability(batch) : 0;
+  Judged judged;
   {
     const at::NoGradGuard no_grad;
-    inputs = at::cat({gan_.real_images(batch),
-                      gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
+    judged.inputs =
+        at::cat({gan_.real_images(batch),
+                 gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
   }
-  const bool penalised = at::GradMode::is_enabled() && gan_.config_.penalty.any() &&
-                         batch.step % gan_.config_.penalty.every == 0;
-  inputs.requires_grad_(penalised);
+  const bool penalised = trains && gan_.config_.penalty.any() && batch.step % gan_.config_.penalty.every == 0;
+  judged.inputs.requires_grad_(penalised);
+  judged.seen =
+      gan_.augmented(judged.inputs, {RandomStream::augmentation, RandomStream::augmentation_of_generated},
+                     AugmentedPhase::discriminator, batch, probability);
   const at::Tensor labels = gan_.labels(batch);
   const at::Tensor both = labels.defined() ? at::cat({labels, labels}) : at::Tensor();
-  const at::Tensor logits = gan_.discriminator_->logits(inputs, both, runner);
-  const at::Tensor real = logits.narrow(0, 0, batch.size()),
-                   fake = logits.narrow(0, batch.size(), batch.size());
+  judged.logits = gan_.discriminator_->logits(judged.seen, both, runner);
+  const at::Tensor real = judged.logits.narrow(0, 0, batch.size()),
+                   fake = judged.logits.narrow(0, batch.size(), batch.size());
   const double share = 1.0 / static_cast<double>(batch.global_batch);
   const at::Tensor adversarial = discriminator_loss(gan_.config_.loss, real, fake) * share;
   core::Loss loss{adversarial,
                   {{"adversarial", adversarial.detach()},
                    {"accuracy", ((real > fake).to(at::kFloat).sum() * share).detach()}}};
-  if (penalised) gan_.add_penalties(batch, inputs, logits, runner, loss);
+  const GanAugmentConfig& augment = gan_.config_.augment;
+  if (augment.is_adaptive()) loss.terms.emplace_back(kRealSign, (real.sign().sum() * share).detach());
+  if (trains && (augment.is_adaptive() || augment.schedule.curve != core::Curve::constant))
+    loss.scheduled.emplace_back("augment_probability", probability);
+  if (penalised) gan_.add_penalties(batch, judged, runner, loss);
   return loss;
 }
 
-void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, const at::Tensor& logits,
-                        core::UnitRunner& runner, core::Loss& loss) {
+// R1 and R2 are of the images before augmentation, as in the training of StyleGAN2-ADA and R3GAN. The
+// gradient penalty bounds the slope of the discriminator itself, so it mixes the images that it sees.
+void Gan::add_penalties(const core::Batch& batch, const Judged& judged, core::UnitRunner& runner,
+                        core::Loss& loss) {
   const GanPenaltyConfig& penalty = config_.penalty;
   const std::int64_t n = batch.size();
   const double share = static_cast<double>(penalty.every) / static_cast<double>(batch.global_batch);
@@ -130,7 +168,7 @@ void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, cons
   };
   if (penalty.r1 > 0 || penalty.r2 > 0) {
     // One pass for both: no logit depends on another sample.
-    const at::Tensor squares = squared_gradients(logits.sum(), inputs, scale);
+    const at::Tensor squares = squared_gradients(judged.logits.sum(), judged.inputs, scale);
     if (penalty.r1 > 0) add("r1", squares.narrow(0, 0, n).sum() * share, penalty.r1 / 2);
     if (penalty.r2 > 0) add("r2", squares.narrow(0, n, n).sum() * share, penalty.r2 / 2);
   }
@@ -140,7 +178,8 @@ void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, cons
         numerics::philox_normal(n, 1, seed_, static_cast<std::uint32_t>(RandomStream::augmentation),
                                 batch.position, at::kFloat, device_);
     const at::Tensor mix = at::special_ndtr(normal).view({n, 1, 1, 1}).to(dtype_);
-    const at::Tensor real = inputs.detach().narrow(0, 0, n), fake = inputs.detach().narrow(0, n, n);
+    const at::Tensor seen = judged.seen.detach();
+    const at::Tensor real = seen.narrow(0, 0, n), fake = seen.narrow(0, n, n);
     const at::Tensor between =
         (fake + mix * (real - fake)).contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
     const at::Tensor at_between = discriminator_->logits(between, labels(batch), runner);
@@ -152,14 +191,19 @@ void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, cons
 core::Loss Gan::GeneratorPhase::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const memory::Tag tag(memory::Class::activations, name_);
   const at::Tensor labels = gan_.labels(batch);
+  const double probability = gan_.augment_probability(batch);
+  const auto logits = [&](const at::Tensor& images, RandomStream stream) {
+    return gan_.discriminator_->logits(
+        gan_.augmented(images, {stream}, AugmentedPhase::generator, batch, probability), labels, runner);
+  };
   at::Tensor real;
   if (gan_.config_.loss == GanLoss::relativistic) {
     const at::NoGradGuard no_grad;
-    real = gan_.discriminator_->logits(gan_.real_images(batch), labels, runner);
+    real = logits(gan_.real_images(batch), RandomStream::augmentation);
   }
-  const at::Tensor fake = gan_.discriminator_->logits(
-      gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::generator_latent), runner), labels,
-      runner);
+  const at::Tensor fake =
+      logits(gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::generator_latent), runner),
+             RandomStream::augmentation_of_generated);
   return {generator_loss(gan_.config_.loss, real, fake) * (1.0 / static_cast<double>(batch.global_batch)),
           {}};
 }
