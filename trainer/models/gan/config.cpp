@@ -122,6 +122,11 @@ std::vector<std::string> GanConfig::further_fields() const {
   return {std::string(core::kLabelField)};
 }
 
+std::optional<std::int64_t> GanConfig::label_classes() const {
+  if (!conditional) return std::nullopt;
+  return classes;
+}
+
 std::vector<std::int64_t> GanConfig::widths(std::int64_t side) const {
   std::vector<std::int64_t> all;
   std::int64_t channels = width;

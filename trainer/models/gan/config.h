@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,7 @@ struct GanConfig {
   void describe(config::Section& s);
   [[nodiscard]] std::vector<FamilyRule> rules() const;
   [[nodiscard]] std::vector<std::string> further_fields() const;
+  [[nodiscard]] std::optional<std::int64_t> label_classes() const;
   // Channels of each stage from 4 x 4 to `side` x `side`.
   [[nodiscard]] std::vector<std::int64_t> widths(std::int64_t side) const;
 };
