@@ -1,117 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/gan/gan.h"
 
-#include <ATen/core/grad_mode.h>
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.h"
-#include "base/philox.h"
-#include "models/built_in.h"
 #include "models/gan/losses.h"
-#include "models/gan_reference.h"
-#include "numerics/ops.h"
+#include "models/gan_under_test.h"
 
 namespace ebb::models {
 namespace {
 
-using testing::GanReference;
+using namespace testing;
 using ::testing::HasSubstr;
 
-constexpr std::int64_t kSide = 16, kImages = 6;
-
-GanConfig tiny(GanArchitecture architecture, bool conditional = false) {
-  GanConfig config;
-  config.architecture = architecture;
-  config.latent = 8, config.width = 8, config.max_width = 16, config.group_width = 4;
-  config.conditional = conditional, config.classes = 3;
-  config.penalty.r1 = 0.7, config.penalty.r2 = 0.3;
-  return config;
-}
-
-std::vector<GanConfig> configs() {
-  return {tiny(GanArchitecture::residual), tiny(GanArchitecture::residual, true),
-          tiny(GanArchitecture::dcgan), tiny(GanArchitecture::dcgan, true)};
-}
-
-core::SampleSpec spec(const GanConfig& config) {
-  core::SampleSpec all{{core::image_field(1, kSide, kSide)}};
-  if (config.conditional) all.fields.push_back(core::label_field());
-  return all;
-}
-
-// With small values in the weights that begin at zero, so that every layer matters.
-std::unique_ptr<Model> make(const GanConfig& gan, numerics::Dtype dtype) {
-  ModelConfig config(built_in_families());
-  config.choose("gan", std::make_unique<FamilyConfigOf<GanConfig>>(gan));
-  auto model = make_model(config, spec(gan), dtype, at::kCPU, 7);
-  const at::NoGradGuard no_grad;
-  at::manual_seed(1);
-  for (core::Parameter& p : all_parameters(*model)) {
-    at::Tensor initial = p.initial();
-    const at::Tensor other = at::randn(initial.sizes()) * 0.1;
-    if (initial.abs().sum().item<float>() == 0) initial = other;
-    p.tensor.copy_(initial);
-  }
-  return model;
-}
-
-core::Batch batch_of(const GanConfig& config, std::int64_t first = 0, std::int64_t count = kImages) {
-  at::manual_seed(3);
-  core::Batch batch;
-  const at::Tensor images = at::randint(0, 256, {kImages, 1, kSide, kSide}, at::kByte);
-  const at::Tensor labels = at::randint(0, config.classes, {kImages}, at::kLong);
-  batch.fields = {{std::string(core::kImageField), images.narrow(0, first, count)}};
-  if (config.conditional)
-    batch.fields.push_back({std::string(core::kLabelField), labels.narrow(0, first, count)});
-  batch.position = first;
-  batch.global_batch = kImages;
-  return batch;
-}
-
-// The phase's gradients by name.
-std::map<std::string, at::Tensor> gradients(Model& model, core::Phase& phase, const core::Batch& batch) {
-  core::PlainRunner runner;
-  phase.forward(batch, runner).loss.backward();
-  std::map<std::string, at::Tensor> found;
-  for (core::Unit* unit : phase.units())
-    for (core::Parameter& p : unit->parameters) {
-      EXPECT_TRUE(p.tensor.grad().defined()) << p.name;
-      found[p.name] = p.tensor.grad().clone();
-      p.tensor.mutable_grad() = at::Tensor();
-    }
-  for (const auto& [name, tensor] : model.state().tensors) tensor.mutable_grad() = at::Tensor();
-  return found;
-}
-
-at::Tensor real_images(const core::Batch& batch, at::ScalarType dtype) {
-  return batch.field(core::kImageField).to(dtype) / 127.5 - 1;
-}
-
-at::Tensor labels_of(const core::Batch& batch, const GanConfig& config) {
-  return config.conditional ? batch.field(core::kLabelField) : at::Tensor();
-}
-
-GanReference reference_of(Model& model, const GanConfig& config, at::ScalarType dtype) {
-  GanReference::Parameters all;
-  for (const auto& [name, tensor] : model.state().tensors)
-    all[name] = tensor.detach().to(dtype).requires_grad_();
-  return {config, kSide, all};
-}
-
-// The gradients of the discriminator's loss with both penalties, by LibTorch. `generated` are the images that
-// the model under test made.
+// The gradients of the discriminator's loss with both penalties, by LibTorch. `generated` are the generator's
+// images.
 std::map<std::string, at::Tensor> reference_gradients(const GanReference& reference, const GanConfig& config,
                                                       const core::Batch& batch, const at::Tensor& generated,
                                                       at::ScalarType dtype) {
   const at::Tensor real = real_images(batch, dtype).requires_grad_();
   const at::Tensor fake = generated.detach().to(dtype).requires_grad_();
   const at::Tensor labels = labels_of(batch, config);
-  const at::Tensor r = reference.logits(real, labels), f = reference.logits(fake, labels);
-  const auto penalty = [](const at::Tensor& logits, const at::Tensor& x) {
-    return torch::autograd::grad({logits.sum()}, {x}, {}, true, true)[0].square().sum() / kImages;
+  const auto logits = [&](const at::Tensor& images, RandomStream stream) {
+    return reference.logits(seen(images, stream, AugmentedPhase::discriminator, config, batch), labels);
+  };
+  const at::Tensor r = logits(real, RandomStream::augmentation),
+                   f = logits(fake, RandomStream::augmentation_of_generated);
+  const auto penalty = [](const at::Tensor& of, const at::Tensor& x) {
+    return torch::autograd::grad({of.sum()}, {x}, {}, true, true)[0].square().sum() / kImages;
   };
   const at::Tensor loss = at::softplus(f - r).sum() / kImages + penalty(r, real) * (config.penalty.r1 / 2) +
                           penalty(f, fake) * (config.penalty.r2 / 2);
@@ -120,16 +38,6 @@ std::map<std::string, at::Tensor> reference_gradients(const GanReference& refere
   for (const auto& [name, tensor] : reference.parameters())
     if (name.starts_with("discriminator")) found[name] = tensor.grad();
   return found;
-}
-
-at::Tensor generated_by(Model& model, const GanConfig& config, const core::Batch& batch,
-                        const GanReference& reference, at::ScalarType dtype) {
-  (void)model;
-  const at::NoGradGuard no_grad;
-  const at::Tensor noise = numerics::philox_normal(batch.size(), config.latent, 7,
-                                                   static_cast<std::uint32_t>(RandomStream::latent),
-                                                   batch.position, at::kFloat, at::kCPU);
-  return reference.images(noise.to(dtype), labels_of(batch, config));
 }
 
 double distance(const at::Tensor& a, const at::Tensor& b) {
@@ -154,10 +62,10 @@ TEST(Gan, TheWholePenaltyIsAsCloseToFp64AsTheFrameworksInFp32) {
     const auto ours = gradients(*model, *model->phases()[0], batch);
     const GanReference exact = reference_of(*model, config, at::kDouble),
                        single = reference_of(*model, config, at::kFloat);
-    const auto in_fp64 = reference_gradients(
-        exact, config, batch, generated_by(*model, config, batch, exact, at::kDouble), at::kDouble);
-    const auto in_fp32 = reference_gradients(
-        single, config, batch, generated_by(*model, config, batch, single, at::kFloat), at::kFloat);
+    const auto in_fp64 = reference_gradients(exact, config, batch,
+                                             generated_by(config, batch, exact, at::kDouble), at::kDouble);
+    const auto in_fp32 = reference_gradients(single, config, batch,
+                                             generated_by(config, batch, single, at::kFloat), at::kFloat);
     ASSERT_EQ(ours.size(), in_fp64.size());
     EXPECT_LE(distance(ours, in_fp64), 2 * distance(in_fp32, in_fp64));
     // A bias sums over all pixels, one after the other.
@@ -176,8 +84,12 @@ TEST(Gan, TheGeneratorsGradientsAreTheFrameworks) {
         batch.size(), config.latent, 7, static_cast<std::uint32_t>(RandomStream::generator_latent),
         batch.position, at::kFloat, at::kCPU);
     const at::Tensor labels = labels_of(batch, config);
-    const at::Tensor f = exact.logits(exact.images(noise.to(at::kDouble), labels), labels);
-    const at::Tensor r = exact.logits(real_images(batch, at::kDouble), labels).detach();
+    const auto logits = [&](const at::Tensor& images, RandomStream stream) {
+      return exact.logits(seen(images, stream, AugmentedPhase::generator, config, batch), labels);
+    };
+    const at::Tensor f =
+        logits(exact.images(noise.to(at::kDouble), labels), RandomStream::augmentation_of_generated);
+    const at::Tensor r = logits(real_images(batch, at::kDouble), RandomStream::augmentation).detach();
     (at::softplus(r - f).sum() / kImages).backward();
     for (const auto& [name, tensor] : ours)
       EXPECT_LE(distance(tensor, exact.parameters().at(name).grad()), 1e-4) << name;
@@ -201,79 +113,17 @@ TEST(Gan, SixteenBitPenaltyGradientsAreNearThoseOfFp32) {
     }
 }
 
-// The norms are those of the gradients of all draws together.
-TEST(Gan, OverTwoHundredDrawsFp16PenaltyGradientsAreWithinTwoPercentOfFp32s) {
-  const GanConfig config = tiny(GanArchitecture::residual, true);
-  const auto half = make(config, numerics::Dtype::fp16), full = make(config, numerics::Dtype::fp32);
-  {
-    const at::NoGradGuard no_grad;
-    for (auto& [name, tensor] : full->state().tensors) tensor.copy_(half->state().tensors.at(name));
-  }
-  double squared_error = 0, squared_norm = 0;
-  for (std::int64_t draw = 0; draw < 200; ++draw) {
-    core::Batch batch = batch_of(config);
-    at::manual_seed(100 + static_cast<std::uint64_t>(draw));
-    batch.fields[0].tensor = at::randint(0, 256, {kImages, 1, kSide, kSide}, at::kByte);
-    batch.position = draw * kImages;
-    const auto ours = gradients(*half, *half->phases()[0], batch);
-    for (const auto& [name, exact] : gradients(*full, *full->phases()[0], batch)) {
-      squared_error += (ours.at(name).to(at::kDouble) - exact).square().sum().item<double>();
-      squared_norm += exact.to(at::kDouble).square().sum().item<double>();
-    }
-  }
-  EXPECT_LE(std::sqrt(squared_error / squared_norm), 0.02);
-}
-
-nlohmann::json inner_scale_of(Model& model) {
-  return model.state().values.at("inner_scale");
-}
-
-TEST(Gan, AnInnerGradientThatOverflowsLowersItsOwnScaleUntilItFits) {
-  const GanConfig config = tiny(GanArchitecture::residual);
-  const auto model = make(config, numerics::Dtype::fp16);
-  nlohmann::json values = model->state().values;
-  constexpr double kTooLarge = 1 << 30;
-  values["inner_scale"]["scale"] = kTooLarge;
-  model->restore(values);
-  core::Phase& phase = *model->phases()[0];
-  core::PlainRunner runner;
-  const core::Batch batch = batch_of(config);
-  double scale = kTooLarge;
-  for (int tries = 0; tries < 30; ++tries) {
-    std::vector<std::pair<std::string, double>> terms;
-    const core::Loss loss = phase.forward(batch, runner);
-    for (const auto& [name, value] : loss.terms) terms.emplace_back(name, value.item<double>());
-    const bool finite = std::isfinite(loss.loss.item<double>());
-    const core::PhaseVerdict verdict = phase.conclude({loss.loss.item<double>(), terms, finite});
-    if (finite) {
-      EXPECT_EQ(verdict.overflowed_scale, "");
-      EXPECT_GT(tries, 0);
-      break;
-    }
-    EXPECT_EQ(verdict.overflowed_scale, fmt::format("inner gradient scale {:g}", scale));
-    scale /= 2;
-    EXPECT_EQ(inner_scale_of(*model).at("scale"), scale);
-  }
-  EXPECT_LT(scale, kTooLarge / 2);
-}
-
-TEST(Gan, AGradientThatOverflowsWhileTheLossIsFiniteIsNotItsScales) {
-  const auto model = make(tiny(GanArchitecture::residual), numerics::Dtype::fp16);
-  const double before = inner_scale_of(*model).at("scale");
-  const std::vector<std::pair<std::string, double>> terms = {{"adversarial", 0.7}, {"r1", 1}, {"r2", 1}};
-  EXPECT_EQ(model->phases()[0]->conclude({0.8, terms, false}).overflowed_scale, "");
-  EXPECT_EQ(inner_scale_of(*model).at("scale"), before);
-}
-
 TEST(Gan, LossesOfMicroBatchesSumToTheBatch) {
-  const GanConfig config = tiny(GanArchitecture::residual, true);
-  const auto model = make(config, numerics::Dtype::fp32);
-  core::PlainRunner runner;
-  for (core::Phase* phase : model->phases()) {
-    const auto loss = [&](std::int64_t first, std::int64_t count) {
-      return phase->forward(batch_of(config, first, count), runner).loss.item<double>();
-    };
-    EXPECT_NEAR(loss(0, 2) + loss(2, 4), loss(0, 6), 1e-4 * std::abs(loss(0, 6)));
+  const GanConfig plain = tiny(GanArchitecture::residual, true);
+  for (const GanConfig& config : {plain, augmented(plain)}) {
+    const auto model = make(config, numerics::Dtype::fp32);
+    core::PlainRunner runner;
+    for (core::Phase* phase : model->phases()) {
+      const auto loss = [&](std::int64_t first, std::int64_t count) {
+        return phase->forward(batch_of(config, first, count), runner).loss.item<double>();
+      };
+      EXPECT_NEAR(loss(0, 2) + loss(2, 4), loss(0, 6), 1e-4 * std::abs(loss(0, 6)));
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -33,21 +34,24 @@ void write_header(std::ofstream& out, char dimensions, const std::vector<std::ui
     for (int shift = 24; shift >= 0; shift -= 8) out.put(static_cast<char>(n >> shift & 255));
 }
 
-// Bright squares whose place is their class, 14 x 14, padded to 16 x 16.
-void make_data(const TemporaryFolder& folder) {
+// Bright squares whose place is their class, 14 x 14, padded to 16 x 16. `wrong` is the index of a training
+// sample with the label kClasses, which is no class.
+void make_data(const TemporaryFolder& folder, const std::string& name, std::uint32_t samples = 240,
+               std::uint32_t wrong = UINT32_MAX) {
   for (const char* split : {"train", "test"}) {
-    const std::uint32_t count = std::string_view(split) == "train" ? 240 : 48;
+    const bool trains = std::string_view(split) == "train";
+    const std::uint32_t count = trains ? samples : 48;
     data::PackOptions options;
-    options.images = folder / (std::string(split) + "-gan.idx");
-    options.labels = folder / (std::string(split) + "-gan-labels.idx");
-    options.out = folder / ("gan/" + std::string(split));
+    options.images = folder / (std::string(split) + "-" + name + ".idx");
+    options.labels = folder / (std::string(split) + "-" + name + "-labels.idx");
+    options.out = folder / (name + "/" + std::string(split));
     options.pad = kSide;
     std::ofstream images(options.images, std::ios::binary), labels(options.labels, std::ios::binary);
     write_header(images, 3, {count, 14, 14});
     write_header(labels, 1, {count});
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t label = i % kClasses;
-      labels.put(static_cast<char>(label));
+      labels.put(static_cast<char>(trains && i == wrong ? kClasses : label));
       for (std::uint32_t y = 0; y < 14; ++y)
         for (std::uint32_t x = 0; x < 14; ++x)
           images.put(static_cast<char>(x / 5 == label && y > 3 && y < 10 ? 200 + i % 50 : i % 20));
@@ -62,14 +66,15 @@ class GanRun : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     tiny = new TinyRun;
-    make_data(tiny->folder());
+    make_data(tiny->folder(), "gan");
     std::ofstream(tiny->folder() / "gan.yaml")
         << "run: {name: gan, dir: " << (tiny->folder() / "runs") << ", steps: " << kSteps
         << ", evaluate_every: 6, sample_every: 4}\n"
         << "model: {kind: gan, latent: 8, width: 8, max_width: 16, group_width: 4, conditional: true, "
            "classes: "
         << kClasses << ",\n"
-        << "        penalty: {r1: 0.5, r2: 0.5, final_ratio: 0.1, schedule: {curve: cosine, samples: 160}}}\n"
+        << "        penalty: {r1: 0.5, r2: 0.5, final_ratio: 0.1, schedule: {curve: cosine, samples: 160}},\n"
+        << "        augment: {final_probability: 0.6, schedule: {curve: linear, samples: 160}}}\n"
         << "data: {source: " << (tiny->folder() / "gan") << ", batch: " << kBatch << "}\n"
         << "precision: {loss_scale: {initial: 1024}}\n"
         << "optimizer: {lr: 0.002, beta1: 0, beta2: 0.9, final_beta2: 0.99, weight_decay: 0, clip_norm: 0,\n"
@@ -162,6 +167,9 @@ TEST_F(GanRun, MetricsHaveTheSchedules) {
   EXPECT_DOUBLE_EQ(scheduled(0, "discriminator", "penalty_ratio"), 1);
   EXPECT_NEAR(scheduled(5, "discriminator", "penalty_ratio"), 0.55, 1e-9);  // half-way through 160 samples
   EXPECT_NEAR(scheduled(10, "discriminator", "penalty_ratio"), 0.1, 1e-9);
+  EXPECT_DOUBLE_EQ(scheduled(0, "discriminator", "augment_probability"), 0);
+  EXPECT_NEAR(scheduled(5, "discriminator", "augment_probability"), 0.3, 1e-9);
+  EXPECT_NEAR(scheduled(10, "discriminator", "augment_probability"), 0.6, 1e-9);
   EXPECT_DOUBLE_EQ(scheduled(0, "generator", "beta2"), 0.9);
   EXPECT_NEAR(scheduled(4, "generator", "beta2"), 0.945, 1e-9);
   EXPECT_NEAR(scheduled(9, "generator", "beta2"), 0.99, 1e-9);
@@ -210,13 +218,30 @@ TEST_F(GanRun, KilledAtAnyTimeItResumesToTheSameBits) {
   }
 }
 
-TEST_F(GanRun, LabelsThatAreMissingOrOutOfRangeAreRefused) {
+TEST_F(GanRun, MissingLabelsAreRefused) {
   const ProcessResult missing = train(1, "no-labels", {"data.source=" + (tiny->folder() / "data")});
   EXPECT_NE(missing.exit_code, 0);
   EXPECT_THAT(missing.err, HasSubstr("label"));
-  const ProcessResult few = train(1, "few-classes", {"model.classes=2"});
-  EXPECT_NE(few.exit_code, 0);
-  EXPECT_THAT(few.err, HasSubstr("model.classes"));
+}
+
+TEST_F(GanRun, LabelsOutOfRangeAreRefusedBeforeTraining) {
+  const ProcessResult few = train(2, "few-classes", {"model.classes=2"});
+  EXPECT_EQ(few.exit_code, 3) << few.out << few.err;
+  const std::string shard = tiny->folder() / "gan/train/shard.00000.mds";
+  for (const std::string& text : {shard, std::string("(sample 2 of the dataset)"), std::string("the label 2"),
+                                  std::string("labels are from 0 to 1"), std::string("model.classes")})
+    EXPECT_THAT(few.err, HasSubstr(text));
+  EXPECT_FALSE(std::filesystem::exists(tiny->run_folder("few-classes") + "/metrics.jsonl"));
+}
+
+// Of 5000 samples 4096 are checked before training. Sample 5 is not among them, and is read in the first
+// step.
+TEST_F(GanRun, ALabelOutOfRangeIsRefusedWhenItIsRead) {
+  make_data(tiny->folder(), "wrong", 5000, 5);
+  const std::string source = tiny->folder() / "wrong";
+  const ProcessResult result = train(1, "wrong", {"data.source=" + source, "data.shuffle=false"});
+  EXPECT_EQ(result.exit_code, 3) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr(source + "/train: sample 5 has the label 3"));
 }
 
 }  // namespace

@@ -29,9 +29,10 @@ enum class RandomStream : std::uint32_t {
   sampler = 1,  // order of the samples of a dataset
   initialisation = 2,
   latent = 3,
-  sampling = 4,  // of new images and text
-  augmentation = 5,
-  generator_latent = 6  // noise of the generator's own phase
+  sampling = 4,          // of new images and text
+  augmentation = 5,      // of real images; sub-index 0: the mix of real and generated ones in a penalty
+  generator_latent = 6,  // noise of the generator's own phase
+  augmentation_of_generated = 7
 };
 
 // Returns random bits for the counter (index, sub-index, stream) and the run's seed.

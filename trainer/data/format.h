@@ -24,6 +24,9 @@ struct SplitRequest {
   std::string split;                // "train" or "test"
   std::vector<std::string> fields;  // fields to provide, in this order; each is in Format::fields
   std::int64_t vocabulary = 0;      // token ids at or beyond it are refused; 0: any int32 is valid
+  // Labels outside of [0, classes) are refused at once where that is cheap; empty: any label is valid. Each
+  // read checks its own label (data/open.h).
+  std::optional<std::int64_t> classes = {};
   BlockAllocator allocate = allocate_on_heap;
 };
 

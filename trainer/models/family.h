@@ -46,6 +46,9 @@ class FamilyConfig {
   [[nodiscard]] virtual std::vector<FamilyRule> rules() const = 0;
   // Token ids of the data must be below it; 0: the family reads no tokens.
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
+  // The value of model.classes, if these values read labels, which must be in [0, classes). Empty: they read
+  // none.
+  [[nodiscard]] virtual std::optional<std::int64_t> classes() const = 0;
   // The model's context in tokens. Empty: that of a sample of the data, or the family reads no tokens.
   [[nodiscard]] virtual std::optional<std::int64_t> context() const = 0;
   // Fields of a batch that these values need beside Family::reads.
@@ -54,8 +57,8 @@ class FamilyConfig {
   [[nodiscard]] virtual std::string initial_weights() const = 0;
 };
 
-// A plain struct with describe() as a FamilyConfig. Uses the members rules(), further_fields(), vocabulary,
-// context and weights of the struct, if it has them.
+// A plain struct with describe() as a FamilyConfig. Uses the members rules(), further_fields(),
+// label_classes(), vocabulary, context and weights of the struct, if it has them.
 template <class C>
 class FamilyConfigOf final : public FamilyConfig {
  public:
@@ -72,6 +75,10 @@ class FamilyConfigOf final : public FamilyConfig {
   [[nodiscard]] std::int64_t vocabulary() const override {
     if constexpr (requires { value.vocabulary; }) return value.vocabulary;
     return 0;
+  }
+  [[nodiscard]] std::optional<std::int64_t> classes() const override {
+    if constexpr (requires { value.label_classes(); }) return value.label_classes();
+    return std::nullopt;
   }
   [[nodiscard]] std::optional<std::int64_t> context() const override {
     if constexpr (requires { value.context; }) return value.context;

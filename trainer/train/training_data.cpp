@@ -57,7 +57,8 @@ void require_memory_lasted() {
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields) {
-  return data::open(config.data, split, fields, config.model.chosen().vocabulary());
+  const models::FamilyConfig& model = config.model.chosen();
+  return data::open(config.data, split, fields, model.vocabulary(), model.classes());
 }
 
 Splits open_splits(const Config& config, const comm::World& world) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/mds/dataset.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "data/labels.h"
 #include "data/mds/columns.h"
 #include "data/mds/index.h"
 #include "data/mds/reader.h"
@@ -14,6 +19,7 @@ namespace ebb::data {
 namespace {
 
 constexpr std::size_t kOpenFiles = 64;
+constexpr std::int64_t kCheckedLabels = 4096, kUnpackedShards = 8;  // by check_labels
 
 class MdsDataset final : public Dataset {
  public:
@@ -50,7 +56,55 @@ class MdsDataset final : public Dataset {
       columns_[i].read(shard, shard.find(sample, columns_[i].column).begin, out[i]);
   }
 
+  // Error(data) names the shard, sample and label of the first one that is checked and outside of the range.
+  void check_labels(std::int64_t classes) {
+    const auto column =
+        std::ranges::find(columns_, core::kLabelField,
+                          [](const MdsFieldColumn& c) -> const std::string& { return c.field.name; });
+    if (column == columns_.end()) return;
+    std::optional<MdsShard> raw;
+    for (const std::int64_t index : labels_to_check()) {
+      const std::size_t number = index_.shard_of(index);
+      const std::int64_t sample = index - index_.shards[number].first;
+      if (!packed_[number] && (!raw || raw->number() != number))
+        raw.emplace(index_, number, ReadFile(index_.raw_path(number), ExitCode::data));
+      const MdsShard& shard = packed_[number] ? open(number) : *raw;
+      std::int64_t label = 0;
+      column->read(shard, shard.find(sample, column->column).begin,
+                   std::as_writable_bytes(std::span(&label, 1)));
+      if (!is_in_range(label, classes)) refuse(label, classes, number, sample);
+    }
+  }
+
  private:
+  // Samples of raw shards, spread over the dataset. Then samples of compressed shards, shard by shard.
+  [[nodiscard]] std::vector<std::int64_t> labels_to_check() const {
+    std::vector<std::int64_t> samples = spread_evenly(index_.samples, kCheckedLabels);
+    std::erase_if(samples, [this](std::int64_t sample) { return packed_[index_.shard_of(sample)]; });
+    std::vector<std::size_t> compressed;
+    for (std::size_t i = 0; i < packed_.size(); ++i)
+      if (packed_[i]) compressed.push_back(i);
+    const std::int64_t each =
+        std::max<std::int64_t>(2, (kCheckedLabels - std::ssize(samples)) / kUnpackedShards);
+    for (const std::int64_t i : spread_evenly(std::ssize(compressed), kUnpackedShards)) {
+      const MdsShardInfo& shard = index_.shards[compressed[static_cast<std::size_t>(i)]];
+      for (const std::int64_t sample : spread_evenly(shard.samples, each))
+        samples.push_back(shard.first + sample);
+    }
+    return samples;
+  }
+
+  // A damaged shard has wrong labels too, and its own message.
+  [[noreturn]] void refuse(std::int64_t label, std::int64_t classes, std::size_t number,
+                           std::int64_t sample) const {
+    const MdsShardInfo& shard = index_.shards[number];
+    const auto path = packed_[number] ? index_.packed_path(number) : index_.raw_path(number);
+    if (!packed_[number]) check_hashes(path, ReadFile(path, ExitCode::data), shard.raw);
+    refuse_label(label, classes,
+                 fmt::format("{}: sample {} of {} (sample {} of the dataset)", path.string(), sample,
+                             shard.samples, shard.first + sample));
+  }
+
   // An open shard. `memory` holds the bytes of an unpacked one.
   struct OpenShard {
     Block memory;
@@ -105,7 +159,9 @@ class MdsDataset final : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options) {
-  return std::make_unique<MdsDataset>(folder, options);
+  auto dataset = std::make_unique<MdsDataset>(folder, options);
+  if (options.classes) dataset->check_labels(*options.classes);
+  return dataset;
 }
 
 }  // namespace ebb::data

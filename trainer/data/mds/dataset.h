@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct MdsOptions {
   // nearly every sample: pack without compression, or make it larger.
   std::int64_t cache_bytes = std::int64_t{256} << 20;
   BlockAllocator allocate = allocate_on_heap;  // purpose "shard cache"
+  // Labels in [0, classes) are valid; empty: any. Opening checks about 4096 of them, spread evenly. It
+  // reads only these values of raw shards, without their hashes, and unpacks at most 8 compressed shards.
+  std::optional<std::int64_t> classes = {};
 };
 
 // The samples of an MDS folder (index.json and shards, raw or zstd). Opening checks the index, and the

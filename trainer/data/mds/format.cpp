@@ -21,7 +21,7 @@ Format mds_format() {
   format.sample_noun = [](const DataConfig&) { return std::string("samples"); };
   format.open = [](const DataConfig& config, const SplitRequest& request) {
     return open_mds(fs::path(config.source) / request.split,
-                    {request.fields, config.cache.ram, request.allocate});
+                    {request.fields, config.cache.ram, request.allocate, request.classes});
   };
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;

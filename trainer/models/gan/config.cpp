@@ -27,6 +27,30 @@ void GanPenaltyConfig::describe(config::Section& s) {
   s.section("schedule", schedule, "Course of the weights.");
 }
 
+void GanAugmentConfig::describe(config::Section& s) {
+  s.number("probability", probability)
+      .at_least(0)
+      .at_most(1)
+      .doc(
+          "Probability of each operation at the start: mirroring, shift, brightness, contrast and, for "
+          "three channels, saturation.");
+  s.number("final_probability", final_probability)
+      .at_least(0)
+      .at_most(1)
+      .doc("Probability at the end of the schedule.");
+  s.section("schedule", schedule, "Course of the probability.");
+  s.number("target", target)
+      .at_least(0)
+      .at_most(1)
+      .doc(
+          "Mean sign of the discriminator's logits of real samples, such as 0.6. The probability is raised "
+          "above it and lowered below it, at most to 0.8. 0: the schedule determines the probability.");
+  s.integer("adjust_samples", adjust_samples)
+      .at_least(1)
+      .unit("samples")
+      .doc("Samples in which the probability moves by 1 towards the target.");
+}
+
 void GanConfig::describe(config::Section& s) {
   s.choice("architecture", architecture,
            {{"residual", GanArchitecture::residual}, {"dcgan", GanArchitecture::dcgan}})
@@ -56,6 +80,7 @@ void GanConfig::describe(config::Section& s) {
             {"wasserstein", GanLoss::wasserstein}})
       .doc("Adversarial loss; relativistic compares pairs of a real and a generated sample.");
   s.section("penalty", penalty, "Penalties of the discriminator's gradient by its input.");
+  s.section("augment", augment, "Augmentation of the images that the discriminator sees in training.");
   s.integer("discriminator_steps", discriminator_steps)
       .at_least(1)
       .at_most(64)
@@ -74,13 +99,32 @@ std::vector<FamilyRule> GanConfig::rules() const {
   const auto grows = [this](const RunFacts&) -> std::string {
     return max_width < width ? fmt::format("max_width {} is below width {}", max_width, width) : "";
   };
+  const auto either = [this](const RunFacts&) -> std::string {
+    return augment.is_adaptive() && augment.schedule.curve != core::Curve::constant
+               ? "a probability that follows a target has no schedule: set model.augment.target to 0, or "
+                 "model.augment.schedule.curve to constant"
+               : "";
+  };
+  const auto begins = [this](const RunFacts&) -> std::string {
+    return augment.is_adaptive() && augment.probability > GanAugmentConfig::kLargestAdaptive
+               ? fmt::format("a probability that follows a target is at most {}: start with that or less",
+                             GanAugmentConfig::kLargestAdaptive)
+               : "";
+  };
   return {{{"model.group_width", "model.width", "model.max_width"}, divides},
-          {{"model.width", "model.max_width"}, grows}};
+          {{"model.width", "model.max_width"}, grows},
+          {{"model.augment.target", "model.augment.schedule.curve"}, either},
+          {{"model.augment.target", "model.augment.probability"}, begins}};
 }
 
 std::vector<std::string> GanConfig::further_fields() const {
   if (!conditional) return {};
   return {std::string(core::kLabelField)};
+}
+
+std::optional<std::int64_t> GanConfig::label_classes() const {
+  if (!conditional) return std::nullopt;
+  return classes;
 }
 
 std::vector<std::int64_t> GanConfig::widths(std::int64_t side) const {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "config/section.h"
@@ -31,6 +33,23 @@ struct GanPenaltyConfig {
   [[nodiscard]] double ratio(std::int64_t done) const { return schedule.value(1, final_ratio, done); }
 };
 
+// Augmentation of the discriminator's inputs (augment.h). Its probability has a schedule, or follows a
+// target.
+struct GanAugmentConfig {
+  static constexpr double kLargestAdaptive = 0.8;
+  double probability = 0;        // at the start; 0 without schedule and target: no augmentation
+  double final_probability = 0;  // at the end of the schedule
+  core::Schedule schedule;
+  double target = 0;                     // mean sign of the logits of real samples; 0: the schedule applies
+  std::int64_t adjust_samples = 500000;  // in which an adaptive probability moves by 1
+  void describe(config::Section& s);
+  [[nodiscard]] bool is_adaptive() const { return target > 0; }
+  // The probability of the schedule after `done` samples.
+  [[nodiscard]] double scheduled(std::int64_t done) const {
+    return schedule.value(probability, final_probability, done);
+  }
+};
+
 // A generative adversarial network. The defaults are a small form of R3GAN (Huang et al., "The GAN is dead;
 // long live the GAN!", 2024).
 struct GanConfig {
@@ -44,10 +63,12 @@ struct GanConfig {
   std::int64_t classes = 10;
   GanLoss loss = GanLoss::relativistic;
   GanPenaltyConfig penalty;
+  GanAugmentConfig augment;
   std::int64_t discriminator_steps = 1;
   void describe(config::Section& s);
   [[nodiscard]] std::vector<FamilyRule> rules() const;
   [[nodiscard]] std::vector<std::string> further_fields() const;
+  [[nodiscard]] std::optional<std::int64_t> label_classes() const;
   // Channels of each stage from 4 x 4 to `side` x `side`.
   [[nodiscard]] std::vector<std::int64_t> widths(std::int64_t side) const;
 };

@@ -4,10 +4,6 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <string_view>
-
 #include "base/error.h"
 #include "base/philox.h"
 #include "memory/ledger.h"
@@ -28,23 +24,10 @@ numerics::LossScaleConfig inner_scale() {
   return config;
 }
 
-constexpr const char* kPenalties[] = {"r1", "r2", "gradient_penalty"};
-constexpr const char* kSpreadReal = "spread_real";
-constexpr const char* kSpreadGenerated = "spread_generated";
-
-double term_of(const core::PhaseOutcome& outcome, std::string_view name) {
-  const auto found =
-      std::ranges::find(outcome.terms, name, [](const auto& term) -> std::string_view { return term.first; });
-  return found == outcome.terms.end() ? 0 : found->second;
-}
-
-// The sum over pairs of neighbours of their mean squared difference: of images [B, ...], fp32. In
-// expectation, that of each pair is twice the variance of a pixel.
-at::Tensor spread(const at::Tensor& images) {
-  const std::int64_t pairs = images.size(0) / 2;
-  const at::Tensor first = images.narrow(0, 0, pairs), second = images.narrow(0, pairs, pairs);
-  return (first - second).to(at::kFloat).square().mean({1, 2, 3}).sum();
-}
+// Names within the values of a checkpoint.
+constexpr const char* kHealth = "health";
+constexpr const char* kInnerScale = "inner_scale";
+constexpr const char* kAugment = "augment";
 
 ImageSize image_size(const core::SampleSpec& sample) {
   const std::vector<std::int64_t>& dims = sample.at(core::kImageField).dims;
@@ -76,12 +59,27 @@ Gan::Gan(const GanConfig& config, const ModelInputs& inputs)
       device_(inputs.device),
       seed_(inputs.seed) {
   if (inputs.dtype == numerics::Dtype::fp16) inner_scale_.emplace(inner_scale(), "inner gradient scale");
+  if (config.augment.is_adaptive()) adaptive_probability_.emplace(config.augment);
   const ImageSize size = image_size(inputs.sample);
   const bool residual = config.architecture == GanArchitecture::residual;
   generator_ =
       residual ? make_residual_generator(config, size, inputs) : make_dcgan_generator(config, size, inputs);
   discriminator_ = residual ? make_residual_discriminator(config, size, inputs)
                             : make_dcgan_discriminator(config, size, inputs);
+}
+
+core::State Gan::state() {
+  core::State state = Model::state();
+  state.values[kHealth] = health_.state();
+  if (inner_scale_) state.values[kInnerScale] = inner_scale_->state();
+  if (adaptive_probability_) state.values[kAugment] = adaptive_probability_->state();
+  return state;
+}
+
+void Gan::restore(const nlohmann::json& values) {
+  health_.restore(values.value(kHealth, nlohmann::json::object()));
+  if (inner_scale_ && values.contains(kInnerScale)) inner_scale_->restore(values.at(kInnerScale));
+  if (adaptive_probability_ && values.contains(kAugment)) adaptive_probability_->restore(values.at(kAugment));
 }
 
 at::Tensor Gan::real_images(const core::Batch& batch) const {
@@ -92,7 +90,8 @@ at::Tensor Gan::real_images(const core::Batch& batch) const {
 at::Tensor Gan::labels(const core::Batch& batch) const {
   if (!config_.conditional) return {};
   const at::Tensor& labels = batch.field(core::kLabelField);
-  if (labels.is_meta()) return labels;
+  // A GPU's labels are not read here, which would wait for it. The dataset refuses labels out of range.
+  if (!labels.is_cpu()) return labels;
   const auto lowest = labels.min().item<std::int64_t>(), highest = labels.max().item<std::int64_t>();
   if (lowest < 0 || highest >= config_.classes)
     throw Error(ExitCode::data, fmt::format("the data has the label {}, but labels are from 0 to {}: set "
@@ -107,126 +106,18 @@ at::Tensor Gan::generated(const core::Batch& batch, std::uint32_t stream, core::
   return generator_->images(noise, labels(batch), runner);
 }
 
-core::PhasePlan Gan::DiscriminatorPhase::plan() const {
-  core::PhasePlan plan;
-  plan.trainee = name_;
-  plan.repeats = gan_.config_.discriminator_steps;
-  return plan;
+double Gan::augment_probability(const core::Batch& batch) const {
+  return adaptive_probability_ ? adaptive_probability_->value()
+                               : config_.augment.scheduled(batch.step * batch.global_batch);
 }
 
-core::PhasePlan Gan::GeneratorPhase::plan() const {
-  core::PhasePlan plan;
-  plan.trainee = name_;
-  plan.batch = core::BatchChoice::same;
-  return plan;
-}
-
-core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::UnitRunner& runner) {
-  const memory::Tag tag(memory::Class::activations, name_);
-  at::Tensor inputs;
-  {
-    const at::NoGradGuard no_grad;
-    inputs = at::cat({gan_.real_images(batch),
-                      gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
-  }
-  const bool penalised = at::GradMode::is_enabled() && gan_.config_.penalty.any() &&
-                         batch.step % gan_.config_.penalty.every == 0;
-  inputs.requires_grad_(penalised);
-  const at::Tensor labels = gan_.labels(batch);
-  const at::Tensor both = labels.defined() ? at::cat({labels, labels}) : at::Tensor();
-  const at::Tensor logits = gan_.discriminator_->logits(inputs, both, runner);
-  const at::Tensor real = logits.narrow(0, 0, batch.size()),
-                   fake = logits.narrow(0, batch.size(), batch.size());
-  const double share = 1.0 / static_cast<double>(batch.global_batch);
-  const at::Tensor adversarial = discriminator_loss(gan_.config_.loss, real, fake) * share;
-  core::Loss loss{adversarial,
-                  {{"adversarial", adversarial.detach()},
-                   {"accuracy", ((real > fake).to(at::kFloat).sum() * share).detach()}}};
-  if (penalised) gan_.add_penalties(batch, inputs, logits, runner, loss);
-  const at::Tensor images = inputs.detach();
-  loss.terms.emplace_back(kSpreadReal, spread(images.narrow(0, 0, batch.size())) * share);
-  loss.terms.emplace_back(kSpreadGenerated, spread(images.narrow(0, batch.size(), batch.size())) * share);
-  return loss;
-}
-
-core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
-  core::PhaseVerdict verdict;
-  const double adversarial = term_of(outcome, "adversarial");
-  const bool finite_penalty = std::ranges::all_of(
-      kPenalties, [&](const char* name) { return std::isfinite(term_of(outcome, name)); });
-  if (gan_.inner_scale_ && std::isfinite(adversarial) && (!finite_penalty || outcome.finite_gradients)) {
-    const double scale = gan_.inner_scale_->scale();
-    if (!gan_.inner_scale_->update(!finite_penalty))
-      verdict.overflowed_scale = fmt::format("inner gradient scale {:g}", scale);
-  }
-  if (!std::isfinite(outcome.loss)) return verdict;
-  const double real = term_of(outcome, kSpreadReal), generated = term_of(outcome, kSpreadGenerated);
-  GanFigures figures;
-  figures.accuracy = term_of(outcome, "accuracy");
-  if (real > 0) figures.spread = generated / real;
-  figures.penalty = (outcome.loss - adversarial) / static_cast<double>(gan_.config_.penalty.every);
-  verdict.warning = gan_.health_.observe(figures);
-  return verdict;
-}
-
-core::State Gan::state() {
-  core::State state = Model::state();
-  state.values["health"] = health_.state();
-  if (inner_scale_) state.values["inner_scale"] = inner_scale_->state();
-  return state;
-}
-
-void Gan::restore(const nlohmann::json& values) {
-  health_.restore(values.value("health", nlohmann::json::object()));
-  if (inner_scale_ && values.contains("inner_scale")) inner_scale_->restore(values.at("inner_scale"));
-}
-
-void Gan::add_penalties(const core::Batch& batch, const at::Tensor& inputs, const at::Tensor& logits,
-                        core::UnitRunner& runner, core::Loss& loss) {
-  const GanPenaltyConfig& penalty = config_.penalty;
-  const std::int64_t n = batch.size();
-  const double share = static_cast<double>(penalty.every) / static_cast<double>(batch.global_batch);
-  const double ratio = penalty.ratio(batch.step * batch.global_batch);
-  if (penalty.schedule.curve != core::Curve::constant) loss.scheduled.emplace_back("penalty_ratio", ratio);
-  const double scale = inner_scale_ ? inner_scale_->scale() : 1;
-  const auto add = [&](const char* name, const at::Tensor& value, double weight) {
-    loss.loss = loss.loss + value * (weight * ratio);
-    loss.terms.emplace_back(name, value.detach());
-  };
-  if (penalty.r1 > 0 || penalty.r2 > 0) {
-    // One pass for both: no logit depends on another sample.
-    const at::Tensor squares = squared_gradients(logits.sum(), inputs, scale);
-    if (penalty.r1 > 0) add("r1", squares.narrow(0, 0, n).sum() * share, penalty.r1 / 2);
-    if (penalty.r2 > 0) add("r2", squares.narrow(0, n, n).sum() * share, penalty.r2 / 2);
-  }
-  if (penalty.gradient > 0) {
-    // The normal distribution function of a normal number is uniform.
-    const at::Tensor normal =
-        numerics::philox_normal(n, 1, seed_, static_cast<std::uint32_t>(RandomStream::augmentation),
-                                batch.position, at::kFloat, device_);
-    const at::Tensor mix = at::special_ndtr(normal).view({n, 1, 1, 1}).to(dtype_);
-    const at::Tensor real = inputs.detach().narrow(0, 0, n), fake = inputs.detach().narrow(0, n, n);
-    const at::Tensor between =
-        (fake + mix * (real - fake)).contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
-    const at::Tensor at_between = discriminator_->logits(between, labels(batch), runner);
-    const at::Tensor squares = squared_gradients(at_between.sum(), between, scale);
-    add("gradient_penalty", ((squares + 1e-12).sqrt() - 1).square().sum() * share, penalty.gradient);
-  }
-}
-
-core::Loss Gan::GeneratorPhase::forward(const core::Batch& batch, core::UnitRunner& runner) {
-  const memory::Tag tag(memory::Class::activations, name_);
-  const at::Tensor labels = gan_.labels(batch);
-  at::Tensor real;
-  if (gan_.config_.loss == GanLoss::relativistic) {
-    const at::NoGradGuard no_grad;
-    real = gan_.discriminator_->logits(gan_.real_images(batch), labels, runner);
-  }
-  const at::Tensor fake = gan_.discriminator_->logits(
-      gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::generator_latent), runner), labels,
-      runner);
-  return {generator_loss(gan_.config_.loss, real, fake) * (1.0 / static_cast<double>(batch.global_batch)),
-          {}};
+at::Tensor Gan::augmented(const at::Tensor& images, std::initializer_list<RandomStream> streams,
+                          AugmentedPhase phase, const core::Batch& batch, double probability) const {
+  if (probability <= 0) return images;
+  std::vector<at::Tensor> draws;
+  for (const RandomStream stream : streams)
+    draws.push_back(augmentation_draws(batch.size(), seed_, stream, batch.position, phase, device_));
+  return augment(images, at::cat(draws), probability);
 }
 
 at::Tensor Gan::sample(std::int64_t first, std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {

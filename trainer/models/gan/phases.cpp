@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// The losses of both phases, and what the discriminator's concludes from them.
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "base/philox.h"
+#include "memory/ledger.h"
+#include "models/gan/gan.h"
+#include "models/gan/losses.h"
+#include "numerics/ops.h"
+
+namespace ebb::models {
+namespace {
+
+// Names of terms.
+constexpr const char* kRealSign = "real_sign";  // the mean sign of the logits of real samples
+constexpr const char* kPenalties[] = {"r1", "r2", "gradient_penalty"};
+constexpr const char* kSpreadReal = "spread_real";
+constexpr const char* kSpreadGenerated = "spread_generated";
+
+double term_of(const core::PhaseOutcome& outcome, std::string_view name) {
+  const auto found =
+      std::ranges::find(outcome.terms, name, [](const auto& term) -> std::string_view { return term.first; });
+  return found == outcome.terms.end() ? 0 : found->second;
+}
+
+// The sum over pairs of neighbours of their mean squared difference: of images [B, ...], fp32. In
+// expectation, that of each pair is twice the variance of a pixel.
+at::Tensor spread(const at::Tensor& images) {
+  const std::int64_t pairs = images.size(0) / 2;
+  const at::Tensor first = images.narrow(0, 0, pairs), second = images.narrow(0, pairs, pairs);
+  return (first - second).to(at::kFloat).square().mean({1, 2, 3}).sum();
+}
+
+}  // namespace
+
+core::PhasePlan Gan::DiscriminatorPhase::plan() const {
+  core::PhasePlan plan;
+  plan.trainee = name_;
+  plan.repeats = gan_.config_.discriminator_steps;
+  return plan;
+}
+
+core::PhasePlan Gan::GeneratorPhase::plan() const {
+  core::PhasePlan plan;
+  plan.trainee = name_;
+  plan.batch = core::BatchChoice::same;
+  return plan;
+}
+
+core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::UnitRunner& runner) {
+  const memory::Tag tag(memory::Class::activations, name_);
+  global_batch_ = batch.global_batch;
+  const bool trains = at::GradMode::is_enabled();
+  const double probability = trains ? gan_.augment_probability(batch) : 0;
+  Judged judged;
+  {
+    const at::NoGradGuard no_grad;
+    judged.inputs =
+        at::cat({gan_.real_images(batch),
+                 gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
+  }
+  const bool penalised = trains && gan_.config_.penalty.any() && batch.step % gan_.config_.penalty.every == 0;
+  judged.inputs.requires_grad_(penalised);
+  judged.seen =
+      gan_.augmented(judged.inputs, {RandomStream::augmentation, RandomStream::augmentation_of_generated},
+                     AugmentedPhase::discriminator, batch, probability);
+  const at::Tensor labels = gan_.labels(batch);
+  const at::Tensor both = labels.defined() ? at::cat({labels, labels}) : at::Tensor();
+  judged.logits = gan_.discriminator_->logits(judged.seen, both, runner);
+  const at::Tensor real = judged.logits.narrow(0, 0, batch.size()),
+                   fake = judged.logits.narrow(0, batch.size(), batch.size());
+  const double share = 1.0 / static_cast<double>(batch.global_batch);
+  const at::Tensor adversarial = discriminator_loss(gan_.config_.loss, real, fake) * share;
+  core::Loss loss{adversarial,
+                  {{"adversarial", adversarial.detach()},
+                   {"accuracy", ((real > fake).to(at::kFloat).sum() * share).detach()}}};
+  const GanAugmentConfig& augment = gan_.config_.augment;
+  if (augment.is_adaptive()) loss.terms.emplace_back(kRealSign, (real.sign().sum() * share).detach());
+  if (trains && (augment.is_adaptive() || augment.schedule.curve != core::Curve::constant))
+    loss.scheduled.emplace_back("augment_probability", probability);
+  if (penalised) gan_.add_penalties(batch, judged, runner, loss);
+  const at::Tensor images = judged.inputs.detach();
+  loss.terms.emplace_back(kSpreadReal, spread(images.narrow(0, 0, batch.size())) * share);
+  loss.terms.emplace_back(kSpreadGenerated, spread(images.narrow(0, batch.size(), batch.size())) * share);
+  return loss;
+}
+
+core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
+  core::PhaseVerdict verdict;
+  const double adversarial = term_of(outcome, "adversarial");
+  const bool finite_penalty = std::ranges::all_of(
+      kPenalties, [&](const char* name) { return std::isfinite(term_of(outcome, name)); });
+  if (gan_.inner_scale_ && std::isfinite(adversarial) && (!finite_penalty || outcome.finite_gradients)) {
+    const double scale = gan_.inner_scale_->scale();
+    if (!gan_.inner_scale_->update(!finite_penalty))
+      verdict.overflowed_scale = fmt::format("inner gradient scale {:g}", scale);
+  }
+  if (!std::isfinite(outcome.loss)) return verdict;
+  if (gan_.adaptive_probability_)
+    gan_.adaptive_probability_->update(term_of(outcome, kRealSign), global_batch_);
+  const double real = term_of(outcome, kSpreadReal), generated = term_of(outcome, kSpreadGenerated);
+  GanFigures figures;
+  figures.accuracy = term_of(outcome, "accuracy");
+  if (real > 0) figures.spread = generated / real;
+  figures.penalty = (outcome.loss - adversarial) / static_cast<double>(gan_.config_.penalty.every);
+  verdict.warning = gan_.health_.observe(figures);
+  return verdict;
+}
+
+// R1 and R2 are of the images before augmentation, as in the training of StyleGAN2-ADA and R3GAN. The
+// gradient penalty bounds the slope of the discriminator itself, so it mixes the images that it sees.
+void Gan::add_penalties(const core::Batch& batch, const Judged& judged, core::UnitRunner& runner,
+                        core::Loss& loss) {
+  const GanPenaltyConfig& penalty = config_.penalty;
+  const std::int64_t n = batch.size();
+  const double share = static_cast<double>(penalty.every) / static_cast<double>(batch.global_batch);
+  const double ratio = penalty.ratio(batch.step * batch.global_batch);
+  if (penalty.schedule.curve != core::Curve::constant) loss.scheduled.emplace_back("penalty_ratio", ratio);
+  const double scale = inner_scale_ ? inner_scale_->scale() : 1;
+  const auto add = [&](const char* name, const at::Tensor& value, double weight) {
+    loss.loss = loss.loss + value * (weight * ratio);
+    loss.terms.emplace_back(name, value.detach());
+  };
+  if (penalty.r1 > 0 || penalty.r2 > 0) {
+    // One pass for both: no logit depends on another sample.
+    const at::Tensor squares = squared_gradients(judged.logits.sum(), judged.inputs, scale);
+    if (penalty.r1 > 0) add("r1", squares.narrow(0, 0, n).sum() * share, penalty.r1 / 2);
+    if (penalty.r2 > 0) add("r2", squares.narrow(0, n, n).sum() * share, penalty.r2 / 2);
+  }
+  if (penalty.gradient > 0) {
+    // The normal distribution function of a normal number is uniform.
+    const at::Tensor normal =
+        numerics::philox_normal(n, 1, seed_, static_cast<std::uint32_t>(RandomStream::augmentation),
+                                batch.position, at::kFloat, device_);
+    const at::Tensor mix = at::special_ndtr(normal).view({n, 1, 1, 1}).to(dtype_);
+    const at::Tensor seen = judged.seen.detach();
+    const at::Tensor real = seen.narrow(0, 0, n), fake = seen.narrow(0, n, n);
+    const at::Tensor between =
+        (fake + mix * (real - fake)).contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
+    const at::Tensor at_between = discriminator_->logits(between, labels(batch), runner);
+    const at::Tensor squares = squared_gradients(at_between.sum(), between, scale);
+    add("gradient_penalty", ((squares + 1e-12).sqrt() - 1).square().sum() * share, penalty.gradient);
+  }
+}
+
+core::Loss Gan::GeneratorPhase::forward(const core::Batch& batch, core::UnitRunner& runner) {
+  const memory::Tag tag(memory::Class::activations, name_);
+  const at::Tensor labels = gan_.labels(batch);
+  const double probability = gan_.augment_probability(batch);
+  const auto logits = [&](const at::Tensor& images, RandomStream stream) {
+    return gan_.discriminator_->logits(
+        gan_.augmented(images, {stream}, AugmentedPhase::generator, batch, probability), labels, runner);
+  };
+  at::Tensor real;
+  if (gan_.config_.loss == GanLoss::relativistic) {
+    const at::NoGradGuard no_grad;
+    real = logits(gan_.real_images(batch), RandomStream::augmentation);
+  }
+  const at::Tensor fake =
+      logits(gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::generator_latent), runner),
+             RandomStream::augmentation_of_generated);
+  return {generator_loss(gan_.config_.loss, real, fake) * (1.0 / static_cast<double>(batch.global_batch)),
+          {}};
+}
+
+}  // namespace ebb::models
