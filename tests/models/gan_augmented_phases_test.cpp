@@ -125,7 +125,7 @@ TEST(AugmentedGan, TheMeanSignOfRealLogitsIsATermForATarget) {
 }
 
 // Also part of the state, so that a resumed run continues from it.
-TEST(GanAugmentedPhases, TheAdaptiveProbabilityFollowsTheSignsOfRealLogits) {
+TEST(AugmentedGan, TheAdaptiveProbabilityFollowsTheSignsOfRealLogits) {
   GanConfig config = tiny(GanArchitecture::residual);
   config.augment.target = 0.6;
   config.augment.adjust_samples = 60;
