@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "config/example_config.h"
 
 namespace ebb::config {
@@ -191,6 +193,20 @@ TEST_F(SharedKey, OfConditionsThatHoldTogetherIsAnInternalError) {
     EXPECT_EQ(error.code(), ExitCode::internal);
     EXPECT_THAT(error.what(), HasSubstr("x is y or x is z"));
   }
+}
+
+TEST_F(Condition, JsonValuesOmitKeysThatDoNotApply) {
+  const auto values = [](ModelConfig config) {
+    Section root;
+    config.describe(root);
+    return json_values(root).dump();
+  };
+  EXPECT_EQ(values({}), R"({"kind":"image","width":64})");
+  ModelConfig text;
+  text.kind = ModelConfig::Kind::text;
+  EXPECT_EQ(values(text), R"({"context":256,"kind":"text","wide":false})");
+  text.wide = true;
+  EXPECT_EQ(values(text), R"({"context":256,"kind":"text","rope":{"angle":3},"wide":true})");
 }
 
 }  // namespace

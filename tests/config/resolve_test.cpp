@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "config/example_config.h"
 
@@ -117,6 +118,17 @@ TEST_F(ConfigTest, MathematicalValuesExcludeKeysThatAreFreeToChange) {
   EXPECT_THAT(values, Not(Contains(Key("run.dir"))));
   EXPECT_THAT(values, Not(Contains(Key("memory.timeout"))));
   EXPECT_EQ(values.size(), 10U);
+}
+
+TEST_F(ConfigTest, JsonValuesAreNestedAsTheSectionsAre) {
+  ExampleConfig config =
+      load_text("run: {name: vae, shuffle: false}\nmemory: {timeout: 1.5s, micro_batch: 4}");
+  Section root;
+  config.describe(root);
+  EXPECT_EQ(json_values(root), nlohmann::json::parse(R"({
+    "run": {"name": "vae", "dir": "runs", "steps": 2000, "shuffle": false},
+    "optimizer": {"lr": 0.001, "weight_decay": 0.1, "schedule": {"kind": "cosine", "warmup_steps": 100}},
+    "memory": {"bucket": 26214400, "budget": "auto", "micro_batch": 4, "timeout": 1.5}})"));
 }
 
 }  // namespace

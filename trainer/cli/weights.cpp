@@ -17,6 +17,7 @@
 #include "memory/ledger.h"
 #include "train/load_model.h"
 #include "train/summary.h"
+#include "train/weight_export.h"
 
 namespace ebb::cli {
 

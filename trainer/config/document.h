@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,10 @@ std::string resolved_yaml(const Section& root);
 std::string digest(const Section& root);
 // Returns "key.path" and value of each key that is not free_to_change. A resumed run must have the same.
 std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root);
+
+// Returns the value of every key that applies, in JSON objects nested as the sections are. Bytes and seconds
+// are numbers; auto is the text "auto".
+nlohmann::json json_values(const Section& root);
 
 std::string json_schema(const Section& root);  // JSON Schema, draft 2020-12
 // Explains a key, or every key of a section: doc, type, bounds, words, unit, default. An empty key explains

@@ -39,7 +39,9 @@ class HubFormat {
   virtual ~HubFormat() = default;
   // Values of model_type in config.json that it reads: "gpt2", "llama".
   [[nodiscard]] virtual std::vector<std::string> model_types() const = 0;
-  // The model_type of `config`. Error(usage) if `transformers` has no such model.
+  // Whether `transformers` has the model of `config`.
+  [[nodiscard]] virtual bool has(const FamilyConfig& config) const = 0;
+  // The model_type of `config`.
   [[nodiscard]] virtual std::string model_type(const FamilyConfig& config) const = 0;
   [[nodiscard]] virtual HubLayout layout(const FamilyConfig& config, std::int64_t data_context) const = 0;
   // The model that config.json in `folder` describes; its training starts from that folder. Error(usage)
@@ -48,7 +50,7 @@ class HubFormat {
       const nlohmann::json& json, const std::filesystem::path& folder) const = 0;
   // The requirement on the data of a training that starts from such weights: a phrase for a person.
   [[nodiscard]] virtual std::string data_condition() const = 0;
-  // config.json without the tokens that begin and end a text.
+  // config.json without the tokens that begin and end a text, for a model that `transformers` has.
   [[nodiscard]] virtual nlohmann::json write_config(const FamilyConfig& config, std::int64_t data_context,
                                                     numerics::Dtype dtype) const = 0;
 };

@@ -11,9 +11,12 @@
 
 #include "checkpoint/safetensors.h"
 #include "models/family.h"
-#include "train/load_model.h"
 
 namespace ebb::train {
+
+// The file of all weights of such a folder. Above a size there are several, and the index names them.
+inline constexpr const char* kWeightFile = "model.safetensors";
+inline constexpr const char* kWeightIndex = "model.safetensors.index.json";
 
 // A folder of a model's weights in the layout of the library `transformers`: config.json, and
 // model.safetensors or model.safetensors.index.json with the files that it names.
@@ -47,15 +50,5 @@ class WeightFolder {
   std::map<std::string, std::size_t> file_indices_;  // name -> file
   models::HubLayout layout_;
 };
-
-struct ExportResult {
-  std::int64_t bytes = 0, files = 0, tensors = 0;
-};
-
-// Writes such a folder, in the dtype of the model; above `max_file_bytes` as several files with an index. It
-// writes config.json last, so a folder without it is incomplete. Error(usage): the folder is not empty, or
-// `transformers` has no such model.
-ExportResult export_weights(const LoadedModel& loaded, const std::filesystem::path& folder,
-                            std::int64_t max_file_bytes);
 
 }  // namespace ebb::train

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/hub_format.h"
 
-#include <fmt/format.h>
-
-#include "base/error.h"
 #include "models/gpt/hub.h"
 
 namespace ebb::models {
@@ -13,6 +10,12 @@ namespace {
 class GptHubFormat final : public HubFormat {
  public:
   [[nodiscard]] std::vector<std::string> model_types() const override { return {"gpt2", "llama"}; }
+
+  // GPT-2 has no grouped heads.
+  [[nodiscard]] bool has(const FamilyConfig& config) const override {
+    const auto& gpt = config_of<GptConfig>(config);
+    return gpt.is_llama() || gpt.attention_heads().key == gpt.heads;
+  }
 
   [[nodiscard]] std::string model_type(const FamilyConfig& config) const override {
     return config_of<GptConfig>(config).is_llama() ? "llama" : "gpt2";
@@ -41,11 +44,6 @@ class GptHubFormat final : public HubFormat {
   [[nodiscard]] nlohmann::json write_config(const FamilyConfig& config, std::int64_t data_context,
                                             numerics::Dtype dtype) const override {
     const auto& gpt = config_of<GptConfig>(config);
-    if (!gpt.is_llama() && gpt.attention_heads().key != gpt.heads)
-      throw Error(ExitCode::usage,
-                  fmt::format("`transformers` has no GPT-2 with {} heads and {} key/value heads; only "
-                              "model.architecture=llama can be exported with grouped heads",
-                              gpt.heads, gpt.attention_heads().key));
     return to_hub_config(gpt, gpt.context_for(data_context), dtype);
   }
 };
