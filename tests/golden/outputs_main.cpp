@@ -76,7 +76,7 @@ int main(int argc, char** argv) try {
   RecordingRunner runner;
   runner.begin("sample");
   runner.keep("images",
-              loaded.model->image_sampler()->sample(std::stoll(argv[4]), std::stoull(argv[5]), runner));
+              loaded.model->image_sampler()->sample(0, std::stoll(argv[4]), std::stoull(argv[5]), runner));
   if (auto* reconstructor = loaded.model->image_reconstructor()) {
     runner.begin("reconstruct");
     runner.keep("images", reconstructor->reconstruct(batch.field(core::kImageField), runner));

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ebb evaluate` of runs of several families, and the same measures during training.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "train/support.h"
+
+namespace ebb::test {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class EvaluateTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    images = new TinyRun;
+    trained = images->train(1, "vae", {"run.steps=20", "evaluate.samples=32", "run.evaluate_every=10"});
+  }
+  static void TearDownTestSuite() { delete images; }
+  void SetUp() override { ASSERT_EQ(trained.exit_code, 0) << trained.out << trained.err; }
+
+  static ProcessResult evaluate(int ranks, const std::string& run_folder, std::vector<std::string> options) {
+    std::vector<std::string> argv{ebb_binary(), "evaluate", run_folder};
+    argv.insert(argv.end(), options.begin(), options.end());
+    return run(ranks == 1 ? argv : mpirun(ranks, argv));
+  }
+  static json values(int ranks, const TinyRun& of, const std::string& name,
+                     std::vector<std::string> options = {}) {
+    const std::string file = of.folder() / ("values-" + std::to_string(ranks) + ".json");
+    options.insert(options.end(), {"--json", file});
+    const ProcessResult result = evaluate(ranks, of.run_folder(name), options);
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+    return json::parse(std::ifstream(file));
+  }
+
+  static TinyRun* images;
+  static ProcessResult trained;
+};
+TinyRun* EvaluateTest::images = nullptr;
+ProcessResult EvaluateTest::trained;
+
+TEST_F(EvaluateTest, BoundsOfAVaeAndMeasuresOfItsImagesAreTheSameOnAnyNumberOfRanks) {
+  const json one = values(1, *images, "vae", {"--draws", "8"});
+  EXPECT_EQ(one.at("step"), 20);
+  EXPECT_EQ(one.at("samples"), 70);
+  const json& measures = one.at("measures");
+  EXPECT_NEAR(measures.at("evidence_bound").get<double>(), -one.at("loss").get<double>(), 1e-3);
+  // More draws give a tighter bound.
+  EXPECT_GT(measures.at("importance_weighted_bound"), measures.at("evidence_bound"));
+  EXPECT_GT(measures.at("sliced_wasserstein"), 0);
+  const json two = values(2, *images, "vae", {"--draws", "8"});
+  for (const auto& [name, value] : measures.items())
+    EXPECT_NEAR(two.at("measures").at(name).get<double>(), value.get<double>(),
+                1e-5 * std::abs(value.get<double>()))
+        << name;
+}
+
+TEST_F(EvaluateTest, ALanguageModelHasPerplexityAndBitsPerByte) {
+  const TinyRun text(TinyRun::Of::text);
+  ASSERT_EQ(text.train(1, "gpt", {"run.steps=8"}).exit_code, 0);
+  const json found = values(1, text, "gpt");
+  const double loss = found.at("loss");
+  EXPECT_NEAR(found.at("measures").at("perplexity").get<double>(), std::exp(loss), 1e-6 * std::exp(loss));
+  if (found.at("measures").contains("bits_per_byte")) {
+    EXPECT_GT(found.at("measures").at("bits_per_byte"), 0);
+  }
+  EXPECT_FALSE(found.at("measures").contains("sliced_wasserstein"));
+}
+
+TEST_F(EvaluateTest, TheSameMeasuresAreTakenDuringTraining) {
+  EXPECT_THAT(trained.out, HasSubstr("sliced Wasserstein distance"));
+  int evaluations = 0;
+  for (const json& line : json_lines(images->run_folder("vae") + "/metrics.jsonl"))
+    if (line.contains("eval")) {
+      ++evaluations;
+      EXPECT_GT(line.at("eval").at("sliced_wasserstein"), 0);
+    }
+  EXPECT_EQ(evaluations, 2);
+  // They leave the run's bits and its memory alone.
+  ASSERT_EQ(images->train(1, "without", {"run.steps=20", "run.evaluate_every=0"}).exit_code, 0);
+  EXPECT_EQ(checkpoint_tensors(images->run_folder("without")),
+            checkpoint_tensors(images->run_folder("vae")));
+}
+
+TEST_F(EvaluateTest, WhatDoesNotFitIsRefusedByName) {
+  const std::string folder = images->run_folder("vae");
+  const ProcessResult many = evaluate(1, folder, {"--samples", "71"});
+  EXPECT_EQ(many.exit_code, 2);
+  EXPECT_THAT(many.err, HasSubstr("evaluate.samples is 71, but the split"));
+  const ProcessResult no_features = evaluate(1, folder, {"--nearest", images->folder() / "n.png"});
+  EXPECT_EQ(no_features.exit_code, 2);
+  EXPECT_THAT(no_features.err, HasSubstr("--features"));
+  const ProcessResult no_script = evaluate(2, folder, {"--features", images->folder() / "tiny.yaml"});
+  EXPECT_EQ(no_script.exit_code, 2);
+  EXPECT_THAT(no_script.err, HasSubstr("TorchScript"));
+  const ProcessResult nothing = evaluate(1, images->folder() / "nowhere", {});
+  EXPECT_EQ(nothing.exit_code, 7);
+  const ProcessResult before = images->train(1, "refused", {"evaluate.samples=71"});
+  EXPECT_EQ(before.exit_code, 2);
+  EXPECT_THAT(before.err, HasSubstr("evaluate.samples is 71"));
+  EXPECT_FALSE(std::filesystem::exists(images->run_folder("refused") + "/metrics.jsonl"));
+}
+
+}  // namespace
+}  // namespace ebb::test
