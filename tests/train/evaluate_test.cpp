@@ -68,9 +68,10 @@ TEST_F(EvaluateTest, ALanguageModelHasPerplexityAndBitsPerByte) {
   const json found = values(1, text, "gpt");
   const double loss = found.at("loss");
   EXPECT_NEAR(found.at("measures").at("perplexity").get<double>(), std::exp(loss), 1e-6 * std::exp(loss));
-  if (found.at("measures").contains("bits_per_byte")) {
-    EXPECT_GT(found.at("measures").at("bits_per_byte"), 0);
-  }
+  // A token is a byte, or the end of a document, which is none.
+  const double bits = found.at("measures").at("bits_per_byte"), per_token = loss / std::log(2);
+  EXPECT_GE(bits, per_token * (1 - 1e-9));
+  EXPECT_LT(bits, 1.1 * per_token);
   EXPECT_FALSE(found.at("measures").contains("sliced_wasserstein"));
 }
 
