@@ -31,7 +31,8 @@ enum class RandomStream : std::uint32_t {
   latent = 3,
   sampling = 4,  // of new images and text
   augmentation = 5,
-  generator_latent = 6  // noise of the generator's own phase
+  generator_latent = 6,  // noise of the generator's own phase
+  evaluation = 8         // latent codes of likelihood bounds
 };
 
 // Returns random bits for the counter (index, sub-index, stream) and the run's seed.
