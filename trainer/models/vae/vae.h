@@ -5,11 +5,13 @@
 
 #include "models/model.h"
 #include "models/vae/config.h"
+#include "models/vae/likelihood.h"
 
 namespace ebb::models {
 
 // Encoder: two 4x4 convolutions of stride 2, a dense layer, then mean and log-variance of the code. Decoder:
-// its mirror image, which ends with Bernoulli logits of the pixels. Height and width are multiples of 4.
+// its mirror image, which ends with one number for each pixel: see PixelDistribution. Height and width are
+// multiples of 4.
 //
 //   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
@@ -31,8 +33,9 @@ class Vae final : public Model, private core::Phase, private ImageSampler, priva
 
   void add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias,
            std::int64_t fan_in);
-  at::Tensor encode(const at::Tensor& x, core::UnitRunner& runner);  // [B,C,H,W] -> [B,2Z]
-  at::Tensor decode(const at::Tensor& z, core::UnitRunner& runner);  // [B,Z] -> logits [B,C,H,W]
+  void add_scale(std::int64_t channels);
+  at::Tensor encode(const at::Tensor& x, core::UnitRunner& runner);         // [B,C,H,W] -> [B,2Z]
+  PixelDistribution decode(const at::Tensor& z, core::UnitRunner& runner);  // of z [B,Z]
 
   const std::string name_ = "vae";
   VaeConfig config_;
