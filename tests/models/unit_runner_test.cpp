@@ -95,6 +95,10 @@ at::Tensor image_loss(Model& model, core::UnitRunner& runner) {
   return loss_of(model, image_batch(), runner);
 }
 
+at::Tensor image_bound(Model& model, core::UnitRunner& runner) {
+  return model.bound_estimator()->log_likelihood_bound(image_batch(), 2, runner);
+}
+
 TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
   const auto sampled = [](Model& m, core::UnitRunner& runner) {
     return m.image_sampler()->sample(5, 1, runner);
@@ -105,6 +109,7 @@ TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
   for (const Likelihood likelihood : kLikelihoods) {
     const auto model = make_a_vae(likelihood);
     expect_reads_inside(*model, image_loss, {"encoder", "decoder"});
+    expect_reads_inside(*model, image_bound, {"encoder", "decoder"});
     expect_reads_inside(*model, sampled, {"decoder"});
     expect_reads_inside(*model, reconstructed, {"encoder", "decoder"});
   }

@@ -15,18 +15,27 @@ namespace ebb::models {
 //
 //   x [B,C,H,W] -> conv [B,w/2,H/2,W/2] -> conv [B,w,H/4,W/4] -> dense [B,hidden] -> [B,2Z]
 //   z [B,Z] -> dense [B,hidden] -> dense [B,w*H/4*W/4] -> convT [B,w/2,H/2,W/2] -> convT [B,C,H,W]
-class Vae final : public Model, private core::Phase, private ImageSampler, private ImageReconstructor {
+class Vae final : public Model,
+                  private core::Phase,
+                  private ImageSampler,
+                  private ImageReconstructor,
+                  private BoundEstimator {
  public:
   Vae(const VaeConfig& config, const ModelInputs& inputs);
 
   std::vector<core::Phase*> phases() override { return {this}; }
   ImageSampler* image_sampler() override { return this; }
   ImageReconstructor* image_reconstructor() override { return this; }
+  BoundEstimator* bound_estimator() override { return this; }
   void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) override;
 
  private:
   at::Tensor sample(std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) override;
   at::Tensor reconstruct(const at::Tensor& images, core::UnitRunner& runner) override;
+  at::Tensor log_likelihood_bound(const core::Batch& batch, std::int64_t draws,
+                                  core::UnitRunner& runner) override;
+  bool is_discrete() const override { return config_.likelihood == Likelihood::discretized_logistic; }
+  std::int64_t dimensions() const override;
   const std::string& name() const override { return name_; }
   std::vector<core::Unit*> units() override { return {&encoder_, &decoder_}; }
   core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
