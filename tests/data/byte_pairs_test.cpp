@@ -61,6 +61,8 @@ TEST_F(BytePairs, MergesWithinWordsAndGivesTheTextBack) {
   EXPECT_EQ(made->decode(made->encode(kSnags)), kSnags);
   EXPECT_EQ(made->decode({{256, 300, -1, 5000, 'x'}}), "hex");
   EXPECT_TRUE(made->encode("").empty());
+  EXPECT_EQ(made->bytes(257), 3);  // " he"
+  for (const std::int64_t without : {300, -1, 5000}) EXPECT_EQ(made->bytes(without), 0) << without;
 }
 
 // For words of any length, and for any cut of a text at its stable prefix.

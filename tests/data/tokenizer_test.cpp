@@ -20,6 +20,8 @@ TEST(Tokenizer, OfBytesGivesAndTakesEachByte) {
   EXPECT_EQ(bytes->decode(tokens), all);
   EXPECT_EQ(bytes->vocabulary(), 257);
   EXPECT_EQ(bytes->decode({{'a', *bytes->end_of_document(), 'b'}}), "ab");
+  EXPECT_EQ(bytes->bytes(200), 1);
+  EXPECT_EQ(bytes->bytes(*bytes->end_of_document()), 0);
 }
 
 TEST(Tokenizer, OfNumbersSpellsThemOut) {

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "config/document.h"
 #include "models/built_in.h"
@@ -13,6 +15,7 @@ namespace ebb::models {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // A family of the tests, beside the built-in ones. Only this family reads latents.
@@ -73,6 +76,7 @@ TEST(Families, OneMoreIsConfiguredAndMadeLikeTheOthers) {
   const auto model = make_model(config, latents, numerics::Dtype::fp32, at::kCPU, 1);
   EXPECT_NE(dynamic_cast<MixtureModel*>(model.get()), nullptr);
   EXPECT_EQ(model->image_sampler(), nullptr);
+  EXPECT_EQ(model->bound_estimator(), nullptr);
 }
 
 TEST(Families, KeysOfAFamilyAreRefusedForAnother) {
@@ -130,6 +134,57 @@ TEST(Families, AThroughputUnitThatHasANameCountsItsSamples) {
       EXPECT_EQ(family.throughput.per_sample(spec), 6);
     }
   }
+}
+
+std::vector<Measure> measures_of(const std::string& family, const TestResult& result) {
+  for (const Family& one : described_families())
+    if (one.name == family) return one.texts.measures(result);
+  return {};
+}
+
+std::vector<std::string> lines_of(const std::vector<Measure>& measures) {
+  std::vector<std::string> lines;
+  for (const Measure& measure : measures) lines.push_back(measure.line);
+  return lines;
+}
+
+TEST(Families, ImageMeasuresAreTheBounds) {
+  TestResult result;
+  result.loss = 240;  // with a kl_weight, which no measure has
+  result.terms = {{"reconstruction", 239.306}, {"kl", 12.75}};
+  EXPECT_THAT(lines_of(measures_of("vae", result)), ElementsAre("evidence bound -252.06 nats"));
+  result.bound = {-248.5, 64, 784, false};
+  EXPECT_THAT(
+      lines_of(measures_of("vae", result)),
+      ElementsAre("evidence bound -252.06 nats", "importance-weighted bound (64 draws) -248.50 nats"));
+  result.bound = {-784 * 3.5 * std::log(2.0), 1, 784, true};
+  const std::vector<Measure> discrete = measures_of("vae", result);
+  EXPECT_THAT(lines_of(discrete),
+              ElementsAre("evidence bound -252.06 nats", "importance-weighted bound (1 draw) -1902.00 nats",
+                          "3.50 bits per dimension"));
+  EXPECT_EQ(discrete[0].name, "evidence_bound");
+  EXPECT_NEAR(discrete[0].value, -252.056, 1e-9);
+  EXPECT_EQ(discrete[1].name, "importance_weighted_bound");
+  EXPECT_EQ(discrete[1].value, result.bound->nats);
+  EXPECT_EQ(discrete[2].name, "bits_per_dimension");
+  EXPECT_NEAR(discrete[2].value, 3.5, 1e-12);
+}
+
+TEST(Families, TextMeasuresNeedBytesForBitsPerByte) {
+  TestResult result;
+  result.loss = 2 * std::log(2.0);
+  EXPECT_THAT(lines_of(measures_of("gpt", result)),
+              ElementsAre("loss 1.3863 nats per token", "perplexity 4.000"));
+  result.text = {1000, 0};  // the tokenizer `none`
+  EXPECT_EQ(measures_of("gpt", result).size(), 2U);
+  result.text = {1000, 1600};
+  const std::vector<Measure> measures = measures_of("gpt", result);
+  ASSERT_EQ(measures.size(), 3U);
+  EXPECT_EQ(measures[1].name, "perplexity");
+  EXPECT_NEAR(measures[1].value, 4, 1e-12);
+  EXPECT_EQ(measures[2].name, "bits_per_byte");
+  EXPECT_NEAR(measures[2].value, 1.25, 1e-12);  // 2 bits a token, 1.6 bytes a token
+  EXPECT_EQ(measures[2].line, "1.2500 bits per byte of text");
 }
 
 TEST(Families, DescribedOnesAreTheBuiltInOnesWithoutTheirModels) {

@@ -67,9 +67,12 @@ TEST(UnitRunner, GptReadsItsParametersInsideTheirUnits) {
     }
 }
 
-std::unique_ptr<Model> make_a_vae() {
+constexpr Likelihood kLikelihoods[] = {Likelihood::bernoulli, Likelihood::gaussian,
+                                       Likelihood::discretized_logistic};
+
+std::unique_ptr<Model> make_a_vae(Likelihood likelihood) {
   ModelConfig config(built_in_families());
-  config.choose("vae", std::make_unique<FamilyConfigOf<VaeConfig>>(VaeConfig{8, 8, 16, 1.0}));
+  config.choose("vae", std::make_unique<FamilyConfigOf<VaeConfig>>(VaeConfig{8, 8, 16, 1.0, likelihood}));
   auto model = make_model(config, {{core::image_field(1, 12, 8)}}, numerics::Dtype::fp32, at::kCPU, 7);
   const at::NoGradGuard no_grad;
   for (core::Parameter& p : all_parameters(*model)) p.tensor.copy_(p.initial());
@@ -81,24 +84,35 @@ at::Tensor images() {
   return at::randint(0, 256, {4, 1, 12, 8}, at::kByte);
 }
 
-at::Tensor image_loss(Model& model, core::UnitRunner& runner) {
+core::Batch image_batch() {
   core::Batch batch;
   batch.fields = {{std::string(core::kImageField), images()}};
   batch.global_batch = 4;
-  return loss_of(model, batch, runner);
+  return batch;
+}
+
+at::Tensor image_loss(Model& model, core::UnitRunner& runner) {
+  return loss_of(model, image_batch(), runner);
+}
+
+at::Tensor image_bound(Model& model, core::UnitRunner& runner) {
+  return model.bound_estimator()->log_likelihood_bound(image_batch(), 2, runner);
 }
 
 TEST(UnitRunner, VaeReadsItsParametersInsideTheirUnits) {
-  const auto model = make_a_vae();
-  expect_reads_inside(*model, image_loss, {"encoder", "decoder"});
   const auto sampled = [](Model& m, core::UnitRunner& runner) {
     return m.image_sampler()->sample(0, 5, 1, runner);
   };
-  expect_reads_inside(*model, sampled, {"decoder"});
   const auto reconstructed = [](Model& m, core::UnitRunner& runner) {
     return m.image_reconstructor()->reconstruct(images(), runner);
   };
-  expect_reads_inside(*model, reconstructed, {"encoder", "decoder"});
+  for (const Likelihood likelihood : kLikelihoods) {
+    const auto model = make_a_vae(likelihood);
+    expect_reads_inside(*model, image_loss, {"encoder", "decoder"});
+    expect_reads_inside(*model, image_bound, {"encoder", "decoder"});
+    expect_reads_inside(*model, sampled, {"decoder"});
+    expect_reads_inside(*model, reconstructed, {"encoder", "decoder"});
+  }
 }
 
 // Runners may do this until the backward of the unit has ended.
@@ -122,7 +136,8 @@ TEST(UnitRunner, BodiesOfGptCanBeCalledAfterForwardHasReturned) {
 }
 
 TEST(UnitRunner, BodiesOfVaeCanBeCalledAfterForwardHasReturned) {
-  expect_bodies_outlive_forward(*make_a_vae(), image_loss);
+  for (const Likelihood likelihood : kLikelihoods)
+    expect_bodies_outlive_forward(*make_a_vae(likelihood), image_loss);
 }
 
 // The tied head reads the embedding: without its tie that is a read outside, in training and in decoding.

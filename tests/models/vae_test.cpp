@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "models/built_in.h"
 #include "models/model.h"
@@ -14,6 +16,8 @@ namespace ebb::models {
 namespace {
 
 constexpr std::uint64_t kSeed = 7;
+constexpr Likelihood kLikelihoods[] = {Likelihood::bernoulli, Likelihood::gaussian,
+                                       Likelihood::discretized_logistic};
 
 std::unique_ptr<Model> make(numerics::Dtype dtype, VaeConfig vae = {8, 8, 16, 1.0},
                             const core::SampleSpec& size = core::SampleSpec{{core::image_field(1, 12, 8)}}) {
@@ -63,22 +67,28 @@ TEST(Vae, LossesOfMicroBatchesSumToTheBatch) {
 }
 
 TEST(Vae, EveryParameterGetsAGradient) {
-  for (const auto dtype : {numerics::Dtype::fp32, numerics::Dtype::fp16, numerics::Dtype::bf16}) {
-    const auto model = make(dtype);
-    core::PlainRunner runner;
-    model->phases().front()->forward(batch_of(0, 6, 6), runner).loss.backward();
-    for (const auto& [name, tensor] : model->state().tensors) {
-      ASSERT_TRUE(tensor.grad().defined()) << name;
-      EXPECT_EQ(tensor.grad().scalar_type(), tensor.scalar_type()) << name;
-      EXPECT_GT(tensor.grad().to(at::kFloat).abs().sum().item<float>(), 0.0F) << name;
+  for (const auto dtype : {numerics::Dtype::fp32, numerics::Dtype::fp16, numerics::Dtype::bf16})
+    for (const Likelihood likelihood : kLikelihoods) {
+      const auto model = make(dtype, {8, 8, 16, 1.0, likelihood});
+      core::PlainRunner runner;
+      model->phases().front()->forward(batch_of(0, 6, 6), runner).loss.backward();
+      for (const auto& [name, tensor] : model->state().tensors) {
+        ASSERT_TRUE(tensor.grad().defined()) << name;
+        EXPECT_EQ(tensor.grad().scalar_type(), tensor.scalar_type()) << name;
+        EXPECT_GT(tensor.grad().to(at::kFloat).abs().sum().item<float>(), 0.0F) << name;
+      }
     }
-  }
 }
 
 TEST(Vae, SixteenBitLossIsNearTheFp32One) {
-  const double full = loss_of(*make(numerics::Dtype::fp32), batch_of(0, 8, 8));
-  EXPECT_NEAR(loss_of(*make(numerics::Dtype::fp16), batch_of(0, 8, 8)), full, 2e-3 * full);
-  EXPECT_NEAR(loss_of(*make(numerics::Dtype::bf16), batch_of(0, 8, 8)), full, 2e-2 * full);
+  for (const Likelihood likelihood : kLikelihoods) {
+    const auto loss = [&](numerics::Dtype dtype) {
+      return loss_of(*make(dtype, {8, 8, 16, 1.0, likelihood}), batch_of(0, 8, 8));
+    };
+    const double full = loss(numerics::Dtype::fp32);
+    EXPECT_NEAR(loss(numerics::Dtype::fp16), full, 2e-3 * full);
+    EXPECT_NEAR(loss(numerics::Dtype::bf16), full, 2e-2 * full);
+  }
 }
 
 TEST(Vae, InitialValuesArePureAndWithinTheBound) {
@@ -91,16 +101,59 @@ TEST(Vae, InitialValuesArePureAndWithinTheBound) {
   EXPECT_NEAR(weight.mean().item<float>(), 0.0F, 0.03F);
 }
 
+TEST(Vae, OnlyALikelihoodWithAScaleAddsAParameter) {
+  for (const Likelihood likelihood : kLikelihoods) {
+    const auto model = make(numerics::Dtype::fp16, {8, 8, 16, 1.0, likelihood});
+    std::vector<core::Parameter> parameters = all_parameters(*model);
+    if (has_scale(likelihood)) {
+      const core::Parameter& scale = parameters.back();
+      EXPECT_EQ(scale.name, "decoder.log_scale");
+      EXPECT_EQ(scale.tensor.sizes(), (std::vector<std::int64_t>{1}));
+      EXPECT_FALSE(scale.decay);
+      EXPECT_EQ(scale.tensor.item<double>(), initial_log_scale(likelihood));
+      parameters.pop_back();
+    }
+    EXPECT_EQ(parameters.size(), 16U);
+    EXPECT_EQ(parameters.back().name, "decoder.conv2.bias");
+  }
+}
+
+// The gradient of the learned scale, and of a weight of each network, against finite differences of the loss.
+TEST(Vae, GradientsOfScaledLikelihoodsAreThoseOfTheLoss) {
+  for (const Likelihood likelihood : {Likelihood::gaussian, Likelihood::discretized_logistic}) {
+    const auto model = make(numerics::Dtype::fp32, {8, 8, 16, 1.0, likelihood});
+    core::PlainRunner runner;
+    model->phases().front()->forward(batch_of(0, 6, 6), runner).loss.backward();
+    for (const char* name : {"decoder.log_scale", "decoder.conv2.bias", "encoder.code.bias"}) {
+      const at::Tensor parameter = model->state().tensors.at(name);
+      const auto loss_at = [&](double change) {
+        const at::NoGradGuard no_grad;
+        const at::Tensor before = parameter.clone();
+        parameter[0].add_(change);
+        const double loss = loss_of(*model, batch_of(0, 6, 6));
+        parameter.copy_(before);
+        return loss;
+      };
+      constexpr double kStep = 0.02;
+      const double slope = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
+      const double gradient = parameter.grad()[0].item<double>();
+      EXPECT_NEAR(gradient, slope, 5e-3 * std::abs(slope) + 2e-2) << name;
+    }
+  }
+}
+
 TEST(Vae, SamplesAreImagesAndDependOnlyOnTheSeed) {
-  const auto model = make(numerics::Dtype::fp16);
-  ImageSampler& sampler = *model->image_sampler();
-  core::PlainRunner runner;
-  const at::Tensor images = sampler.sample(0, 5, 1, runner);
-  EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{5, 1, 12, 8}));
-  EXPECT_EQ(images.scalar_type(), at::kByte);
-  EXPECT_TRUE(at::equal(images, sampler.sample(0, 5, 1, runner)));
-  EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), sampler.sample(0, 3, 1, runner)));
-  EXPECT_FALSE(at::equal(images, sampler.sample(0, 5, 2, runner)));
+  for (const Likelihood likelihood : kLikelihoods) {
+    const auto model = make(numerics::Dtype::fp16, {8, 8, 16, 1.0, likelihood});
+    ImageSampler& sampler = *model->image_sampler();
+    core::PlainRunner runner;
+    const at::Tensor images = sampler.sample(0, 5, 1, runner);
+    EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{5, 1, 12, 8}));
+    EXPECT_EQ(images.scalar_type(), at::kByte);
+    EXPECT_TRUE(at::equal(images, sampler.sample(0, 5, 1, runner)));
+    EXPECT_TRUE(at::equal(images.narrow(0, 0, 3), sampler.sample(0, 3, 1, runner)));
+    EXPECT_FALSE(at::equal(images, sampler.sample(0, 5, 2, runner)));
+  }
 }
 
 TEST(Vae, RefusesSidesThatAreNotMultiplesOfFour) {

@@ -86,8 +86,7 @@ TEST_F(EvaluateTest, TheSameMeasuresAreTakenDuringTraining) {
   EXPECT_EQ(evaluations, 2);
   // They leave the run's bits and its memory alone.
   ASSERT_EQ(images->train(1, "without", {"run.steps=20", "run.evaluate_every=0"}).exit_code, 0);
-  EXPECT_EQ(checkpoint_tensors(images->run_folder("without")),
-            checkpoint_tensors(images->run_folder("vae")));
+  EXPECT_EQ(checkpoint_tensors(images->run_folder("without")), checkpoint_tensors(images->run_folder("vae")));
 }
 
 TEST_F(EvaluateTest, WhatDoesNotFitIsRefusedByName) {

@@ -32,7 +32,9 @@ enum class RandomStream : std::uint32_t {
   sampling = 4,          // of new images and text
   augmentation = 5,      // of real images; sub-index 0: the mix of real and generated ones in a penalty
   generator_latent = 6,  // noise of the generator's own phase
-  augmentation_of_generated = 7
+  augmentation_of_generated = 7,
+  evaluation = 8,  // latent codes of likelihood bounds
+  measures = 9     // choices of the measures of generated images
 };
 
 // Returns random bits for the counter (index, sub-index, stream) and the run's seed.

@@ -62,6 +62,7 @@ class Numbers final : public Tokenizer {
   [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
     return text.rfind(' ') + 1;
   }
+  [[nodiscard]] std::int64_t bytes(std::int64_t /*token*/) const override { return 0; }
 };
 
 }  // namespace

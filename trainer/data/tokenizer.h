@@ -25,6 +25,12 @@ class Tokenizer {
   // The bytes of some tokens. They may end within a character. Special tokens, and ids outside of the
   // vocabulary, have no bytes.
   [[nodiscard]] virtual std::string decode(std::span<const std::int64_t> tokens) const = 0;
+  // The bytes of text that a token stands for: the length of its decode(), but 0 for each token of `none`.
+  // The lengths of the tokens of a text add up to its bytes. A tokenizer that encodes a space before each
+  // text counts it, and text that it encodes as unknown has none.
+  [[nodiscard]] virtual std::int64_t bytes(std::int64_t token) const {
+    return std::ssize(decode({&token, 1}));
+  }
   // Length in bytes of a prefix whose tokens do not depend on the rest of the text. A long text may be cut
   // there. 0: it may not be cut.
   [[nodiscard]] virtual std::size_t stable_prefix(std::string_view text) const = 0;

@@ -109,11 +109,34 @@ C& config_of(FamilyConfig& config) {
   return const_cast<C&>(config_of<C>(std::as_const(config)));
 }
 
-// The measures of an evaluation.
+// The estimate of log p(x) by a BoundEstimator.
+struct LikelihoodBound {
+  double nats = 0;  // mean over the samples
+  std::int64_t draws = 1;
+  std::int64_t dimensions = 0;  // of a sample
+  bool is_discrete = false;
+};
+
+// The text that the target tokens of the samples stand for.
+struct TextSize {
+  std::int64_t tokens = 0;
+  std::int64_t bytes = 0;  // 0: the tokens stand for no text
+};
+
+// The result of an evaluation.
 struct TestResult {
   double loss = 0;
   std::vector<std::pair<std::string, double>> terms;  // of the loss, by name
   std::int64_t samples = 0;
+  std::optional<LikelihoodBound> bound = std::nullopt;  // empty: not estimated
+  std::optional<TextSize> text = std::nullopt;          // empty: not counted
+};
+
+// One number of an evaluation.
+struct Measure {
+  std::string name;  // in files; of [a-z_]+
+  double value = 0;
+  std::string line;  // for people: "3.41 bits per dimension"
 };
 
 // A file that Model::write_samples leaves in the run's folder.
@@ -125,6 +148,8 @@ struct SampleFile {
 struct FamilyTexts {
   // "test loss 1.4612 nats per token (...), mean of 3417 windows of 128 tokens"
   std::function<std::string(const TestResult&, const RunFacts&)> result;
+  // The measures that a result determines, in the order in which they are shown. Null: none.
+  std::function<std::vector<Measure>(const TestResult&)> measures = nullptr;
   std::function<std::string(const RunFacts&)> sample_options;  // options of the `ebb sample` command shown
   std::vector<SampleFile> sample_files;
 };

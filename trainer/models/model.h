@@ -11,6 +11,7 @@
 #include "core/phase.h"
 #include "core/sample.h"
 #include "core/stateful.h"
+#include "models/bound_estimator.h"
 #include "models/config.h"
 #include "models/sample_writer.h"
 #include "models/sampler.h"
@@ -44,6 +45,8 @@ class Model : public core::Stateful {
   virtual ImageSampler* image_sampler() { return nullptr; }
   virtual ImageReconstructor* image_reconstructor() { return nullptr; }
   virtual TextSampler* text_sampler() { return nullptr; }
+  // Null: it has no bound of log p(x) by draws of a code.
+  virtual BoundEstimator* bound_estimator() { return nullptr; }
   // Writes the files of its family's FamilyTexts::sample_files.
   virtual void write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) = 0;
 

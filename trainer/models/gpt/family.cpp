@@ -12,6 +12,21 @@
 
 namespace ebb::models {
 
+namespace {
+
+std::vector<Measure> measures_of(const TestResult& result) {
+  const double perplexity = std::exp(result.loss);
+  std::vector<Measure> all = {{"loss", result.loss, fmt::format("loss {:.4f} nats per token", result.loss)},
+                              {"perplexity", perplexity, fmt::format("perplexity {:.3f}", perplexity)}};
+  if (!result.text || result.text->bytes == 0) return all;
+  const double bits = result.loss * static_cast<double>(result.text->tokens) /
+                      (static_cast<double>(result.text->bytes) * std::numbers::ln2);
+  all.push_back({"bits_per_byte", bits, fmt::format("{:.4f} bits per byte of text", bits)});
+  return all;
+}
+
+}  // namespace
+
 Family gpt_family() {
   Family family;
   family.name = "gpt";
@@ -29,6 +44,7 @@ Family gpt_family() {
         result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
         facts.data_context);
   };
+  family.texts.measures = measures_of;
   family.texts.sample_options = [](const RunFacts& facts) {
     return facts.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";
   };

@@ -16,6 +16,14 @@ void VaeConfig::describe(config::Section& s) {
   s.number("kl_weight", kl_weight)
       .at_least(0)
       .doc("Weight of the KL term in the loss (beta of a beta-VAE; 1 is the evidence lower bound).");
+  s.choice("likelihood", likelihood,
+           {{"bernoulli", Likelihood::bernoulli},
+            {"gaussian", Likelihood::gaussian},
+            {"discretized_logistic", Likelihood::discretized_logistic}})
+      .doc(
+          "Distribution of a pixel given the code. bernoulli: its value in [0, 1] as a probability. "
+          "gaussian: a density, with a learned scale for each channel. discretized_logistic: probabilities "
+          "of the 256 values, with such a scale; only its results can be bits per dimension.");
 }
 
 }  // namespace ebb::models

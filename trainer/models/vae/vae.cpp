@@ -64,6 +64,7 @@ Vae::Vae(const VaeConfig& config, const ModelInputs& inputs)
   add(decoder_, "decoder.dense", {flat, config.hidden}, flat, config.hidden);
   add(decoder_, "decoder.conv1", {inner, outer, kKernelSide, kKernelSide}, outer, outer * window);
   add(decoder_, "decoder.conv2", {outer, channels, kKernelSide, kKernelSide}, channels, channels * window);
+  if (has_scale(config.likelihood)) add_scale(channels);
 }
 
 void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64_t> shape, std::int64_t bias,
@@ -84,6 +85,19 @@ void Vae::add(core::Unit& unit, const std::string& layer, std::vector<std::int64
   }
 }
 
+void Vae::add_scale(std::int64_t channels) {
+  const memory::Tag tag(memory::Class::parameters, decoder_.name);
+  core::Parameter parameter;
+  parameter.name = "decoder.log_scale";
+  parameter.tensor =
+      at::empty({channels}, at::TensorOptions().dtype(dtype_).device(device_)).requires_grad_(true);
+  parameter.decay = false;
+  parameter.initial = [channels, value = initial_log_scale(config_.likelihood)] {
+    return at::full({channels}, value, at::kFloat);
+  };
+  decoder_.parameters.push_back(std::move(parameter));
+}
+
 at::Tensor Vae::encode(const at::Tensor& x, core::UnitRunner& runner) {
   return runner.run(
       encoder_,
@@ -97,19 +111,24 @@ at::Tensor Vae::encode(const at::Tensor& x, core::UnitRunner& runner) {
       x);
 }
 
-at::Tensor Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
-  return runner.run(
+PixelDistribution Vae::decode(const at::Tensor& z, core::UnitRunner& runner) {
+  using Tensors = core::UnitRunner::Tensors;
+  const Tensors out = runner.run(
       decoder_,
-      [this](const at::Tensor& code) {
+      [this](const Tensors& input) -> Tensors {
+        const at::Tensor& code = input[0];
         const auto& p = decoder_.parameters;
         at::Tensor h = numerics::linear(code, p[0].tensor, p[1].tensor, Activation::relu);
         h = numerics::linear(h, p[2].tensor, p[3].tensor, Activation::relu);
         h = h.view({code.size(0), config_.width, sample_.at(core::kImageField).dims[1] / 4,
                     sample_.at(core::kImageField).dims[2] / 4});
         h = numerics::conv_transpose2d(h, p[4].tensor, p[5].tensor, kConv, Activation::relu);
-        return numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kConv);
+        h = numerics::conv_transpose2d(h, p[6].tensor, p[7].tensor, kConv);
+        if (!has_scale(config_.likelihood)) return {h};
+        return {h, bounded_log_scale(p[8].tensor)};
       },
-      z);
+      Tensors{z});
+  return {config_.likelihood, out[0], out.size() > 1 ? out[1] : at::Tensor()};
 }
 
 core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
@@ -119,27 +138,17 @@ core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const at::Tensor logvar = code.narrow(1, config_.latent, config_.latent).contiguous();
   const at::Tensor z = numerics::reparameterize(mu, logvar, seed_, batch.position);
   const double share = 1.0 / static_cast<double>(batch.global_batch);
-  const at::Tensor reconstruction =
-      numerics::bernoulli_nll_sum(decode(z, runner), batch.field(core::kImageField)) * share;
+  const at::Tensor reconstruction = nll_sum(decode(z, runner), batch.field(core::kImageField)) * share;
   const at::Tensor kl = numerics::gaussian_kl_sum(mu, logvar) * share;
   return {reconstruction + kl * config_.kl_weight,
           {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};
 }
 
-namespace {
-
-// Bernoulli means as bytes, on the CPU.
-at::Tensor to_images(const at::Tensor& logits) {
-  return (logits.to(at::kFloat).sigmoid() * 255.0).round().to(at::kByte).cpu();
-}
-
-}  // namespace
-
 at::Tensor Vae::sample(std::int64_t first, std::int64_t count, std::uint64_t seed, core::UnitRunner& runner) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "sample");
   const auto stream = static_cast<std::uint32_t>(RandomStream::sampling);
-  return to_images(
+  return mean_images(
       decode(numerics::philox_normal(count, config_.latent, seed, stream, first, dtype_, device_), runner));
 }
 
@@ -147,7 +156,7 @@ at::Tensor Vae::reconstruct(const at::Tensor& images, core::UnitRunner& runner) 
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "reconstruct");
   const at::Tensor code = encode(numerics::to_unit_range(images.to(device_), dtype_), runner);
-  return to_images(decode(code.narrow(1, 0, config_.latent).contiguous(), runner));
+  return mean_images(decode(code.narrow(1, 0, config_.latent).contiguous(), runner));
 }
 
 void Vae::write_samples(SampleSource& source, SampleSink& sink, core::UnitRunner& runner) {
