@@ -136,7 +136,7 @@ struct TestResult {
 struct Measure {
   std::string name;  // in files; of [a-z_]+
   double value = 0;
-  std::string line;  // for people: "3.41 bits per dimension"
+  std::string line;  // for people: "3.41 bits per dimension"; empty: not shown
 };
 
 // A file that Model::write_samples leaves in the run's folder.

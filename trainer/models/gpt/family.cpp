@@ -16,8 +16,8 @@ namespace {
 
 std::vector<Measure> measures_of(const TestResult& result) {
   const double perplexity = std::exp(result.loss);
-  std::vector<Measure> all = {{"loss", result.loss, fmt::format("loss {:.4f} nats per token", result.loss)},
-                              {"perplexity", perplexity, fmt::format("perplexity {:.3f}", perplexity)}};
+  // The text of the result already has these two.
+  std::vector<Measure> all = {{"loss", result.loss, ""}, {"perplexity", perplexity, ""}};
   if (!result.text || result.text->bytes == 0) return all;
   const double bits = result.loss * static_cast<double>(result.text->tokens) /
                       (static_cast<double>(result.text->bytes) * std::numbers::ln2);
