@@ -14,12 +14,13 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from gan import gan  # noqa: E402
+from gan import gan, quality  # noqa: E402
 from gpt import gpt, gpu  # noqa: E402
 from vae import vae  # noqa: E402
 
-BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gan": gan.measure, "gpt-gpu": gpu.measure}
+BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gan": gan.measure, "gan-quality": quality.measure, "gpt-gpu": gpu.measure}
 NEED_A_GPU = {"gpt-gpu"}
+TAKES_HOURS = {"gan-quality"}
 
 
 def machine():
@@ -53,7 +54,7 @@ def main():
         parser.error(f"unknown benchmark {unknown[0]}; known: {', '.join(BENCHMARKS)}")
     build = a.build or a.root / "build/cpu"
     result = {"machine": machine(), "versions": versions(build), "quick": a.quick, "repetitions": {}, "bars": []}
-    for name in a.names or [name for name in BENCHMARKS if name not in NEED_A_GPU]:
+    for name in a.names or [name for name in BENCHMARKS if name not in NEED_A_GPU | TAKES_HOURS]:
         repetitions, bars = BENCHMARKS[name](a.root, build.resolve(), a.quick)
         result["repetitions"][name] = repetitions
         result["bars"] += bars
