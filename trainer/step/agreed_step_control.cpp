@@ -65,13 +65,13 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
     seconds += stages;
   }
   report.overflowed_term = first_not_finite(report);
-  const bool overflow = values[k] > 0 || !report.overflowed_term.empty();
+  const bool overflowed = values[k] > 0 || !report.overflowed_term.empty();
   core::PhaseVerdict verdict = input.phase.conclude({report.loss, report.terms, values[k] == 0});
   report.overflowed_scale = std::move(verdict.overflowed_scale);
   report.warning = std::move(verdict.warning);
   Decision decision;
   decision.stop = values[k + 1] > 0;
-  decision.apply = report.overflowed_scale.empty() ? scaler.update(overflow) : false;
+  decision.apply = report.overflowed_scale.empty() ? scaler.update(overflowed) : false;
   report.skipped = !decision.apply;
   return decision;
 }
