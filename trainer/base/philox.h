@@ -31,7 +31,8 @@ enum class RandomStream : std::uint32_t {
   latent = 3,
   sampling = 4,  // of new images and text
   augmentation = 5,
-  generator_latent = 6  // noise of the generator's own phase
+  generator_latent = 6,  // noise of the generator's own phase
+  measures = 7           // choices of the measures of generated images
 };
 
 // Returns random bits for the counter (index, sub-index, stream) and the run's seed.
