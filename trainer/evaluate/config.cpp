@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluate/config.h"
+
+namespace ebb::evaluate {
+
+void EvaluateConfig::describe(config::Section& s) {
+  s.integer("samples", samples)
+      .at_least(0)
+      .unit("images")
+      .doc("Images that an evaluation generates and compares with the dataset; 0: none.")
+      .free_to_change();
+  s.text("features", features)
+      .doc(
+          "TorchScript file that maps images [N, C, H, W] uint8 to features [N, F], for the Frechet "
+          "distance, the kernel distance, precision and recall; empty: none of these.")
+      .free_to_change();
+}
+
+}  // namespace ebb::evaluate
