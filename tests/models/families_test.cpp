@@ -173,8 +173,7 @@ TEST(Families, ImageMeasuresAreTheBounds) {
 TEST(Families, TextMeasuresNeedBytesForBitsPerByte) {
   TestResult result;
   result.loss = 2 * std::log(2.0);
-  EXPECT_THAT(lines_of(measures_of("gpt", result)),
-              ElementsAre("", ""));
+  EXPECT_THAT(lines_of(measures_of("gpt", result)), ElementsAre("", ""));
   result.text = {1000, 0};  // the tokenizer `none`
   EXPECT_EQ(measures_of("gpt", result).size(), 2U);
   result.text = {1000, 1600};

@@ -39,9 +39,10 @@ at::Tensor spread(const at::Tensor& images) {
 }  // namespace
 
 core::PhasePlan Gan::DiscriminatorPhase::plan() const {
+  const GanConfig& config = gan_.config_;
   core::PhasePlan plan;
   plan.trainee = name_;
-  plan.repeats = gan_.config_.discriminator_steps;
+  plan.repeats = config.discriminator_steps;
   return plan;
 }
 
@@ -57,6 +58,7 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   global_batch_ = batch.global_batch;
   const bool trains = at::GradMode::is_enabled();
   const double probability = trains ? gan_.augment_probability(batch) : 0;
+  const GanConfig& config = gan_.config_;
   Judged judged;
   {
     const at::NoGradGuard no_grad;
@@ -64,7 +66,7 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
         at::cat({gan_.real_images(batch),
                  gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
   }
-  const bool penalised = trains && gan_.config_.penalty.any() && batch.step % gan_.config_.penalty.every == 0;
+  const bool penalised = trains && config.penalty.any() && batch.step % config.penalty.every == 0;
   judged.inputs.requires_grad_(penalised);
   judged.seen =
       gan_.augmented(judged.inputs, {RandomStream::augmentation, RandomStream::augmentation_of_generated},
@@ -75,11 +77,11 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   const at::Tensor real = judged.logits.narrow(0, 0, batch.size()),
                    fake = judged.logits.narrow(0, batch.size(), batch.size());
   const double share = 1.0 / static_cast<double>(batch.global_batch);
-  const at::Tensor adversarial = discriminator_loss(gan_.config_.loss, real, fake) * share;
+  const at::Tensor adversarial = discriminator_loss(config.loss, real, fake) * share;
   core::Loss loss{adversarial,
                   {{"adversarial", adversarial.detach()},
                    {"accuracy", ((real > fake).to(at::kFloat).sum() * share).detach()}}};
-  const GanAugmentConfig& augment = gan_.config_.augment;
+  const GanAugmentConfig& augment = config.augment;
   if (augment.is_adaptive()) loss.terms.emplace_back(kRealSign, (real.sign().sum() * share).detach());
   if (trains && (augment.is_adaptive() || augment.schedule.curve != core::Curve::constant))
     loss.scheduled.emplace_back("augment_probability", probability);
