@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/error.h"
 #include "models/gan/losses.h"
 #include "models/gan_under_test.h"
@@ -73,26 +76,39 @@ TEST(Gan, TheWholePenaltyIsAsCloseToFp64AsTheFrameworksInFp32) {
   }
 }
 
+// The relative distance of the generator's gradients, over all parameters, from those by LibTorch in fp64.
+double generator_distance(const GanConfig& config, std::int64_t position) {
+  const auto model = make(config, numerics::Dtype::fp32);
+  core::Batch batch = batch_of(config);
+  batch.position = position;
+  const auto ours = gradients(*model, *model->phases()[1], batch);
+  const GanReference exact = reference_of(*model, config, at::kDouble);
+  const at::Tensor noise = numerics::philox_normal(batch.size(), config.latent, 7,
+                                                   static_cast<std::uint32_t>(RandomStream::generator_latent),
+                                                   position, at::kFloat, at::kCPU);
+  const at::Tensor labels = labels_of(batch, config);
+  const auto logits = [&](const at::Tensor& images, RandomStream stream) {
+    return exact.logits(seen(images, stream, AugmentedPhase::generator, config, batch), labels);
+  };
+  const at::Tensor f =
+      logits(exact.images(noise.to(at::kDouble), labels), RandomStream::augmentation_of_generated);
+  const at::Tensor r = logits(real_images(batch, at::kDouble), RandomStream::augmentation).detach();
+  (at::softplus(r - f).sum() / kImages).backward();
+  std::map<std::string, at::Tensor> theirs;
+  for (const auto& [name, tensor] : ours) theirs[name] = exact.parameters().at(name).grad();
+  return distance(ours, theirs);
+}
+
+// The median of five draws: rounding may put one number on the other side of a leaky ReLU's kink, which
+// changes the gradients of that draw by about 1e-3.
 TEST(Gan, TheGeneratorsGradientsAreTheFrameworks) {
   for (const GanConfig& config : configs()) {
     SCOPED_TRACE(::testing::Message() << static_cast<int>(config.architecture) << config.conditional);
-    const auto model = make(config, numerics::Dtype::fp32);
-    const core::Batch batch = batch_of(config);
-    const auto ours = gradients(*model, *model->phases()[1], batch);
-    const GanReference exact = reference_of(*model, config, at::kDouble);
-    const at::Tensor noise = numerics::philox_normal(
-        batch.size(), config.latent, 7, static_cast<std::uint32_t>(RandomStream::generator_latent),
-        batch.position, at::kFloat, at::kCPU);
-    const at::Tensor labels = labels_of(batch, config);
-    const auto logits = [&](const at::Tensor& images, RandomStream stream) {
-      return exact.logits(seen(images, stream, AugmentedPhase::generator, config, batch), labels);
-    };
-    const at::Tensor f =
-        logits(exact.images(noise.to(at::kDouble), labels), RandomStream::augmentation_of_generated);
-    const at::Tensor r = logits(real_images(batch, at::kDouble), RandomStream::augmentation).detach();
-    (at::softplus(r - f).sum() / kImages).backward();
-    for (const auto& [name, tensor] : ours)
-      EXPECT_LE(distance(tensor, exact.parameters().at(name).grad()), 1e-4) << name;
+    std::vector<double> distances;
+    for (const std::int64_t position : {0, 100, 200, 300, 400})
+      distances.push_back(generator_distance(config, position));
+    std::ranges::sort(distances);
+    EXPECT_LE(distances[2], 2e-6);
   }
 }
 

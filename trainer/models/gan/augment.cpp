@@ -30,9 +30,9 @@ class Draws {
   [[nodiscard]] at::Tensor uniform(AugmentDraw column) const { return uniforms_.select(1, column); }
   // Uniform numbers are at most 1, so probability 1 chooses all samples.
   [[nodiscard]] at::Tensor chosen(AugmentDraw gate) const { return uniform(gate).le(probability_); }
-  // [B]: `value` [B] of the chosen samples, `other` of the rest.
+  // [B]: `value` [B] of the chosen samples, `other` of the rest. at::where() has no meta kernel.
   [[nodiscard]] at::Tensor if_chosen(AugmentDraw gate, const at::Tensor& value, double other) const {
-    return at::where(chosen(gate), value, other);
+    return (value - other) * chosen(gate).to(at::kDouble) + other;
   }
 
  private:
@@ -40,14 +40,19 @@ class Draws {
   double probability_;
 };
 
+// at::abs() has no meta kernel.
+at::Tensor magnitude(const at::Tensor& x) {
+  return at::maximum(x, -x);
+}
+
 // The pixel [B, size] from which each pixel of a line comes.
 at::Tensor sources(const Draws& draws, AugmentDraw column, std::int64_t size) {
   const std::int64_t most = size / kLargestShift;
   const at::Tensor pixels =
       (draws.uniform(column) * static_cast<double>(2 * most + 1)).floor().clamp_max(2 * most) - most;
   const at::Tensor shift = draws.if_chosen(kShiftGate, pixels, 0).to(at::kLong).unsqueeze(1);
-  const at::Tensor from = (at::arange(size, shift.options()) - shift).abs();  // reflects -1 to 1
-  return (size - 1) - ((size - 1) - from).abs();                              // and `size` to size - 2
+  const at::Tensor from = magnitude(at::arange(size, shift.options()) - shift);  // reflects -1 to 1
+  return (size - 1) - magnitude((size - 1) - from);                              // and `size` to size - 2
 }
 
 // Gathers rows, then columns. In either gather a pixel is read at most twice, so its gradient is a sum of two
@@ -58,8 +63,8 @@ at::Tensor moved(const at::Tensor& images, const Draws& draws) {
   const std::vector<std::int64_t> shape{batch, height, width, channels};
   const at::Tensor rows = sources(draws, kShiftRows, height), straight = sources(draws, kShiftColumns, width);
   const at::Tensor is_mirrored =
-      draws.chosen(kMirrorGate).logical_and(draws.uniform(kMirror).le(0.5)).unsqueeze(1);
-  const at::Tensor columns = at::where(is_mirrored, (width - 1) - straight, straight);
+      (draws.chosen(kMirrorGate).to(at::kLong) * draws.uniform(kMirror).le(0.5).to(at::kLong)).unsqueeze(1);
+  const at::Tensor columns = straight + ((width - 1) - straight * 2) * is_mirrored;
   return images.permute({0, 2, 3, 1})
       .gather(1, rows.view({batch, height, 1, 1}).expand(shape))
       .gather(2, columns.view({batch, 1, width, 1}).expand(shape))
