@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the images of trained GANs: ebb in fp16 on two ranks, and PyTorch in fp32.
 
-Both start from the same weights and use the same samples, noise and steps. The features are those of
+Both start from the same weights and use the same samples, noise and steps. PyTorch draws the images of
+both, those of ebb from its exported average. The features are those of
 a classifier of Fashion-MNIST (tests/evaluate/train_classifier.py).
 """
 

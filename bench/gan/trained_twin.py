@@ -22,8 +22,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
 import ebb_models  # noqa: E402
 from ebb_models.philox import normals  # noqa: E402
 
-BATCH, GAMMA, PEAK, WARM_UP, FINAL_RATIO = 128, 0.5, 5e-4, 50, 0.25
-HALF_LIFE, RAMP = 5000, 60000
+BATCH, GAMMA, PEAK, WARM_UP, FINAL_RATIO = 64, 0.5, 5e-4, 50, 0.25
+HALF_LIFE, RAMP = 2500, 30000
 LATENT_STREAM, GENERATOR_STREAM = 3, 6
 
 

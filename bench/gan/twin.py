@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The GAN of configs/gan-fashion-mnist.yaml in PyTorch. mpirun starts it.
+"""The GAN of configs/gan-fashion-mnist.yaml in PyTorch, without the average. mpirun starts it.
 
-  twin.py IMAGES FOLDER --steps 30 --batch 128 --dtype fp32|bf16
+  twin.py IMAGES FOLDER --steps 30 --batch 64 --dtype fp32|bf16
 
 It is what a careful user would write. DistributedDataParallel has no gradients of gradients, so each
 network's gradients are summed by one flat all-reduce (gloo) by hand. R1 and R2 use create_graph.
@@ -23,7 +23,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-LATENT, WIDTH, MAX_WIDTH, GROUP, SIDE, GAMMA = 64, 32, 64, 16, 32, 0.5
+LATENT, WIDTH, MAX_WIDTH, GROUP, SIDE, GAMMA = 64, 16, 64, 16, 32, 0.5
 
 
 def widths():
@@ -125,7 +125,7 @@ def main():
     parser.add_argument("images", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
     a = parser.parse_args()
     rank, ranks = int(os.environ["OMPI_COMM_WORLD_RANK"]), int(os.environ["OMPI_COMM_WORLD_SIZE"])

@@ -43,9 +43,16 @@ class Gan(ImageModel):
         return self.generator(noise, labels)
 
     @torch.no_grad()
-    def sample(self, count, seed=0, labels=None):
-        """New images, uint8 [count, C, S, S]. Without labels, image i has the label i modulo the classes."""
-        noise = self.noise(count, seed)
+    def sample(self, count, seed=0, labels=None, first=0):
+        """The new images `first` and following, uint8 [count, C, S, S].
+
+        Without labels, image i has the label i modulo the classes.
+        """
         if labels is None and self.keys["conditional"]:
-            labels = torch.arange(count, device=noise.device) % self.keys["classes"]
-        return ((self.generator(noise, labels).float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            labels = torch.arange(first, first + count) % self.keys["classes"]
+        images = []
+        for begin, size in self.parts(count, first):
+            noise = self.noise(size, seed, begin)
+            some = None if labels is None else labels[begin - first:begin - first + size].to(noise.device)
+            images.append(((self.generator(noise, some).float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
+        return torch.cat(images)

@@ -21,6 +21,13 @@ class ImageModel(nn.Module):
         self.run_dtype = RUN_DTYPES[config["dtype"]]
         self.image_dims = next(field["dims"] for field in config["sample"] if field["name"] == "image")  # C, H, W
 
-    def noise(self, count, seed):
-        """The noise [count, latent] of `ebb sample`. It is rounded to the dtype of the run, as there."""
-        return normals(count, self.keys["latent"], seed).to(self.run_dtype).to(next(self.parameters()))
+    def noise(self, count, seed, first=0):
+        """The noise [count, latent] of the images `first` and following of `ebb sample`.
+
+        It is rounded to the dtype of the run, as there.
+        """
+        return normals(count, self.keys["latent"], seed, first=first).to(self.run_dtype).to(next(self.parameters()))
+
+    def parts(self, count, first, size=256):
+        """(first, count) of parts of at most `size` images, which bound the memory of activations."""
+        return [(i, min(size, first + count - i)) for i in range(first, first + count, size)]

@@ -53,9 +53,10 @@ class Vae(ImageModel):
         return self.decode(self.encode(images)[0])
 
     @torch.no_grad()
-    def sample(self, count, seed=0):
-        """New images, uint8 [count, C, H, W]."""
-        return to_bytes(self.decode(self.noise(count, seed)))
+    def sample(self, count, seed=0, first=0):
+        """The new images `first` and following, uint8 [count, C, H, W]."""
+        parts = self.parts(count, first)
+        return torch.cat([to_bytes(self.decode(self.noise(size, seed, begin))) for begin, size in parts])
 
     @torch.no_grad()
     def reconstruct(self, images):

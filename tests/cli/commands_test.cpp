@@ -79,8 +79,8 @@ TEST(Config, TheSchemaIsJsonAndHasEverySection) {
   const ProcessResult result = ebb({"config", "--schema"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const nlohmann::json schema = nlohmann::json::parse(result.out);
-  for (const char* section :
-       {"run", "model", "data", "precision", "optimizer", "parallel", "memory", "checkpoint", "telemetry"}) {
+  for (const char* section : {"run", "model", "data", "precision", "optimizer", "parallel", "memory",
+                              "checkpoint", "telemetry", "average", "evaluate"}) {
     EXPECT_TRUE(schema.at("properties").contains(section)) << section;
   }
 }

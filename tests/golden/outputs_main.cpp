@@ -3,10 +3,13 @@
 //   ebb_outputs CHECKPOINT BATCH OUT COUNT SEED
 // BATCH and OUT are safetensors. BATCH has one tensor for each field that the model reads, such as image
 // [N, C, H, W] u8 and label [N] i64. OUT has these, in fp32 and as bytes:
-//   sample.UNIT.I       result I of a unit, from the drawing of COUNT images by SEED; sample.images: the
-//   images reconstruct.UNIT.I  the same, from the reconstruction of the batch, if the model has one;
-//   reconstruct.images forward.UNIT.I      the same, from an evaluation of the batch at position 5 of the
-//   stream of samples
+//
+//   - sample.UNIT.I: result I of a unit, from the drawing of COUNT images by SEED; sample.images: the images;
+//
+//   - reconstruct.UNIT.I and reconstruct.images: the same, from the reconstruction of the batch, if the model
+//     has one;
+//
+//   - forward.UNIT.I: the same, from an evaluation of the batch at position 5 of the stream of samples.
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 

@@ -133,7 +133,7 @@ TEST(AugmentedGan, TheAdaptiveProbabilityFollowsTheSignsOfRealLogits) {
   core::PlainRunner runner;
   (void)model->phases()[0]->forward(batch_of(config), runner);
   const std::vector<std::pair<std::string, double>> terms = {{"adversarial", 0.7}, {"real_sign", 0.9}};
-  for (int i = 0; i < 3; ++i) (void)model->phases()[0]->conclude({0.7, terms, true});
+  for (int i = 0; i < 3; ++i) (void)model->phases()[0]->conclude({0.7, terms, {}, true});
   const auto scheduled = [&](Model& of) {
     return of.phases()[0]->forward(batch_of(config), runner).scheduled.at(0);
   };

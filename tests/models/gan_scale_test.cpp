@@ -58,7 +58,7 @@ TEST(GanScale, AnInnerGradientThatOverflowsLowersItsOwnScaleUntilItFits) {
     const core::Loss loss = phase.forward(batch, runner);
     for (const auto& [name, value] : loss.terms) terms.emplace_back(name, value.item<double>());
     const bool finite = std::isfinite(loss.loss.item<double>());
-    const core::PhaseVerdict verdict = phase.conclude({loss.loss.item<double>(), terms, finite});
+    const core::PhaseVerdict verdict = phase.conclude({loss.loss.item<double>(), terms, {}, finite});
     if (finite) {
       EXPECT_EQ(verdict.overflowed_scale, "");
       EXPECT_GT(tries, 0);
@@ -75,7 +75,7 @@ TEST(GanScale, AGradientThatOverflowsWhileTheLossIsFiniteIsNotItsScales) {
   const auto model = make(tiny(GanArchitecture::residual), numerics::Dtype::fp16);
   const double before = inner_scale_of(*model).at("scale");
   const std::vector<std::pair<std::string, double>> terms = {{"adversarial", 0.7}, {"r1", 1}, {"r2", 1}};
-  EXPECT_EQ(model->phases()[0]->conclude({0.8, terms, false}).overflowed_scale, "");
+  EXPECT_EQ(model->phases()[0]->conclude({0.8, terms, {}, false}).overflowed_scale, "");
   EXPECT_EQ(inner_scale_of(*model).at("scale"), before);
 }
 

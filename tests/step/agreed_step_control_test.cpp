@@ -22,10 +22,12 @@ class ListeningPhase final : public core::Phase {
   core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override {
     loss = outcome.loss;
     finite_gradients = outcome.finite_gradients;
+    sums.assign(outcome.sums.begin(), outcome.sums.end());
     return verdict;
   }
   double loss = 0;
   bool finite_gradients = true;
+  std::vector<double> sums;
   core::PhaseVerdict verdict;
 
  private:
@@ -101,6 +103,22 @@ TEST_F(AgreedStepControlTest, AnInfiniteTermSkipsTheStepAlthoughTheGradientsAreF
   EXPECT_EQ(report.overflowed_term, "kl");
   EXPECT_EQ(report.overflowed, "");
   EXPECT_TRUE(phase.finite_gradients);
+}
+
+TEST_F(AgreedStepControlTest, ThePhaseGetsItsSumsOverAllRanksAndItsFiguresAreReported) {
+  AgreedStepControl control(*communicator, [] { return false; });
+  auto scaler = numerics::LossScaler::fixed();
+  core::Loss loss{at::scalar_tensor(1.0F), {}};
+  loss.sums = at::tensor({1.0F, 2.0F});
+  losses = {};
+  losses.add(loss);
+  losses.add(loss);
+  phase.verdict.figures = {{"spread", 0.5}};
+  decide(control, scaler);
+  const double ranks = test::test_world().size();
+  EXPECT_EQ(phase.sums, (std::vector<double>{2 * ranks, 4 * ranks}));
+  ASSERT_EQ(report.terms.size(), 1U);
+  EXPECT_EQ(report.terms[0].first, "spread");
 }
 
 TEST_F(AgreedStepControlTest, AScaleOfThePhaseThatOverflowedLeavesTheLossScale) {

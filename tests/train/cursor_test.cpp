@@ -23,7 +23,7 @@ Cursor at_step(std::int64_t step) {
 
 TEST(Cursor, GoingBackSkipsTheSamplesSinceThen) {
   Cursor cursor = at_step(6);
-  cursor.skip_until(at_step(8));
+  cursor.skip_until(at_step(9));
   EXPECT_THAT(cursor.skipped(), ElementsAre(SampleRange{60, 90}));
   EXPECT_EQ(cursor.stream_position(), 90);
   cursor.step = 9;
@@ -32,12 +32,12 @@ TEST(Cursor, GoingBackSkipsTheSamplesSinceThen) {
 
 TEST(Cursor, GoingBackTwiceToOneStepGivesOneRange) {
   Cursor first = at_step(6);
-  first.skip_until(at_step(8));
-  first.step = 7;
+  first.skip_until(at_step(9));
+  first.step = 8;
   Cursor second = at_step(6);
   second.skip_until(first);
   EXPECT_THAT(second.skipped(), ElementsAre(SampleRange{60, 110}));
-  second.step = 12;
+  second.step = 13;
   Cursor third = at_step(10);
   third.skip_until(second);
   EXPECT_THAT(third.skipped(), ElementsAre(SampleRange{60, 110}, SampleRange{150, 180}));
@@ -46,7 +46,7 @@ TEST(Cursor, GoingBackTwiceToOneStepGivesOneRange) {
 
 TEST(Cursor, ItsStateIsRestoredAndOlderStatesHaveNoRanges) {
   Cursor cursor = at_step(6);
-  cursor.skip_until(at_step(8));
+  cursor.skip_until(at_step(9));
   Cursor other(1, 10);
   other.restore(cursor.state().values);
   EXPECT_EQ(other.state().values, cursor.state().values);
@@ -68,7 +68,7 @@ TEST(Cursor, TheListIsBounded) {
     FAIL() << cursor.skipped().size();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::numerics);
-    EXPECT_THAT(error.what(), HasSubstr("65 ranges"));
+    EXPECT_THAT(error.what(), HasSubstr("64 ranges"));
     EXPECT_EQ(cursor.skipped().size(), Cursor::kMaxRanges);
   }
 }

@@ -2,11 +2,13 @@
 // `ebb evaluate` of runs of several families, and the same measures during training.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/script.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "train/support.h"
@@ -84,19 +86,60 @@ TEST_F(EvaluateTest, TheSameMeasuresAreTakenDuringTraining) {
       EXPECT_GT(line.at("eval").at("sliced_wasserstein"), 0);
     }
   EXPECT_EQ(evaluations, 2);
-  // They leave the run's bits and its memory alone.
+  // They leave the run's bits alone, and give all memory back.
+  const auto memory = json_lines(images->run_folder("vae") + "/memory/rank-00000.jsonl");
+  EXPECT_EQ(memory.at(9).at("live"), memory.at(8).at("live"));
   ASSERT_EQ(images->train(1, "without", {"run.steps=20", "run.evaluate_every=0"}).exit_code, 0);
   EXPECT_EQ(checkpoint_tensors(images->run_folder("without")), checkpoint_tensors(images->run_folder("vae")));
+}
+
+TEST_F(EvaluateTest, FeaturesGiveDistancesAndThePictureOfNeighbours) {
+  torch::jit::Module module("features");
+  module.define("def forward(self, x):\n    return torch.mean(x.float(), [3]).flatten(1)\n");
+  const std::string file = images->folder() / "features.pt", picture = images->folder() / "nearest.png";
+  module.save(file);
+  const std::vector<std::string> options = {"--features", file, "--draws", "0"};
+  const json two = values(2, *images, "vae", options);
+  std::vector<std::string> with_picture = options;
+  with_picture.insert(with_picture.end(), {"--nearest", picture});
+  const json one = values(1, *images, "vae", with_picture);
+  EXPECT_GT(std::filesystem::file_size(picture), 50U);
+  EXPECT_EQ(one.at("features").at("dimension"), 8);
+  EXPECT_EQ(one.at("features").at("sha256").get<std::string>().size(), 64U);
+  EXPECT_EQ(one.at("features").at("resize"), "none");
+  EXPECT_FALSE(one.at("measures").contains("importance_weighted_bound"));
+  EXPECT_GT(one.at("measures").at("frechet"), 0);
+  for (const char* name : {"frechet", "kernel", "precision", "recall"})
+    EXPECT_NEAR(two.at("measures").at(name).get<double>(), one.at("measures").at(name).get<double>(),
+                1e-3 * (1 + std::abs(one.at("measures").at(name).get<double>())))
+        << name;
+}
+
+TEST_F(EvaluateTest, OptionsThatAModelHasNoUseForAreRefused) {
+  const TinyRun text(TinyRun::Of::text);
+  ASSERT_EQ(text.train(1, "gpt", {"run.steps=2"}).exit_code, 0);
+  for (const auto& [option, value] : {std::pair{"--samples", "8"}, std::pair{"--draws", "8"}}) {
+    const ProcessResult result = evaluate(1, text.run_folder("gpt"), {option, value});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr(option));
+  }
+  // Text is no data for a model of images, and images of another size neither.
+  const ProcessResult other =
+      evaluate(1, images->run_folder("vae"), {"--data", text.folder() / "data", "data.format=tokens"});
+  EXPECT_NE(other.exit_code, 0);
 }
 
 TEST_F(EvaluateTest, WhatDoesNotFitIsRefusedByName) {
   const std::string folder = images->run_folder("vae");
   const ProcessResult many = evaluate(1, folder, {"--samples", "71"});
   EXPECT_EQ(many.exit_code, 2);
-  EXPECT_THAT(many.err, HasSubstr("evaluate.samples is 71, but the split"));
+  EXPECT_THAT(many.err, HasSubstr("71 images are to be generated"));
   const ProcessResult no_features = evaluate(1, folder, {"--nearest", images->folder() / "n.png"});
   EXPECT_EQ(no_features.exit_code, 2);
   EXPECT_THAT(no_features.err, HasSubstr("--features"));
+  const ProcessResult no_source = images->train(1, "refused", {"evaluate.features=x.pt"});
+  EXPECT_EQ(no_source.exit_code, 2);
+  EXPECT_THAT(no_source.err, HasSubstr("evaluate.samples is 0"));
   const ProcessResult no_script = evaluate(2, folder, {"--features", images->folder() / "tiny.yaml"});
   EXPECT_EQ(no_script.exit_code, 2);
   EXPECT_THAT(no_script.err, HasSubstr("TorchScript"));
@@ -104,7 +147,7 @@ TEST_F(EvaluateTest, WhatDoesNotFitIsRefusedByName) {
   EXPECT_EQ(nothing.exit_code, 7);
   const ProcessResult before = images->train(1, "refused", {"evaluate.samples=71"});
   EXPECT_EQ(before.exit_code, 2);
-  EXPECT_THAT(before.err, HasSubstr("evaluate.samples is 71"));
+  EXPECT_THAT(before.err, HasSubstr("71 images are to be generated"));
   EXPECT_FALSE(std::filesystem::exists(images->run_folder("refused") + "/metrics.jsonl"));
 }
 

@@ -125,6 +125,27 @@ TEST_F(GanRun, WritesSamplesOfTheAverageWhileItTrains) {
   EXPECT_GT(std::filesystem::file_size(grid), 50U);
 }
 
+TEST_F(GanRun, IsEvaluatedAlikeOnAnyNumberOfRanks) {
+  std::vector<json> found;
+  // With four ranks some have no part of the last batch.
+  for (const int ranks : {1, 2, 4}) {
+    const std::string file = tiny->folder() / ("evaluated-" + std::to_string(ranks) + ".json");
+    const std::vector<std::string> argv{
+        ebb_binary(), "evaluate", tiny->run_folder("undisturbed"), "--samples", "40", "--json", file};
+    const ProcessResult result = run(ranks == 1 ? argv : mpirun(ranks, argv));
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("of 40 generated and as many real images"));
+    found.push_back(json::parse(std::ifstream(file)));
+    EXPECT_EQ(found.back().at("measures").at("generated_images"), 40);
+  }
+  for (const json& other : found) {
+    const double one = found[0].at("measures").at("sliced_wasserstein");
+    EXPECT_GT(one, 0);
+    EXPECT_NEAR(other.at("measures").at("sliced_wasserstein").get<double>(), one, 1e-3 * one);
+    EXPECT_NEAR(other.at("loss").get<double>(), found[0].at("loss").get<double>(), 1e-3);
+  }
+}
+
 TEST_F(GanRun, SamplesAndEvaluationsDoNotDisturbIt) {
   ASSERT_EQ(train(1, "without", {"run.evaluate_every=0", "run.sample_every=0"}).exit_code, 0);
   EXPECT_EQ(checkpoint_tensors(tiny->run_folder("without")),
@@ -201,19 +222,27 @@ TEST_F(GanRun, KilledAtAnyTimeItResumesToTheSameBits) {
     const std::string whole = "whole-" + std::to_string(ranks), killed = "killed-" + std::to_string(ranks);
     ASSERT_EQ(train(ranks, whole, longer).exit_code, 0);
     std::mt19937 random(static_cast<unsigned>(ranks));
+    pid_t before = 0;
+    int hits = 0;
     const char* const asked = std::getenv("EBB_KILLS");
     const int kills = asked != nullptr ? std::atoi(asked) : 3;  // train_gan_kills asks for more
     for (int i = 0; i < kills; ++i) {
       Process process(command(ranks, killed, longer));
       const std::string lease = tiny->run_folder(killed) + "/lease.json";
       const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-      while (!std::filesystem::exists(lease) && std::chrono::steady_clock::now() < until)
+      pid_t holder = before;
+      while (holder == before && std::chrono::steady_clock::now() < until) {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        const json read = json::parse(std::ifstream(lease), nullptr, false);
+        if (read.is_object()) holder = read.at("pid").get<pid_t>();
+      }
+      ASSERT_NE(holder, before) << process.err();
+      before = holder;
       std::this_thread::sleep_for(std::chrono::milliseconds(random() % 700));
-      const json holder = json::parse(std::ifstream(lease), nullptr, false);
-      if (holder.is_object()) kill(holder.at("pid").get<pid_t>(), SIGKILL);
+      hits += kill(holder, SIGKILL) == 0 ? 1 : 0;
       (void)process.wait();
     }
+    EXPECT_GT(hits, kills / 2) << "the run ended before most kills";
     const ProcessResult resumed = train(ranks, killed, longer);
     ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
     EXPECT_EQ(checkpoint_tensors(tiny->run_folder(whole)), checkpoint_tensors(tiny->run_folder(killed)));

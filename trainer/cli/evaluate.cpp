@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -21,8 +22,7 @@ namespace ebb::cli {
 namespace {
 
 struct EvaluateOptions {
-  std::string checkpoint, data, features, json;
-  std::int64_t samples = -1;  // -1: as many as the split has
+  std::string checkpoint, data, json;
   std::vector<std::string> overrides;
   train::EvaluationOptions measures;
 };
@@ -30,10 +30,19 @@ struct EvaluateOptions {
 std::vector<std::string> overrides_of(const EvaluateOptions& options) {
   std::vector<std::string> all = options.overrides;
   // It computes on the CPU, as all commands on checkpoints do.
-  all.emplace_back("run.device=cpu");
+  for (const char* here : {"run.device=cpu", "parallel.backend=auto", "parallel.ranks=0"})
+    all.emplace_back(here);
   if (!options.data.empty()) all.push_back("data.source=" + options.data);
-  if (!options.features.empty()) all.push_back("evaluate.features=" + options.features);
   return all;
+}
+
+// So that a wrong path is found before the evaluation.
+void require_folder_of(const std::string& file) {
+  if (file.empty()) return;
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error))
+    throw Error(ExitCode::usage, fmt::format("{}: there is no folder {}", file, folder.string()));
 }
 
 nlohmann::json number(double value) {
@@ -45,7 +54,16 @@ std::string json_text(const train::EvaluatedCheckpoint& evaluated, const Evaluat
   nlohmann::json measures = nlohmann::json::object(), terms = nlohmann::json::object();
   for (const models::Measure& measure : evaluated.measures) measures[measure.name] = number(measure.value);
   for (const auto& [name, value] : evaluated.result.terms) terms[name] = number(value);
-  return nlohmann::json{{"run", loaded.config.run.name},
+  nlohmann::json features;
+  if (evaluated.features)
+    features = {{"sha256", evaluated.features->digest},
+                {"resize", evaluated.features->resize},
+                {"dimension", evaluated.features->dimension}};
+  nlohmann::json draws;
+  if (evaluated.result.bound) draws = evaluated.result.bound->draws;
+  return nlohmann::json{{"features", features},
+                        {"draws", draws},
+                        {"run", loaded.config.run.name},
                         {"step", loaded.step},
                         {"split", options.measures.split},
                         {"samples", evaluated.result.samples},
@@ -69,15 +87,16 @@ std::string text(const train::EvaluatedCheckpoint& evaluated, const EvaluateOpti
   return out;
 }
 
-ExitCode run(EvaluateOptions options, const Invocation& invocation, comm::World& world) {
+ExitCode run(const EvaluateOptions& options, const Invocation& invocation, comm::World& world) {
   constexpr double kTimeout_s = 300;  // until the configuration of the run sets the timeout
   auto* ledger = new memory::Ledger;  // outlives all tensors, as the cache does
   auto* cache = new memory::BlockCache;
   memory::install(*ledger, cache);
   world.report_stages_of(*ledger);
-  if (options.samples >= 0) options.measures.samples = options.samples;
   std::optional<train::LoadedModel> loaded;
   comm::run_on_all_ranks(world, kTimeout_s, [&] {
+    require_folder_of(options.json);
+    require_folder_of(options.measures.nearest);
     loaded.emplace(train::load_model(options.checkpoint, invocation.registries, overrides_of(options)));
   });
   train::Environment environment = train::open_environment(loaded->config, world, *ledger, *cache);
@@ -111,14 +130,14 @@ void add_evaluate(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"train", "test"}));
   command
       ->add_option(
-          "--samples", options->samples,
+          "--samples", options->measures.samples,
           "Images to generate and compare; 0: none. Default: as many as the split has, at most 10000")
       ->check(CLI::NonNegativeNumber);
   command
-      ->add_option("--draws", options->measures.draws, "Draws of the importance-weighted bound; 0: no bound")
-      ->capture_default_str()
+      ->add_option("--draws", options->measures.draws,
+                   "Draws of the importance-weighted bound; 0: no bound. Default: 64")
       ->check(CLI::Range(0, 1 << 20));
-  command->add_option("--features", options->features,
+  command->add_option("--features", options->measures.features,
                       "TorchScript file that maps images to features, for Frechet distance and others");
   command->add_option("--nearest", options->measures.nearest,
                       "PNG to write: generated images, each with the nearest training images");

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@ struct Loss {
   std::vector<std::pair<std::string, at::Tensor>> terms;
   // Values of the phase's own schedules in this step, for the metrics. The same on every rank.
   std::vector<std::pair<std::string, double>> scheduled = {};
+  // Further sums over this rank's samples for Phase::conclude(), detached [k] fp32; undefined: none.
+  at::Tensor sums = {};
 };
 
 // The data of one run of a phase.
@@ -42,6 +45,7 @@ struct PhasePlan {
 struct PhaseOutcome {
   double loss = 0;
   const std::vector<std::pair<std::string, double>>& terms;
+  std::span<const double> sums;  // Loss::sums over all ranks and micro-batches
   bool finite_gradients = true;
 };
 
@@ -50,6 +54,8 @@ struct PhaseVerdict {
   // A scale of the phase's own overflowed, and the phase has lowered it: its name and value in this run. The
   // loss scale then stays. Empty: the loss scale is to blame for an overflow.
   std::string overflowed_scale;
+  // Values to report beside the terms.
+  std::vector<std::pair<std::string, double>> figures;
   // A sign that the training fails although its values are finite, with the figures. Empty: none.
   std::string warning;
 };

@@ -128,6 +128,7 @@ struct TestResult {
   double loss = 0;
   std::vector<std::pair<std::string, double>> terms;  // of the loss, by name
   std::int64_t samples = 0;
+  std::string split = "test";                           // of the dataset
   std::optional<LikelihoodBound> bound = std::nullopt;  // empty: not estimated
   std::optional<TextSize> text = std::nullopt;          // empty: not counted
 };

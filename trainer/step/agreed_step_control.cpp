@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "memory/ledger.h"
@@ -27,8 +28,8 @@ AgreedStepControl::AgreedStepControl(comm::Communicator& communicator, std::func
 Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossScaler& scaler,
                                    PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
-  // [loss, terms…, overflow, stop, seconds by rank and stage]: sums over ranks in fp64. A rank sets the
-  // seconds of all other ranks to zero.
+  // [loss, terms…, overflow, stop, seconds by rank and stage, sums…]: sums over ranks in fp64. A rank sets
+  // the seconds of all other ranks to zero.
   const at::Tensor stats = numerics::gradient_stats(input.gradients);
   const at::Device device = stats.device();
   const std::int64_t k = input.losses.values().numel();
@@ -39,7 +40,7 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
   std::copy(input.seconds.begin(), input.seconds.end(), flags + 1 + communicator_.rank() * stages);
   const at::Tensor overflow = stats.select(1, 1).sum().gt(0).to(at::kDouble).view({1});
   const at::Tensor message =
-      at::cat({input.losses.values(), overflow, mine.to(device, /*non_blocking=*/true)});
+      at::cat({input.losses.values(), overflow, mine.to(device, /*non_blocking=*/true), input.losses.sums()});
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
   // The run of the phase waits for the GPU here. Otherwise it waits only for NCCL's buckets, and for values
   // that a model reads on the CPU.
@@ -66,7 +67,9 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
   }
   report.overflowed_term = first_not_finite(report);
   const bool overflowed = values[k] > 0 || !report.overflowed_term.empty();
-  core::PhaseVerdict verdict = input.phase.conclude({report.loss, report.terms, values[k] == 0});
+  const std::span<const double> sums(seconds, static_cast<std::size_t>(input.losses.sums().numel()));
+  core::PhaseVerdict verdict = input.phase.conclude({report.loss, report.terms, sums, values[k] == 0});
+  for (auto& figure : verdict.figures) report.terms.push_back(std::move(figure));
   report.overflowed_scale = std::move(verdict.overflowed_scale);
   report.warning = std::move(verdict.warning);
   Decision decision;

@@ -15,9 +15,10 @@ class LossSums {
   void add(const core::Loss& loss);
   [[nodiscard]] const at::Tensor& values() const { return values_; }              // [1 + terms] fp64
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }  // of the terms
+  [[nodiscard]] const at::Tensor& sums() const { return sums_; }  // of core::Loss::sums, [k] fp64, k >= 0
 
  private:
-  at::Tensor values_;
+  at::Tensor values_, sums_;
   std::vector<std::string> names_;
 };
 

@@ -48,21 +48,23 @@ std::int64_t columns_for(std::int64_t count) {
 void write_grid(const std::filesystem::path& path, const at::Tensor& images, std::int64_t columns,
                 std::int64_t upscale) {
   if (images.dim() != 4 || images.scalar_type() != at::kByte || !images.device().is_cpu() ||
-      images.numel() == 0 || (images.size(1) != 1 && images.size(1) != 3) || columns < 1 || upscale < 0) {
+      images.numel() == 0 || images.size(1) < 1 || images.size(1) > 4 || columns < 1 || upscale < 0) {
     throw Error(
         ExitCode::internal,
-        fmt::format("{}: an image grid needs uint8 images [N, 1 or 3, H, W] on the CPU, not {} [{}]",
+        fmt::format("{}: an image grid needs uint8 images [N, 1 to 4, H, W] on the CPU, not {} [{}]",
                     path.string(), c10::toString(images.scalar_type()), fmt::join(images.sizes(), ", ")));
   }
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "image grid");
   if (upscale == 0) upscale = std::max(images.size(2), images.size(3)) < kSmallBelow ? 2 : 1;
-  const at::Tensor canvas = make_canvas(images, std::min(columns, images.size(0)), upscale);
+  const std::int64_t shown = images.size(1) < 3 ? 1 : 3;
+  const at::Tensor canvas =
+      make_canvas(images.narrow(1, 0, shown), std::min(columns, images.size(0)), upscale);
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(canvas.size(1));
   png.height = static_cast<png_uint_32>(canvas.size(0));
-  png.format = images.size(1) == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png.format = shown == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
   const memory::Buffer encoded(bytes, memory::Class::workspace, "image grid");
   if (png_image_write_to_memory(&png, encoded.data(), &bytes, 0, canvas.data_ptr(), 0, nullptr) == 0) {

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "comm/run_on_all_ranks.h"
@@ -24,6 +26,7 @@ namespace {
 
 // The sum over the ranks, in rank order.
 double sum_over_ranks(double mine, Environment& environment, const char* what) {
+  const memory::Tag tag(memory::Class::communication, "evaluation");
   const at::Tensor sum =
       at::full({1}, mine, at::TensorOptions().dtype(at::kDouble).device(environment.device));
   environment.communicator->all_reduce(sum, what);
@@ -72,58 +75,96 @@ void write_nearest(ImageMeasures& images, const Config& config, const std::strin
   telemetry::write_grid(path, images.nearest(*training, kImages, kNeighbours), 1 + kNeighbours);
 }
 
-// Measures of generated images, added to `measures`.
-void measure_images(models::ImageSampler& sampler, const LoadedModel& loaded, core::UnitRunner& runner,
-                    const EvaluationOptions& options, Environment& environment,
-                    std::vector<models::Measure>& measures) {
+// Error(usage) for an option that the model has no use for.
+void require_useful(const EvaluationOptions& options, models::Model& model, const Config& config) {
+  const auto refuse = [&config](const std::string& what) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}, and a model of the family {} has none", what, config.model.family().name));
+  };
+  if (model.image_sampler() == nullptr &&
+      (options.samples.value_or(0) > 0 || !options.features.empty() || !options.nearest.empty()))
+    refuse("--samples, --features and --nearest are about generated images");
+  if (model.bound_estimator() == nullptr && options.draws.value_or(0) > 0)
+    refuse("--draws is about the bound of a latent code");
+  const bool has_features = !options.features.empty() || !config.evaluate.features.empty();
+  if (!options.nearest.empty() && (!has_features || options.samples == 0))
+    throw Error(ExitCode::usage,
+                "--nearest compares generated images by features: give --features, and --samples above 0");
+  if (!options.features.empty() && options.samples == 0)
+    throw Error(ExitCode::usage, "--features are those of generated images, and --samples is 0");
+}
+
+// Error(usage) if the fields of the split differ from those that the model was trained on.
+void require_same_fields(const core::SampleSpec& split, models::Model& model, const Config& config) {
+  const auto trained = model.state().values.at("sample").get<core::SampleSpec>();
+  for (const std::string& name : config.model.fields()) {
+    if (split.at(name) == trained.at(name)) continue;
+    throw Error(ExitCode::usage, fmt::format("the model was trained on samples {}, but {} has {}",
+                                             nlohmann::json(trained).dump(), config.data.source,
+                                             nlohmann::json(split).dump()));
+  }
+}
+
+evaluate::EvaluateConfig config_of_images(const Config& config, const EvaluationOptions& options,
+                                          std::int64_t images_of_the_split) {
   constexpr std::int64_t kMostByDefault = 10000;
-  evaluate::EvaluateConfig config = loaded.config.evaluate;
-  std::unique_ptr<ImageMeasures> images;
-  comm::run_on_all_ranks(environment.world, loaded.config.parallel.timeout_s, [&] {
-    auto split = open_split(loaded.config, options.split, {std::string(core::kImageField)});
-    config.samples = options.samples.value_or(std::min(split->size(), kMostByDefault));
-    if (config.samples > 0) images = std::make_unique<ImageMeasures>(config, std::move(split));
-  });
-  if (!images) return;
-  const at::NoGradGuard no_grad;
-  for (models::Measure& measure :
-       images->measure(sampler, runner, {*environment.communicator, environment.device}))
-    measures.push_back(std::move(measure));
-  if (!options.nearest.empty() && environment.world.rank() == 0)
-    write_nearest(*images, loaded.config, options.nearest);
+  evaluate::EvaluateConfig out = config.evaluate;
+  if (!options.features.empty()) out.features = options.features;
+  const std::int64_t usual = out.samples > 0 ? out.samples : std::min(images_of_the_split, kMostByDefault);
+  out.samples = options.samples.value_or(usual);
+  return out;
 }
 
 }  // namespace
 
 EvaluatedCheckpoint evaluate_checkpoint(LoadedModel& loaded, core::UnitRunner& runner,
                                         const EvaluationOptions& options, Environment& environment) {
+  constexpr std::int64_t kDraws = 64;
+  const at::NoGradGuard no_grad;
   const Config& config = loaded.config;
   models::Model& model = *loaded.model;
-  if (!options.nearest.empty() && (model.image_sampler() == nullptr || config.evaluate.features.empty()))
-    throw Error(ExitCode::usage,
-                "the nearest training images need a model that makes images, and features: give --features");
   std::unique_ptr<data::EvaluationLoader> split;
-  std::optional<models::TextSize> text;
+  std::unique_ptr<ImageMeasures> images;
+  // Finds all faults before it computes.
   comm::run_on_all_ranks(environment.world, config.parallel.timeout_s, [&] {
+    require_useful(options, model, config);
+    auto dataset = open_split(config, options.split, config.model.fields());
+    require_same_fields(dataset->spec(), model, config);
+    if (model.image_sampler() != nullptr) {
+      const evaluate::EvaluateConfig of_images = config_of_images(config, options, dataset->size());
+      if (of_images.samples > 0)
+        images = std::make_unique<ImageMeasures>(
+            of_images, open_split(config, options.split, {std::string(core::kImageField)}));
+    }
     split = std::make_unique<data::EvaluationLoader>(
-        open_split(config, options.split, config.model.fields()),
+        std::move(dataset),
         data::EvaluationPlan{config.data.batch / config.data.micro_batches, environment.world.rank(),
                              environment.world.size(), environment.device.is_cuda()});
   });
+  EvaluatedCheckpoint out;
   if (split->spec().find(core::kTokensField) != nullptr && config.data.tokenizer != "none") {
     const auto windows = open_split(config, options.split, {std::string(core::kTokensField)});
-    text = text_size(config, *windows, environment);
+    out.result.text = text_size(config, *windows, environment);
   }
   data::DeviceFeed feed(environment.device);
-  EvaluatedCheckpoint out;
   const Evaluation loss = evaluate(*model.phases().front(), runner, *split, *environment.communicator, feed);
-  out.result = {loss.loss, loss.terms, loss.samples, std::nullopt, text};
-  if (auto* bound = model.bound_estimator(); bound != nullptr && options.draws > 0)
-    out.result.bound = bound_of(*bound, options.draws, *split, feed, runner, environment);
+  out.result.loss = loss.loss;
+  out.result.terms = loss.terms;
+  out.result.samples = loss.samples;
+  out.result.split = options.split;
+  const std::int64_t draws = options.draws.value_or(kDraws);
+  if (auto* bound = model.bound_estimator(); bound != nullptr && draws > 0)
+    out.result.bound = bound_of(*bound, draws, *split, feed, runner, environment);
   const models::FamilyTexts& texts = config.model.family().texts;
   if (texts.measures) out.measures = texts.measures(out.result);
-  if (auto* images = model.image_sampler())
-    measure_images(*images, loaded, runner, options, environment, out.measures);
+  if (!images) return out;
+  for (models::Measure& measure :
+       images->measure(*model.image_sampler(), runner, {*environment.communicator, environment.device}))
+    out.measures.push_back(std::move(measure));
+  if (const evaluate::FeatureExtractor* source = images->extractor())
+    out.features = FeatureSource{source->digest(), source->resize(), source->dimension()};
+  if (!options.nearest.empty() && environment.world.rank() == 0)
+    write_nearest(*images, config, options.nearest);
   return out;
 }
 

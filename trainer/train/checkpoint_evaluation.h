@@ -15,15 +15,25 @@ namespace ebb::train {
 
 struct EvaluationOptions {
   std::string split = "test";
-  // Generated images; empty: as many as the split has, at most 10,000. For models that make images.
+  // Generated images. Empty: evaluate.samples of the run; if that is 0, as many as the split has, at most
+  // 10,000. For models that make images.
   std::optional<std::int64_t> samples = std::nullopt;
-  std::int64_t draws = 64;  // of the importance-weighted bound, for models with one; 0: no bound
-  std::string nearest;      // PNG of generated images and the nearest training images; empty: none
+  // Draws of the importance-weighted bound; empty: 64 for models that have one; 0: no bound.
+  std::optional<std::int64_t> draws = std::nullopt;
+  std::string features;  // TorchScript file; empty: that of the run
+  std::string nearest;   // PNG of generated images and the nearest training images; empty: none
+};
+
+// The features with which images were compared.
+struct FeatureSource {
+  std::string digest, resize;  // FeatureExtractor::digest() and resize()
+  std::int64_t dimension = 0;
 };
 
 struct EvaluatedCheckpoint {
   models::TestResult result;
   std::vector<models::Measure> measures;
+  std::optional<FeatureSource> features = std::nullopt;
 };
 
 // Evaluates a model on a split of its run's data with every measure of its family. The values are those of

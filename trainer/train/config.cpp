@@ -36,8 +36,8 @@ void RunConfig::describe(config::Section& s) {
            {{"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}, {"rollback", OnDivergence::rollback}})
       .doc(
           "What the run does when its loss grows or a network collapses. warn: print a warning. stop: end "
-          "with code 6. rollback: go back to the last checkpoint and skip the samples since then. A loss "
-          "that is not finite ends the run with code 6, except with rollback.")
+          "with code 6. rollback: go back to the last checkpoint and skip the samples since then. A run "
+          "whose loss stays infinite ends with code 6; with rollback it goes back.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
@@ -94,6 +94,14 @@ void Config::describe(config::Section& s) {
     if (parallel.backend != comm::Backend::single || parallel.ranks <= 1) return "";
     return fmt::format("single is for one rank, and parallel.ranks expects {}: set parallel.backend=auto",
                        parallel.ranks);
+  });
+  s.rule({"run.on_divergence", "checkpoint.every"}, [this]() -> std::string {
+    if (run.on_divergence != OnDivergence::rollback || checkpoint.every > 0) return "";
+    return "rollback needs checkpoints to go back to: set checkpoint.every above 0";
+  });
+  s.rule({"evaluate.features", "evaluate.samples"}, [this]() -> std::string {
+    if (evaluate.features.empty() || evaluate.samples > 0) return "";
+    return "features are those of generated images, and evaluate.samples is 0: set it above 0";
   });
   s.rule({"data.batch", "data.micro_batches", "parallel.ranks"}, [this]() -> std::string {
     const std::int64_t parts = data.micro_batches * std::max<std::int64_t>(parallel.ranks, 1);

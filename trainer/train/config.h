@@ -23,8 +23,9 @@ namespace ebb::train {
 
 enum class DeviceKind { automatic, cpu, cuda };
 
-// What a run does when its values are finite, but show that it has diverged or collapsed. rollback also
-// applies to values that are not finite; the other two end the run then.
+// What a run does when its values are finite, but show that it has diverged or collapsed. Values that are not
+// finite skip the update. If they stay, or the last loss or a test loss is one, the run ends with code 6, or
+// goes back with rollback.
 enum class OnDivergence { warn, stop, rollback };
 
 struct RunConfig {

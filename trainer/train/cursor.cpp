@@ -20,16 +20,17 @@ std::int64_t Cursor::stream_position() const {
 
 void Cursor::skip_until(const Cursor& diverged) {
   skipped_ = diverged.skipped_;
-  const std::int64_t end = diverged.stream_position() + samples_per_step_;
-  const std::int64_t begin = end - (diverged.step + 1 - step) * samples_per_step_;
+  const std::int64_t end = diverged.stream_position();
+  const std::int64_t begin = end - (diverged.step - step) * samples_per_step_;
   if (!skipped_.empty() && skipped_.back().end == begin) {
     skipped_.back().end = end;
   } else if (skipped_.size() < kMaxRanges) {
     skipped_.push_back({begin, end});
   } else {
     throw Error(ExitCode::numerics,
-                fmt::format("the run has diverged in {} ranges of samples, the most that it may skip",
-                            kMaxRanges + 1));
+                fmt::format("the run has diverged, and has already skipped {} ranges of samples, the most "
+                            "that it may. Lower the learning rate, or examine the data",
+                            kMaxRanges));
   }
 }
 

@@ -34,8 +34,8 @@ class Cursor final : public core::Stateful {
   [[nodiscard]] const std::vector<SampleRange>& skipped() const { return skipped_; }
   [[nodiscard]] std::int64_t skipped_samples() const;
   // For a cursor that an earlier checkpoint has just restored: skips all samples that the run has used from
-  // this step until it diverged, at `diverged`, including those of the step after it. Error(numerics) if the
-  // list would have more than kMaxRanges.
+  // this step to `diverged`, the cursor after the step in which it diverged. Error(numerics) if the list
+  // would have more than kMaxRanges.
   void skip_until(const Cursor& diverged);
 
   core::State state() override;

@@ -19,6 +19,17 @@ namespace {
 
 constexpr std::uint64_t kSeed = 0;  // of the generated images; `ebb sample` has it as its default
 
+constexpr std::int64_t kLeastSide = 7;      // of the patches of the sliced Wasserstein distance
+constexpr std::int64_t kLeastFeatures = 4;  // a row and its three neighbours
+
+[[noreturn]] void refuse(std::int64_t samples, const std::string& why) {
+  throw Error(
+      ExitCode::usage,
+      fmt::format("{} images are to be generated (evaluate.samples, or --samples of ebb evaluate), but "
+                  "{}. 0 generates none",
+                  samples, why));
+}
+
 // The shape of a tensor with `rows` rows.
 std::vector<std::int64_t> with_rows(const at::Tensor& tensor, std::int64_t rows) {
   std::vector<std::int64_t> sizes = tensor.sizes().vec();
@@ -49,26 +60,34 @@ at::Tensor SharedRows::gather(const at::Tensor& share, std::int64_t rows) const 
 
 ImageMeasures::ImageMeasures(const evaluate::EvaluateConfig& config, std::unique_ptr<data::Dataset> split)
     : samples_(config.samples), split_(std::move(split)) {
-  if (samples_ > split_->size())
-    throw Error(ExitCode::usage,
-                fmt::format("evaluate.samples is {}, but the split that the images are compared with has {}: "
-                            "set it to at most that",
-                            samples_, split_->size()));
-  if (config.features.empty()) return;
   const std::vector<std::int64_t>& dims = split_->spec().at(core::kImageField).dims;
-  extractor_ = std::make_unique<evaluate::FeatureExtractor>(config.features, dims[0], dims[1], dims[2]);
+  const std::int64_t channels = dims[0], height = dims[1], width = dims[2];
+  if (samples_ > split_->size())
+    refuse(samples_, fmt::format("the split that they are compared with has {} images", split_->size()));
+  if (height < kLeastSide || width < kLeastSide)
+    refuse(samples_,
+           fmt::format("the sliced Wasserstein distance needs images of {0} x {0} pixels, and these "
+                       "are {1} x {2}",
+                       kLeastSide, height, width));
+  if (samples_ > 0 && evaluate::patches_per_image(samples_, channels) == 0)
+    refuse(samples_, "the sliced Wasserstein distance does not fit so many images into its memory");
+  if (config.features.empty()) return;
+  if (samples_ < kLeastFeatures)
+    refuse(samples_, fmt::format("measures of features need at least {} images", kLeastFeatures));
+  extractor_ = std::make_unique<evaluate::FeatureExtractor>(config.features, channels, height, width);
 }
 
 ImageMeasures::~ImageMeasures() = default;
 
 at::Tensor ImageMeasures::read(data::Dataset& dataset, std::int64_t first, std::int64_t count,
-                               std::int64_t of) const {
+                               std::int64_t of) {
+  const memory::Tag tag(memory::Class::data, "evaluation");
   const core::FieldSpec& image = dataset.spec().at(core::kImageField);
   const at::Tensor out = at::empty({count, image.dims[0], image.dims[1], image.dims[2]}, at::kByte);
   for (std::int64_t i = 0; i < count; ++i) {
     const std::span bytes(static_cast<std::byte*>(out[i].data_ptr()),
                           static_cast<std::size_t>(image.bytes()));
-    dataset.read((first + i) * (dataset.size() / of), {&bytes, 1});
+    dataset.read((first + i) * dataset.size() / of, {&bytes, 1});
   }
   return out;
 }
@@ -98,7 +117,8 @@ std::vector<models::Measure> ImageMeasures::measure(models::ImageSampler& sample
   std::vector<models::Measure> all = {
       {"sliced_wasserstein", distance.mean,
        fmt::format("sliced Wasserstein distance {:.3f} x 10^-3, of {} generated and as many real images",
-                   distance.mean, samples_)}};
+                   distance.mean, samples_)},
+      {"generated_images", static_cast<double>(samples_), ""}};
   if (!extractor_) return all;
   generated_features_ = ranks.gather(features(mine), samples_);
   const at::Tensor real_features = ranks.gather(features(real), samples_);
@@ -115,6 +135,13 @@ std::vector<models::Measure> ImageMeasures::measure(models::ImageSampler& sample
       {"precision", shares.precision,
        fmt::format("precision {:.3f}, recall {:.3f} (3 neighbours)", shares.precision, shares.recall)});
   all.push_back({"recall", shares.recall, ""});
+  all.push_back({"kernel_deviation", kernel.deviation, ""});
+  if (samples_ <= extractor_->dimension())
+    all.push_back(
+        {"features", static_cast<double>(extractor_->dimension()),
+         fmt::format("there are no more images than features, {}: the Frechet distance then depends "
+                     "strongly on their number",
+                     extractor_->dimension())});
   return all;
 }
 
@@ -126,17 +153,27 @@ void ImageMeasures::release() {
 at::Tensor ImageMeasures::nearest(data::Dataset& others, std::int64_t count, std::int64_t neighbours) {
   if (!extractor_ || !generated_features_.defined())
     throw Error(ExitCode::internal, "nearest() needs features of generated images");
-  constexpr std::int64_t kMaxOthers = 10000;
-  const std::int64_t n = std::min(others.size(), kMaxOthers);
-  at::Tensor images = read(others, 0, n, n);
-  at::Tensor rows = features(images);
-  std::vector<at::Tensor> picture;
+  const memory::Tag tag(memory::Class::activations, "evaluation");
+  constexpr std::int64_t kBlock = 1024;
   count = std::min(count, generated_.size(0));
+  const at::Tensor queries = generated_features_.narrow(0, 0, count);
+  at::Tensor best = at::empty({count, 0}, at::kFloat), best_rows = at::empty({count, 0}, at::kLong);
+  for (std::int64_t first = 0; first < others.size(); first += kBlock) {
+    const std::int64_t n = std::min(kBlock, others.size() - first);
+    const at::Tensor rows = features(read(others, first, n, others.size()));
+    const at::Tensor distances = at::cat({best, at::cdist(queries, rows)}, 1);
+    const at::Tensor numbers =
+        at::cat({best_rows, at::arange(first, first + n, at::kLong).expand({count, n})}, 1);
+    const at::Tensor order = std::get<1>(distances.sort(/*stable=*/true, 1, /*descending=*/false))
+                                 .narrow(1, 0, std::min(neighbours, distances.size(1)));
+    best = distances.gather(1, order);
+    best_rows = numbers.gather(1, order);
+  }
+  std::vector<at::Tensor> picture;
   for (std::int64_t i = 0; i < count; ++i) {
     picture.push_back(generated_.narrow(0, i, 1));
-    const at::Tensor distances = (rows - generated_features_[i]).square().sum(1);
-    const at::Tensor order = std::get<1>(distances.topk(std::min(neighbours, n), 0, /*largest=*/false));
-    picture.push_back(images.index_select(0, order));
+    for (std::int64_t k = 0; k < best_rows.size(1); ++k)
+      picture.push_back(read(others, best_rows[i][k].item<std::int64_t>(), 1, others.size()));
   }
   return at::cat(picture);
 }

@@ -35,11 +35,13 @@ class SharedRows {
   at::Device device_;
 };
 
-// Compares images that a model generates with images of a dataset. The values do not depend on the number of
-// ranks. The memory is that of both sets of images, and of their features, on every rank.
+// Compares images that a model generates with images of a dataset. The values are the same for any number of
+// ranks, up to rounding. Each rank holds both sets of images and their features, and computes all distances:
+// sliced_wasserstein.h gives the memory of the largest part.
 class ImageMeasures {
  public:
-  // Error(usage) if config.samples is more than `split` holds, or the file of features cannot be used.
+  // Error(usage) if config.samples does not fit the split or a measure, or if the file of features cannot be
+  // used. So a run finds this before it trains.
   ImageMeasures(const evaluate::EvaluateConfig& config, std::unique_ptr<data::Dataset> split);
   ~ImageMeasures();
   ImageMeasures(const ImageMeasures&) = delete;
@@ -48,16 +50,19 @@ class ImageMeasures {
   // Generates `samples` images and reads as many of the split, spread evenly over it. Collective.
   std::vector<models::Measure> measure(models::ImageSampler& sampler, core::UnitRunner& runner,
                                        const SharedRows& ranks);
-  // The first `count` generated images, each with the `neighbours` nearest images of `others` by features,
-  // one row of images each: [count * (1 + neighbours), C, H, W] uint8. For rank 0, after measure().
-  // Error(internal) without a file of features.
+  // The first `count` generated images, each with the `neighbours` nearest of all images of `others` by
+  // features, one row of images each: [count * (1 + neighbours), C, H, W] uint8. For one rank, after
+  // measure(). Error(internal) without a file of features.
   at::Tensor nearest(data::Dataset& others, std::int64_t count, std::int64_t neighbours);
+  // Null: no file of features.
+  [[nodiscard]] const evaluate::FeatureExtractor* extractor() const { return extractor_.get(); }
   // Frees the images and features of the last call of measure().
   void release();
 
  private:
-  [[nodiscard]] at::Tensor read(data::Dataset& dataset, std::int64_t first, std::int64_t count,
-                                std::int64_t of) const;
+  // The images first to first + count of `of` that are spread evenly over the dataset.
+  [[nodiscard]] static at::Tensor read(data::Dataset& dataset, std::int64_t first, std::int64_t count,
+                                       std::int64_t of);
   [[nodiscard]] at::Tensor features(const at::Tensor& images);
 
   std::int64_t samples_;

@@ -90,7 +90,7 @@ void MetricsFeed::stepped(const step::StepReport& report) {
   if (!report.leak.empty()) add(mine.leaks, 1);
   if (!run_) return;
   const double batch = static_cast<double>(samples_per_step_);
-  run_->steps = static_cast<double>(report.step + 1);
+  run_->steps = std::max<double>(run_->steps, static_cast<double>(report.step + 1));
   add(run_->samples, batch);
   for (telemetry::PhaseGauges& gauges : run_->phases) {
     for (const step::PhaseReport& run : report.phase_runs) {
@@ -130,10 +130,9 @@ void MetricsFeed::publish_checkpoint(const std::filesystem::path& checkpoint, do
   run_->checkpoint_time = written_at(checkpoint);
 }
 
-void MetricsFeed::rolled_back(std::int64_t steps, const std::string&) {
-  if (!run_) return;
-  run_->steps = static_cast<double>(steps);
-  run_->overflow_streak = 0;
+// Its counters go on: a step that is repeated counts once.
+void MetricsFeed::rolled_back(std::int64_t, const std::string&) {
+  if (run_) run_->overflow_streak = 0;
 }
 
 void MetricsFeed::step_completed(std::int64_t) {

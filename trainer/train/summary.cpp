@@ -85,6 +85,10 @@ std::string Summary::text(const Evaluation& result) const {
   const std::string run = config_.run.folder().string(), program = shell_quoted(program_name());
   const models::FamilyTexts& texts = config_.model.family().texts;
   const models::RunFacts facts = config_.facts();
+  models::TestResult tested;
+  tested.loss = result.loss;
+  tested.terms = result.terms;
+  tested.samples = result.samples;
   return fmt::format(
       "\nDone: {} steps. {}\n{}\n"
       "Peak bytes of each rank, by class\n{}\n"
@@ -95,11 +99,9 @@ std::string Summary::text(const Evaluation& result) const {
       "  {} sample {} {}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps=100\n"
       "  {} config --explain model\n",
-      config_.run.steps,
-      texts.result({result.loss, result.terms, result.samples, std::nullopt, std::nullopt}, facts),
-      measure_lines(result), telemetry::peak_table(peaks_), sample_lines(config_, run), run, run, program,
-      shell_quoted(run), texts.sample_options(facts), program, world_.size(),
-      shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
+      config_.run.steps, texts.result(tested, facts), measure_lines(result), telemetry::peak_table(peaks_),
+      sample_lines(config_, run), run, run, program, shell_quoted(run), texts.sample_options(facts), program,
+      world_.size(), shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
       config_.optimizer.lr / 2, program);
 }
 

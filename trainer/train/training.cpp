@@ -78,6 +78,7 @@ ExitCode Training::run_steps() {
   bool save_due = false;
   while (cursor_.step < config_.run.steps) {
     if (storage_.lease != nullptr) storage_.lease->check();
+    begun_ = cursor_.step + 1;
     step::StepReport report = step.run(cursor_.step);
     ++cursor_.step;
     environment_.cache.end_step();
@@ -106,13 +107,13 @@ void Training::check(step::StepReport& report) {
   if (trainees_.model().phases().size() == 1 && finite && first.warning.empty())
     first.warning = cursor_.loss_watch.observe(first.loss);
   listeners_.stepped(report);
-  const bool ends = cursor_.step == config_.run.steps || report.stop;
+  const bool last = cursor_.step == config_.run.steps;
   for (const step::PhaseReport& run : report.phase_runs) {
     const std::string where = fmt::format("in step {} of {}", report.step, run.phase);
     if (!run.warning.empty() && config_.run.on_divergence != OnDivergence::warn)
       throw DivergenceError(fmt::format("the run has diverged {}: {}", where, run.warning));
     // A run must not end as if such a step were a result. Before the last step it may recover.
-    if (ends && !run.overflowed_term.empty() && run.overflowed_scale.empty())
+    if (last && !run.overflowed_term.empty() && run.overflowed_scale.empty())
       throw DivergenceError(
           fmt::format("the {} is not finite {}, the last one: the run has diverged",
                       run.overflowed_term == "loss" ? "loss" : "term " + run.overflowed_term, where));
@@ -139,7 +140,11 @@ void Training::roll_back(const DivergenceError& error) {
         fmt::format("{}\n  the run has gone back to step {} {} times, each time with other "
                     "samples, and has diverged again",
                     error.what(), good_->step, kMaxRollbacks));
-  const Cursor diverged = cursor_;
+  if (good_->step >= begun_)
+    throw DivergenceError(fmt::format("{}\n  the last checkpoint, of step {}, has the same weights",
+                                      error.what(), good_->step));
+  Cursor diverged = cursor_;
+  diverged.step = begun_;
   environment_.ledger.enter_phase("");
   environment_.ledger.enter(memory::Stage::setup);
   data_.reset();

@@ -70,6 +70,7 @@ class Training {
   // The checkpoint to which the run goes back when it diverges, and how often it has gone back to it.
   std::optional<checkpoint::CheckpointFolder> good_;
   int rollbacks_ = 0;
+  std::int64_t begun_ = 0;  // steps begun: one more than cursor_.step within a step
 };
 
 }  // namespace ebb::train

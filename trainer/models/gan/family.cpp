@@ -16,8 +16,8 @@ Family gan_family() {
   family.trainees = {"discriminator", "generator"};
   family.new_config = [] { return std::make_unique<FamilyConfigOf<GanConfig>>(); };
   family.texts.result = [](const TestResult& result, const RunFacts&) {
-    return fmt::format("test loss {:.4f} of the discriminator, mean of {} test images", result.loss,
-                       result.samples);
+    return fmt::format("{} loss {:.4f} of the discriminator, mean of {} {} images", result.split, result.loss,
+                       result.samples, result.split);
   };
   family.texts.sample_options = [](const RunFacts&) { return "-o more.png --count 100"; };
   family.texts.sample_files = {{"samples.png", "new images"}};

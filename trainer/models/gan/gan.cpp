@@ -91,7 +91,7 @@ at::Tensor Gan::labels(const core::Batch& batch) const {
   if (!config_.conditional) return {};
   const at::Tensor& labels = batch.field(core::kLabelField);
   // A GPU's labels are not read here, which would wait for it. The dataset refuses labels out of range.
-  if (!labels.is_cpu()) return labels;
+  if (!labels.is_cpu() || labels.numel() == 0) return labels;
   const auto lowest = labels.min().item<std::int64_t>(), highest = labels.max().item<std::int64_t>();
   if (lowest < 0 || highest >= config_.classes)
     throw Error(ExitCode::data, fmt::format("the data has the label {}, but labels are from 0 to {}: set "

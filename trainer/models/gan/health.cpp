@@ -10,20 +10,25 @@
 namespace ebb::models {
 
 std::string GanHealth::sign() const {
-  if (average_.accuracy < kAccuracyMargin || average_.accuracy > 1 - kAccuracyMargin)
+  if (average_.accuracy > 1 - kAccuracyMargin)
     return fmt::format(
-        "the discriminator tells {:.1f} % of the pairs apart: the generator no longer learns. "
-        "Raise model.penalty.r1 and r2, or lower discriminator.optimizer.lr",
+        "the discriminator is right about {:.1f} % of the pairs, so the generator no longer "
+        "learns. Raise the weights of model.penalty, or lower discriminator.optimizer.lr",
         100 * average_.accuracy);
+  if (average_.accuracy < kAccuracyMargin)
+    return fmt::format(
+        "the discriminator is wrong about {:.1f} % of the pairs, so it does not guide the "
+        "generator. Lower generator.optimizer.lr or the weights of model.penalty",
+        100 * (1 - average_.accuracy));
   if (average_.spread < kLeastSpread)
     return fmt::format(
-        "generated samples differ from each other by {:.1f} % of what real ones do: the "
-        "generator has collapsed",
+        "generated samples have {:.2f} % of the variance of real ones: the generator has "
+        "collapsed. Lower both learning rates, or raise the weights of model.penalty",
         100 * average_.spread);
   if (average_.penalty > kLargePenalty && average_.penalty > kPenaltyGrowth * early_penalty_)
     return fmt::format(
-        "the discriminator's penalty has grown from {:.3g} to {:.3g}: lower model.penalty.r1 "
-        "and r2, or discriminator.optimizer.lr",
+        "the discriminator's penalty has grown from {:.3g} to {:.3g}: lower the weights of "
+        "model.penalty, or discriminator.optimizer.lr",
         early_penalty_, average_.penalty);
   return "";
 }

@@ -9,7 +9,7 @@ namespace ebb::models {
 // The figures of one discriminator step over the global batch. The same on every rank.
 struct GanFigures {
   double accuracy = 0.5;  // share of the pairs in which the real sample has the larger logit
-  double spread = 1;      // of generated samples, as a share of that of real ones
+  double spread = 1;      // variance of generated samples, as a share of that of real ones
   double penalty = 0;     // the weighted penalties in the loss; 0 in a step without them
 };
 
@@ -20,7 +20,7 @@ class GanHealth {
  public:
   static constexpr std::int64_t kHalfLife = 50, kEarliest = 200;
   static constexpr double kAccuracyMargin = 0.005;  // from 0 and from 1
-  static constexpr double kLeastSpread = 0.1;
+  static constexpr double kLeastSpread = 0.01;
   // In nats, and as a multiple of the average after kEarliest steps. The adversarial loss of networks in
   // balance is ln 2.
   static constexpr double kLargePenalty = 10, kPenaltyGrowth = 10;

@@ -19,21 +19,27 @@ namespace {
 // Names of terms.
 constexpr const char* kRealSign = "real_sign";  // the mean sign of the logits of real samples
 constexpr const char* kPenalties[] = {"r1", "r2", "gradient_penalty"};
-constexpr const char* kSpreadReal = "spread_real";
-constexpr const char* kSpreadGenerated = "spread_generated";
-
 double term_of(const core::PhaseOutcome& outcome, std::string_view name) {
   const auto found =
       std::ranges::find(outcome.terms, name, [](const auto& term) -> std::string_view { return term.first; });
   return found == outcome.terms.end() ? 0 : found->second;
 }
 
-// The sum over pairs of neighbours of their mean squared difference: of images [B, ...], fp32. In
-// expectation, that of each pair is twice the variance of a pixel.
-at::Tensor spread(const at::Tensor& images) {
-  const std::int64_t pairs = images.size(0) / 2;
-  const at::Tensor first = images.narrow(0, 0, pairs), second = images.narrow(0, pairs, pairs);
-  return (first - second).to(at::kFloat).square().mean({1, 2, 3}).sum();
+constexpr std::int64_t kSpreadSide = 8;  // images are averaged to this size for their spread
+
+// For the spread of images [B, C, H, W]: the sums of their pixels, [C * 8 * 8], then that of all squares.
+at::Tensor spread_sums(const at::Tensor& images) {
+  const std::int64_t window = images.size(2) / kSpreadSide;
+  const at::Tensor small = at::avg_pool2d(images.to(at::kFloat), window).flatten(1);
+  return at::cat({small.sum(0), small.square().sum().view({1})});
+}
+
+// The sum over pixels of their variance among `count` images.
+double variance(std::span<const double> sums, std::int64_t count) {
+  const auto n = static_cast<double>(count);
+  double of_means = 0;
+  for (const double sum : sums.first(sums.size() - 1)) of_means += sum / n * (sum / n);
+  return std::max(0.0, sums.back() / n - of_means);
 }
 
 }  // namespace
@@ -86,18 +92,23 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   if (trains && (augment.is_adaptive() || augment.schedule.curve != core::Curve::constant))
     loss.scheduled.emplace_back("augment_probability", probability);
   if (penalised) gan_.add_penalties(batch, judged, runner, loss);
+  if (!trains) return loss;
   const at::Tensor images = judged.inputs.detach();
-  loss.terms.emplace_back(kSpreadReal, spread(images.narrow(0, 0, batch.size())) * share);
-  loss.terms.emplace_back(kSpreadGenerated, spread(images.narrow(0, batch.size(), batch.size())) * share);
+  loss.sums = at::cat({spread_sums(images.narrow(0, 0, batch.size())),
+                       spread_sums(images.narrow(0, batch.size(), batch.size()))});
   return loss;
 }
 
 core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
   core::PhaseVerdict verdict;
   const double adversarial = term_of(outcome, "adversarial");
+  const bool penalised = std::ranges::any_of(kPenalties, [&](std::string_view name) {
+    return std::ranges::any_of(outcome.terms, [&](const auto& term) { return term.first == name; });
+  });
   const bool finite_penalty = std::ranges::all_of(
       kPenalties, [&](const char* name) { return std::isfinite(term_of(outcome, name)); });
-  if (gan_.inner_scale_ && std::isfinite(adversarial) && (!finite_penalty || outcome.finite_gradients)) {
+  if (gan_.inner_scale_ && penalised && std::isfinite(adversarial) &&
+      (!finite_penalty || outcome.finite_gradients)) {
     const double scale = gan_.inner_scale_->scale();
     if (!gan_.inner_scale_->update(!finite_penalty))
       verdict.overflowed_scale = fmt::format("inner gradient scale {:g}", scale);
@@ -105,10 +116,16 @@ core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& o
   if (!std::isfinite(outcome.loss)) return verdict;
   if (gan_.adaptive_probability_)
     gan_.adaptive_probability_->update(term_of(outcome, kRealSign), global_batch_);
-  const double real = term_of(outcome, kSpreadReal), generated = term_of(outcome, kSpreadGenerated);
   GanFigures figures;
-  figures.accuracy = term_of(outcome, "accuracy");
-  if (real > 0) figures.spread = generated / real;
+  // A critic of the Wasserstein loss may order all pairs rightly.
+  figures.accuracy = gan_.config_.loss == GanLoss::wasserstein ? 0.5 : term_of(outcome, "accuracy");
+  const std::size_t half = outcome.sums.size() / 2;
+  const double real = half > 0 ? variance(outcome.sums.first(half), global_batch_) : 0;
+  const double generated = half > 0 ? variance(outcome.sums.last(half), global_batch_) : 0;
+  if (real > 0 && std::isfinite(real) && std::isfinite(generated)) {
+    figures.spread = generated / real;
+    verdict.figures.emplace_back("spread", figures.spread);
+  }
   figures.penalty = (outcome.loss - adversarial) / static_cast<double>(gan_.config_.penalty.every);
   verdict.warning = gan_.health_.observe(figures);
   return verdict;

@@ -40,8 +40,8 @@ Family gpt_family() {
   family.hub = gpt_hub_format();
   family.texts.result = [](const TestResult& result, const RunFacts& facts) {
     return fmt::format(
-        "test loss {:.4f} nats per token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
-        result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
+        "{} loss {:.4f} nats per token (perplexity {:.3f}, {:.3f} bits), mean of {} windows of {} tokens",
+        result.split, result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
         facts.data_context);
   };
   family.texts.measures = measures_of;

@@ -41,8 +41,8 @@ Family vae_family() {
     std::string terms;
     for (const auto& [name, value] : result.terms)
       terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : " + ", name, value);
-    return fmt::format("test loss {:.4f} nats per image ({}), mean of {} test images", result.loss, terms,
-                       result.samples);
+    return fmt::format("{} loss {:.4f} nats per image ({}), mean of {} {} images", result.split, result.loss,
+                       terms, result.samples, result.split);
   };
   family.texts.measures = measures_of;
   family.texts.sample_options = [](const RunFacts&) { return "-o more.png --count 100"; };
