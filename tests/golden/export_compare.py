@@ -22,8 +22,10 @@ LATENT_STREAM, POSITION = 3, 5  # of the noise in the evaluation of ebb_outputs
 # sums differs; in 16 bits ebb rounds the activations of each layer, to 2^-11 and 2^-8.
 BOUND = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 8e-2}
 
-VAE = ["configs/vae-fashion-mnist.yaml", "model.latent=5", "model.width=12", "model.hidden=24"]
-GAN = ["configs/gan-fashion-mnist.yaml", "model.latent=6", "model.width=8", "model.max_width=16", "model.group_width=4"]
+VAE = ["configs/vae-fashion-mnist.yaml", "model.latent=5", "model.width=12", "model.hidden=24",
+       "optimizer.lr=0.02", "optimizer.schedule.warmup_steps=0"]
+GAN = ["configs/gan-fashion-mnist.yaml", "model.latent=6", "model.width=8", "model.max_width=16", "model.group_width=4",
+       "evaluate.samples=0"]
 LABELS = ["model.conditional=true", f"model.classes={CLASSES}"]
 CASES = {  # name: configuration and overrides
     "vae fp32": [*VAE],
