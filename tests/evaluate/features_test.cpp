@@ -17,7 +17,7 @@ class FeatureExtractorTest : public test::FolderTest {
  protected:
   // Writes a TorchScript module with this source, and returns its path.
   [[nodiscard]] std::string script(const std::string& source) const {
-    torch::jit::Module module("extractor");
+    torch::jit::Module module("__torch__.extractor");
     module.define(source);
     const std::string file = folder_ / "extractor.pt";
     module.save(file);
@@ -100,7 +100,7 @@ def forward(self, x, return_features: bool = False):
 }
 
 TEST_F(FeatureExtractorTest, RunsInEvaluationModeWithoutGradients) {
-  torch::jit::Module module("extractor");
+  torch::jit::Module module("__torch__.extractor");
   module.register_attribute("training", c10::BoolType::get(), true);
   module.register_parameter("factor", at::full({1}, 2.0F).requires_grad_(), false);
   module.define(R"(
