@@ -169,6 +169,16 @@ TEST(Gan, TheSpreadIsTheVarianceOfGeneratedImagesAsAShareOfThatOfRealOnes) {
   EXPECT_NEAR(verdict.figures[0].second, expected, 1e-3 * expected);
 }
 
+// A rank may have no sample of the last batch of an evaluation.
+TEST(Gan, AnEvaluationOfNoSamplesIsZero) {
+  for (const GanConfig& config : configs()) {
+    const auto model = make(config, numerics::Dtype::fp16);
+    core::PlainRunner runner;
+    const at::NoGradGuard no_grad;
+    EXPECT_EQ(model->phases()[0]->forward(batch_of(config, 0, 0), runner).loss.item<double>(), 0);
+  }
+}
+
 TEST(Gan, ALazyPenaltyAppearsEveryNthStepMultipliedByN) {
   GanConfig config = tiny(GanArchitecture::residual);
   config.penalty.every = 4;

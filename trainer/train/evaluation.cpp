@@ -18,6 +18,8 @@ Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::Evaluati
     feed.finish_copy();
     auto part = split.next();
     if (!part) break;
+    // A rank without samples in the last batches. The first call gives the names of the terms.
+    if (part->size() == 0 && sums.values().defined()) continue;
     part->position += kEvaluationPosition;
     part->global_batch = 1;  // sums; divided by the split's size below
     feed.start_copy(*part);

@@ -20,7 +20,8 @@ constexpr double kDeviation = 0.02, kEps = 1e-5;
 // leaky_relu(group_norm(x)). LibTorch's operators compute it in fp32, so it has derivatives of any order.
 at::Tensor norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t group_width) {
   const std::int64_t channels = x.size(1);
-  const at::Tensor groups = x.to(at::kFloat).reshape({x.size(0), channels / group_width, -1});
+  const at::Tensor groups =
+      x.to(at::kFloat).reshape({x.size(0), channels / group_width, group_width * x.size(2) * x.size(3)});
   const at::Tensor centred = groups - groups.mean({2}, true);
   const at::Tensor rstd = (centred.square().mean({2}, true) + kEps).rsqrt();
   const at::Tensor normal = (centred * rstd).view(x.sizes());
@@ -70,8 +71,8 @@ class Generator final : public GanGenerator {
     at::Tensor x = in[0];
     if (i == 0) {
       if (config_.conditional) x = at::cat({x, numerics::embed(in[1], p[next++].tensor)}, 1);
-      x = numerics::linear(x, p[next++].tensor, at::Tensor())
-              .view({x.size(0), -1, kSmallestSide, kSmallestSide});
+      const at::Tensor h = numerics::linear(x, p[next++].tensor, at::Tensor());
+      x = h.view({x.size(0), h.size(1) / (kSmallestSide * kSmallestSide), kSmallestSide, kSmallestSide});
     } else {
       x = numerics::conv_transpose2d(x, p[next++].tensor, at::Tensor(), kHalving);
     }

@@ -91,7 +91,8 @@ class Generator final : public GanGenerator {
       if (config_.conditional) x = at::cat({x, numerics::embed(in[1], p[next++].tensor)}, 1);
       const at::Tensor& basis = p[next++].tensor;
       const at::Tensor modulation = numerics::linear(x, p[next++].tensor, at::Tensor());
-      x = (basis * modulation.view({x.size(0), -1, 1, 1})).contiguous(at::MemoryFormat::ChannelsLast);
+      x = (basis * modulation.view({x.size(0), modulation.size(1), 1, 1}))
+              .contiguous(at::MemoryFormat::ChannelsLast);
     } else {
       if (p[0].tensor.dim() == 2 && p[0].name.ends_with("transition.weight"))
         x = pointwise(x, p[next++].tensor, at::Tensor(), Activation::none);
