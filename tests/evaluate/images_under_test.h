@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "evaluate/nearest_rows.h"
 
 namespace ebb::evaluate {
 
@@ -28,6 +29,13 @@ inline void expect_error(ExitCode code, const std::vector<std::string>& parts,
     EXPECT_EQ(error.code(), code) << error.what();
     for (const std::string& part : parts) EXPECT_THAT(error.what(), ::testing::HasSubstr(part));
   }
+}
+
+// The nearest row to each query, int64 [Q].
+inline at::Tensor nearest_rows(const at::Tensor& queries, const at::Tensor& rows) {
+  NearestRows search(queries, 1);
+  search.add(rows);
+  return search.indices().squeeze(1);
 }
 
 }  // namespace ebb::evaluate

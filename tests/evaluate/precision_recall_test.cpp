@@ -75,5 +75,13 @@ TEST(NearestRows, TakesTheFirstOfSeveral) {
   EXPECT_EQ(nearest_rows(points({3}), rows)[0].item<std::int64_t>(), 3);
 }
 
+TEST(NearestRows, OfRowsInPartsTheNearestComeFirstAndOnTiesTheLowerNumber) {
+  NearestRows search(points({0, 10}), 3);
+  search.add(points({4, -1}));
+  EXPECT_TRUE(at::equal(search.indices(), at::tensor({1, 0, 0, 1}, at::kLong).view({2, 2})));
+  search.add(points({1, 12, 8}));
+  EXPECT_TRUE(at::equal(search.indices(), at::tensor({1, 2, 0, 3, 4, 0}, at::kLong).view({2, 3})));
+}
+
 }  // namespace
 }  // namespace ebb::evaluate

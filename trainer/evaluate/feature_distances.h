@@ -38,8 +38,4 @@ struct PrecisionRecall {
 // for_distance_blocks of pairwise.h.
 PrecisionRecall precision_recall(const at::Tensor& real, const at::Tensor& generated);
 
-// Returns the index of the row of `rows` with the smallest Euclidean distance to each query, int64
-// [queries.size(0)]; the lowest index of several. At least 1 row and 1 query.
-at::Tensor nearest_rows(const at::Tensor& queries, const at::Tensor& rows);
-
 }  // namespace ebb::evaluate

@@ -80,26 +80,4 @@ PrecisionRecall precision_recall(const at::Tensor& real, const at::Tensor& gener
   return {share(generated_inside), share(real_inside)};
 }
 
-at::Tensor nearest_rows(const at::Tensor& queries, const at::Tensor& rows) {
-  check_features(queries, rows, 1, "the search for nearest rows");
-  const at::NoGradGuard no_grad;
-  const memory::Tag tag(memory::Class::workspace, "nearest rows");
-  std::vector<double> smallest(static_cast<std::size_t>(queries.size(0)), kInfinity);
-  at::Tensor nearest = at::zeros({queries.size(0)}, at::kLong);
-  auto* const index = nearest.mutable_data_ptr<std::int64_t>();
-  for_distance_blocks(queries, rows, [&](const DistanceBlock& block) {
-    at::parallel_for(0, block.rows, 16, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const double* const end_of_row = block.row(i) + block.columns;
-        const double* const found = std::min_element(block.row(i), end_of_row);
-        double& best = smallest[static_cast<std::size_t>(block.first_row + i)];
-        if (*found >= best) continue;
-        best = *found;
-        index[block.first_row + i] = block.first_column + (found - block.row(i));
-      }
-    });
-  });
-  return nearest;
-}
-
 }  // namespace ebb::evaluate

@@ -10,8 +10,10 @@
 #include "base/round_up.h"
 #include "core/sample.h"
 #include "evaluate/feature_distances.h"
+#include "evaluate/nearest_rows.h"
 #include "evaluate/sliced_wasserstein.h"
 #include "memory/ledger.h"
+#include "train/training_data.h"
 
 namespace ebb::train {
 
@@ -79,19 +81,6 @@ ImageMeasures::ImageMeasures(const evaluate::EvaluateConfig& config, std::unique
 
 ImageMeasures::~ImageMeasures() = default;
 
-at::Tensor ImageMeasures::read(data::Dataset& dataset, std::int64_t first, std::int64_t count,
-                               std::int64_t of) {
-  const memory::Tag tag(memory::Class::data, "evaluation");
-  const core::FieldSpec& image = dataset.spec().at(core::kImageField);
-  const at::Tensor out = at::empty({count, image.dims[0], image.dims[1], image.dims[2]}, at::kByte);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::span bytes(static_cast<std::byte*>(out[i].data_ptr()),
-                          static_cast<std::size_t>(image.bytes()));
-    dataset.read((first + i) * dataset.size() / of, {&bytes, 1});
-  }
-  return out;
-}
-
 // In parts of SharedRows::kAlign, so that each image is in the same part on any number of ranks.
 at::Tensor ImageMeasures::features(const at::Tensor& images) {
   std::vector<at::Tensor> parts{at::empty({0, extractor_->dimension()}, at::kFloat)};
@@ -105,7 +94,7 @@ std::vector<models::Measure> ImageMeasures::measure(models::ImageSampler& sample
                                                     const SharedRows& ranks) {
   const memory::Tag tag(memory::Class::activations, "evaluation");
   const SharedRows::Share share = ranks.share(samples_);
-  const at::Tensor real = read(*split_, share.first, share.count, samples_);
+  const at::Tensor real = read_images(*split_, share.first, share.count, samples_);
   std::vector<at::Tensor> parts{real.narrow(0, 0, 0)};
   for (std::int64_t i = 0; i < share.count; i += SharedRows::kAlign)
     parts.push_back(
@@ -156,24 +145,17 @@ at::Tensor ImageMeasures::nearest(data::Dataset& others, std::int64_t count, std
   const memory::Tag tag(memory::Class::activations, "evaluation");
   constexpr std::int64_t kBlock = 1024;
   count = std::min(count, generated_.size(0));
-  const at::Tensor queries = generated_features_.narrow(0, 0, count);
-  at::Tensor best = at::empty({count, 0}, at::kFloat), best_rows = at::empty({count, 0}, at::kLong);
+  evaluate::NearestRows search(generated_features_.narrow(0, 0, count), neighbours);
   for (std::int64_t first = 0; first < others.size(); first += kBlock) {
     const std::int64_t n = std::min(kBlock, others.size() - first);
-    const at::Tensor rows = features(read(others, first, n, others.size()));
-    const at::Tensor distances = at::cat({best, at::cdist(queries, rows)}, 1);
-    const at::Tensor numbers =
-        at::cat({best_rows, at::arange(first, first + n, at::kLong).expand({count, n})}, 1);
-    const at::Tensor order = std::get<1>(distances.sort(/*stable=*/true, 1, /*descending=*/false))
-                                 .narrow(1, 0, std::min(neighbours, distances.size(1)));
-    best = distances.gather(1, order);
-    best_rows = numbers.gather(1, order);
+    search.add(features(read_images(others, first, n, others.size())));
   }
+  const at::Tensor nearest = search.indices();
   std::vector<at::Tensor> picture;
   for (std::int64_t i = 0; i < count; ++i) {
     picture.push_back(generated_.narrow(0, i, 1));
-    for (std::int64_t k = 0; k < best_rows.size(1); ++k)
-      picture.push_back(read(others, best_rows[i][k].item<std::int64_t>(), 1, others.size()));
+    for (std::int64_t k = 0; k < nearest.size(1); ++k)
+      picture.push_back(read_images(others, nearest[i][k].item<std::int64_t>(), 1, others.size()));
   }
   return at::cat(picture);
 }

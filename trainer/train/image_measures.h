@@ -60,9 +60,6 @@ class ImageMeasures {
   void release();
 
  private:
-  // The images first to first + count of `of` that are spread evenly over the dataset.
-  [[nodiscard]] static at::Tensor read(data::Dataset& dataset, std::int64_t first, std::int64_t count,
-                                       std::int64_t of);
   [[nodiscard]] at::Tensor features(const at::Tensor& images);
 
   std::int64_t samples_;

@@ -23,16 +23,7 @@ class TestSplit final : public models::SampleSource {
 
   at::Tensor images(std::int64_t count) override {
     const auto split = open_test(core::kImageField);
-    const core::FieldSpec& image = split->spec().at(core::kImageField);
-    const memory::Tag tag(memory::Class::data, "pictures");
-    const at::Tensor out =
-        at::empty({std::min(count, split->size()), image.dims[0], image.dims[1], image.dims[2]}, at::kByte);
-    for (std::int64_t i = 0; i < out.size(0); ++i) {
-      const std::span bytes(static_cast<std::byte*>(out[i].data_ptr()),
-                            static_cast<std::size_t>(image.bytes()));
-      split->read(i, {&bytes, 1});
-    }
-    return out;
+    return read_images(*split, 0, std::min(count, split->size()), split->size());
   }
 
   std::vector<std::vector<std::int64_t>> texts(std::int64_t count, std::int64_t tokens) override {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "core/sample.h"
 #include "data/open.h"
 #include "memory/cgroup.h"
 #include "memory/oom_kills.h"
@@ -69,6 +70,18 @@ Splits open_splits(const Config& config, const comm::World& world) {
   splits.train = open_split(config, "train", fields);
   splits.test = open_split(config, "test", fields);
   return splits;
+}
+
+at::Tensor read_images(data::Dataset& dataset, std::int64_t first, std::int64_t count, std::int64_t of) {
+  const memory::Tag tag(memory::Class::data, "pictures");
+  const core::FieldSpec& image = dataset.spec().at(core::kImageField);
+  const at::Tensor out = at::empty({count, image.dims[0], image.dims[1], image.dims[2]}, at::kByte);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::span bytes(static_cast<std::byte*>(out[i].data_ptr()),
+                          static_cast<std::size_t>(image.bytes()));
+    dataset.read((first + i) * dataset.size() / of, {&bytes, 1});
+  }
+  return out;
 }
 
 TrainingData::TrainingData(const Config& config, const Environment& environment, Splits splits,

@@ -27,6 +27,10 @@ Splits open_splits(const Config& config, const comm::World& world);
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields);
 
+// The images `first` to `first` + `count` of `of` that are spread evenly over the dataset: [count, C, H, W]
+// uint8 on the CPU, class data. With `of` = its size these are its images themselves.
+at::Tensor read_images(data::Dataset& dataset, std::int64_t first, std::int64_t count, std::int64_t of);
+
 // The global batches that the phases of one step use.
 struct BatchPlan {
   std::int64_t per_step = 1;
