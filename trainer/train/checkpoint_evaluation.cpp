@@ -36,19 +36,10 @@ double sum_over_ranks(double mine, Environment& environment, const char* what) {
 models::LikelihoodBound bound_of(models::BoundEstimator& model, std::int64_t draws,
                                  data::EvaluationLoader& split, data::DeviceFeed& feed,
                                  core::UnitRunner& runner, Environment& environment) {
-  const at::NoGradGuard no_grad;
-  const memory::Tag tag(memory::Class::activations, "evaluation");
-  split.restart();
   double sum = 0;
-  for (;;) {
-    feed.finish_copy();
-    auto part = split.next();
-    if (!part) break;
-    part->position += kEvaluationPosition;
-    part->global_batch = 1;
-    feed.start_copy(*part);
-    if (part->size() > 0) sum += model.log_likelihood_bound(*part, draws, runner).sum().item<double>();
-  }
+  for_each_part(split, feed, [&](const core::Batch& part) {
+    if (part.size() > 0) sum += model.log_likelihood_bound(part, draws, runner).sum().item<double>();
+  });
   models::LikelihoodBound bound;
   bound.nats = sum_over_ranks(sum, environment, "likelihood bound") / static_cast<double>(split.samples());
   bound.draws = draws;

@@ -8,23 +8,35 @@
 
 namespace ebb::train {
 
-Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
-                    comm::Communicator& communicator, data::DeviceFeed& feed) {
+namespace {
+constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
+}
+
+void for_each_part(data::EvaluationLoader& split, data::DeviceFeed& feed,
+                   const std::function<void(const core::Batch&)>& use) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
   split.restart();
-  step::LossSums sums;
   for (;;) {
     feed.finish_copy();
     auto part = split.next();
-    if (!part) break;
-    // A rank without samples in the last batches. The first call gives the names of the terms.
-    if (part->size() == 0 && sums.values().defined()) continue;
-    part->position += kEvaluationPosition;
-    part->global_batch = 1;  // sums; divided by the split's size below
+    if (!part) return;
+    part->position += kFirstPosition;
+    part->global_batch = 1;
     feed.start_copy(*part);
-    sums.add(phase.forward(*part, runner));
+    use(*part);
   }
+}
+
+Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
+                    comm::Communicator& communicator, data::DeviceFeed& feed) {
+  step::LossSums sums;
+  for_each_part(split, feed, [&](const core::Batch& part) {
+    // A rank may have no sample of the last batches. The first call gives the names of the terms.
+    if (part.size() > 0 || !sums.values().defined()) sums.add(phase.forward(part, runner));
+  });
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::activations, "evaluation");
   at::Tensor totals = sums.values();
   communicator.all_reduce(totals, "evaluation");
   totals = totals.cpu() / static_cast<double>(split.samples());

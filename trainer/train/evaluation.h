@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,9 +14,6 @@
 
 namespace ebb::train {
 
-// The position of the first sample of a split in an evaluation: far beyond those of training.
-inline constexpr std::int64_t kEvaluationPosition = std::int64_t{1} << 62;
-
 // The means over all samples of the split.
 struct Evaluation {
   double loss = 0;
@@ -23,6 +21,12 @@ struct Evaluation {
   std::int64_t samples = 0;
   std::vector<models::Measure> measures = {};  // of generated images, if the configuration asks for them
 };
+
+// Calls `use` with this rank's part of each batch of the split, once from its first sample, without
+// gradients. A part may be empty. Its samples are on the run's device, its position is far beyond those of
+// training, and its global_batch is 1: losses are sums.
+void for_each_part(data::EvaluationLoader& split, data::DeviceFeed& feed,
+                   const std::function<void(const core::Batch&)>& use);
 
 // Computes the phase's loss without gradients over the split once, in order from its first sample, divided
 // among the ranks. Every evaluation draws its latents from the same random numbers, which training never
