@@ -10,6 +10,7 @@ in seconds since 1970. `seconds` is a dict whose values add up to the duration o
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import time
@@ -79,6 +80,34 @@ def run(ranks, command, folder, threads=1, warm_up=5):
         "step_rss": peak - before,
         "last_loss": steps[-1]["loss"],
     }
+
+
+def in_turn(title, lines, repetitions, ranks, batch, warm_up=5, more=None):
+    """Runs programs in turn, once to warm caches and then `repetitions` times.
+
+    lines: name -> (command, folder), where the parent of the folder is emptied before each run. batch:
+    samples of a step. more(name, folder): further values of a run. Returns name -> [results of run()].
+    """
+    found = {name: [] for name in lines}
+    for repetition in range(-1, repetitions):  # repetition -1 is not counted
+        for name, (command, folder) in lines.items():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            folder.parent.mkdir()
+            one = run(ranks, command, folder, warm_up=warm_up)
+            if more:
+                one.update(more(name, folder))
+            if repetition < 0:
+                continue
+            found[name].append(one)
+            print(f"{title} {repetition + 1}/{repetitions}  {name:<10}  {batch / one['step_s']:6.0f} samples/s  "
+                  f"first step after {one['first_step_s']:5.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB per rank, "
+                  f"{one['step_rss'] / 2**20:5.0f} of it in steps", flush=True)
+    return found
+
+
+def ratios(key, over, under):
+    """The ratios of the runs of two programs, each of one repetition."""
+    return [a[key] / b[key] for a, b in zip(over, under)]
 
 
 def bar(name, values, bound, direction, unit):

@@ -27,7 +27,6 @@ def pack(ebb, folder):
 def measure(root, build, quick):
     repetitions, steps = (2, 8) if quick else (7, 20)
     ebb = build / "ebb"
-    found = {name: [] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16")}
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         images = work / "images-idx3-ubyte"
@@ -48,27 +47,13 @@ def measure(root, build, quick):
             return [sys.executable, root / "bench/gan/twin.py", images, folder, "--steps", steps, "--dtype", dtype], folder
 
         lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
-        for repetition in range(-1, repetitions):  # repetition -1 warms caches and is not counted
-            for name, (command, folder) in lines.items():
-                shutil.rmtree(folder.parent, ignore_errors=True)
-                folder.parent.mkdir()
-                one = ranks.run(RANKS, command, folder, warm_up=2)
-                if repetition < 0:
-                    continue
-                found[name].append(one)
-                print(f"gan {repetition + 1}/{repetitions}  {name:<10}  {BATCH / one['step_s']:6.0f} samples/s  "
-                      f"first step after {one['first_step_s']:5.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB per rank, "
-                      f"{one['step_rss'] / 2**20:5.0f} of it in steps", flush=True)
+        found = ranks.in_turn("gan", lines, repetitions, RANKS, BATCH, warm_up=2)
 
-    def ratio(key, mine, other, inverse=False):
-        pairs = zip(found[mine], found[other])
-        return [(b[key] / a[key] if inverse else a[key] / b[key]) for a, b in pairs]
-
-    fp16, fp32 = "ebb fp16", "torch fp32"
+    fp16, fp32, bf16, torch_bf16 = (found[name] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16"))
     bars = [
-        ranks.bar("gan_fp16_speed_vs_torch_fp32", ratio("step_s", fp16, fp32, True), 1.25, "at_least", "ratio"),
-        ranks.bar("gan_bf16_speed_vs_torch_bf16", ratio("step_s", "ebb bf16", "torch bf16", True), 1.25, "at_least", "ratio"),
-        ranks.bar("gan_peak_rss_vs_torch", ratio("peak_rss", fp16, fp32), 0.40, "at_most", "ratio"),
-        ranks.bar("gan_step_memory_vs_torch", ratio("step_rss", fp16, fp32), 0.5, "at_most", "ratio"),
+        ranks.bar("gan_fp16_speed_vs_torch_fp32", ranks.ratios("step_s", fp32, fp16), 1.25, "at_least", "ratio"),
+        ranks.bar("gan_bf16_speed_vs_torch_bf16", ranks.ratios("step_s", torch_bf16, bf16), 1.25, "at_least", "ratio"),
+        ranks.bar("gan_peak_rss_vs_torch", ranks.ratios("peak_rss", fp16, fp32), 0.40, "at_most", "ratio"),
+        ranks.bar("gan_step_memory_vs_torch", ranks.ratios("step_rss", fp16, fp32), 0.5, "at_most", "ratio"),
     ]
     return {"runs": found}, bars

@@ -20,7 +20,6 @@ RANKS = 2
 def measure(root, build, quick):
     repetitions, steps = (2, 12) if quick else (7, 40)
     ebb = build / "ebb"
-    found = {name: [] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16")}
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         images = work / "images-idx3-ubyte"
@@ -38,35 +37,24 @@ def measure(root, build, quick):
             folder = work / "run" / "theirs"
             return [sys.executable, root / "bench/vae/twin.py", images, folder, "--steps", steps, "--dtype", dtype], folder
 
+        def blocks(name, folder):
+            if name != "ebb fp16":
+                return {}
+            return {"blocks": json.loads((folder / "memory/rank-00000.jsonl").read_text().splitlines()[-1])["blocks"]}
+
         lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
-        for repetition in range(-1, repetitions):  # repetition -1 warms caches and is not counted
-            for name, (command, folder) in lines.items():
-                shutil.rmtree(folder.parent, ignore_errors=True)
-                folder.parent.mkdir()
-                one = ranks.run(RANKS, command, folder)
-                if name == "ebb fp16":
-                    one["blocks"] = json.loads((folder / "memory/rank-00000.jsonl").read_text().splitlines()[-1])["blocks"]
-                if repetition < 0:
-                    continue
-                found[name].append(one)
-                print(f"vae {repetition + 1}/{repetitions}  {name:<10}  {256 / one['step_s']:6.0f} samples/s  "
-                      f"first step after {one['first_step_s']:5.2f} s  peak {one['peak_rss'] / 2**20:6.0f} MiB per rank, "
-                      f"{one['step_rss'] / 2**20:5.0f} of it in steps", flush=True)
+        found = ranks.in_turn("vae", lines, repetitions, RANKS, 256, more=blocks)
 
-    def ratio(key, mine, other, inverse=False):
-        pairs = zip(found[mine], found[other])
-        return [(b[key] / a[key] if inverse else a[key] / b[key]) for a, b in pairs]
-
-    fp16, fp32 = "ebb fp16", "torch fp32"
+    fp16, fp32, bf16, torch_bf16 = (found[name] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16"))
     costs = [json.loads(subprocess.run([build / "bench/ebb_bench"], capture_output=True, text=True, check=True).stdout)
              for _ in range(3 if quick else 7)]
-    shares = [(cost["block_s"] * one["blocks"] + cost["gate_s"]) / one["step_s"] for cost, one in zip(costs, found[fp16])]
+    shares = [(cost["block_s"] * one["blocks"] + cost["gate_s"]) / one["step_s"] for cost, one in zip(costs, fp16)]
     bars = [
-        ranks.bar("vae_fp16_speed_vs_torch_fp32", ratio("step_s", fp16, fp32, True), 1.0, "at_least", "ratio"),
-        ranks.bar("vae_bf16_speed_vs_torch_bf16", ratio("step_s", "ebb bf16", "torch bf16", True), 1.2, "at_least", "ratio"),
-        ranks.bar("vae_peak_rss_vs_torch", ratio("peak_rss", fp16, fp32), 0.35, "at_most", "ratio"),
-        ranks.bar("vae_step_memory_vs_torch", ratio("step_rss", fp16, fp32), 0.6, "at_most", "ratio"),
-        ranks.bar("vae_start_to_first_step_vs_torch", ratio("first_step_s", fp16, fp32), 0.35, "at_most", "ratio"),
+        ranks.bar("vae_fp16_speed_vs_torch_fp32", ranks.ratios("step_s", fp32, fp16), 1.0, "at_least", "ratio"),
+        ranks.bar("vae_bf16_speed_vs_torch_bf16", ranks.ratios("step_s", torch_bf16, bf16), 1.2, "at_least", "ratio"),
+        ranks.bar("vae_peak_rss_vs_torch", ranks.ratios("peak_rss", fp16, fp32), 0.35, "at_most", "ratio"),
+        ranks.bar("vae_step_memory_vs_torch", ranks.ratios("step_rss", fp16, fp32), 0.6, "at_most", "ratio"),
+        ranks.bar("vae_start_to_first_step_vs_torch", ranks.ratios("first_step_s", fp16, fp32), 0.35, "at_most", "ratio"),
         ranks.bar("ledger_share_of_step", shares, 0.01, "at_most", "ratio"),
         ranks.bar("order_bytes_1e9_minus_1e5", [c["order_bytes"] for c in costs], 1048576, "at_most", "bytes"),
     ]
