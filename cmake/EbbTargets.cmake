@@ -76,7 +76,7 @@ endfunction()
 add_custom_target(ebb_tests)
 # Sanitizers slow a test down, and Open MPI and LibTorch keep memory to the end by intent.
 set(EBB_TEST_ENVIRONMENT "OMP_NUM_THREADS=1;OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
-set(EBB_TEST_TIMEOUT 120)
+set(EBB_TEST_TIMEOUT 300)
 if(EBB_SANITIZE)
   list(APPEND EBB_TEST_ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1" "TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
   set(EBB_TEST_TIMEOUT 400)

@@ -52,7 +52,7 @@ class LeaseTest : public test::FolderTest {
     return h;
   }
   static bool comes_true(const std::function<bool()>& condition) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > limit) return false;
       std::this_thread::yield();

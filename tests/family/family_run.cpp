@@ -58,7 +58,7 @@ void FamilyRun::kill_after(std::size_t lines, int ranks, const std::string& name
                            const std::vector<std::string>& overrides) const {
   Process process(command(ranks, name, overrides));
   const std::string run_folder = folder(name);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(50);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(150);
   while (!std::filesystem::exists(run_folder + "/metrics.jsonl") ||
          std::filesystem::file_size(run_folder + "/metrics.jsonl") == 0 || whole_lines(run_folder) < lines) {
     ASSERT_LT(std::chrono::steady_clock::now(), until) << process.out() << process.err();

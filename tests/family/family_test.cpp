@@ -108,7 +108,7 @@ TEST_F(FamilyTest, BothNetworksLearn) {
 }
 
 TEST_F(FamilyTest, KilledAndResumedItEqualsTheUndisturbedRunToTheBit) {
-  const std::vector<std::string> longer = {"run.steps=1000", "checkpoint.every=50"};
+  const std::vector<std::string> longer = {"run.steps=400", "checkpoint.every=50"};
   for (const int ranks : {1, 2}) {
     const std::string whole = "whole-" + std::to_string(ranks), killed = "killed-" + std::to_string(ranks);
     ASSERT_EQ(runs->train(ranks, whole, longer).exit_code, 0);

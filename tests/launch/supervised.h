@@ -50,7 +50,7 @@ class Supervised : public ::testing::Test {
   std::vector<pid_t> ranks_after_checkpoint(const Process& launched, const std::string& name,
                                             int step) const {
     const fs::path folder = fs::path(tiny_.run_folder(name)) / "checkpoints";
-    for (const auto end = Clock::now() + std::chrono::seconds(60); Clock::now() < end;) {
+    for (const auto end = Clock::now() + std::chrono::seconds(120); Clock::now() < end;) {
       std::error_code none;
       for (const auto& entry : fs::directory_iterator(folder, none)) {
         const std::string found = entry.path().filename();

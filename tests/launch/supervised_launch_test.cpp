@@ -40,7 +40,7 @@ TEST_F(Supervised, TheLimitOfRestartsWithoutProgressHolds) {
   for (int times = 0; times < 2; ++times) {
     // A live second rank belongs to the current run: those of the previous one have ended.
     std::vector<pid_t> now;
-    for (const auto end = Clock::now() + std::chrono::seconds(40); now.size() < 2 && Clock::now() < end;) {
+    for (const auto end = Clock::now() + std::chrono::seconds(120); now.size() < 2 && Clock::now() < end;) {
       static_cast<void>(launched.wait_for_output("nothing prints this", std::chrono::milliseconds(100)));
       now = ranks(launched);
     }
@@ -48,7 +48,7 @@ TEST_F(Supervised, TheLimitOfRestartsWithoutProgressHolds) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     ::kill(now[0], SIGKILL);
     if (times == 0) {
-      ASSERT_TRUE(launched.wait_for_output("starting again", std::chrono::seconds(40))) << launched.err();
+      ASSERT_TRUE(launched.wait_for_output("starting again", std::chrono::seconds(120))) << launched.err();
     }
   }
   const ProcessResult& result = launched.wait();
@@ -180,7 +180,7 @@ TEST_F(Supervised, AfterALauncherKilledInASaveTheNextResumesFromACompleteCheckpo
   ASSERT_TRUE(second.wait_for_output("held by process")) << second.out() << second.err();
   const fs::path folder = fs::path(tiny_.run_folder("half-saved")) / "checkpoints";
   bool in_save = false;
-  for (const auto end = Clock::now() + std::chrono::seconds(60); !in_save && Clock::now() < end;) {
+  for (const auto end = Clock::now() + std::chrono::seconds(120); !in_save && Clock::now() < end;) {
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(folder, none))
       in_save = in_save || entry.path().extension() == ".partial";

@@ -22,7 +22,7 @@ struct ProcessOptions {
   std::vector<std::string> unset{};                  // variables removed from it
   std::string folder{};                              // working directory; empty: the current one
   std::string input{};                               // all of its standard input
-  std::chrono::milliseconds limit{60'000};           // time limit, from the start
+  std::chrono::milliseconds limit{180'000};          // time limit, from the start
 };
 
 // A running program in a process group of its own. The object collects both of its outputs while

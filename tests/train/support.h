@@ -16,7 +16,7 @@ class TinyRun {
   explicit TinyRun(Of what = Of::images);
   // ebb train on `ranks` ranks as run `name`, with more overrides. Runs to its end.
   ProcessResult train(int ranks, const std::string& name, std::vector<std::string> overrides = {},
-                      std::chrono::milliseconds limit = std::chrono::minutes(1)) const;
+                      std::chrono::milliseconds limit = std::chrono::minutes(3)) const;
   [[nodiscard]] std::vector<std::string> command(int ranks, const std::string& name,
                                                  std::vector<std::string> overrides) const;
   // The same by `ebb launch` with two ranks, including its verdict.
