@@ -44,11 +44,14 @@ class Curves:
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
         return [line["loss"] for line in lines if "loss" in line]
 
-    def torch(self, architecture, dtype, steps, seed=1):
-        return json.loads(run(sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin",
-                              "--architecture", architecture, "--dtype", dtype, "--seed", seed,
-                              "--steps", steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--layers", LAYERS, "--warmup", WARMUP,
-                              *ARCHITECTURES[architecture][1]))["train_loss"]
+    def torch(self, architecture, steps, *curves):
+        """The curves of PyTorch, each (dtype, seed), by one process: to import PyTorch takes longer than 20 steps."""
+        names = [f"{dtype}:{seed}" for dtype, seed in curves]
+        found = json.loads(run(sys.executable, self.a.source / "tests/golden/gpt_twin.py", self.folder / "bible/train.bin",
+                               "--architecture", architecture, "--curves", *names,
+                               "--steps", steps, "--batch", BATCH, "--context", CONTEXT, "--dim", WIDTH, "--layers", LAYERS, "--warmup", WARMUP,
+                               *ARCHITECTURES[architecture][1]))["train_loss"]
+        return {curve: found[name] for curve, name in zip(curves, names, strict=True)}
 
 
 def mean_difference(a, b):
@@ -56,16 +59,18 @@ def mean_difference(a, b):
 
 
 def compare(curves, architecture, a):
-    reference, ours = curves.torch(architecture, "fp32", a.steps), curves.ebb(architecture, "fp32", a.steps)
+    reference = curves.torch(architecture, a.steps, ("fp32", 1))["fp32", 1]
+    ours = curves.ebb(architecture, "fp32", a.steps)
     difference = max(abs(x - y) / y for x, y in zip(ours, reference, strict=True))
     print(f"{architecture} fp32, {a.steps} steps: largest difference {difference:.2e}, bound {FP32_BOUND:.0e}; last loss {ours[-1]:.4f}")
     agree = difference <= FP32_BOUND
     is_short = a.half_steps < 200
     seeds = SHORT_SEEDS if is_short else (1,)
-    references = {seed: curves.torch(architecture, "fp32", a.half_steps, seed) for seed in seeds}
+    torch = curves.torch(architecture, a.half_steps, *((dtype, seed) for dtype in ("fp32", "bf16", "fp16") for seed in seeds))
     for dtype in ("bf16", "fp16"):
-        theirs, ours = (sum(mean_difference(curve(architecture, dtype, a.half_steps, seed), references[seed]) for seed in seeds) / len(seeds)
-                        for curve in (curves.torch, curves.ebb))
+        ebb = {seed: curves.ebb(architecture, dtype, a.half_steps, seed) for seed in seeds}
+        theirs = sum(mean_difference(torch[dtype, seed], torch["fp32", seed]) for seed in seeds) / len(seeds)
+        ours = sum(mean_difference(ebb[seed], torch["fp32", seed]) for seed in seeds) / len(seeds)
         print(f"{architecture} {dtype}, {a.half_steps} steps, {len(seeds)} seed(s): "
               f"mean difference to PyTorch's fp32: ebb {ours:.2e}, PyTorch {theirs:.2e}")
         agree &= ours <= theirs * (1.05 if is_short else 1)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """ebb's GPT in plain PyTorch, as a reference for ebb's losses.
 
-  gpt_twin.py TOKENS.bin --architecture gpt2|llama --dtype fp32|bf16|fp16 --steps 200
+  gpt_twin.py TOKENS.bin --architecture gpt2|llama --curves fp32:1 bf16:1 --steps 200
 
 It has the same layers, initial weights, order of windows (unshuffled), optimizer, schedule and
-clipping. Only the arithmetic may differ. It prints one JSON object: {"train_loss": [nats per token,
-one value a step]}.
+clipping. Only the arithmetic may differ. A curve is a dtype and a seed. It prints one JSON object:
+{"train_loss": {curve: [nats per token, one value a step]}}.
 
 TOKENS.bin is a token file in llm.c's format, u16. In bf16 and fp16 the model, its activations and
 its gradients have that dtype, and the optimizer updates an fp32 master. In fp16 the loss is scaled.
@@ -30,9 +30,9 @@ FP16_SCALE = 1024.0
 
 
 class Gpt(torch.nn.Module):
-    def __init__(self, a):
+    def __init__(self, a, seed):
         super().__init__()
-        self.a, self.llama = a, a.architecture == "llama"
+        self.a, self.seed, self.llama = a, seed, a.architecture == "llama"
         self.p = torch.nn.ParameterDict()
         self.count = 0
         self.add("embedding", (a.vocabulary, a.dim))
@@ -55,7 +55,7 @@ class Gpt(torch.nn.Module):
     def add(self, name, shape, fill=None, residual=False):
         if fill is None:
             scale = DEVIATION / math.sqrt(2 * self.a.layers) if residual and not self.llama else DEVIATION
-            value = normals(self.count << COUNTER_BITS, *shape, INITIALISATION, self.a.seed) * scale
+            value = normals(self.count << COUNTER_BITS, *shape, INITIALISATION, self.seed) * scale
         else:
             value = torch.full(shape, float(fill))
         self.p[name] = torch.nn.Parameter(value)
@@ -112,9 +112,9 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("tokens", type=pathlib.Path)
     parser.add_argument("--architecture", choices=("gpt2", "llama"), default="gpt2")
-    parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
+    parser.add_argument("--curves", nargs="+", default=["fp32:1"], metavar="DTYPE:SEED", help="runs, one after the other")
     for name, value in (("steps", 200), ("batch", 16), ("context", 64), ("layers", 4), ("heads", 4), ("dim", 64), ("vocabulary", 257),
-                        ("warmup", 20), ("seed", 1), ("threads", 2)):
+                        ("warmup", 20), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
     for name in ("kv-heads", "feed-forward"):
         parser.add_argument(f"--{name}", type=int)
@@ -128,13 +128,11 @@ def arguments():
     return a
 
 
-def main():
-    a = arguments()
-    torch.set_num_threads(a.threads)
-    tokens = torch.from_numpy(np.fromfile(a.tokens, np.uint16, offset=HEADER_BYTES).astype(np.int64))
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[a.dtype]
-    scale = FP16_SCALE if a.dtype == "fp16" else 1.0
-    model = Gpt(a)
+def train(a, tokens, name, seed):
+    """Returns the loss of each step."""
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+    scale = FP16_SCALE if name == "fp16" else 1.0
+    model = Gpt(a, seed)
     master = [p.detach().clone().requires_grad_() for p in model.parameters()]
     model.to(dtype)
     optimizer = torch.optim.AdamW(decay_groups(master, a.decay), lr=a.lr)
@@ -155,7 +153,18 @@ def main():
             for m, p in zip(master, model.parameters()):
                 p.copy_(m)
         losses.append(loss.item())
-    print(json.dumps({"train_loss": losses}))
+    return losses
+
+
+def main():
+    a = arguments()
+    torch.set_num_threads(a.threads)
+    tokens = torch.from_numpy(np.fromfile(a.tokens, np.uint16, offset=HEADER_BYTES).astype(np.int64))
+    curves = {}
+    for curve in a.curves:
+        dtype, seed = curve.split(":")
+        curves[curve] = train(a, tokens, dtype, int(seed))
+    print(json.dumps({"train_loss": curves}))
 
 
 if __name__ == "__main__":
