@@ -78,10 +78,28 @@ TEST(LossWatch, TellsOnceOfALossThatGrows) {
   std::string told;
   for (int i = 0; i < 100; ++i) EXPECT_EQ(watch.observe(i < 10 ? 5.0 : 3.0), "");
   int at = 0;
+  // The lowest average is a little above 3, so the limit is a little above 4.
   for (int i = 0; i < 100 && told.empty(); ++i, ++at) told = watch.observe(9.0);
-  EXPECT_THAT(told, HasSubstr("that of the first 10 steps was 5"));
-  EXPECT_EQ(at, 20);  // halfway from 3 to 9 the average reaches the limit of 6
+  EXPECT_THAT(told, HasSubstr("The lowest was 3.0"));
+  EXPECT_THAT(told, HasSubstr("that of the first 10 steps 5"));
+  EXPECT_GE(at, 5);
+  EXPECT_LE(at, 7);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(watch.observe(9.0), "");
+}
+
+TEST(LossWatch, WithoutProgressTheLimitIsAboveTheFirstLosses) {
+  LossWatch watch;
+  std::string told;
+  int at = 0;
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(watch.observe(5.0), "");
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(watch.observe(5.9), "");
+  for (int i = 0; i < 100 && told.empty(); ++i, ++at) told = watch.observe(9.0);
+  EXPECT_THAT(told, HasSubstr("the loss grows"));
+}
+
+TEST(LossWatch, ALossThatRisesALittleAfterItsFallIsQuiet) {
+  LossWatch watch;
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(watch.observe(i < 10 ? 500.0 : 250.0 + 0.2 * i), "");
 }
 
 TEST(LossWatch, NegativeLossesMayFall) {

@@ -6,14 +6,14 @@
 
 namespace ebb::train {
 
-// Finds a finite loss that has grown clearly above its first values: such a run has diverged. It compares
-// the mean of the first kFirstSteps steps with a moving average of half-life kHalfLife steps. For losses that
-// training minimises: those of a model with one phase. The losses are the same on every rank, and so is the
-// result.
+// Finds a finite loss that grows: such a run has diverged. It follows a moving average of half-life kHalfLife
+// steps. The limit is kGrowth above the mean of the first kFirstSteps steps. Once the average has fallen by
+// kProgress of that mean, the limit is half the way back. For losses that training minimises: those of a
+// model with one phase. The losses are the same on every rank, and so is the result.
 class LossWatch {
  public:
   static constexpr std::int64_t kFirstSteps = 10, kHalfLife = 20, kEarliest = 50;
-  static constexpr double kGrowth = 0.2;  // of the absolute value of the first mean
+  static constexpr double kGrowth = 0.2, kProgress = 0.1;  // of the absolute value of the first mean
 
   // Takes the finite loss of one step. Returns a sentence with the figures at the step in which the average
   // crosses the limit; else nothing.
@@ -25,6 +25,7 @@ class LossWatch {
  private:
   std::int64_t steps_ = 0;
   double first_sum_ = 0, average_ = 0;
+  double lowest_ = 0;  // the least average from step kEarliest on
   bool above_ = false;
 };
 
