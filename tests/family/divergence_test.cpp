@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -50,6 +51,10 @@ TEST_F(DivergenceTest, RollbackSkipsTheSamplesSinceTheCheckpointOnAnyNumberOfRan
     const json cursor = runs.manifest(name, FamilyRun::kSteps).at("values").at("cursor");
     EXPECT_EQ(cursor.at("skipped"), (json{{384, 640}}));
     EXPECT_EQ(cursor.at("stream_position"), FamilyRun::kSteps * kSamplesOfAStep + 256);
+    const auto lines = json_lines(runs.folder(name) + "/metrics.jsonl");
+    const auto note = std::ranges::find_if(lines, [](const json& line) { return line.contains("rollback"); });
+    ASSERT_NE(note, lines.end());
+    EXPECT_EQ(*note, (json{{"step", 6}, {"rollback", {{"diverged_at", 9}, {"skipped", {384, 640}}}}}));
     int expected = 0;
     for (const json& line : runs.step_lines(name)) EXPECT_EQ(line.at("step"), expected++);
     EXPECT_EQ(expected, FamilyRun::kSteps);

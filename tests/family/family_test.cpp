@@ -194,6 +194,18 @@ TEST_F(FamilyTest, OneThatReadsImagesAndLabelsWritesSamplesAndIsPlanned) {
   EXPECT_EQ(without_data.out, planned.out);
 }
 
+// No weight changes and nothing is saved before the error.
+TEST_F(FamilyTest, APenaltyWithAnOpOfFirstDerivativesOnlyIsRefusedByTheNameOfTheOp) {
+  for (const int ranks : {1, 2}) {
+    const std::string name = "once-" + std::to_string(ranks);
+    const ProcessResult result = runs->train(ranks, name, {"model.norm_penalty=true", "checkpoint.every=1"});
+    EXPECT_EQ(result.exit_code, 1) << result.out;
+    EXPECT_THAT(result.err, HasSubstr("layer_norm: no second derivative"));
+    EXPECT_TRUE(runs->step_lines(name).empty());
+    EXPECT_FALSE(std::filesystem::exists(runs->folder(name) + "/checkpoints/step-00000001"));
+  }
+}
+
 TEST_F(FamilyTest, ASharedDrawIsKeptOverItsMicroBatches) {
   const ProcessResult result = runs->train(1, "micro", {"data.micro_batches=4", "data.prefetch=1"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

@@ -3,6 +3,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "base/philox.h"
 #include "core/sample.h"
@@ -43,12 +44,24 @@ at::Tensor cross_entropy(const at::Tensor& logits, double target, const core::Ba
          static_cast<double>(batch.global_batch);
 }
 
+// Sum of the squared gradient of a layer norm by its input [B, N].
+at::Tensor norm_penalty(const at::Tensor& pixels) {
+  const at::Tensor x = pixels.detach().requires_grad_(true);
+  const at::Tensor w = at::ones({x.size(1)}, x.options()), b = at::zeros_like(w);
+  const at::Tensor norm = numerics::layer_norm(x, w, b, 1e-5).to(at::kFloat).square().sum();
+  return torch::autograd::grad({norm}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true)[0]
+      .to(at::kFloat)
+      .square()
+      .sum();
+}
+
 }  // namespace
 
 void TinyGanConfig::describe(config::Section& s) {
   s.integer("latent", latent).at_least(1).doc("Width of the generator's noise.");
   s.integer("hidden", hidden).at_least(1).doc("Width of the hidden layers.");
   s.integer("fails_at", fails_at).at_least(-1).doc("Sample after which the discriminator warns.");
+  s.flag("norm_penalty", norm_penalty).doc("A penalty with an op that has only first derivatives.");
 }
 
 TinyGan::TinyGan(const TinyGanConfig& config, const models::ModelInputs& inputs)
@@ -119,7 +132,8 @@ core::Loss TinyGan::DiscriminatorPhase::forward(const core::Batch& batch, core::
   const at::Tensor fake = cross_entropy(gan_.judge(gan_.generate(z, runner), runner), kFake, batch);
   const std::int64_t failing = gan_.config_.fails_at - batch.position;
   const float fails = failing >= 0 && failing < batch.size() ? 1 : 0;
-  return {real + fake,
+  const at::Tensor loss = gan_.config_.norm_penalty ? real + fake + norm_penalty(images) : real + fake;
+  return {loss,
           {{"real", real.detach()}, {"fake", fake.detach()}, {"fails", at::full_like(real.detach(), fails)}}};
 }
 

@@ -14,6 +14,9 @@ struct TinyGanConfig {
   std::int64_t latent = 4, hidden = 16;
   // Position in the stream of samples: the discriminator warns of a collapse after the batch with it.
   std::int64_t fails_at = -1;
+  // Adds the squared gradient of a layer norm of the images to the discriminator's loss. A layer norm has
+  // only first derivatives.
+  bool norm_penalty = false;
   void describe(config::Section& s);
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
+#include "base/error.h"
 #include "numerics/close.h"
 #include "numerics/ops.h"
 
@@ -23,6 +25,21 @@ TEST(BernoulliNll, AgreesWithTheFrameworksInDouble) {
     (expected * 0.25).backward();
     EXPECT_LE(relative_error(logits.grad(), reference.grad()), rounding(dtype));
   }
+}
+
+TEST(Times, HasTheBitsOfTheFrameworksOperatorAndDerivativesOfAnyOrder) {
+  for (const double factor : {0.25, 1.0 / 3, -1e-9}) {
+    const auto x = at::full({}, 1.7F).requires_grad_(), same = at::full({}, 1.7F).requires_grad_();
+    const auto y = times(x.square() * x, factor), expected = same.square() * same * factor;
+    EXPECT_EQ(y.item<float>(), expected.item<float>());
+    const auto first = torch::autograd::grad({y}, {x}, {}, true, /*create_graph=*/true)[0];
+    const auto its = torch::autograd::grad({expected}, {same}, {}, true, /*create_graph=*/true)[0];
+    EXPECT_EQ(first.item<float>(), its.item<float>());
+    first.backward();
+    its.backward();
+    EXPECT_EQ(x.grad().item<float>(), same.grad().item<float>());
+  }
+  EXPECT_THROW((void)times(at::ones({1}), 2), Error);
 }
 
 TEST(BernoulliNll, IsFiniteForLargeLogitsAndInfiniteForInfiniteOnes) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "data/pack.h"
+#include "train/planned_memory.h"
 #include "train/support.h"
 
 namespace ebb::test {
@@ -197,6 +198,16 @@ TEST_F(GanRun, MetricsHaveTheSchedules) {
   EXPECT_NEAR(scheduled(9, "generator", "beta2"), 0.99, 1e-9);
   EXPECT_DOUBLE_EQ(scheduled(0, "generator", "average_decay"), 0);
   EXPECT_NEAR(scheduled(6, "generator", "average_decay"), std::exp2(-16.0 / 64), 1e-9);
+}
+
+TEST_F(GanRun, ItsMemoryIsPlannedToTheByte) {
+  const std::string config = tiny->folder() / "gan.yaml";
+  expect_planned_memory(config, 1, {}, tiny->run_folder("undisturbed"));
+  expect_planned_memory(config, 2, {}, tiny->run_folder("ranks-2"));
+  const std::vector<std::string> other = {"model.architecture=dcgan", "precision.dtype=fp32",
+                                          "model.penalty.gradient=1", "model.penalty.every=2"};
+  ASSERT_EQ(train(1, "planned-dcgan", other).exit_code, 0);
+  expect_planned_memory(config, 1, other, tiny->run_folder("planned-dcgan"));
 }
 
 TEST_F(GanRun, NothingOfTheDiscriminatorsTurnLivesInTheGenerators) {

@@ -57,6 +57,23 @@ TEST(SkipNotes, OnePhaseIsNotNamed) {
               ElementsAre("step 3 skipped: the gradient of w overflowed at loss scale 8"));
 }
 
+TEST(SkipNotes, ATermAndTheScaleOfThePhaseAreNamed) {
+  step::PhaseReport run = run_of("critic", 8, "w");
+  run.overflowed_term = "r1";
+  run.overflowed_scale = "inner gradient scale 1024";
+  EXPECT_THAT(
+      skip_notes(report_of({run})),
+      ElementsAre(
+          "step 3 skipped: the term r1 and the gradient of w overflowed at inner gradient scale 1024"));
+  const auto phases = phase_metrics(report_of({run}));
+  EXPECT_EQ(phases[0].overflowed_term, "r1");
+  run.overflowed = "";
+  run.overflowed_term = "loss";
+  run.overflowed_scale = "";
+  EXPECT_THAT(skip_notes(report_of({run})),
+              ElementsAre("step 3 skipped: the loss overflowed at loss scale 8"));
+}
+
 TEST(SkipNotes, TheScaleIsThatOfTheRunThatOverflowed) {
   EXPECT_THAT(skip_notes(report_of({run_of("critic", 8, "w"), run_of("critic", 4), run_of("generator", 2)})),
               ElementsAre("step 3 of critic skipped: the gradient of w overflowed at loss scale 8"));

@@ -4,12 +4,15 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/units.h"
 #include "cli/commands.h"
+#include "memory/cpu_allocator.h"
+#include "train/memory_plan.h"
 #include "train/resource_estimate.h"
 
 namespace ebb::cli {
@@ -19,6 +22,8 @@ struct PlanOptions {
   bool helm_values = false;
   std::string write_rate = "100MiB";
   std::int64_t slots = 1;
+  std::int64_t ranks = 1;
+  bool json = false;
   std::string image;
   std::string config;
   std::vector<std::string> overrides;
@@ -71,11 +76,23 @@ std::string checkpoint_text(const train::ResourceEstimate& estimate) {
                                      : "measured: " + estimate.checkpoint.string();
 }
 
-std::string as_text(const train::ResourceEstimate& estimate, const train::ChartValues& values,
-                    const PlanOptions& options) {
+// The maximum of each class in a step. The maxima need not coincide.
+std::string classes_text(const memory::Sums& peak) {
+  std::string text;
+  for (int c = 0; c < memory::kClasses; ++c)
+    if (peak[static_cast<std::size_t>(c)] > 0)
+      text += fmt::format("{:<12}   {:<14} {:>10}\n", "", memory::kClassNames[static_cast<std::size_t>(c)],
+                          format_bytes(peak[static_cast<std::size_t>(c)]));
+  return text;
+}
+
+std::string as_text(const train::ResourceEstimate& estimate, const train::MemoryPlan& memory,
+                    const train::ChartValues& values, const PlanOptions& options) {
   std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(estimate.parameters));
   text +=
-      fmt::format("{:<12} {}; activations and communication add to it\n", "every rank", held_text(estimate));
+      fmt::format("{:<12} {} at the peak of a step on the CPU, as one of {} rank{}; at most\n", "every rank",
+                  format_bytes(memory.peak_total), options.ranks, options.ranks == 1 ? "" : "s");
+  text += classes_text(memory.peak);
   if (estimate.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*estimate.measured));
   text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(estimate.checkpoint_bytes),
                       estimate.checkpoint_bytes, checkpoint_text(estimate));
@@ -89,6 +106,23 @@ std::string as_text(const train::ResourceEstimate& estimate, const train::ChartV
           ? format_bytes(values.memory_bytes) + " of a worker: a fifth above what was logged, and /dev/shm"
           : "unknown before a run: train a few steps (run.steps=20) and plan again");
   return text;
+}
+
+nlohmann::ordered_json by_class(const memory::Sums& sums) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (std::size_t c = 0; c < sums.size(); ++c) json[std::string(memory::kClassNames[c])] = sums[c];
+  return json;
+}
+
+std::string as_json(const train::MemoryPlan& memory, const PlanOptions& options) {
+  nlohmann::ordered_json json = {{"ranks", options.ranks},
+                                 {"device", "cpu"},
+                                 {"live", by_class(memory.live)},
+                                 {"peak", by_class(memory.peak)},
+                                 {"peak_total", memory.peak_total}};
+  for (std::size_t s = 0; s < memory.stages.size(); ++s)
+    json["stages"][std::string(memory::kStageNames[s])] = by_class(memory.stages[s]);
+  return json.dump() + "\n";
 }
 
 // For Kubernetes: a whole number of Mi.
@@ -118,17 +152,32 @@ std::string as_values(const train::ResourceEstimate& estimate, const train::Char
   return text;
 }
 
-ExitCode plan(const PlanOptions& options, const train::Registries& registries) {
+ExitCode plan(const PlanOptions& options, const train::Registries& registries,
+              const models::RunnerFactory& make_runner) {
   if (options.slots < 1)
     throw Error(ExitCode::usage,
                 fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
+  if (options.ranks < 1)
+    throw Error(ExitCode::usage, fmt::format("plan: -n {}: a run has at least one rank", options.ranks));
   const std::int64_t rate = rate_of(options);
+  memory::install(*new memory::Ledger);  // outlives all tensors
   train::Config config(registries);
   train::load(config, options.config, options.overrides);
-  const train::ResourceEstimate estimate = train::estimate_resources(config, sides_of(options.image));
-  const train::ChartValues values = train::chart_values(estimate, rate, options.slots);
-  const std::string text =
-      options.helm_values ? as_values(estimate, values, options) : as_text(estimate, values, options);
+  const std::vector<std::int64_t> image = sides_of(options.image);
+  std::string text;
+  if (options.helm_values) {
+    const train::ResourceEstimate estimate = train::estimate_resources(config, image);
+    text = as_values(estimate, train::chart_values(estimate, rate, options.slots), options);
+  } else {
+    const train::MemoryPlan memory = train::plan_steps(config, train::planned_sample(config, image),
+                                                       static_cast<int>(options.ranks), make_runner);
+    if (options.json) {
+      text = as_json(memory, options);
+    } else {
+      const train::ResourceEstimate estimate = train::estimate_resources(config, image);
+      text = as_text(estimate, memory, train::chart_values(estimate, rate, options.slots), options);
+    }
+  }
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
   return ExitCode::ok;
@@ -140,6 +189,8 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = add_command(app, "plan");
   command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
+  command->add_flag("--json", options->json, "Print the bytes of a step by class and stage as JSON");
+  command->add_option("-n,--ranks", options->ranks, "Ranks of the run")->capture_default_str();
   command
       ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume accepts per second")
       ->capture_default_str();
@@ -150,7 +201,9 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   command->add_option("CONFIG", options->config, "The YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return plan(*options, invocation.registries); };
+    invocation.run = [options, &invocation] {
+      return plan(*options, invocation.registries, invocation.make_runner);
+    };
   });
 }
 

@@ -20,12 +20,19 @@ std::byte* bytes_of(const at::Tensor& tensor) {
   return static_cast<std::byte*>(tensor.data_ptr());
 }
 
+std::size_t others(int ranks) {
+  return static_cast<std::size_t>(std::max(1, ranks - 1));
+}
+
 std::size_t slice_bytes_for(int ranks) {
-  const auto others = static_cast<std::size_t>(std::max(1, ranks - 1));
-  return std::min(kMaxSliceBytes, kStagingBytes / others) / 64 * 64;
+  return std::min(kMaxSliceBytes, kStagingBytes / others(ranks)) / 64 * 64;
 }
 
 }  // namespace
+
+std::size_t mpi_staging_bytes(int ranks) {
+  return slice_bytes_for(ranks) * others(ranks);
+}
 
 struct MpiCommunicator::Job {
   Collective collective;
@@ -54,8 +61,7 @@ MpiCommunicator::MpiCommunicator(MPI_Comm parent, double timeout_s, const memory
     : timeout_s_(timeout_s),
       transport_(std::make_unique<Transport>(parent, timeout_s, ledger)),
       slice_bytes_(slice_bytes_for(transport_->size())),
-      staging_(slice_bytes_ * static_cast<std::size_t>(std::max(1, transport_->size() - 1)),
-               memory::Class::communication, "mpi staging"),
+      staging_(mpi_staging_bytes(transport_->size()), memory::Class::communication, kMpiStagingOwner),
       thread_([this] { run_jobs(); }) {}
 
 MpiCommunicator::~MpiCommunicator() {

@@ -15,6 +15,10 @@
 
 namespace ebb::comm {
 
+// Owner tag and size of the staging buffer of a communicator of `ranks` ranks.
+inline constexpr std::string_view kMpiStagingOwner = "mpi staging";
+std::size_t mpi_staging_bytes(int ranks);
+
 // Collectives of CPU tensors by MPI point-to-point messages. One progress thread runs them in the
 // order of their start; wait() waits for that thread. Needs MPI_THREAD_MULTIPLE.
 //

@@ -22,6 +22,12 @@ std::shared_ptr<SlotPool> SlotPool::make(std::int64_t count, const core::SampleS
   return std::shared_ptr<SlotPool>(new SlotPool(count, spec, batch, pinned, owner));
 }
 
+std::int64_t SlotPool::slot_bytes(const core::SampleSpec& spec, std::int64_t batch) {
+  std::int64_t bytes = batch * static_cast<std::int64_t>(sizeof(std::int64_t));
+  for (const core::FieldSpec& field : spec.fields) bytes += round_up(batch * field.bytes());
+  return bytes;
+}
+
 SlotPool::SlotPool(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch, bool pinned,
                    const char* owner)
     : spec_(spec), batch_(batch) {
@@ -29,7 +35,7 @@ SlotPool::SlotPool(std::int64_t count, const core::SampleSpec& spec, std::int64_
     field_offsets_.push_back(ids_offset_);
     ids_offset_ += static_cast<std::size_t>(round_up(batch * field.bytes()));
   }
-  const std::size_t bytes = ids_offset_ + static_cast<std::size_t>(batch) * sizeof(std::int64_t);
+  const auto bytes = static_cast<std::size_t>(slot_bytes(spec, batch));
   const auto kind = pinned ? memory::HostMemory::pinned : memory::HostMemory::pageable;
   for (std::int64_t i = 0; i < count; ++i) {
     slots_.emplace_back(bytes, memory::Class::data, owner, kind);

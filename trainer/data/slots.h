@@ -25,6 +25,9 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
   static std::shared_ptr<SlotPool> make(std::int64_t count, const core::SampleSpec& spec, std::int64_t batch,
                                         bool pinned, const char* owner);
 
+  // Bytes of one slot.
+  static std::int64_t slot_bytes(const core::SampleSpec& spec, std::int64_t batch);
+
   std::optional<std::size_t> acquire();      // waits for a free slot; empty once the pool is closed
   std::optional<std::size_t> try_acquire();  // empty if none is free
   void release(std::size_t slot);            // frees a slot that was acquired and not lent

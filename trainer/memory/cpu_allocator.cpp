@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "memory/block_cache.h"
+#include "memory/meta_account.h"
 
 namespace ebb::memory {
 namespace {
@@ -23,6 +24,7 @@ c10::DeleterFnPtr the_upstream_deleter = nullptr;
 void forget_and_free(void* block) {
   const auto bytes = static_cast<std::size_t>(
       the_ledger.load(std::memory_order_relaxed)->forget(block, Ledger::Location::host));
+  if (Ledger* const dry = dry_ledger()) dry->forget(block, Ledger::Location::host);
   if (the_cache != nullptr && bytes >= BlockCache::kSmallest) {
     the_cache->deallocate(block, bytes);
   } else {
@@ -41,7 +43,11 @@ class TrackingCpuAllocator final : public c10::Allocator {
                             ? the_cache->allocate(bytes)
                             : allocate_upstream(bytes).release_context();
     if (block == nullptr && bytes > 0) fail(bytes);
-    if (block != nullptr) ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
+    if (block != nullptr) {
+      ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
+      if (Ledger* const dry = dry_ledger())
+        dry->record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
+    }
     return {block, block, block == nullptr ? &c10::detail::deleteNothing : &forget_and_free,
             c10::Device(c10::kCPU)};
   }

@@ -46,6 +46,20 @@ void for_parts(std::int64_t n, const Body& body) {
   at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) { body(begin, end - begin); });
 }
 
+struct Times : torch::autograd::Function<Times> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, double factor) {
+    ctx->saved_data["factor"] = factor;
+    if (x.is_cuda()) return x * factor;
+    const at::Tensor out = scalar_like(x);
+    if (!x.is_meta())
+      *out.mutable_data_ptr<float>() = *x.const_data_ptr<float>() * static_cast<float>(factor);
+    return out;
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+    return {times(dy[0], ctx->saved_data["factor"].toDouble()), {}};
+  }
+};
+
 struct Bernoulli : torch::autograd::Function<Bernoulli> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& logits, const at::Tensor& targets) {
     const at::Tensor x = logits.contiguous();
@@ -151,6 +165,13 @@ at::Tensor gaussian_kl_sum(const at::Tensor& mu, const at::Tensor& logvar) {
                 fmt::format("gaussian_kl_sum: mu [{}] and logvar [{}] need one shape and one dtype",
                             fmt::join(mu.sizes(), ", "), fmt::join(logvar.sizes(), ", ")));
   return GaussianKl::apply(mu, logvar);
+}
+
+at::Tensor times(const at::Tensor& x, double factor) {
+  if (x.dim() != 0 || x.scalar_type() != at::kFloat)
+    throw Error(ExitCode::internal, fmt::format("times: [{}] {} is no fp32 scalar",
+                                                fmt::join(x.sizes(), ", "), c10::toString(x.scalar_type())));
+  return Times::apply(x, factor);
 }
 
 at::Tensor to_unit_range(const at::Tensor& images, at::ScalarType dtype) {

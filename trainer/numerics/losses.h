@@ -13,6 +13,10 @@ at::Tensor bernoulli_nll_sum(const at::Tensor& logits, const at::Tensor& targets
 // Sum over batch and latent of KL(N(mu, exp(logvar)) || N(0, 1)): an fp32 scalar. mu, logvar [B, Z].
 at::Tensor gaussian_kl_sum(const at::Tensor& mu, const at::Tensor& logvar);
 
+// x * factor of an fp32 scalar, such as a loss. Differentiable any number of times. Unlike LibTorch's
+// operator it makes no tensor of the factor, so it needs the same memory on every device.
+at::Tensor times(const at::Tensor& x, double factor);
+
 // A uint8 image in [0, 255] as `dtype` in [0, 1].
 at::Tensor to_unit_range(const at::Tensor& images, at::ScalarType dtype);
 

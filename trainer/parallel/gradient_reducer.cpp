@@ -14,6 +14,23 @@
 
 namespace ebb::parallel {
 
+namespace {
+
+// sum += added. The CPU converts `added` to the dtype of the sum first, so this bounds the memory for it.
+void add_in_chunks(const at::Tensor& sum, const at::Tensor& added) {
+  constexpr std::int64_t kElements = std::int64_t{1} << 20;
+  if (sum.scalar_type() == added.scalar_type() || sum.is_cuda()) {
+    sum.add_(added);
+    return;
+  }
+  for (std::int64_t begin = 0; begin < sum.numel(); begin += kElements) {
+    const std::int64_t count = std::min(kElements, sum.numel() - begin);
+    sum.narrow(0, begin, count).add_(added.narrow(0, begin, count).to(sum.scalar_type()));
+  }
+}
+
+}  // namespace
+
 struct GradientReducer::Bucket {
   std::vector<std::size_t> parameters;
   std::vector<std::int64_t> offsets;  // elements, one for each parameter
@@ -85,10 +102,11 @@ void GradientReducer::add(std::size_t parameter) {
                             parameters_[parameter].gradients_per_backward == 1 ? "" : "s"));
   if (!bucket.flat.defined()) allocate(bucket);
   const at::Tensor part = bucket.flat.narrow(0, bucket.offsets[slot], grad.numel());
+  const at::Tensor flat = grad.reshape({-1});
   if (bucket.received[slot])
-    part.add_(grad.reshape({-1}));
+    add_in_chunks(part, flat);
   else
-    part.copy_(grad.reshape({-1}));
+    part.copy_(flat);
   bucket.received[slot] = true;
   grad.reset();
   ++bucket.counts[slot];

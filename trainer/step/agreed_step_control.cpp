@@ -22,25 +22,25 @@ std::string first_not_finite(const PhaseReport& report) {
 
 }  // namespace
 
+at::Tensor agreement_message(const LossSums& losses, const at::Tensor& stats, const at::Tensor& mine) {
+  const at::Tensor overflow = stats.select(1, 1).sum().gt(0).to(at::kDouble).view({1});
+  return at::cat({losses.values(), overflow, mine.to(stats.device(), /*non_blocking=*/true), losses.sums()});
+}
+
 AgreedStepControl::AgreedStepControl(comm::Communicator& communicator, std::function<bool()> stop_requested)
     : communicator_(communicator), stop_requested_(std::move(stop_requested)) {}
 
 Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossScaler& scaler,
                                    PhaseReport& report) {
   const memory::Tag tag(memory::Class::communication, "agreement");
-  // [loss, terms…, overflow, stop, seconds by rank and stage, sums…]: sums over ranks in fp64. A rank sets
-  // the seconds of all other ranks to zero.
   const at::Tensor stats = numerics::gradient_stats(input.gradients);
-  const at::Device device = stats.device();
   const std::int64_t k = input.losses.values().numel();
   const std::int64_t ranks = communicator_.size(), stages = memory::kStages;
   at::Tensor mine = at::zeros({1 + ranks * stages}, at::kDouble);
   double* const flags = mine.data_ptr<double>();
   flags[0] = stop_requested_() ? 1.0 : 0.0;
   std::copy(input.seconds.begin(), input.seconds.end(), flags + 1 + communicator_.rank() * stages);
-  const at::Tensor overflow = stats.select(1, 1).sum().gt(0).to(at::kDouble).view({1});
-  const at::Tensor message =
-      at::cat({input.losses.values(), overflow, mine.to(device, /*non_blocking=*/true), input.losses.sums()});
+  const at::Tensor message = agreement_message(input.losses, stats, mine);
   communicator_.all_reduce(message, "agreement on loss, overflow and stop");
   // The run of the phase waits for the GPU here. Otherwise it waits only for NCCL's buckets, and for values
   // that a model reads on the CPU.

@@ -7,6 +7,11 @@
 
 namespace ebb::step {
 
+// The message of one rank: [loss, terms…, overflow, stop, seconds by rank and stage, sums…] in fp64, which
+// the ranks add up. `stats`: of the gradients, as numerics::gradient_stats() returns them. `mine`: the stop
+// flag and the seconds; those of the other ranks are zero.
+at::Tensor agreement_message(const LossSums& losses, const at::Tensor& stats, const at::Tensor& mine);
+
 // The decision of a real run. All ranks agree on losses, overflow and the stop flag in one collective for
 // each run of a phase, so that all ranks take the same decision in the same step. It also carries each rank's
 // stage times.

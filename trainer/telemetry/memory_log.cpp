@@ -67,20 +67,21 @@ memory::Sums step_peak(const memory::Ledger& ledger, Location location) {
 
 MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host,
                      const memory::Ledger& ledger, const memory::BlockCache* cache, c10::Device device,
-                     std::int64_t every, std::int64_t first_step)
+                     std::int64_t every, std::int64_t first_step, std::int64_t predicted)
     : ledger_(ledger),
       cache_(cache),
       device_(device),
       rank_(rank),
       host_(std::move(host)),
       every_(every),
+      predicted_(predicted),
       file_(cleaned(run_folder / "memory" / fmt::format("rank-{:05}.jsonl", rank), first_step)) {}
 
 void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  file_.line(memory_line({step, now, rank_, host_}, ledger_,
+  file_.line(memory_line({step, now, rank_, host_, predicted_}, ledger_,
                          memory::measure_system_memory(ledger_, cache_, device_)));
 }
 
@@ -102,7 +103,7 @@ std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,
                {"kept", known(outside.kept)},
                {"cgroup", {{"used", known(outside.cgroup_used)}, {"limit", known(outside.cgroup_limit)}}},
                {"device", nullptr},
-               {"predicted", nullptr}};
+               {"predicted", known(header.predicted)}};
   if (outside.device_total >= 0)
     line["device"] = {{"live", by_class(ledger.live(Location::device))},
                       {"peak", by_class(step_peak(ledger, Location::device))},

@@ -130,4 +130,10 @@ void Metrics::write_evaluation(std::int64_t steps_done, const NamedValues& value
   file_.line(json.dump());
 }
 
+void Metrics::write_rollback(std::int64_t steps_done, std::int64_t diverged_at,
+                             std::pair<std::int64_t, std::int64_t> skipped) {
+  const Json rollback = {{"diverged_at", diverged_at}, {"skipped", {skipped.first, skipped.second}}};
+  file_.line(Json{{"step", steps_done}, {"rollback", rollback}}.dump());
+}
+
 }  // namespace ebb::telemetry

@@ -53,8 +53,9 @@ struct StepMetrics {
   std::int64_t peak_bytes = 0;         // the maximum that rank 0 held in the step
 };
 
-// RUN/metrics.jsonl. Rank 0 writes a line for each step and each evaluation. Numbers have enough digits to
-// restore the same bits; a number that is not finite is null. Error(storage) if the write fails.
+// RUN/metrics.jsonl. Rank 0 writes a line for each step, each evaluation and each return to a checkpoint.
+// Numbers have enough digits to restore the same bits; a number that is not finite is null. Error(storage) if
+// the write fails.
 class Metrics {
  public:
   // `first_step`: steps done before; later lines are removed (drop_lines_from).
@@ -63,6 +64,9 @@ class Metrics {
   // {"step": steps done, "eval": {"loss": …, …}, "steps": durations of the steps before it}
   void write_evaluation(std::int64_t steps_done, const NamedValues& values,
                         const std::optional<StepTimeSummary>& steps);
+  // {"step": steps done, "rollback": {"diverged_at": step, "skipped": [begin, end]}}: positions of the stream
+  void write_rollback(std::int64_t steps_done, std::int64_t diverged_at,
+                      std::pair<std::int64_t, std::int64_t> skipped);
 
  private:
   LineFile file_;

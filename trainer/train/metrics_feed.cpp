@@ -131,7 +131,7 @@ void MetricsFeed::publish_checkpoint(const std::filesystem::path& checkpoint, do
 }
 
 // Its counters go on: a step that is repeated counts once.
-void MetricsFeed::rolled_back(std::int64_t, const std::string&) {
+void MetricsFeed::rolled_back(const Rollback&) {
   if (run_) run_->overflow_streak = 0;
 }
 

@@ -33,7 +33,7 @@ class MetricsFeed final : public RunListener {
   void sampled() override {}
   void saved(const std::filesystem::path& checkpoint, double seconds) override;
   void step_completed(std::int64_t step) override;
-  void rolled_back(std::int64_t steps, const std::string& note) override;
+  void rolled_back(const Rollback& rollback) override;
   void ended(const std::string&) override {}
 
  private:

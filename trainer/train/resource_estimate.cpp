@@ -47,7 +47,9 @@ core::SampleSpec spec_of_image(const models::ModelConfig& model, const core::Fie
   return spec;
 }
 
-core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_t>& image) {
+}  // namespace
+
+core::SampleSpec planned_sample(const Config& config, const std::vector<std::int64_t>& image) {
   if (const auto& spec = config.data.entry().spec) return spec(config.data);
   if (!image.empty()) {
     if (image.size() != 3 || std::ranges::any_of(image, [](std::int64_t side) { return side < 1; }))
@@ -66,6 +68,8 @@ core::SampleSpec sample_spec(const Config& config, const std::vector<std::int64_
   }
 }
 
+namespace {
+
 std::int64_t bytes_of(const core::State& state) {
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : state.tensors) bytes += static_cast<std::int64_t>(tensor.nbytes());
@@ -74,7 +78,7 @@ std::int64_t bytes_of(const core::State& state) {
 
 // Adds the bytes of the model and of a checkpoint.
 void add_model(const Config& config, const std::vector<std::int64_t>& image, ResourceEstimate& result) {
-  const auto model = models::make_model(config.model, sample_spec(config, image), config.precision.dtype,
+  const auto model = models::make_model(config.model, planned_sample(config, image), config.precision.dtype,
                                         at::kMeta, static_cast<std::uint64_t>(config.run.seed));
   const std::vector<core::Parameter> parameters = models::all_parameters(*model);
   optim::Optimizer optimizer(config.optimizer, parameters);

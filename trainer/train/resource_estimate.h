@@ -28,8 +28,11 @@ struct ResourceEstimate {
   double slowest_step_s = 0;  // of its newest steps, including those with a save; 0: unknown
 };
 
-// `image`: {C, H, W} of a sample, for a run of images without its dataset; else empty. Error(usage): the
-// dataset is necessary and missing.
+// The fields of a sample. `image`: its {C, H, W}, for a run of images without its dataset; else empty.
+// Error(usage): the dataset is necessary and missing.
+core::SampleSpec planned_sample(const Config& config, const std::vector<std::int64_t>& image);
+
+// `image`, errors: as above.
 ResourceEstimate estimate_resources(const Config& config, const std::vector<std::int64_t>& image);
 // The same without the run's logs, which may be long.
 ResourceEstimate estimate_sizes(const Config& config, const std::vector<std::int64_t>& image);

@@ -7,10 +7,19 @@
 #include <vector>
 
 #include "step/step.h"
+#include "train/cursor.h"
 #include "train/evaluation.h"
 #include "train/run_start.h"
 
 namespace ebb::train {
+
+// A run that diverged has gone back to a checkpoint.
+struct Rollback {
+  std::int64_t steps = 0;        // done in the checkpoint
+  std::int64_t diverged_at = 0;  // the step, from 0
+  SampleRange skipped;           // of the stream
+  std::string reason;            // for a person
+};
 
 // Receives the events of a run, on every rank, on the training thread. The order of a step's events: stepped,
 // saved, evaluated, sampled, step_completed.
@@ -27,9 +36,7 @@ class RunListener {
   virtual void saved(const std::filesystem::path& checkpoint, double seconds) = 0;
   // All that followed step `step` (from 0) is done: save, evaluation, samples.
   virtual void step_completed(std::int64_t step) = 0;
-  // The run has diverged and goes back to a checkpoint, after `steps` steps. `note`: the reason, for a
-  // person.
-  virtual void rolled_back(std::int64_t steps, const std::string& note) = 0;
+  virtual void rolled_back(const Rollback& rollback) = 0;
   virtual void ended(const std::string& note) = 0;  // a line for a person; empty: none
 };
 
@@ -55,8 +62,8 @@ class RunListeners final : public RunListener {
   void step_completed(std::int64_t step) override {
     for (const auto& one : all_) one->step_completed(step);
   }
-  void rolled_back(std::int64_t steps, const std::string& note) override {
-    for (const auto& one : all_) one->rolled_back(steps, note);
+  void rolled_back(const Rollback& rollback) override {
+    for (const auto& one : all_) one->rolled_back(rollback);
   }
   void ended(const std::string& note) override {
     for (const auto& one : all_) one->ended(note);

@@ -91,6 +91,7 @@ void RunLogger::started(const RunStart& start) {
   samples_per_step_ = start.samples_per_step;
   unit_ = start.unit;
   mfu_per_sample_ = start.mfu_per_sample;
+  predicted_bytes_ = start.predicted_bytes;
   open_logs(start.first_step);
   if (world_.rank() != 0) return;
   watch_ = std::make_unique<telemetry::StragglerWatch>(hosts_);
@@ -104,16 +105,20 @@ void RunLogger::started(const RunStart& start) {
 // Removes the lines of later steps, which are about to be repeated.
 void RunLogger::open_logs(std::int64_t first_step) {
   memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_, device_,
-                      config_.memory.log_every, first_step);
+                      config_.memory.log_every, first_step, predicted_bytes_);
   if (world_.rank() == 0) metrics_ = std::make_unique<telemetry::Metrics>(config_.run.folder(), first_step);
   last_step_ = std::chrono::steady_clock::now();
 }
 
-void RunLogger::rolled_back(std::int64_t steps, const std::string& note) {
+void RunLogger::rolled_back(const Rollback& rollback) {
   memory_log_.reset();
   metrics_.reset();
-  open_logs(steps);
-  if (progress_) progress_->note(note);
+  open_logs(rollback.steps);
+  const SampleRange& skipped = rollback.skipped;
+  if (metrics_) metrics_->write_rollback(rollback.steps, rollback.diverged_at, {skipped.begin, skipped.end});
+  if (progress_)
+    progress_->note(fmt::format("{}\n  goes back to step {} and skips the samples {} to {} of the stream",
+                                rollback.reason, rollback.steps, skipped.begin, skipped.end - 1));
 }
 
 void RunLogger::stepped(const step::StepReport& report) {

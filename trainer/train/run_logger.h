@@ -33,7 +33,7 @@ class RunLogger final : public RunListener {
   void sampled() override;
   void saved(const std::filesystem::path&, double) override {}
   void step_completed(std::int64_t step) override;
-  void rolled_back(std::int64_t steps, const std::string& note) override;
+  void rolled_back(const Rollback& rollback) override;
   void ended(const std::string& note) override;
 
  private:
@@ -50,6 +50,7 @@ class RunLogger final : public RunListener {
   std::int64_t samples_per_step_ = 0;
   telemetry::SampleUnit unit_;
   double mfu_per_sample_ = 0;
+  std::int64_t predicted_bytes_ = -1;
   std::optional<telemetry::MemoryLog> memory_log_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::Progress> progress_;

@@ -20,7 +20,8 @@ struct RunStart {
   telemetry::SampleUnit unit;         // of the displayed throughput
   // Model FLOPs utilisation (0 to 1) at a speed of one sample a second; 0: unknown.
   double mfu_per_sample = 0;
-  std::vector<std::string> notes;                     // lines for a person: what is trained, warnings
+  std::int64_t predicted_bytes = -1;  // the planned maximum of live bytes within a step; -1: not planned
+  std::vector<std::string> notes;     // lines for a person: what is trained, warnings
   std::optional<std::filesystem::path> resumed_from;  // a checkpoint
 };
 

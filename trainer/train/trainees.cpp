@@ -29,8 +29,9 @@ std::vector<core::Parameter> parameters_of(core::Phase& phase) {
 
 }  // namespace
 
-Trainees::Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample)
-    : model_(models::make_model(config.model, sample, config.precision.dtype, environment.device,
+Trainees::Trainees(const Config& config, at::Device device, comm::Communicator& communicator,
+                   const core::SampleSpec& sample)
+    : model_(models::make_model(config.model, sample, config.precision.dtype, device,
                                 static_cast<std::uint64_t>(config.run.seed))) {
   step::check_phases(model_->phases(), config.model.family().trainees);
   step::TraineePlan plan;
@@ -46,8 +47,7 @@ Trainees::Trainees(const Config& config, const Environment& environment, const c
     const TraineeConfig sections = config.trainee(name);
     plan.optimizer = sections.optimizer;
     plan.average = sections.average;
-    trainees_.push_back(
-        std::make_unique<step::Trainee>(name, parameters_of(*phase), plan, *environment.communicator));
+    trainees_.push_back(std::make_unique<step::Trainee>(name, parameters_of(*phase), plan, communicator));
   }
 }
 

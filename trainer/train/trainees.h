@@ -7,7 +7,7 @@
 #include "models/model.h"
 #include "step/step.h"
 #include "step/trainee.h"
-#include "train/environment.h"
+#include "train/config.h"
 #include "train/training_data.h"
 
 namespace ebb::train {
@@ -16,8 +16,10 @@ namespace ebb::train {
 // set_initial_values() or a checkpoint sets them.
 class Trainees {
  public:
-  // `sample`: the fields of the dataset. Error(usage) if they do not fit the model.
-  Trainees(const Config& config, const Environment& environment, const core::SampleSpec& sample);
+  // `sample`: the fields of the dataset. Error(usage) if they do not fit the model. `communicator` must
+  // outlive the object.
+  Trainees(const Config& config, at::Device device, comm::Communicator& communicator,
+           const core::SampleSpec& sample);
 
   void set_initial_values(const Config& config);
   [[nodiscard]] models::Model& model() { return *model_; }

@@ -46,6 +46,7 @@ class Training {
   ExitCode run_steps();
   void check(step::StepReport& report);
   void prepare_image_measures();
+  void plan();
   void roll_back(const DivergenceError& error);
   void start(const std::optional<checkpoint::CheckpointFolder>& found);
   void save();
@@ -61,8 +62,11 @@ class Training {
   RunStorage storage_;
   const StopRequest& stop_;
   Trainees trainees_;
+  const models::RunnerFactory& make_runner_;
   std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples
   Cursor cursor_;
+  std::int64_t predicted_bytes_ = -1;  // RunStart::predicted_bytes
+  std::string plan_note_;              // the reason if there is no plan
   std::unique_ptr<TrainingData> data_;
   std::unique_ptr<ImageMeasures> image_measures_;  // null: evaluations generate no images
   RunListeners listeners_;

@@ -205,7 +205,7 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
         return {numerics::head_cross_entropy(h, head_weight(), targets, z)};
       },
       Tensors{x.sum, x.added})[0];
-  return {sum * (1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
+  return {numerics::times(sum, 1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
 }
 
 numerics::Documents Gpt::documents_of(const at::Tensor& tokens) const {

@@ -47,10 +47,12 @@ at::Tensor log_discretized_logistic(const at::Tensor& residual, const at::Tensor
   const at::Tensor inverse = (-log_scale).exp();
   const at::Tensor centre = residual * inverse, half = inverse * (0.5 / kLargestValue);
   const at::Tensor lowest = images.eq(0), highest = images.eq(kLargestValue);
-  const at::Tensor below_upper_end = at::log_sigmoid(centre + half).masked_fill(highest, 0.0);
-  const at::Tensor above_lower_end = at::log_sigmoid(half - centre).masked_fill(lowest, 0.0);
+  // log sigmoid(x) = -softplus(-x), which the meta device has too.
+  const at::Tensor below_upper_end = at::softplus(-(centre + half)).masked_fill(highest, 0.0);
+  const at::Tensor above_lower_end = at::softplus(centre - half).masked_fill(lowest, 0.0);
   const at::Tensor width = at::expm1(half * -2.0).neg().log();  // [1, C, 1, 1]
-  return below_upper_end + above_lower_end + at::where(lowest.logical_or(highest), 0.0, width);
+  return width.expand_as(centre).masked_fill(lowest.bitwise_or(highest), 0.0) - below_upper_end -
+         above_lower_end;
 }
 
 // log p of each pixel: [B, C, H, W] fp32, differentiable by LibTorch.

@@ -138,9 +138,10 @@ core::Loss Vae::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const at::Tensor logvar = code.narrow(1, config_.latent, config_.latent).contiguous();
   const at::Tensor z = numerics::reparameterize(mu, logvar, seed_, batch.position);
   const double share = 1.0 / static_cast<double>(batch.global_batch);
-  const at::Tensor reconstruction = nll_sum(decode(z, runner), batch.field(core::kImageField)) * share;
-  const at::Tensor kl = numerics::gaussian_kl_sum(mu, logvar) * share;
-  return {reconstruction + kl * config_.kl_weight,
+  const at::Tensor reconstruction =
+      numerics::times(nll_sum(decode(z, runner), batch.field(core::kImageField)), share);
+  const at::Tensor kl = numerics::times(numerics::gaussian_kl_sum(mu, logvar), share);
+  return {reconstruction + numerics::times(kl, config_.kl_weight),
           {{"reconstruction", reconstruction.detach()}, {"kl", kl.detach()}}};
 }
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/meta_account.h"
+
+#include <c10/core/Allocator.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "base/error.h"
+
+namespace ebb::memory {
+namespace {
+
+// Of the MetaAccount that exists; the deleter of a block is a plain function.
+std::atomic<Ledger*> the_ledger{nullptr};
+
+// A block has no bytes, so the address of this object stands for it in the ledger.
+struct Block {};
+
+void forget(void* context) {
+  if (Ledger* const ledger = the_ledger.load()) ledger->forget(context, Ledger::Location::host);
+  delete static_cast<Block*>(context);
+}
+
+class MetaAllocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t bytes) override {
+    Ledger* const ledger = the_ledger.load();
+    if (ledger == nullptr || bytes == 0)
+      return {nullptr, nullptr, &c10::detail::deleteNothing, c10::Device(c10::kMeta)};
+    auto* const block = new Block;
+    ledger->record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
+    return {nullptr, block, &forget, c10::Device(c10::kMeta)};
+  }
+  [[nodiscard]] c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  void copy_data(void*, const void*, std::size_t) const override {}
+};
+
+constexpr std::uint8_t kPriority = 100;  // above LibTorch's (0)
+
+}  // namespace
+
+MetaAccount::MetaAccount(Ledger& ledger) {
+  static std::once_flag once;
+  // Never destroyed: tensors keep a pointer to it.
+  std::call_once(once, [] { c10::SetAllocator(c10::kMeta, new MetaAllocator, kPriority); });
+  Ledger* none = nullptr;
+  if (!the_ledger.compare_exchange_strong(none, &ledger))
+    throw Error(ExitCode::internal, "a second MetaAccount was made while one exists");
+}
+
+MetaAccount::~MetaAccount() {
+  the_ledger.store(nullptr);
+}
+
+Ledger* dry_ledger() {
+  return the_ledger.load(std::memory_order_relaxed);
+}
+
+}  // namespace ebb::memory
