@@ -75,6 +75,19 @@ TEST_F(DivergenceTest, ARunThatWentBackIsResumedToTheBit) {
   EXPECT_EQ(checkpoint_tensors(runs.folder("killed")), checkpoint_tensors(runs.folder("whole")));
 }
 
+// The learning rate grows until it is far too large. All losses stay finite.
+TEST_F(DivergenceTest, AGrowingLossOfAModelWithOnePhaseIsTold) {
+  const std::vector<std::string> growing = {"precision.dtype=fp32", "run.steps=300", "optimizer.lr=4",
+                                            "optimizer.schedule.warmup_steps=300"};
+  const ProcessResult warned = runs.tiny().train(1, "growing", growing);
+  EXPECT_THAT(warned.out, HasSubstr("the loss grows: its average over the last steps is"));
+  std::vector<std::string> stopping = growing;
+  stopping.emplace_back("run.on_divergence=stop");
+  const ProcessResult stopped = runs.tiny().train(2, "growing-stopped", stopping);
+  EXPECT_EQ(stopped.exit_code, 6) << stopped.out;
+  EXPECT_THAT(stopped.err, HasSubstr("the loss grows"));
+}
+
 TEST_F(DivergenceTest, WithoutACheckpointThereIsNothingToGoBackTo) {
   const ProcessResult result = runs.train(1, "early", {fails_in(3), "run.on_divergence=rollback"});
   EXPECT_EQ(result.exit_code, 6);
