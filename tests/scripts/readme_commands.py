@@ -86,10 +86,8 @@ def main():
         return 0
     failed, count = [], 0
     # A finished run would only print its results again, so existing runs are renamed.
-    for name in ("vae-fashion-mnist", "small", "small-gpt"):
-        run_folder = folder / "runs" / name
-        if run_folder.exists():
-            run_folder.rename(f"{run_folder}-before-{int(time.time())}")
+    for run_folder in [path for path in (folder / "runs").glob("*") if "-before-" not in path.name]:
+        run_folder.rename(f"{run_folder}-before-{int(time.time())}")
     for command, why in todo:
         if command.split()[0] == OWN_TEST:
             why = "it runs this test"

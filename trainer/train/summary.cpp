@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
@@ -97,12 +98,12 @@ std::string Summary::text(const Evaluation& result) const {
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
       "  {} sample {} {}\n"
-      "  {} launch -n {} {} {} optimizer.lr={} run.steps=100\n"
+      "  {} launch -n {} {} {} optimizer.lr={} run.steps={}\n"
       "  {} config --explain model\n",
       config_.run.steps, texts.result(tested, facts), measure_lines(result), telemetry::peak_table(peaks_),
       sample_lines(config_, run), run, run, program, shell_quoted(run), texts.sample_options(facts), program,
       world_.size(), shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
-      config_.optimizer.lr / 2, program);
+      config_.optimizer.lr / 2, std::min<std::int64_t>(100, config_.run.steps), program);
 }
 
 }  // namespace ebb::train
