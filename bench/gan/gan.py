@@ -24,6 +24,16 @@ def pack(ebb, folder):
                         DATASET / f"{prefix}-labels-idx1-ubyte.gz", "--pad", "32", "-o", folder / split], check=True, stdout=subprocess.DEVNULL)
 
 
+def export_initial(root, ebb, work, seed=1):
+    """The folder of an export with the networks before the first step."""
+    run, folder = work / "initial" / str(seed), work / "exports" / f"initial-{seed}"
+    subprocess.run([ebb, "launch", "-n", str(RANKS), root / "configs/gan-fashion-mnist.yaml", f"run.name={seed}", f"run.dir={run.parent}", f"run.seed={seed}",
+                    "run.steps=1", "optimizer.lr=1e-30", "precision.dtype=fp32", "run.evaluate_every=0", "evaluate.samples=0", "run.samples=false",
+                    "checkpoint.every=0", f"data.source={work}/data"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ebb, "export", run, "-o", folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
 def measure(root, build, quick):
     repetitions, steps = (2, 8) if quick else (7, 20)
     ebb = build / "ebb"
@@ -33,6 +43,7 @@ def measure(root, build, quick):
         with gzip.open(DATASET / "train-images-idx3-ubyte.gz") as packed, images.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
         pack(ebb, work / "data")
+        initial = export_initial(root, ebb, work)
 
         def ours(dtype):
             folder = work / "run" / "ours"
@@ -44,7 +55,7 @@ def measure(root, build, quick):
 
         def theirs(dtype):
             folder = work / "run" / "theirs"
-            return [sys.executable, root / "bench/gan/twin.py", images, folder, "--steps", steps, "--dtype", dtype], folder
+            return [sys.executable, root / "bench/gan/twin.py", initial, images, folder, "--steps", steps, "--dtype", dtype], folder
 
         lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
         found = ranks.in_turn("gan", lines, repetitions, RANKS, BATCH, warm_up=2)

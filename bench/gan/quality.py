@@ -16,7 +16,7 @@ import tempfile
 
 import torch
 
-from .gan import DATASET, RANKS, pack
+from .gan import DATASET, RANKS, export_initial, pack
 
 COUNT, CLASSES, LEAST_SHARE = 10000, 10, 0.03
 
@@ -69,7 +69,7 @@ class Comparison:
         sys.path.insert(0, str(self.root / "python"))
         import ebb_models
 
-        first = self.export(f"first-{seed}", seed, "run.steps=1", "precision.dtype=fp32", "optimizer.lr=1e-30")
+        first = export_initial(self.root, self.ebb, self.work, seed)
         untrained = self.distance(ebb_models.load(first).sample(COUNT))
         ours = ebb_models.load(self.export(f"ours-{seed}", seed, f"run.steps={self.steps}")).sample(COUNT)
         file = self.work / f"theirs-{seed}.pt"
@@ -84,7 +84,7 @@ class Comparison:
 
 
 def measure(root, build, quick):
-    seeds, steps = ([1], 60) if quick else ([1, 2, 3, 4, 5], 1500)
+    seeds, steps = ([1], 60) if quick else ([1, 2, 3, 4, 5], 600)
     with tempfile.TemporaryDirectory() as work:
         comparison = Comparison(root, build, pathlib.Path(work), steps)
         runs = [comparison.run(seed) for seed in seeds]
