@@ -31,10 +31,10 @@ CASES = {  # name: configuration and overrides
     "vae fp32": [*VAE],
     "vae fp16": [*VAE],
     "vae-logistic fp32": [*VAE, "model.likelihood=discretized_logistic"],
-    "gan fp32": [*GAN, *LABELS, "model.blocks=2", "generator.average.half_life=64"],
-    "gan bf16": [*GAN],
-    "dcgan fp32": [*GAN, *LABELS, "model.architecture=dcgan"],
-    "dcgan fp16": [*GAN, "model.architecture=dcgan"],
+    "gan fp32": [*GAN, *LABELS, "model.architecture=residual", "model.blocks=2", "generator.average.half_life=64"],
+    "gan bf16": [*GAN, "model.architecture=residual"],
+    "dcgan fp32": [*GAN, *LABELS],
+    "dcgan fp16": [*GAN],
 }
 
 
