@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares ebb with PyTorch on the GAN of configs/gan-fashion-mnist.yaml, without the average of weights.
+"""Compares ebb with PyTorch on the GAN of configs/gan-fashion-mnist.yaml, without the average of weights, and on
+the same with R3GAN's networks.
 
 The programs run in turn, on two ranks of one thread.
 """
@@ -24,47 +25,57 @@ def pack(ebb, folder):
                         DATASET / f"{prefix}-labels-idx1-ubyte.gz", "--pad", "32", "-o", folder / split], check=True, stdout=subprocess.DEVNULL)
 
 
-def export_initial(root, ebb, work, seed=1):
+# Overrides of the configuration, by the prefix of the bars' names: R3GAN's networks, and those of the configuration.
+NETWORKS = {"gan": ["model.architecture=residual", "model.blocks=1"], "gan_dcgan": []}
+
+
+def export_initial(root, ebb, work, seed=1, overrides=()):
     """The folder of an export with the networks before the first step."""
-    run, folder = work / "initial" / str(seed), work / "exports" / f"initial-{seed}"
-    subprocess.run([ebb, "launch", "-n", str(RANKS), root / "configs/gan-fashion-mnist.yaml", f"run.name={seed}", f"run.dir={run.parent}", f"run.seed={seed}",
+    name = "-".join(["initial", str(seed), *overrides])
+    run, folder = work / "initial" / name, work / "exports" / name
+    subprocess.run([ebb, "launch", "-n", str(RANKS), root / "configs/gan-fashion-mnist.yaml", f"run.name={name}", f"run.dir={run.parent}", f"run.seed={seed}",
                     "run.steps=1", "optimizer.lr=1e-30", "precision.dtype=fp32", "run.evaluate_every=0", "evaluate.samples=0", "run.samples=false",
-                    "checkpoint.every=0", f"data.source={work}/data"], check=True, stdout=subprocess.DEVNULL)
+                    "checkpoint.every=0", f"data.source={work}/data", *overrides], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([ebb, "export", run, "-o", folder], check=True, stdout=subprocess.DEVNULL)
     return folder
+
+
+def measure_networks(root, ebb, work, images, prefix, repetitions, steps):
+    initial = export_initial(root, ebb, work, overrides=NETWORKS[prefix])
+
+    def ours(dtype):
+        folder = work / "run" / "ours"
+        command = [ebb, "train", root / "configs/gan-fashion-mnist.yaml", "run.name=ours", f"run.dir={folder.parent}",
+                   f"run.steps={steps}", "run.evaluate_every=0", "evaluate.samples=0", "run.samples=false", "checkpoint.every=0",
+                   "generator.average.half_life=0", f"precision.dtype={dtype}", f"data.source={work}/data", *NETWORKS[prefix]]
+        return command, folder
+
+    def theirs(dtype):
+        folder = work / "run" / "theirs"
+        return [sys.executable, root / "bench/gan/twin.py", initial, images, folder, "--steps", steps, "--dtype", dtype], folder
+
+    lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
+    found = ranks.in_turn(prefix, lines, repetitions, RANKS, BATCH, warm_up=2)
+    fp16, fp32, bf16, torch_bf16 = (found[name] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16"))
+    return found, [
+        ranks.bar(f"{prefix}_fp16_speed_vs_torch_fp32", ranks.ratios("step_s", fp32, fp16), 1.25, "at_least", "ratio"),
+        ranks.bar(f"{prefix}_bf16_speed_vs_torch_bf16", ranks.ratios("step_s", torch_bf16, bf16), 1.25, "at_least", "ratio"),
+        ranks.bar(f"{prefix}_peak_rss_vs_torch", ranks.ratios("peak_rss", fp16, fp32), 0.40, "at_most", "ratio"),
+        ranks.bar(f"{prefix}_step_memory_vs_torch", ranks.ratios("step_rss", fp16, fp32), 0.5, "at_most", "ratio"),
+    ]
 
 
 def measure(root, build, quick):
     repetitions, steps = (2, 8) if quick else (7, 20)
     ebb = build / "ebb"
+    runs, bars = {}, []
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         images = work / "images-idx3-ubyte"
         with gzip.open(DATASET / "train-images-idx3-ubyte.gz") as packed, images.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
         pack(ebb, work / "data")
-        initial = export_initial(root, ebb, work)
-
-        def ours(dtype):
-            folder = work / "run" / "ours"
-            command = [ebb, "train", root / "configs/gan-fashion-mnist.yaml", "run.name=ours", f"run.dir={folder.parent}",
-                       f"run.steps={steps}", "run.evaluate_every=0", "evaluate.samples=0", "run.samples=false", "checkpoint.every=0",
-                       "generator.average.half_life=0",
-                       f"precision.dtype={dtype}", f"data.source={work}/data"]
-            return command, folder
-
-        def theirs(dtype):
-            folder = work / "run" / "theirs"
-            return [sys.executable, root / "bench/gan/twin.py", initial, images, folder, "--steps", steps, "--dtype", dtype], folder
-
-        lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
-        found = ranks.in_turn("gan", lines, repetitions, RANKS, BATCH, warm_up=2)
-
-    fp16, fp32, bf16, torch_bf16 = (found[name] for name in ("ebb fp16", "torch fp32", "ebb bf16", "torch bf16"))
-    bars = [
-        ranks.bar("gan_fp16_speed_vs_torch_fp32", ranks.ratios("step_s", fp32, fp16), 1.25, "at_least", "ratio"),
-        ranks.bar("gan_bf16_speed_vs_torch_bf16", ranks.ratios("step_s", torch_bf16, bf16), 1.25, "at_least", "ratio"),
-        ranks.bar("gan_peak_rss_vs_torch", ranks.ratios("peak_rss", fp16, fp32), 0.40, "at_most", "ratio"),
-        ranks.bar("gan_step_memory_vs_torch", ranks.ratios("step_rss", fp16, fp32), 0.5, "at_most", "ratio"),
-    ]
-    return {"runs": found}, bars
+        for prefix in NETWORKS:
+            runs[prefix], its = measure_networks(root, ebb, work, images, prefix, repetitions, steps)
+            bars += its
+    return {"runs": runs}, bars
