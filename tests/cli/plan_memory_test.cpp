@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The planned memory of a step equals the measured one, for the families with one network.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,9 @@
 
 namespace ebb::test {
 namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
 
 struct Case {
   std::string name;
@@ -51,6 +56,22 @@ INSTANTIATE_TEST_SUITE_P(
       std::ranges::replace(name, '-', '_');
       return name;
     });
+
+// The batch needs terabytes, and one sample some megabytes.
+TEST(MemoryCheck, ARunThatCannotFitEndsBeforeItsFirstStepWithTheChangeThatFits) {
+  const TinyRun tiny;
+  const std::vector<std::string> huge = {"data.batch=268435456", "checkpoint.every=0"};
+  for (const int ranks : {1, 2}) {
+    const std::string name = "huge-" + std::to_string(ranks);
+    const ProcessResult refused = tiny.train(ranks, name, huge);
+    EXPECT_EQ(refused.exit_code, 4) << refused.out << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("a step needs "));
+    EXPECT_THAT(refused.err, HasSubstr("\n  largest: "));
+    EXPECT_THAT(refused.err, ContainsRegex("\n  fits: data.micro_batches=[0-9]+ needs .* on each rank"));
+    EXPECT_THAT(refused.err, HasSubstr("memory.check=warn"));
+    EXPECT_FALSE(std::filesystem::exists(tiny.run_folder(name) + "/metrics.jsonl"));
+  }
+}
 
 }  // namespace
 }  // namespace ebb::test

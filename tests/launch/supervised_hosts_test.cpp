@@ -141,15 +141,33 @@ class MemoryGroup {
   fs::path path_;
 };
 
+// The command line, to be run within the control group.
+std::string within(const MemoryGroup& group, const std::vector<std::string>& argv) {
+  std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
+  for (const std::string& word : argv) line += " '" + word + "'";
+  return line;
+}
+
+TEST_F(Supervised, ARunThatExceedsTheLimitOfTheGroupIsRefusedBeforeItsFirstStep) {
+  const MemoryGroup group(std::int64_t{600} << 20);
+  if (group.path().empty())
+    GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
+  const ProcessResult result =
+      run_shell(within(group, launch("refused", {"model.hidden=400000", "run.steps=5"})));
+  EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("(the limit of 600.0 MiB of the control group)"));
+  EXPECT_THAT(result.err, HasSubstr("fits: at most 1 of these ranks on a host"));
+  EXPECT_THAT(result.err, Not(HasSubstr("the kernel killed")));
+  EXPECT_FALSE(fs::exists(fs::path(tiny_.run_folder("refused")) / "metrics.jsonl"));
+}
+
 TEST_F(Supervised, AKillForLackOfMemoryIsCode4AndFinal) {
   const MemoryGroup group(std::int64_t{600} << 20);
   if (group.path().empty())
     GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
-  std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
   // Two ranks that exceed the group's memory once they hold their moments.
-  for (const std::string& word : launch("large", {"model.hidden=400000", "run.steps=5"}))
-    line += " '" + word + "'";
-  const ProcessResult result = run_shell(line);
+  const ProcessResult result =
+      run_shell(within(group, launch("large", {"model.hidden=400000", "run.steps=5", "memory.check=warn"})));
   EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr("lack of memory"));
   EXPECT_THAT(result.err, Not(HasSubstr("starting again")));

@@ -15,7 +15,7 @@ class Memory(Rehearsal):
         """The kernel kills the rank, as on a real node. The launcher's group does not count it."""
         if not self.kubelet.limits:
             self.skip("this machine does not allow memory limits (control groups)")
-        self.install("job.backoffLimit=1,worker.resources.limits.memory=700Mi", overrides=["data.batch=40000"])
+        self.install("job.backoffLimit=1,worker.resources.limits.memory=700Mi", overrides=["data.batch=40000", "memory.check=warn"])
         name = self.job()["metadata"]["name"]
         first = self.failed(self.launcher())
         self.assertRegex(first.message(), rf"^code 4 \(memory\), rank [0-3] on {name}-worker-[01]\S*: the kernel (killed|has killed) a process .* for lack of memory")
@@ -33,7 +33,7 @@ class Memory(Rehearsal):
         if not self.kubelet.limits:
             self.skip("this machine does not allow memory limits (control groups)")
         self.kubelet.kills_whole = True
-        self.install("job.backoffLimit=0,worker.resources.limits.memory=700Mi", overrides=["data.batch=40000"])
+        self.install("job.backoffLimit=0,worker.resources.limits.memory=700Mi", overrides=["data.batch=40000", "memory.check=warn"])
         launcher = self.failed(self.launcher())
         self.assertEqual(launcher.code(), NO_MEMORY)
         self.assertRegex(launcher.message(), r"^code 4 \(memory\), rank [0-3] on \S+-worker-[01]\S*: the kernel killed a process .* for lack of memory \(its limit is 700")

@@ -10,8 +10,12 @@ namespace ebb::memory {
 // The reaction if live bytes at the end of a step differ from those of the step before: LeakGate.
 enum class LeakPolicy { error, warn, off };
 
+// The reaction before the first step if the planned memory exceeds that of the host.
+enum class MemoryCheck { error, warn };
+
 struct MemoryConfig {
   LeakPolicy leak = LeakPolicy::error;
+  MemoryCheck check = MemoryCheck::error;
   std::int64_t log_every = 1;
 
   std::optional<std::int64_t> host_cache;
@@ -22,6 +26,11 @@ struct MemoryConfig {
         .doc(
             "The reaction to a step that ends with other live bytes than the step before: end the run, warn, "
             "or nothing.")
+        .free_to_change();
+    s.choice("check", check, {{"error", MemoryCheck::error}, {"warn", MemoryCheck::warn}})
+        .doc(
+            "The reaction if the steps of a run on CPUs need more memory than its host has left: end the run "
+            "before it reads data, or warn. The need is that of `ebb plan`.")
         .free_to_change();
     s.bytes_or_auto("host_cache", host_cache)
         .doc(

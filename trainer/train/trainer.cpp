@@ -8,6 +8,7 @@
 
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
+#include "train/memory_check.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
 #include "train/run_logger.h"
@@ -85,8 +86,12 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
     }
   }
   Environment environment = open_environment(config, world, ledger, cache);
+  CheckedPlan plan;
+  comm::run_on_all_ranks(world, timeout, [&] {
+    plan = check_memory(config, environment, opened.splits.train->spec(), make_runner);
+  });
   Training training(config, environment, std::move(opened.splits), {store, configuration, opened.lease.get()},
-                    stop, make_runner);
+                    stop, std::move(plan), make_runner);
   if (speaks) write_configuration(run, configuration.resolved_config);
   return run_or_name_checkpoint(training, found, world);
 }

@@ -12,7 +12,6 @@
 #include "comm/run_on_all_ranks.h"
 #include "memory/leak_gate.h"
 #include "step/agreed_step_control.h"
-#include "train/memory_plan.h"
 #include "train/metrics_feed.h"
 #include "train/run_folder.h"
 #include "train/run_logger.h"
@@ -42,14 +41,14 @@ std::vector<std::string> phase_names(models::Model& model) {
 }  // namespace
 
 Training::Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
-                   const StopRequest& stop, const models::RunnerFactory& make_runner)
+                   const StopRequest& stop, CheckedPlan plan, const models::RunnerFactory& make_runner)
     : config_(config),
       environment_(environment),
       splits_(std::move(splits)),
       storage_(std::move(storage)),
       stop_(stop),
+      plan_(std::move(plan)),
       trainees_(config, environment.device, *environment.communicator, splits_.train->spec()),
-      make_runner_(make_runner),
       runner_(make_runner(trainees_.model())),
       cursor_(config.run.seed, config.data.batch * trainees_.batch_plan().per_step) {
   listeners_.add(std::make_unique<MetricsFeed>(config, environment.world, environment.ledger,
@@ -60,7 +59,6 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
   good_ = found;
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
     prepare_image_measures();
-    plan();
     load(found);
   });
   start(found);
@@ -135,17 +133,6 @@ void Training::prepare_image_measures() {
       config_.evaluate, open_split(config_, "test", {std::string(core::kImageField)}));
 }
 
-// Plans a step of a CPU, and finds what each step would refuse, before the parameters have values.
-void Training::plan() {
-  if (!environment_.device.is_cpu()) return;
-  try {
-    predicted_bytes_ =
-        plan_steps(config_, splits_.train->spec(), environment_.world.size(), make_runner_).peak_total;
-  } catch (const CannotPlan& error) {
-    plan_note_ = fmt::format("warning: {}", error.what());
-  }
-}
-
 // Loads the last checkpoint, and opens the data after the samples with which the run has diverged.
 void Training::roll_back(const DivergenceError& error) {
   if (!good_) throw DivergenceError(fmt::format("{}\n  there is no checkpoint to go back to", error.what()));
@@ -187,10 +174,10 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   start.unit = sample_unit(config_, data_->spec());
   start.mfu_per_sample = measure_mfu_per_sample(config_, environment_, trainees_.model());
   start.notes.push_back(describe_run(config_, environment_, trainees_.model(), data_->samples()));
-  for (const std::string& warning : {comm::binding_warning(environment_.threads), environment_.device_note})
+  for (const std::string& warning :
+       {comm::binding_warning(environment_.threads), environment_.device_note, plan_.note})
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
-  start.predicted_bytes = predicted_bytes_;
-  if (!plan_note_.empty()) start.notes.push_back(plan_note_);
+  start.predicted_bytes = plan_.peak_bytes;
   if (found) start.resumed_from = found->folder;
   listeners_.add(std::make_unique<RunLogger>(config_, environment_.world, environment_.ledger,
                                              environment_.cache, environment_.device));

@@ -15,6 +15,7 @@
 #include "train/environment.h"
 #include "train/evaluation.h"
 #include "train/image_measures.h"
+#include "train/memory_check.h"
 #include "train/run_listener.h"
 #include "train/stop_request.h"
 #include "train/trainees.h"
@@ -33,9 +34,9 @@ struct RunStorage {
 // Memory that outlives a step is allocated before the first one.
 class Training {
  public:
-  // Collective.
+  // Collective. `plan`: of check_memory().
   Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
-           const StopRequest& stop, const models::RunnerFactory& make_runner);
+           const StopRequest& stop, CheckedPlan plan, const models::RunnerFactory& make_runner);
   // Returns ok or stopped. Collective.
   ExitCode run(const std::optional<checkpoint::CheckpointFolder>& found);
   // Returns a sentence for an error message: the checkpoint from which the run can resume.
@@ -46,7 +47,6 @@ class Training {
   ExitCode run_steps();
   void check(step::StepReport& report);
   void prepare_image_measures();
-  void plan();
   void roll_back(const DivergenceError& error);
   void start(const std::optional<checkpoint::CheckpointFolder>& found);
   void save();
@@ -61,12 +61,10 @@ class Training {
   Splits splits_;  // empty once data_ has them
   RunStorage storage_;
   const StopRequest& stop_;
+  CheckedPlan plan_;
   Trainees trainees_;
-  const models::RunnerFactory& make_runner_;
   std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples
   Cursor cursor_;
-  std::int64_t predicted_bytes_ = -1;  // RunStart::predicted_bytes
-  std::string plan_note_;              // the reason if there is no plan
   std::unique_ptr<TrainingData> data_;
   std::unique_ptr<ImageMeasures> image_measures_;  // null: evaluations generate no images
   RunListeners listeners_;

@@ -17,19 +17,32 @@ constexpr std::int64_t kSmallestSide = 4, kKernelSide = 4;
 constexpr numerics::ConvOptions kHalving{.stride = 2, .padding = 1};
 constexpr double kDeviation = 0.02, kEps = 1e-5;
 
-// leaky_relu(group_norm(x)). LibTorch's operators compute it in fp32, so it has derivatives of any order.
+// The mean over the pixels and channels of each group of values [B, P, C], for each channel: [B, 1, C]. The
+// first sum goes along memory.
+at::Tensor group_mean(const at::Tensor& values, std::int64_t group_width) {
+  const std::int64_t batch = values.size(0), channels = values.size(2), groups = channels / group_width;
+  return values.mean({1})
+      .view({batch, groups, group_width})
+      .mean({2}, true)
+      .expand({batch, groups, group_width})
+      .reshape({batch, 1, channels});
+}
+
+// leaky_relu(group_norm(x)) of x [B, C, H, W], in fp32. It has derivatives of any order, since it consists of
+// LibTorch's operators. All of them work on [B, H * W, C], the order in memory.
 at::Tensor norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t group_width) {
-  const std::int64_t channels = x.size(1);
-  const at::Tensor groups =
-      x.to(at::kFloat).reshape({x.size(0), channels / group_width, group_width * x.size(2) * x.size(3)});
-  const at::Tensor centred = groups - groups.mean({2}, true);
-  const at::Tensor rstd = (centred.square().mean({2}, true) + kEps).rsqrt();
-  const at::Tensor normal = (centred * rstd).view(x.sizes());
-  const at::Tensor y =
-      normal * w.to(at::kFloat).view({1, channels, 1, 1}) + b.to(at::kFloat).view({1, channels, 1, 1});
-  return at::leaky_relu(y, numerics::kLeakySlope)
+  const std::int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
+  const at::Tensor pixels = x.contiguous(at::MemoryFormat::ChannelsLast)
+                                .permute({0, 2, 3, 1})
+                                .view({batch, height * width, channels})
+                                .to(at::kFloat);
+  const at::Tensor centred = pixels - group_mean(pixels, group_width);
+  const at::Tensor rstd = (group_mean(centred.square(), group_width) + kEps).rsqrt();
+  const at::Tensor normal = at::addcmul(b.to(at::kFloat), centred, rstd * w.to(at::kFloat));
+  return at::leaky_relu(normal, numerics::kLeakySlope)
       .to(x.scalar_type())
-      .contiguous(at::MemoryFormat::ChannelsLast);
+      .view({batch, height, width, channels})
+      .permute({0, 3, 1, 2});
 }
 
 void add_norm(ParameterMaker& maker, core::Unit& unit, std::int64_t channels) {
