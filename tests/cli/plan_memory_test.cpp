@@ -57,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// The batch needs terabytes, and one sample some megabytes.
+// The batch needs hundreds of gigabytes, and one sample some kilobytes.
 TEST(MemoryCheck, ARunThatCannotFitEndsBeforeItsFirstStepWithTheChangeThatFits) {
   const TinyRun tiny;
   const std::vector<std::string> huge = {"data.batch=268435456", "checkpoint.every=0"};

@@ -90,11 +90,15 @@ TEST(LossWatch, TellsOnceOfALossThatGrows) {
 TEST(LossWatch, WithoutProgressTheLimitIsAboveTheFirstLosses) {
   LossWatch watch;
   std::string told;
-  int at = 0;
   for (int i = 0; i < 60; ++i) EXPECT_EQ(watch.observe(5.0), "");
   for (int i = 0; i < 100; ++i) EXPECT_EQ(watch.observe(5.9), "");
-  for (int i = 0; i < 100 && told.empty(); ++i, ++at) told = watch.observe(9.0);
+  for (int i = 0; i < 100 && told.empty(); ++i) told = watch.observe(9.0);
   EXPECT_THAT(told, HasSubstr("the loss grows"));
+}
+
+TEST(LossWatch, ASmallRiseAfterSmallProgressIsQuiet) {
+  LossWatch watch;
+  for (int i = 0; i < 400; ++i) EXPECT_EQ(watch.observe(i < 10 ? 3.0 : i < 200 ? 2.65 : 2.9), "") << i;
 }
 
 TEST(LossWatch, ALossThatRisesALittleAfterItsFallIsQuiet) {

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -22,7 +24,7 @@ struct PlanOptions {
   bool helm_values = false;
   std::string write_rate = "100MiB";
   std::int64_t slots = 1;
-  std::int64_t ranks = 1;
+  std::int64_t ranks = 0;  // 0: parallel.ranks of the configuration, else 1
   bool json = false;
   std::string image;
   std::string config;
@@ -86,13 +88,17 @@ std::string classes_text(const memory::Sums& peak) {
   return text;
 }
 
-std::string as_text(const train::ResourceEstimate& estimate, const train::MemoryPlan& memory,
+std::string as_text(const train::ResourceEstimate& estimate, const std::optional<train::MemoryPlan>& memory,
                     const train::ChartValues& values, const PlanOptions& options) {
   std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(estimate.parameters));
-  text +=
-      fmt::format("{:<12} {} at the peak of a step on the CPU, as one of {} rank{}; at most\n", "every rank",
-                  format_bytes(memory.peak_total), options.ranks, options.ranks == 1 ? "" : "s");
-  text += classes_text(memory.peak);
+  if (memory) {
+    text += fmt::format("{:<12} {} at the peak of a step on the CPU, as one of {} rank{}\n", "every rank",
+                        format_bytes(memory->peak_total), options.ranks, options.ranks == 1 ? "" : "s");
+    text += fmt::format("{:<12} the most of each class:\n{}", "", classes_text(memory->peak));
+  } else {
+    text += fmt::format("{:<12} {}; activations and communication add to it\n", "every rank",
+                        held_text(estimate));
+  }
   if (estimate.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*estimate.measured));
   text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(estimate.checkpoint_bytes),
                       estimate.checkpoint_bytes, checkpoint_text(estimate));
@@ -152,30 +158,36 @@ std::string as_values(const train::ResourceEstimate& estimate, const train::Char
   return text;
 }
 
-ExitCode plan(const PlanOptions& options, const train::Registries& registries,
+ExitCode plan(PlanOptions options, const train::Registries& registries,
               const models::RunnerFactory& make_runner) {
   if (options.slots < 1)
     throw Error(ExitCode::usage,
                 fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
-  if (options.ranks < 1)
-    throw Error(ExitCode::usage, fmt::format("plan: -n {}: a run has at least one rank", options.ranks));
   const std::int64_t rate = rate_of(options);
   memory::install(*new memory::Ledger);  // outlives all tensors
   train::Config config(registries);
   train::load(config, options.config, options.overrides);
+  if (options.ranks == 0) options.ranks = std::max<std::int64_t>(1, config.parallel.ranks);
   const std::vector<std::int64_t> image = sides_of(options.image);
   std::string text;
   if (options.helm_values) {
     const train::ResourceEstimate estimate = train::estimate_resources(config, image);
     text = as_values(estimate, train::chart_values(estimate, rate, options.slots), options);
   } else {
-    const train::MemoryPlan memory = train::plan_steps(config, train::planned_sample(config, image),
-                                                       static_cast<int>(options.ranks), make_runner);
+    const core::SampleSpec sample = train::planned_sample(config, image);
+    std::optional<train::MemoryPlan> memory;
+    std::string reason;
+    try {
+      memory = train::plan_steps(config, sample, static_cast<int>(options.ranks), make_runner);
+    } catch (const train::CannotPlan& error) {
+      if (options.json) throw;
+      reason = fmt::format("note: {}\n", error.what());
+    }
     if (options.json) {
-      text = as_json(memory, options);
+      text = as_json(*memory, options);
     } else {
       const train::ResourceEstimate estimate = train::estimate_resources(config, image);
-      text = as_text(estimate, memory, train::chart_values(estimate, rate, options.slots), options);
+      text = as_text(estimate, memory, train::chart_values(estimate, rate, options.slots), options) + reason;
     }
   }
   std::fputs(text.c_str(), stdout);
@@ -188,9 +200,12 @@ ExitCode plan(const PlanOptions& options, const train::Registries& registries,
 void add_plan(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = add_command(app, "plan");
-  command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
-  command->add_flag("--json", options->json, "Print the bytes of a step by class and stage as JSON");
-  command->add_option("-n,--ranks", options->ranks, "Ranks of the run")->capture_default_str();
+  CLI::Option* const helm =
+      command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
+  command->add_flag("--json", options->json, "Print the bytes of a step by class and stage as JSON")
+      ->excludes(helm);
+  command->add_option("-n,--ranks", options->ranks, "Ranks of the run (default: parallel.ranks, else 1)")
+      ->check(CLI::Range(1, 1'000'000));
   command
       ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume accepts per second")
       ->capture_default_str();

@@ -72,7 +72,7 @@ void DataConfig::describe(config::Section& s) {
           "ranks x micro_batches. The number of ranks changes neither the mathematics nor the order.");
   s.integer("micro_batches", micro_batches)
       .at_least(1)
-      .at_most(1 << 20)
+      .at_most(kMostMicroBatches)
       .doc("Parts of a step's batch, computed one after another; more parts need less memory.");
   s.flag("shuffle", shuffle)
       .doc("Draw the samples of each epoch in a new order; false reads them as stored.");

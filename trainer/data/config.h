@@ -10,6 +10,9 @@
 
 namespace ebb::data {
 
+// The largest data.micro_batches.
+inline constexpr std::int64_t kMostMicroBatches = 1 << 20;
+
 struct CacheConfig {
   std::int64_t ram = std::int64_t{256} << 20;  // bytes for unpacked shards; used if shards are compressed
   void describe(config::Section& s);

@@ -29,8 +29,8 @@ HostRoom measure_host_room(int processes, const std::filesystem::path& proc,
   room.own = std::max<std::int64_t>(0, value_of(proc / "self/status", "RssAnon"));
   const std::int64_t available = value_of(proc / "meminfo", "MemAvailable");
   if (available >= 0) {
-    room.bytes = available;
-    room.limit = "free memory";
+    room.bytes = available + std::max<std::int64_t>(0, value_of(proc / "meminfo", "SwapFree"));
+    room.limit = kFreeMemory;
   }
   const std::int64_t limit = Cgroup(proc / "self/cgroup", groups).read().limit;
   if (limit < 0) return room;

@@ -14,7 +14,7 @@ at::Tensor bernoulli_nll_sum(const at::Tensor& logits, const at::Tensor& targets
 at::Tensor gaussian_kl_sum(const at::Tensor& mu, const at::Tensor& logvar);
 
 // x * factor of an fp32 scalar, such as a loss. Differentiable any number of times. Unlike LibTorch's
-// operator it makes no tensor of the factor, so it needs the same memory on every device.
+// operator it makes no tensor of the factor, so it needs the same memory on the CPU and on the meta device.
 at::Tensor times(const at::Tensor& x, double factor);
 
 // A uint8 image in [0, 255] as `dtype` in [0, 1].

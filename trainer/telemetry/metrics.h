@@ -53,7 +53,7 @@ struct StepMetrics {
   std::int64_t peak_bytes = 0;         // the maximum that rank 0 held in the step
 };
 
-// RUN/metrics.jsonl. Rank 0 writes a line for each step, each evaluation and each return to a checkpoint.
+// RUN/metrics.jsonl. Rank 0 writes a line for each step, each evaluation and a return to a checkpoint.
 // Numbers have enough digits to restore the same bits; a number that is not finite is null. Error(storage) if
 // the write fails.
 class Metrics {

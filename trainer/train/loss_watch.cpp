@@ -21,7 +21,8 @@ std::string LossWatch::observe(double loss) {
   lowest_ = steps_ == kEarliest ? average_ : std::min(lowest_, average_);
   const double first = first_sum_ / static_cast<double>(kFirstSteps), size = std::abs(first);
   const bool has_progress = first - lowest_ > kProgress * size;
-  const double limit = has_progress ? (first + lowest_) / 2 : first + kGrowth * size;
+  const double limit =
+      has_progress ? std::max((first + lowest_) / 2, lowest_ + kGrowth * size) : first + kGrowth * size;
   const bool was_above = above_;
   above_ = average_ > limit;
   if (!above_ || was_above) return "";
@@ -45,7 +46,7 @@ void LossWatch::restore(const nlohmann::json& values) {
   steps_ = whole_number(values.at("steps"));
   first_sum_ = values.at("first_sum").get<double>();
   average_ = values.at("average").get<double>();
-  lowest_ = values.at("lowest").get<double>();
+  lowest_ = values.value("lowest", average_);
   above_ = values.at("above").get<bool>();
 }
 

@@ -8,8 +8,9 @@ namespace ebb::train {
 
 // Finds a finite loss that grows: such a run has diverged. It follows a moving average of half-life kHalfLife
 // steps. The limit is kGrowth above the mean of the first kFirstSteps steps. Once the average has fallen by
-// kProgress of that mean, the limit is half the way back. For losses that training minimises: those of a
-// model with one phase. The losses are the same on every rank, and so is the result.
+// kProgress of that mean, the limit is half the way back, but at least kGrowth of the mean above the lowest.
+// For losses that training minimises: those of a model with one phase. The losses are the same on every rank,
+// and so is the result.
 class LossWatch {
  public:
   static constexpr std::int64_t kFirstSteps = 10, kHalfLife = 20, kEarliest = 50;

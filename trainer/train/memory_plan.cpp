@@ -91,10 +91,13 @@ MemoryPlan run_dry(const Config& config, const core::SampleSpec& sample, int ran
   memory::LeakGate gate(ledger, memory::LeakPolicy::error);
   step::Step step(trainees.bound_phases(), std::move(sources), control, *runner, ledger, gate);
   MemoryPlan plan;
-  for (batch.step = 0; batch.step < kSteps; ++batch.step) {
-    step.run(batch.step);
+  const auto run = [&](std::int64_t number) {
+    batch.step = number;
+    step.run(number);
     raise(plan, ledger);
-  }
+  };
+  for (std::int64_t number = 0; number < kSteps; ++number) run(number);
+  if (config.run.steps > kSteps) run(config.run.steps - 1);  // schedules have reached their end
   plan.live = ledger.live(Ledger::Location::host);
   return plan;
 }

@@ -29,9 +29,10 @@ class CannotPlan : public Error {
 
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
 // account. It is that of one rank of `ranks` that trains on the CPU of this machine. It excludes loading,
-// saving, evaluation and samples. CannotPlan; other errors are those of the run
-// itself. One at a time in a process, after
-// memory::install(), which counts the operands on the CPU.
+// saving, evaluation and samples. Its steps are the first three and the last one of the run. An adaptive
+// augmentation that begins at 0 is not part of it. It throws CannotPlan, or the errors of the run itself. One
+// at a time in a process, after memory::install(), which counts the operands on the CPU. Meanwhile no other
+// thread may allocate tensors.
 MemoryPlan plan_steps(const Config& config, const core::SampleSpec& sample, int ranks,
                       const models::RunnerFactory& make_runner);
 

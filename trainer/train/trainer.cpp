@@ -87,9 +87,13 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   }
   Environment environment = open_environment(config, world, ledger, cache);
   CheckedPlan plan;
-  comm::run_on_all_ranks(world, timeout, [&] {
+  const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
     plan = check_memory(config, environment, opened.splits.train->spec(), make_runner);
+    return plan.note;
   });
+  // Rank 0 prints the warning of the first host that has one.
+  const auto note = std::ranges::find_if(notes, [](const std::string& text) { return !text.empty(); });
+  if (note != notes.end()) plan.note = *note;
   Training training(config, environment, std::move(opened.splits), {store, configuration, opened.lease.get()},
                     stop, std::move(plan), make_runner);
   if (speaks) write_configuration(run, configuration.resolved_config);
