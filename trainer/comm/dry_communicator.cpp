@@ -2,18 +2,11 @@
 #include "comm/dry_communicator.h"
 
 #include "comm/check.h"
+#include "comm/completed_work.h"
 #include "comm/mpi_communicator.h"
 #include "memory/tag.h"
 
 namespace ebb::comm {
-namespace {
-
-class CompletedWork final : public Work {
- public:
-  void wait() override {}
-};
-
-}  // namespace
 
 DryCommunicator::DryCommunicator(int rank, int size) : rank_(rank), size_(size) {
   if (size == 1) return;  // a single rank has no staging

@@ -6,16 +6,9 @@
 
 #include "base/error.h"
 #include "comm/check.h"
+#include "comm/completed_work.h"
 
 namespace ebb::comm {
-namespace {
-
-class CompletedWork final : public Work {
- public:
-  void wait() override {}
-};
-
-}  // namespace
 
 std::unique_ptr<Work> SingleCommunicator::start(Collective collective) {
   {
