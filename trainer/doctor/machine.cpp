@@ -10,12 +10,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include "launch/launch_host.h"
 #include "memory/cgroup.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "memory/proc_text.h"
 
 namespace ebb::doctor {
 namespace {
@@ -62,14 +63,9 @@ void inspect_cpus(RankFacts& facts) {
 
 void inspect_memory(RankFacts& facts) {
   std::ifstream file("/proc/meminfo");
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    std::string name;
-    std::int64_t kib = 0;
-    if (!(words >> name >> kib)) continue;
-    if (name == "MemTotal:") facts.memory_total = kib * 1024;
-    if (name == "MemAvailable:") facts.memory_available = kib * 1024;
-  }
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  facts.memory_total = memory::kilobytes_after(text, "MemTotal:");
+  facts.memory_available = memory::kilobytes_after(text, "MemAvailable:");
   const memory::CgroupUse use = memory::Cgroup().read();
   facts.group_limit = use.limit;
   facts.group_used = use.used;

@@ -4,21 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 #include "base/units.h"
 #include "memory/cgroup.h"
+#include "memory/proc_text.h"
 
 namespace ebb::memory {
 namespace {
 
-// The value of "KEY:  123 kB" in bytes; -1 if there is no such line.
-std::int64_t value_of(const std::filesystem::path& file, const std::string& key) {
+std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file);
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with(key + ":")) return std::strtoll(line.c_str() + key.size() + 1, nullptr, 10) * 1024;
-  return -1;
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace
@@ -26,10 +24,11 @@ std::int64_t value_of(const std::filesystem::path& file, const std::string& key)
 HostRoom measure_host_room(int processes, const std::filesystem::path& proc,
                            const std::filesystem::path& groups) {
   HostRoom room;
-  room.own = std::max<std::int64_t>(0, value_of(proc / "self/status", "RssAnon"));
-  const std::int64_t available = value_of(proc / "meminfo", "MemAvailable");
+  room.own = std::max<std::int64_t>(0, kilobytes_after(text_of(proc / "self/status"), "RssAnon:"));
+  const std::string meminfo = text_of(proc / "meminfo");
+  const std::int64_t available = kilobytes_after(meminfo, "MemAvailable:");
   if (available >= 0) {
-    room.bytes = available + std::max<std::int64_t>(0, value_of(proc / "meminfo", "SwapFree"));
+    room.bytes = available + std::max<std::int64_t>(0, kilobytes_after(meminfo, "SwapFree:"));
     room.limit = kFreeMemory;
   }
   const std::int64_t limit = Cgroup(proc / "self/cgroup", groups).read().limit;

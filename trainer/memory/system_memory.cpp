@@ -4,27 +4,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
 #include <string_view>
 
 #include "memory/block_cache.h"
 #include "memory/cgroup.h"
 #include "memory/cuda_device.h"
+#include "memory/proc_text.h"
 
 namespace ebb::memory {
 namespace {
-
-// "VmRSS:\t  123456 kB" -> bytes.
-std::int64_t kilobytes_after(std::string_view text, std::string_view key) {
-  const auto at = text.find(key);
-  if (at == std::string_view::npos) return -1;
-  text.remove_prefix(at + key.size());
-  text.remove_prefix(std::min(text.find_first_of("0123456789"), text.size()));
-  std::int64_t value = -1;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{}) return -1;
-  return value * 1024;
-}
 
 // The files of /proc and of the control group. They stay open, as each step writes a line of the memory log.
 struct Files {
