@@ -25,19 +25,34 @@ def pack(ebb, folder):
                         DATASET / f"{prefix}-labels-idx1-ubyte.gz", "--pad", "32", "-o", folder / split], check=True, stdout=subprocess.DEVNULL)
 
 
+# Overrides of a run that only trains.
+ONLY_STEPS = ["run.evaluate_every=0", "evaluate.samples=0", "run.samples=false", "checkpoint.every=0"]
 # Overrides of the configuration, by the prefix of the bars' names: R3GAN's networks, and those of the configuration.
 NETWORKS = {"gan": ["model.architecture=residual", "model.blocks=1"], "gan_dcgan": []}
 
 
-def export_initial(root, ebb, work, seed=1, overrides=()):
-    """The folder of an export with the networks before the first step."""
-    name = "-".join(["initial", str(seed), *overrides])
-    run, folder = work / "initial" / name, work / "exports" / name
-    subprocess.run([ebb, "launch", "-n", str(RANKS), root / "configs/gan-fashion-mnist.yaml", f"run.name={name}", f"run.dir={run.parent}", f"run.seed={seed}",
-                    "run.steps=1", "optimizer.lr=1e-30", "precision.dtype=fp32", "run.evaluate_every=0", "evaluate.samples=0", "run.samples=false",
-                    "checkpoint.every=0", f"data.source={work}/data", *overrides], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([ebb, "export", run, "-o", folder], check=True, stdout=subprocess.DEVNULL)
+def export(root, ebb, work, name, *overrides):
+    """Trains ebb, and returns the folder of its export."""
+    folder = work / "exports" / name
+    subprocess.run([ebb, "launch", "-n", str(RANKS), root / "configs/gan-fashion-mnist.yaml", f"run.name={name}", f"run.dir={work}/runs",
+                    f"data.source={work}/data", *ONLY_STEPS, *overrides], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ebb, "export", work / "runs" / name, "-o", folder], check=True, stdout=subprocess.DEVNULL)
     return folder
+
+
+def export_initial(root, ebb, work, seed=1, overrides=()):
+    """The same with the networks before the first step."""
+    return export(root, ebb, work, "-".join(["initial", str(seed), *overrides]), f"run.seed={seed}", "run.steps=1", "optimizer.lr=1e-30",
+                  "precision.dtype=fp32", *overrides)
+
+
+def prepare(ebb, work):
+    """Packs the dataset, and returns its training images as an uncompressed IDX file."""
+    images = work / "images-idx3-ubyte"
+    with gzip.open(DATASET / "train-images-idx3-ubyte.gz") as packed, images.open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
+    pack(ebb, work / "data")
+    return images
 
 
 def measure_networks(root, ebb, work, images, prefix, repetitions, steps):
@@ -46,8 +61,8 @@ def measure_networks(root, ebb, work, images, prefix, repetitions, steps):
     def ours(dtype):
         folder = work / "run" / "ours"
         command = [ebb, "train", root / "configs/gan-fashion-mnist.yaml", "run.name=ours", f"run.dir={folder.parent}",
-                   f"run.steps={steps}", "run.evaluate_every=0", "evaluate.samples=0", "run.samples=false", "checkpoint.every=0",
-                   "generator.average.half_life=0", f"precision.dtype={dtype}", f"data.source={work}/data", *NETWORKS[prefix]]
+                   f"run.steps={steps}", *ONLY_STEPS, "generator.average.half_life=0", f"precision.dtype={dtype}",
+                   f"data.source={work}/data", *NETWORKS[prefix]]
         return command, folder
 
     def theirs(dtype):
@@ -71,10 +86,7 @@ def measure(root, build, quick):
     runs, bars = {}, []
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
-        images = work / "images-idx3-ubyte"
-        with gzip.open(DATASET / "train-images-idx3-ubyte.gz") as packed, images.open("wb") as plain:
-            shutil.copyfileobj(packed, plain)
-        pack(ebb, work / "data")
+        images = prepare(ebb, work)
         for prefix in NETWORKS:
             runs[prefix], its = measure_networks(root, ebb, work, images, prefix, repetitions, steps)
             bars += its

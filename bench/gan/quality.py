@@ -8,7 +8,6 @@ a classifier of Fashion-MNIST (tests/evaluate/train_classifier.py).
 
 import gzip
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import tempfile
 
 import torch
 
-from .gan import DATASET, RANKS, export_initial, pack
+from .gan import DATASET, export, export_initial, prepare
 
 COUNT, CLASSES, LEAST_SHARE = 10000, 10, 0.03
 
@@ -39,23 +38,11 @@ def of_parts(module, images):
 class Comparison:
     def __init__(self, root, build, work, steps):
         self.root, self.ebb, self.work, self.steps = root, build / "ebb", work, steps
-        self.images = work / "images-idx3-ubyte"
-        with gzip.open(DATASET / "train-images-idx3-ubyte.gz") as packed, self.images.open("wb") as plain:
-            shutil.copyfileobj(packed, plain)
-        pack(self.ebb, work / "data")
+        self.images = prepare(self.ebb, work)
         subprocess.run([sys.executable, root / "tests/evaluate/train_classifier.py", DATASET, work], check=True)
         self.features, self.classes = (torch.jit.load(work / f"{name}.pt") for name in ("features", "classes"))
         raw = gzip.open(DATASET / "t10k-images-idx3-ubyte.gz").read()
         self.real = of_parts(self.features, torch.frombuffer(bytearray(raw[16:]), dtype=torch.uint8).view(-1, 1, 28, 28))
-
-    def export(self, name, seed, *overrides):
-        """Trains ebb, and returns the folder of its export."""
-        folder = self.work / "exports" / name
-        subprocess.run([self.ebb, "launch", "-n", str(RANKS), self.root / "configs/gan-fashion-mnist.yaml", f"run.name={name}", f"run.dir={self.work}/runs",
-                        f"run.seed={seed}", f"data.source={self.work}/data", "data.shuffle=false", "run.evaluate_every=0", "evaluate.samples=0",
-                        "run.samples=false", "checkpoint.every=0", *overrides], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([self.ebb, "export", self.work / "runs" / name, "-o", folder], check=True, stdout=subprocess.DEVNULL)
-        return folder
 
     def distance(self, images):
         return frechet(of_parts(self.features, images), self.real)
@@ -71,7 +58,8 @@ class Comparison:
 
         first = export_initial(self.root, self.ebb, self.work, seed)
         untrained = self.distance(ebb_models.load(first).sample(COUNT))
-        ours = ebb_models.load(self.export(f"ours-{seed}", seed, f"run.steps={self.steps}")).sample(COUNT)
+        trained = export(self.root, self.ebb, self.work, f"ours-{seed}", f"run.seed={seed}", "data.shuffle=false", f"run.steps={self.steps}")
+        ours = ebb_models.load(trained).sample(COUNT)
         file = self.work / f"theirs-{seed}.pt"
         twin = [sys.executable, self.root / "bench/gan/trained_twin.py", first, self.images, file]
         subprocess.run([*twin, "--steps", str(self.steps), "--seed", str(seed)], check=True)
