@@ -4,9 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "memory/cpu_allocator.h"
+#include "telemetry/memory_json.h"
 #include "train/memory_plan.h"
 #include "train/resource_estimate.h"
 
@@ -40,7 +41,7 @@ std::int64_t rate_of(const PlanOptions& options) {
                           options.write_rate));
 }
 
-// Parses "1x28x28"; a part that is not a number becomes 0, which estimate_resources() refuses.
+// Parses "1x28x28"; a part that is not a number becomes 0, which planned_sample() refuses.
 std::vector<std::int64_t> sides_of(const std::string& image) {
   std::vector<std::int64_t> sides;
   std::istringstream parts(image);
@@ -88,17 +89,24 @@ std::string classes_text(const memory::Sums& peak) {
   return text;
 }
 
-std::string as_text(const train::ResourceEstimate& estimate, const std::optional<train::MemoryPlan>& memory,
-                    const train::ChartValues& values, const PlanOptions& options) {
-  std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(estimate.parameters));
-  if (memory) {
-    text += fmt::format("{:<12} {} at the peak of a step on the CPU, as one of {} rank{}\n", "every rank",
-                        format_bytes(memory->peak_total), options.ranks, options.ranks == 1 ? "" : "s");
-    text += fmt::format("{:<12} the most of each class:\n{}", "", classes_text(memory->peak));
-  } else {
-    text += fmt::format("{:<12} {}; activations and communication add to it\n", "every rank",
-                        held_text(estimate));
+// The bytes of every rank: those of a step, or of the model if `plan` throws CannotPlan.
+std::string memory_text(const train::ResourceEstimate& estimate,
+                        const std::function<train::MemoryPlan()>& plan, const PlanOptions& options) {
+  try {
+    const train::MemoryPlan memory = plan();
+    return fmt::format(
+        "{:<12} {} at the peak of a step on the CPU, as one of {} rank{}\n{:<12} the most of each class:\n{}",
+        "every rank", format_bytes(memory.peak_total), options.ranks, options.ranks == 1 ? "" : "s", "",
+        classes_text(memory.peak));
+  } catch (const train::CannotPlan& error) {
+    return fmt::format("{:<12} {}; activations and communication add to it\n{:<12} {}\n", "every rank",
+                       held_text(estimate), "", error.what());
   }
+}
+
+std::string as_text(const train::ResourceEstimate& estimate, const std::string& memory,
+                    const train::ChartValues& values, const PlanOptions& options) {
+  std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(estimate.parameters)) + memory;
   if (estimate.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*estimate.measured));
   text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(estimate.checkpoint_bytes),
                       estimate.checkpoint_bytes, checkpoint_text(estimate));
@@ -114,20 +122,14 @@ std::string as_text(const train::ResourceEstimate& estimate, const std::optional
   return text;
 }
 
-nlohmann::ordered_json by_class(const memory::Sums& sums) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (std::size_t c = 0; c < sums.size(); ++c) json[std::string(memory::kClassNames[c])] = sums[c];
-  return json;
-}
-
 std::string as_json(const train::MemoryPlan& memory, const PlanOptions& options) {
   nlohmann::ordered_json json = {{"ranks", options.ranks},
                                  {"device", "cpu"},
-                                 {"live", by_class(memory.live)},
-                                 {"peak", by_class(memory.peak)},
+                                 {"live", telemetry::by_class(memory.live)},
+                                 {"peak", telemetry::by_class(memory.peak)},
                                  {"peak_total", memory.peak_total}};
   for (std::size_t s = 0; s < memory.stages.size(); ++s)
-    json["stages"][std::string(memory::kStageNames[s])] = by_class(memory.stages[s]);
+    json["stages"][std::string(memory::kStageNames[s])] = telemetry::by_class(memory.stages[s]);
   return json.dump() + "\n";
 }
 
@@ -168,27 +170,18 @@ ExitCode plan(PlanOptions options, const train::Registries& registries,
   train::Config config(registries);
   train::load(config, options.config, options.overrides);
   if (options.ranks == 0) options.ranks = std::max<std::int64_t>(1, config.parallel.ranks);
-  const std::vector<std::int64_t> image = sides_of(options.image);
+  const core::SampleSpec sample = train::planned_sample(config, sides_of(options.image));
+  const auto memory = [&] {
+    return train::plan_steps(config, sample, static_cast<int>(options.ranks), make_runner);
+  };
   std::string text;
-  if (options.helm_values) {
-    const train::ResourceEstimate estimate = train::estimate_resources(config, image);
-    text = as_values(estimate, train::chart_values(estimate, rate, options.slots), options);
+  if (options.json) {
+    text = as_json(memory(), options);
   } else {
-    const core::SampleSpec sample = train::planned_sample(config, image);
-    std::optional<train::MemoryPlan> memory;
-    std::string reason;
-    try {
-      memory = train::plan_steps(config, sample, static_cast<int>(options.ranks), make_runner);
-    } catch (const train::CannotPlan& error) {
-      if (options.json) throw;
-      reason = fmt::format("note: {}\n", error.what());
-    }
-    if (options.json) {
-      text = as_json(*memory, options);
-    } else {
-      const train::ResourceEstimate estimate = train::estimate_resources(config, image);
-      text = as_text(estimate, memory, train::chart_values(estimate, rate, options.slots), options) + reason;
-    }
+    const train::ResourceEstimate estimate = train::estimate_resources(config, sample);
+    const train::ChartValues values = train::chart_values(estimate, rate, options.slots);
+    text = options.helm_values ? as_values(estimate, values, options)
+                               : as_text(estimate, memory_text(estimate, memory, options), values, options);
   }
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);

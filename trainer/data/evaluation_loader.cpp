@@ -13,18 +13,15 @@
 #include "data/slots.h"
 
 namespace ebb::data {
-namespace {
 
-std::int64_t part_of(const EvaluationPlan& plan) {
-  if (plan.global_batch < 1 || plan.ranks < 1 || plan.rank < 0 || plan.rank >= plan.ranks) {
+std::int64_t EvaluationPlan::rank_part() const {
+  if (global_batch < 1 || ranks < 1 || rank < 0 || rank >= ranks) {
     throw Error(ExitCode::usage,
                 fmt::format("an evaluation with global batch {} cannot be read on rank {} of {}",
-                            plan.global_batch, plan.rank, plan.ranks));
+                            global_batch, rank, ranks));
   }
-  return (plan.global_batch + plan.ranks - 1) / plan.ranks;
+  return (global_batch + ranks - 1) / ranks;
 }
-
-}  // namespace
 
 struct EvaluationLoader::Impl {
   std::unique_ptr<Dataset> dataset;
@@ -38,8 +35,8 @@ struct EvaluationLoader::Impl {
   Impl(std::unique_ptr<Dataset> d, const EvaluationPlan& p)
       : dataset(std::move(d)),
         plan(p),
-        part(part_of(p)),
-        pool(SlotPool::make(2, dataset->spec(), part, p.pinned, "evaluation")) {}
+        part(p.rank_part()),
+        pool(SlotPool::make(kEvaluationSlots, dataset->spec(), part, p.pinned, kEvaluationOwner)) {}
 
   std::optional<core::Batch> next() {
     const std::int64_t begin = step * plan.global_batch;

@@ -13,7 +13,13 @@ struct EvaluationPlan {
   std::int64_t global_batch = 1;
   int rank = 0, ranks = 1;
   bool pinned = false;
+
+  // Samples of a rank's part of a full batch: a slot. Error(usage) for an invalid rank, or a batch below 1.
+  [[nodiscard]] std::int64_t rank_part() const;
 };
+
+inline constexpr std::int64_t kEvaluationSlots = 2;
+inline constexpr const char* kEvaluationOwner = "evaluation";  // of the slots, in the ledger
 
 // Reads a split for evaluation: each sample once, in its stored order, shared among the ranks. Global batch
 // b is samples [b*G, (b+1)*G); the last one may be shorter. Rank r takes the r-th of R equal parts of

@@ -70,7 +70,7 @@ struct Loader::Impl {
         spec(dataset->spec()),
         samples(dataset->size()),
         sampler(samples, p.seed, p.shuffle),
-        pool(SlotPool::make(p.prefetch + p.held, spec, count, p.pinned, "prefetch")),
+        pool(SlotPool::make(p.slots(), spec, count, p.pinned, kLoaderOwner)),
         thread([this, first_step] { run(first_step); }) {}
 
   ~Impl() {
@@ -118,7 +118,7 @@ struct Loader::Impl {
         throw Error(ExitCode::internal,
                     fmt::format("next() was called while all {} batches of the loader are held; "
                                 "drop one first",
-                                plan.prefetch + plan.held));
+                                plan.slots()));
       }
       const auto start = std::chrono::steady_clock::now();
       arrived.wait(lock, [this] { return !ready.empty() || failure; });

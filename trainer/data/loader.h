@@ -29,7 +29,10 @@ struct LoaderPlan {
   // Samples of one rank's micro-batch. Error(usage) for an impossible plan, with its figures and the nearest
   // possible ones.
   [[nodiscard]] std::int64_t rank_micro_batch() const;
+  [[nodiscard]] std::int64_t slots() const { return prefetch + held; }  // of one micro-batch of a rank each
 };
+
+inline constexpr const char* kLoaderOwner = "prefetch";  // of the slots, in the ledger
 
 // This rank's micro-batches, read ahead by a background thread. Memory: prefetch + held slots of one
 // micro-batch each, class data, owner "prefetch". The constructor allocates all of it, and it stays constant.

@@ -58,7 +58,7 @@ std::vector<Check> check_run(const comm::World& world, const train::Config& conf
   train::ResourceEstimate estimate;
   CheckpointSpace space;
   const std::vector<Outcome> computed = try_on_ranks(world, timeout_s, [&] {
-    estimate = train::estimate_sizes(config, {});
+    estimate = train::estimate_sizes(config, train::planned_sample(config, {}));
     space = checkpoint_space(config, estimate);
     // All ranks check the measurement of rank 0.
     return fmt::format("{} {}", space.present, space.available);

@@ -149,7 +149,7 @@ void Preflight::data() {
   train::ResourceEstimate estimate;
   CheckpointSpace space;
   const std::vector<Outcome> computed = on_all([&] {
-    estimate = train::estimate_sizes(config_, {});
+    estimate = train::estimate_sizes(config_, train::planned_sample(config_, {}));
     space = checkpoint_space(config_, estimate);
     return std::string();
   });

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "telemetry/log_file.h"
+#include "telemetry/memory_json.h"
 
 namespace ebb::telemetry {
 
@@ -18,12 +18,6 @@ using Json = nlohmann::ordered_json;
 std::filesystem::path cleaned(const std::filesystem::path& path, std::int64_t first_step) {
   drop_lines_from(path, first_step);
   return path;
-}
-
-Json by_class(const memory::Sums& sums) {
-  Json json = Json::object();
-  for (int c = 0; c < memory::kClasses; ++c) json[std::string(memory::kClassNames[c])] = sums[c];
-  return json;
 }
 
 // Omits classes without bytes.

@@ -4,11 +4,11 @@
 #include <algorithm>
 
 #include "comm/dry_communicator.h"
-#include "data/loader.h"
 #include "data/slots.h"
 #include "memory/meta_account.h"
 #include "step/dry_step_control.h"
 #include "train/trainees.h"
+#include "train/training_data.h"
 
 namespace ebb::train {
 namespace {
@@ -19,14 +19,6 @@ constexpr std::int64_t kSteps = 3;  // the first may differ from the later ones,
 // The first one makes the sums of gradients, the second adds to them, and the last reduces them. All others
 // are like the second.
 constexpr std::int64_t kMicroBatches = 3;
-
-std::int64_t rank_micro_batch(const Config& config, int ranks) {
-  data::LoaderPlan plan;
-  plan.global_batch = config.data.batch;
-  plan.micro_batches = config.data.micro_batches;
-  plan.ranks = ranks;
-  return plan.rank_micro_batch();
-}
 
 // A batch on the meta device.
 core::Batch dry_batch(const core::SampleSpec& sample, std::int64_t count, std::int64_t global_batch) {
@@ -44,8 +36,8 @@ core::Batch dry_batch(const core::SampleSpec& sample, std::int64_t count, std::i
 }
 
 // The slots of both loaders. Their batches are views of them.
-std::vector<at::Tensor> reserve_slots(const Config& config, const core::SampleSpec& sample, int ranks,
-                                      bool reused) {
+std::vector<at::Tensor> reserve_slots(const core::SampleSpec& sample, const data::LoaderPlan& training,
+                                      const data::EvaluationPlan& evaluation) {
   std::vector<at::Tensor> slots;
   const auto add = [&](std::int64_t count, std::int64_t samples, const char* owner) {
     const memory::Tag tag(memory::Class::data, owner);
@@ -53,10 +45,8 @@ std::vector<at::Tensor> reserve_slots(const Config& config, const core::SampleSp
       slots.push_back(at::empty({data::SlotPool::slot_bytes(sample, samples)},
                                 at::TensorOptions().dtype(at::kByte).device(at::kMeta)));
   };
-  const std::int64_t micro = config.data.batch / config.data.micro_batches;
-  add(config.data.prefetch + (reused ? config.data.micro_batches : 1), rank_micro_batch(config, ranks),
-      "prefetch");
-  add(2, (micro + ranks - 1) / ranks, "evaluation");
+  add(training.slots(), training.rank_micro_batch(), data::kLoaderOwner);
+  add(data::kEvaluationSlots, evaluation.rank_part(), data::kEvaluationOwner);
   return slots;
 }
 
@@ -76,13 +66,15 @@ void raise(MemoryPlan& plan, const Ledger& ledger) {
 MemoryPlan run_dry(const Config& config, const core::SampleSpec& sample, int ranks,
                    const models::RunnerFactory& make_runner) {
   // The batch does not count: it is a view of a slot.
-  core::Batch batch = dry_batch(sample, rank_micro_batch(config, ranks), config.data.batch);
+  core::Batch batch =
+      dry_batch(sample, loader_plan(config, 0, ranks, {}).rank_micro_batch(), config.data.batch);
   Ledger ledger;
   const memory::MetaAccount account(ledger);
   comm::DryCommunicator communicator(0, ranks);
   Trainees trainees(config, at::kMeta, communicator, sample);
   const std::unique_ptr<core::UnitRunner> runner = make_runner(trainees.model());
-  const std::vector<at::Tensor> slots = reserve_slots(config, sample, ranks, trainees.batch_plan().reused);
+  const std::vector<at::Tensor> slots = reserve_slots(
+      sample, loader_plan(config, 0, ranks, trainees.batch_plan()), evaluation_plan(config, 0, ranks));
   step::StepSources sources;
   sources.next_batch = [&] { return batch; };
   sources.to_device = [](const core::Batch& stored) { return stored; };

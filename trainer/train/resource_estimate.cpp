@@ -77,9 +77,9 @@ std::int64_t bytes_of(const core::State& state) {
 }
 
 // Adds the bytes of the model and of a checkpoint.
-void add_model(const Config& config, const std::vector<std::int64_t>& image, ResourceEstimate& result) {
-  const auto model = models::make_model(config.model, planned_sample(config, image), config.precision.dtype,
-                                        at::kMeta, static_cast<std::uint64_t>(config.run.seed));
+void add_model(const Config& config, const core::SampleSpec& sample, ResourceEstimate& result) {
+  const auto model = models::make_model(config.model, sample, config.precision.dtype, at::kMeta,
+                                        static_cast<std::uint64_t>(config.run.seed));
   const std::vector<core::Parameter> parameters = models::all_parameters(*model);
   optim::Optimizer optimizer(config.optimizer, parameters);
   const core::State weights = model->state(), moments = optimizer.state();
@@ -164,15 +164,15 @@ void read_step_times(const fs::path& run, ResourceEstimate& result) {
 
 }  // namespace
 
-ResourceEstimate estimate_sizes(const Config& config, const std::vector<std::int64_t>& image) {
+ResourceEstimate estimate_sizes(const Config& config, const core::SampleSpec& sample) {
   ResourceEstimate result;
-  add_model(config, image, result);
+  add_model(config, sample, result);
   measure_checkpoint(config.run.folder(), result);
   return result;
 }
 
-ResourceEstimate estimate_resources(const Config& config, const std::vector<std::int64_t>& image) {
-  ResourceEstimate result = estimate_sizes(config, image);
+ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample) {
+  ResourceEstimate result = estimate_sizes(config, sample);
   const fs::path run = config.run.folder();
   read_memory_logs(run, result);
   read_step_times(run, result);

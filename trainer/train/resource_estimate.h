@@ -32,10 +32,9 @@ struct ResourceEstimate {
 // Error(usage): the dataset is necessary and missing.
 core::SampleSpec planned_sample(const Config& config, const std::vector<std::int64_t>& image);
 
-// `image`, errors: as above.
-ResourceEstimate estimate_resources(const Config& config, const std::vector<std::int64_t>& image);
+ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample);
 // The same without the run's logs, which may be long.
-ResourceEstimate estimate_sizes(const Config& config, const std::vector<std::int64_t>& image);
+ResourceEstimate estimate_sizes(const Config& config, const core::SampleSpec& sample);
 
 // The values of the chart for these resources.
 struct ChartValues {

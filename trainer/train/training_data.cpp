@@ -13,32 +13,18 @@ namespace ebb::train {
 
 namespace {
 
-data::LoaderPlan loader_plan(const Config& config, const comm::World& world) {
-  data::LoaderPlan plan;
-  plan.global_batch = config.data.batch;
-  plan.micro_batches = config.data.micro_batches;
-  plan.rank = world.rank();
-  plan.ranks = world.size();
-  plan.seed = static_cast<std::uint64_t>(config.run.seed);
-  plan.shuffle = config.data.shuffle;
-  plan.prefetch = config.data.prefetch;
-  return plan;
-}
-
 data::LoaderPlan loader_plan(const Config& config, const Environment& environment, const BatchPlan& batches,
                              const Cursor& cursor) {
-  data::LoaderPlan plan = loader_plan(config, environment.world);
+  data::LoaderPlan plan = loader_plan(config, environment.world.rank(), environment.world.size(), batches);
   plan.pinned = environment.device.is_cuda();
-  plan.batches_per_step = batches.per_step;
   plan.skipped_batches = cursor.skipped_samples() / plan.global_batch;
-  if (batches.reused) plan.held = plan.micro_batches;
   return plan;
 }
 
-// A batch has as many samples as in training, so it fits into memory too.
-data::EvaluationPlan test_plan(const Config& config, const Environment& environment) {
-  return {config.data.batch / config.data.micro_batches, environment.world.rank(), environment.world.size(),
-          environment.device.is_cuda()};
+data::EvaluationPlan evaluation_plan(const Config& config, const Environment& environment) {
+  data::EvaluationPlan plan = evaluation_plan(config, environment.world.rank(), environment.world.size());
+  plan.pinned = environment.device.is_cuda();
+  return plan;
 }
 
 // After a kill for lack of memory the kernel would kill the next start too, so it ends with Error(memory).
@@ -56,6 +42,24 @@ void require_memory_lasted() {
 
 }  // namespace
 
+data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const BatchPlan& batches) {
+  data::LoaderPlan plan;
+  plan.global_batch = config.data.batch;
+  plan.micro_batches = config.data.micro_batches;
+  plan.rank = rank;
+  plan.ranks = ranks;
+  plan.seed = static_cast<std::uint64_t>(config.run.seed);
+  plan.shuffle = config.data.shuffle;
+  plan.batches_per_step = batches.per_step;
+  plan.prefetch = config.data.prefetch;
+  if (batches.reused) plan.held = plan.micro_batches;
+  return plan;
+}
+
+data::EvaluationPlan evaluation_plan(const Config& config, int rank, int ranks) {
+  return {config.data.batch / config.data.micro_batches, rank, ranks};
+}
+
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields) {
   const models::FamilyConfig& model = config.model.chosen();
@@ -64,7 +68,7 @@ std::unique_ptr<data::Dataset> open_split(const Config& config, const std::strin
 
 Splits open_splits(const Config& config, const comm::World& world) {
   require_memory_lasted();
-  (void)loader_plan(config, world).rank_micro_batch();
+  (void)loader_plan(config, world.rank(), world.size(), {}).rank_micro_batch();
   Splits splits;
   const std::vector<std::string> fields = config.model.fields();
   splits.train = open_split(config, "train", fields);
@@ -89,7 +93,7 @@ TrainingData::TrainingData(const Config& config, const Environment& environment,
     : micro_batches_(config.data.micro_batches),
       feed_(environment.device),
       loader_(std::move(splits.train), loader_plan(config, environment, batches, cursor), cursor.step),
-      test_(std::move(splits.test), test_plan(config, environment)) {}
+      test_(std::move(splits.test), evaluation_plan(config, environment)) {}
 
 step::StepSources TrainingData::sources() {
   step::StepSources sources;

@@ -37,6 +37,11 @@ struct BatchPlan {
   bool reused = false;  // some phase uses the batch of the one before it
 };
 
+// The reading of one rank of `ranks`, from the first step, into pageable memory.
+data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const BatchPlan& batches);
+// A batch has as many samples as a micro-batch in training, so it fits into memory too.
+data::EvaluationPlan evaluation_plan(const Config& config, int rank, int ranks);
+
 // This rank's part of the data, prefetched from the current step. The constructor allocates all slots.
 class TrainingData {
  public:
