@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "numerics/close.h"
+#include "numerics/cpu/tiles.h"
 #include "numerics/ops.h"
 
 namespace ebb::numerics {
@@ -182,6 +183,44 @@ TEST(Convolution, GivesTheSameBitsOnOneAndTwoThreads) {
     EXPECT_TRUE(at::equal(bits(results[0]), bits(results[1])));
   }
   at::set_num_threads(before);
+}
+
+// Otherwise a last bit would move with the number of ranks, and a leaky ReLU would turn it into another
+// gradient. Without AVX-512 the products are those of BLAS, whose order of sums depends on the size.
+TEST(Convolution, ASampleHasTheSameBitsInEveryBatch) {
+  struct Size {
+    std::int64_t in, out, side;
+  };
+  for (const bool transposed : {false, true})
+    for (const auto& [in, out, side] : {Size{16, 16, 9}, Size{64, 64, 4}, Size{64, 32, 8}, Size{32, 16, 16},
+                                        Size{16, 32, 32}, Size{32, 64, 16}, Size{64, 64, 8}}) {
+      SCOPED_TRACE(testing::Message() << "transposed " << transposed << ", " << in << " to " << out
+                                      << " channels, side " << side);
+      const Case c{.dtype = at::kFloat,
+                   .transposed = transposed,
+                   .batch = 21,
+                   .in = in,
+                   .out = out,
+                   .height = side,
+                   .width = side,
+                   .channels_last = true};
+      const Leaves l = leaves(c);
+      const at::Tensor y = op(c, l.x, l.w, l.b), dy = at::randn(y.sizes());
+      y.backward(dy);
+      for (std::int64_t first = 0; first < c.batch; first += 7) {
+        const at::Tensor x = l.x.detach().narrow(0, first, 7).clone().requires_grad_();
+        const at::Tensor part = op(c, x, l.w, l.b);
+        part.backward(dy.narrow(0, first, 7));
+        const at::Tensor whole = y.detach().narrow(0, first, 7), gradient = l.x.grad().narrow(0, first, 7);
+        if (cpu::avx512_tiles() != nullptr) {
+          EXPECT_TRUE(at::equal(part.detach(), whole)) << "from sample " << first;
+          EXPECT_TRUE(at::equal(x.grad(), gradient)) << "from sample " << first;
+        } else {
+          EXPECT_LE(relative_error(part, whole), 1e-6) << "from sample " << first;
+          EXPECT_LE(relative_error(x.grad(), gradient), 1e-6) << "from sample " << first;
+        }
+      }
+    }
 }
 
 TEST(Convolution, AGradientThatIsNotWantedIsNotMade) {

@@ -6,6 +6,7 @@
 
 #include "numerics/close.h"
 #include "numerics/cpu/product.h"
+#include "numerics/cpu/tiles.h"
 #include "numerics/ops.h"
 
 namespace ebb::numerics {
@@ -138,6 +139,30 @@ TEST(Linear, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 // If both gradients are requested, their products are grouped.
+// Without AVX-512 the products are those of BLAS. A batch of at most four rows has a product of its own.
+TEST(Linear, ARowHasTheSameBitsInEveryBatch) {
+  if (cpu::avx512_tiles() == nullptr) GTEST_SKIP() << "BLAS sums in an order that depends on the size";
+  for (const auto& [in, out] : {std::pair{64, 1024}, {16, 1}, {1, 16}, {1024, 1}, {48, 48}})
+    for (const std::int64_t rows : {cpu::kFewRows + 1, std::int64_t{16}, std::int64_t{64}}) {
+      at::manual_seed(1);
+      const std::int64_t batch = 4 * rows;
+      const auto x = leaf({batch, in}, at::kFloat), w = leaf({out, in}, at::kFloat, 0.2),
+                 b = leaf({out}, at::kFloat);
+      const auto y = linear(x, w, b, Activation::none), dy = at::randn(y.sizes());
+      y.backward(dy);
+      std::int64_t other = 0, other_gradients = 0;
+      for (std::int64_t first = 0; first < batch; first += rows) {
+        const auto part = x.detach().narrow(0, first, rows).clone().requires_grad_();
+        const auto alone = linear(part, w, b, Activation::none);
+        alone.backward(dy.narrow(0, first, rows));
+        other += alone.detach().ne(y.detach().narrow(0, first, rows)).sum().item<std::int64_t>();
+        other_gradients += part.grad().ne(x.grad().narrow(0, first, rows)).sum().item<std::int64_t>();
+      }
+      EXPECT_EQ(other, 0) << in << " to " << out << ", rows " << rows;
+      EXPECT_EQ(other_gradients, 0) << in << " to " << out << ", rows " << rows;
+    }
+}
+
 TEST(Linear, AGradientAloneHasTheBitsOfBoth) {
   const auto x = leaf({64, 300}, at::kHalf), w = leaf({200, 300}, at::kHalf);
   const auto gradients = [](const at::Tensor& in, const at::Tensor& by, const std::vector<at::Tensor>& of) {

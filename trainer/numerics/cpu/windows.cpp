@@ -110,8 +110,16 @@ void Windows::spread(std::int64_t n, const float* packed, const float* small) {
   const Geometry& g = layout_.g;
   const std::int64_t length = row_length(g);
   const std::int64_t rows = n * small_pixels(g);
-  if (layout_.tiles != nullptr)
-    return layout_.tiles->spread(row_at_, rows, layout_.runs, small, g.small_c, packed);
+  if (layout_.tiles != nullptr) {
+    // Windows overlap, and the tile of a row determines the order in which a pixel sums its windows. With
+    // tiles of one sample, no sum depends on the other samples of the batch, and so none on the number of
+    // ranks.
+    const std::int64_t pixels = small_pixels(g);
+    for (std::int64_t i = 0; i < n; ++i)
+      layout_.tiles->spread(row_at_ + i * pixels, pixels, layout_.runs, small + i * pixels * g.small_c,
+                            g.small_c, packed);
+    return;
+  }
   gemm(small, g.small_c, false, packed, length, false, rows_, length, rows, length, g.small_c, false);
 }
 
