@@ -16,11 +16,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from gan import gan, quality  # noqa: E402
 from gpt import gpt, gpu  # noqa: E402
+from memory import memory  # noqa: E402
 from vae import vae  # noqa: E402
 
-BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gan": gan.measure, "gan-quality": quality.measure, "gpt-gpu": gpu.measure}
+BENCHMARKS = {"vae": vae.measure, "gpt": gpt.measure, "gan": gan.measure, "gan-quality": quality.measure, "memory": memory.measure, "gpt-gpu": gpu.measure}
 NEED_A_GPU = {"gpt-gpu"}
-TAKES_HOURS = {"gan-quality"}
+TAKES_HOURS = {"gan-quality", "memory"}
 
 
 def machine():
@@ -47,6 +48,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="few and short repetitions: a check of the benchmark itself, not a measurement")
     parser.add_argument("--build", type=pathlib.Path, metavar="DIR", help="folder of the build to measure (default: ROOT/build/cpu)")
+    parser.add_argument("--seed", help="of the configurations of memory (default: the hash of the commit)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     a = parser.parse_args()
     unknown = [n for n in a.names if n not in BENCHMARKS]
@@ -55,7 +57,8 @@ def main():
     build = a.build or a.root / "build/cpu"
     result = {"machine": machine(), "versions": versions(build), "quick": a.quick, "repetitions": {}, "bars": []}
     for name in a.names or [name for name in BENCHMARKS if name not in NEED_A_GPU | TAKES_HOURS]:
-        repetitions, bars = BENCHMARKS[name](a.root, build.resolve(), a.quick)
+        more = {"seed": a.seed} if name == "memory" else {}
+        repetitions, bars = BENCHMARKS[name](a.root, build.resolve(), a.quick, **more)
         result["repetitions"][name] = repetitions
         result["bars"] += bars
     print(f"\n{'bar':<40}{'value':>14}{'bound':>16}   {'spread':<24}")

@@ -65,12 +65,40 @@ TEST(MemoryCheck, ARunThatCannotFitEndsBeforeItsFirstStepWithTheChangeThatFits) 
     const std::string name = "huge-" + std::to_string(ranks);
     const ProcessResult refused = tiny.train(ranks, name, huge);
     EXPECT_EQ(refused.exit_code, 4) << refused.out << refused.err;
-    EXPECT_THAT(refused.err, HasSubstr("a step needs "));
+    EXPECT_THAT(refused.err, HasSubstr("the run needs "));
     EXPECT_THAT(refused.err, HasSubstr("\n  largest: "));
     EXPECT_THAT(refused.err, ContainsRegex("\n  fits: data.micro_batches=[0-9]+ needs .* on each rank"));
     EXPECT_THAT(refused.err, HasSubstr("memory.check=warn"));
     EXPECT_FALSE(std::filesystem::exists(tiny.run_folder(name) + "/metrics.jsonl"));
   }
+}
+
+// The activations of this batch exceed it; those of one sample do not.
+TEST(MemoryCheck, ABudgetIsHeldTo) {
+  const TinyRun tiny;
+  const std::vector<std::string> large = {"data.batch=262144", "memory.budget=400MiB", "run.steps=2"};
+  const ProcessResult refused = tiny.train(1, "refused", large);
+  EXPECT_EQ(refused.exit_code, 4) << refused.out << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("(memory.budget is 400.0 MiB)"));
+  EXPECT_THAT(refused.err, ContainsRegex("\n  fits: data.micro_batches=[0-9]+ needs"));
+  EXPECT_FALSE(std::filesystem::exists(tiny.run_folder("refused") + "/metrics.jsonl"));
+
+  std::vector<std::string> warned = large;
+  warned.emplace_back("memory.check=warn");
+  const ProcessResult ended = tiny.train(1, "warned", warned);
+  EXPECT_EQ(ended.exit_code, 4) << ended.out << ended.err;
+  EXPECT_THAT(ended.out + ended.err, HasSubstr("warning: the run needs "));
+  EXPECT_THAT(ended.err, ContainsRegex("out of host memory in stage (forward|backward): .* requested by"));
+  EXPECT_THAT(ended.err, ContainsRegex("memory.budget is 400.0 MiB, of which [0-9.]+ MiB are taken by code"));
+
+  std::vector<std::string> fitting = large;
+  fitting.emplace_back("data.micro_batches=64");
+  const ProcessResult trained = tiny.train(1, "fitting", fitting);
+  EXPECT_EQ(trained.exit_code, 0) << trained.out << trained.err;
+  EXPECT_LE(json_lines(tiny.run_folder("fitting") + "/memory/rank-00000.jsonl")
+                .back()["peak_resident"]
+                .get<std::int64_t>(),
+            std::int64_t{400} << 20);
 }
 
 }  // namespace

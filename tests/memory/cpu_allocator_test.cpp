@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "memory/buffer.h"
 #include "memory/installed_ledger.h"
 
 namespace ebb::memory {
@@ -153,6 +154,26 @@ TEST_F(CpuAllocator, IsInstalledOnce) {
   Ledger second;
   EXPECT_THROW(install(second), Error);
   EXPECT_EQ(installed(), &ledger_);
+}
+
+TEST_F(CpuAllocator, RefusesWhatExceedsTheBudgetAndSaysWhy) {
+  constexpr std::int64_t kMiB = 1 << 20;
+  set_budget(before_ + 2 * kMiB, "memory.budget is 1.0 GiB");
+  const at::Tensor first = at::empty({kMiB}, at::kByte);
+  try {
+    const Tag tag(Class::activations, "block7");
+    (void)at::empty({kMiB + 1}, at::kByte);
+    ADD_FAILURE() << "it exceeds the budget";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::memory);
+    const std::string text = error.what();
+    for (const char* part : {"requested by activations / block7", "memory.budget is 1.0 GiB, which leaves "})
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+  EXPECT_THROW(Buffer(2 * kMiB, Class::data, "slots"), Error);
+  EXPECT_EQ(at::empty({kMiB}, at::kByte).numel(), kMiB);
+  set_budget(-1, "");
+  EXPECT_EQ(at::empty({4 * kMiB}, at::kByte).numel(), 4 * kMiB);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace {
 class HostRoomTest : public test::FolderTest {
  protected:
   [[nodiscard]] HostRoom room(const std::string& available, const std::string& limit) const {
-    put("self/status", "Name:\tebb\nVmRSS:\t 900 kB\nRssAnon:\t 100 kB\n");
+    put("self/status",
+        "Name:\tebb\nVmRSS:\t 900 kB\nRssAnon:\t 100 kB\nRssFile:\t 600 kB\nRssShmem:\t 200 kB\n");
     put("meminfo", "MemTotal: 5000 kB\n" + available + "Cached: 7 kB\n");
     put("self/cgroup", "0::/job\n");
     put("groups/job/memory.current", "1\n");
@@ -22,16 +23,22 @@ class HostRoomTest : public test::FolderTest {
   }
 };
 
-TEST_F(HostRoomTest, IsTheFreeMemoryWithoutALimit) {
-  const HostRoom found = room("MemAvailable: 3000 kB\n", "max");
-  EXPECT_EQ(found.bytes, 3000 * 1024);
+TEST_F(HostRoomTest, IsTheFreeMemoryAndWhatTheProcessesHoldWithoutALimit) {
+  const HostRoom found = room("MemAvailable: 3000 kB\nSwapFree: 50 kB\n", "max");
+  EXPECT_EQ(found.bytes, (3000 + 50 + 2 * 100) * 1024);
   EXPECT_EQ(found.limit, "free memory");
-  EXPECT_EQ(found.own, 100 * 1024);
 }
 
-TEST_F(HostRoomTest, ALimitLeavesWhatTheProcessesDoNotHoldYet) {
+TEST_F(HostRoomTest, PagesOfFilesAreApartFromThoseOfTheProcess) {
+  (void)room("", "max");
+  const ProcessMemory process = measure_process_memory(folder_);
+  EXPECT_EQ(process.anonymous, 100 * 1024);
+  EXPECT_EQ(process.file, 800 * 1024);
+}
+
+TEST_F(HostRoomTest, IsTheLimitIfThatIsSmaller) {
   const HostRoom found = room("MemAvailable: 3000 kB\n", "1048576");
-  EXPECT_EQ(found.bytes, 1048576 - 2 * 100 * 1024);
+  EXPECT_EQ(found.bytes, 1048576);
   EXPECT_EQ(found.limit, "the limit of 1.0 MiB of the control group");
 }
 

@@ -24,47 +24,61 @@ class MemoryShortage : public testing::Test {
   void SetUp() override {
     load_text(config_, "run: {name: x}\nmodel: {kind: vae}\ndata: {source: nowhere, batch: 512}\n", "test",
               {});
-    plan_ = plan();
+    need_ = need();
   }
-  [[nodiscard]] MemoryPlan plan() const { return plan_steps(config_, sample_, 2, models::make_plain_runner); }
-  [[nodiscard]] std::string text(std::int64_t room, int ranks = 2) const {
-    return memory_shortage(config_, sample_, plan_, 2, ranks, {room, memory::kFreeMemory, 1 << 20},
-                           models::make_plain_runner);
+  [[nodiscard]] MemoryNeed need() const { return {plan_memory(config_, run_), {1 << 20, 2 << 20}, 2}; }
+  [[nodiscard]] std::string text(std::int64_t room) const {
+    return memory_shortage(config_, run_, need_, {room, memory::kFreeMemory});
   }
 
   Config config_{{models::built_in_families(), data::builtin_formats()}};
-  core::SampleSpec sample_{{core::image_field(1, 28, 28)}};
-  MemoryPlan plan_;
+  models::RunnerFactory make_runner_ = models::make_plain_runner;
+  PlannedRun run_{{{core::image_field(1, 28, 28)}}, 0, 2, make_runner_};
+  MemoryNeed need_;
 };
 
 TEST_F(MemoryShortage, ARunThatFitsHasNone) {
-  EXPECT_THAT(text(2 * plan_.peak_total), IsEmpty());
-  EXPECT_THAT(text(plan_.peak_total, 1), IsEmpty());
+  EXPECT_THAT(text(need_.of_host()), IsEmpty());
+  EXPECT_THAT(text(need_.of_host() - 1), Not(IsEmpty()));
+  EXPECT_THAT(text(-1), IsEmpty()) << "an unknown host";
+}
+
+TEST_F(MemoryShortage, AHostNeedsThePrivatePagesOfItsRanks) {
+  EXPECT_EQ(need_.of_host(), 2 * (need_.plan.resident + (1 << 20)));
+  EXPECT_EQ(need_.of_rank(), need_.plan.resident + (3 << 20));
 }
 
 TEST_F(MemoryShortage, TheSuggestedNumberOfMicroBatchesFitsAndTheOneBelowDoesNot) {
-  const std::int64_t room = 2 * (plan_.peak_total - (4 << 20));
+  const std::int64_t room = need_.of_host() - (16 << 20);
   const std::string found = text(room);
-  EXPECT_THAT(found, AllOf(HasSubstr("are left (free memory)"), HasSubstr("fits: at most 1 of these ranks")));
+  EXPECT_THAT(found, AllOf(HasSubstr(" (free memory)"), HasSubstr("fits: at most 1 of these ranks")));
   const std::string key = "fits: data.micro_batches=";
   ASSERT_THAT(found, HasSubstr(key));
   const std::int64_t suggested = std::stoll(found.substr(found.find(key) + key.size()));
   config_.data.micro_batches = suggested;
-  EXPECT_LE(2 * plan().peak_total, room);
+  EXPECT_LE(need().of_host(), room);
   if (suggested > 2) {
     config_.data.micro_batches = suggested / 2;  // 256 samples of a rank: powers of two
-    EXPECT_GT(2 * plan().peak_total, room);
+    EXPECT_GT(need().of_host(), room);
   }
+}
+
+TEST_F(MemoryShortage, WithoutTheCacheARunNeedsLess) {
+  const std::string found = text(need_.of_host() - 1);
+  ASSERT_THAT(found, HasSubstr("fits: memory.host_cache=0 (slower) needs "));
+  config_.memory.host_cache = 0;
+  EXPECT_LT(need().of_host(), need_.of_host());
+  EXPECT_GE(need().plan.resident, need_.plan.peak_total);
 }
 
 TEST_F(MemoryShortage, WithoutRoomNothingIsSaidToFit) {
   const std::string found = text(0);
-  EXPECT_THAT(found, AllOf(HasSubstr("a step needs "), Not(HasSubstr("fits:"))));
+  EXPECT_THAT(found, AllOf(HasSubstr("the run needs "), Not(HasSubstr("fits:"))));
 }
 
 TEST_F(MemoryShortage, AModelInFp32IsPlannedInBf16) {
   config_.precision.dtype = numerics::Dtype::fp32;
-  plan_ = plan();
+  need_ = need();
   EXPECT_THAT(text(0), HasSubstr("too large: precision.dtype=bf16 needs "));
 }
 
@@ -72,8 +86,8 @@ TEST_F(MemoryShortage, AModelInFp32IsPlannedInBf16) {
 TEST_F(MemoryShortage, AHugeBatchIsAnsweredAtOnce) {
   config_.data.batch = std::int64_t{1} << 40;
   config_.data.micro_batches = std::int64_t{1} << 20;
-  plan_ = plan();
-  EXPECT_THAT(text(1 << 20), HasSubstr("a step needs "));
+  need_ = need();
+  EXPECT_THAT(text(1 << 20), HasSubstr("the run needs "));
 }
 
 }  // namespace

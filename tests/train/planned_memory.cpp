@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "train/support.h"
@@ -53,18 +54,30 @@ void expect_planned_memory(const std::string& config, int ranks, const std::vect
     std::snprintf(file, sizeof file, "/memory/rank-%05d.jsonl", rank);
     const auto lines = json_lines(run_folder + file);
     ASSERT_GE(lines.size(), 5U);
-    json stages = json::object();
+    json stages = json::object(), evaluation = json::object();
     std::int64_t peak = 0;
     for (const json& line : lines) {
       EXPECT_EQ(line.at("live"), plan.at("live"));
       EXPECT_EQ(line.at("predicted"), plan.at("peak_total"));
       raise(stages, of_a_step(line.at("stages")));
+      if (line.at("stages").contains("evaluate"))
+        raise(evaluation, {{"evaluate", line.at("stages").at("evaluate")}});
       if (!line.at("stages").contains("save") && !line.at("stages").contains("evaluate"))
         peak = std::max(peak, line.at("peak_total").get<std::int64_t>());
     }
     const json expected = of_a_step(plan.at("stages"));
     EXPECT_EQ(stages, expected) << json::diff(stages, expected);
     EXPECT_EQ(peak, plan.at("peak_total"));
+    // Samples, which are not planned, belong to the same stage.
+    if (!evaluation.empty() && !std::filesystem::exists(run_folder + "/samples")) {
+      json planned_evaluation = json::object();
+      for (const auto& [cls, bytes] : plan.at("stages").at("evaluate").items())
+        if (bytes.get<std::int64_t>() > 0) planned_evaluation["evaluate"][cls] = bytes;
+      EXPECT_EQ(evaluation, planned_evaluation) << json::diff(evaluation, planned_evaluation);
+    }
+    // A small run is mostly code, whose resident pages depend on the page cache.
+    EXPECT_NEAR(lines.back().at("peak_resident").get<double>(), plan.at("resident").get<double>(),
+                0.15 * plan.at("resident").get<double>());
   }
 }
 

@@ -33,8 +33,8 @@ TEST_F(RunTest, LossFallsAndTheClosingScreenSaysWhereThingsLie) {
   const auto curve = losses(tiny->run_folder("undisturbed"));
   ASSERT_EQ(curve.size(), 30U);
   EXPECT_LT(curve.at(29), 0.97 * curve.at(0));
-  for (const char* text :
-       {"test loss", "Peak bytes of each rank", "activ", "samples.png", "reconstructions.png", "ebb sample"})
+  for (const char* text : {"test loss", "Memory of each rank at its peak", "activations", "plan",
+                           "samples.png", "reconstructions.png", "ebb sample"})
     EXPECT_THAT(undisturbed.out, HasSubstr(text));
   for (const char* file :
        {"samples.png", "reconstructions.png", "config.yaml", "results.json", "metrics.jsonl"})

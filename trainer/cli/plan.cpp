@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/units.h"
 #include "cli/commands.h"
+#include "cli/plan_text.h"
+#include "comm/affinity.h"
 #include "memory/cpu_allocator.h"
-#include "telemetry/memory_json.h"
-#include "train/memory_plan.h"
-#include "train/resource_estimate.h"
+#include "train/training_data.h"
 
 namespace ebb::cli {
 namespace {
@@ -25,7 +24,10 @@ struct PlanOptions {
   bool helm_values = false;
   std::string write_rate = "100MiB";
   std::int64_t slots = 1;
-  std::int64_t ranks = 0;  // 0: parallel.ranks of the configuration, else 1
+  std::int64_t ranks = 0;           // 0: parallel.ranks of the configuration, else those of the logs, else 1
+  std::int64_t ranks_per_host = 0;  // 0: all ranks on one host
+  std::int64_t threads = 0;         // of a rank; 0: parallel.threads, else its share of the cores
+  std::string host_memory;          // empty: that of this machine
   bool json = false;
   std::string image;
   std::string config;
@@ -52,137 +54,121 @@ std::vector<std::int64_t> sides_of(const std::string& image) {
   return sides;
 }
 
-std::string count_text(std::int64_t n) {
-  const auto count = static_cast<double>(n);
-  if (n < 1'000'000) return fmt::format("{} thousand", (n + 500) / 1000);
-  return n >= 1'000'000'000 ? fmt::format("{:.2f} billion", count / 1e9)
-                            : fmt::format("{:.2f} million", count / 1e6);
+std::int64_t bytes_of(const char* option, const std::string& text) {
+  const auto bytes = parse_bytes(text);
+  if (bytes && *bytes > 0) return *bytes;
+  throw Error(ExitCode::usage,
+              fmt::format("plan: {} {} is not a size: give bytes, such as 16GiB", option, text));
 }
 
-// Formats the bytes that every rank holds for the model.
-std::string held_text(const train::ResourceEstimate& estimate) {
-  const std::int64_t all = estimate.parameter_bytes + estimate.gradient_bytes + estimate.optimizer_bytes;
-  return fmt::format("{}: parameters {}, gradients {}, residuals and moments {}", format_bytes(all),
-                     format_bytes(estimate.parameter_bytes), format_bytes(estimate.gradient_bytes),
-                     format_bytes(estimate.optimizer_bytes));
+// As train::open_environment() chooses them.
+std::int64_t threads_of(const PlanOptions& options, const train::Config& config, int ranks) {
+  if (options.threads > 0) return options.threads;
+  if (config.parallel.threads > 0) return config.parallel.threads;
+  return std::max<std::int64_t>(1, comm::measure_affinity().mask_cores / ranks);
 }
 
-std::string seen_text(const train::ResourceEstimate::Measured& seen) {
-  return fmt::format(
-      "{} resident at most{}, as {} rank{} of this run logged", format_bytes(seen.host_bytes),
-      seen.device_bytes > 0 ? fmt::format(", {} of its GPU", format_bytes(seen.device_bytes)) : "",
-      seen.ranks, seen.ranks == 1 ? "" : "s");
+memory::HostRoom room_of(const PlanOptions& options) {
+  if (!options.host_memory.empty()) return {bytes_of("--host-memory", options.host_memory), "--host-memory"};
+  return memory::measure_host_room(1);  // this process ends before the ranks start
 }
 
-std::string checkpoint_text(const train::ResourceEstimate& estimate) {
-  return estimate.checkpoint.empty() ? "computed from the model: weights, residuals, two moments"
-                                     : "measured: " + estimate.checkpoint.string();
-}
-
-// The maximum of each class in a step. The maxima need not coincide.
-std::string classes_text(const memory::Sums& peak) {
-  std::string text;
-  for (int c = 0; c < memory::kClasses; ++c)
-    if (peak[static_cast<std::size_t>(c)] > 0)
-      text += fmt::format("{:<12}   {:<14} {:>10}\n", "", memory::kClassNames[static_cast<std::size_t>(c)],
-                          format_bytes(peak[static_cast<std::size_t>(c)]));
-  return text;
-}
-
-// The bytes of every rank: those of a step, or of the model if `plan` throws CannotPlan.
-std::string memory_text(const train::ResourceEstimate& estimate,
-                        const std::function<train::MemoryPlan()>& plan, const PlanOptions& options) {
+// Samples of the split for evaluations; 0: it is not here.
+std::int64_t count_test_samples(const train::Config& config) {
   try {
-    const train::MemoryPlan memory = plan();
-    return fmt::format(
-        "{:<12} {} at the peak of a step on the CPU, as one of {} rank{}\n{:<12} the most of each class:\n{}",
-        "every rank", format_bytes(memory.peak_total), options.ranks, options.ranks == 1 ? "" : "s", "",
-        classes_text(memory.peak));
+    return train::open_split(config, "test", config.model.fields())->size();
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
+// Finds the largest values with which the run fits. `start`: those of the configuration.
+std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const train::PlannedRun& run,
+                                               const train::MemoryNeed& need, std::int64_t room) {
+  const auto need_of = [&](const train::Config& config,
+                           const train::PlannedRun& other_run) -> std::optional<std::int64_t> {
+    try {
+      train::MemoryNeed other = need;
+      other.plan = train::plan_memory(config, other_run);
+      return other.of_host();
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
+  constexpr std::int64_t kMost = std::int64_t{1} << 24;
+  std::vector<PlanFigures::Largest> all;
+  const std::int64_t parts = run.ranks * start.data.micro_batches;
+  all.push_back({"samples of a micro-batch on each rank",
+                 train::find_largest_value(start.data.batch / parts, kMost, room, [&](std::int64_t samples) {
+                   train::Config config = start;
+                   config.data.batch = samples * parts;
+                   return need_of(config, run);
+                 })});
+  if (!start.data.entry().spec) return all;
+  all.push_back({"tokens of context",
+                 train::find_largest_value(start.data.context, kMost, room, [&](std::int64_t tokens) {
+                   train::Config config = start;
+                   config.data.context = tokens;
+                   train::PlannedRun other = run;
+                   other.sample = train::planned_sample(config, {});
+                   return need_of(config, other);
+                 })});
+  return all;
+}
+
+PlanFigures make_figures(const PlanOptions& options, const train::Config& config,
+                         const models::RunnerFactory& make_runner) {
+  PlanFigures figures;
+  figures.config = options.config;
+  figures.write_rate = options.write_rate;
+  figures.bytes_per_s = rate_of(options);
+  figures.slots = options.slots;
+  const core::SampleSpec sample = train::planned_sample(config, sides_of(options.image));
+  const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;
+  if (!options.json) figures.estimate = train::estimate_resources(config, sample, given);
+  figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
+  const train::PlannedRun run{sample, count_test_samples(config), static_cast<int>(figures.world_size),
+                              make_runner};
+  try {
+    train::MemoryNeed need;
+    need.ranks =
+        static_cast<int>(options.ranks_per_host > 0 ? std::min(options.ranks_per_host, figures.world_size)
+                                                    : figures.world_size);
+    at::set_num_threads(
+        static_cast<int>(threads_of(options, config, need.ranks)));  // workspaces depend on it
+    need.plan = train::plan_memory(config, run);
+    need.process = train::with_growth(memory::measure_process_memory(), false);
+    figures.need = need;
+    figures.room = room_of(options);
   } catch (const train::CannotPlan& error) {
-    return fmt::format("{:<12} {}; activations and communication add to it\n{:<12} {}\n", "every rank",
-                       held_text(estimate), "", error.what());
+    figures.cannot_plan = error.what();
   }
+  // With run.device auto, a chart's workers may have GPUs.
+  const bool on_cpus = config.run.device == train::DeviceKind::cpu ||
+                       (config.run.device == train::DeviceKind::automatic && !options.helm_values);
+  figures.values = train::chart_values(figures.estimate, figures.bytes_per_s, options.slots,
+                                       on_cpus ? figures.need : std::nullopt);
+  const std::int64_t room = figures.room.bytes;
+  if (!figures.need || room < 0 || options.json || options.helm_values) return figures;
+  if (figures.need->of_host() > room)
+    figures.changes = train::find_memory_changes(config, run, *figures.need, room);
+  else
+    figures.largest = find_largest(config, run, *figures.need, room);
+  return figures;
 }
 
-std::string as_text(const train::ResourceEstimate& estimate, const std::string& memory,
-                    const train::ChartValues& values, const PlanOptions& options) {
-  std::string text = fmt::format("{:<12} {}\n", "parameters", count_text(estimate.parameters)) + memory;
-  if (estimate.measured) text += fmt::format("{:<12} {}\n", "", seen_text(*estimate.measured));
-  text += fmt::format("{:<12} {} ({} bytes), {}\n", "checkpoint", format_bytes(estimate.checkpoint_bytes),
-                      estimate.checkpoint_bytes, checkpoint_text(estimate));
-  text += fmt::format("{:<12} {} s: a checkpoint at {} per second, and a step ({} s)\n", "grace",
-                      values.grace_s, options.write_rate, values.step_s);
-  text += fmt::format("{:<12} {} for {} rank{}\n", "/dev/shm", format_bytes(values.shm_bytes), options.slots,
-                      options.slots == 1 ? "" : "s");
-  text += fmt::format(
-      "{:<12} {}\n", "memory limit",
-      values.memory_bytes > 0
-          ? format_bytes(values.memory_bytes) + " of a worker: a fifth above what was logged, and /dev/shm"
-          : "unknown before a run: train a few steps (run.steps=20) and plan again");
-  return text;
-}
-
-std::string as_json(const train::MemoryPlan& memory, const PlanOptions& options) {
-  nlohmann::ordered_json json = {{"ranks", options.ranks},
-                                 {"device", "cpu"},
-                                 {"live", telemetry::by_class(memory.live)},
-                                 {"peak", telemetry::by_class(memory.peak)},
-                                 {"peak_total", memory.peak_total}};
-  for (std::size_t s = 0; s < memory.stages.size(); ++s)
-    json["stages"][std::string(memory::kStageNames[s])] = telemetry::by_class(memory.stages[s]);
-  return json.dump() + "\n";
-}
-
-// For Kubernetes: a whole number of Mi.
-std::string mebibytes(std::int64_t bytes) {
-  return fmt::format("{}Mi", (bytes + (1 << 20) - 1) >> 20);
-}
-
-std::string as_values(const train::ResourceEstimate& estimate, const train::ChartValues& values,
-                      const PlanOptions& options) {
-  std::string text = fmt::format("# {}, {} parameters; made by: ebb plan --helm-values --slots {}\n",
-                                 options.config, count_text(estimate.parameters), options.slots);
-  text += fmt::format("# {} of a checkpoint, {}\n", format_bytes(estimate.checkpoint_bytes),
-                      checkpoint_text(estimate));
-  text += fmt::format("checkpointBytes: {}\ncheckpointBytesPerSecond: {}\n", estimate.checkpoint_bytes,
-                      rate_of(options));
-  text += fmt::format("terminationGracePeriodSeconds: {}\nshm:\n  size: {}\n", values.grace_s,
-                      mebibytes(values.shm_bytes));
-  if (values.memory_bytes > 0) {
-    text += fmt::format("worker:\n  # {}\n  resources:\n    limits:\n      memory: {}\n",
-                        seen_text(*estimate.measured), mebibytes(values.memory_bytes));
-  } else {
-    text += fmt::format(
-        "# worker.resources.limits.memory is known after a run of a few steps. Every rank holds {}\n"
-        "# (in GPU memory where it trains on a GPU), and activations as well.\n",
-        held_text(estimate));
-  }
-  return text;
-}
-
-ExitCode plan(PlanOptions options, const train::Registries& registries,
+ExitCode plan(const PlanOptions& options, const train::Registries& registries,
               const models::RunnerFactory& make_runner) {
   if (options.slots < 1)
     throw Error(ExitCode::usage,
                 fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
-  const std::int64_t rate = rate_of(options);
   memory::install(*new memory::Ledger);  // outlives all tensors
   train::Config config(registries);
   train::load(config, options.config, options.overrides);
-  if (options.ranks == 0) options.ranks = std::max<std::int64_t>(1, config.parallel.ranks);
-  const core::SampleSpec sample = train::planned_sample(config, sides_of(options.image));
-  const auto memory = [&] {
-    return train::plan_steps(config, sample, static_cast<int>(options.ranks), make_runner);
-  };
-  std::string text;
-  if (options.json) {
-    text = as_json(memory(), options);
-  } else {
-    const train::ResourceEstimate estimate = train::estimate_resources(config, sample);
-    const train::ChartValues values = train::chart_values(estimate, rate, options.slots);
-    text = options.helm_values ? as_values(estimate, values, options)
-                               : as_text(estimate, memory_text(estimate, memory, options), values, options);
-  }
+  const PlanFigures figures = make_figures(options, config, make_runner);
+  const std::string text = options.json          ? plan_json(figures)
+                           : options.helm_values ? plan_values(figures)
+                                                 : plan_text(figures);
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
   return ExitCode::ok;
@@ -195,10 +181,19 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_command(app, "plan");
   CLI::Option* const helm =
       command->add_flag("--helm-values", options->helm_values, "Print them as values for charts/ebb");
-  command->add_flag("--json", options->json, "Print the bytes of a step by class and stage as JSON")
-      ->excludes(helm);
-  command->add_option("-n,--ranks", options->ranks, "Ranks of the run (default: parallel.ranks, else 1)")
+  command->add_flag("--json", options->json, "Print the plan by class and stage as JSON")->excludes(helm);
+  command
+      ->add_option("-n,--ranks", options->ranks,
+                   "Ranks of the run (default: parallel.ranks, else those of its logs, else 1)")
       ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--ranks-per-host", options->ranks_per_host, "Ranks on one host (default: all of them)")
+      ->check(CLI::Range(1, 1'000'000));
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of a rank (default: parallel.threads, else its share of this machine's cores)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--host-memory", options->host_memory,
+                      "Bytes of a host for its ranks, such as 64GiB (default: what this one has now)");
   command
       ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume accepts per second")
       ->capture_default_str();

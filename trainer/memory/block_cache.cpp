@@ -18,12 +18,21 @@ std::int64_t with_slack(std::int64_t most) {
   return most + std::max(most / 8, kLeast);
 }
 
-void* map(std::size_t bytes) {
-  void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return block == MAP_FAILED ? nullptr : block;
-}
+class KernelPages final : public PageSource {
+ public:
+  void* map(std::size_t bytes) noexcept override {
+    void* const block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED ? nullptr : block;
+  }
+  void unmap(void* block, std::size_t bytes) noexcept override { munmap(block, bytes); }
+};
 
 }  // namespace
+
+PageSource& kernel_pages() {
+  static auto* const pages = new KernelPages;  // never destroyed: blocks may be freed after main returns
+  return *pages;
+}
 
 // Class 8k + j holds (8 + j) · 2^(k + 13) bytes: from 64 KiB on, an eighth of a power of two apart.
 std::size_t BlockCache::class_bytes(std::size_t index) {
@@ -48,14 +57,15 @@ void* BlockCache::allocate(std::size_t bytes) noexcept {
   } else {
     const std::int64_t most = std::max({most_used_, most_used_before_, used_ + size});
     while (!temporary_ && kept_ > 0 && used_ + kept_ + size > with_slack(most)) release_longest_unused();
-    block = map(class_bytes(index));
+    block = pages_.map(class_bytes(index));
     if (block == nullptr) {
       release_all();
-      block = map(class_bytes(index));
+      block = pages_.map(class_bytes(index));
     }
     if (block == nullptr) return nullptr;
   }
   used_ += size;
+  most_mapped_ = std::max(most_mapped_, used_ + kept_);
   ++of.used;
   if (!temporary_) {
     most_used_ = std::max(most_used_, used_);
@@ -72,7 +82,7 @@ void BlockCache::deallocate(void* block, std::size_t bytes) noexcept {
   used_ -= size;
   --of.used;
   if (size > limit_) {
-    munmap(block, class_bytes(index));
+    pages_.unmap(block, class_bytes(index));
     return;
   }
   while (kept_ + size > limit_) release_longest_unused();
@@ -106,9 +116,9 @@ void BlockCache::end_step() noexcept {
   most_used_ = used_;
 }
 
-void BlockCache::release_kept() noexcept {
+void BlockCache::release_kept(std::int64_t down_to) noexcept {
   const std::lock_guard lock(mutex_);
-  release_all();
+  release_all(down_to);
 }
 
 void BlockCache::begin_temporary_use() noexcept {
@@ -136,6 +146,11 @@ std::int64_t BlockCache::in_use_bytes() const noexcept {
   return used_;
 }
 
+std::int64_t BlockCache::most_mapped_bytes() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return most_mapped_;
+}
+
 // Removes the block from the free list; it stays mapped.
 void BlockCache::unlink(std::size_t index, Free* block) {
   SizeClass& of = classes_[index];
@@ -147,7 +162,7 @@ void BlockCache::unlink(std::size_t index, Free* block) {
 
 void BlockCache::release(std::size_t index, Free* block) {
   unlink(index, block);
-  munmap(block, class_bytes(index));
+  pages_.unmap(block, class_bytes(index));
 }
 
 // Needs at least one kept block. The scan of all classes is cheap beside the system call.
@@ -161,8 +176,8 @@ void BlockCache::release_longest_unused() {
   release(best, classes_[best].oldest);
 }
 
-void BlockCache::release_all() {
-  while (kept_ > 0) release_longest_unused();
+void BlockCache::release_all(std::int64_t down_to) {
+  while (kept_ > down_to) release_longest_unused();
 }
 
 }  // namespace ebb::memory

@@ -7,6 +7,17 @@
 
 namespace ebb::memory {
 
+// Where a BlockCache gets its blocks from. No member throws; any thread may call it.
+class PageSource {
+ public:
+  virtual ~PageSource() = default;
+  // `bytes` of memory, page-aligned, or null if there are none. At least its first 24 bytes can be written.
+  virtual void* map(std::size_t bytes) noexcept = 0;
+  virtual void unmap(void* block, std::size_t bytes) noexcept = 0;
+};
+
+PageSource& kernel_pages();  // mmap
+
 // Large blocks of host memory that stay mapped when they are freed. A step frees its tensors, and the next
 // one requests the same sizes. Mapping and touching pages again costs a tenth of a step. malloc keeps some
 // pages and returns others, which changes the resident set from step to step.
@@ -20,7 +31,8 @@ class BlockCache {
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc
   static constexpr std::int64_t kNoLimit = std::int64_t{1} << 62;
 
-  BlockCache() = default;
+  // `pages` must outlive the cache.
+  explicit BlockCache(PageSource& pages = kernel_pages()) : pages_(pages) {}
   ~BlockCache() { release_kept(); }  // used blocks stay mapped
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
@@ -33,14 +45,15 @@ class BlockCache {
   void set_limit(std::int64_t kept_bytes) noexcept;  // 0: keeps nothing
   // Call at the end of every step. Every 32 steps it unmaps the blocks that none of the last 64 steps needed.
   void end_step() noexcept;
-  void release_kept() noexcept;  // unmaps every free block
+  void release_kept(std::int64_t down_to = 0) noexcept;  // unmaps free blocks until so many bytes are kept
   // Call them around work that is no step, such as an evaluation. Blocks mapped for it are additional to the
   // kept ones and are unmapped at its end. The next step then finds the kept blocks again.
   void begin_temporary_use() noexcept;
   void end_temporary_use() noexcept;
 
-  [[nodiscard]] std::int64_t kept_bytes() const noexcept;    // mapped and free
-  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;  // used, as rounded
+  [[nodiscard]] std::int64_t kept_bytes() const noexcept;         // mapped and free
+  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;       // used, as rounded
+  [[nodiscard]] std::int64_t most_mapped_bytes() const noexcept;  // the maximum of both together
 
  private:
   static constexpr std::size_t kSizeClasses = 8 * 44;
@@ -65,11 +78,12 @@ class BlockCache {
   void unlink(std::size_t index, Free* block);
   void release(std::size_t index, Free* block);
   void release_longest_unused();
-  void release_all();
+  void release_all(std::int64_t down_to = 0);
 
+  PageSource& pages_;
   mutable std::mutex mutex_;
   std::array<SizeClass, kSizeClasses> classes_{};
-  std::int64_t kept_ = 0, used_ = 0, limit_ = kNoLimit;
+  std::int64_t kept_ = 0, used_ = 0, most_mapped_ = 0, limit_ = kNoLimit;
   std::int64_t most_used_ = 0, most_used_before_ = 0;  // bytes, as in SizeClass
   std::uint64_t deallocations_ = 0;
   std::int64_t steps_ = 0;

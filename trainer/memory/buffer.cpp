@@ -48,6 +48,7 @@ void release(std::byte* data, std::size_t bytes, HostMemory kind) {
 
 Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, HostMemory kind) : size_(bytes) {
   if (bytes == 0) return;
+  require_budget(static_cast<std::int64_t>(bytes), cls, owner);
   const CudaMemoryTable* const cuda = kind == HostMemory::pinned ? cuda_memory() : nullptr;
   kind_ = cuda == nullptr ? HostMemory::pageable : HostMemory::pinned;
   const auto allocate = [&] {

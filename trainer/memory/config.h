@@ -17,6 +17,7 @@ struct MemoryConfig {
   LeakPolicy leak = LeakPolicy::error;
   MemoryCheck check = MemoryCheck::error;
   std::int64_t log_every = 1;
+  std::optional<std::int64_t> budget;  // bytes of a rank; empty: auto
 
   std::optional<std::int64_t> host_cache;
 
@@ -38,7 +39,15 @@ struct MemoryConfig {
             "exceed the maximum use of the steps by at most an eighth, or 16 MiB if that is larger. 0: keeps "
             "none, which is slower.")
         .free_to_change();
-    s.removed("budget", "leave it out: this version enforces no budget");
+    s.bytes_or_auto("budget", budget)
+        .at_least(1)
+        .doc(
+            "Limit of the resident memory of each rank. An allocation beyond it ends the run with code 4 and "
+            "a "
+            "report. auto: the limit of the control group, shared by the ranks of the host; none without "
+            "such "
+            "a limit, or with memory.check warn.")
+        .free_to_change();
     s.integer("log_every", log_every)
         .at_least(1)
         .unit("steps")

@@ -4,11 +4,14 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
+#include <fmt/format.h>
 
 #include <atomic>
+#include <mutex>
 #include <new>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "memory/block_cache.h"
 #include "memory/meta_account.h"
 
@@ -19,6 +22,11 @@ namespace {
 std::atomic<Ledger*> the_ledger{nullptr};
 BlockCache* the_cache = nullptr;
 c10::DeleterFnPtr the_upstream_deleter = nullptr;
+
+// The budget, which any thread reads in each allocation.
+std::atomic<std::int64_t> the_budget{-1};
+std::mutex the_source_mutex;
+std::string the_source;
 
 // Forgets first: once the block is free, another thread may get the same address.
 void forget_and_free(void* block) {
@@ -39,6 +47,8 @@ class TrackingCpuAllocator final : public c10::Allocator {
   TrackingCpuAllocator(c10::Allocator& upstream, Ledger& ledger) : upstream_(upstream), ledger_(ledger) {}
 
   c10::DataPtr allocate(std::size_t bytes) override {
+    if (const TagView tag = current_tag(); bytes >= BlockCache::kSmallest)
+      require_budget(static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
     void* const block = bytes >= BlockCache::kSmallest && the_cache != nullptr
                             ? the_cache->allocate(bytes)
                             : allocate_upstream(bytes).release_context();
@@ -102,6 +112,26 @@ void install(Ledger& ledger, BlockCache* cache) {
 
 Ledger* installed() {
   return the_ledger.load(std::memory_order_relaxed);
+}
+
+void set_budget(std::int64_t bytes, const std::string& source) {
+  const std::lock_guard lock(the_source_mutex);
+  the_source = source;
+  the_budget.store(bytes);
+}
+
+void require_budget(std::int64_t bytes, Class cls, std::string_view owner) {
+  const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
+  const Ledger* const ledger = installed();
+  if (budget < 0 || ledger == nullptr) return;
+  const std::int64_t left = budget - ledger->live_total(Ledger::Location::host) - bytes;
+  if (left < 0) {
+    const std::lock_guard lock(the_source_mutex);
+    throw Error(ExitCode::memory, out_of_memory_message(*ledger, Ledger::Location::host, bytes, cls, owner) +
+                                      fmt::format("\n  {}, which leaves {} for tensors and buffers",
+                                                  the_source, format_bytes(budget)));
+  }
+  if (the_cache != nullptr && the_cache->kept_bytes() > left) the_cache->release_kept(left);
 }
 
 bool release_kept_blocks() {

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
 #include "memory/ledger.h"
 
 namespace ebb::memory {
@@ -16,6 +20,13 @@ class BlockCache;
 void install(Ledger& ledger, BlockCache* cache = nullptr);
 
 Ledger* installed();  // null before install()
+
+// A limit of live and kept bytes on the host, for allocations from 64 KiB on; -1: none. Blocks that the cache
+// keeps are unmapped first. An allocation of the CPU's allocator or a Buffer beyond it throws Error(memory)
+// with the text of out_of_memory_message() and `source`, such as "memory.budget is 6.0 GiB".
+void set_budget(std::int64_t bytes, const std::string& source);
+// Throws as above if `bytes` more exceed the budget.
+void require_budget(std::int64_t bytes, Class cls, std::string_view owner);
 
 // Unmaps the blocks that the installed cache keeps; false if there were none. An allocator calls it before it
 // reports a lack of memory.

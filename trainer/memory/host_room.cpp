@@ -21,21 +21,25 @@ std::string text_of(const std::filesystem::path& file) {
 
 }  // namespace
 
+ProcessMemory measure_process_memory(const std::filesystem::path& proc) {
+  const std::string status = text_of(proc / "self/status");
+  const auto of = [&](const char* key) { return std::max<std::int64_t>(0, kilobytes_after(status, key)); };
+  return {of("RssAnon:"), of("RssFile:") + of("RssShmem:")};
+}
+
 HostRoom measure_host_room(int processes, const std::filesystem::path& proc,
                            const std::filesystem::path& groups) {
   HostRoom room;
-  room.own = std::max<std::int64_t>(0, kilobytes_after(text_of(proc / "self/status"), "RssAnon:"));
   const std::string meminfo = text_of(proc / "meminfo");
   const std::int64_t available = kilobytes_after(meminfo, "MemAvailable:");
   if (available >= 0) {
-    room.bytes = available + std::max<std::int64_t>(0, kilobytes_after(meminfo, "SwapFree:"));
+    room.bytes = available + std::max<std::int64_t>(0, kilobytes_after(meminfo, "SwapFree:")) +
+                 processes * measure_process_memory(proc).anonymous;
     room.limit = kFreeMemory;
   }
   const std::int64_t limit = Cgroup(proc / "self/cgroup", groups).read().limit;
-  if (limit < 0) return room;
-  const std::int64_t left = std::max<std::int64_t>(0, limit - processes * room.own);
-  if (room.bytes >= 0 && room.bytes <= left) return room;
-  room.bytes = left;
+  if (limit < 0 || (room.bytes >= 0 && room.bytes <= limit)) return room;
+  room.bytes = limit;
   room.limit = fmt::format("the limit of {} of the control group", format_bytes(limit));
   return room;
 }

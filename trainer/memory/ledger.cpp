@@ -44,6 +44,13 @@ struct Account {
   std::vector<PhasePeak> phases;
   std::size_t phase = kNoPhase;  // the one that runs
   std::int64_t total = 0, peak_total = 0, run_peak_total = 0, recorded = 0;
+  struct Moment {
+    Stage stage = Stage::setup;
+    std::size_t phase = kNoPhase;
+    std::uint32_t owner = kUntagged;
+    bool known = false;
+    Sums live{};
+  } peak_moment, run_peak_moment;  // of peak_total and run_peak_total
 
   void record(std::uintptr_t block, std::int64_t bytes, std::uint32_t owner) {
     const std::lock_guard lock(mutex);
@@ -60,8 +67,14 @@ struct Account {
     peak = std::max(peak, live[c]);
     if (phase != kNoPhase) phases[phase].peak[c] = std::max(phases[phase].peak[c], live[c]);
     run_peak[c] = std::max(run_peak[c], live[c]);
-    peak_total = std::max(peak_total, total);
-    run_peak_total = std::max(run_peak_total, total);
+    if (total > peak_total) {
+      peak_total = total;
+      peak_moment = {stage, phase, owner, true, live};
+    }
+    if (total > run_peak_total) {
+      run_peak_total = total;
+      run_peak_moment = {stage, kNoPhase, owner, true, live};
+    }
   }
 
   std::int64_t forget(std::uintptr_t block) {
@@ -96,7 +109,21 @@ struct Account {
     peaks = {};
     peaks[index(stage)] = live;
     peak_total = total;
+    peak_moment = {.stage = stage, .live = live};
     recorded = 0;
+  }
+
+  [[nodiscard]] PeakPoint point(const Moment& moment) const {
+    PeakPoint point;
+    point.stage = moment.stage;
+    point.live = moment.live;
+    if (moment.phase < phases.size()) point.phase = phases[moment.phase].phase;
+    if (moment.known) {
+      const OwnerName& name = owner_name(moment.owner);
+      point.cls = name.cls;
+      point.owner = name.owner;
+    }
+    return point;
   }
 
  private:
@@ -185,6 +212,14 @@ std::int64_t Ledger::peak_total(Location location) const {
 
 Sums Ledger::run_peak(Location location) const {
   return impl_->read(location, [](const Account& a) { return a.run_peak; });
+}
+
+PeakPoint Ledger::peak_point(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.point(a.peak_moment); });
+}
+
+PeakPoint Ledger::run_peak_point(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.point(a.run_peak_moment); });
 }
 
 std::int64_t Ledger::run_peak_total(Location location) const {

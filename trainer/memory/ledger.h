@@ -28,6 +28,15 @@ struct PhasePeak {
   Sums peak;
 };
 
+// The moment of the largest sum of all classes.
+struct PeakPoint {
+  Stage stage = Stage::setup;
+  std::string phase;  // of the training step; empty: none
+  Class cls = Class::activations;
+  std::string owner;  // of the block that was recorded then; empty: none since reset_peaks()
+  Sums live{};        // of all classes then: they add up to the peak
+};
+
 // The account of all bytes that are allocated on this rank: by class and by owner, live and peak by stage,
 // host and device apart. Sizes are as requested, before an allocator rounds them. All members may be called
 // from any thread. The allocators and Buffer call record() and forget(), which take a lock of the ledger and
@@ -62,10 +71,12 @@ class Ledger {
   // all classes together (at most the sum of theirs), and the number of blocks recorded.
   [[nodiscard]] Sums peak(Location location, Stage stage) const;
   [[nodiscard]] std::int64_t peak_total(Location location) const;
+  [[nodiscard]] PeakPoint peak_point(Location location) const;  // of peak_total()
   [[nodiscard]] std::int64_t recorded_blocks(Location location) const;
   // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
   [[nodiscard]] Sums run_peak(Location location) const;
   [[nodiscard]] std::int64_t run_peak_total(Location location) const;
+  [[nodiscard]] PeakPoint run_peak_point(Location location) const;  // of run_peak_total(), without its phase
   void reset_peaks();  // at the start of a step: peaks become the live bytes
   [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first
 

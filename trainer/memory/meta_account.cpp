@@ -11,15 +11,21 @@
 namespace ebb::memory {
 namespace {
 
-// Of the MetaAccount that exists; the deleter of a block is a plain function.
+// The account that exists; the deleter of a block is a plain function.
 std::atomic<Ledger*> the_ledger{nullptr};
+std::atomic<DryPages*> the_pages{nullptr};
 
 // A block has no bytes, so the address of this object stands for it in the ledger.
-struct Block {};
+struct Block {
+  void* pages;
+  std::size_t bytes;
+};
 
 void forget(void* context) {
+  const auto* const block = static_cast<const Block*>(context);
   if (Ledger* const ledger = the_ledger.load()) ledger->forget(context, Ledger::Location::host);
-  delete static_cast<Block*>(context);
+  if (DryPages* const pages = the_pages.load()) pages->deallocate(block->pages, block->bytes);
+  delete block;
 }
 
 class MetaAllocator final : public c10::Allocator {
@@ -28,7 +34,7 @@ class MetaAllocator final : public c10::Allocator {
     Ledger* const ledger = the_ledger.load();
     if (ledger == nullptr || bytes == 0)
       return {nullptr, nullptr, &c10::detail::deleteNothing, c10::Device(c10::kMeta)};
-    auto* const block = new Block;
+    auto* const block = new Block{the_pages.load()->allocate(bytes), bytes};
     ledger->record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
     return {nullptr, block, &forget, c10::Device(c10::kMeta)};
   }
@@ -40,17 +46,19 @@ constexpr std::uint8_t kPriority = 100;  // above LibTorch's (0)
 
 }  // namespace
 
-MetaAccount::MetaAccount(Ledger& ledger) {
+MetaAccount::MetaAccount(Ledger& ledger, DryPages& pages) {
   static std::once_flag once;
   // Never destroyed: tensors keep a pointer to it.
   std::call_once(once, [] { c10::SetAllocator(c10::kMeta, new MetaAllocator, kPriority); });
   Ledger* none = nullptr;
   if (!the_ledger.compare_exchange_strong(none, &ledger))
     throw Error(ExitCode::internal, "a second MetaAccount was made while one exists");
+  the_pages.store(&pages);
 }
 
 MetaAccount::~MetaAccount() {
   the_ledger.store(nullptr);
+  the_pages.store(nullptr);
 }
 
 Ledger* dry_ledger() {

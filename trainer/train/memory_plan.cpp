@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/memory_plan.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 
 #include "comm/dry_communicator.h"
 #include "data/slots.h"
+#include "memory/dry_pages.h"
 #include "memory/meta_account.h"
 #include "step/dry_step_control.h"
+#include "step/loss_sums.h"
 #include "train/trainees.h"
 #include "train/training_data.h"
 
@@ -50,56 +54,116 @@ std::vector<at::Tensor> reserve_slots(const core::SampleSpec& sample, const data
   return slots;
 }
 
+// Samples of rank 0's first part of an evaluation.
+std::int64_t evaluated_samples(const Config& config, const PlannedRun& run) {
+  const std::int64_t part = evaluation_plan(config, 0, run.ranks).rank_part();
+  return run.test_samples > 0 ? std::min(part, run.test_samples) : part;
+}
+
 void raise(memory::Sums& largest, const memory::Sums& other) {
   for (std::size_t c = 0; c < largest.size(); ++c) largest[c] = std::max(largest[c], other[c]);
 }
 
-void raise(MemoryPlan& plan, const Ledger& ledger) {
-  for (int s = 0; s < memory::kStages; ++s) {
-    const memory::Sums stage = ledger.peak(Ledger::Location::host, static_cast<memory::Stage>(s));
-    raise(plan.stages[static_cast<std::size_t>(s)], stage);
-    raise(plan.peak, stage);
+class DryRun {
+ public:
+  DryRun(const Config& config, const PlannedRun& run)
+      : config_(config),
+        run_(run),
+        batch_(dry_batch(run.sample, loader_plan(config, 0, run.ranks, {}).rank_micro_batch(),
+                         config.data.batch)),
+        part_(dry_batch(run.sample, evaluated_samples(config, run), 1)),
+        account_(ledger_, pages_),
+        communicator_(0, run.ranks),
+        trainees_(config, at::kMeta, communicator_, run.sample),
+        runner_(run.make_runner(trainees_.model())) {
+    if (config.memory.host_cache) pages_.cache().set_limit(*config.memory.host_cache);
   }
-  plan.peak_total = std::max(plan.peak_total, ledger.peak_total(Ledger::Location::host));
-}
 
-MemoryPlan run_dry(const Config& config, const core::SampleSpec& sample, int ranks,
-                   const models::RunnerFactory& make_runner) {
-  // The batch does not count: it is a view of a slot.
-  core::Batch batch =
-      dry_batch(sample, loader_plan(config, 0, ranks, {}).rank_micro_batch(), config.data.batch);
-  Ledger ledger;
-  const memory::MetaAccount account(ledger);
-  comm::DryCommunicator communicator(0, ranks);
-  Trainees trainees(config, at::kMeta, communicator, sample);
-  const std::unique_ptr<core::UnitRunner> runner = make_runner(trainees.model());
-  const std::vector<at::Tensor> slots = reserve_slots(
-      sample, loader_plan(config, 0, ranks, trainees.batch_plan()), evaluation_plan(config, 0, ranks));
-  step::StepSources sources;
-  sources.next_batch = [&] { return batch; };
-  sources.to_device = [](const core::Batch& stored) { return stored; };
-  sources.micro_batches = std::min(config.data.micro_batches, kMicroBatches);
-  step::DryStepControl control(ranks);
-  memory::LeakGate gate(ledger, memory::LeakPolicy::error);
-  step::Step step(trainees.bound_phases(), std::move(sources), control, *runner, ledger, gate);
-  MemoryPlan plan;
-  const auto run = [&](std::int64_t number) {
-    batch.step = number;
-    step.run(number);
-    raise(plan, ledger);
-  };
-  for (std::int64_t number = 0; number < kSteps; ++number) run(number);
-  if (config.run.steps > kSteps) run(config.run.steps - 1);  // schedules have reached their end
-  plan.live = ledger.live(Ledger::Location::host);
-  return plan;
-}
+  MemoryPlan plan() {
+    set_initial_values();
+    const std::vector<at::Tensor> slots =
+        reserve_slots(run_.sample, loader_plan(config_, 0, run_.ranks, trainees_.batch_plan()),
+                      evaluation_plan(config_, 0, run_.ranks));
+    run_steps();
+    evaluate();
+    plan_.resident = pages_.peak_resident();
+    plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host).live;
+    return plan_;
+  }
+
+ private:
+  // Trainees::set_initial_values() makes one value after the other.
+  void set_initial_values() {
+    const memory::Tag tag(memory::Class::workspace, "initial values");
+    for (const core::Parameter& parameter : models::all_parameters(trainees_.model()))
+      (void)at::empty(parameter.tensor.sizes(), at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+    plan_.initial_total = ledger_.peak_total(Ledger::Location::host);
+  }
+
+  void run_steps() {
+    step::StepSources sources;
+    sources.next_batch = [this] { return batch_; };
+    sources.to_device = [](const core::Batch& stored) { return stored; };
+    sources.micro_batches = std::min(config_.data.micro_batches, kMicroBatches);
+    step::DryStepControl control(run_.ranks);
+    memory::LeakGate gate(ledger_, memory::LeakPolicy::error);
+    step::Step step(trainees_.bound_phases(), std::move(sources), control, *runner_, ledger_, gate);
+    const auto run_step = [&](std::int64_t number) {
+      batch_.step = number;
+      step.run(number);
+      pages_.cache().end_step();
+      raise_to_step();
+    };
+    for (std::int64_t number = 0; number < kSteps; ++number) run_step(number);
+    if (config_.run.steps > kSteps) run_step(config_.run.steps - 1);  // schedules have reached their end
+    plan_.live = ledger_.live(Ledger::Location::host);
+  }
+
+  void raise_to_step() {
+    for (int s = 0; s < memory::kStages; ++s) {
+      const memory::Sums stage = ledger_.peak(Ledger::Location::host, static_cast<memory::Stage>(s));
+      raise(plan_.stages[static_cast<std::size_t>(s)], stage);
+      raise(plan_.peak, stage);
+    }
+    const std::int64_t total = ledger_.peak_total(Ledger::Location::host);
+    if (total <= plan_.peak_total) return;
+    plan_.peak_total = total;
+    plan_.peak_point = ledger_.peak_point(Ledger::Location::host);
+  }
+
+  // As train::evaluate(), of two parts of a split. The sum of the losses goes on from the first to the
+  // second.
+  void evaluate() {
+    const at::NoGradGuard no_grad;
+    ledger_.reset_peaks();
+    const memory::StageScope stage(ledger_, memory::Stage::evaluate);
+    const memory::TemporaryUse temporary(pages_.cache());
+    const auto averaged = trainees_.averaged();
+    const memory::Tag tag(memory::Class::activations, "evaluation");
+    step::LossSums sums;
+    for (int i = 0; i < 2; ++i) sums.add(trainees_.model().phases().front()->forward(part_, *runner_));
+    plan_.stages[static_cast<std::size_t>(memory::Stage::evaluate)] =
+        ledger_.peak(Ledger::Location::host, memory::Stage::evaluate);
+    plan_.evaluation_total = ledger_.peak_total(Ledger::Location::host);
+  }
+
+  const Config& config_;
+  const PlannedRun& run_;
+  core::Batch batch_, part_;  // of a step and of an evaluation; views of slots, so they count as no memory
+  MemoryPlan plan_;
+  Ledger ledger_;
+  memory::DryPages pages_;
+  memory::MetaAccount account_;
+  comm::DryCommunicator communicator_;
+  Trainees trainees_;
+  std::unique_ptr<core::UnitRunner> runner_;
+};
 
 }  // namespace
 
-MemoryPlan plan_steps(const Config& config, const core::SampleSpec& sample, int ranks,
-                      const models::RunnerFactory& make_runner) {
+MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {
   try {
-    return run_dry(config, sample, ranks, make_runner);
+    return DryRun(config, run).plan();
   } catch (const c10::Error& error) {
     const std::string text = error.what_without_backtrace();  // its first sentence names the op
     throw CannotPlan(text.substr(0, text.find(". ")));

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <numeric>
 #include <string>
 
 #include "base/error.h"
@@ -12,12 +13,23 @@
 
 namespace ebb::train {
 
-// Bytes of tensors and buffers of one rank, as the ledger counts them.
+// Bytes of tensors and buffers of one rank, as the ledger counts them, and the memory that they occupy.
 struct MemoryPlan {
   memory::Sums live{};                                 // between two steps
   std::array<memory::Sums, memory::kStages> stages{};  // the maximum of each class within each stage
-  memory::Sums peak{};                                 // the maximum of each class
-  std::int64_t peak_total = 0;                         // the maximum of all classes together
+  memory::Sums peak{};                                 // the maximum of each class within a step
+  std::int64_t peak_total = 0;                         // the maximum of all classes together within a step
+  memory::PeakPoint peak_point;                        // the moment of peak_total
+  std::int64_t initial_total = 0;                      // the same maximum while the initial values are made
+  std::int64_t evaluation_total = 0;                   // and during an evaluation of the loss
+  // The maximum of the resident pages of all these, with those that the cache keeps. The code and the
+  // libraries of the process come in addition.
+  std::int64_t resident = 0;
+  memory::Sums run_peak{};  // at the maximum of all classes together, over all these
+  // What the cache keeps at the maximum of the resident pages, and rounding.
+  [[nodiscard]] std::int64_t kept() const {
+    return resident - std::accumulate(run_peak.begin(), run_peak.end(), std::int64_t{0});
+  }
 };
 
 // An op of the model has no form for the meta device, so its memory cannot be planned. It can be trained.
@@ -27,13 +39,20 @@ class CannotPlan : public Error {
       : Error(ExitCode::internal, "the memory of a step cannot be planned: " + reason) {}
 };
 
+// What the plan of a run depends on beside its configuration.
+struct PlannedRun {
+  core::SampleSpec sample;        // of the data
+  std::int64_t test_samples = 0;  // of the split for evaluations; 0: unknown, at least a batch
+  int ranks = 1;
+  const models::RunnerFactory& make_runner;
+};
+
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
-// account. It is that of one rank of `ranks` that trains on the CPU of this machine. It excludes loading,
-// saving, evaluation and samples. Its steps are the first three and the last one of the run. An adaptive
-// augmentation that begins at 0 is not part of it. It throws CannotPlan, or the errors of the run itself. One
-// at a time in a process, after memory::install(), which counts the operands on the CPU. Meanwhile no other
-// thread may allocate tensors.
-MemoryPlan plan_steps(const Config& config, const core::SampleSpec& sample, int ranks,
-                      const models::RunnerFactory& make_runner);
+// account. It is that of one rank that trains on the CPU of this machine with the current number of threads.
+// It has the initial values, the first three steps and the last one of the run, and an evaluation of the
+// loss. It excludes the buffers of a load or save, samples, image measures, and an adaptive augmentation that
+// begins at 0. It throws CannotPlan, or the errors of the run itself. One at a time in a process, after
+// memory::install(), which counts the operands on the CPU. Meanwhile no other thread may allocate tensors.
+MemoryPlan plan_memory(const Config& config, const PlannedRun& run);
 
 }  // namespace ebb::train

@@ -9,12 +9,14 @@
 #include <cstdlib>
 #include <deque>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/round_up.h"
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
+#include "config/document.h"
 #include "data/open.h"
 #include "models/model.h"
 #include "optim/optimizer.h"
@@ -114,31 +116,78 @@ void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
   }
 }
 
-nlohmann::json last_line(const fs::path& path) {
+// Calls `use` for each complete line of a log, or for the last one of a log so long that reading it takes
+// time.
+void for_lines(const fs::path& path, const std::function<void(const nlohmann::json&)>& use) {
+  constexpr std::uintmax_t kLongLog = 16 << 20;
+  std::error_code none;
+  const bool all = fs::file_size(path, none) <= kLongLog;
   std::ifstream in(path);
   std::string line, last;
-  while (std::getline(in, line))
-    if (!in.eof()) last = line;  // a line without its end is incomplete
-  return nlohmann::json::parse(last, nullptr, false);
+  while (std::getline(in, line)) {
+    if (in.eof()) break;  // a line without its end is incomplete
+    last = line;
+    if (all) use(nlohmann::json::parse(line, nullptr, false));
+  }
+  if (!all) use(nlohmann::json::parse(last, nullptr, false));
+}
+
+// The maxima of a step without a save or an evaluation, in a line of the memory log.
+void raise_to(ResourceEstimate::Measured& measured, const nlohmann::json& line) {
+  const nlohmann::json stages = line.value("stages", nlohmann::json::object());
+  if (stages.contains("save") || stages.contains("evaluate")) return;
+  measured.peak_total = std::max(measured.peak_total, line.value("peak_total", std::int64_t{0}));
+  const nlohmann::json peak = line.value("peak", nlohmann::json::object());
+  for (std::size_t c = 0; c < measured.peak.size(); ++c)
+    measured.peak[c] =
+        std::max(measured.peak[c], peak.value(std::string(memory::kClassNames[c]), std::int64_t{0}));
+}
+
+// Whether the folder has a run of this configuration, except for the section `run`.
+bool has_same_shape(const Config& config, const fs::path& run) {
+  const auto shape = [](Config& one) {
+    auto values = config::mathematical_values(described(one));
+    std::erase_if(values, [](const auto& value) { return value.first.starts_with("run."); });
+    return values;
+  };
+  try {
+    Config own = config, logged(config.registries());
+    load(logged, (run / "config.yaml").string(), {});
+    return shape(own) == shape(logged);
+  } catch (const Error&) {  // no run, or one of a version with other keys
+    return false;
+  }
 }
 
 // Reads the logs of the last start. Ranks of an earlier, larger start stopped logging at an earlier step.
 void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
-  std::vector<nlohmann::json> lines;
+  struct Log {
+    nlohmann::json last;
+    ResourceEstimate::Measured maxima;
+  };
+  std::vector<Log> logs;
   std::int64_t newest = 0;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(run / "memory", none)) {
-    nlohmann::json line = last_line(entry.path());
-    if (!line.is_object() || !line.contains("peak_resident") || !line.at("peak_resident").is_number())
-      continue;
-    newest = std::max(newest, line.value("step", std::int64_t{0}));
-    lines.push_back(std::move(line));
+    Log log;
+    for_lines(entry.path(), [&](const nlohmann::json& line) {
+      if (!line.is_object()) return;
+      raise_to(log.maxima, line);
+      log.last = line;
+    });
+    if (!log.last.contains("peak_resident") || !log.last.at("peak_resident").is_number()) continue;
+    newest = std::max(newest, log.last.value("step", std::int64_t{0}));
+    logs.push_back(std::move(log));
   }
   ResourceEstimate::Measured measured;
-  for (const nlohmann::json& line : lines) {
+  for (const Log& log : logs) {
+    const nlohmann::json& line = log.last;
     if (line.value("step", std::int64_t{0}) < newest - 1) continue;  // a rank may be a step ahead of another
     ++measured.ranks;
     measured.host_bytes = std::max(measured.host_bytes, line.at("peak_resident").get<std::int64_t>());
+    measured.peak_total = std::max(measured.peak_total, log.maxima.peak_total);
+    for (std::size_t c = 0; c < measured.peak.size(); ++c)
+      measured.peak[c] = std::max(measured.peak[c], log.maxima.peak[c]);
     if (const auto device = line.find("device"); device != line.end() && device->is_object())
       measured.device_bytes = std::max(measured.device_bytes, device->value("used", std::int64_t{0}));
   }
@@ -171,16 +220,22 @@ ResourceEstimate estimate_sizes(const Config& config, const core::SampleSpec& sa
   return result;
 }
 
-ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample) {
+ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample,
+                                    std::int64_t world_size) {
   ResourceEstimate result = estimate_sizes(config, sample);
   const fs::path run = config.run.folder();
+  if (!has_same_shape(config, run)) return result;
   read_memory_logs(run, result);
+  if (world_size > 0 && result.measured && result.measured->ranks != world_size) {
+    result.measured.reset();
+    return result;
+  }
   read_step_times(run, result);
   return result;
 }
 
 ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_per_s,
-                         std::int64_t ranks_of_a_worker) {
+                         std::int64_t ranks_of_a_worker, const std::optional<MemoryNeed>& need) {
   // The default without a measured step is a minute, as in the chart.
   constexpr std::int64_t kMinStep_s = 60;
   constexpr std::int64_t kShmPerRank = 64 * kMiB, kMinShm = 256 * kMiB;
@@ -189,12 +244,18 @@ ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_pe
   values.step_s = std::max(kMinStep_s, static_cast<std::int64_t>(std::ceil(2 * estimate.slowest_step_s)));
   values.grace_s = round_up(values.step_s + (estimate.checkpoint_bytes + bytes_per_s - 1) / bytes_per_s, 10);
   values.shm_bytes = std::max(kMinShm, kShmPerRank * ranks_of_a_worker);
+  std::int64_t ranks = 0;
   if (estimate.measured) {
-    const auto ranks = static_cast<double>(estimate.measured->host_bytes * ranks_of_a_worker);
-    // Pages of /dev/shm count against the same limit.
-    values.memory_bytes =
-        round_up(static_cast<std::int64_t>(kMemoryMargin * ranks) + values.shm_bytes, 64 * kMiB);
+    ranks = estimate.measured->host_bytes * ranks_of_a_worker;
+  } else if (need) {
+    MemoryNeed of_worker = *need;
+    of_worker.ranks = static_cast<int>(ranks_of_a_worker);
+    ranks = of_worker.of_host();
   }
+  // Pages of /dev/shm count against the same limit.
+  if (ranks > 0)
+    values.memory_bytes = round_up(
+        static_cast<std::int64_t>(kMemoryMargin * static_cast<double>(ranks)) + values.shm_bytes, 64 * kMiB);
   return values;
 }
 

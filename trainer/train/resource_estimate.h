@@ -7,6 +7,7 @@
 
 #include "core/sample.h"
 #include "train/config.h"
+#include "train/memory_need.h"
 
 namespace ebb::train {
 
@@ -23,6 +24,8 @@ struct ResourceEstimate {
     std::int64_t ranks = 0;
     std::int64_t host_bytes = 0;    // largest resident set of a rank
     std::int64_t device_bytes = 0;  // largest use of a GPU; 0: none
+    memory::Sums peak{};            // on the host: the largest maximum of each class within a step
+    std::int64_t peak_total = 0;    // of all classes together
   };
   std::optional<Measured> measured;
   double slowest_step_s = 0;  // of its newest steps, including those with a save; 0: unknown
@@ -32,7 +35,10 @@ struct ResourceEstimate {
 // Error(usage): the dataset is necessary and missing.
 core::SampleSpec planned_sample(const Config& config, const std::vector<std::int64_t>& image);
 
-ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample);
+// The logs count if the run had `world_size` ranks (0: any number) and the same mathematical keys, except for
+// those of the section `run`.
+ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample,
+                                    std::int64_t world_size);
 // The same without the run's logs, which may be long.
 ResourceEstimate estimate_sizes(const Config& config, const core::SampleSpec& sample);
 
@@ -40,10 +46,12 @@ ResourceEstimate estimate_sizes(const Config& config, const core::SampleSpec& sa
 struct ChartValues {
   std::int64_t grace_s = 0;       // one step and one save
   std::int64_t shm_bytes = 0;     // of a worker
-  std::int64_t memory_bytes = 0;  // limit of a worker; 0: not measured
+  std::int64_t memory_bytes = 0;  // limit of a worker; 0: unknown
   std::int64_t step_s = 0;        // the part of grace_s for a step
 };
+// `need`: of a run that trains on CPUs for certain, else empty. The memory limit comes from what was
+// measured, or else from the need.
 ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_per_s,
-                         std::int64_t ranks_of_a_worker);
+                         std::int64_t ranks_of_a_worker, const std::optional<MemoryNeed>& need);
 
 }  // namespace ebb::train

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/shell.h"
+#include "memory/block_cache.h"
 #include "memory/system_memory.h"
 
 namespace ebb::train {
@@ -43,23 +44,26 @@ std::string program_name() {
   return inside ? "./" + near.string() : program.string();
 }
 
-Summary::Summary(const Config& config, comm::World& world, memory::Ledger& ledger)
-    : config_(config), world_(world), ledger_(ledger) {}
+Summary::Summary(const Config& config, const Environment& environment, const std::optional<MemoryNeed>& need)
+    : config_(config), environment_(environment) {
+  if (!need) return;
+  const MemoryPlan& plan = need->plan;
+  planned_ = {plan.run_peak, plan.kept(), need->of_rank()};
+}
 
 void Summary::collect() {
   using Location = memory::Ledger::Location;
-  const memory::SystemMemory outside = memory::measure_system_memory(ledger_);
+  const memory::Ledger& ledger = environment_.ledger;
   telemetry::RankPeaks mine;
-  mine.rank = world_.rank();
-  mine.host = world_.host();
-  mine.host_bytes = ledger_.run_peak(Location::host);
-  mine.device_bytes = ledger_.run_peak(Location::device);
-  mine.host_total = ledger_.run_peak_total(Location::host);
-  mine.device_total = ledger_.run_peak_total(Location::device);
-  mine.resident = outside.peak_resident;
-  mine.outside = outside.outside_host;
+  mine.rank = environment_.world.rank();
+  mine.host = environment_.world.host();
+  mine.host_bytes.classes = ledger.run_peak_point(Location::host).live;
+  mine.host_bytes.kept = std::max<std::int64_t>(
+      0, environment_.cache.most_mapped_bytes() - ledger.run_peak_total(Location::host));
+  mine.host_bytes.resident = memory::measure_system_memory(ledger).peak_resident;
+  mine.device_bytes = ledger.run_peak_point(Location::device).live;
   peaks_.clear();
-  for (const std::string& text : world_.gather_to_all(mine.to_text(), config_.parallel.timeout_s))
+  for (const std::string& text : environment_.world.gather_to_all(mine.to_text(), config_.parallel.timeout_s))
     peaks_.push_back(telemetry::RankPeaks::parse(text));
 }
 
@@ -92,7 +96,7 @@ std::string Summary::text(const Evaluation& result) const {
   tested.samples = result.samples;
   return fmt::format(
       "\nDone: {} steps. {}\n{}\n"
-      "Peak bytes of each rank, by class\n{}\n"
+      "Memory of each rank at its peak\n{}\n"
       "{}"
       "  {}/memory/                bytes of every step, one file per rank\n"
       "  {}/metrics.jsonl          losses and times of every step\n\n"
@@ -100,9 +104,10 @@ std::string Summary::text(const Evaluation& result) const {
       "  {} sample {} {}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps={}\n"
       "  {} config --explain model\n",
-      config_.run.steps, texts.result(tested, facts), measure_lines(result), telemetry::peak_table(peaks_),
-      sample_lines(config_, run), run, run, program, shell_quoted(run), texts.sample_options(facts), program,
-      world_.size(), shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
+      config_.run.steps, texts.result(tested, facts), measure_lines(result),
+      telemetry::peak_table(peaks_, planned_), sample_lines(config_, run), run, run, program,
+      shell_quoted(run), texts.sample_options(facts), program, environment_.world.size(),
+      shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
       config_.optimizer.lr / 2, std::min<std::int64_t>(100, config_.run.steps), program);
 }
 

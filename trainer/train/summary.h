@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "comm/world.h"
-#include "memory/ledger.h"
-#include "telemetry/tables.h"
+#include "telemetry/peak_table.h"
 #include "train/config.h"
+#include "train/environment.h"
 #include "train/evaluation.h"
+#include "train/memory_need.h"
 
 namespace ebb::train {
 
 // The closing screen of a run.
 class Summary {
  public:
-  Summary(const Config& config, comm::World& world, memory::Ledger& ledger);
+  // `need`: empty: not planned.
+  Summary(const Config& config, const Environment& environment, const std::optional<MemoryNeed>& need);
   void collect();  // peaks of all ranks; collective
   [[nodiscard]] std::string text(const Evaluation& result) const;
 
  private:
   const Config& config_;
-  comm::World& world_;
-  memory::Ledger& ledger_;
+  const Environment& environment_;
+  std::optional<telemetry::PeakBytes> planned_;
   std::vector<telemetry::RankPeaks> peaks_;
 };
 

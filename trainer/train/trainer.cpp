@@ -88,7 +88,9 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   Environment environment = open_environment(config, world, ledger, cache);
   CheckedPlan plan;
   const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
-    plan = check_memory(config, environment, opened.splits.train->spec(), make_runner);
+    const Splits& splits = opened.splits;
+    plan = check_memory(config, environment,
+                        {splits.train->spec(), splits.test->size(), world.size(), make_runner});
     return plan.note;
   });
   // Rank 0 prints the warning of the first host that has one.

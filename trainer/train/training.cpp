@@ -48,6 +48,7 @@ Training::Training(const Config& config, Environment& environment, Splits splits
       storage_(std::move(storage)),
       stop_(stop),
       plan_(std::move(plan)),
+      budget_(plan_.budget, plan_.process, environment.ledger, environment.cache),
       trainees_(config, environment.device, *environment.communicator, splits_.train->spec()),
       runner_(make_runner(trainees_.model())),
       cursor_(config.run.seed, config.data.batch * trainees_.batch_plan().per_step) {
@@ -83,6 +84,7 @@ ExitCode Training::run_steps() {
     step::StepReport report = step.run(cursor_.step);
     ++cursor_.step;
     environment_.cache.end_step();
+    budget_.end_step();
     check(report);
     const bool last = cursor_.step == config_.run.steps;
     // A due save waits for a step without a skipped update. Overflowing gradients may mean that the weights
@@ -177,7 +179,7 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   for (const std::string& warning :
        {comm::binding_warning(environment_.threads), environment_.device_note, plan_.note})
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
-  start.predicted_bytes = plan_.peak_bytes;
+  if (plan_.need) start.predicted_bytes = plan_.need->plan.peak_total;
   if (found) start.resumed_from = found->folder;
   listeners_.add(std::make_unique<RunLogger>(config_, environment_.world, environment_.ledger,
                                              environment_.cache, environment_.device));
@@ -249,7 +251,7 @@ ExitCode Training::stopped() {
 ExitCode Training::finished() {
   const Evaluation result = evaluate();
   listeners_.ended("");
-  Summary summary(config_, environment_.world, environment_.ledger);
+  Summary summary(config_, environment_, plan_.need);
   summary.collect();
   if (environment_.world.rank() == 0) {
     const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);

@@ -62,6 +62,7 @@ class Training {
   RunStorage storage_;
   const StopRequest& stop_;
   CheckedPlan plan_;
+  MemoryBudget budget_;
   Trainees trainees_;
   std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples
   Cursor cursor_;

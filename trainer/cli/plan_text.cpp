@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/plan_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+#include "telemetry/memory_json.h"
+
+namespace ebb::cli {
+namespace {
+
+constexpr std::int64_t kBarWidth = 40;
+
+std::string count_text(std::int64_t n) {
+  const auto count = static_cast<double>(n);
+  if (n < 1'000'000) return fmt::format("{} thousand", (n + 500) / 1000);
+  return n >= 1'000'000'000 ? fmt::format("{:.2f} billion", count / 1e9)
+                            : fmt::format("{:.2f} million", count / 1e6);
+}
+
+std::string plural(std::int64_t count, const char* word) {
+  return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
+}
+
+std::string line(const char* name, const std::string& text) {
+  return fmt::format("{:<12} {}\n", name, text);
+}
+
+// The bytes that every rank holds for the model.
+std::string held_text(const train::ResourceEstimate& estimate) {
+  const std::int64_t all = estimate.parameter_bytes + estimate.gradient_bytes + estimate.optimizer_bytes;
+  return fmt::format("{}: parameters {}, gradients {}, residuals and moments {}", format_bytes(all),
+                     format_bytes(estimate.parameter_bytes), format_bytes(estimate.gradient_bytes),
+                     format_bytes(estimate.optimizer_bytes));
+}
+
+std::string seen_text(const train::ResourceEstimate::Measured& seen) {
+  return fmt::format(
+      "{} resident at most{}, as {} of this run logged", format_bytes(seen.host_bytes),
+      seen.device_bytes > 0 ? fmt::format(", {} of its GPU", format_bytes(seen.device_bytes)) : "",
+      plural(seen.ranks, "rank"));
+}
+
+// The plan beside what the run has logged: the maximum of each class within a step.
+std::string comparison(const train::MemoryNeed& need, const train::ResourceEstimate::Measured& seen) {
+  std::string text =
+      fmt::format("{:<12} {:<13} {:>10} {:>12} {:>12}\n", "", "", "plan", "measured", "difference");
+  const auto row = [&](std::string_view name, std::int64_t plan, std::int64_t measured) {
+    if (plan == 0 && measured == 0) return;
+    text += fmt::format("{:<12} {:<13} {:>10} {:>12} {:>12}\n", "", name, format_bytes(plan),
+                        format_bytes(measured), format_bytes(measured - plan));
+  };
+  for (std::size_t c = 0; c < memory::kClasses; ++c)
+    row(memory::kClassNames[c], need.plan.peak[c], seen.peak[c]);
+  row("all at once", need.plan.peak_total, seen.peak_total);
+  row("resident", need.of_rank(), seen.host_bytes);
+  return text;
+}
+
+std::string checkpoint_text(const train::ResourceEstimate& estimate) {
+  return estimate.checkpoint.empty() ? "computed from the model: weights, residuals, two moments"
+                                     : "measured: " + estimate.checkpoint.string();
+}
+
+// The bytes of a rank at its peak, with bars. `scale`: the bytes of a whole bar. `limit`: marked by a line,
+// if it is within the scale.
+std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
+  const std::int64_t scale = std::max(need.of_rank(), limit);
+  const auto columns = [&](std::int64_t bytes) {
+    return static_cast<std::size_t>(
+        (static_cast<double>(bytes) * kBarWidth + static_cast<double>(scale) / 2) /
+        static_cast<double>(scale));
+  };
+  std::string text;
+  const auto row = [&](std::string_view name, std::int64_t bytes) {
+    if (bytes == 0) return;
+    std::string bar(columns(bytes), '#');
+    if (limit > 0) {
+      bar.resize(kBarWidth + 1, ' ');
+      bar[columns(limit)] = '|';
+    }
+    bar.erase(bar.find_last_not_of(' ') + 1);
+    text += fmt::format("{:<12} {:<13} {:>10}  {}", "", name, format_bytes(bytes), bar);
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += "\n";
+  };
+  for (std::size_t c = 0; c < memory::kClasses; ++c) row(memory::kClassNames[c], need.plan.run_peak[c]);
+  row("kept", need.plan.kept());
+  row("process", need.process.anonymous + need.process.file);
+  row("in all", need.of_rank());
+  return text;
+}
+
+std::string peak_text(const memory::PeakPoint& peak) {
+  std::string text = fmt::format("in {}", memory::name(peak.stage));
+  if (!peak.phase.empty()) text += fmt::format(" of phase {}", peak.phase);
+  if (!peak.owner.empty()) text += fmt::format(": {} of {}", memory::name(peak.cls), peak.owner);
+  return text;
+}
+
+std::string host_text(const PlanFigures& figures) {
+  const train::MemoryNeed& need = *figures.need;
+  if (figures.room.bytes < 0) return line("this host", "has no figure of its memory");
+  const bool fits = need.of_host() <= figures.room.bytes;
+  std::string text =
+      line("this host", fmt::format("{}: {} {} {}, and there are {}", fits ? "fits" : "does not fit",
+                                    plural(need.ranks, "rank"), need.ranks == 1 ? "needs" : "need",
+                                    format_bytes(need.of_host()), format_bytes(figures.room.bytes)));
+  if (figures.room.limit != memory::kFreeMemory) text += line("", "(" + figures.room.limit + ")");
+  for (const train::MemoryChange& change : figures.changes)
+    text += line("", fmt::format("{} {}", change.fits ? "fits:" : "too large:", change.text));
+  for (const PlanFigures::Largest& largest : figures.largest)
+    text += line("", largest.found.value == 0
+                         ? fmt::format("not even 1 {} fits", largest.name)
+                         : fmt::format("fits: {}{} {}", largest.found.exact ? "up to " : "at least ",
+                                       largest.found.value, largest.name));
+  return text;
+}
+
+// The memory of every rank: that of a run on CPUs, or of the model alone.
+std::string memory_text(const PlanFigures& figures) {
+  if (!figures.need)
+    return line("every rank", held_text(figures.estimate) + "; activations and communication add to it") +
+           line("", figures.cannot_plan);
+  const train::MemoryNeed& need = *figures.need;
+  const std::int64_t limit = figures.room.bytes < 0 ? 0 : figures.room.bytes / need.ranks + need.process.file;
+  return line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
+                                        format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
+         bars(need, limit) + line("peak", peak_text(need.plan.peak_point)) + host_text(figures);
+}
+
+}  // namespace
+
+std::string plan_text(const PlanFigures& figures) {
+  const train::ResourceEstimate& estimate = figures.estimate;
+  std::string text = line("parameters", count_text(estimate.parameters)) + memory_text(figures);
+  if (estimate.measured) text += line("measured", seen_text(*estimate.measured));
+  if (estimate.measured && figures.need) text += comparison(*figures.need, *estimate.measured);
+  text += line("checkpoint", fmt::format("{} ({} bytes), {}", format_bytes(estimate.checkpoint_bytes),
+                                         estimate.checkpoint_bytes, checkpoint_text(estimate)));
+  text += line("grace", fmt::format("{} s: a checkpoint at {} per second, and a step ({} s)",
+                                    figures.values.grace_s, figures.write_rate, figures.values.step_s));
+  text += line("/dev/shm", fmt::format("{} for {}", format_bytes(figures.values.shm_bytes),
+                                       plural(figures.slots, "rank")));
+  if (figures.values.memory_bytes == 0)
+    return text +
+           line("memory limit", "unknown before a run: train a few steps (run.steps=20) and plan again");
+  return text + line("memory limit",
+                     fmt::format("{} for a worker of {}, {}", format_bytes(figures.values.memory_bytes),
+                                 plural(figures.slots, "rank"), estimate.measured ? "as logged" : "on CPUs"));
+}
+
+std::string plan_json(const PlanFigures& figures) {
+  if (!figures.need) throw Error(ExitCode::internal, figures.cannot_plan);
+  const train::MemoryNeed& need = *figures.need;
+  nlohmann::ordered_json json = {
+      {"ranks", figures.world_size},
+      {"device", "cpu"},
+      {"live", telemetry::by_class(need.plan.live)},
+      {"peak", telemetry::by_class(need.plan.peak)},
+      {"peak_total", need.plan.peak_total},
+      {"initial_total", need.plan.initial_total},
+      {"evaluation_total", need.plan.evaluation_total},
+      {"kept", need.plan.kept()},
+      {"process", need.process.anonymous + need.process.file},
+      {"resident", need.of_rank()},
+      {"host",
+       {{"ranks", need.ranks},
+        {"needed", need.of_host()},
+        {"limit", figures.room.bytes < 0 ? nlohmann::ordered_json(nullptr)
+                                         : nlohmann::ordered_json(figures.room.bytes)}}}};
+  for (std::size_t s = 0; s < need.plan.stages.size(); ++s)
+    json["stages"][std::string(memory::kStageNames[s])] = telemetry::by_class(need.plan.stages[s]);
+  return json.dump() + "\n";
+}
+
+namespace {
+
+// For Kubernetes: a whole number of Mi.
+std::string mebibytes(std::int64_t bytes) {
+  return fmt::format("{}Mi", (bytes + (1 << 20) - 1) >> 20);
+}
+
+}  // namespace
+
+std::string plan_values(const PlanFigures& figures) {
+  const train::ResourceEstimate& estimate = figures.estimate;
+  std::string text = fmt::format("# {}, {} parameters; made by: ebb plan --helm-values --slots {}\n",
+                                 figures.config, count_text(estimate.parameters), figures.slots);
+  text += fmt::format("# {} of a checkpoint, {}\n", format_bytes(estimate.checkpoint_bytes),
+                      checkpoint_text(estimate));
+  text += fmt::format("checkpointBytes: {}\ncheckpointBytesPerSecond: {}\n", estimate.checkpoint_bytes,
+                      figures.bytes_per_s);
+  text += fmt::format("terminationGracePeriodSeconds: {}\nshm:\n  size: {}\n", figures.values.grace_s,
+                      mebibytes(figures.values.shm_bytes));
+  if (figures.values.memory_bytes == 0)
+    return text +
+           fmt::format(
+               "# worker.resources.limits.memory is known after a run of a few steps. Every rank holds "
+               "{}\n# (in GPU memory where it trains on a GPU), and activations as well.\n",
+               held_text(estimate));
+  return text + fmt::format("worker:\n  # {}\n  resources:\n    limits:\n      memory: {}\n",
+                            estimate.measured ? seen_text(*estimate.measured) : "as planned for CPUs",
+                            mebibytes(figures.values.memory_bytes));
+}
+
+}  // namespace ebb::cli

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/memory_changes.h"
+#include "train/resource_estimate.h"
+
+namespace ebb::cli {
+
+// What `ebb plan` prints.
+struct PlanFigures {
+  std::string config;  // the file
+  std::int64_t world_size = 1;
+  std::string write_rate;  // as given: bytes of a checkpoint per second
+  std::int64_t bytes_per_s = 0;
+  std::int64_t slots = 1;  // ranks of a worker
+  train::ResourceEstimate estimate;
+  train::ChartValues values;
+
+  // Of a run on CPUs. Empty: `cannot_plan` is the reason.
+  std::optional<train::MemoryNeed> need;
+  std::string cannot_plan;
+  memory::HostRoom room;
+  std::vector<train::MemoryChange> changes;  // if it does not fit
+  struct Largest {
+    std::string name;  // "samples of a micro-batch"
+    train::LargestValue found;
+  };
+  std::vector<Largest> largest;
+};
+
+// For a terminal of 80 columns.
+std::string plan_text(const PlanFigures& figures);
+// One line of JSON. CannotPlan without a need.
+std::string plan_json(const PlanFigures& figures);
+// Values of the chart, in YAML.
+std::string plan_values(const PlanFigures& figures);
+
+}  // namespace ebb::cli

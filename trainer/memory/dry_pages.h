@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "memory/block_cache.h"
+
+namespace ebb::memory {
+
+// The resident pages of a process that allocates as this program does, without its memory: large blocks come
+// from a BlockCache, smaller ones from malloc. A block is a handle of a few bytes. Each of its bytes counts
+// as written, so its pages are resident until the cache unmaps them. Any thread may call it.
+class DryPages final : private PageSource {
+ public:
+  DryPages() : cache_(*this) {}
+  ~DryPages() override { cache_.release_kept(); }
+  DryPages(const DryPages&) = delete;
+  DryPages& operator=(const DryPages&) = delete;
+
+  void* allocate(std::size_t bytes);
+  // `bytes` as given to allocate().
+  void deallocate(void* block, std::size_t bytes);
+  // For its limit, the ends of steps, and temporary use.
+  [[nodiscard]] BlockCache& cache() { return cache_; }
+  // Bytes now, and their maximum so far. Those of malloc are not rounded.
+  [[nodiscard]] std::int64_t resident() const;
+  [[nodiscard]] std::int64_t peak_resident() const;
+
+ private:
+  void* map(std::size_t bytes) noexcept override;
+  void unmap(void* block, std::size_t bytes) noexcept override;
+  void add(std::int64_t bytes);
+
+  mutable std::mutex mutex_;
+  std::int64_t resident_ = 0, peak_ = 0;
+  BlockCache cache_;
+};
+
+}  // namespace ebb::memory

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "telemetry/peak_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/units.h"
+
+namespace ebb::telemetry {
+namespace {
+
+constexpr std::size_t kMostColumns = 4;  // of ranks
+constexpr std::size_t kNameWidth = 15, kColumnWidth = 12, kGap = 1;
+
+std::int64_t total(const memory::Sums& classes) {
+  return std::accumulate(classes.begin(), classes.end(), std::int64_t{0});
+}
+
+struct Column {
+  std::string title, host;
+  PeakBytes bytes;
+  memory::Sums device{};
+};
+
+Column column_of(const RankPeaks& peaks) {
+  return {fmt::format("rank {}", peaks.rank), peaks.host.substr(0, kColumnWidth), peaks.host_bytes,
+          peaks.device_bytes};
+}
+
+std::vector<Column> columns_of(const std::vector<RankPeaks>& ranks) {
+  std::vector<Column> columns;
+  if (ranks.size() <= kMostColumns) {
+    for (const RankPeaks& one : ranks) columns.push_back(column_of(one));
+    return columns;
+  }
+  const auto [least, most] =
+      std::ranges::minmax_element(ranks, {}, [](const RankPeaks& one) { return one.host_bytes.resident; });
+  return {column_of(*least), column_of(*most)};
+}
+
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  void texts(const std::function<std::string(const Column&)>& of) {
+    std::string line(kNameWidth, ' ');
+    for (const Column& column : columns_) line += cell(of(column));
+    text_ += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  // Leaves a row of zeros out, unless it is `always` shown.
+  void row(const std::string& name, const std::function<std::int64_t(const Column&)>& of,
+           bool always = false) {
+    if (!always && std::ranges::all_of(columns_, [&](const Column& c) { return of(c) == 0; })) return;
+    text_ += fmt::format("{:<{}}", name, kNameWidth);
+    for (const Column& column : columns_) text_ += cell(format_bytes(of(column)));
+    text_ += "\n";
+  }
+  void classes(const std::function<const memory::Sums&(const Column&)>& of) {
+    for (std::size_t c = 0; c < memory::kClasses; ++c)
+      row(std::string(memory::kClassNames[c]), [&](const Column& column) { return of(column)[c]; });
+    row("total", [&](const Column& column) { return total(of(column)); }, true);
+  }
+  [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+  static std::string cell(const std::string& text) {
+    return fmt::format("{:{}}{:>{}}", "", kGap, text, kColumnWidth);
+  }
+  std::vector<Column> columns_;
+  std::string text_;
+};
+
+}  // namespace
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PeakBytes, classes, kept, resident)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankPeaks, rank, host, host_bytes, device_bytes)
+
+std::string RankPeaks::to_text() const {
+  return nlohmann::json(*this).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+RankPeaks RankPeaks::parse(const std::string& text) {
+  try {
+    return nlohmann::json::parse(text).get<RankPeaks>();
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(ExitCode::communication, "a rank sent memory peaks that cannot be parsed", e);
+  }
+}
+
+std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan) {
+  std::vector<Column> columns;
+  if (plan) columns.push_back({"plan", "", *plan, {}});
+  for (Column& column : columns_of(ranks)) columns.push_back(std::move(column));
+  Table table(columns);
+  table.texts([](const Column& column) { return column.title; });
+  if (std::ranges::any_of(ranks, [&](const RankPeaks& one) { return one.host != ranks.front().host; }))
+    table.texts([](const Column& column) { return column.host; });
+  std::string text;
+  if (std::ranges::any_of(ranks, [](const RankPeaks& one) { return total(one.device_bytes) != 0; })) {
+    table.classes([](const Column& column) -> const memory::Sums& { return column.device; });
+    text = table.take() + "\nHost memory\n";
+  }
+  table.classes([](const Column& column) -> const memory::Sums& { return column.bytes.classes; });
+  table.row("kept", [](const Column& column) { return column.bytes.kept; });
+  table.row("outside", [](const Column& column) {
+    return column.bytes.resident - total(column.bytes.classes) - column.bytes.kept;
+  });
+  table.row("resident", [](const Column& column) { return column.bytes.resident; }, true);
+  text += table.take();
+  if (ranks.size() > kMostColumns)
+    text += fmt::format("(the ranks with the least and the most resident memory, of {})\n", ranks.size());
+  return text;
+}
+
+}  // namespace ebb::telemetry

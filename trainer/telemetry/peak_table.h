@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "memory/ledger.h"
+
+namespace ebb::telemetry {
+
+// Memory at the moment of the largest sum of all classes, in bytes.
+struct PeakBytes {
+  memory::Sums classes{};     // add up to the peak
+  std::int64_t kept = 0;      // of the host: freed blocks that the cache kept mapped, and rounding
+  std::int64_t resident = 0;  // of the host: the maximum resident set
+};
+
+// The peaks of a rank over the whole run.
+struct RankPeaks {
+  int rank = 0;
+  std::string host;
+  PeakBytes host_bytes;
+  memory::Sums device_bytes{};  // at the peak of the device; zeros: none
+
+  // The text that ranks exchange by World::gather_to_all. parse() throws Error(communication) for other text.
+  [[nodiscard]] std::string to_text() const;
+  [[nodiscard]] static RankPeaks parse(const std::string& text);
+};
+
+// Formats a table with a column for the plan, if there is one, and one for each of up to four ranks; of more
+// ranks, for those with the least and the most resident memory. Its rows are the classes that have bytes,
+// their total, what is kept, what lies outside, and their sum, the resident set. Device and host have rows of
+// their own. At most 80 characters wide; ends with a newline.
+std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan);
+
+}  // namespace ebb::telemetry

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/memory_changes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace ebb::train {
+namespace {
+
+// The numbers of micro-batches above the configured one that divide the samples of a rank, ascending.
+std::vector<std::int64_t> possible_micro_batches(const Config& config, int world_size) {
+  const std::int64_t share = config.data.batch / world_size;
+  std::vector<std::int64_t> found;
+  for (std::int64_t i = 1; i * i <= share; ++i)
+    if (share % i == 0)
+      for (const std::int64_t divisor : {i, share / i})
+        if (divisor > config.data.micro_batches && divisor <= data::kMostMicroBatches)
+          found.push_back(divisor);
+  std::ranges::sort(found);
+  return found;
+}
+
+class Search {
+ public:
+  Search(const Config& config, const PlannedRun& run, const MemoryNeed& need, std::int64_t room)
+      : config_(config), run_(run), need_(need), room_(room) {}
+
+  std::vector<MemoryChange> find() {
+    without_cache();
+    more_micro_batches();
+    half_precision();
+    fewer_ranks();
+    std::ranges::stable_partition(found_, [](const MemoryChange& change) { return change.fits; });
+    return std::move(found_);
+  }
+
+ private:
+  // The need of another configuration; the present need if it cannot be trained or planned.
+  [[nodiscard]] MemoryNeed need_of(const Config& config) const {
+    MemoryNeed other = need_;
+    try {
+      other.plan = plan_memory(config, run_);
+    } catch (const Error&) {
+      return need_;
+    }
+    return other;
+  }
+  [[nodiscard]] bool fits(const MemoryNeed& need) const { return need.of_host() <= room_; }
+  void add(const std::string& change, const MemoryNeed& need) {
+    if (need.of_rank() >= need_.of_rank()) return;
+    found_.push_back(
+        {fits(need), fmt::format("{} needs {} on each rank", change, format_bytes(need.of_rank()))});
+  }
+
+  void without_cache() {
+    Config config = config_;
+    config.memory.host_cache = 0;
+    add("memory.host_cache=0 (slower)", need_of(config));
+  }
+
+  void more_micro_batches() {
+    Config config = config_;
+    const std::vector<std::int64_t> possible = possible_micro_batches(config, run_.ranks);
+    if (possible.empty()) return;
+    const auto need = [&](std::int64_t micro) {
+      config.data.micro_batches = micro;
+      return need_of(config);
+    };
+    std::int64_t chosen = possible.back();
+    if (fits(need(chosen)))
+      chosen =
+          *std::ranges::partition_point(possible, [&](std::int64_t micro) { return !fits(need(micro)); });
+    add(fmt::format("data.micro_batches={}", chosen), need(chosen));
+  }
+
+  void half_precision() {
+    if (config_.precision.dtype != numerics::Dtype::fp32) return;
+    Config config = config_;
+    config.precision.dtype = numerics::Dtype::bf16;
+    add("precision.dtype=bf16", need_of(config));
+  }
+
+  void fewer_ranks() {
+    const std::int64_t each = need_.plan.resident + need_.process.anonymous;
+    const std::int64_t fit = room_ / std::max<std::int64_t>(1, each);
+    if (need_.ranks == 1 || fit < 1) return;
+    found_.push_back(
+        {true, fmt::format("at most {} of these ranks on this host, the others on other hosts", fit)});
+  }
+
+  const Config& config_;
+  const PlannedRun& run_;
+  const MemoryNeed& need_;
+  const std::int64_t room_;
+  std::vector<MemoryChange> found_;
+};
+
+}  // namespace
+
+std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
+                                              const MemoryNeed& need, std::int64_t room) {
+  return Search(config, run, need, room).find();
+}
+
+// The need is nearly linear in the value, so it interpolates between the nearest values on both sides. Where
+// that finds only one side again and again, it halves.
+LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int64_t room,
+                                const std::function<std::optional<std::int64_t>(std::int64_t)>& need) {
+  constexpr int kMostCalls = 12;
+  struct Point {
+    std::int64_t value;
+    double need;  // -1: unknown
+  };
+  int calls = 0;
+  bool refused = false;  // a value cannot be planned, so its need says nothing about others
+  Point fits{0, -1}, too_large{limit + 1, -1};
+  const auto attempt = [&](std::int64_t value) {
+    ++calls;
+    const auto found = need(value);
+    refused = refused || !found;
+    const Point point{value, found ? static_cast<double>(*found) : -1};
+    (found && *found <= room ? fits : too_large) = point;
+    return point;
+  };
+  const Point first = attempt(std::clamp<std::int64_t>(start, 1, limit));
+  Point second = first;
+  if (fits.value == first.value && first.value < limit) second = attempt(std::min(limit, 2 * first.value));
+  if (too_large.value == first.value && first.value > 1) second = attempt(first.value / 2);
+  for (bool halves = false; too_large.value - fits.value > 1 && calls < kMostCalls; halves = !halves) {
+    const bool bracketed = fits.need >= 0 && too_large.need >= 0;
+    const Point a = bracketed ? fits : first, b = bracketed ? too_large : second;
+    const double slope = (b.need - a.need) / static_cast<double>(b.value - a.value);
+    std::int64_t guess = fits.value + (too_large.value - fits.value) / 2;
+    if (refused && too_large.need < 0) guess = std::min(guess, 2 * fits.value);
+    if (!halves && !refused && a.need >= 0 && b.need >= 0 && b.value != a.value && slope > 0)
+      guess = a.value + static_cast<std::int64_t>(std::clamp((static_cast<double>(room) - a.need) / slope,
+                                                             -static_cast<double>(a.value),
+                                                             static_cast<double>(limit)));
+    guess = std::clamp(guess, fits.value + 1, too_large.value - 1);
+    if (attempt(guess).value == fits.value && guess + 1 < too_large.value && calls < kMostCalls)
+      attempt(guess + 1);  // the guess is often the largest
+  }
+  return {fits.value, too_large.value - fits.value == 1};
+}
+
+}  // namespace ebb::train

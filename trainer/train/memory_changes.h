@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/memory_need.h"
+
+namespace ebb::train {
+
+// A change of the configuration, or of the number of ranks on a host, with its figures, for a person.
+struct MemoryChange {
+  bool fits;
+  std::string text;  // "data.micro_batches=4 needs 2.1 GiB on each rank"
+};
+
+// The changes that lower the need of a run to `room` bytes of its host, found by the plan; those that lower
+// it but not enough follow. The smallest number of micro-batches comes from a bisection. It plans up to about
+// thirty times, in milliseconds each, or seconds for models of thousands of layers.
+std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
+                                              const MemoryNeed& need, std::int64_t room);
+
+// The largest value of one number of the configuration with which `ranks` ranks fit.
+struct LargestValue {
+  std::int64_t value = 0;  // 0: not even 1 fits
+  bool exact = true;       // false: a larger one may fit, since the search ended early
+};
+// `need`: of a value; nothing if the run cannot be planned with it. It must not fall as the value grows.
+// `start`: a value from which to search. Calls `need` at most twelve times.
+LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int64_t room,
+                                const std::function<std::optional<std::int64_t>(std::int64_t)>& need);
+
+}  // namespace ebb::train
