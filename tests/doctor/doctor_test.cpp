@@ -53,7 +53,7 @@ TEST(DoctorOfAConfiguration, ChecksWhatItsRunNeedsAndWritesNothing) {
   const TinyRun tiny;
   const ProcessResult result =
       doctor(0, {tiny.folder() / "tiny.yaml", "run.name=examined", "parallel.ranks=2"});
-  for (const char* name : {"cpu", "data", "world", "device", "state", "space"})
+  for (const char* name : {"cpu", "data", "world", "device", "plan", "space"})
     EXPECT_THAT(result.out, ::testing::ContainsRegex(std::string("(ok  |warn)  ") + name + " "))
         << result.out;
   EXPECT_THAT(result.out, HasSubstr("1 here, parallel.ranks is 2"));

@@ -37,7 +37,7 @@ TEST_F(Preflight, ReportsOnTwoRanksAndLeavesNoFiles) {
   const ProcessResult result = look(2, {"--ranks", "2"});
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   for (const char* name :
-       {"folder", "ranks", "versions", "shm", "memory", "gpu", "data", "space", "device", "network"})
+       {"folder", "ranks", "versions", "shm", "memory", "gpu", "data", "space", "device", "network", "plan"})
     EXPECT_THAT(result.out, ContainsRegex(std::string("(ok  |warn)  ") + name + " ")) << result.out;
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("2 ranks, as expected"), HasSubstr("is one folder, written by all ranks"),
@@ -63,6 +63,16 @@ TEST_F(Preflight, MissingDataIsNamedWithItsRank) {
   EXPECT_EQ(result.exit_code, code) << result.out;
   EXPECT_THAT(result.out, ContainsRegex("FAIL  data +rank 0 on .*/nowhere"));
   EXPECT_THAT(result.err, HasSubstr("not ready to train: data: rank 0 on "));
+}
+
+TEST_F(Preflight, ARunThatDoesNotFitTheMemoryIsCode4WithTheChangeThatFits) {
+  const ProcessResult result = look(2, {"data.batch=268435456"});
+  EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("not ready to train: plan: rank 0 on "));
+  EXPECT_THAT(result.out, HasSubstr("fits: data.micro_batches="));
+  const ProcessResult warned = look(2, {"data.batch=268435456", "memory.check=warn"});
+  EXPECT_EQ(warned.exit_code, 0) << warned.out << warned.err;
+  EXPECT_THAT(warned.out, AllOf(HasSubstr("warn  plan"), HasSubstr("ready to train")));
 }
 
 TEST_F(Preflight, AFolderThatCannotBeWrittenIsCode8) {

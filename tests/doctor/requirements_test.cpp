@@ -23,50 +23,19 @@ RankFacts rank_on(const std::string& host, std::int64_t free) {
   return facts;
 }
 
-train::ResourceEstimate estimate_of(std::int64_t bytes) {
-  train::ResourceEstimate estimate;
-  estimate.parameter_bytes = bytes / 4;
-  estimate.gradient_bytes = bytes / 4;
-  estimate.optimizer_bytes = bytes / 2;
-  return estimate;
-}
-
-Check check_of(const train::Config& config, const train::ResourceEstimate& estimate,
-               const std::vector<RankFacts>& ranks, const std::string& name) {
-  const std::vector<Check> checks = check_requirements(config, estimate, ranks);
+Check check_of(const train::Config& config, const std::vector<RankFacts>& ranks, const std::string& name) {
+  const std::vector<Check> checks = check_requirements(config, ranks);
   const auto found = std::ranges::find(checks, name, &Check::name);
   EXPECT_NE(found, checks.end()) << name;
   return found == checks.end() ? Check{} : *found;
 }
 
-TEST(Requirements, TheStateOfAllRanksOfAHostHasToFitItsMemory) {
-  const train::Config config({models::described_families(), data::builtin_formats()});
-  const std::vector<RankFacts> ranks = {rank_on("a", 4 * kGiB), rank_on("a", 4 * kGiB)};
-  EXPECT_EQ(check_of(config, estimate_of(2 * kGiB), ranks, "state").health, Health::ok);
-  const Check fail = check_of(config, estimate_of(3 * kGiB), ranks, "state");
-  EXPECT_EQ(fail.health, Health::fail);
-  EXPECT_EQ(fail.code, ExitCode::memory);
-  EXPECT_THAT(fail.found, HasSubstr("a has 4.0 GiB free for 2 of them"));
-  EXPECT_EQ(check_of(config, estimate_of(3 * kGiB), {rank_on("a", 4 * kGiB), rank_on("b", 4 * kGiB)}, "state")
-                .health,
-            Health::ok);
-}
-
-TEST(Requirements, TheLimitOfTheControlGroupCounts) {
-  RankFacts facts = rank_on("a", 8 * kGiB);
-  facts.group_limit = 2 * kGiB;
-  facts.group_used = kGiB;
-  const train::Config config({models::described_families(), data::builtin_formats()});
-  EXPECT_EQ(check_of(config, estimate_of(2 * kGiB), {facts}, "state").health, Health::fail);
-  EXPECT_EQ(check_of(config, estimate_of(kGiB), {facts}, "state").health, Health::ok);
-}
-
 TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
   train::Config config({models::described_families(), data::builtin_formats()});
   const std::vector<RankFacts> ranks = {rank_on("a", kGiB)};
-  EXPECT_EQ(check_of(config, {}, ranks, "device").health, Health::ok);
+  EXPECT_EQ(check_of(config, ranks, "device").health, Health::ok);
   config.run.device = train::DeviceKind::cuda;
-  const Check fail = check_of(config, {}, ranks, "device");
+  const Check fail = check_of(config, ranks, "device");
   EXPECT_EQ(fail.health, Health::fail);
   EXPECT_EQ(fail.code, ExitCode::usage);
   EXPECT_THAT(fail.found, HasSubstr("no NVIDIA driver"));
@@ -74,9 +43,9 @@ TEST(Requirements, AGpuIsRequiredOnlyWhereTheConfigurationSaysSo) {
 
 TEST(Requirements, AnotherNumberOfRanksIsAWarning) {
   train::Config config({models::described_families(), data::builtin_formats()});
-  EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::ok);
+  EXPECT_EQ(check_of(config, {rank_on("a", kGiB)}, "world").health, Health::ok);
   config.parallel.ranks = 4;
-  EXPECT_EQ(check_of(config, {}, {rank_on("a", kGiB)}, "world").health, Health::warn);
+  EXPECT_EQ(check_of(config, {rank_on("a", kGiB)}, "world").health, Health::warn);
 }
 
 TEST(Requirements, RoomIsForOneCheckpointMoreThanAreKept) {

@@ -18,12 +18,12 @@ struct DoctorOptions {
   ConfigArguments config;
 };
 
-ExitCode run(const DoctorOptions& options, const train::Registries& registries, comm::World& world) {
+ExitCode run(const DoctorOptions& options, const Invocation& invocation, comm::World& world) {
   const doctor::OutputForm form = options.json ? doctor::OutputForm::json : doctor::OutputForm::table;
-  if (options.config.file.empty()) return doctor::doctor(world, form, nullptr);
-  const train::Config config = load_on_ranks(world, registries, options.config);
+  if (options.config.file.empty()) return doctor::doctor(world, form, nullptr, invocation.make_runner);
+  const train::Config config = load_on_ranks(world, invocation.registries, options.config);
   memory::install(*new memory::Ledger);  // outlives all tensors
-  return doctor::doctor(world, form, &config);
+  return doctor::doctor(world, form, &config, invocation.make_runner);
 }
 
 }  // namespace
@@ -34,9 +34,8 @@ void add_doctor(CLI::App& app, Invocation& invocation) {
   command->add_flag("--json", options->json, "Print facts and checks as JSON");
   add_config_arguments(*command, options->config,
                        "The YAML file of a run: check also whether the machines have what it needs");
-  set_ranks_callback(*command, invocation, [options, &invocation](comm::World& world) {
-    return run(*options, invocation.registries, world);
-  });
+  set_ranks_callback(*command, invocation,
+                     [options, &invocation](comm::World& world) { return run(*options, invocation, world); });
 }
 
 }  // namespace ebb::cli

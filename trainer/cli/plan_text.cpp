@@ -94,9 +94,11 @@ std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
   return text;
 }
 
-std::string peak_text(const memory::PeakPoint& peak) {
+std::string peak_text(const train::MemoryPlan& plan) {
+  const memory::PeakPoint& peak = plan.peak_point;
   std::string text = fmt::format("in {}", memory::name(peak.stage));
   if (!peak.phase.empty()) text += fmt::format(" of phase {}", peak.phase);
+  if (!plan.peak_function.empty()) text += fmt::format(" ({})", plan.peak_function);
   if (!peak.owner.empty()) text += fmt::format(": {} of {}", memory::name(peak.cls), peak.owner);
   return text;
 }
@@ -129,7 +131,7 @@ std::string memory_text(const PlanFigures& figures) {
   const std::int64_t limit = figures.room.bytes < 0 ? 0 : figures.room.bytes / need.ranks + need.process.file;
   return line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
                                         format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
-         bars(need, limit) + line("peak", peak_text(need.plan.peak_point)) + host_text(figures);
+         bars(need, limit) + line("peak", peak_text(need.plan)) + host_text(figures);
 }
 
 }  // namespace

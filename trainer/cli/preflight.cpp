@@ -17,10 +17,10 @@ struct PreflightOptions {
   ConfigArguments config;
 };
 
-ExitCode run(const PreflightOptions& options, const train::Registries& registries, comm::World& world) {
-  train::Config config = load_on_ranks(world, registries, options.config);
+ExitCode run(const PreflightOptions& options, const Invocation& invocation, comm::World& world) {
+  train::Config config = load_on_ranks(world, invocation.registries, options.config);
   memory::install(*new memory::Ledger);  // outlives all tensors
-  return doctor::preflight(config, world, options.ranks, report);
+  return doctor::preflight(config, world, options.ranks, report, invocation.make_runner);
 }
 
 }  // namespace
@@ -32,9 +32,8 @@ void add_preflight(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   add_config_arguments(*command, options->config, "The YAML file of the run")->required();
-  set_ranks_callback(*command, invocation, [options, &invocation](comm::World& world) {
-    return run(*options, invocation.registries, world);
-  });
+  set_ranks_callback(*command, invocation,
+                     [options, &invocation](comm::World& world) { return run(*options, invocation, world); });
 }
 
 }  // namespace ebb::cli

@@ -13,6 +13,7 @@
 
 #include "doctor/checkup.h"
 #include "doctor/facts.h"
+#include "doctor/memory_need.h"
 #include "doctor/outcomes.h"
 #include "doctor/requirements.h"
 #include "doctor/try_on_ranks.h"
@@ -46,7 +47,7 @@ std::string time_now() {
 
 // Checks whether these machines have what the run of `config` needs.
 std::vector<Check> check_run(const comm::World& world, const train::Config& config,
-                             const std::vector<RankFacts>& ranks) {
+                             const std::vector<RankFacts>& ranks, const models::RunnerFactory& make_runner) {
   const double timeout_s = config.parallel.timeout_s;
   const std::vector<Outcome> opened = try_on_ranks(world, timeout_s, [&] {
     (void)train::open_splits(config, world);
@@ -63,22 +64,28 @@ std::vector<Check> check_run(const comm::World& world, const train::Config& conf
     // All ranks check the measurement of rank 0.
     return fmt::format("{} {}", space.present, space.available);
   });
-  if (Check failed = summarize("state", computed, ""); failed.health == Health::fail) {
+  if (Check failed = summarize("space", computed, ""); failed.health == Health::fail) {
     checks.push_back(std::move(failed));
     return checks;
   }
   std::istringstream(computed.front().found) >> space.present >> space.available;
-  std::ranges::move(check_requirements(config, estimate, ranks), std::back_inserter(checks));
+  std::ranges::move(check_requirements(config, ranks), std::back_inserter(checks));
+  const bool on_gpus =
+      config.run.device != train::DeviceKind::cpu &&
+      std::ranges::none_of(ranks, [](const RankFacts& rank) { return rank.devices.empty(); });
+  checks.push_back(check_memory_need(config, world, on_gpus ? at::kCUDA : at::kCPU, make_runner));
   checks.push_back(check_space(space));
   return checks;
 }
 
 }  // namespace
 
-ExitCode doctor(const comm::World& world, OutputForm form, const train::Config* config) {
+ExitCode doctor(const comm::World& world, OutputForm form, const train::Config* config,
+                const models::RunnerFactory& make_runner) {
   const std::vector<RankFacts> ranks = facts_of_all(world, config != nullptr ? config->run.dir : ".");
   std::vector<Check> checks = examine(ranks);
-  if (config != nullptr) std::ranges::move(check_run(world, *config, ranks), std::back_inserter(checks));
+  if (config != nullptr)
+    std::ranges::move(check_run(world, *config, ranks, make_runner), std::back_inserter(checks));
   if (world.rank() == 0) {
     const std::string text = form == OutputForm::json
                                  ? as_json(ranks, checks).dump(2, ' ', false, kReplace) + "\n"

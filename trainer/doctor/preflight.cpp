@@ -16,6 +16,7 @@
 #include "comm/run_on_all_ranks.h"
 #include "doctor/checkup.h"
 #include "doctor/facts.h"
+#include "doctor/memory_need.h"
 #include "doctor/outcomes.h"
 #include "doctor/requirements.h"
 #include "doctor/shared_folder.h"
@@ -42,8 +43,9 @@ double seconds_since(Clock::time_point start) {
 
 class Preflight {
  public:
-  Preflight(train::Config& config, comm::World& world, const Report& report)
-      : config_(config), world_(world), report_(report) {}
+  Preflight(train::Config& config, comm::World& world, const Report& report,
+            const models::RunnerFactory& make_runner)
+      : config_(config), world_(world), report_(report), make_runner_(make_runner) {}
   ExitCode run(std::int64_t expected);
 
  private:
@@ -51,6 +53,7 @@ class Preflight {
   void folder();
   void data();
   void device();
+  void memory();
   void reduction();
 
   // try_on_ranks() with the configured timeout.
@@ -60,7 +63,9 @@ class Preflight {
   train::Config& config_;
   comm::World& world_;
   const Report& report_;
+  const models::RunnerFactory& make_runner_;
   std::optional<at::Device> device_;
+  bool data_opens_ = false;
   std::int64_t gradient_bytes_ = 0;  // of a step of this run; 0: unknown
   std::vector<Check> all_;
 };
@@ -146,6 +151,7 @@ void Preflight::data() {
   const bool opens = check.health == Health::ok;
   print({std::move(check)});
   if (!opens) return;
+  data_opens_ = true;
   train::ResourceEstimate estimate;
   CheckpointSpace space;
   const std::vector<Outcome> computed = on_all([&] {
@@ -176,6 +182,11 @@ void Preflight::device() {
                    device_ && device_->is_cuda() ? "a GPU for every rank"
                    : outcomes[0].found.empty()   ? "the CPU, on every rank"
                                                  : outcomes[0].found)});
+}
+
+void Preflight::memory() {
+  if (!data_opens_ || !device_) return;
+  print({check_memory_need(config_, world_, *device_, make_runner_)});
 }
 
 void Preflight::reduction() {
@@ -226,6 +237,7 @@ ExitCode Preflight::run(std::int64_t expected) {
   data();
   device();
   reduction();
+  memory();
   const ExitCode code = exit_code(all_);
   if (world_.rank() != 0) return code;
   if (code == ExitCode::ok) {
@@ -242,8 +254,9 @@ ExitCode Preflight::run(std::int64_t expected) {
 
 }  // namespace
 
-ExitCode preflight(train::Config& config, comm::World& world, std::int64_t ranks, const Report& report) {
-  return Preflight(config, world, report).run(ranks > 0 ? ranks : config.parallel.ranks);
+ExitCode preflight(train::Config& config, comm::World& world, std::int64_t ranks, const Report& report,
+                   const models::RunnerFactory& make_runner) {
+  return Preflight(config, world, report, make_runner).run(ranks > 0 ? ranks : config.parallel.ranks);
 }
 
 }  // namespace ebb::doctor

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <system_error>
 
 #include "base/units.h"
@@ -37,36 +36,6 @@ Check check_device(const train::Config& config, const std::vector<RankFacts>& ra
   return {"device", Health::fail, found, "set run.device=auto, or choose a host with a GPU", ExitCode::usage};
 }
 
-std::int64_t free_memory(const RankFacts& host) {
-  std::int64_t free = host.memory_available;
-  if (host.group_limit > 0) {
-    const std::int64_t in_group = host.group_limit - std::max<std::int64_t>(0, host.group_used);
-    free = free < 0 ? in_group : std::min(free, in_group);
-  }
-  return free;
-}
-
-// On a CPU a rank holds its training state in host memory. The facts do not include the memory of a GPU.
-Check check_memory(const train::ResourceEstimate& estimate, const std::vector<RankFacts>& ranks,
-                   bool on_gpu) {
-  const std::int64_t each = estimate.parameter_bytes + estimate.gradient_bytes + estimate.optimizer_bytes;
-  const std::string state =
-      fmt::format("{} of parameters, gradients and optimizer state on every rank", format_bytes(each));
-  if (on_gpu) return {"state", Health::ok, state + ", in GPU memory", {}, ExitCode::ok};
-  std::map<std::string, std::int64_t> ranks_of;
-  for (const RankFacts& rank : ranks) ++ranks_of[rank.host];
-  for (const RankFacts& rank : ranks) {
-    const std::int64_t free = free_memory(rank), wanted = each * ranks_of[rank.host];
-    if (free < 0 || wanted <= free) continue;
-    return {"state", Health::fail,
-            fmt::format("{}; {} has {} free for {} of them", state, rank.host, format_bytes(free),
-                        ranks_of[rank.host]),
-            "start fewer ranks on the host, choose a smaller model, or give it more memory",
-            ExitCode::memory};
-  }
-  return {"state", Health::ok, state + "; activations and communication add to it", {}, ExitCode::ok};
-}
-
 }  // namespace
 
 Check check_space(const CheckpointSpace& space) {
@@ -91,11 +60,8 @@ CheckpointSpace checkpoint_space(const train::Config& config, const train::Resou
   return space;
 }
 
-std::vector<Check> check_requirements(const train::Config& config, const train::ResourceEstimate& estimate,
-                                      const std::vector<RankFacts>& ranks) {
-  const bool gpus = std::ranges::none_of(ranks, [](const RankFacts& rank) { return rank.devices.empty(); });
-  return {check_ranks(config, ranks), check_device(config, ranks),
-          check_memory(estimate, ranks, gpus && config.run.device != train::DeviceKind::cpu)};
+std::vector<Check> check_requirements(const train::Config& config, const std::vector<RankFacts>& ranks) {
+  return {check_ranks(config, ranks), check_device(config, ranks)};
 }
 
 }  // namespace ebb::doctor

@@ -25,9 +25,8 @@ Check check_space(const CheckpointSpace& space);
 // Reads the disk.
 CheckpointSpace checkpoint_space(const train::Config& config, const train::ResourceEstimate& estimate);
 
-// Checks the machines of all ranks for the run of `config`: the number of ranks, the device, and memory for
-// parameters, gradients and optimizer state. `ranks` is in rank order. A pure function.
-std::vector<Check> check_requirements(const train::Config& config, const train::ResourceEstimate& estimate,
-                                      const std::vector<RankFacts>& ranks);
+// Checks the machines of all ranks for the run of `config`: the number of ranks, and the device. `ranks` is
+// in rank order. A pure function.
+std::vector<Check> check_requirements(const train::Config& config, const std::vector<RankFacts>& ranks);
 
 }  // namespace ebb::doctor

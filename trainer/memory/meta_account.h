@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
+#include <string>
+
 #include "memory/dry_pages.h"
 #include "memory/ledger.h"
+#include "memory/op_watch.h"
 
 namespace ebb::memory {
 
@@ -16,6 +20,16 @@ class MetaAccount {
   ~MetaAccount();
   MetaAccount(const MetaAccount&) = delete;
   MetaAccount& operator=(const MetaAccount&) = delete;
+
+  // The largest total of the ledger so far, and the backward function that ran then; empty: none.
+  struct Peak {
+    std::int64_t total = 0;
+    std::string function;
+  };
+  [[nodiscard]] const Peak& peak() const;
+
+ private:
+  OpWatch watch_;
 };
 
 // The ledger of the MetaAccount that exists; else null.

@@ -61,15 +61,16 @@ std::string memory_shortage(const Config& config, const PlannedRun& run, const M
   return text;
 }
 
-CheckedPlan check_memory(const Config& config, const Environment& environment, const PlannedRun& run) {
+CheckedPlan check_memory(const Config& config, const comm::World& world, at::Device device,
+                         const PlannedRun& run) {
   CheckedPlan checked;
   std::optional<MemoryPlan> plan;
   try {
-    if (environment.device.is_cpu()) plan = plan_memory(config, run);
+    if (device.is_cpu()) plan = plan_memory(config, run);
   } catch (const CannotPlan& error) {
     checked.note = error.what();
   }
-  const int ranks = environment.world.local_size();
+  const int ranks = world.local_size();
   // After the plan: it has loaded the code of the steps.
   checked.process = with_growth(memory::measure_process_memory(), true);
   checked.budget = rank_budget(config.memory, ranks, checked.process, memory::Cgroup().read().limit);

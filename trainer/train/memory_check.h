@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <ATen/core/TensorBody.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "train/environment.h"
+#include "comm/world.h"
 #include "train/memory_budget.h"
 #include "train/memory_need.h"
 
@@ -21,7 +23,8 @@ struct CheckedPlan {
 // run allocates anything. If all ranks of the host together need more, it throws Error(memory), or warns if
 // memory.check says so. The text has the figures, and the changes with which the run fits. On a GPU it only
 // finds the budget. Other errors are those that every step of the run would have.
-CheckedPlan check_memory(const Config& config, const Environment& environment, const PlannedRun& run);
+CheckedPlan check_memory(const Config& config, const comm::World& world, at::Device device,
+                         const PlannedRun& run);
 
 // The sentences of check_memory() for a host with `room`. Empty: the run fits.
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,

@@ -86,6 +86,7 @@ class DryRun {
                       evaluation_plan(config_, 0, run_.ranks));
     run_steps();
     evaluate();
+    if (account_.peak().total == plan_.peak_total) plan_.peak_function = account_.peak().function;
     plan_.resident = pages_.peak_resident();
     plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host).live;
     return plan_;

@@ -20,6 +20,7 @@ struct MemoryPlan {
   memory::Sums peak{};                                 // the maximum of each class within a step
   std::int64_t peak_total = 0;                         // the maximum of all classes together within a step
   memory::PeakPoint peak_point;                        // the moment of peak_total
+  std::string peak_function;                           // of backward, at that moment; empty: none, or unknown
   std::int64_t initial_total = 0;                      // the same maximum while the initial values are made
   std::int64_t evaluation_total = 0;                   // and during an evaluation of the loss
   // The maximum of the resident pages of all these, with those that the cache keeps. The code and the

@@ -89,7 +89,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   CheckedPlan plan;
   const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
     const Splits& splits = opened.splits;
-    plan = check_memory(config, environment,
+    plan = check_memory(config, world, environment.device,
                         {splits.train->spec(), splits.test->size(), world.size(), make_runner});
     return plan.note;
   });
