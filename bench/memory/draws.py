@@ -4,6 +4,7 @@
 import json
 import subprocess
 
+USAGE = 2  # the exit code of an invalid configuration
 LEAST_TIMES_PROCESS = 4
 MOST_BYTES = 2 << 30  # of a rank; four ranks fit a small machine
 
@@ -16,7 +17,8 @@ def choices(rng):
     """Overrides of one configuration, without the batch."""
     family = rng.choice(["vae", "gpt", "gan"])
     keys = {"precision.dtype": rng.choice(["fp16", "bf16", "fp32"]), "data.micro_batches": rng.choice([1, 1, 2, 4]),
-            "data.prefetch": rng.choice([0, 2, 4]), "parallel.bucket": rng.choice(["1MiB", "4MiB", "25MiB"]), "average.half_life": rng.choice([0, 0, 1000])}
+            "data.prefetch": rng.choice([1, 2, 4]),
+            "parallel.threads": rng.choice([1, 1, 2]), "parallel.bucket": rng.choice(["1MiB", "4MiB", "25MiB"]), "average.half_life": rng.choice([0, 0, 1000])}
     if family == "vae":
         keys |= {"model.kind": "vae", "model.latent": rng.randint(4, 64), "model.width": rng.choice([16, 32, 64, 96]), "model.hidden": rng.randint(64, 4000),
                  "model.likelihood": rng.choice(["bernoulli", "gaussian", "discretized_logistic"])}
@@ -39,10 +41,14 @@ def choices(rng):
 
 
 def plan(ebb, config, overrides, ranks):
-    """The plan as a dict; None if the configuration is invalid or cannot be planned."""
+    """The plan as a dict; None if the configuration is invalid."""
     line = [ebb, "plan", config, "--json", "-n", str(ranks), *overrides]
     done = subprocess.run(line, capture_output=True, text=True)
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    if done.returncode == USAGE:
+        return None
+    if done.returncode:
+        raise CannotDraw(f"{' '.join(map(str, line))} ended with {done.returncode}: {done.stderr}")
+    return json.loads(done.stdout)
 
 
 def draw(rng, ebb, config_of):

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import time
 
 
@@ -14,11 +15,14 @@ class Group:
 
     def __enter__(self):
         name = f"ebb-bench-{os.getpid()}-{time.monotonic_ns()}"
-        for parent, file in ((pathlib.Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (pathlib.Path("/sys/fs/cgroup"), "memory.max")):
+        for parent, file, swap in ((pathlib.Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+                                   (pathlib.Path("/sys/fs/cgroup"), "memory.max", "memory.swap.max")):
             path = parent / name
             try:
                 path.mkdir()
                 (path / file).write_text(str(self.limit))
+                if (path / swap).exists():
+                    (path / swap).write_text("0" if swap == "memory.swap.max" else str(self.limit))
                 self.path = path
                 return self
             except OSError:
@@ -38,6 +42,13 @@ class Group:
 
     def __bool__(self):
         return self.path is not None
+
+    def kills(self):
+        """Processes of the group that the kernel killed for lack of memory."""
+        for file in ("memory.oom_control", "memory.events"):
+            if (self.path / file).exists():
+                return int(re.search(r"oom_kill (\d+)", (self.path / file).read_text())[1])
+        raise FileNotFoundError(f"{self.path} has no count of kills")
 
     def enter(self):
         (self.path / "cgroup.procs").write_text(str(os.getpid()))

@@ -42,7 +42,7 @@ def prepare(ebb, work):
     rng = random.Random(1)
     (work / "text").write_bytes(bytes(rng.randrange(32, 127) for _ in range(1 << 20)))
     subprocess.run([ebb, "data", "pack", work / "text", "--tokenizer", "bytes", "--test-share", "0.1", "-o", work / "tokens"], check=True, capture_output=True)
-    common = "run: {name: drawn, dir: %s, steps: 5, samples: false}\nparallel: {threads: 1}\ncheckpoint: {every: 0, resume: never}\n" % (work / "runs")
+    common = "run: {name: drawn, dir: %s, steps: 5, samples: false}\ncheckpoint: {every: 0, resume: never}\n" % (work / "runs")
     data = {"vae": f"{{source: {work}/images-28, format: mds}}", "gan": f"{{source: {work}/images-32, format: mds}}",
             "gpt": f"{{source: {work}/tokens, format: tokens}}"}
     configs = {}
@@ -87,22 +87,28 @@ def errors(one, folder):
 
 
 def limits(ebb, one, work, index):
-    """The wrong ends of a configuration under limits: (wrong, killed), or None without control groups."""
-    needed = one[3]["host"]["needed"]
-    with Group(int(ENOUGH * needed)) as group:
+    """Tries a configuration under limits: (wrong ends, the kernel killed it when it was only warned), or None without groups."""
+    needed, resident = one[3]["host"]["needed"], one[3]["resident"]
+    wrong = []
+
+    def attempt(name, share, expected, *more):
+        with Group(int(share * needed)) as group:
+            code, text, _ = train(ebb, one, f"{name}-{index}", group, more)
+            kills = group.kills()
+        if code not in expected or kills:
+            wrong.append(f"{name}: code {code}, {kills} kills: {text[-300:]}")
+
+    with Group(needed) as group:
         if not group:
             return None
-        code, text, _ = train(ebb, one, f"enough-{index}", group)
-    wrong = []
-    if code != 0:
-        wrong.append(f"with {ENOUGH} of the need: code {code}: {text[-300:]}")
+    attempt("enough", ENOUGH, [0])
+    attempt("refused", TOO_LITTLE, [4])
+    if (work / f"runs/refused-{index}/metrics.jsonl").exists():
+        wrong.append("refused: not before the first step")
+    attempt("held", ENOUGH, [4], "memory.check=warn", f"memory.budget={int(TOO_LITTLE * resident)}")
     with Group(int(TOO_LITTLE * needed)) as group:
-        code, text, _ = train(ebb, one, f"refused-{index}", group)
-        if code != 4 or (work / f"runs/refused-{index}/metrics.jsonl").exists():
-            wrong.append(f"with {TOO_LITTLE} of the need: code {code}, not refused: {text[-300:]}")
-    with Group(int(TOO_LITTLE * needed)) as group:
-        code, text, _ = train(ebb, one, f"warned-{index}", group, ["memory.check=warn"])
-    return wrong, code != 0
+        train(ebb, one, f"warned-{index}", group, ["memory.check=warn"])
+        return wrong, group.kills() > 0
 
 
 def measure(root, build, quick, seed=None):
@@ -132,21 +138,22 @@ def measure(root, build, quick, seed=None):
         shares = []
         for _ in range(3 if quick else 9):
             begin = time.time()
-            subprocess.run([ebb, "plan", root / "configs/llama-8b.yaml", "--json"], check=True, capture_output=True)
+            subprocess.run([ebb, "plan", root / "configs/llama-8b.yaml"], check=True, capture_output=True)
             between = time.time()
             subprocess.run([build / "ebb-core", "--version"], check=True, capture_output=True)
             shares.append((between - begin) / (time.time() - between))
     ran = [row for row in found if row["code"] == 0]
-    bars = [ranks.bar("plan_runs_that_ended", [len(ran)], count, "at_least", "runs")]
+    bars = [ranks.bar("plan_runs_that_ended", [len(ran)], count, "at_least", "runs"), ranks.bar("plan_8b_vs_version", shares, 4, "at_most", "ratio")]
+    if not ran:
+        return found, bars
     for name, key, bound, unit in (("plan_persistent_error_bytes", "persistent", 0, "bytes"), ("plan_peak_error_bytes_cpu", "peak", 0, "bytes"),
                                    ("plan_resident_error", "resident", 0.05, "ratio")):
         values = [abs(row[key]) for row in ran]
         bar = ranks.bar(name, values, bound, "at_most", unit)
         bars.append({**bar, "value": max(values), "met": max(values) <= bound})
     if any(row["wrong"] is not None for row in ran):
-        bars.append(ranks.bar("plan_kernel_kills", [sum(len(row["wrong"]) for row in ran)], 0, "at_most", "runs"))
+        bars.append(ranks.bar("plan_wrong_ends_under_limits", [sum(len(row["wrong"]) for row in ran)], 0, "at_most", "runs"))
         bars.append(ranks.bar("plan_share_killed_when_warned", [statistics.mean(row["killed"] for row in ran)], LEAST_KILLS, "at_least", "ratio"))
     else:
-        print("plan_kernel_kills: not measured, since no control group can be made here (root can)")
-    bars.append(ranks.bar("plan_8b_vs_version", shares, 4, "at_most", "ratio"))
+        print("plan_wrong_ends_under_limits: not measured, since no control group can be made here (root can)")
     return found, bars

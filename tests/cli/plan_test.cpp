@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -112,6 +113,63 @@ TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {
     EXPECT_EQ(refused.exit_code, 2) << wrong;
     EXPECT_THAT(refused.err, HasSubstr("three numbers")) << wrong;
   }
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(Plan, AScreenOf80ColumnsHasBarsTheLimitAndTheLargestValues) {
+  const std::string config = source_dir() + "/configs/gpt2-124m.yaml";
+  const ProcessResult fits =
+      plan({config, "-n", "4", "--ranks-per-host", "2", "--host-memory", "16GiB", "--threads", "1"});
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  EXPECT_THAT(fits.out,
+              AllOf(HasSubstr("one of 4 ranks\n"), HasSubstr("fits: 2 ranks need "),
+                    HasSubstr("there are 16.0 GiB\n"), HasSubstr(" samples of a micro-batch on each rank\n"),
+                    HasSubstr(" tokens of context\n"), HasSubstr("peak         in backward (")));
+  double classes = 0, whole = 0;
+  for (const std::string& line : lines_of(fits.out)) {
+    EXPECT_LE(line.size(), 80U) << line;
+    std::smatch row;
+    if (!std::regex_match(line, row, std::regex(" {13}([a-z ]+?) +([0-9.]+) ([KMG])iB  (#* *\\|#*)")))
+      continue;
+    const double bytes = std::stod(row[2]) * (row[3] == "G" ? 1024 : row[3] == "M" ? 1 : 1 / 1024.0);
+    (row[1] == "in all" ? whole : classes) += bytes;
+  }
+  EXPECT_GT(whole, 1000);
+  EXPECT_NEAR(classes, whole, 0.05 * whole) << fits.out;
+
+  const ProcessResult too_large = plan({config, "-n", "2", "--host-memory", "3GiB"});
+  EXPECT_THAT(too_large.out, AllOf(HasSubstr("does not fit: 2 ranks need "), HasSubstr("too large: ")));
+  for (const std::string& line : lines_of(too_large.out)) EXPECT_LE(line.size(), 80U) << line;
+}
+
+TEST(Plan, AfterARunEachClassIsBesideItsMeasurementUnlessTheShapeIsAnother) {
+  const TinyRun tiny;
+  const std::string config = tiny.folder() / "tiny.yaml";
+  ASSERT_EQ(tiny.train(2, "seen", {"run.steps=8", "run.evaluate_every=0"}).exit_code, 0);
+  const auto row = [](const std::string& text, const std::string& name) {
+    std::smatch found;
+    return std::regex_search(
+               text, found,
+               std::regex(name + " +([0-9.]+ [KM]?i?B) +([0-9.]+ [KM]?i?B) +(-?[0-9.]+ [KM]?i?B)\n"))
+               ? found
+               : std::smatch();
+  };
+  const std::string same = plan({config, "run.name=seen"}).out;
+  EXPECT_THAT(same, HasSubstr("as 2 ranks of this run logged"));
+  for (const char* name :
+       {"parameters", "gradients", "optimizer", "activations", "communication", "all at once"}) {
+    ASSERT_EQ(row(same, name).size(), 4U) << name << "\n" << same;
+    EXPECT_EQ(row(same, name)[3], "0 B") << name;
+  }
+  for (const char* other : {"data.prefetch=7", "parallel.bucket=2MiB", "data.batch=128"})
+    EXPECT_THAT(plan({config, "run.name=seen", "-n", "2", other}).out, Not(HasSubstr("logged"))) << other;
+  EXPECT_THAT(plan({config, "run.name=seen", "-n", "1"}).out, Not(HasSubstr("logged")));
 }
 
 TEST(Plan, AnInvalidRateIsRefused) {

@@ -167,8 +167,8 @@ TEST(Loader, SlotsAreAllocatedOnce) {
   plan.prefetch = 3;
   auto loader = make(1000, plan);
   const std::int64_t with_slots = data_bytes();
-  EXPECT_EQ(with_slots - before, loader->slot_bytes());
-  EXPECT_EQ(loader->slot_bytes(), 4 * (32 * 6 + 32 * 8));
+  EXPECT_EQ(with_slots - before, loader->all_slots_bytes());
+  EXPECT_EQ(loader->all_slots_bytes(), 4 * (32 * 6 + 32 * 8));
   const auto all = [&] {
     const auto sums = ledger.live(memory::Ledger::Location::host);
     return std::vector<std::int64_t>(sums.begin(), sums.end());
@@ -232,7 +232,8 @@ TEST(Loader, ACallerMayHoldAsManyBatchesAsItPlans) {
     held.push_back(loader->next());
     for (const core::Batch& batch : held) expect_images_fit_ids(batch);
   }
-  EXPECT_EQ(loader->slot_bytes(), 4 * (64 + 4 * 8)) << "the samples of a slot are rounded up to 64 bytes";
+  EXPECT_EQ(loader->all_slots_bytes(), 4 * (64 + 4 * 8))
+      << "the samples of a slot are rounded up to 64 bytes";
 }
 
 TEST(Loader, HoldingAllBatchesIsAnErrorAndNoDeadlock) {
@@ -302,7 +303,8 @@ class LabelledDataset final : public FakeDataset {
 
 TEST(Loader, EachFieldIsATensorOfItsOwnShapeAndType) {
   Loader loader(std::make_unique<LabelledDataset>(100), plan_of(5), 0);
-  EXPECT_EQ(loader.slot_bytes(), 5 * (64 + 64 + 5 * 8));  // 30 and 40 bytes in multiples of 64, and the ids
+  EXPECT_EQ(loader.all_slots_bytes(),
+            5 * (64 + 64 + 5 * 8));  // 30 and 40 bytes in multiples of 64, and the ids
   for (int k = 0; k < 40; ++k) {
     const core::Batch batch = loader.next();
     ASSERT_EQ(batch.fields.size(), 2U);
@@ -352,11 +354,11 @@ TEST(Loader, SlotsHoldTheRequestedFieldsAlone) {
   memory::Ledger& ledger = *memory::installed();
   const std::int64_t before = ledger.live_total(memory::Ledger::Location::host);
   Loader images(open(data, "train", {"image"}), plan_of(32), 0);
-  EXPECT_EQ(images.slot_bytes(), 5 * (192 + 256));
+  EXPECT_EQ(images.all_slots_bytes(), 5 * (192 + 256));
   EXPECT_GT(ledger.live_total(memory::Ledger::Location::host) - before,
-            images.slot_bytes());  // the cache as well
+            images.all_slots_bytes());  // the cache as well
   Loader both(open(data, "train", {"image", "label"}), plan_of(32), 0);
-  EXPECT_EQ(both.slot_bytes(), 5 * (192 + 256 + 256));
+  EXPECT_EQ(both.all_slots_bytes(), 5 * (192 + 256 + 256));
 }
 
 TEST(Loader, ReadsAnMdsFolder) {

@@ -167,7 +167,7 @@ TEST_F(CpuAllocator, RefusesWhatExceedsTheBudgetAndSaysWhy) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::memory);
     const std::string text = error.what();
-    for (const char* part : {"requested by activations / block7", "memory.budget is 1.0 GiB, which leaves "})
+    for (const char* part : {"requested by activations / block7", "memory.budget is 1.0 GiB: "})
       EXPECT_NE(text.find(part), std::string::npos) << text;
   }
   EXPECT_THROW(Buffer(2 * kMiB, Class::data, "slots"), Error);

@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <fstream>
+#include <utility>
+#include <vector>
+
 namespace ebb::memory {
 namespace {
 
@@ -30,8 +35,7 @@ TEST(DryPages, ABlockThatIsUsedAgainHasThePagesOfItsLargestUse) {
 }
 
 TEST(DryPages, WithoutACacheFreedBlocksAreGone) {
-  DryPages pages;
-  pages.cache().set_limit(0);
+  DryPages pages(0);
   pages.deallocate(pages.allocate(kMiB), kMiB);
   EXPECT_EQ(pages.resident(), 0);
 }
@@ -44,22 +48,56 @@ TEST(DryPages, ASmallBlockCountsWhileItLives) {
   EXPECT_EQ(pages.resident(), 0);
 }
 
-// The cache decides by sizes alone, so it maps as much as with real memory.
-TEST(DryPages, ItsCacheMapsAsMuchAsThatOfAProgram) {
+// Interleaved blocks of changing sizes, in a program whose blocks have memory.
+TEST(DryPages, ItsPagesAreThoseThatAProgramWrites) {
   DryPages pages;
   BlockCache real;
-  for (int step = 0; step < 100; ++step) {
-    for (std::size_t i = 1; i < 40; ++i) {
-      const std::size_t bytes = (i * 7919 + static_cast<std::size_t>(step) * 131) % (4 * kMiB) + 64 * kKiB;
-      void* const dry = pages.allocate(bytes);
-      void* const block = real.allocate(bytes);
-      pages.deallocate(dry, bytes);
-      real.deallocate(block, bytes);
+  std::vector<std::pair<void*, void*>> blocks(24);
+  std::vector<std::size_t> sizes(blocks.size());
+  const auto resident = [] {
+    std::ifstream in("/proc/self/statm");
+    std::int64_t all = 0, here = 0;
+    in >> all >> here;
+    return here * 4096;
+  };
+  const std::int64_t before = resident();
+  for (int step = 0; step < 60; ++step) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      auto& [dry, block] = blocks[i];
+      if (block != nullptr) {
+        pages.deallocate(dry, sizes[i]);
+        real.deallocate(block, sizes[i]);
+      }
+      sizes[i] = (i * 7919 + static_cast<std::size_t>(step) * 104729) % (4 * kMiB) + 64 * kKiB;
+      dry = pages.allocate(sizes[i]);
+      block = real.allocate(sizes[i]);
+      std::memset(block, 1, sizes[i]);
     }
     pages.cache().end_step(), real.end_step();
-    ASSERT_EQ(pages.cache().kept_bytes(), real.kept_bytes()) << step;
-    ASSERT_EQ(pages.cache().most_mapped_bytes(), real.most_mapped_bytes()) << step;
+    ASSERT_EQ(pages.resident(), real.resident_bytes()) << step;
   }
+  EXPECT_NEAR(static_cast<double>(resident() - before), static_cast<double>(pages.resident()), 2.0 * kMiB);
+  EXPECT_EQ(pages.cache().overhead_bytes(), real.overhead_bytes());
+  EXPECT_GT(real.overhead_bytes(), 0);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    pages.deallocate(blocks[i].first, sizes[i]);
+    real.deallocate(blocks[i].second, sizes[i]);
+  }
+}
+
+TEST(BlockCacheLimit, KeptBlocksMakeRoomBeforeABlockIsRefused) {
+  BlockCache cache;
+  void* const kept = cache.allocate(3 * kMiB);
+  cache.deallocate(kept, 3 * kMiB);
+  EXPECT_EQ(cache.resident_bytes(), 3 * kMiB);
+  EXPECT_EQ(cache.allocate(3 * kMiB, 3 * kMiB), kept) << "a block that is used again needs no more";
+  EXPECT_EQ(cache.allocate(kMiB, 3 * kMiB), nullptr);
+  cache.deallocate(kept, 3 * kMiB);
+  void* const other = cache.allocate(kMiB, 3 * kMiB);
+  EXPECT_NE(other, nullptr);
+  EXPECT_EQ(cache.resident_bytes(), kMiB) << "the kept block is gone";
+  EXPECT_EQ(cache.requested_bytes(), kMiB);
+  cache.deallocate(other, kMiB);
 }
 
 }  // namespace

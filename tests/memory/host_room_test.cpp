@@ -25,15 +25,15 @@ class HostRoomTest : public test::FolderTest {
 
 TEST_F(HostRoomTest, IsTheFreeMemoryAndWhatTheProcessesHoldWithoutALimit) {
   const HostRoom found = room("MemAvailable: 3000 kB\nSwapFree: 50 kB\n", "max");
-  EXPECT_EQ(found.bytes, (3000 + 50 + 2 * 100) * 1024);
+  EXPECT_EQ(found.bytes, (3000 + 50 + 2 * 300) * 1024);
   EXPECT_EQ(found.limit, "free memory");
 }
 
 TEST_F(HostRoomTest, PagesOfFilesAreApartFromThoseOfTheProcess) {
   (void)room("", "max");
   const ProcessMemory process = measure_process_memory(folder_);
-  EXPECT_EQ(process.anonymous, 100 * 1024);
-  EXPECT_EQ(process.file, 800 * 1024);
+  EXPECT_EQ(process.anonymous, 300 * 1024);
+  EXPECT_EQ(process.file, 600 * 1024);
 }
 
 TEST_F(HostRoomTest, IsTheLimitIfThatIsSmaller) {

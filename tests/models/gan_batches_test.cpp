@@ -25,7 +25,6 @@ struct Results {
 Results results(GanGenerator& generator, GanDiscriminator& discriminator, const at::Tensor& noise) {
   core::PlainRunner runner;
   const at::Tensor z = noise.clone().requires_grad_();
-  Results all;
   const at::Tensor images = generator.images(z, {}, runner);
   const at::Tensor logits = discriminator.logits(images, {}, runner);
   // Multiplied, so that they are normal numbers in fp16.

@@ -138,7 +138,6 @@ TEST(Linear, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_TRUE(at::equal(bits(results[0]), bits(results[i]))) << i;
 }
 
-// If both gradients are requested, their products are grouped.
 // Without AVX-512 the products are those of BLAS. A batch of at most four rows has a product of its own.
 TEST(Linear, ARowHasTheSameBitsInEveryBatch) {
   if (cpu::avx512_tiles() == nullptr) GTEST_SKIP() << "BLAS sums in an order that depends on the size";
@@ -163,6 +162,7 @@ TEST(Linear, ARowHasTheSameBitsInEveryBatch) {
     }
 }
 
+// If both gradients are requested, their products are grouped.
 TEST(Linear, AGradientAloneHasTheBitsOfBoth) {
   const auto x = leaf({64, 300}, at::kHalf), w = leaf({200, 300}, at::kHalf);
   const auto gradients = [](const at::Tensor& in, const at::Tensor& by, const std::vector<at::Tensor>& of) {

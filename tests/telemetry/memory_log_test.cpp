@@ -22,9 +22,10 @@ using memory::Ledger;
 using memory::Stage;
 
 // The keys of a line. memory_log_doc_test.cpp compares docs/memory-log.md with the output.
-const std::set<std::string> kKeys = {
-    "step", "time_s",     "rank",       "host",   "live",     "peak",   "stages",    "outside",      "cgroup",
-    "kept", "live_total", "peak_total", "blocks", "resident", "device", "predicted", "peak_resident"};
+const std::set<std::string> kKeys = {"step",   "time_s",     "rank",         "ranks",   "host",
+                                     "live",   "peak",       "stages",       "outside", "cgroup",
+                                     "kept",   "live_total", "peak_total",   "blocks",  "resident",
+                                     "device", "predicted",  "peak_resident"};
 
 std::set<std::string> keys(const Json& object) {
   std::set<std::string> out;

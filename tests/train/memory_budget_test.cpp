@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/memory_budget.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "base/error.h"
+#include "memory/cpu_allocator.h"
 #include "train/memory_changes.h"
 
 namespace ebb::train {
@@ -11,11 +16,12 @@ namespace {
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr memory::ProcessMemory kProcess{20 * kMiB, 100 * kMiB};
 
-TEST(RankBudget, AutoIsTheShareOfTheGroup) {
-  const auto budget = rank_budget({}, 4, kProcess, 1100 * kMiB);
+TEST(RankBudget, AutoIsTheShareOfTheGroupWithoutAFiftieth) {
+  const auto budget = rank_budget({}, 4, kProcess, 1000 * kMiB);
   ASSERT_TRUE(budget);
-  EXPECT_EQ(budget->bytes, 375 * kMiB) << "a quarter, and the pages of files, which the kernel can drop";
-  EXPECT_EQ(budget->source, "the control group has 1.1 GiB for 4 ranks of this host");
+  EXPECT_EQ(budget->bytes, 245 * kMiB);
+  EXPECT_EQ(budget->source, "the limit of 1000.0 MiB of the control group");
+  EXPECT_FALSE(budget->is_of_each_rank);
 }
 
 TEST(RankBudget, AutoIsNoneWithoutALimitOrWithAWarning) {
@@ -25,11 +31,48 @@ TEST(RankBudget, AutoIsNoneWithoutALimitOrWithAWarning) {
   EXPECT_FALSE(rank_budget(warn, 4, kProcess, 1100 * kMiB));
 }
 
-TEST(RankBudget, AGivenBudgetIsThatOfEachRank) {
+TEST(RankBudget, AGivenBudgetIsThatOfEachRankWithItsLibraries) {
   memory::MemoryConfig config;
   config.budget = 512 * kMiB;
   config.check = memory::MemoryCheck::warn;
-  EXPECT_EQ(rank_budget(config, 4, kProcess, 100 * kMiB)->bytes, 512 * kMiB);
+  const auto budget = rank_budget(config, 4, kProcess, 100 * kMiB);
+  ASSERT_TRUE(budget);
+  EXPECT_EQ(budget->bytes, 412 * kMiB);
+  EXPECT_TRUE(budget->is_of_each_rank);
+  config.budget = kMiB;  // less than the libraries
+  EXPECT_EQ(rank_budget(config, 4, kProcess, -1)->bytes, 0);
+}
+
+TEST(RoomOfRun, IsTheSmallerOfHostAndBudgets) {
+  const RankBudget budget{300 * kMiB, "memory.budget is 400.0 MiB", true};
+  const memory::HostRoom host{1000 * kMiB, memory::kFreeMemory};
+  EXPECT_EQ(room_of_run(host, budget, 2).bytes, 600 * kMiB);
+  EXPECT_TRUE(room_of_run(host, budget, 2).is_of_each_rank);
+  EXPECT_EQ(room_of_run(host, budget, 4).bytes, 1000 * kMiB);
+  EXPECT_EQ(room_of_run(host, budget, 4).limit, memory::kFreeMemory);
+  EXPECT_EQ(room_of_run({}, budget, 2).bytes, 600 * kMiB);
+  EXPECT_EQ(room_of_run({}, {}, 2).bytes, -1);
+  EXPECT_EQ(room_of_run(host, RankBudget{0, "", true}, 2).bytes, 0) << "nothing fits, and that is known";
+}
+
+// What the process holds beside its tensors is measured again, so a growth of malloc leaves less for them.
+TEST(MemoryBudget, HoldsUntilItIsDestroyedAndFollowsOtherMemory) {
+  static auto* const ledger = new memory::Ledger;
+  static auto* const cache = new memory::BlockCache;
+  memory::install(*ledger, cache);
+  const std::int64_t own = memory::measure_process_memory().anonymous;
+  const RankBudget limit{own + 256 * kMiB, "memory.budget is 1.0 GiB", true};
+  const auto bytes = [](std::int64_t count) { return at::empty({count}, at::kByte); };
+  {
+    MemoryBudget budget(limit, own, *ledger, *cache);
+    EXPECT_EQ(bytes(200 * kMiB).numel(), 200 * kMiB);
+    EXPECT_THROW(bytes(300 * kMiB), Error);
+    std::vector<char> other(static_cast<std::size_t>(128 * kMiB), 1);
+    budget.end_step();
+    EXPECT_THROW(bytes(200 * kMiB), Error) << other.size();
+    EXPECT_EQ(bytes(100 * kMiB).numel(), 100 * kMiB);
+  }
+  EXPECT_EQ(bytes(300 * kMiB).numel(), 300 * kMiB);
 }
 
 struct Search {

@@ -28,7 +28,7 @@ class MemoryShortage : public testing::Test {
   }
   [[nodiscard]] MemoryNeed need() const { return {plan_memory(config_, run_), {1 << 20, 2 << 20}, 2}; }
   [[nodiscard]] std::string text(std::int64_t room) const {
-    return memory_shortage(config_, run_, need_, {room, memory::kFreeMemory});
+    return memory_shortage(config_, run_, need_, {room, memory::kFreeMemory, false});
   }
 
   Config config_{{models::built_in_families(), data::builtin_formats()}};
@@ -43,6 +43,12 @@ TEST_F(MemoryShortage, ARunThatFitsHasNone) {
   EXPECT_THAT(text(-1), IsEmpty()) << "an unknown host";
 }
 
+TEST_F(MemoryShortage, UnderABudgetOfEachRankFewerRanksDoNotHelp) {
+  const std::int64_t room = need_.of_host() - (16 << 20);
+  const std::string found = memory_shortage(config_, run_, need_, {room, "memory.budget is 1.0 GiB", true});
+  EXPECT_THAT(found, AllOf(HasSubstr(": memory.budget is 1.0 GiB\n"), Not(HasSubstr("of these ranks here"))));
+}
+
 TEST_F(MemoryShortage, AHostNeedsThePrivatePagesOfItsRanks) {
   EXPECT_EQ(need_.of_host(), 2 * (need_.plan.resident + (1 << 20)));
   EXPECT_EQ(need_.of_rank(), need_.plan.resident + (3 << 20));
@@ -51,7 +57,8 @@ TEST_F(MemoryShortage, AHostNeedsThePrivatePagesOfItsRanks) {
 TEST_F(MemoryShortage, TheSuggestedNumberOfMicroBatchesFitsAndTheOneBelowDoesNot) {
   const std::int64_t room = need_.of_host() - (16 << 20);
   const std::string found = text(room);
-  EXPECT_THAT(found, AllOf(HasSubstr(" (free memory)"), HasSubstr("fits: at most 1 of these ranks")));
+  EXPECT_THAT(found,
+              AllOf(HasSubstr(": free memory\n"), HasSubstr("fits: at most 1 of these ranks here need ")));
   const std::string key = "fits: data.micro_batches=";
   ASSERT_THAT(found, HasSubstr(key));
   const std::int64_t suggested = std::stoll(found.substr(found.find(key) + key.size()));

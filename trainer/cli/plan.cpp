@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/plan_text.h"
 #include "comm/affinity.h"
+#include "memory/cgroup.h"
 #include "memory/cpu_allocator.h"
 #include "train/training_data.h"
 
@@ -68,9 +69,18 @@ std::int64_t threads_of(const PlanOptions& options, const train::Config& config,
   return std::max<std::int64_t>(1, comm::measure_affinity().mask_cores / ranks);
 }
 
-memory::HostRoom room_of(const PlanOptions& options) {
-  if (!options.host_memory.empty()) return {bytes_of("--host-memory", options.host_memory), "--host-memory"};
-  return memory::measure_host_room(1);  // this process ends before the ranks start
+train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config,
+                         const train::MemoryNeed& need) {
+  memory::HostRoom host;
+  std::int64_t group_limit = -1;
+  if (options.host_memory.empty()) {
+    host = memory::measure_host_room(1);  // this process ends before the ranks start
+    group_limit = memory::Cgroup().read().limit;
+  } else {
+    host = {bytes_of("--host-memory", options.host_memory), "--host-memory"};
+  }
+  return train::room_of_run(host, train::rank_budget(config.memory, need.ranks, need.process, group_limit),
+                            need.ranks);
 }
 
 // Samples of the split for evaluations; 0: it is not here.
@@ -125,7 +135,7 @@ PlanFigures make_figures(const PlanOptions& options, const train::Config& config
   figures.slots = options.slots;
   const core::SampleSpec sample = train::planned_sample(config, sides_of(options.image));
   const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;
-  if (!options.json) figures.estimate = train::estimate_resources(config, sample, given);
+  figures.estimate = train::estimate_resources(config, sample, given);
   figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
   const train::PlannedRun run{sample, count_test_samples(config), static_cast<int>(figures.world_size),
                               make_runner};
@@ -139,7 +149,7 @@ PlanFigures make_figures(const PlanOptions& options, const train::Config& config
     need.plan = train::plan_memory(config, run);
     need.process = train::with_growth(memory::measure_process_memory(), false);
     figures.need = need;
-    figures.room = room_of(options);
+    figures.room = room_of(options, config, need);
   } catch (const train::CannotPlan& error) {
     figures.cannot_plan = error.what();
   }
@@ -151,7 +161,7 @@ PlanFigures make_figures(const PlanOptions& options, const train::Config& config
   const std::int64_t room = figures.room.bytes;
   if (!figures.need || room < 0 || options.json || options.helm_values) return figures;
   if (figures.need->of_host() > room)
-    figures.changes = train::find_memory_changes(config, run, *figures.need, room);
+    figures.changes = train::find_memory_changes(config, run, *figures.need, figures.room);
   else
     figures.largest = find_largest(config, run, *figures.need, room);
   return figures;

@@ -87,15 +87,19 @@ std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
     text.erase(text.find_last_not_of(' ') + 1);
     text += "\n";
   };
-  for (std::size_t c = 0; c < memory::kClasses; ++c) row(memory::kClassNames[c], need.plan.run_peak[c]);
-  row("kept", need.plan.kept());
-  row("process", need.process.anonymous + need.process.file);
+  std::int64_t total = 0;
+  for (std::size_t c = 0; c < memory::kClasses; ++c) {
+    row(memory::kClassNames[c], need.plan.run_peak.live[c]);
+    total += need.plan.run_peak.live[c];
+  }
+  row("kept", need.plan.kept);
+  row("process", need.of_rank() - total - need.plan.kept);
   row("in all", need.of_rank());
   return text;
 }
 
 std::string peak_text(const train::MemoryPlan& plan) {
-  const memory::PeakPoint& peak = plan.peak_point;
+  const memory::PeakPoint& peak = plan.run_peak;
   std::string text = fmt::format("in {}", memory::name(peak.stage));
   if (!peak.phase.empty()) text += fmt::format(" of phase {}", peak.phase);
   if (!plan.peak_function.empty()) text += fmt::format(" ({})", plan.peak_function);
@@ -140,16 +144,17 @@ std::string plan_text(const PlanFigures& figures) {
   const train::ResourceEstimate& estimate = figures.estimate;
   std::string text = line("parameters", count_text(estimate.parameters)) + memory_text(figures);
   if (estimate.measured) text += line("measured", seen_text(*estimate.measured));
-  if (estimate.measured && figures.need) text += comparison(*figures.need, *estimate.measured);
-  text += line("checkpoint", fmt::format("{} ({} bytes), {}", format_bytes(estimate.checkpoint_bytes),
-                                         estimate.checkpoint_bytes, checkpoint_text(estimate)));
+  if (estimate.measured && figures.need && estimate.measured->device_bytes == 0)
+    text += comparison(*figures.need, *estimate.measured);
+  text += line("checkpoint", fmt::format("{} ({} bytes)", format_bytes(estimate.checkpoint_bytes),
+                                         estimate.checkpoint_bytes)) +
+          line("", checkpoint_text(estimate));
   text += line("grace", fmt::format("{} s: a checkpoint at {} per second, and a step ({} s)",
                                     figures.values.grace_s, figures.write_rate, figures.values.step_s));
   text += line("/dev/shm", fmt::format("{} for {}", format_bytes(figures.values.shm_bytes),
                                        plural(figures.slots, "rank")));
   if (figures.values.memory_bytes == 0)
-    return text +
-           line("memory limit", "unknown before a run: train a few steps (run.steps=20) and plan again");
+    return text + line("memory limit", "unknown before a run: train a few steps, and plan again");
   return text + line("memory limit",
                      fmt::format("{} for a worker of {}, {}", format_bytes(figures.values.memory_bytes),
                                  plural(figures.slots, "rank"), estimate.measured ? "as logged" : "on CPUs"));
@@ -166,7 +171,7 @@ std::string plan_json(const PlanFigures& figures) {
       {"peak_total", need.plan.peak_total},
       {"initial_total", need.plan.initial_total},
       {"evaluation_total", need.plan.evaluation_total},
-      {"kept", need.plan.kept()},
+      {"kept", need.plan.kept},
       {"process", need.process.anonymous + need.process.file},
       {"resident", need.of_rank()},
       {"host",

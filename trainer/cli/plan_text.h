@@ -23,7 +23,7 @@ struct PlanFigures {
   // Of a run on CPUs. Empty: `cannot_plan` is the reason.
   std::optional<train::MemoryNeed> need;
   std::string cannot_plan;
-  memory::HostRoom room;
+  train::RoomOfRun room;
   std::vector<train::MemoryChange> changes;  // if it does not fit
   struct Largest {
     std::string name;  // "samples of a micro-batch"
@@ -32,9 +32,9 @@ struct PlanFigures {
   std::vector<Largest> largest;
 };
 
-// For a terminal of 80 columns.
+// For a terminal of 80 columns; names of files may make a line longer.
 std::string plan_text(const PlanFigures& figures);
-// One line of JSON. CannotPlan without a need.
+// One line of JSON. Error(internal) without a need.
 std::string plan_json(const PlanFigures& figures);
 // Values of the chart, in YAML.
 std::string plan_values(const PlanFigures& figures);

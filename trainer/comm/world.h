@@ -18,7 +18,8 @@ namespace ebb::comm {
 
 // The ranks that mpirun started, and this process's number among them; one rank without a launcher.
 // Owns MPI_Init_thread (MPI_THREAD_MULTIPLE) and MPI_Finalize. Without the variables of a launcher
-// (OMPI_COMM_WORLD_SIZE, PMI_*) it does not initialise MPI, so `ebb --version` starts at once.
+// (OMPI_COMM_WORLD_SIZE, PMIX_RANK, PMI_RANK, PMI_SIZE) it does not initialise MPI, so `ebb --version` starts
+// at once.
 class World {
  public:
   // Error(communication) if MPI does not support threads, or if the ranks cannot reach each other.
@@ -43,7 +44,7 @@ class World {
   // lost. Returns one string per rank, in rank order.
   [[nodiscard]] std::vector<std::string> gather_to_all(const std::string& text, double timeout_s) const;
   [[nodiscard]] std::int64_t max_of_all(std::int64_t value, double timeout_s) const;
-  // Ends all ranks with the code, by MPI_Abort; a single process by _exit.
+  // Ends all ranks with the code, by MPI_Abort; without a launcher by _exit.
   [[noreturn]] void end_all(ExitCode code) const;
 
  private:

@@ -149,7 +149,7 @@ std::int64_t Loader::samples() const {
 const core::SampleSpec& Loader::spec() const {
   return impl_->spec;
 }
-std::int64_t Loader::slot_bytes() const {
+std::int64_t Loader::all_slots_bytes() const {
   return impl_->pool->bytes();
 }
 double Loader::waited_seconds() const {

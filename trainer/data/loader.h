@@ -39,7 +39,8 @@ inline constexpr const char* kLoaderOwner = "prefetch";  // of the slots, in the
 // One thread calls next(). Any thread may drop a batch, even after the loader is destroyed.
 class Loader {
  public:
-  // Starts reading at micro-batch 0 of step `first_step`.
+  // Starts reading at micro-batch 0 of step `first_step`. Error(usage) for a plan whose ranks and
+  // micro-batches do not divide the batch, Error(memory) if the slots do not fit.
   Loader(std::unique_ptr<Dataset> dataset, const LoaderPlan& plan, std::int64_t first_step);
   // Joins the thread. The thread stops after the sample that it is reading.
   ~Loader();
@@ -55,8 +56,8 @@ class Loader {
 
   [[nodiscard]] std::int64_t samples() const;  // of the dataset
   [[nodiscard]] const core::SampleSpec& spec() const;
-  [[nodiscard]] std::int64_t slot_bytes() const;  // of all slots together
-  [[nodiscard]] double waited_seconds() const;    // spent waiting in next(), in all
+  [[nodiscard]] std::int64_t all_slots_bytes() const;  // of all slots together
+  [[nodiscard]] double waited_seconds() const;         // spent waiting in next(), in all
 
  private:
   struct Impl;

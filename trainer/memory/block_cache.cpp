@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
+
+#include "base/round_up.h"
 
 namespace ebb::memory {
 namespace {
@@ -16,6 +19,11 @@ std::int64_t with_slack(std::int64_t most) {
   constexpr std::int64_t kLeast = std::int64_t{16}
                                   << 20;  // with less, a small model maps a fifth of its blocks again
   return most + std::max(most / 8, kLeast);
+}
+
+std::int64_t pages_of(std::size_t bytes) {
+  constexpr std::int64_t kPage = 4096;
+  return round_up(static_cast<std::int64_t>(bytes), kPage);
 }
 
 class KernelPages final : public PageSource {
@@ -45,16 +53,21 @@ std::size_t BlockCache::class_of(std::size_t bytes) {
   return 8 * (power - std::countr_zero(kSmallest)) + eighths - 8;
 }
 
-void* BlockCache::allocate(std::size_t bytes) noexcept {
+void* BlockCache::allocate(std::size_t bytes, std::int64_t limit) noexcept {
   const std::size_t index = class_of(bytes);
   if (index >= kSizeClasses) return nullptr;
   const auto size = static_cast<std::int64_t>(class_bytes(index));
   const std::lock_guard lock(mutex_);
   SizeClass& of = classes_[index];
   void* block = of.newest;
-  if (block != nullptr) {
-    unlink(index, of.newest);
-  } else {
+  if (block != nullptr) unlink(index, of.newest);
+  const std::int64_t growth = pages_of(bytes) - (block != nullptr ? written_of(block) : 0);
+  while (kept_ > 0 && growth > 0 && resident_ + growth > limit) release_longest_unused();
+  if (growth > 0 && resident_ + growth > limit) {
+    if (block != nullptr) link(index, block);
+    return nullptr;
+  }
+  if (block == nullptr) {
     const std::int64_t most = std::max({most_used_, most_used_before_, used_ + size});
     while (!temporary_ && kept_ > 0 && used_ + kept_ + size > with_slack(most)) release_longest_unused();
     block = pages_.map(class_bytes(index));
@@ -64,8 +77,8 @@ void* BlockCache::allocate(std::size_t bytes) noexcept {
     }
     if (block == nullptr) return nullptr;
   }
+  use(block, bytes);
   used_ += size;
-  most_mapped_ = std::max(most_mapped_, used_ + kept_);
   ++of.used;
   if (!temporary_) {
     most_used_ = std::max(most_used_, used_);
@@ -74,23 +87,39 @@ void* BlockCache::allocate(std::size_t bytes) noexcept {
   return block;
 }
 
+std::int64_t BlockCache::written_of(void* block) const {
+  const auto found = written_.find(block);
+  return found == written_.end() ? 0 : found->second;
+}
+
+// Counts the pages of a block that is used from now on. Without memory for an entry they do not count.
+void BlockCache::use(void* block, std::size_t bytes) {
+  requested_ += static_cast<std::int64_t>(bytes);
+  most_requested_ = std::max(most_requested_, requested_);
+  try {
+    std::int64_t& written = written_[block];
+    const std::int64_t pages = std::max(written, pages_of(bytes));
+    resident_ += pages - written;
+    written = pages;
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  most_resident_ = std::max(most_resident_, resident_);
+}
+
 void BlockCache::deallocate(void* block, std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
   const auto size = static_cast<std::int64_t>(class_bytes(index));
   const std::lock_guard lock(mutex_);
-  SizeClass& of = classes_[index];
   used_ -= size;
-  --of.used;
+  requested_ -= static_cast<std::int64_t>(bytes);
+  --classes_[index].used;
   if (size > limit_) {
-    pages_.unmap(block, class_bytes(index));
+    unmap(index, block);
     return;
   }
   while (kept_ + size > limit_) release_longest_unused();
-  Free* const free = new (block) Free{nullptr, of.newest, ++deallocations_};
-  (of.newest != nullptr ? of.newest->newer : of.oldest) = free;
-  of.newest = free;
-  ++of.kept;
-  kept_ += size;
+  link(index, block);
 }
 
 void BlockCache::set_limit(std::int64_t kept_bytes) noexcept {
@@ -146,9 +175,29 @@ std::int64_t BlockCache::in_use_bytes() const noexcept {
   return used_;
 }
 
-std::int64_t BlockCache::most_mapped_bytes() const noexcept {
+std::int64_t BlockCache::requested_bytes() const noexcept {
   const std::lock_guard lock(mutex_);
-  return most_mapped_;
+  return requested_;
+}
+
+std::int64_t BlockCache::resident_bytes() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return resident_;
+}
+
+std::int64_t BlockCache::overhead_bytes() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return most_resident_ - most_requested_;
+}
+
+// Adds a mapped block to the free list.
+void BlockCache::link(std::size_t index, void* block) {
+  SizeClass& of = classes_[index];
+  Free* const free = new (block) Free{nullptr, of.newest, ++deallocations_};
+  (of.newest != nullptr ? of.newest->newer : of.oldest) = free;
+  of.newest = free;
+  ++of.kept;
+  kept_ += static_cast<std::int64_t>(class_bytes(index));
 }
 
 // Removes the block from the free list; it stays mapped.
@@ -160,9 +209,15 @@ void BlockCache::unlink(std::size_t index, Free* block) {
   kept_ -= static_cast<std::int64_t>(class_bytes(index));
 }
 
+void BlockCache::unmap(std::size_t index, void* block) {
+  resident_ -= written_of(block);
+  written_.erase(block);
+  pages_.unmap(block, class_bytes(index));
+}
+
 void BlockCache::release(std::size_t index, Free* block) {
   unlink(index, block);
-  pages_.unmap(block, class_bytes(index));
+  unmap(index, block);
 }
 
 // Needs at least one kept block. The scan of all classes is cheap beside the system call.

@@ -4,14 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <unordered_map>
 
 namespace ebb::memory {
 
 // Where a BlockCache gets its blocks from. No member throws; any thread may call it.
 class PageSource {
  public:
+  static constexpr std::size_t kHeaderBytes = 24;
   virtual ~PageSource() = default;
-  // `bytes` of memory, page-aligned, or null if there are none. At least its first 24 bytes can be written.
+  // `bytes` of memory, or null if there are none. kernel_pages() aligns it to a page. Of another source only
+  // the first kHeaderBytes need exist.
   virtual void* map(std::size_t bytes) noexcept = 0;
   virtual void unmap(void* block, std::size_t bytes) noexcept = 0;
 };
@@ -37,8 +40,9 @@ class BlockCache {
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
-  // Page-aligned, contents undefined. Null if the kernel refuses even after all kept blocks are unmapped.
-  void* allocate(std::size_t bytes) noexcept;
+  // `bytes`: at least kSmallest. Contents undefined; aligned as the source's. Null if the kernel refuses even
+  // after all kept blocks are unmapped, or if resident_bytes() would exceed `limit` even then.
+  void* allocate(std::size_t bytes, std::int64_t limit = kNoLimit) noexcept;
   // `bytes` as given to allocate().
   void deallocate(void* block, std::size_t bytes) noexcept;
 
@@ -51,9 +55,14 @@ class BlockCache {
   void begin_temporary_use() noexcept;
   void end_temporary_use() noexcept;
 
-  [[nodiscard]] std::int64_t kept_bytes() const noexcept;         // mapped and free
-  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;       // used, as rounded
-  [[nodiscard]] std::int64_t most_mapped_bytes() const noexcept;  // the maximum of both together
+  [[nodiscard]] std::int64_t kept_bytes() const noexcept;       // mapped and free
+  [[nodiscard]] std::int64_t in_use_bytes() const noexcept;     // used, as rounded
+  [[nodiscard]] std::int64_t requested_bytes() const noexcept;  // used, as requested
+  // Pages of mapped blocks, used or kept, that were requested at some time. They count as written.
+  [[nodiscard]] std::int64_t resident_bytes() const noexcept;
+  // The maximum of resident_bytes() so far minus that of requested_bytes(): what it takes beyond the largest
+  // use.
+  [[nodiscard]] std::int64_t overhead_bytes() const noexcept;
 
  private:
   static constexpr std::size_t kSizeClasses = 8 * 44;
@@ -64,6 +73,7 @@ class BlockCache {
     Free* older;
     std::uint64_t freed_at;  // order of deallocate() calls
   };
+  static_assert(sizeof(Free) <= PageSource::kHeaderBytes);
   struct SizeClass {
     Free* newest = nullptr;
     Free* oldest = nullptr;
@@ -76,6 +86,10 @@ class BlockCache {
   static std::size_t class_of(std::size_t bytes);
   static std::size_t class_bytes(std::size_t index);
   void unlink(std::size_t index, Free* block);
+  void link(std::size_t index, void* block);
+  void unmap(std::size_t index, void* block);
+  void use(void* block, std::size_t bytes);
+  [[nodiscard]] std::int64_t written_of(void* block) const;
   void release(std::size_t index, Free* block);
   void release_longest_unused();
   void release_all(std::int64_t down_to = 0);
@@ -83,7 +97,10 @@ class BlockCache {
   PageSource& pages_;
   mutable std::mutex mutex_;
   std::array<SizeClass, kSizeClasses> classes_{};
-  std::int64_t kept_ = 0, used_ = 0, most_mapped_ = 0, limit_ = kNoLimit;
+  std::int64_t kept_ = 0, used_ = 0, requested_ = 0, limit_ = kNoLimit;
+  std::unordered_map<void*, std::int64_t> written_;  // bytes in whole pages, of every mapped block
+  std::int64_t resident_ = 0;                        // their sum
+  std::int64_t most_resident_ = 0, most_requested_ = 0;
   std::int64_t most_used_ = 0, most_used_before_ = 0;  // bytes, as in SizeClass
   std::uint64_t deallocations_ = 0;
   std::int64_t steps_ = 0;

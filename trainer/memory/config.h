@@ -30,8 +30,8 @@ struct MemoryConfig {
         .free_to_change();
     s.choice("check", check, {{"error", MemoryCheck::error}, {"warn", MemoryCheck::warn}})
         .doc(
-            "The reaction if the steps of a run on CPUs need more memory than its host has left: end the run "
-            "before it reads data, or warn. The need is that of `ebb plan`.")
+            "The reaction if a run on CPUs needs more memory than its host has left: end the run before it "
+            "allocates the model, or warn. The need is that of `ebb plan`.")
         .free_to_change();
     s.bytes_or_auto("host_cache", host_cache)
         .doc(

@@ -6,6 +6,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <new>
@@ -28,6 +29,26 @@ std::atomic<std::int64_t> the_budget{-1};
 std::mutex the_source_mutex;
 std::string the_source;
 
+std::int64_t malloc_bytes(const Ledger& ledger) {
+  const std::int64_t live = ledger.live_total(Ledger::Location::host);
+  return the_cache == nullptr ? live : live - the_cache->requested_bytes();
+}
+
+// Whether `bytes` more exceed the budget although the cache keeps nothing.
+bool exceeds_budget(const Ledger& ledger, std::int64_t bytes) {
+  const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
+  if (budget < 0) return false;
+  const std::int64_t pages = the_cache == nullptr ? 0 : the_cache->resident_bytes();
+  return malloc_bytes(ledger) + pages + bytes > budget;
+}
+
+[[noreturn]] void refuse(const Ledger& ledger, std::int64_t bytes, Class cls, std::string_view owner) {
+  const std::lock_guard lock(the_source_mutex);
+  throw Error(ExitCode::memory, out_of_memory_message(ledger, Ledger::Location::host, bytes, cls, owner) +
+                                    fmt::format("\n  {}: {} for tensors and buffers of this rank", the_source,
+                                                format_bytes(the_budget.load())));
+}
+
 // Forgets first: once the block is free, another thread may get the same address.
 void forget_and_free(void* block) {
   const auto bytes = static_cast<std::size_t>(
@@ -47,11 +68,16 @@ class TrackingCpuAllocator final : public c10::Allocator {
   TrackingCpuAllocator(c10::Allocator& upstream, Ledger& ledger) : upstream_(upstream), ledger_(ledger) {}
 
   c10::DataPtr allocate(std::size_t bytes) override {
-    if (const TagView tag = current_tag(); bytes >= BlockCache::kSmallest)
-      require_budget(static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
-    void* const block = bytes >= BlockCache::kSmallest && the_cache != nullptr
-                            ? the_cache->allocate(bytes)
-                            : allocate_upstream(bytes).release_context();
+    void* block = nullptr;
+    if (bytes >= BlockCache::kSmallest && the_cache != nullptr) {
+      block = the_cache->allocate(bytes, cache_limit());
+    } else {
+      if (bytes >= BlockCache::kSmallest && the_budget.load(std::memory_order_relaxed) >= 0) {
+        const TagView tag = current_tag();
+        require_budget(static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
+      }
+      block = allocate_upstream(bytes).release_context();
+    }
     if (block == nullptr && bytes > 0) fail(bytes);
     if (block != nullptr) {
       ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
@@ -80,9 +106,16 @@ class TrackingCpuAllocator final : public c10::Allocator {
   }
   [[noreturn]] void fail(std::size_t bytes) const {
     const TagView tag = current_tag();
+    if (exceeds_budget(ledger_, static_cast<std::int64_t>(bytes)))
+      refuse(ledger_, static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
     throw Error(ExitCode::memory,
                 out_of_memory_message(ledger_, Ledger::Location::host, static_cast<std::int64_t>(bytes),
                                       tag.cls, tag.owner));
+  }
+  // The pages that the cache may have beside the live bytes of malloc.
+  [[nodiscard]] std::int64_t cache_limit() const {
+    const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
+    return budget < 0 ? BlockCache::kNoLimit : std::max<std::int64_t>(0, budget - malloc_bytes(ledger_));
   }
 
   c10::Allocator& upstream_;
@@ -121,17 +154,14 @@ void set_budget(std::int64_t bytes, const std::string& source) {
 }
 
 void require_budget(std::int64_t bytes, Class cls, std::string_view owner) {
-  const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
   const Ledger* const ledger = installed();
-  if (budget < 0 || ledger == nullptr) return;
-  const std::int64_t left = budget - ledger->live_total(Ledger::Location::host) - bytes;
-  if (left < 0) {
-    const std::lock_guard lock(the_source_mutex);
-    throw Error(ExitCode::memory, out_of_memory_message(*ledger, Ledger::Location::host, bytes, cls, owner) +
-                                      fmt::format("\n  {}, which leaves {} for tensors and buffers",
-                                                  the_source, format_bytes(budget)));
+  if (ledger == nullptr || !exceeds_budget(*ledger, bytes)) return;
+  if (the_cache != nullptr) {
+    const std::int64_t excess = malloc_bytes(*ledger) + the_cache->resident_bytes() + bytes -
+                                the_budget.load(std::memory_order_relaxed);
+    the_cache->release_kept(std::max<std::int64_t>(0, the_cache->kept_bytes() - excess));
   }
-  if (the_cache != nullptr && the_cache->kept_bytes() > left) the_cache->release_kept(left);
+  if (exceeds_budget(*ledger, bytes)) refuse(*ledger, bytes, cls, owner);
 }
 
 bool release_kept_blocks() {

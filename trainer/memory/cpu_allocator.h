@@ -21,11 +21,12 @@ void install(Ledger& ledger, BlockCache* cache = nullptr);
 
 Ledger* installed();  // null before install()
 
-// A limit of live and kept bytes on the host, for allocations from 64 KiB on; -1: none. Blocks that the cache
-// keeps are unmapped first. An allocation of the CPU's allocator or a Buffer beyond it throws Error(memory)
-// with the text of out_of_memory_message() and `source`, such as "memory.budget is 6.0 GiB".
+// Limits the live bytes and the pages that the cache keeps, on the host; -1: no limit. It is checked for
+// tensors of 64 KiB or more and for every Buffer. They first unmap kept blocks. Beyond the limit they throw
+// Error(memory) with the text of out_of_memory_message() and `source`, such as "memory.budget is 6.0 GiB".
+// Any thread may call it.
 void set_budget(std::int64_t bytes, const std::string& source);
-// Throws as above if `bytes` more exceed the budget.
+// Does so for `bytes` of malloc.
 void require_budget(std::int64_t bytes, Class cls, std::string_view owner);
 
 // Unmaps the blocks that the installed cache keeps; false if there were none. An allocator calls it before it

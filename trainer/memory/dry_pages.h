@@ -13,15 +13,19 @@ namespace ebb::memory {
 // as written, so its pages are resident until the cache unmaps them. Any thread may call it.
 class DryPages final : private PageSource {
  public:
-  DryPages() : cache_(*this) {}
+  // `kept_limit`: as memory.host_cache.
+  explicit DryPages(std::int64_t kept_limit = BlockCache::kNoLimit) : cache_(*this) {
+    cache_.set_limit(kept_limit);
+  }
   ~DryPages() override { cache_.release_kept(); }
   DryPages(const DryPages&) = delete;
   DryPages& operator=(const DryPages&) = delete;
 
+  // std::bad_alloc if a handle cannot be made, or if no address space has so many bytes.
   void* allocate(std::size_t bytes);
   // `bytes` as given to allocate().
   void deallocate(void* block, std::size_t bytes);
-  // For its limit, the ends of steps, and temporary use.
+  // For the ends of steps, temporary use, and what it keeps.
   [[nodiscard]] BlockCache& cache() { return cache_; }
   // Bytes now, and their maximum so far. Those of malloc are not rounded.
   [[nodiscard]] std::int64_t resident() const;
@@ -30,10 +34,10 @@ class DryPages final : private PageSource {
  private:
   void* map(std::size_t bytes) noexcept override;
   void unmap(void* block, std::size_t bytes) noexcept override;
-  void add(std::int64_t bytes);
+  void add_small(std::int64_t bytes);
 
   mutable std::mutex mutex_;
-  std::int64_t resident_ = 0, peak_ = 0;
+  std::int64_t small_ = 0, peak_ = 0;
   BlockCache cache_;
 };
 

@@ -24,7 +24,7 @@ std::string text_of(const std::filesystem::path& file) {
 ProcessMemory measure_process_memory(const std::filesystem::path& proc) {
   const std::string status = text_of(proc / "self/status");
   const auto of = [&](const char* key) { return std::max<std::int64_t>(0, kilobytes_after(status, key)); };
-  return {of("RssAnon:"), of("RssFile:") + of("RssShmem:")};
+  return {of("RssAnon:") + of("RssShmem:"), of("RssFile:")};
 }
 
 HostRoom measure_host_room(int processes, const std::filesystem::path& proc,

@@ -10,7 +10,7 @@ inline constexpr const char* kFreeMemory = "free memory";
 
 // The resident bytes of this process now.
 struct ProcessMemory {
-  std::int64_t anonymous = 0;  // its own
+  std::int64_t anonymous = 0;  // private, and of shared memory: the kernel cannot drop them
   std::int64_t file = 0;       // of files, such as libraries: the processes of a host share them
 };
 ProcessMemory measure_process_memory(const std::filesystem::path& proc = "/proc");

@@ -42,11 +42,13 @@ struct Account {
   Sums live{}, run_peak{};
   std::array<Sums, kStages> peaks{};
   std::vector<PhasePeak> phases;
-  std::size_t phase = kNoPhase;  // the one that runs
+  std::size_t phase = kNoPhase;          // the one that runs
+  std::vector<std::string> phase_names;  // of all phases ever entered
+  std::size_t phase_name = kNoPhase;     // of the one that runs
   std::int64_t total = 0, peak_total = 0, run_peak_total = 0, recorded = 0;
   struct Moment {
     Stage stage = Stage::setup;
-    std::size_t phase = kNoPhase;
+    std::size_t phase_name = kNoPhase;
     std::uint32_t owner = kUntagged;
     bool known = false;
     Sums live{};
@@ -69,11 +71,11 @@ struct Account {
     run_peak[c] = std::max(run_peak[c], live[c]);
     if (total > peak_total) {
       peak_total = total;
-      peak_moment = {stage, phase, owner, true, live};
+      peak_moment = {stage, phase_name, owner, true, live};
     }
     if (total > run_peak_total) {
       run_peak_total = total;
-      run_peak_moment = {stage, kNoPhase, owner, true, live};
+      run_peak_moment = {stage, phase_name, owner, true, live};
     }
   }
 
@@ -93,8 +95,11 @@ struct Account {
 
   void enter_phase(std::string_view name) {
     const std::lock_guard lock(mutex);
-    phase = kNoPhase;
+    phase = phase_name = kNoPhase;
     if (name.empty()) return;
+    const auto known = std::ranges::find(phase_names, name);
+    phase_name = static_cast<std::size_t>(known - phase_names.begin());
+    if (known == phase_names.end()) phase_names.emplace_back(name);
     const auto found =
         std::find_if(phases.begin(), phases.end(), [&](const PhasePeak& p) { return p.phase == name; });
     phase = static_cast<std::size_t>(found - phases.begin());
@@ -105,7 +110,7 @@ struct Account {
   void reset_peaks() {
     const std::lock_guard lock(mutex);
     phases.clear();
-    phase = kNoPhase;
+    phase = phase_name = kNoPhase;
     peaks = {};
     peaks[index(stage)] = live;
     peak_total = total;
@@ -117,7 +122,7 @@ struct Account {
     PeakPoint point;
     point.stage = moment.stage;
     point.live = moment.live;
-    if (moment.phase < phases.size()) point.phase = phases[moment.phase].phase;
+    if (moment.phase_name < phase_names.size()) point.phase = phase_names[moment.phase_name];
     if (moment.known) {
       const OwnerName& name = owner_name(moment.owner);
       point.cls = name.cls;

@@ -76,7 +76,7 @@ class Ledger {
   // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
   [[nodiscard]] Sums run_peak(Location location) const;
   [[nodiscard]] std::int64_t run_peak_total(Location location) const;
-  [[nodiscard]] PeakPoint run_peak_point(Location location) const;  // of run_peak_total(), without its phase
+  [[nodiscard]] PeakPoint run_peak_point(Location location) const;  // of run_peak_total()
   void reset_peaks();  // at the start of a step: peaks become the live bytes
   [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first
 

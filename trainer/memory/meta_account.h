@@ -10,10 +10,11 @@
 namespace ebb::memory {
 
 // While it exists, tensors on the meta device count in `ledger` as host memory, under the tag of their
-// thread, and in `pages`. Nothing is allocated: such a tensor has a size and no data. A program that runs on
-// the meta device thus has the account of the same program on the CPU. Tensors of the CPU, such as the scalar
-// operand of an op, count there too, of all threads. One at a time in a process; Error(internal) for a second
-// one. It must outlive the meta tensors that are made meanwhile. Tensors made before do not count.
+// thread, and in `pages`. Only small handles are allocated: such a tensor has a size and no data. A program
+// that runs on the meta device thus has the account of the same program on the CPU. Tensors of the CPU, such
+// as the scalar operand of an op, count there too, of all threads. One at a time in a process;
+// Error(internal) for a second one. It must outlive the meta tensors that are made meanwhile. Tensors made
+// before do not count.
 class MetaAccount {
  public:
   MetaAccount(Ledger& ledger, DryPages& pages);

@@ -14,7 +14,8 @@ namespace ebb::memory {
 
 // While it exists, allocations of this thread belong to (class, owner). Tags nest; the innermost counts.
 // LibTorch passes them on to its own threads (c10::ThreadLocalDebugInfo), so backward's tensors belong to
-// the tag around the call of backward(). Calls no malloc. `owner` is copied: the name of one of a few units
+// the tag around the call of backward(). Only the first Tag of an owner allocates, and one inside other
+// thread-local debug information. `owner` is copied: the name of one of a few units
 // or purposes.
 class Tag {
  public:

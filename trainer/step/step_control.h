@@ -14,7 +14,8 @@
 
 namespace ebb::step {
 
-// The result of one run of a phase. Losses are means over the global batch. The same on every rank.
+// The result of one run of a phase. Losses are means over the global batch. All but the reduction times are
+// the same on every rank.
 struct PhaseReport {
   std::string phase;
   double loss = 0;
@@ -53,8 +54,9 @@ class StepControl {
  public:
   virtual ~StepControl() = default;
   // Called once for each run of a phase, after its gradients are reduced. Sets all of the report except its
-  // name, learning rate and reduction times. Calls core::Phase::conclude(), and updates the scaler. Every
-  // rank gets the same decision. Error(numerics): the run has diverged (LossScaler::update()).
+  // name, learning rate, scheduled values and reduction times. Calls core::Phase::conclude(), and updates the
+  // scaler; a dry run does neither. Every rank gets the same decision. Error(numerics): the run has diverged
+  // (LossScaler::update()).
   virtual Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) = 0;
 };
 

@@ -61,7 +61,7 @@ memory::Sums step_peak(const memory::Ledger& ledger, Location location) {
 
 MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host,
                      const memory::Ledger& ledger, const memory::BlockCache* cache, c10::Device device,
-                     std::int64_t every, std::int64_t first_step, std::int64_t predicted)
+                     std::int64_t every, std::int64_t first_step, std::int64_t predicted, int ranks)
     : ledger_(ledger),
       cache_(cache),
       device_(device),
@@ -69,13 +69,14 @@ MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::str
       host_(std::move(host)),
       every_(every),
       predicted_(predicted),
+      ranks_(ranks),
       file_(cleaned(run_folder / "memory" / fmt::format("rank-{:05}.jsonl", rank), first_step)) {}
 
 void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  file_.line(memory_line({step, now, rank_, host_, predicted_}, ledger_,
+  file_.line(memory_line({step, now, rank_, host_, predicted_, ranks_}, ledger_,
                          memory::measure_system_memory(ledger_, cache_, device_)));
 }
 
@@ -84,6 +85,7 @@ std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,
   Json line = {{"step", header.step},
                {"time_s", header.time_s},
                {"rank", header.rank},
+               {"ranks", header.ranks},
                {"host", header.host},
                {"live", by_class(ledger.live(Location::host))},
                {"peak", by_class(step_peak(ledger, Location::host))},

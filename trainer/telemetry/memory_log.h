@@ -17,10 +17,10 @@ class MemoryLog {
   // `ledger` must outlive the object. `cache`: the installed cache of host blocks, which must also
   // outlive it; null if there is none. `device`: of the run's tensors. `every`: steps between two lines.
   // `first_step`: steps done before; later lines are removed (drop_lines_from). `predicted`: the planned
-  // maximum of live bytes within a step; -1: not planned.
+  // maximum of live bytes within a step; -1: not planned. `ranks`: of the run.
   MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host, const memory::Ledger& ledger,
             const memory::BlockCache* cache, c10::Device device, std::int64_t every, std::int64_t first_step,
-            std::int64_t predicted = -1);
+            std::int64_t predicted = -1, int ranks = 1);
   // Call it at the end of step `step` (from 0), after saving and evaluation. Error(storage) if the
   // write fails.
   void write(std::int64_t step);
@@ -33,6 +33,7 @@ class MemoryLog {
   std::string host_;
   std::int64_t every_;
   std::int64_t predicted_;
+  int ranks_;
   LineFile file_;
 };
 
@@ -46,6 +47,7 @@ struct LineHeader {
   int rank;
   std::string host;
   std::int64_t predicted = -1;  // bytes; -1: not planned
+  int ranks = 1;                // of the run
 };
 
 // Formats one line of the log, without its newline. The figures of the ledger count from its last

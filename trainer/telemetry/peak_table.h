@@ -9,10 +9,11 @@
 
 namespace ebb::telemetry {
 
-// Memory at the moment of the largest sum of all classes, in bytes.
+// The memory of a run, in bytes: live bytes at their largest sum, and the maxima of mapped and resident
+// memory.
 struct PeakBytes {
   memory::Sums classes{};     // add up to the peak
-  std::int64_t kept = 0;      // of the host: freed blocks that the cache kept mapped, and rounding
+  std::int64_t kept = 0;      // of the host: BlockCache::overhead_bytes()
   std::int64_t resident = 0;  // of the host: the maximum resident set
 };
 

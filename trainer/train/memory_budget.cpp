@@ -13,43 +13,42 @@ namespace ebb::train {
 
 namespace {
 
-constexpr std::int64_t kPeriod = 32;  // steps between two measurements
+constexpr std::int64_t kPeriod = 32;         // steps between two measurements
+constexpr std::int64_t kLauncherShare = 50;  // a fiftieth of a group's limit is left to the launcher
 
 }  // namespace
 
 std::optional<RankBudget> rank_budget(const memory::MemoryConfig& config, int ranks,
                                       const memory::ProcessMemory& process, std::int64_t group_limit) {
   if (config.budget)
-    return RankBudget{*config.budget, fmt::format("memory.budget is {}", format_bytes(*config.budget))};
+    return RankBudget{std::max<std::int64_t>(0, *config.budget - process.file),
+                      fmt::format("memory.budget is {}", format_bytes(*config.budget)), true};
   if (group_limit < 0 || config.check == memory::MemoryCheck::warn) return std::nullopt;
-  return RankBudget{group_limit / ranks + process.file,
-                    fmt::format("the control group has {} for {} rank{} of this host",
-                                format_bytes(group_limit), ranks, ranks == 1 ? "" : "s")};
+  return RankBudget{group_limit / kLauncherShare * (kLauncherShare - 1) / ranks,
+                    fmt::format("the limit of {} of the control group", format_bytes(group_limit)), false};
 }
 
-MemoryBudget::MemoryBudget(std::optional<RankBudget> budget, const memory::ProcessMemory& process,
-                           const memory::Ledger& ledger, const memory::BlockCache& cache)
-    : budget_(std::move(budget)), ledger_(ledger), cache_(cache) {
-  apply(process.anonymous + process.file);
+MemoryBudget::MemoryBudget(std::optional<RankBudget> budget, std::int64_t other, const memory::Ledger& ledger,
+                           const memory::BlockCache& cache)
+    : budget_(std::move(budget)), least_other_(other), ledger_(ledger), cache_(cache) {
+  apply(other);
 }
 
 MemoryBudget::~MemoryBudget() {
   if (budget_) memory::set_budget(-1, "");
 }
 
-// Pages that were not written yet make the rest too small, so the largest one counts.
+// Buffers whose pages were not written yet make the result too small, so it is at least that of the start.
 void MemoryBudget::end_step() {
   if (!budget_ || steps_++ % kPeriod != 0) return;
-  const memory::ProcessMemory now = memory::measure_process_memory();
-  apply(now.anonymous + now.file - ledger_.live_total(memory::Ledger::Location::host) - cache_.kept_bytes());
+  const std::int64_t of_malloc =
+      ledger_.live_total(memory::Ledger::Location::host) - cache_.requested_bytes();
+  apply(std::max(least_other_,
+                 memory::measure_process_memory().anonymous - of_malloc - cache_.resident_bytes()));
 }
 
 void MemoryBudget::apply(std::int64_t other) {
-  if (!budget_ || other <= other_) return;
-  other_ = other;
-  memory::set_budget(std::max<std::int64_t>(0, budget_->bytes - other_),
-                     fmt::format("{}, of which {} are taken by code, libraries and MPI", budget_->source,
-                                 format_bytes(other_)));
+  if (budget_) memory::set_budget(std::max<std::int64_t>(0, budget_->bytes - other), budget_->source);
 }
 
 }  // namespace ebb::train

@@ -25,7 +25,7 @@ std::vector<std::int64_t> possible_micro_batches(const Config& config, int world
 
 class Search {
  public:
-  Search(const Config& config, const PlannedRun& run, const MemoryNeed& need, std::int64_t room)
+  Search(const Config& config, const PlannedRun& run, const MemoryNeed& need, const RoomOfRun& room)
       : config_(config), run_(run), need_(need), room_(room) {}
 
   std::vector<MemoryChange> find() {
@@ -48,11 +48,11 @@ class Search {
     }
     return other;
   }
-  [[nodiscard]] bool fits(const MemoryNeed& need) const { return need.of_host() <= room_; }
+  [[nodiscard]] bool fits(const MemoryNeed& need) const { return need.of_host() <= room_.bytes; }
   void add(const std::string& change, const MemoryNeed& need) {
     if (need.of_rank() >= need_.of_rank()) return;
     found_.push_back(
-        {fits(need), fmt::format("{} needs {} on each rank", change, format_bytes(need.of_rank()))});
+        {fits(need), fmt::format("{} needs {} on each rank", change, format_bytes(need.of_rank_alone()))});
   }
 
   void without_cache() {
@@ -84,24 +84,25 @@ class Search {
   }
 
   void fewer_ranks() {
-    const std::int64_t each = need_.plan.resident + need_.process.anonymous;
-    const std::int64_t fit = room_ / std::max<std::int64_t>(1, each);
-    if (need_.ranks == 1 || fit < 1) return;
+    if (need_.ranks == 1 || room_.is_of_each_rank) return;
+    const std::int64_t fit = room_.bytes / std::max<std::int64_t>(1, need_.of_rank_alone());
+    if (fit < 1) return;
     found_.push_back(
-        {true, fmt::format("at most {} of these ranks on this host, the others on other hosts", fit)});
+        {true, fmt::format("at most {} of these ranks here need {}, the others go to other hosts", fit,
+                           format_bytes(fit * need_.of_rank_alone()))});
   }
 
   const Config& config_;
   const PlannedRun& run_;
   const MemoryNeed& need_;
-  const std::int64_t room_;
+  const RoomOfRun& room_;
   std::vector<MemoryChange> found_;
 };
 
 }  // namespace
 
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
-                                              const MemoryNeed& need, std::int64_t room) {
+                                              const MemoryNeed& need, const RoomOfRun& room) {
   return Search(config, run, need, room).find();
 }
 

@@ -16,19 +16,20 @@ struct MemoryChange {
   std::string text;  // "data.micro_batches=4 needs 2.1 GiB on each rank"
 };
 
-// The changes that lower the need of a run to `room` bytes of its host, found by the plan; those that lower
+// The changes that lower the need of a run to the `room` of its host, found by the plan; those that lower
 // it but not enough follow. The smallest number of micro-batches comes from a bisection. It plans up to about
 // thirty times, in milliseconds each, or seconds for models of thousands of layers.
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
-                                              const MemoryNeed& need, std::int64_t room);
+                                              const MemoryNeed& need, const RoomOfRun& room);
 
 // The largest value of one number of the configuration with which `ranks` ranks fit.
 struct LargestValue {
   std::int64_t value = 0;  // 0: not even 1 fits
   bool exact = true;       // false: a larger one may fit, since the search ended early
 };
-// `need`: of a value; nothing if the run cannot be planned with it. It must not fall as the value grows.
-// `start`: a value from which to search. Calls `need` at most twelve times.
+// `need`: the bytes of a value; nothing if the run cannot be planned with it. It must not fall as the value
+// grows. `start`: where the search begins. `limit`: the largest value to try. `room`: bytes. Calls `need` at
+// most twelve times.
 LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int64_t room,
                                 const std::function<std::optional<std::int64_t>(std::int64_t)>& need);
 

@@ -39,24 +39,17 @@ memory::HostRoom settled_room(const MemoryNeed& need) {
   return room;
 }
 
-// The room under a budget of each rank.
-memory::HostRoom within_budget(const memory::HostRoom& room, const std::optional<RankBudget>& budget,
-                               const MemoryNeed& need) {
-  if (!budget) return room;
-  const std::int64_t of_host = need.ranks * (budget->bytes - need.process.file);
-  return room.bytes >= 0 && room.bytes <= of_host ? room : memory::HostRoom{of_host, budget->source};
-}
-
 }  // namespace
 
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                            const memory::HostRoom& room) {
+                            const RoomOfRun& room) {
   if (room.bytes < 0 || need.of_host() <= room.bytes) return "";
-  std::string text = fmt::format(
-      "the run needs {} on this host, {} for each of its ranks ({}), and there are {} ({})\n  largest: {}",
-      format_bytes(need.of_host()), format_bytes(need.of_rank()), need.ranks, format_bytes(room.bytes),
-      room.limit, largest_classes(need.plan.peak));
-  for (const MemoryChange& change : find_memory_changes(config, run, need, room.bytes))
+  const std::string ranks =
+      need.ranks == 1 ? "" : fmt::format(" ({} ranks of {})", need.ranks, format_bytes(need.of_rank_alone()));
+  std::string text = fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest: {}",
+                                 format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
+                                 largest_classes(need.plan.peak));
+  for (const MemoryChange& change : find_memory_changes(config, run, need, room))
     text += fmt::format("\n  {}: {}", change.fits ? "fits" : "too large", change.text);
   return text;
 }
@@ -71,12 +64,13 @@ CheckedPlan check_memory(const Config& config, const comm::World& world, at::Dev
     checked.note = error.what();
   }
   const int ranks = world.local_size();
-  // After the plan: it has loaded the code of the steps.
-  checked.process = with_growth(memory::measure_process_memory(), true);
-  checked.budget = rank_budget(config.memory, ranks, checked.process, memory::Cgroup().read().limit);
+  // After the plan, which has loaded the code of the steps.
+  const memory::ProcessMemory process = with_growth(memory::measure_process_memory(), true);
+  checked.other_bytes = process.anonymous;
+  checked.budget = rank_budget(config.memory, ranks, process, memory::Cgroup().read().limit);
   if (!plan) return checked;
-  const MemoryNeed& need = checked.need.emplace(MemoryNeed{*plan, checked.process, ranks});
-  const memory::HostRoom room = within_budget(settled_room(need), checked.budget, need);
+  const MemoryNeed& need = checked.need.emplace(MemoryNeed{*plan, process, ranks});
+  const RoomOfRun room = room_of_run(settled_room(need), checked.budget, ranks);
   checked.note = memory_shortage(config, run, need, room);
   if (!checked.note.empty() && config.memory.check == memory::MemoryCheck::error)
     throw Error(ExitCode::memory, checked.note + "\n  memory.check=warn starts the run all the same");

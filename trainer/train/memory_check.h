@@ -15,8 +15,8 @@ namespace ebb::train {
 struct CheckedPlan {
   std::optional<MemoryNeed> need;  // empty: not planned
   std::optional<RankBudget> budget;
-  memory::ProcessMemory process;  // before the run allocates anything
-  std::string note;               // a warning for a person; else empty
+  std::int64_t other_bytes = 0;  // private bytes of the process before it allocates its model
+  std::string note;              // a warning for a person; else empty
 };
 
 // Plans a run on the CPU and compares its need with the memory of this host and with the budget, before the
@@ -28,6 +28,6 @@ CheckedPlan check_memory(const Config& config, const comm::World& world, at::Dev
 
 // The sentences of check_memory() for a host with `room`. Empty: the run fits.
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                            const memory::HostRoom& room);
+                            const RoomOfRun& room);
 
 }  // namespace ebb::train

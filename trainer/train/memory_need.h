@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "memory/host_room.h"
+#include "train/memory_budget.h"
 #include "train/memory_plan.h"
 
 namespace ebb::train {
@@ -24,8 +27,19 @@ struct MemoryNeed {
 
   // The largest resident set of a rank.
   [[nodiscard]] std::int64_t of_rank() const { return plan.resident + process.anonymous + process.file; }
-  // Of all ranks together, without the pages of files: the ranks share these, and the kernel can drop them.
-  [[nodiscard]] std::int64_t of_host() const { return ranks * (plan.resident + process.anonymous); }
+  // Without the pages of files, which the ranks share and the kernel can drop: of a rank, and of all on the
+  // host.
+  [[nodiscard]] std::int64_t of_rank_alone() const { return plan.resident + process.anonymous; }
+  [[nodiscard]] std::int64_t of_host() const { return ranks * of_rank_alone(); }
 };
+
+// The bytes for all ranks of a host.
+struct RoomOfRun {
+  std::int64_t bytes = -1;       // -1: unknown
+  std::string limit;             // for a person
+  bool is_of_each_rank = false;  // fewer ranks on the host would not have more
+};
+// The smaller of the host's room and the budgets of its ranks.
+RoomOfRun room_of_run(const memory::HostRoom& host, const std::optional<RankBudget>& budget, int ranks);
 
 }  // namespace ebb::train

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <new>
 
 #include "comm/dry_communicator.h"
 #include "data/slots.h"
@@ -72,12 +73,11 @@ class DryRun {
         batch_(dry_batch(run.sample, loader_plan(config, 0, run.ranks, {}).rank_micro_batch(),
                          config.data.batch)),
         part_(dry_batch(run.sample, evaluated_samples(config, run), 1)),
+        pages_(config.memory.host_cache.value_or(memory::BlockCache::kNoLimit)),
         account_(ledger_, pages_),
         communicator_(0, run.ranks),
         trainees_(config, at::kMeta, communicator_, run.sample),
-        runner_(run.make_runner(trainees_.model())) {
-    if (config.memory.host_cache) pages_.cache().set_limit(*config.memory.host_cache);
-  }
+        runner_(run.make_runner(trainees_.model())) {}
 
   MemoryPlan plan() {
     set_initial_values();
@@ -86,9 +86,10 @@ class DryRun {
                       evaluation_plan(config_, 0, run_.ranks));
     run_steps();
     evaluate();
-    if (account_.peak().total == plan_.peak_total) plan_.peak_function = account_.peak().function;
+    plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host);
+    plan_.peak_function = account_.peak().function;
     plan_.resident = pages_.peak_resident();
-    plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host).live;
+    plan_.kept = pages_.cache().overhead_bytes();
     return plan_;
   }
 
@@ -126,10 +127,7 @@ class DryRun {
       raise(plan_.stages[static_cast<std::size_t>(s)], stage);
       raise(plan_.peak, stage);
     }
-    const std::int64_t total = ledger_.peak_total(Ledger::Location::host);
-    if (total <= plan_.peak_total) return;
-    plan_.peak_total = total;
-    plan_.peak_point = ledger_.peak_point(Ledger::Location::host);
+    plan_.peak_total = std::max(plan_.peak_total, ledger_.peak_total(Ledger::Location::host));
   }
 
   // As train::evaluate(), of two parts of a split. The sum of the losses goes on from the first to the
@@ -165,6 +163,8 @@ class DryRun {
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {
   try {
     return DryRun(config, run).plan();
+  } catch (const std::bad_alloc&) {
+    throw CannotPlan("a tensor is larger than an address space");
   } catch (const c10::Error& error) {
     const std::string text = error.what_without_backtrace();  // its first sentence names the op
     throw CannotPlan(text.substr(0, text.find(". ")));

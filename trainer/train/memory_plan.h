@@ -2,7 +2,6 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <numeric>
 #include <string>
 
 #include "base/error.h"
@@ -19,18 +18,14 @@ struct MemoryPlan {
   std::array<memory::Sums, memory::kStages> stages{};  // the maximum of each class within each stage
   memory::Sums peak{};                                 // the maximum of each class within a step
   std::int64_t peak_total = 0;                         // the maximum of all classes together within a step
-  memory::PeakPoint peak_point;                        // the moment of peak_total
-  std::string peak_function;                           // of backward, at that moment; empty: none, or unknown
   std::int64_t initial_total = 0;                      // the same maximum while the initial values are made
   std::int64_t evaluation_total = 0;                   // and during an evaluation of the loss
   // The maximum of the resident pages of all these, with those that the cache keeps. The code and the
   // libraries of the process come in addition.
   std::int64_t resident = 0;
-  memory::Sums run_peak{};  // at the maximum of all classes together, over all these
-  // What the cache keeps at the maximum of the resident pages, and rounding.
-  [[nodiscard]] std::int64_t kept() const {
-    return resident - std::accumulate(run_peak.begin(), run_peak.end(), std::int64_t{0});
-  }
+  memory::PeakPoint run_peak;  // the maximum of all classes together, over all these
+  std::string peak_function;   // of backward, at that moment; empty: none
+  std::int64_t kept = 0;       // BlockCache::overhead_bytes(): mostly freed blocks that stay mapped
 };
 
 // An op of the model has no form for the meta device, so its memory cannot be planned. It can be trained.
@@ -45,7 +40,7 @@ struct PlannedRun {
   core::SampleSpec sample;        // of the data
   std::int64_t test_samples = 0;  // of the split for evaluations; 0: unknown, at least a batch
   int ranks = 1;
-  const models::RunnerFactory& make_runner;
+  const models::RunnerFactory& make_runner;  // must outlive this object
 };
 
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their

@@ -48,7 +48,7 @@ double written_at(const std::filesystem::path& folder) {
 
 MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledger& ledger, at::Device device,
                          const std::vector<std::string>& phases)
-    : ledger_(ledger), device_(device) {
+    : ledger_(ledger), device_(device), budget_(config.memory.budget) {
   if (config.telemetry.port == 0) return;
   const double timeout_s = config.parallel.timeout_s;
   node_ = std::make_unique<telemetry::NodeMetrics>(world, config.run.folder(), timeout_s);
@@ -160,8 +160,11 @@ void MetricsFeed::publish_memory() {
   if (now - measured_at_ < kBetween) return;
   measured_at_ = now;
   const memory::SystemMemory outside = memory::measure_system_memory(ledger_, nullptr, device_);
-  // The share of each rank of this host in the kernel's limit, and the memory of the device.
-  mine.budget[0] = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();
+  // memory.budget, or the share of each rank of this host in the kernel's limit; and the memory of the
+  // device.
+  const double share = static_cast<double>(std::max<std::int64_t>(outside.cgroup_limit, 0)) / node_->size();
+  const auto budget = static_cast<double>(budget_.value_or(0));
+  mine.budget[0] = share > 0 && budget > 0 ? std::min(share, budget) : std::max(share, budget);
   mine.budget[1] = static_cast<double>(std::max<std::int64_t>(outside.device_total, 0));
   mine.resident = static_cast<double>(std::max<std::int64_t>(outside.resident, 0));
   mine.outside[0] = static_cast<double>(std::max<std::int64_t>(outside.outside_host, 0));

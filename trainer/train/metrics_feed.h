@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class MetricsFeed final : public RunListener {
 
   memory::Ledger& ledger_;
   at::Device device_;
+  std::optional<std::int64_t> budget_;  // memory.budget
   std::unique_ptr<telemetry::NodeMetrics> node_;
   std::unique_ptr<telemetry::RunMetrics> run_;  // rank 0's
   std::unique_ptr<telemetry::MetricsPort> port_;

@@ -116,20 +116,38 @@ void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
   }
 }
 
-// Calls `use` for each complete line of a log, or for the last one of a log so long that reading it takes
-// time.
+// Calls `use` for each complete line of a log; of a long log, for those of its last part.
 void for_lines(const fs::path& path, const std::function<void(const nlohmann::json&)>& use) {
-  constexpr std::uintmax_t kLongLog = 16 << 20;
+  constexpr std::uintmax_t kLastPart = 8 << 20;
   std::error_code none;
-  const bool all = fs::file_size(path, none) <= kLongLog;
+  const std::uintmax_t size = fs::file_size(path, none);
   std::ifstream in(path);
-  std::string line, last;
-  while (std::getline(in, line)) {
-    if (in.eof()) break;  // a line without its end is incomplete
-    last = line;
-    if (all) use(nlohmann::json::parse(line, nullptr, false));
+  std::string line;
+  if (!none && size > kLastPart) {
+    in.seekg(static_cast<std::streamoff>(size - kLastPart));
+    std::getline(in, line);  // part of a line
   }
-  if (!all) use(nlohmann::json::parse(last, nullptr, false));
+  while (std::getline(in, line) && !in.eof()) {  // a line without its end is incomplete
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object()) use(json);
+  }
+}
+
+// Whether the folder has a run on the same device and with the same keys, except for those of the section
+// `run` and those of checkpoints, which do not change a step.
+bool has_same_shape(const Config& config, const fs::path& run) {
+  try {
+    Config own = config, logged(config.registries());
+    load(logged, (run / "config.yaml").string(), {});
+    if (logged.run.device != own.run.device) return false;
+    logged.run = own.run;
+    logged.checkpoint = own.checkpoint;
+    logged.memory.budget = own.memory.budget;
+    logged.memory.check = own.memory.check;
+    return config::resolved_yaml(described(own)) == config::resolved_yaml(described(logged));
+  } catch (const Error&) {  // no run, or one of a version with other keys
+    return false;
+  }
 }
 
 // The maxima of a step without a save or an evaluation, in a line of the memory log.
@@ -143,55 +161,26 @@ void raise_to(ResourceEstimate::Measured& measured, const nlohmann::json& line) 
         std::max(measured.peak[c], peak.value(std::string(memory::kClassNames[c]), std::int64_t{0}));
 }
 
-// Whether the folder has a run of this configuration, except for the section `run`.
-bool has_same_shape(const Config& config, const fs::path& run) {
-  const auto shape = [](Config& one) {
-    auto values = config::mathematical_values(described(one));
-    std::erase_if(values, [](const auto& value) { return value.first.starts_with("run."); });
-    return values;
-  };
-  try {
-    Config own = config, logged(config.registries());
-    load(logged, (run / "config.yaml").string(), {});
-    return shape(own) == shape(logged);
-  } catch (const Error&) {  // no run, or one of a version with other keys
-    return false;
-  }
-}
-
-// Reads the logs of the last start. Ranks of an earlier, larger start stopped logging at an earlier step.
+// Reads the logs of the ranks of the last start. An earlier one may have had another number of ranks.
 void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
-  struct Log {
-    nlohmann::json last;
-    ResourceEstimate::Measured maxima;
+  const auto log_of = [&](std::int64_t rank) {
+    return run / "memory" / fmt::format("rank-{:05}.jsonl", rank);
   };
-  std::vector<Log> logs;
-  std::int64_t newest = 0;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(run / "memory", none)) {
-    Log log;
-    for_lines(entry.path(), [&](const nlohmann::json& line) {
-      if (!line.is_object()) return;
-      raise_to(log.maxima, line);
-      log.last = line;
-    });
-    if (!log.last.contains("peak_resident") || !log.last.at("peak_resident").is_number()) continue;
-    newest = std::max(newest, log.last.value("step", std::int64_t{0}));
-    logs.push_back(std::move(log));
-  }
+  std::int64_t ranks = 0;
+  for_lines(log_of(0), [&](const nlohmann::json& line) { ranks = line.value("ranks", std::int64_t{0}); });
+  if (ranks == 0) return;
   ResourceEstimate::Measured measured;
-  for (const Log& log : logs) {
-    const nlohmann::json& line = log.last;
-    if (line.value("step", std::int64_t{0}) < newest - 1) continue;  // a rank may be a step ahead of another
-    ++measured.ranks;
-    measured.host_bytes = std::max(measured.host_bytes, line.at("peak_resident").get<std::int64_t>());
-    measured.peak_total = std::max(measured.peak_total, log.maxima.peak_total);
-    for (std::size_t c = 0; c < measured.peak.size(); ++c)
-      measured.peak[c] = std::max(measured.peak[c], log.maxima.peak[c]);
-    if (const auto device = line.find("device"); device != line.end() && device->is_object())
-      measured.device_bytes = std::max(measured.device_bytes, device->value("used", std::int64_t{0}));
-  }
-  if (measured.ranks > 0) result.measured = measured;
+  measured.ranks = ranks;
+  for (std::int64_t rank = 0; rank < ranks; ++rank)
+    for_lines(log_of(rank), [&](const nlohmann::json& line) {
+      if (line.value("ranks", std::int64_t{0}) != ranks) return;
+      raise_to(measured, line);
+      if (const auto resident = line.find("peak_resident"); resident != line.end() && resident->is_number())
+        measured.host_bytes = std::max(measured.host_bytes, resident->get<std::int64_t>());
+      if (const auto device = line.find("device"); device != line.end() && device->is_object())
+        measured.device_bytes = std::max(measured.device_bytes, device->value("used", std::int64_t{0}));
+    });
+  if (measured.host_bytes > 0) result.measured = measured;
 }
 
 // Finds the slowest of the newest steps, since a stop may have to wait for such a step.

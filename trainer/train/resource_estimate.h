@@ -35,8 +35,8 @@ struct ResourceEstimate {
 // Error(usage): the dataset is necessary and missing.
 core::SampleSpec planned_sample(const Config& config, const std::vector<std::int64_t>& image);
 
-// The logs count if the run had `world_size` ranks (0: any number) and the same mathematical keys, except for
-// those of the section `run`.
+// The logs count if the run had `world_size` ranks (0: any number), the same device, and the same keys
+// outside of the sections `run` and `checkpoint`.
 ResourceEstimate estimate_resources(const Config& config, const core::SampleSpec& sample,
                                     std::int64_t world_size);
 // The same without the run's logs, which may be long.

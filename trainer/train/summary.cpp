@@ -48,7 +48,7 @@ Summary::Summary(const Config& config, const Environment& environment, const std
     : config_(config), environment_(environment) {
   if (!need) return;
   const MemoryPlan& plan = need->plan;
-  planned_ = {plan.run_peak, plan.kept(), need->of_rank()};
+  planned_ = {plan.run_peak.live, plan.kept, need->of_rank()};
 }
 
 void Summary::collect() {
@@ -58,8 +58,7 @@ void Summary::collect() {
   mine.rank = environment_.world.rank();
   mine.host = environment_.world.host();
   mine.host_bytes.classes = ledger.run_peak_point(Location::host).live;
-  mine.host_bytes.kept = std::max<std::int64_t>(
-      0, environment_.cache.most_mapped_bytes() - ledger.run_peak_total(Location::host));
+  mine.host_bytes.kept = environment_.cache.overhead_bytes();
   mine.host_bytes.resident = memory::measure_system_memory(ledger).peak_resident;
   mine.device_bytes = ledger.run_peak_point(Location::device).live;
   peaks_.clear();

@@ -48,7 +48,7 @@ Training::Training(const Config& config, Environment& environment, Splits splits
       storage_(std::move(storage)),
       stop_(stop),
       plan_(std::move(plan)),
-      budget_(plan_.budget, plan_.process, environment.ledger, environment.cache),
+      budget_(plan_.budget, plan_.other_bytes, environment.ledger, environment.cache),
       trainees_(config, environment.device, *environment.communicator, splits_.train->spec()),
       runner_(make_runner(trainees_.model())),
       cursor_(config.run.seed, config.data.batch * trainees_.batch_plan().per_step) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The losses of both phases, and what the discriminator's concludes from them.
+// The losses of both phases, and what the discriminator's phase concludes from them.
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -117,7 +117,7 @@ core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& o
   if (gan_.adaptive_probability_)
     gan_.adaptive_probability_->update(term_of(outcome, kRealSign), global_batch_);
   GanFigures figures;
-  // A critic of the Wasserstein loss may order all pairs rightly.
+  // A Wasserstein critic may rank every pair correctly in healthy training, so the check of accuracy is off.
   figures.accuracy = gan_.config_.loss == GanLoss::wasserstein ? 0.5 : term_of(outcome, "accuracy");
   const std::size_t half = outcome.sums.size() / 2;
   const double real = half > 0 ? variance(outcome.sums.first(half), global_batch_) : 0;
