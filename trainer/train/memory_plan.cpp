@@ -88,7 +88,7 @@ class DryRun {
     evaluate();
     plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host);
     plan_.peak_function = account_.peak().function;
-    plan_.resident = pages_.peak_resident();
+    plan_.resident = pages_.peak_resident() - unwritten_slots();
     plan_.kept = pages_.cache().overhead_bytes();
     return plan_;
   }
@@ -144,6 +144,14 @@ class DryRun {
     plan_.stages[static_cast<std::size_t>(memory::Stage::evaluate)] =
         ledger_.peak(Ledger::Location::host, memory::Stage::evaluate);
     plan_.evaluation_total = ledger_.peak_total(Ledger::Location::host);
+  }
+
+  // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.
+  [[nodiscard]] std::int64_t unwritten_slots() const {
+    const std::int64_t part = evaluation_plan(config_, 0, run_.ranks).rank_part();
+    return data::kEvaluationSlots *
+           (data::SlotPool::slot_bytes(run_.sample, part) -
+            data::SlotPool::slot_bytes(run_.sample, evaluated_samples(config_, run_)));
   }
 
   const Config& config_;
