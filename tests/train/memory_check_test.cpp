@@ -81,12 +81,16 @@ TEST_F(MemoryShortage, WithoutTheCacheARunNeedsLess) {
 TEST_F(MemoryShortage, WithoutRoomNothingIsSaidToFit) {
   const std::string found = text(0);
   EXPECT_THAT(found, AllOf(HasSubstr("the run needs "), Not(HasSubstr("fits:"))));
+  EXPECT_THAT(found,
+              AllOf(HasSubstr("what a rank keeps between steps needs "), Not(HasSubstr("micro_batches"))))
+      << "no batch is small enough";
 }
 
 TEST_F(MemoryShortage, AModelInFp32IsPlannedInBf16) {
   config_.precision.dtype = numerics::Dtype::fp32;
   need_ = need();
   EXPECT_THAT(text(0), HasSubstr("too large: precision.dtype=bf16 needs "));
+  EXPECT_THAT(text(need_.of_host() - 1), HasSubstr("fits: precision.dtype=bf16 needs "));
 }
 
 // Two to the power of 40 samples have many divisors, and none of them fits.

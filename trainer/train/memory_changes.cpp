@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/units.h"
 
@@ -29,8 +30,10 @@ class Search {
       : config_(config), run_(run), need_(need), room_(room) {}
 
   std::vector<MemoryChange> find() {
-    without_cache();
-    more_micro_batches();
+    if (state_fits()) {
+      without_cache();
+      more_micro_batches();
+    }
     half_precision();
     fewer_ranks();
     std::ranges::stable_partition(found_, [](const MemoryChange& change) { return change.fits; });
@@ -38,6 +41,18 @@ class Search {
   }
 
  private:
+  // What lives between two steps, except for the slots of the data, depends neither on batches nor on the
+  // cache. It may settle the matter at once.
+  bool state_fits() {
+    const memory::Sums& live = need_.plan.live;
+    const std::int64_t state = std::accumulate(live.begin(), live.end(), need_.process.anonymous) -
+                               live[static_cast<std::size_t>(memory::Class::data)];
+    if (need_.ranks * state <= room_.bytes) return true;
+    found_.push_back(
+        {false, fmt::format("what a rank keeps between steps needs {} alone", format_bytes(state))});
+    return false;
+  }
+
   // The need of another configuration; the present need if it cannot be trained or planned.
   [[nodiscard]] MemoryNeed need_of(const Config& config) const {
     MemoryNeed other = need_;
