@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -166,6 +167,27 @@ TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
   EXPECT_NE(text.find("optimizer"), std::string::npos) << text;
   EXPECT_NE(text.find("3.0 MiB"), std::string::npos) << text;
   EXPECT_NE(text.find("data.batch"), std::string::npos) << text;
+}
+
+TEST(LedgerPeak, ThePeakOfTheRunHasItsMomentAlsoAfterThePeaksOfAStepAreReset) {
+  Ledger ledger;
+  const auto host = Ledger::Location::host;
+  EXPECT_TRUE(ledger.run_peak_point(host).owner.empty());
+  char blocks[3];
+  ledger.record(&blocks[0], 100, host, Class::parameters, "block0");
+  ledger.enter_phase("generator");
+  ledger.enter(Stage::backward);
+  ledger.record(&blocks[1], 50, host, Class::activations, "block1");
+  ledger.forget(&blocks[1], host);
+  ledger.record(&blocks[2], 10, host, Class::workspace, "later");
+  ledger.reset_peaks();
+  const PeakPoint point = ledger.run_peak_point(host);
+  EXPECT_EQ(point.stage, Stage::backward);
+  EXPECT_EQ(point.phase, "generator");
+  EXPECT_EQ(point.cls, Class::activations);
+  EXPECT_EQ(point.owner, "block1");
+  EXPECT_EQ(std::accumulate(point.live.begin(), point.live.end(), std::int64_t{0}),
+            ledger.run_peak_total(host));
 }
 
 }  // namespace

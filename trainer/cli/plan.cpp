@@ -35,13 +35,11 @@ struct PlanOptions {
   std::vector<std::string> overrides;
 };
 
-std::int64_t rate_of(const PlanOptions& options) {
-  const auto rate = parse_bytes(options.write_rate);
-  if (rate && *rate > 0) return *rate;
-  throw Error(ExitCode::usage,
-              fmt::format("plan: --write-rate {} is not a size: give the bytes that the checkpoint "
-                          "volume accepts per second, such as 100MiB",
-                          options.write_rate));
+// `advice`: the end of the error.
+std::int64_t bytes_of(const char* option, const std::string& text, const char* advice) {
+  const auto bytes = parse_bytes(text);
+  if (bytes && *bytes > 0) return *bytes;
+  throw Error(ExitCode::usage, fmt::format("plan: {} {} is not a size: {}", option, text, advice));
 }
 
 // Parses "1x28x28"; a part that is not a number becomes 0, which planned_sample() refuses.
@@ -53,13 +51,6 @@ std::vector<std::int64_t> sides_of(const std::string& image) {
                         ? std::atoll(part.c_str())
                         : 0);
   return sides;
-}
-
-std::int64_t bytes_of(const char* option, const std::string& text) {
-  const auto bytes = parse_bytes(text);
-  if (bytes && *bytes > 0) return *bytes;
-  throw Error(ExitCode::usage,
-              fmt::format("plan: {} {} is not a size: give bytes, such as 16GiB", option, text));
 }
 
 // As train::open_environment() chooses them.
@@ -77,7 +68,7 @@ train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config
     host = memory::measure_host_room(1);  // this process ends before the ranks start
     group_limit = memory::Cgroup().read().limit;
   } else {
-    host = {bytes_of("--host-memory", options.host_memory), "--host-memory"};
+    host = {bytes_of("--host-memory", options.host_memory, "give bytes, such as 16GiB"), "--host-memory"};
   }
   return train::room_of_run(host, train::rank_budget(config.memory, need.ranks, need.process, group_limit),
                             need.ranks);
@@ -97,13 +88,8 @@ std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const
                                                const train::MemoryNeed& need, std::int64_t room) {
   const auto need_of = [&](const train::Config& config,
                            const train::PlannedRun& other_run) -> std::optional<std::int64_t> {
-    try {
-      train::MemoryNeed other = need;
-      other.plan = train::plan_memory(config, other_run);
-      return other.of_host();
-    } catch (const Error&) {
-      return std::nullopt;
-    }
+    const auto other = train::need_with(need, config, other_run);
+    return other ? std::optional(other->of_host()) : std::nullopt;
   };
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
   std::vector<PlanFigures::Largest> all;
@@ -131,7 +117,9 @@ PlanFigures make_figures(const PlanOptions& options, const train::Config& config
   PlanFigures figures;
   figures.config = options.config;
   figures.write_rate = options.write_rate;
-  figures.bytes_per_s = rate_of(options);
+  figures.bytes_per_s =
+      bytes_of("--write-rate", options.write_rate,
+               "give the bytes that the checkpoint volume accepts per second, such as 100MiB");
   figures.slots = options.slots;
   const core::SampleSpec sample = train::planned_sample(config, sides_of(options.image));
   const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;

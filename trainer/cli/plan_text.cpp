@@ -65,8 +65,8 @@ std::string checkpoint_text(const train::ResourceEstimate& estimate) {
                                      : "measured: " + estimate.checkpoint.string();
 }
 
-// The bytes of a rank at its peak, with bars. `scale`: the bytes of a whole bar. `limit`: marked by a line,
-// if it is within the scale.
+// The bytes of a rank at its peak, with bars. `limit`: the rank's share of the host, which `|` marks; 0:
+// unknown. A whole bar is the larger of need and limit.
 std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
   const std::int64_t scale = std::max(need.of_rank(), limit);
   const auto columns = [&](std::int64_t bytes) {
@@ -82,7 +82,6 @@ std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
       bar.resize(kBarWidth + 1, ' ');
       bar[columns(limit)] = '|';
     }
-    bar.erase(bar.find_last_not_of(' ') + 1);
     text += fmt::format("{:<12} {:<13} {:>10}  {}", "", name, format_bytes(bytes), bar);
     text.erase(text.find_last_not_of(' ') + 1);
     text += "\n";

@@ -42,11 +42,9 @@ struct MemoryConfig {
     s.bytes_or_auto("budget", budget)
         .at_least(1)
         .doc(
-            "Limit of the resident memory of each rank. An allocation beyond it ends the run with code 4 and "
-            "a "
-            "report. auto: the limit of the control group, shared by the ranks of the host; none without "
-            "such "
-            "a limit, or with memory.check warn.")
+            "Limit of the resident memory of each rank. An allocation beyond it ends the run with code 4 "
+            "and a report. auto: the limit of the control group, shared by the ranks of the host; none "
+            "without such a limit, or with memory.check warn.")
         .free_to_change();
     s.integer("log_every", log_every)
         .at_least(1)

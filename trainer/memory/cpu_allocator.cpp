@@ -29,17 +29,10 @@ std::atomic<std::int64_t> the_budget{-1};
 std::mutex the_source_mutex;
 std::string the_source;
 
-std::int64_t malloc_bytes(const Ledger& ledger) {
-  const std::int64_t live = ledger.live_total(Ledger::Location::host);
-  return the_cache == nullptr ? live : live - the_cache->requested_bytes();
-}
-
-// Whether `bytes` more exceed the budget although the cache keeps nothing.
-bool exceeds_budget(const Ledger& ledger, std::int64_t bytes) {
+// By how much `bytes` more exceed the budget; at most 0 if they do not, or if there is none.
+std::int64_t excess_of(const Ledger& ledger, std::int64_t bytes) {
   const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
-  if (budget < 0) return false;
-  const std::int64_t pages = the_cache == nullptr ? 0 : the_cache->resident_bytes();
-  return malloc_bytes(ledger) + pages + bytes > budget;
+  return budget < 0 ? 0 : held_bytes(ledger, the_cache) + bytes - budget;
 }
 
 [[noreturn]] void refuse(const Ledger& ledger, std::int64_t bytes, Class cls, std::string_view owner) {
@@ -106,16 +99,17 @@ class TrackingCpuAllocator final : public c10::Allocator {
   }
   [[noreturn]] void fail(std::size_t bytes) const {
     const TagView tag = current_tag();
-    if (exceeds_budget(ledger_, static_cast<std::int64_t>(bytes)))
+    if (excess_of(ledger_, static_cast<std::int64_t>(bytes)) > 0)
       refuse(ledger_, static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
     throw Error(ExitCode::memory,
                 out_of_memory_message(ledger_, Ledger::Location::host, static_cast<std::int64_t>(bytes),
                                       tag.cls, tag.owner));
   }
-  // The pages that the cache may have beside the live bytes of malloc.
+  // The pages that the cache may have beside the other live bytes.
   [[nodiscard]] std::int64_t cache_limit() const {
     const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
-    return budget < 0 ? BlockCache::kNoLimit : std::max<std::int64_t>(0, budget - malloc_bytes(ledger_));
+    if (budget < 0) return BlockCache::kNoLimit;
+    return std::max<std::int64_t>(0, budget - held_bytes(ledger_, the_cache) + the_cache->resident_bytes());
   }
 
   c10::Allocator& upstream_;
@@ -147,6 +141,11 @@ Ledger* installed() {
   return the_ledger.load(std::memory_order_relaxed);
 }
 
+std::int64_t held_bytes(const Ledger& ledger, const BlockCache* cache) {
+  const std::int64_t live = ledger.live_total(Ledger::Location::host);
+  return cache == nullptr ? live : live - cache->requested_bytes() + cache->resident_bytes();
+}
+
 void set_budget(std::int64_t bytes, const std::string& source) {
   const std::lock_guard lock(the_source_mutex);
   the_source = source;
@@ -155,13 +154,12 @@ void set_budget(std::int64_t bytes, const std::string& source) {
 
 void require_budget(std::int64_t bytes, Class cls, std::string_view owner) {
   const Ledger* const ledger = installed();
-  if (ledger == nullptr || !exceeds_budget(*ledger, bytes)) return;
-  if (the_cache != nullptr) {
-    const std::int64_t excess = malloc_bytes(*ledger) + the_cache->resident_bytes() + bytes -
-                                the_budget.load(std::memory_order_relaxed);
+  if (ledger == nullptr) return;
+  const std::int64_t excess = excess_of(*ledger, bytes);
+  if (excess <= 0) return;
+  if (the_cache != nullptr)
     the_cache->release_kept(std::max<std::int64_t>(0, the_cache->kept_bytes() - excess));
-  }
-  if (exceeds_budget(*ledger, bytes)) refuse(*ledger, bytes, cls, owner);
+  if (excess_of(*ledger, bytes) > 0) refuse(*ledger, bytes, cls, owner);
 }
 
 bool release_kept_blocks() {

@@ -21,6 +21,10 @@ void install(Ledger& ledger, BlockCache* cache = nullptr);
 
 Ledger* installed();  // null before install()
 
+// The memory of the ledger's live bytes on the host and of the blocks that `cache` keeps: pages of large
+// blocks, and the rest as requested. `cache`: the installed one; null if there is none.
+std::int64_t held_bytes(const Ledger& ledger, const BlockCache* cache);
+
 // Limits the live bytes and the pages that the cache keeps, on the host; -1: no limit. It is checked for
 // tensors of 64 KiB or more and for every Buffer. They first unmap kept blocks. Beyond the limit they throw
 // Error(memory) with the text of out_of_memory_message() and `source`, such as "memory.budget is 6.0 GiB".

@@ -42,17 +42,14 @@ struct Account {
   Sums live{}, run_peak{};
   std::array<Sums, kStages> peaks{};
   std::vector<PhasePeak> phases;
-  std::size_t phase = kNoPhase;          // the one that runs
-  std::vector<std::string> phase_names;  // of all phases ever entered
-  std::size_t phase_name = kNoPhase;     // of the one that runs
+  std::size_t phase = kNoPhase;  // the one that runs
   std::int64_t total = 0, peak_total = 0, run_peak_total = 0, recorded = 0;
   struct Moment {
     Stage stage = Stage::setup;
-    std::size_t phase_name = kNoPhase;
+    std::string phase;
     std::uint32_t owner = kUntagged;
-    bool known = false;
     Sums live{};
-  } peak_moment, run_peak_moment;  // of peak_total and run_peak_total
+  } run_peak_moment;  // of run_peak_total
 
   void record(std::uintptr_t block, std::int64_t bytes, std::uint32_t owner) {
     const std::lock_guard lock(mutex);
@@ -69,13 +66,10 @@ struct Account {
     peak = std::max(peak, live[c]);
     if (phase != kNoPhase) phases[phase].peak[c] = std::max(phases[phase].peak[c], live[c]);
     run_peak[c] = std::max(run_peak[c], live[c]);
-    if (total > peak_total) {
-      peak_total = total;
-      peak_moment = {stage, phase_name, owner, true, live};
-    }
+    peak_total = std::max(peak_total, total);
     if (total > run_peak_total) {
       run_peak_total = total;
-      run_peak_moment = {stage, phase_name, owner, true, live};
+      run_peak_moment = {stage, phase == kNoPhase ? std::string() : phases[phase].phase, owner, live};
     }
   }
 
@@ -95,11 +89,8 @@ struct Account {
 
   void enter_phase(std::string_view name) {
     const std::lock_guard lock(mutex);
-    phase = phase_name = kNoPhase;
+    phase = kNoPhase;
     if (name.empty()) return;
-    const auto known = std::ranges::find(phase_names, name);
-    phase_name = static_cast<std::size_t>(known - phase_names.begin());
-    if (known == phase_names.end()) phase_names.emplace_back(name);
     const auto found =
         std::find_if(phases.begin(), phases.end(), [&](const PhasePeak& p) { return p.phase == name; });
     phase = static_cast<std::size_t>(found - phases.begin());
@@ -110,25 +101,18 @@ struct Account {
   void reset_peaks() {
     const std::lock_guard lock(mutex);
     phases.clear();
-    phase = phase_name = kNoPhase;
+    phase = kNoPhase;
     peaks = {};
     peaks[index(stage)] = live;
     peak_total = total;
-    peak_moment = {.stage = stage, .live = live};
     recorded = 0;
   }
 
-  [[nodiscard]] PeakPoint point(const Moment& moment) const {
-    PeakPoint point;
-    point.stage = moment.stage;
-    point.live = moment.live;
-    if (moment.phase_name < phase_names.size()) point.phase = phase_names[moment.phase_name];
-    if (moment.known) {
-      const OwnerName& name = owner_name(moment.owner);
-      point.cls = name.cls;
-      point.owner = name.owner;
-    }
-    return point;
+  [[nodiscard]] PeakPoint run_peak_point() const {
+    const Moment& moment = run_peak_moment;
+    if (run_peak_total == 0) return {};
+    const OwnerName& name = owner_name(moment.owner);
+    return {moment.stage, moment.phase, name.cls, name.owner, moment.live};
   }
 
  private:
@@ -219,12 +203,8 @@ Sums Ledger::run_peak(Location location) const {
   return impl_->read(location, [](const Account& a) { return a.run_peak; });
 }
 
-PeakPoint Ledger::peak_point(Location location) const {
-  return impl_->read(location, [](const Account& a) { return a.point(a.peak_moment); });
-}
-
 PeakPoint Ledger::run_peak_point(Location location) const {
-  return impl_->read(location, [](const Account& a) { return a.point(a.run_peak_moment); });
+  return impl_->read(location, [](const Account& a) { return a.run_peak_point(); });
 }
 
 std::int64_t Ledger::run_peak_total(Location location) const {

@@ -33,7 +33,7 @@ struct PeakPoint {
   Stage stage = Stage::setup;
   std::string phase;  // of the training step; empty: none
   Class cls = Class::activations;
-  std::string owner;  // of the block that was recorded then; empty: none since reset_peaks()
+  std::string owner;  // of the block that was recorded then; empty: there was none
   Sums live{};        // of all classes then: they add up to the peak
 };
 
@@ -71,7 +71,6 @@ class Ledger {
   // all classes together (at most the sum of theirs), and the number of blocks recorded.
   [[nodiscard]] Sums peak(Location location, Stage stage) const;
   [[nodiscard]] std::int64_t peak_total(Location location) const;
-  [[nodiscard]] PeakPoint peak_point(Location location) const;  // of peak_total()
   [[nodiscard]] std::int64_t recorded_blocks(Location location) const;
   // The same maxima since the start of the run, over all stages; reset_peaks() does not reset them.
   [[nodiscard]] Sums run_peak(Location location) const;

@@ -14,7 +14,7 @@ namespace {
 // The account that exists; the deleter of a block is a plain function.
 std::atomic<Ledger*> the_ledger{nullptr};
 std::atomic<DryPages*> the_pages{nullptr};
-MetaAccount::Peak the_peak;  // of the thread that runs the dry run
+std::string the_peak_function;  // of the thread that runs the dry run
 
 // A block has no bytes, so the address of this object stands for it in the ledger.
 struct Block {
@@ -36,9 +36,9 @@ class MetaAllocator final : public c10::Allocator {
     if (ledger == nullptr || bytes == 0)
       return {nullptr, nullptr, &c10::detail::deleteNothing, c10::Device(c10::kMeta)};
     auto* const block = new Block{the_pages.load()->allocate(bytes), bytes};
+    const std::int64_t before = ledger->run_peak_total(Ledger::Location::host);
     ledger->record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
-    if (const std::int64_t total = ledger->live_total(Ledger::Location::host); total > the_peak.total)
-      the_peak = {total, OpWatch::current()};
+    if (ledger->run_peak_total(Ledger::Location::host) > before) the_peak_function = OpWatch::current();
     return {nullptr, block, &forget, c10::Device(c10::kMeta)};
   }
   [[nodiscard]] c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
@@ -57,11 +57,11 @@ MetaAccount::MetaAccount(Ledger& ledger, DryPages& pages) {
   if (!the_ledger.compare_exchange_strong(none, &ledger))
     throw Error(ExitCode::internal, "a second MetaAccount was made while one exists");
   the_pages.store(&pages);
-  the_peak = {};
+  the_peak_function.clear();
 }
 
-const MetaAccount::Peak& MetaAccount::peak() const {
-  return the_peak;
+const std::string& MetaAccount::peak_function() const {
+  return the_peak_function;
 }
 
 MetaAccount::~MetaAccount() {

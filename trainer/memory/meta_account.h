@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <cstdint>
 #include <string>
 
 #include "memory/dry_pages.h"
@@ -12,9 +11,9 @@ namespace ebb::memory {
 // While it exists, tensors on the meta device count in `ledger` as host memory, under the tag of their
 // thread, and in `pages`. Only small handles are allocated: such a tensor has a size and no data. A program
 // that runs on the meta device thus has the account of the same program on the CPU. Tensors of the CPU, such
-// as the scalar operand of an op, count there too, of all threads. One at a time in a process;
-// Error(internal) for a second one. It must outlive the meta tensors that are made meanwhile. Tensors made
-// before do not count.
+// as the scalar operand of an op, of any thread, count in `ledger` too, and not in `pages`. One at a time in
+// a process; Error(internal) for a second one. It must outlive the meta tensors that are made meanwhile.
+// Tensors made before do not count.
 class MetaAccount {
  public:
   MetaAccount(Ledger& ledger, DryPages& pages);
@@ -22,12 +21,8 @@ class MetaAccount {
   MetaAccount(const MetaAccount&) = delete;
   MetaAccount& operator=(const MetaAccount&) = delete;
 
-  // The largest total of the ledger so far, and the backward function that ran then; empty: none.
-  struct Peak {
-    std::int64_t total = 0;
-    std::string function;
-  };
-  [[nodiscard]] const Peak& peak() const;
+  // The backward function that ran at the largest total of the ledger so far; empty: none.
+  [[nodiscard]] const std::string& peak_function() const;
 
  private:
   OpWatch watch_;

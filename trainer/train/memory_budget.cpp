@@ -41,10 +41,8 @@ MemoryBudget::~MemoryBudget() {
 // Buffers whose pages were not written yet make the result too small, so it is at least that of the start.
 void MemoryBudget::end_step() {
   if (!budget_ || steps_++ % kPeriod != 0) return;
-  const std::int64_t of_malloc =
-      ledger_.live_total(memory::Ledger::Location::host) - cache_.requested_bytes();
   apply(std::max(least_other_,
-                 memory::measure_process_memory().anonymous - of_malloc - cache_.resident_bytes()));
+                 memory::measure_process_memory().anonymous - memory::held_bytes(ledger_, &cache_)));
 }
 
 void MemoryBudget::apply(std::int64_t other) {

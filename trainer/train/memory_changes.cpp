@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "base/units.h"
@@ -55,13 +56,7 @@ class Search {
 
   // The need of another configuration; the present need if it cannot be trained or planned.
   [[nodiscard]] MemoryNeed need_of(const Config& config) const {
-    MemoryNeed other = need_;
-    try {
-      other.plan = plan_memory(config, run_);
-    } catch (const Error&) {
-      return need_;
-    }
-    return other;
+    return need_with(need_, config, run_).value_or(need_);
   }
   [[nodiscard]] bool fits(const MemoryNeed& need) const { return need.of_host() <= room_.bytes; }
   void add(const std::string& change, const MemoryNeed& need) {
@@ -80,9 +75,11 @@ class Search {
     Config config = config_;
     const std::vector<std::int64_t> possible = possible_micro_batches(config, run_.ranks);
     if (possible.empty()) return;
-    const auto need = [&](std::int64_t micro) {
+    std::map<std::int64_t, MemoryNeed> planned;
+    const auto need = [&](std::int64_t micro) -> const MemoryNeed& {
       config.data.micro_batches = micro;
-      return need_of(config);
+      const auto found = planned.find(micro);
+      return found != planned.end() ? found->second : planned.emplace(micro, need_of(config)).first->second;
     };
     std::int64_t chosen = possible.back();
     if (fits(need(chosen)))
@@ -116,13 +113,21 @@ class Search {
 
 }  // namespace
 
+std::optional<MemoryNeed> need_with(const MemoryNeed& need, const Config& config, const PlannedRun& run) {
+  try {
+    return MemoryNeed{plan_memory(config, run), need.process, need.ranks};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
                                               const MemoryNeed& need, const RoomOfRun& room) {
   return Search(config, run, need, room).find();
 }
 
-// The need is nearly linear in the value, so it interpolates between the nearest values on both sides. Where
-// that finds only one side again and again, it halves.
+// The need is nearly linear in the value, so it interpolates between the nearest values on both sides. Every
+// second round bisects, for a need that is not.
 LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int64_t room,
                                 const std::function<std::optional<std::int64_t>(std::int64_t)>& need) {
   constexpr int kMostCalls = 12;

@@ -10,6 +10,10 @@
 
 namespace ebb::train {
 
+// The need of the same ranks and processes with another configuration. Nothing if it cannot be trained or
+// planned.
+std::optional<MemoryNeed> need_with(const MemoryNeed& need, const Config& config, const PlannedRun& run);
+
 // A change of the configuration, or of the number of ranks on a host, with its figures, for a person.
 struct MemoryChange {
   bool fits;

@@ -87,7 +87,7 @@ class DryRun {
     run_steps();
     evaluate();
     plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host);
-    plan_.peak_function = account_.peak().function;
+    plan_.peak_function = account_.peak_function();
     plan_.resident = pages_.peak_resident() - unwritten_slots();
     plan_.kept = pages_.cache().overhead_bytes();
     return plan_;
@@ -148,10 +148,9 @@ class DryRun {
 
   // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.
   [[nodiscard]] std::int64_t unwritten_slots() const {
-    const std::int64_t part = evaluation_plan(config_, 0, run_.ranks).rank_part();
-    return data::kEvaluationSlots *
-           (data::SlotPool::slot_bytes(run_.sample, part) -
-            data::SlotPool::slot_bytes(run_.sample, evaluated_samples(config_, run_)));
+    const std::int64_t whole = evaluation_plan(config_, 0, run_.ranks).rank_part();
+    return data::kEvaluationSlots * (data::SlotPool::slot_bytes(run_.sample, whole) -
+                                     data::SlotPool::slot_bytes(run_.sample, part_.size()));
   }
 
   const Config& config_;

@@ -237,9 +237,7 @@ ChartValues chart_values(const ResourceEstimate& estimate, std::int64_t bytes_pe
   if (estimate.measured) {
     ranks = estimate.measured->host_bytes * ranks_of_a_worker;
   } else if (need) {
-    MemoryNeed of_worker = *need;
-    of_worker.ranks = static_cast<int>(ranks_of_a_worker);
-    ranks = of_worker.of_host();
+    ranks = ranks_of_a_worker * need->of_rank_alone();
   }
   // Pages of /dev/shm count against the same limit.
   if (ranks > 0)
