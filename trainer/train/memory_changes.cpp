@@ -37,7 +37,9 @@ class Search {
     }
     half_precision();
     fewer_ranks();
-    std::ranges::stable_partition(found_, [](const MemoryChange& change) { return change.fits; });
+    // A ranges::stable_partition returns a subrange, which clang 14 cannot instantiate with this libstdc++.
+    std::stable_partition(found_.begin(), found_.end(),
+                          [](const MemoryChange& change) { return change.fits; });
     return std::move(found_);
   }
 
