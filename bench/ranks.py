@@ -19,6 +19,17 @@ SAMPLE_S = 0.02
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
+def memory_lines(folder, rank=0):
+    """The lines of a rank's memory log. A short line gets the bytes of the whole line before it, which its step had too."""
+    lines, whole = [], {}
+    for text in open(pathlib.Path(folder) / f"memory/rank-{rank:05}.jsonl"):
+        line = json.loads(text)
+        if "live" in line:
+            whole = line
+        lines.append({**whole, **line})
+    return lines
+
+
 def children(pid):
     try:
         text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()

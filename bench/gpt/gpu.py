@@ -91,7 +91,7 @@ def ours(root, build, work, dtype, batch):
     if done.returncode:
         raise SystemExit(f"ebb ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     steps = [json.loads(text) for text in open(folder / "metrics.jsonl")]
-    memory = [json.loads(text) for text in open(folder / "memory/rank-00000.jsonl")]
+    memory = ranks.memory_lines(folder)
     peak = max(line["device"]["peak_total"] for line in memory if line["device"])
     return {"step_s": step_s(folder), "peak_device": peak, "last_loss": [s for s in steps if "seconds" in s][-1]["loss"]}
 

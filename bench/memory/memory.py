@@ -2,7 +2,6 @@
 """Compares the plan of `ebb plan` with the memory of runs on CPUs, and tries limits of control groups."""
 
 import gzip
-import json
 import os
 import pathlib
 import random
@@ -68,7 +67,7 @@ def errors(one, folder):
     persistent = peak = 0
     resident = 0.0
     for rank in range(count):
-        lines = [json.loads(line) for line in (folder / f"memory/rank-{rank:05}.jsonl").read_text().splitlines()]
+        lines = ranks.memory_lines(folder, rank)
         steps = [line for line in lines if not {"save", "evaluate"} & set(line["stages"])]
         for stage in STAGES:
             for name, predicted in planned["stages"][stage].items():

@@ -40,7 +40,7 @@ def measure(root, build, quick):
         def blocks(name, folder):
             if name != "ebb fp16":
                 return {}
-            return {"blocks": json.loads((folder / "memory/rank-00000.jsonl").read_text().splitlines()[-1])["blocks"]}
+            return {"blocks": ranks.memory_lines(folder)[-1]["blocks"]}
 
         lines = {"ebb fp16": ours("fp16"), "torch fp32": theirs("fp32"), "ebb bf16": ours("bf16"), "torch bf16": theirs("bf16")}
         found = ranks.in_turn("vae", lines, repetitions, RANKS, 256, more=blocks)

@@ -82,7 +82,7 @@ nlohmann::json plan_of(const TinyRun& tiny, const std::vector<std::string>& over
 }
 
 std::int64_t peak_resident(const TinyRun& tiny, const std::string& name) {
-  return json_lines(tiny.run_folder(name) + "/memory/rank-00000.jsonl").back().at("peak_resident");
+  return memory_lines(tiny.run_folder(name), 0).back().at("peak_resident");
 }
 
 // The pages of code depend on the page cache, so they are left out, and the tensors are many times larger.

@@ -73,10 +73,8 @@ TEST(Plan, PredictedAndWrittenBytesAreEqual) {
   EXPECT_NEAR(static_cast<double>(number(after.out, "checkpointBytes")), written, 100) << "without DONE";
   // More than two ranks and /dev/shm use, but not much more.
   std::int64_t resident = 0;
-  for (const char* rank : {"00000", "00001"})
-    resident += json_lines(tiny.run_folder("measured") + "/memory/rank-" + rank + ".jsonl")
-                    .back()["peak_resident"]
-                    .get<std::int64_t>();
+  for (const int rank : {0, 1})
+    resident += memory_lines(tiny.run_folder("measured"), rank).back()["peak_resident"].get<std::int64_t>();
   std::smatch limit;
   ASSERT_TRUE(std::regex_search(after.out, limit, std::regex("memory: (\\d+)Mi"))) << after.out;
   const double given = std::stod(limit[1]) * (1 << 20);

@@ -150,7 +150,7 @@ TEST_F(FamilyTest, MetricsTellThePhasesApart) {
 }
 
 TEST_F(FamilyTest, TheMemoryLogTellsThePhasesApartAndEachStepGivesAllBack) {
-  const auto lines = json_lines(runs->folder("undisturbed") + "/memory/rank-00000.jsonl");
+  const auto lines = memory_lines(runs->folder("undisturbed"), 0);
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(kSteps));
   for (const json& line : lines) {
     // Only those of the phase's own network: no gradient of the other network is live.

@@ -45,7 +45,9 @@ class MemoryLogTest : public test::FolderTest {
   }
   static const void* block(std::uintptr_t number) { return reinterpret_cast<const void*>(number * 64); }
   [[nodiscard]] MemoryLog log(std::int64_t every = 1, std::int64_t first_step = 0) const {
-    return {folder_, 3, "node-a", ledger_, &cache_, c10::kCPU, every, first_step};
+    memory::MemoryConfig config;
+    config.log_every = every;
+    return {folder_, 3, "node-a", ledger_, &cache_, c10::kCPU, config, first_step};
   }
   [[nodiscard]] std::vector<Json> lines() const {
     std::vector<Json> out;
@@ -113,6 +115,43 @@ TEST_F(MemoryLogTest, ReportsWhatTheCacheKeeps) {
 TEST_F(MemoryLogTest, DeviceIsNullOnACpu) {
   log().write(0);
   EXPECT_TRUE(lines().at(0)["device"].is_null());
+}
+
+TEST_F(MemoryLogTest, ALineIsShortIfItsStepHadTheSameBytes) {
+  MemoryLog log = this->log();
+  const std::set<std::string> few = {"step", "time_s", "live_total", "peak_total", "resident"};
+  for (int step = 0; step < 3; ++step) log.write(1'000'000 + step);
+  ledger_.reset_peaks();
+  ledger_.record(block(2), 400, Ledger::Location::host, Class::activations, "decoder");
+  ledger_.forget(block(2), Ledger::Location::host);
+  for (int step = 3; step < 5; ++step) log.write(1'000'000 + step);
+  const auto written = lines();
+  ASSERT_EQ(written.size(), 5U);
+  EXPECT_EQ(keys(written[0]), kKeys);
+  EXPECT_EQ(keys(written[2]), few);
+  EXPECT_EQ(written[2]["peak_total"], 1500);
+  EXPECT_EQ(written[2]["live_total"], 1000);
+  EXPECT_EQ(keys(written[3]), kKeys) << "its peak differs";
+  EXPECT_EQ(keys(written[4]), few);
+}
+
+// The short line of the largest run that it is meant for.
+TEST_F(MemoryLogTest, AShortLineHasAtMost120Bytes) {
+  memory::SystemMemory system;
+  system.resident = 99'999'999'999;
+  ledger_.record(block(5), 90'000'000'000, Ledger::Location::host, Class::parameters, "decoder");
+  EXPECT_LE(short_memory_line(9'999'999, 1764600000.123, ledger_, system).size() + 1, 120U);
+}
+
+TEST_F(MemoryLogTest, AWholeLineComesAtLeastEvery1001Lines) {
+  MemoryLog log = this->log();
+  for (int step = 0; step < 2500; ++step) log.write(step);
+  std::int64_t last_whole = 0;
+  for (const Json& line : lines()) {
+    if (line.contains("live")) last_whole = line["step"];
+    EXPECT_LE(line["step"].get<std::int64_t>() - last_whole, 1000);
+  }
+  EXPECT_GE(last_whole, 1001);
 }
 
 TEST_F(MemoryLogTest, WritesOnlyEveryNthStep) {

@@ -87,7 +87,7 @@ TEST_F(EvaluateTest, TheSameMeasuresAreTakenDuringTraining) {
     }
   EXPECT_EQ(evaluations, 2);
   // They leave the run's bits alone, and give all memory back.
-  const auto memory = json_lines(images->run_folder("vae") + "/memory/rank-00000.jsonl");
+  const auto memory = memory_lines(images->run_folder("vae"), 0);
   EXPECT_EQ(memory.at(9).at("live"), memory.at(8).at("live"));
   ASSERT_EQ(images->train(1, "without", {"run.steps=20", "run.evaluate_every=0"}).exit_code, 0);
   EXPECT_EQ(checkpoint_tensors(images->run_folder("without")), checkpoint_tensors(images->run_folder("vae")));

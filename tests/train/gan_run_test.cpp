@@ -211,7 +211,7 @@ TEST_F(GanRun, ItsMemoryIsPlannedToTheByte) {
 }
 
 TEST_F(GanRun, NothingOfTheDiscriminatorsTurnLivesInTheGenerators) {
-  const auto lines = json_lines(tiny->run_folder("undisturbed") + "/memory/rank-00000.jsonl");
+  const auto lines = memory_lines(tiny->run_folder("undisturbed"), 0);
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(kSteps));
   for (const json& line : lines) {
     const auto of = [&](const char* phase, const char* name) {

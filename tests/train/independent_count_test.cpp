@@ -23,10 +23,10 @@ TEST(IndependentRun, EveryLineOfEveryRankHasWhatIsAliveToTheByte) {
   const ProcessResult result = run(
       tiny.command(2, "counted", {"run.steps=20", "run.evaluate_every=5", "checkpoint.every=7"}), options);
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  for (const char* rank : {"0", "1"}) {
+  for (const int rank : {0, 1}) {
     SCOPED_TRACE(rank);
-    const auto lines = json_lines(tiny.run_folder("counted") + "/memory/rank-0000" + rank + ".jsonl");
-    std::ifstream counts(log + "." + rank);
+    const auto lines = memory_lines(tiny.run_folder("counted"), rank);
+    std::ifstream counts(log + "." + std::to_string(rank));
     std::vector<std::int64_t> counted;
     for (std::int64_t bytes = 0; counts >> bytes;) counted.push_back(bytes);
     ASSERT_EQ(lines.size(), 20U);

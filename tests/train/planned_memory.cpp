@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -50,9 +49,7 @@ void expect_planned_memory(const std::string& config, int ranks, const std::vect
   ASSERT_TRUE(plan.is_object());
   for (int rank = 0; rank < ranks; ++rank) {
     SCOPED_TRACE("rank " + std::to_string(rank));
-    char file[32];
-    std::snprintf(file, sizeof file, "/memory/rank-%05d.jsonl", rank);
-    const auto lines = json_lines(run_folder + file);
+    const auto lines = memory_lines(run_folder, rank);
     ASSERT_GE(lines.size(), 5U);
     json stages = json::object(), evaluation = json::object();
     std::int64_t peak = 0;

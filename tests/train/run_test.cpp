@@ -77,7 +77,7 @@ TEST_F(RunTest, StoppedBySigtermAndResumedEqualsUndisturbed) {
   const std::size_t done = losses(tiny->run_folder("stopped")).size();
   EXPECT_GT(done, 0U);
   EXPECT_LT(done, 400U);
-  EXPECT_EQ(json_lines(tiny->run_folder("stopped") + "/memory/rank-00001.jsonl").size(), done);
+  EXPECT_EQ(memory_lines(tiny->run_folder("stopped"), 1).size(), done);
   const ProcessResult resumed = tiny->train(2, "stopped", long_run);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(resumed.out, HasSubstr("resumes from step " + std::to_string(done)));
@@ -87,8 +87,7 @@ TEST_F(RunTest, StoppedBySigtermAndResumedEqualsUndisturbed) {
 
 TEST_F(RunTest, LiveBytesAreTheSameAfterStepTenAndTheLast) {
   for (const int rank : {0, 1}) {
-    const auto lines =
-        json_lines(tiny->run_folder("undisturbed") + "/memory/rank-0000" + std::to_string(rank) + ".jsonl");
+    const auto lines = memory_lines(tiny->run_folder("undisturbed"), rank);
     ASSERT_EQ(lines.size(), 30U);
     EXPECT_EQ(lines[10].at("live"), lines[29].at("live"));
     EXPECT_EQ(lines[10].at("live").at("gradients"), 0);

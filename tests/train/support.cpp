@@ -110,6 +110,24 @@ std::vector<nlohmann::json> json_lines(const std::string& path) {
   return lines;
 }
 
+std::vector<nlohmann::json> memory_lines(const std::string& run_folder, int rank) {
+  char file[40];
+  std::snprintf(file, sizeof file, "/memory/rank-%05d.jsonl", rank);
+  std::vector<nlohmann::json> lines = json_lines(run_folder + file);
+  nlohmann::json whole;
+  for (nlohmann::json& line : lines) {
+    if (line.contains("live")) {
+      whole = line;
+      for (const char* now : {"outside", "kept", "cgroup"}) whole.erase(now);  // not those of other steps
+    } else {
+      nlohmann::json merged = whole;
+      merged.update(line);
+      line = merged;
+    }
+  }
+  return lines;
+}
+
 std::map<int, double> losses(const std::string& run_folder) {
   std::map<int, double> result;
   for (const nlohmann::json& line : json_lines(run_folder + "/metrics.jsonl"))

@@ -33,6 +33,9 @@ class TinyRun {
 
 // The lines of a JSON-lines file.
 std::vector<nlohmann::json> json_lines(const std::string& path);
+// The lines of RUN/memory/rank-NNNNN.jsonl. A short line gets the bytes of the whole line before it, which
+// its step had too.
+std::vector<nlohmann::json> memory_lines(const std::string& run_folder, int rank);
 // step -> loss of the training lines of RUN/metrics.jsonl, as written.
 std::map<int, double> losses(const std::string& run_folder);
 // name -> bytes of every tensor of the newest checkpoint of a run, for any number of ranks that wrote it.

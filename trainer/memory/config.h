@@ -17,8 +17,9 @@ struct MemoryConfig {
   LeakPolicy leak = LeakPolicy::error;
   MemoryCheck check = MemoryCheck::error;
   std::int64_t log_every = 1;
+  std::int64_t log_limit = std::int64_t{64} << 20;
   std::optional<std::int64_t> budget;  // bytes of a rank; empty: auto
-
+  std::int64_t history = 100'000;
   std::optional<std::int64_t> host_cache;
 
   void describe(config::Section& s) {
@@ -46,10 +47,21 @@ struct MemoryConfig {
             "and a report. auto: the limit of the control group, shared by the ranks of the host; none "
             "without such a limit, or with memory.check warn.")
         .free_to_change();
+    s.integer("history", history)
+        .at_least(0)
+        .unit("allocations")
+        .doc("Last allocations and releases that a memory report contains, 24 B each (memory.md). 0: none.")
+        .free_to_change();
     s.integer("log_every", log_every)
         .at_least(1)
         .unit("steps")
         .doc("Steps between two lines of RUN/memory/rank-NNNNN.jsonl.")
+        .free_to_change();
+    s.bytes("log_limit", log_limit)
+        .at_least(std::int64_t{1} << 20)
+        .doc(
+            "Bytes of a rank's memory log. Each eighth is packed as rank-NNNNN.NNNNNN.jsonl.zst, and the "
+            "oldest are removed.")
         .free_to_change();
   }
 };

@@ -2,10 +2,11 @@
 #include "telemetry/memory_log.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
+#include <iterator>
 
-#include "telemetry/log_file.h"
 #include "telemetry/memory_json.h"
 
 namespace ebb::telemetry {
@@ -15,10 +16,8 @@ namespace {
 using Location = memory::Ledger::Location;
 using Json = nlohmann::ordered_json;
 
-std::filesystem::path cleaned(const std::filesystem::path& path, std::int64_t first_step) {
-  drop_lines_from(path, first_step);
-  return path;
-}
+// After so many short lines comes a whole one, so that a reader finds one near.
+constexpr std::int64_t kMostShortLines = 1000;
 
 // Omits classes without bytes.
 Json nonzero(const memory::Sums& peak) {
@@ -44,6 +43,21 @@ void add_phases(Json& json, const memory::Ledger& ledger, Location location) {
     json["phases"][phase.phase] = nonzero(phase.peak);
 }
 
+// What the ledger counts in a step, as text: two steps with the same bytes have the same.
+std::string bytes_of_step(const memory::Ledger& ledger) {
+  std::string text;
+  for (const Location location : {Location::host, Location::device}) {
+    fmt::format_to(std::back_inserter(text), "{} {} {}\n", ledger.peak_total(location),
+                   ledger.recorded_blocks(location), fmt::join(ledger.live(location), " "));
+    for (int s = 0; s < memory::kStages; ++s)
+      fmt::format_to(std::back_inserter(text), "{}\n",
+                     fmt::join(ledger.peak(location, static_cast<memory::Stage>(s)), " "));
+    for (const memory::PhasePeak& phase : ledger.phase_peaks(location))
+      fmt::format_to(std::back_inserter(text), "{} {}\n", phase.phase, fmt::join(phase.peak, " "));
+  }
+  return text;
+}
+
 Json known(std::int64_t bytes) {
   return bytes < 0 ? Json(nullptr) : Json(bytes);
 }
@@ -61,23 +75,42 @@ memory::Sums step_peak(const memory::Ledger& ledger, Location location) {
 
 MemoryLog::MemoryLog(const std::filesystem::path& run_folder, int rank, std::string host,
                      const memory::Ledger& ledger, const memory::BlockCache* cache, c10::Device device,
-                     std::int64_t every, std::int64_t first_step, std::int64_t predicted, int ranks)
+                     const memory::MemoryConfig& config, std::int64_t first_step, std::int64_t predicted,
+                     int ranks)
     : ledger_(ledger),
       cache_(cache),
       device_(device),
       rank_(rank),
       host_(std::move(host)),
-      every_(every),
+      every_(config.log_every),
       predicted_(predicted),
       ranks_(ranks),
-      file_(cleaned(run_folder / "memory" / fmt::format("rank-{:05}.jsonl", rank), first_step)) {}
+      file_(run_folder / "memory" / fmt::format("rank-{:05}.jsonl", rank), config.log_limit, first_step) {}
 
 void MemoryLog::write(std::int64_t step) {
   if (step % every_ != 0) return;
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  file_.line(memory_line({step, now, rank_, host_, predicted_, ranks_}, ledger_,
-                         memory::measure_system_memory(ledger_, cache_, device_)));
+  const memory::SystemMemory system = memory::measure_system_memory(ledger_, cache_, device_);
+  std::string bytes = bytes_of_step(ledger_);
+  const bool whole = file_.at_start() || short_lines_ == kMostShortLines || bytes != last_whole_ ||
+                     system.peak_resident > last_peak_resident_;
+  if (!whole) {
+    ++short_lines_;
+    file_.line(short_memory_line(step, now, ledger_, system));
+    return;
+  }
+  file_.line(memory_line({step, now, rank_, host_, predicted_, ranks_}, ledger_, system));
+  last_whole_ = std::move(bytes);
+  last_peak_resident_ = system.peak_resident;
+  short_lines_ = 0;
+}
+
+std::string short_memory_line(std::int64_t step, double time_s, const memory::Ledger& ledger,
+                              const memory::SystemMemory& outside) {
+  return fmt::format(R"({{"step":{},"time_s":{:.3f},"live_total":{},"peak_total":{},"resident":{}}})", step,
+                     time_s, ledger.live_total(Location::host), ledger.peak_total(Location::host),
+                     outside.resident < 0 ? "null" : std::to_string(outside.resident));
 }
 
 std::string memory_line(const LineHeader& header, const memory::Ledger& ledger,

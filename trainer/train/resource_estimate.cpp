@@ -167,7 +167,8 @@ void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
     return run / "memory" / fmt::format("rank-{:05}.jsonl", rank);
   };
   std::int64_t ranks = 0;
-  for_lines(log_of(0), [&](const nlohmann::json& line) { ranks = line.value("ranks", std::int64_t{0}); });
+  // Short lines have no number of ranks. Their steps had the bytes of the whole line before them.
+  for_lines(log_of(0), [&](const nlohmann::json& line) { ranks = line.value("ranks", ranks); });
   if (ranks == 0) return;
   ResourceEstimate::Measured measured;
   measured.ranks = ranks;

@@ -105,7 +105,7 @@ void RunLogger::started(const RunStart& start) {
 // Removes the lines of later steps, which are about to be repeated.
 void RunLogger::open_logs(std::int64_t first_step) {
   memory_log_.emplace(config_.run.folder(), world_.rank(), world_.host(), ledger_, &cache_, device_,
-                      config_.memory.log_every, first_step, predicted_bytes_, world_.size());
+                      config_.memory, first_step, predicted_bytes_, world_.size());
   if (world_.rank() == 0) metrics_ = std::make_unique<telemetry::Metrics>(config_.run.folder(), first_step);
   last_step_ = std::chrono::steady_clock::now();
 }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "telemetry/rotated_log.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "support/folder_test.h"
+#include "telemetry/packed_file.h"
+
+namespace ebb::telemetry {
+namespace {
+
+constexpr std::int64_t kLimit = 80'000;
+
+class RotatedLogTest : public test::FolderTest {
+ protected:
+  [[nodiscard]] std::filesystem::path path() const { return folder_ / "log.jsonl"; }
+  // Writes the lines of the steps from `first` to `end` - 1.
+  void write(std::int64_t first, std::int64_t end) const {
+    RotatedLog log(path(), kLimit, first);
+    for (std::int64_t step = first; step < end; ++step) log.line(line_of(step));
+  }
+  // 60 random digits, so that a packed file is not much smaller.
+  static std::string line_of(std::int64_t step) {
+    std::mt19937_64 random(static_cast<std::uint64_t>(step));
+    return fmt::format(R"({{"step":{},"noise":"{:020}{:020}{:020}"}})", step, random(), random(), random());
+  }
+  // The steps in all files, the oldest first.
+  [[nodiscard]] std::vector<std::int64_t> steps() const {
+    std::string all;
+    for (const auto& part : packed_parts(path())) {
+      unpack_file(part, folder_ / "unpacked");
+      all += contents("unpacked");
+    }
+    std::istringstream text(all + contents("log.jsonl"));
+    std::vector<std::int64_t> found;
+    for (std::string line; std::getline(text, line);) found.push_back(nlohmann::json::parse(line).at("step"));
+    return found;
+  }
+  static std::vector<std::int64_t> range(std::int64_t first, std::int64_t end) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(end - first));
+    std::iota(all.begin(), all.end(), first);
+    return all;
+  }
+  [[nodiscard]] std::int64_t bytes() const {
+    std::uintmax_t total = std::filesystem::file_size(path());
+    for (const auto& part : packed_parts(path())) total += std::filesystem::file_size(part);
+    return static_cast<std::int64_t>(total);
+  }
+};
+
+TEST_F(RotatedLogTest, PacksFullFilesAndKeepsEachLineInOrder) {
+  write(0, 350);
+  ASSERT_GE(packed_parts(path()).size(), 2U);
+  EXPECT_EQ(packed_parts(path()).front().filename(), "log.000000.jsonl.zst");
+  EXPECT_EQ(steps(), range(0, 350));
+  EXPECT_EQ(first_line_of_packed(packed_parts(path()).front()), line_of(0));
+}
+
+TEST_F(RotatedLogTest, RemovesTheOldestPartsBeyondTheLimit) {
+  write(0, 4000);
+  const std::vector<std::int64_t> left = steps();
+  EXPECT_LE(bytes(), kLimit);
+  EXPECT_GT(bytes(), kLimit / 2) << "it removes no more than it must";
+  ASSERT_FALSE(left.empty());
+  EXPECT_GT(left.front(), 0);
+  EXPECT_EQ(left, range(left.front(), 4000)) << "the newest ones, without a gap";
+}
+
+// In the newest file, at its first line, in a packed one, at the start.
+TEST_F(RotatedLogTest, ARunThatResumesAnywhereGoesOnWithoutAGapOrARepetition) {
+  for (const std::int64_t resumed : {349, 300, 150, 101, 1, 0}) {
+    write(0, 350);
+    write(resumed, resumed + 200);
+    EXPECT_EQ(steps(), range(0, resumed + 200)) << resumed;
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directory(folder_);
+  }
+}
+
+TEST_F(RotatedLogTest, LinesThatAKilledProcessLeftTwiceAreThereOnce) {
+  write(0, 150);
+  const auto part = packed_parts(path()).back();
+  const auto before = steps();
+  unpack_file(part, path());  // as before the removal of the packed file's source
+  write(150, 150);
+  EXPECT_EQ(steps(), range(0, before.back() < 149 ? before.back() + 1 : steps().back() + 1));
+}
+
+TEST_F(RotatedLogTest, ADamagedPartIsNamed) {
+  write(0, 350);
+  const auto part = packed_parts(path()).back();
+  std::filesystem::resize_file(part, 100);
+  try {
+    write(0, 1);
+    FAIL() << "it was read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::storage);
+    EXPECT_NE(std::string(error.what()).find(part.string()), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace ebb::telemetry

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <string>
+
+namespace ebb::telemetry {
+
+// Writes `from` to `to` as one zstd frame, in blocks, with less than 1 MB of memory. It replaces `to`
+// atomically. Error(storage) if a file cannot be read or written.
+void pack_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// The reverse. Error(storage) too if `from` is damaged.
+void unpack_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// The first line of a packed file, without its newline; empty if there is none.
+std::string first_line_of_packed(const std::filesystem::path& packed);
+
+}  // namespace ebb::telemetry

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "telemetry/rotated_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "telemetry/log_file.h"
+#include "telemetry/packed_file.h"
+
+namespace ebb::telemetry {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kParts = 8;
+constexpr std::string_view kPackedSuffix = ".jsonl.zst";
+constexpr std::size_t kDigits = 6;
+
+std::int64_t size_of(const fs::path& path) {
+  std::error_code none;
+  const std::uintmax_t size = fs::file_size(path, none);
+  return none ? 0 : static_cast<std::int64_t>(size);
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error)
+    throw Error(ExitCode::storage, fmt::format("cannot remove {}: {}", path.string(), error.message()));
+}
+
+// The number in NAME.NNNNNN.jsonl.zst; -1 if the file is none of the parts of NAME.jsonl.
+std::int64_t number_of(const fs::path& part, const std::string& name) {
+  const std::string file = part.filename().string();
+  if (file.size() != name.size() + 1 + kDigits + kPackedSuffix.size() || !file.starts_with(name + ".") ||
+      !file.ends_with(kPackedSuffix))
+    return -1;
+  const std::string digits = file.substr(name.size() + 1, kDigits);
+  return digits.find_first_not_of("0123456789") == std::string::npos ? std::stoll(digits) : -1;
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+bool begins_before(const fs::path& part, std::int64_t first_step) {
+  const auto json = nlohmann::json::parse(first_line_of_packed(part), nullptr, false);
+  return json.is_object() && json.value("step", std::int64_t{0}) < first_step;
+}
+
+// Leaves the lines of the steps before `first_step`, the newest of them in `path`.
+void drop_steps_from(const fs::path& path, std::int64_t first_step) {
+  std::vector<fs::path> parts = packed_parts(path);
+  // A process that ended between the packing of a file and its removal has left the lines twice.
+  if (!parts.empty() && size_of(path) > 0 && first_line(path) == first_line_of_packed(parts.back()))
+    remove_file(path);
+  drop_lines_from(path, first_step);
+  for (; size_of(path) == 0 && !parts.empty(); parts.pop_back()) {
+    if (begins_before(parts.back(), first_step)) {
+      unpack_file(parts.back(), path);
+      drop_lines_from(path, first_step);
+    }
+    remove_file(parts.back());
+  }
+}
+
+}  // namespace
+
+std::vector<fs::path> packed_parts(const fs::path& path) {
+  const std::string name = path.stem().string();
+  std::vector<fs::path> parts;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(path.parent_path(), none))
+    if (number_of(entry.path(), name) >= 0) parts.push_back(entry.path());
+  std::ranges::sort(parts);
+  return parts;
+}
+
+RotatedLog::RotatedLog(fs::path path, std::int64_t limit, std::int64_t first_step)
+    : path_(std::move(path)), limit_(limit) {
+  drop_steps_from(path_, first_step);
+  bytes_ = size_of(path_);
+  file_.emplace(path_);
+}
+
+void RotatedLog::line(std::string_view text) {
+  file_->line(text);
+  bytes_ += static_cast<std::int64_t>(text.size()) + 1;
+  if (bytes_ >= limit_ / kParts) rotate();
+}
+
+void RotatedLog::rotate() {
+  std::vector<fs::path> parts = packed_parts(path_);
+  const std::string name = path_.stem().string();
+  const std::int64_t number = parts.empty() ? 0 : number_of(parts.back(), name) + 1;
+  const fs::path packed =
+      path_.parent_path() / fmt::format("{}.{:0{}}{}", name, number, kDigits, kPackedSuffix);
+  pack_file(path_, packed);
+  file_.reset();
+  remove_file(path_);
+  file_.emplace(path_);
+  bytes_ = 0;
+  parts.push_back(packed);
+  std::int64_t total = limit_ / kParts;  // of the file that begins
+  for (const fs::path& part : parts) total += size_of(part);
+  for (auto oldest = parts.begin(); total > limit_ && oldest + 1 != parts.end(); ++oldest) {
+    total -= size_of(*oldest);
+    remove_file(*oldest);
+  }
+}
+
+}  // namespace ebb::telemetry
