@@ -170,6 +170,10 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
     if (ready == 0) print(filter.flush());
     if (fds[1].revents != 0) forward_output();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+      if (signal == SIGUSR2) {
+        ::kill(mpirun, SIGUSR2);  // mpirun forwards it to the ranks, which write memory reports
+        continue;
+      }
       if (signal != SIGCHLD) {
         handle_signal(signal, mpirun, repeated, end, urgent, say);
         continue;

@@ -21,8 +21,8 @@ enum class RepeatedSigterm {
 //
 // Signals: it forwards the first SIGINT, SIGTERM, SIGHUP (unless ignored) or SIGUSR1 as SIGUSR1 to mpirun,
 // which forwards it to every rank. The second SIGINT, or SIGTERM with RepeatedSigterm::ends_now, is forwarded
-// as SIGTERM. Each further one kills all ranks. Other signals then have no effect. `say` receives a message
-// about each action. The process must have no thread but the calling one.
+// as SIGTERM. Each further one kills all ranks. Other signals then have no effect. SIGUSR2 is forwarded as
+// it is. `say` receives a message about each action. The process must have no thread but the calling one.
 RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
                   RepeatedSigterm repeated, const std::function<void(const std::string&)>& say);
 

@@ -26,7 +26,7 @@ bool is_ignored(int signal) {
 ScopedSignalBlock::ScopedSignalBlock() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD}) sigaddset(&set, signal);
   if (!is_ignored(SIGHUP)) sigaddset(&set, SIGHUP);
   ::sigprocmask(SIG_BLOCK, &set, &previous_mask_);
   fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -51,7 +51,7 @@ bool ScopedSignalBlock::stop_within(double seconds) const {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   for (;;) {
     for (int signal = next(); signal != 0; signal = next())
-      if (signal != SIGCHLD) return true;
+      if (signal != SIGCHLD && signal != SIGUSR2) return true;
     const double left = std::chrono::duration<double>(end - Clock::now()).count();
     if (left <= 0) return false;
     pollfd waiting{fd_, POLLIN, 0};

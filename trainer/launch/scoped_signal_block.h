@@ -4,9 +4,9 @@
 
 namespace ebb::launch {
 
-// Blocks SIGINT, SIGTERM, SIGUSR1, SIGCHLD and SIGHUP (unless ignored, as under nohup) during its lifetime.
-// They do not end the process; a descriptor delivers them. Construct it while the process has one thread. A
-// child program needs `previous_mask()` as its signal mask.
+// Blocks SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD and SIGHUP (unless ignored, as under nohup) during its
+// lifetime. They do not end the process; a descriptor delivers them. Construct it while the process has one
+// thread. A child program needs `previous_mask()` as its signal mask.
 class ScopedSignalBlock {
  public:
   ScopedSignalBlock();
@@ -17,7 +17,8 @@ class ScopedSignalBlock {
   [[nodiscard]] const sigset_t& previous_mask() const { return previous_mask_; }
   // Returns the next pending signal; 0 if there is none.
   [[nodiscard]] int next() const;
-  // Waits for `seconds` or for a signal that requests a stop. Returns true if there was one.
+  // Waits for `seconds` or for a signal that requests a stop, which SIGUSR2 does not. Returns true if there
+  // was one.
   [[nodiscard]] bool stop_within(double seconds) const;
 
  private:

@@ -185,6 +185,15 @@ std::int64_t BlockCache::resident_bytes() const noexcept {
   return resident_;
 }
 
+std::vector<BlockCache::KeptBlock> BlockCache::kept_blocks() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<KeptBlock> all;
+  for (std::size_t index = 0; index < kSizeClasses; ++index)
+    for (const Free* block = classes_[index].newest; block != nullptr; block = block->older)
+      all.push_back({reinterpret_cast<std::uint64_t>(block), static_cast<std::int64_t>(class_bytes(index))});
+  return all;
+}
+
 std::int64_t BlockCache::overhead_bytes() const noexcept {
   const std::lock_guard lock(mutex_);
   return most_resident_ - most_requested_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 namespace ebb::memory {
 
@@ -28,7 +29,7 @@ PageSource& kernel_pages();  // mmap
 // Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Kept and used
 // bytes together exceed the maximum use of the last 96 steps by at most an eighth, or 16 MiB if that is
 // larger. Kept bytes never exceed the limit. Beyond that the cache unmaps the block that has been unused for
-// longest. Any thread may call it; no member throws.
+// longest. Any thread may call it; no member throws, except for kept_blocks(), which allocates.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc
@@ -60,6 +61,11 @@ class BlockCache {
   [[nodiscard]] std::int64_t requested_bytes() const noexcept;  // used, as requested
   // Pages of mapped blocks, used or kept, that were requested at some time. They count as written.
   [[nodiscard]] std::int64_t resident_bytes() const noexcept;
+  struct KeptBlock {
+    std::uint64_t address;
+    std::int64_t bytes;  // as rounded
+  };
+  [[nodiscard]] std::vector<KeptBlock> kept_blocks() const;  // in no order
   // The maximum of resident_bytes() so far minus that of requested_bytes(): what it takes beyond the largest
   // use.
   [[nodiscard]] std::int64_t overhead_bytes() const noexcept;

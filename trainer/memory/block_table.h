@@ -37,6 +37,13 @@ class BlockTable {
     return before;
   }
 
+  // Calls `use` with the address and the BlockInfo of each block, in no order.
+  template <class Use>
+  void for_each(const Use& use) const {
+    for (const Slot& slot : slots_)
+      if (slot.address != 0) use(slot.address, slot.info);
+  }
+
   // Empty if the address is unknown.
   std::optional<BlockInfo> extract(std::uintptr_t address) {
     std::size_t hole = find(address);

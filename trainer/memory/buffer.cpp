@@ -4,9 +4,9 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <string>
 #include <utility>
 
-#include "base/error.h"
 #include "memory/cpu_allocator.h"
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
@@ -57,13 +57,9 @@ Buffer::Buffer(std::size_t bytes, Class cls, std::string_view owner, HostMemory 
   data_ = allocate();
   if (data_ == nullptr && release_kept_blocks()) data_ = allocate();
   Ledger* const ledger = installed();
-  if (data_ == nullptr) {
-    const Ledger none;
-    throw Error(ExitCode::memory,
-                out_of_memory_message(ledger != nullptr ? *ledger : none, Ledger::Location::host,
-                                      static_cast<std::int64_t>(bytes), cls, owner) +
-                    (cuda == nullptr ? "" : " (page-locked memory)"));
-  }
+  if (data_ == nullptr)
+    fail_host_allocation(static_cast<std::int64_t>(bytes), cls,
+                         std::string(owner) + (cuda == nullptr ? "" : " (page-locked)"));
   if (ledger != nullptr) {
     ledger->record(data_, static_cast<std::int64_t>(bytes), Ledger::Location::host, cls, owner);
   }

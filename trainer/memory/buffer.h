@@ -14,7 +14,7 @@ enum class HostMemory : std::uint8_t { pageable, pinned };
 
 // Payload bytes outside of tensors (prefetch slots, staging of MPI and of checkpoints), recorded in the
 // installed ledger. 64-byte aligned, uninitialised, of exactly the size requested. Owns the bytes; movable,
-// not copyable. Throws Error(memory) with the text of out_of_memory_message() if the allocation fails.
+// not copyable. Throws OutOfMemory (failure.h) if the allocation fails.
 class Buffer {
  public:
   Buffer() = default;

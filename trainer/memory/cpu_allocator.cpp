@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "memory/block_cache.h"
+#include "memory/failure.h"
 #include "memory/meta_account.h"
 
 namespace ebb::memory {
@@ -35,11 +36,15 @@ std::int64_t excess_of(const Ledger& ledger, std::int64_t bytes) {
   return budget < 0 ? 0 : held_bytes(ledger, the_cache) + bytes - budget;
 }
 
-[[noreturn]] void refuse(const Ledger& ledger, std::int64_t bytes, Class cls, std::string_view owner) {
+std::string limit_text() {
   const std::lock_guard lock(the_source_mutex);
-  throw Error(ExitCode::memory, out_of_memory_message(ledger, Ledger::Location::host, bytes, cls, owner) +
-                                    fmt::format("\n  {}: {} for tensors and buffers of this rank", the_source,
-                                                format_bytes(the_budget.load())));
+  return fmt::format("{}: {} for tensors and buffers of this rank", the_source,
+                     format_bytes(the_budget.load()));
+}
+
+[[noreturn]] void refuse(const Ledger& ledger, std::int64_t bytes, Class cls, std::string_view owner) {
+  fail(ledger, the_cache,
+       {Ledger::Location::host, bytes, cls, owner, excess_of(ledger, bytes), limit_text()});
 }
 
 // Forgets first: once the block is free, another thread may get the same address.
@@ -71,7 +76,7 @@ class TrackingCpuAllocator final : public c10::Allocator {
       }
       block = allocate_upstream(bytes).release_context();
     }
-    if (block == nullptr && bytes > 0) fail(bytes);
+    if (block == nullptr && bytes > 0) fail_with_tag(bytes);
     if (block != nullptr) {
       ledger_.record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
       if (Ledger* const dry = dry_ledger())
@@ -91,19 +96,15 @@ class TrackingCpuAllocator final : public c10::Allocator {
       try {
         return upstream_.allocate(bytes);
       } catch (const c10::Error&) {
-        if (!release_kept_blocks()) fail(bytes);
+        if (!release_kept_blocks()) fail_with_tag(bytes);
       } catch (const std::bad_alloc&) {
-        if (!release_kept_blocks()) fail(bytes);
+        if (!release_kept_blocks()) fail_with_tag(bytes);
       }
     }
   }
-  [[noreturn]] void fail(std::size_t bytes) const {
+  [[noreturn]] void fail_with_tag(std::size_t bytes) const {
     const TagView tag = current_tag();
-    if (excess_of(ledger_, static_cast<std::int64_t>(bytes)) > 0)
-      refuse(ledger_, static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
-    throw Error(ExitCode::memory,
-                out_of_memory_message(ledger_, Ledger::Location::host, static_cast<std::int64_t>(bytes),
-                                      tag.cls, tag.owner));
+    fail_host_allocation(static_cast<std::int64_t>(bytes), tag.cls, tag.owner);
   }
   // The pages that the cache may have beside the other live bytes.
   [[nodiscard]] std::int64_t cache_limit() const {
@@ -160,6 +161,13 @@ void require_budget(std::int64_t bytes, Class cls, std::string_view owner) {
   if (the_cache != nullptr)
     the_cache->release_kept(std::max<std::int64_t>(0, the_cache->kept_bytes() - excess));
   if (excess_of(*ledger, bytes) > 0) refuse(*ledger, bytes, cls, owner);
+}
+
+void fail_host_allocation(std::int64_t bytes, Class cls, std::string_view owner) {
+  static const auto* const none = new Ledger;
+  const Ledger* const ledger = installed() != nullptr ? installed() : none;
+  if (excess_of(*ledger, bytes) > 0) refuse(*ledger, bytes, cls, owner);
+  fail(*ledger, the_cache, {Ledger::Location::host, bytes, cls, owner, bytes, ""});
 }
 
 bool release_kept_blocks() {

@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/units.h"
 #include "memory/cpu_allocator.h"
 #include "memory/cuda_library.h"
+#include "memory/failure.h"
 #include "memory/ledger.h"
 
 namespace ebb::memory {
@@ -36,11 +39,9 @@ void on_freed(void* ledger, std::uintptr_t block) {
 // Replaces LibTorch's error, which has neither stage nor class nor owner.
 void on_exhausted(void* ledger, std::int64_t asked, std::int64_t total, std::int64_t free) {
   const TagView tag = current_tag();
-  throw Error(ExitCode::memory,
-              fmt::format("{}\n  the device has {}, of which {} are free",
-                          out_of_memory_message(*static_cast<Ledger*>(ledger), Ledger::Location::device,
-                                                asked, tag.cls, tag.owner),
-                          format_bytes(total), format_bytes(free)));
+  fail(*static_cast<Ledger*>(ledger), nullptr,
+       {Ledger::Location::device, asked, tag.cls, tag.owner, std::max<std::int64_t>(0, asked - free),
+        fmt::format("the device has {}, of which {} are free", format_bytes(total), format_bytes(free))});
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "memory/failure.h"
 
 namespace ebb::memory {
 namespace {
@@ -97,7 +98,7 @@ std::optional<std::string> LeakGate::check(std::int64_t step) {
       grew ? "a tensor outlives its step: a loss summed with its graph (use .detach() or .item()), a tensor "
              "kept in a container, a gradient not freed"
            : "the step freed memory that the steps before it kept";
-  throw Error(ExitCode::memory, fmt::format("{}\n  {}; memory.leak=warn continues", text, cause));
+  throw Error(ExitCode::memory, reported(fmt::format("{}\n  {}; memory.leak=warn continues", text, cause)));
 }
 
 }  // namespace ebb::memory

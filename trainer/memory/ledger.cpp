@@ -7,9 +7,8 @@
 #include <array>
 #include <atomic>
 #include <mutex>
-#include <numeric>
+#include <optional>
 
-#include "base/units.h"
 #include "memory/block_table.h"
 #include "memory/owner_names.h"
 
@@ -38,6 +37,7 @@ struct Account {
   mutable std::mutex mutex;
   BlockTable blocks;
   std::vector<Cell> owners;  // by id of owner_names.h
+  std::optional<EventRing> ring;
   Stage stage = Stage::setup;
   Sums live{}, run_peak{};
   std::array<Sums, kStages> peaks{};
@@ -54,7 +54,8 @@ struct Account {
   void record(std::uintptr_t block, std::int64_t bytes, std::uint32_t owner) {
     const std::lock_guard lock(mutex);
     add_owner(owner);
-    if (const auto before = blocks.insert(block, {bytes, owner})) subtract(*before);
+    if (const auto before = blocks.insert(block, {bytes, owner})) subtract(block, *before);
+    if (ring) ring->add(block, bytes, owner, stage);
     Cell& cell = owners[owner];
     const std::size_t c = index(cell.cls);
     cell.bytes += bytes;
@@ -77,7 +78,7 @@ struct Account {
     const std::lock_guard lock(mutex);
     const auto gone = blocks.extract(block);
     if (!gone) return 0;
-    subtract(*gone);
+    subtract(block, *gone);
     return gone->bytes;
   }
 
@@ -122,7 +123,8 @@ struct Account {
       owners.push_back({.cls = owner_name(id).cls});
     }
   }
-  void subtract(const BlockInfo& gone) {
+  void subtract(std::uintptr_t block, const BlockInfo& gone) {
+    if (ring) ring->add(block, -gone.bytes, gone.owner, stage);
     Cell& cell = owners[gone.owner];
     cell.bytes -= gone.bytes;
     cell.blocks -= 1;
@@ -229,19 +231,27 @@ std::vector<OwnerBytes> Ledger::owners(Location location) const {
   return lines;
 }
 
-std::string out_of_memory_message(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes,
-                                  Class cls, std::string_view owner) {
-  const Sums live = ledger.live(location);
-  const std::int64_t total = std::accumulate(live.begin(), live.end(), std::int64_t{0});
-  const bool host = location == Ledger::Location::host;
-  std::string text = fmt::format(
-      "out of {} memory in stage {}: {} requested by {} / {}, while {} are live:", host ? "host" : "device",
-      name(ledger.stage()), format_bytes(asked_bytes), name(cls), owner, format_bytes(total));
-  for (std::size_t c = 0; c < live.size(); ++c) {
-    if (live[c] != 0) text += fmt::format("\n  {:<14}{:>12}", kClassNames[c], format_bytes(live[c]));
-  }
-  return text + fmt::format("\n  a smaller data.batch{} needs less",
-                            host ? ", or fewer ranks on this machine," : ", or more ranks,");
+std::vector<LiveBlock> Ledger::blocks(Location location) const {
+  return impl_->read(location, [](const Account& a) {
+    std::vector<LiveBlock> out;
+    out.reserve(a.blocks.size());
+    a.blocks.for_each([&](std::uintptr_t address, const BlockInfo& info) {
+      out.push_back({address, info.bytes, info.owner});
+    });
+    return out;
+  });
+}
+
+// The ring's own Buffer is recorded here, so it is made before the lock is taken.
+void Ledger::keep_history(Location location, std::int64_t events) {
+  std::optional<EventRing> ring;
+  if (events > 0) ring.emplace(events);
+  impl_->read(location, [&](Account& a) { a.ring.swap(ring); });
+}
+
+std::vector<MemoryEvent> Ledger::history(Location location) const {
+  return impl_->read(
+      location, [](const Account& a) { return a.ring ? a.ring->in_order() : std::vector<MemoryEvent>(); });
 }
 
 }  // namespace ebb::memory

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "memory/classes.h"
+#include "memory/event_ring.h"
 #include "memory/tag.h"
 
 namespace ebb::memory {
@@ -21,6 +22,12 @@ struct OwnerBytes {
   std::string owner;
   std::int64_t bytes;
   std::int64_t blocks;
+};
+
+struct LiveBlock {
+  std::uint64_t address;
+  std::int64_t bytes;
+  std::uint32_t owner;  // id of owner_names.h
 };
 
 struct PhasePeak {
@@ -78,16 +85,17 @@ class Ledger {
   [[nodiscard]] PeakPoint run_peak_point(Location location) const;  // of run_peak_total()
   void reset_peaks();  // at the start of a step: peaks become the live bytes
   [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first
+  [[nodiscard]] std::vector<LiveBlock> blocks(Location location) const;   // in no order
+
+  // Keeps the last `events` calls of record() and forget() of a location from now on, in a Buffer of the
+  // installed ledger (event_ring.h). 0: none. Error(memory) if there is no memory for it.
+  void keep_history(Location location, std::int64_t events);
+  [[nodiscard]] std::vector<MemoryEvent> history(Location location) const;  // the oldest first
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// The text of an error for an allocation that failed: stage, class, owner, bytes requested, and the live
-// bytes by class.
-std::string out_of_memory_message(const Ledger& ledger, Ledger::Location location, std::int64_t asked_bytes,
-                                  Class cls, std::string_view owner);
 
 // Enters `stage`. Its destructor enters the previous stage again.
 class StageScope {

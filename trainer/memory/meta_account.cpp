@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "memory/backward_function.h"
 
 namespace ebb::memory {
 namespace {
@@ -38,7 +39,7 @@ class MetaAllocator final : public c10::Allocator {
     auto* const block = new Block{the_pages.load()->allocate(bytes), bytes};
     const std::int64_t before = ledger->run_peak_total(Ledger::Location::host);
     ledger->record(block, static_cast<std::int64_t>(bytes), Ledger::Location::host);
-    if (ledger->run_peak_total(Ledger::Location::host) > before) the_peak_function = OpWatch::current();
+    if (ledger->run_peak_total(Ledger::Location::host) > before) the_peak_function = backward_function();
     return {nullptr, block, &forget, c10::Device(c10::kMeta)};
   }
   [[nodiscard]] c10::DeleterFnPtr raw_deleter() const override { return nullptr; }

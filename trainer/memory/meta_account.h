@@ -4,7 +4,6 @@
 
 #include "memory/dry_pages.h"
 #include "memory/ledger.h"
-#include "memory/op_watch.h"
 
 namespace ebb::memory {
 
@@ -23,9 +22,6 @@ class MetaAccount {
 
   // The backward function that ran at the largest total of the ledger so far; empty: none.
   [[nodiscard]] const std::string& peak_function() const;
-
- private:
-  OpWatch watch_;
 };
 
 // The ledger of the MetaAccount that exists; else null.

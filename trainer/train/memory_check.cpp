@@ -29,6 +29,14 @@ std::string largest_classes(const memory::Sums& peak) {
   return text;
 }
 
+std::string changes_text(const Config& config, const PlannedRun& run, const MemoryNeed& need,
+                         const RoomOfRun& room) {
+  std::string text;
+  for (const MemoryChange& change : find_memory_changes(config, run, need, room))
+    text += fmt::format("\n  {}: {}", change.fits ? "fits" : "too large", change.text);
+  return text;
+}
+
 // Measures again after a while if free memory is short: an earlier start may still be ending.
 memory::HostRoom settled_room(const MemoryNeed& need) {
   memory::HostRoom room = memory::measure_host_room(need.ranks);
@@ -49,9 +57,18 @@ std::string memory_shortage(const Config& config, const PlannedRun& run, const M
   std::string text = fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest: {}",
                                  format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
                                  largest_classes(need.plan.peak));
-  for (const MemoryChange& change : find_memory_changes(config, run, need, room))
-    text += fmt::format("\n  {}: {}", change.fits ? "fits" : "too large", change.text);
-  return text;
+  return text + changes_text(config, run, need, room);
+}
+
+// The plan was too small by what was missing, or the budget is smaller than the plan.
+std::string changes_after(const memory::OutOfMemory& error, const Config& config, const PlannedRun& run,
+                          const CheckedPlan& checked) {
+  if (!checked.need || error.location() == memory::Ledger::Location::device) return "";
+  const MemoryNeed& need = *checked.need;
+  RoomOfRun room = room_of_run({}, checked.budget, need.ranks);
+  const std::int64_t planned = need.of_host() - need.ranks * error.missing();
+  room.bytes = std::max<std::int64_t>(0, room.bytes < 0 ? planned : std::min(room.bytes, planned));
+  return changes_text(config, run, need, room);
 }
 
 CheckedPlan check_memory(const Config& config, const comm::World& world, at::Device device,

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "comm/world.h"
+#include "memory/failure.h"
 #include "train/memory_budget.h"
 #include "train/memory_need.h"
 
@@ -29,5 +30,10 @@ CheckedPlan check_memory(const Config& config, const comm::World& world, at::Dev
 // The sentences of check_memory() for a host with `room`. Empty: the run fits.
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,
                             const RoomOfRun& room);
+
+// The changes with which a run would not have failed with `error`, found by its plan: a line for each, and a
+// line break before it. Empty for a GPU, and without a plan.
+std::string changes_after(const memory::OutOfMemory& error, const Config& config, const PlannedRun& run,
+                          const CheckedPlan& checked);
 
 }  // namespace ebb::train

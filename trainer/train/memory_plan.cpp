@@ -9,6 +9,7 @@
 #include "comm/dry_communicator.h"
 #include "data/slots.h"
 #include "memory/dry_pages.h"
+#include "memory/event_ring.h"
 #include "memory/meta_account.h"
 #include "step/dry_step_control.h"
 #include "step/loss_sums.h"
@@ -80,6 +81,7 @@ class DryRun {
         runner_(run.make_runner(trainees_.model())) {}
 
   MemoryPlan plan() {
+    const at::Tensor history = reserve_history();
     set_initial_values();
     const std::vector<at::Tensor> slots =
         reserve_slots(run_.sample, loader_plan(config_, 0, run_.ranks, trainees_.batch_plan()),
@@ -94,6 +96,13 @@ class DryRun {
   }
 
  private:
+  // Ledger::keep_history()
+  [[nodiscard]] at::Tensor reserve_history() const {
+    const memory::Tag tag(memory::Class::workspace, memory::EventRing::kOwner);
+    return at::empty({memory::EventRing::bytes_of(config_.memory.history)},
+                     at::TensorOptions().dtype(at::kByte).device(at::kMeta));
+  }
+
   // Trainees::set_initial_values() makes one value after the other.
   void set_initial_values() {
     const memory::Tag tag(memory::Class::workspace, "initial values");

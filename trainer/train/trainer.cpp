@@ -9,6 +9,7 @@
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
 #include "train/memory_check.h"
+#include "train/memory_report.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
 #include "train/run_logger.h"
@@ -62,6 +63,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   comm::run_on_all_ranks(world, timeout, [&] { world.expect_ranks(config.parallel.ranks); });
 
   const StopRequest stop;
+  ReportRequest report;
   OpenedRun opened = open_run(config, world, stop);
   const std::filesystem::path run = config.run.folder();
   const bool speaks = world.rank() == 0;
@@ -87,19 +89,30 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   }
   Environment environment = open_environment(config, world, ledger, cache);
   CheckedPlan plan;
+  const PlannedRun planned_run{opened.splits.train->spec(), opened.splits.test->size(), world.size(),
+                               make_runner};
   const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
-    const Splits& splits = opened.splits;
-    plan = check_memory(config, world, environment.device,
-                        {splits.train->spec(), splits.test->size(), world.size(), make_runner});
+    plan = check_memory(config, world, environment.device, planned_run);
     return plan.note;
   });
   // Rank 0 prints the warning of the first host that has one.
   const auto note = std::ranges::find_if(notes, [](const std::string& text) { return !text.empty(); });
   if (note != notes.end()) plan.note = *note;
-  Training training(config, environment, std::move(opened.splits), {store, configuration, opened.lease.get()},
-                    stop, std::move(plan), make_runner);
-  if (speaks) write_configuration(run, configuration.resolved_config);
-  return run_or_name_checkpoint(training, found, world);
+  // After the check, which measures this process without tensors and buffers.
+  ledger.keep_history(memory::Ledger::Location::host, config.memory.history);
+  if (environment.device.is_cuda())
+    ledger.keep_history(memory::Ledger::Location::device, config.memory.history);
+  try {
+    Training training(config, environment, std::move(opened.splits),
+                      {store, configuration, opened.lease.get()}, {stop, report}, plan, make_runner);
+    if (speaks) write_configuration(run, configuration.resolved_config);
+    return run_or_name_checkpoint(training, found, world);
+  } catch (const memory::OutOfMemory& error) {
+    // The memory of the run is free now, so that there is some for plans.
+    const std::string changes = changes_after(error, config, planned_run, plan);
+    append_to_report(memory_report_path(run, world.rank()), changes);
+    throw Error(error.code(), error.what() + changes);
+  }
 }
 
 }  // namespace ebb::train

@@ -41,13 +41,14 @@ std::vector<std::string> phase_names(models::Model& model) {
 }  // namespace
 
 Training::Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
-                   const StopRequest& stop, CheckedPlan plan, const models::RunnerFactory& make_runner)
+                   RunSignals signals, CheckedPlan plan, const models::RunnerFactory& make_runner)
     : config_(config),
       environment_(environment),
       splits_(std::move(splits)),
       storage_(std::move(storage)),
-      stop_(stop),
+      signals_(signals),
       plan_(std::move(plan)),
+      reporter_(environment, config.run.folder(), plan_.need),
       budget_(plan_.budget, plan_.other_bytes, environment.ledger, environment.cache),
       trainees_(config, environment.device, *environment.communicator, splits_.train->spec()),
       runner_(make_runner(trainees_.model())),
@@ -74,13 +75,14 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
 }
 
 ExitCode Training::run_steps() {
-  step::AgreedStepControl control(*environment_.communicator, [this] { return stop_.requested(); });
+  step::AgreedStepControl control(*environment_.communicator, [this] { return signals_.stop.requested(); });
   memory::LeakGate gate(environment_.ledger, config_.memory.leak);
   step::Step step(trainees_.bound_phases(), data_->sources(), control, *runner_, environment_.ledger, gate);
   bool save_due = false;
   while (cursor_.step < config_.run.steps) {
     if (storage_.lease != nullptr) storage_.lease->check();
     begun_ = cursor_.step + 1;
+    reporter_.begin_step(cursor_.step);
     step::StepReport report = step.run(cursor_.step);
     ++cursor_.step;
     environment_.cache.end_step();
@@ -98,6 +100,7 @@ ExitCode Training::run_steps() {
     if (goes_on && due(cursor_.step, config_.run.evaluate_every)) (void)evaluate();
     if (goes_on && due(cursor_.step, config_.run.sample_every)) sample();
     listeners_.step_completed(report.step);
+    if (signals_.report.take()) report_memory();
     if (report.stop && !last) return stopped();
   }
   return finished();
@@ -240,8 +243,19 @@ void Training::sample() {
   listeners_.sampled();
 }
 
+// A run goes on if the report cannot be written.
+void Training::report_memory() {
+  const int rank = environment_.world.rank();
+  try {
+    reporter_.write("The report was requested by SIGUSR2.");
+    print_note(fmt::format("memory of rank {}: {}", rank, reporter_.report_path().string()));
+  } catch (const std::exception& error) {
+    print_note(fmt::format("warning: rank {} cannot write a memory report: {}", rank, error.what()));
+  }
+}
+
 ExitCode Training::stopped() {
-  const std::string signal = stop_.signal_name();
+  const std::string signal = signals_.stop.signal_name();
   listeners_.ended(
       fmt::format("stopped after step {}{}; checkpoint saved. Run the same command again to continue.",
                   cursor_.step, signal.empty() ? " on another rank's signal" : " on " + signal));

@@ -16,6 +16,8 @@
 #include "train/evaluation.h"
 #include "train/image_measures.h"
 #include "train/memory_check.h"
+#include "train/memory_report.h"
+#include "train/report_request.h"
 #include "train/run_listener.h"
 #include "train/stop_request.h"
 #include "train/trainees.h"
@@ -30,13 +32,19 @@ struct RunStorage {
   const checkpoint::Lease* lease;  // rank 0's; null elsewhere
 };
 
+// What signals request of a run.
+struct RunSignals {
+  const StopRequest& stop;
+  ReportRequest& report;
+};
+
 // The loop of one run, from its first step or a checkpoint to its end. Its members exist as long as the run.
 // Memory that outlives a step is allocated before the first one.
 class Training {
  public:
   // Collective. `plan`: of check_memory().
   Training(const Config& config, Environment& environment, Splits splits, RunStorage storage,
-           const StopRequest& stop, CheckedPlan plan, const models::RunnerFactory& make_runner);
+           RunSignals signals, CheckedPlan plan, const models::RunnerFactory& make_runner);
   // Returns ok or stopped. Collective.
   ExitCode run(const std::optional<checkpoint::CheckpointFolder>& found);
   // Returns a sentence for an error message: the checkpoint from which the run can resume.
@@ -52,6 +60,7 @@ class Training {
   void save();
   Evaluation evaluate();
   void sample();
+  void report_memory();
   ExitCode stopped();
   ExitCode finished();
   [[nodiscard]] checkpoint::Parts parts();
@@ -60,8 +69,9 @@ class Training {
   Environment& environment_;
   Splits splits_;  // empty once data_ has them
   RunStorage storage_;
-  const StopRequest& stop_;
+  RunSignals signals_;
   CheckedPlan plan_;
+  MemoryReporter reporter_;
   MemoryBudget budget_;
   Trainees trainees_;
   std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples

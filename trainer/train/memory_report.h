@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "memory/failure.h"
+#include "train/environment.h"
+#include "train/memory_need.h"
+
+namespace ebb::train {
+
+std::filesystem::path memory_report_path(const std::filesystem::path& run_folder, int rank);
+
+// Adds text to a report that exists. Does nothing if it cannot.
+void append_to_report(const std::filesystem::path& report, const std::string& text);
+
+// Writes the memory of this rank at a failure, or on request: RUN/memory/rank-NNNNN.report.txt for a person,
+// and rank-NNNNN.snapshot.pickle for PyTorch's viewer. While it exists, it is the failure reporter of the
+// process.
+class MemoryReporter final : public memory::FailureReporter {
+ public:
+  // `environment` must outlive the object. `need`: the plan; empty: there is none.
+  MemoryReporter(const Environment& environment, const std::filesystem::path& run_folder,
+                 const std::optional<MemoryNeed>& need);
+  ~MemoryReporter() override;
+  MemoryReporter(const MemoryReporter&) = delete;
+  MemoryReporter& operator=(const MemoryReporter&) = delete;
+
+  void begin_step(std::int64_t step) { step_.store(step); }  // from 0
+  // Of the first failure only: later ones follow from it. Returns the planned peak beside the live bytes, and
+  // the two paths.
+  std::string report(const std::string& what) override;
+  // Writes both files. `reason`: the first lines of the report. Error(storage) if that fails.
+  void write(const std::string& reason);
+
+  [[nodiscard]] const std::filesystem::path& report_path() const { return report_path_; }
+
+ private:
+  [[nodiscard]] std::string text(const std::string& reason) const;
+
+  const Environment& environment_;
+  std::optional<MemoryNeed> need_;
+  std::filesystem::path report_path_, snapshot_path_;
+  std::atomic<std::int64_t> step_{-1};  // -1: before the first
+  std::mutex mutex_;                    // of reported_
+  bool reported_ = false;
+};
+
+}  // namespace ebb::train
