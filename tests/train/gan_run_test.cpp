@@ -205,9 +205,14 @@ TEST_F(GanRun, ItsMemoryIsPlannedToTheByte) {
   expect_planned_memory(config, 1, {}, tiny->run_folder("undisturbed"));
   expect_planned_memory(config, 2, {}, tiny->run_folder("ranks-2"));
   const std::vector<std::string> other = {"model.architecture=dcgan", "precision.dtype=fp32",
-                                          "model.penalty.gradient=1", "model.penalty.every=2"};
+                                          "model.penalty.gradient=1", "model.penalty.every=2",
+                                          "model.loss=hinge"};
   ASSERT_EQ(train(1, "planned-dcgan", other).exit_code, 0);
   expect_planned_memory(config, 1, other, tiny->run_folder("planned-dcgan"));
+  for (const char* loss : {"model.loss=non_saturating", "model.loss=wasserstein"}) {
+    const ProcessResult planned = run({ebb_binary(), "plan", config, "--json", loss});
+    EXPECT_EQ(planned.exit_code, 0) << loss << planned.err;
+  }
 }
 
 TEST_F(GanRun, NothingOfTheDiscriminatorsTurnLivesInTheGenerators) {

@@ -11,8 +11,8 @@ at::Tensor discriminator_loss(GanLoss loss, const at::Tensor& real, const at::Te
       return at::softplus(generated - real).sum();
     case GanLoss::non_saturating:
       return (at::softplus(-real) + at::softplus(generated)).sum();
-    case GanLoss::hinge:
-      return (at::relu(1 - real) + at::relu(1 + generated)).sum();
+    case GanLoss::hinge:  // a relu, which has no form for the meta device
+      return (at::threshold(1 - real, 0, 0) + at::threshold(1 + generated, 0, 0)).sum();
     case GanLoss::wasserstein:
       return (generated - real).sum();
   }
