@@ -20,6 +20,7 @@ struct MemoryConfig {
   std::int64_t log_limit = std::int64_t{64} << 20;
   std::optional<std::int64_t> budget;  // bytes of a rank; empty: auto
   std::int64_t history = 100'000;
+  std::int64_t growth = std::int64_t{32} << 20;
   std::optional<std::int64_t> host_cache;
 
   void describe(config::Section& s) {
@@ -46,6 +47,11 @@ struct MemoryConfig {
             "Limit of the resident memory of each rank. An allocation beyond it ends the run with code 4 "
             "and a report. auto: the limit of the control group, shared by the ranks of the host; none "
             "without such a limit, or with memory.check warn.")
+        .free_to_change();
+    s.bytes("growth", growth)
+        .doc(
+            "Growth in 1,000 steps of resident memory that no tensor holds, at which a rank warns and names "
+            "what grew. 0: none.")
         .free_to_change();
     s.integer("history", history)
         .at_least(0)

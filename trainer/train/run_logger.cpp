@@ -82,7 +82,12 @@ std::vector<std::string> skip_notes(const step::StepReport& report) {
 
 RunLogger::RunLogger(const Config& config, comm::World& world, memory::Ledger& ledger,
                      const memory::BlockCache& cache, at::Device device)
-    : config_(config), world_(world), ledger_(ledger), cache_(cache), device_(device) {
+    : config_(config),
+      world_(world),
+      ledger_(ledger),
+      cache_(cache),
+      device_(device),
+      growth_(config.memory.growth) {
   hosts_ = world.gather_to_all(world.host(), config.parallel.timeout_s);
 }
 
@@ -178,6 +183,14 @@ void RunLogger::sampled() {
 
 void RunLogger::step_completed(std::int64_t step) {
   memory_log_->write(step);
+  if (!growth_.is_due(step)) return;
+  const auto warning = growth_.observe(step, memory::measure_untracked_memory(ledger_, cache_));
+  if (!warning) return;
+  const std::string text = fmt::format("warning: rank {}: {}", world_.rank(), *warning);
+  if (progress_)
+    progress_->note(text);
+  else
+    print_note(text);
 }
 
 void RunLogger::ended(const std::string& note) {

@@ -9,6 +9,7 @@
 
 #include "comm/world.h"
 #include "memory/block_cache.h"
+#include "memory/growth_watch.h"
 #include "memory/ledger.h"
 #include "telemetry/memory_log.h"
 #include "telemetry/metrics.h"
@@ -52,6 +53,7 @@ class RunLogger final : public RunListener {
   double mfu_per_sample_ = 0;
   std::int64_t predicted_bytes_ = -1;
   std::optional<telemetry::MemoryLog> memory_log_;
+  memory::GrowthWatch growth_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::Progress> progress_;
   std::unique_ptr<telemetry::StragglerWatch> watch_;
