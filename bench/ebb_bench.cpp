@@ -60,6 +60,7 @@ int main() {
   const auto small = resident_with_order(100'000, *ledger);
   const auto order_bytes = resident_with_order(1'000'000'000, *ledger) - small;
   ebb::memory::install(*ledger);
+  ledger->keep_history(Ledger::Location::host, 100'000);  // as a run does
   at::Allocator& tracked = *c10::GetCPUAllocator();
 
   // As in a step of the VAE: about two hundred live blocks of a few dozen owners.

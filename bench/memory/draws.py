@@ -7,6 +7,7 @@ import subprocess
 USAGE = 2  # the exit code of an invalid configuration
 LEAST_TIMES_PROCESS = 4
 MOST_BYTES = 2 << 30  # of a rank; four ranks fit a small machine
+MOST_OPERATIONS = 3e11  # of a step of a language model: a few seconds
 
 
 class CannotDraw(Exception):
@@ -40,6 +41,14 @@ def choices(rng):
     return family, keys, rng.choice([1, 1, 2, 2, 4])
 
 
+def operations(family, keys, batch):
+    """Floating-point operations of the matrices of a step of a language model; 0 for other families, whose samples cost less."""
+    if family != "gpt":
+        return 0
+    parameters = 12 * keys["model.layers"] * keys["model.dim"] ** 2 + keys["model.vocabulary"] * keys["model.dim"]
+    return 6 * parameters * batch * keys["data.context"]
+
+
 def plan(ebb, config, overrides, ranks):
     """The plan as a dict; None if the configuration is invalid."""
     line = [ebb, "plan", config, "--json", "-n", str(ranks), *overrides]
@@ -59,7 +68,7 @@ def draw(rng, ebb, config_of):
     for _ in range(200):
         family, keys, ranks = choices(rng)
         config, batch = config_of[family], ranks * keys["data.micro_batches"]
-        while batch <= 1 << 15:
+        while batch <= 1 << 15 and operations(family, keys, batch) <= MOST_OPERATIONS:
             overrides = [f"{key}={value}" for key, value in (keys | {"data.batch": batch}).items()]
             planned = plan(ebb, config, overrides, ranks)
             if planned is None or planned["resident"] > MOST_BYTES:
