@@ -135,6 +135,17 @@ TEST_F(MemoryLogTest, ALineIsShortIfItsStepHadTheSameBytes) {
   EXPECT_EQ(keys(written[4]), few);
 }
 
+TEST_F(MemoryLogTest, TheLineOfASaveOrAnEvaluationIsWholeEvenIfAllAreEqual) {
+  MemoryLog log = this->log();
+  for (int step = 0; step < 3; ++step) {
+    ledger_.reset_peaks();
+    ledger_.enter(Stage::evaluate);
+    ledger_.enter(Stage::setup);
+    log.write(step);
+  }
+  for (const Json& line : lines()) EXPECT_TRUE(line.contains("live"));
+}
+
 // The short line of the largest run that it is meant for.
 TEST_F(MemoryLogTest, AShortLineHasAtMost120Bytes) {
   memory::SystemMemory system;

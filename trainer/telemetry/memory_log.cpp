@@ -58,6 +58,13 @@ std::string bytes_of_step(const memory::Ledger& ledger) {
   return text;
 }
 
+bool has_saved_or_evaluated(const memory::Ledger& ledger) {
+  for (const Location location : {Location::host, Location::device})
+    for (const memory::Stage stage : {memory::Stage::save, memory::Stage::evaluate})
+      if (ledger.peak(location, stage) != memory::Sums{}) return true;
+  return false;
+}
+
 Json known(std::int64_t bytes) {
   return bytes < 0 ? Json(nullptr) : Json(bytes);
 }
@@ -94,7 +101,7 @@ void MemoryLog::write(std::int64_t step) {
   const memory::SystemMemory system = memory::measure_system_memory(ledger_, cache_, device_);
   std::string bytes = bytes_of_step(ledger_);
   const bool whole = file_.at_start() || short_lines_ == kMostShortLines || bytes != last_whole_ ||
-                     system.peak_resident > last_peak_resident_;
+                     system.peak_resident > last_peak_resident_ || has_saved_or_evaluated(ledger_);
   if (!whole) {
     ++short_lines_;
     file_.line(short_memory_line(step, now, ledger_, system));

@@ -33,10 +33,10 @@ void for_blocks(const std::filesystem::path& path,
   }
 }
 
-void require(std::size_t result, const char* what, const std::filesystem::path& path) {
+void require(std::size_t result, const std::filesystem::path& path) {
   if (ZSTD_isError(result) != 0)
     throw Error(ExitCode::storage,
-                fmt::format("cannot {} {}: {}", what, path.string(), ZSTD_getErrorName(result)));
+                fmt::format("cannot pack {}: {}", path.string(), ZSTD_getErrorName(result)));
 }
 
 // Calls `use` with each part of the unpacked bytes, until it returns false.
@@ -51,20 +51,21 @@ void unpack(const std::filesystem::path& from, const std::function<bool(std::str
     do {
       sink.pos = 0;
       wants = ZSTD_decompressStream(context.get(), &sink, &source);
-      require(wants, "unpack", from);
+      if (ZSTD_isError(wants) != 0)
+        throw DamagedPart(fmt::format("cannot unpack {}: {}", from.string(), ZSTD_getErrorName(wants)));
       stopped = !use({out.data(), sink.pos});
-    } while (!stopped && (source.pos < source.size || sink.pos == sink.size));
+    } while (!stopped && wants != 0 && (source.pos < source.size || sink.pos == sink.size));
     return !stopped;
   });
   if (!stopped && wants != 0)
-    throw Error(ExitCode::storage, fmt::format("cannot unpack {}: it is truncated", from.string()));
+    throw DamagedPart(fmt::format("cannot unpack {}: it is truncated", from.string()));
 }
 
 }  // namespace
 
 void pack_file(const std::filesystem::path& from, const std::filesystem::path& to) {
   const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), &ZSTD_freeCCtx);
-  require(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, kWindowLog), "pack", from);
+  require(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, kWindowLog), from);
   std::vector<char> out(static_cast<std::size_t>(kBlock));
   AtomicFile file(to);
   for_blocks(from, [&](std::span<const std::byte> block, bool last) {
@@ -73,7 +74,7 @@ void pack_file(const std::filesystem::path& from, const std::filesystem::path& t
     do {
       ZSTD_outBuffer sink{out.data(), out.size(), 0};
       left = ZSTD_compressStream2(context.get(), &sink, &source, last ? ZSTD_e_end : ZSTD_e_continue);
-      require(left, "pack", from);
+      require(left, from);
       file.append(std::string_view(out.data(), sink.pos));
     } while (last ? left != 0 : source.pos < source.size);
     return true;

@@ -50,6 +50,14 @@ std::string first_line(const fs::path& path) {
   return line;
 }
 
+std::string first_line_or_none(const fs::path& packed) {
+  try {
+    return first_line_of_packed(packed);
+  } catch (const DamagedPart&) {
+    return "";
+  }
+}
+
 bool begins_before(const fs::path& part, std::int64_t first_step) {
   const auto json = nlohmann::json::parse(first_line_of_packed(part), nullptr, false);
   return json.is_object() && json.value("step", std::int64_t{0}) < first_step;
@@ -59,15 +67,19 @@ bool begins_before(const fs::path& part, std::int64_t first_step) {
 void drop_steps_from(const fs::path& path, std::int64_t first_step) {
   std::vector<fs::path> parts = packed_parts(path);
   // A process that ended between the packing of a file and its removal has left the lines twice.
-  if (!parts.empty() && size_of(path) > 0 && first_line(path) == first_line_of_packed(parts.back()))
+  if (!parts.empty() && size_of(path) > 0 && first_line(path) == first_line_or_none(parts.back()))
     remove_file(path);
   drop_lines_from(path, first_step);
   for (; size_of(path) == 0 && !parts.empty(); parts.pop_back()) {
-    if (begins_before(parts.back(), first_step)) {
-      unpack_file(parts.back(), path);
-      drop_lines_from(path, first_step);
+    try {
+      if (begins_before(parts.back(), first_step)) {
+        unpack_file(parts.back(), path);
+        drop_lines_from(path, first_step);
+      }
+      remove_file(parts.back());
+    } catch (const DamagedPart&) {
+      fs::rename(parts.back(), parts.back().string() + ".damaged");
     }
-    remove_file(parts.back());
   }
 }
 
@@ -90,10 +102,15 @@ RotatedLog::RotatedLog(fs::path path, std::int64_t limit, std::int64_t first_ste
   file_.emplace(path_);
 }
 
+// The file is packed before the next line, so that the newest file has the newest line.
+bool RotatedLog::at_start() const {
+  return bytes_ == 0 || bytes_ >= limit_ / kParts;
+}
+
 void RotatedLog::line(std::string_view text) {
+  if (bytes_ >= limit_ / kParts) rotate();
   file_->line(text);
   bytes_ += static_cast<std::int64_t>(text.size()) + 1;
-  if (bytes_ >= limit_ / kParts) rotate();
 }
 
 void RotatedLog::rotate() {
