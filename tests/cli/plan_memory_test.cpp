@@ -129,5 +129,55 @@ TEST(MemoryCheck, ABudgetIsHeldTo) {
   EXPECT_LE(peak_resident(tiny, "fitting"), budget);
 }
 
+// A cache of unpacked shards is allocated when the data is opened.
+TEST(PlannedCache, OfCompressedShardsIsThatOfTheRun) {
+  const TinyRun tiny;
+  for (const std::string split : {"train", "test"}) {
+    const ProcessResult packed =
+        run({ebb_binary(), "data", "pack", tiny.folder() / (split + ".idx"), "-o",
+             tiny.folder() / ("packed/" + split), "--compression", "zstd", "--shard-size", "8KiB"});
+    ASSERT_EQ(packed.exit_code, 0) << packed.err;
+  }
+  const std::vector<std::string> overrides = {"data.source=" + (tiny.folder() / "packed"),
+                                              "data.cache.ram=20KiB", "run.steps=6", "run.samples=false"};
+  ASSERT_EQ(tiny.train(2, "packed", overrides).exit_code, 0);
+  expect_planned_memory(tiny.folder() / "tiny.yaml", 2, overrides, tiny.run_folder("packed"));
+  const nlohmann::json cached = plan_of(tiny, overrides).at("live").at("data");
+  const nlohmann::json raw = plan_of(tiny, {"run.steps=6"}).at("live").at("data");
+  EXPECT_GT(cached.get<std::int64_t>(), raw.get<std::int64_t>() + (16 << 10));
+}
+
+// The activations of this batch exceed the budget.
+TEST(MicroBatches, AutoAreTheFewestThatFitAndAResumedRunKeepsThem) {
+  const TinyRun tiny;
+  const std::string batch = "data.batch=262144", automatic = "data.micro_batches=auto";
+  const nlohmann::json plan = plan_of(tiny, {batch, "-n", "2"});
+  const std::int64_t process = plan.at("process"), resident = plan.at("resident");
+  const std::string budget = "memory.budget=" + std::to_string(process + (resident - process) / 2);
+  const ProcessResult trained =
+      tiny.train(2, "auto", {batch, automatic, budget, "run.steps=2", "checkpoint.every=1"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.out << trained.err;
+  const std::string said = "data.micro_batches is auto: ";
+  ASSERT_THAT(trained.out, HasSubstr(said));
+  const int chosen = std::stoi(trained.out.substr(trained.out.find(said) + said.size()));
+  ASSERT_GT(chosen, 1);
+  const ProcessResult fewer = tiny.train(
+      2, "fewer", {batch, "data.micro_batches=" + std::to_string(chosen / 2), budget, "run.steps=2"});
+  EXPECT_EQ(fewer.exit_code, 4) << fewer.out << fewer.err;
+  const ProcessResult planned =
+      run({ebb_binary(), "plan", tiny.folder() / "tiny.yaml", "-n", "2", batch, automatic, budget});
+  EXPECT_THAT(planned.out, HasSubstr(said + std::to_string(chosen) + " here, the fewest that fit"));
+
+  // Without the budget one would do, but the sums of a resumed run must not change.
+  std::filesystem::remove_all(tiny.run_folder("auto") + "/checkpoints/step-00000002");
+  const ProcessResult resumed =
+      tiny.train(2, "auto", {batch, automatic, "run.steps=2", "checkpoint.every=1"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("resumes from step 1"));
+  const ProcessResult other = tiny.train(2, "auto", {batch, "data.micro_batches=1", "run.steps=2"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("data.micro_batches: saved with " + std::to_string(chosen) + ", now 1"));
+}
+
 }  // namespace
 }  // namespace ebb::test

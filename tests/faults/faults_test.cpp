@@ -238,6 +238,12 @@ TEST_F(Faults, RefusedMemoryEndsAllRanksWithAReport) {
       EXPECT_FALSE(result.timed_out);
       for (const char* text : {"rank ", "in stage ", "requested by ", "are live"})
         EXPECT_THAT(result.err, HasSubstr(text));
+      // Before the run begins there is no folder for a report.
+      if (result.err.find("in stage setup") == std::string::npos) {
+        EXPECT_THAT(result.err, HasSubstr("report: "));
+        EXPECT_TRUE(fs::exists(tiny_->run_folder("refused") + "/memory/rank-0000" + std::to_string(rank) +
+                               ".report.txt"));
+      }
       std::smatch stage;
       if (std::regex_search(result.err, stage, std::regex("in stage ([a-z]+)"))) stages.insert(stage[1]);
     }

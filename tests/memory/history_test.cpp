@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "memory/event_ring.h"
 #include "memory/failure.h"
 #include "memory/installed_ledger.h"
+#include "memory/leak_gate.h"
 #include "memory/owner_names.h"
 
 namespace ebb::memory {
@@ -91,6 +93,22 @@ TEST(FailureReporter, AddsItsLinesAndAFailureOfItsOwnIsALineToo) {
     EXPECT_EQ(reported("no"), "no\n  no report: the disk is full");
   }
   EXPECT_EQ(reported("no"), "no");
+}
+
+TEST(FailureReporter, ReportsALeakToo) {
+  Ledger ledger;
+  LeakGate gate(ledger, LeakPolicy::error);
+  gate.check(0);
+  ledger.record(block(64), 8, kHost, Class::activations, "leaked");
+  const Reporter reporter(true);
+  try {
+    gate.check(1);
+    FAIL() << "no leak was found";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("activations: 0 B before, 8 B now"), std::string::npos) << text;
+    EXPECT_TRUE(text.ends_with(" letters")) << text;
+  }
 }
 
 }  // namespace

@@ -168,6 +168,7 @@ TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
   EXPECT_NE(text.find("device memory in stage backward"), std::string::npos) << text;
   EXPECT_NE(text.find("5.0 MiB requested by gradients / bucket 3"), std::string::npos) << text;
   EXPECT_NE(text.find("\n  limit: the device has 8.0 MiB"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n  free: unknown"), std::string::npos) << "without a device: " << text;
   EXPECT_NE(text.find("\n  live: optimizer 3.0 MiB"), std::string::npos) << text;
   EXPECT_NE(text.find("\n  largest owners: optimizer / moments 3.0 MiB"), std::string::npos) << text;
 }

@@ -37,7 +37,8 @@ json read_snapshot(const std::string& path) {
 
 void expect_readable(const json& snapshot) {
   ASSERT_TRUE(snapshot.is_object());
-  EXPECT_EQ(snapshot.at("protocol"), 2) << "the page shows nothing for a newer one";
+  EXPECT_EQ(snapshot.at("protocol"), 2) << "the format's documented version";
+  EXPECT_LE(snapshot.at("largest_batch"), 1000) << "JavaScript limits the arguments of a function";
   EXPECT_EQ(snapshot.at("homeless"), 0) << "a block outside of all segments";
   EXPECT_EQ(snapshot.at("wrong"), 0) << "events that disagree with the blocks";
   EXPECT_TRUE(snapshot.at("in_order"));
@@ -53,9 +54,9 @@ bool wait_for(const std::string& path) {
 TEST(MemoryReport, IsWrittenOnSigusr2ByEachRankWithTheLiveBytesOfTheLog) {
   const TinyRun tiny;
   const std::string folder = tiny.run_folder("asked") + "/memory/";
-  Process run(tiny.launch("asked", {"run.steps=1000000", "memory.history=500"}), {});
+  Process run(tiny.launch("asked", {"run.steps=1000000", "memory.history=4000"}), {});
   ASSERT_TRUE(wait_for(folder + "rank-00000.jsonl")) << run.err();
-  while (json_lines(folder + "rank-00000.jsonl").size() < 20)
+  while (json_lines(folder + "rank-00000.jsonl").size() < 50)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   run.signal(SIGUSR2);
   for (const std::string rank : {"rank-00000", "rank-00001"}) {
@@ -67,7 +68,8 @@ TEST(MemoryReport, IsWrittenOnSigusr2ByEachRankWithTheLiveBytesOfTheLog) {
     EXPECT_THAT(text, HasSubstr("planned"));
     const json snapshot = read_snapshot(folder + rank + ".snapshot.pickle");
     expect_readable(snapshot);
-    EXPECT_EQ(snapshot.at("events"), 500);
+    EXPECT_EQ(snapshot.at("events"), 4000);
+    EXPECT_EQ(snapshot.at("largest_batch"), 1000) << "more events than one batch";
     EXPECT_THAT(snapshot.at("stages"), testing::Contains("backward"));
     json live = json_lines(folder + rank + ".jsonl").front().at("live");
     for (auto one = live.begin(); one != live.end();)

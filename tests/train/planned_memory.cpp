@@ -22,14 +22,19 @@ json planned(const std::string& config, int ranks, const std::vector<std::string
   return result.exit_code == 0 ? json::parse(result.out) : json();
 }
 
+json nonzero(const json& classes) {
+  json kept = json::object();
+  for (const auto& [cls, bytes] : classes.items())
+    if (bytes.get<std::int64_t>() > 0) kept[cls] = bytes;
+  return kept;
+}
+
 // The stages of a step with their classes that have bytes. The log has `setup` for the time after the step
 // too.
 json of_a_step(const json& stages) {
   json kept = json::object();
   for (const char* stage : {"load", "forward", "backward", "reduce", "update"})
-    if (stages.contains(stage))
-      for (const auto& [cls, bytes] : stages.at(stage).items())
-        if (bytes.get<std::int64_t>() > 0) kept[stage][cls] = bytes;
+    if (stages.contains(stage) && !nonzero(stages.at(stage)).empty()) kept[stage] = nonzero(stages.at(stage));
   return kept;
 }
 
@@ -59,6 +64,9 @@ void expect_planned_memory(const std::string& config, int ranks, const std::vect
       raise(stages, of_a_step(line.at("stages")));
       if (line.at("stages").contains("evaluate"))
         raise(evaluation, {{"evaluate", line.at("stages").at("evaluate")}});
+      if (line.at("stages").contains("save")) {
+        EXPECT_EQ(line.at("stages").at("save"), nonzero(plan.at("stages").at("save")));
+      }
       if (!line.at("stages").contains("save") && !line.at("stages").contains("evaluate"))
         peak = std::max(peak, line.at("peak_total").get<std::int64_t>());
     }
@@ -67,9 +75,7 @@ void expect_planned_memory(const std::string& config, int ranks, const std::vect
     EXPECT_EQ(peak, plan.at("peak_total"));
     // Samples, which are not planned, belong to the same stage.
     if (!evaluation.empty() && !std::filesystem::exists(run_folder + "/samples")) {
-      json planned_evaluation = json::object();
-      for (const auto& [cls, bytes] : plan.at("stages").at("evaluate").items())
-        if (bytes.get<std::int64_t>() > 0) planned_evaluation["evaluate"][cls] = bytes;
+      const json planned_evaluation = {{"evaluate", nonzero(plan.at("stages").at("evaluate"))}};
       EXPECT_EQ(evaluation, planned_evaluation) << json::diff(evaluation, planned_evaluation);
     }
   }

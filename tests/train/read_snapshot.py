@@ -4,6 +4,7 @@
 usage: read_snapshot.py FILE
 """
 
+import io
 import json
 import pickle
 import pickletools
@@ -12,10 +13,25 @@ import sys
 from torch.cuda import _memory_viz
 
 
+class Reader(pickle._Unpickler):
+    """Python's own reader, which also counts the items that are appended to a list at once."""
+
+    dispatch = dict(pickle._Unpickler.dispatch)
+    largest_batch = 0
+
+    def load_appends(self):
+        items = self.pop_mark()
+        self.largest_batch = max(self.largest_batch, len(items))
+        self.stack[-1].extend(items)
+
+    dispatch[pickle.APPENDS[0]] = load_appends
+
+
 def main():
     data = open(sys.argv[1], "rb").read()
     protocol = max(op.proto for op, _, _ in pickletools.genops(data))
-    snapshot = pickle.loads(data)
+    reader = Reader(io.BytesIO(data))
+    snapshot = reader.load()
     trace = snapshot["device_traces"][0]
     live = [b for s in snapshot["segments"] for b in s["blocks"] if b["state"] == "active_allocated"]
     # Both raise an error where the segments and blocks do not add up.
@@ -39,6 +55,7 @@ def main():
         json.dumps(
             {
                 "protocol": protocol,
+                "largest_batch": reader.largest_batch,
                 "allocated": sum(b["size"] for b in live),
                 "by_class": by_class,
                 "events": sum(e["action"] != "free_requested" for e in trace),

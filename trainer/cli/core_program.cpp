@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/core_program.h"
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
@@ -10,6 +12,7 @@ namespace ebb::cli {
 
 int core_program(int argc, char** argv, const train::Registries& registries,
                  const models::RunnerFactory& make_runner) {
+  ::signal(SIGUSR2, SIG_IGN);  // asks a run for a report (train/report_request.h), and never ends a program
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);
   app.set_version_flag(

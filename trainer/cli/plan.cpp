@@ -74,12 +74,15 @@ train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config
                             need.ranks);
 }
 
-// Samples of the split for evaluations; 0: it is not here.
-std::int64_t count_test_samples(const train::Config& config) {
+// Adds what only the dataset tells, if it is here: samples for evaluations, and bytes of caches.
+void add_dataset(const train::Config& config, train::PlannedRun& run) {
   try {
-    return train::open_split(config, "test", config.model.fields())->size();
-  } catch (const Error&) {
-    return 0;
+    const std::vector<std::string> fields = config.model.fields();
+    const auto training = train::open_split(config, "train", fields);
+    const auto test = train::open_split(config, "test", fields);
+    run.test_samples = test->size();
+    run.dataset_bytes = training->cache_bytes() + test->cache_bytes();
+  } catch (const Error&) {  // a plan needs no data
   }
 }
 
@@ -93,7 +96,7 @@ std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const
   };
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
   std::vector<PlanFigures::Largest> all;
-  const std::int64_t parts = run.ranks * start.data.micro_batches;
+  const std::int64_t parts = run.ranks * start.data.parts();
   all.push_back({"samples of a micro-batch on each rank",
                  train::find_largest_value(start.data.batch / parts, kMost, room, [&](std::int64_t samples) {
                    train::Config config = start;
@@ -112,7 +115,19 @@ std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const
   return all;
 }
 
-PlanFigures make_figures(const PlanOptions& options, const train::Config& config,
+// For data.micro_batches auto: sets the fewest that fit, with their need.
+void choose_micro_batches(train::Config& config, const train::PlannedRun& run, train::MemoryNeed& need,
+                          const train::RoomOfRun& room) {
+  std::int64_t count = 1;
+  if (room.bytes >= 0 && need.of_host() > room.bytes)
+    if (const auto found = train::fewest_micro_batches(config, run, need, room)) {
+      count = found->count;
+      need = found->need;
+    }
+  config.data.micro_batches = count;
+}
+
+PlanFigures make_figures(const PlanOptions& options, train::Config& config,
                          const models::RunnerFactory& make_runner) {
   PlanFigures figures;
   figures.config = options.config;
@@ -125,8 +140,8 @@ PlanFigures make_figures(const PlanOptions& options, const train::Config& config
   const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;
   figures.estimate = train::estimate_resources(config, sample, given);
   figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
-  const train::PlannedRun run{sample, count_test_samples(config), static_cast<int>(figures.world_size),
-                              make_runner};
+  train::PlannedRun run{sample, 0, static_cast<int>(figures.world_size), make_runner};
+  add_dataset(config, run);
   try {
     train::MemoryNeed need;
     need.ranks =
@@ -136,8 +151,14 @@ PlanFigures make_figures(const PlanOptions& options, const train::Config& config
         static_cast<int>(threads_of(options, config, need.ranks)));  // workspaces depend on it
     need.plan = train::plan_memory(config, run);
     need.process = train::with_growth(memory::measure_process_memory(), false);
-    figures.need = need;
     figures.room = room_of(options, config, need);
+    if (!config.data.micro_batches) {
+      choose_micro_batches(config, run, need, figures.room);
+      figures.chose_micro_batches = true;
+      figures.estimate = train::estimate_resources(config, sample, figures.world_size);
+    }
+    figures.micro_batches = config.data.parts();
+    figures.need = need;
   } catch (const train::CannotPlan& error) {
     figures.cannot_plan = error.what();
   }

@@ -115,6 +115,9 @@ std::string host_text(const PlanFigures& figures) {
                                     plural(need.ranks, "rank"), need.ranks == 1 ? "needs" : "need",
                                     format_bytes(need.of_host()), format_bytes(figures.room.bytes)));
   if (figures.room.limit != memory::kFreeMemory) text += line("", "(" + figures.room.limit + ")");
+  if (figures.chose_micro_batches)
+    text += line("batch", fmt::format("data.micro_batches is auto: {} here, {}", figures.micro_batches,
+                                      fits ? "the fewest that fit" : "and even those do not fit"));
   for (const train::MemoryChange& change : figures.changes)
     text += line("", fmt::format("{} {}", change.fits ? "fits:" : "too large:", change.text));
   for (const PlanFigures::Largest& largest : figures.largest)
@@ -165,6 +168,7 @@ std::string plan_json(const PlanFigures& figures) {
   nlohmann::ordered_json json = {
       {"ranks", figures.world_size},
       {"device", "cpu"},
+      {"micro_batches", figures.micro_batches},
       {"live", telemetry::by_class(need.plan.live)},
       {"peak", telemetry::by_class(need.plan.peak)},
       {"peak_total", need.plan.peak_total},

@@ -30,6 +30,8 @@ struct PlanFigures {
     train::LargestValue found;
   };
   std::vector<Largest> largest;
+  std::int64_t micro_batches = 1;
+  bool chose_micro_batches = false;  // data.micro_batches is auto
 };
 
 // For a terminal of 80 columns; names of files may make a line longer.

@@ -70,10 +70,13 @@ void DataConfig::describe(config::Section& s) {
       .doc(
           "Global batch: samples of one update, over all ranks and micro-batches. A multiple of "
           "ranks x micro_batches. The number of ranks changes neither the mathematics nor the order.");
-  s.integer("micro_batches", micro_batches)
+  s.integer_or_auto("micro_batches", micro_batches)
       .at_least(1)
       .at_most(kMostMicroBatches)
-      .doc("Parts of a step's batch, computed one after another; more parts need less memory.");
+      .doc(
+          "Parts of a step's batch, computed one after another; more parts need less memory. auto: the "
+          "fewest "
+          "that fit, by the plan of a run on CPUs; a resumed run keeps them.");
   s.flag("shuffle", shuffle)
       .doc("Draw the samples of each epoch in a new order; false reads them as stored.");
   s.integer("prefetch", prefetch)

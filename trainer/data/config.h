@@ -26,15 +26,17 @@ struct DataConfig {
   Formats formats;
   std::string source;  // folder of the dataset; its contents depend on the format
   std::string format;
-  std::int64_t context = 256;      // tokens of a window
-  std::string tokenizer = "none";  // see tokenizer.h
-  std::int64_t batch = 256;        // global batch, over all ranks and micro-batches
-  std::int64_t micro_batches = 1;
+  std::int64_t context = 256;                     // tokens of a window
+  std::string tokenizer = "none";                 // see tokenizer.h
+  std::int64_t batch = 256;                       // global batch, over all ranks and micro-batches
+  std::optional<std::int64_t> micro_batches = 1;  // empty: auto, until the run chooses a number
   bool shuffle = true;
   std::int64_t prefetch = 4;  // micro-batches read ahead
   CacheConfig cache;
 
   void describe(config::Section& s);
+  // Micro-batches of a step; 1 while `auto` is undecided.
+  [[nodiscard]] std::int64_t parts() const { return micro_batches.value_or(1); }
   [[nodiscard]] const Format& entry() const { return find_format(formats, format); }
   [[nodiscard]] bool provides(std::string_view field) const { return entry().provides(field); }
 };

@@ -21,6 +21,8 @@ class Dataset {
   virtual ~Dataset() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;             // samples
   [[nodiscard]] virtual const core::SampleSpec& spec() const = 0;  // the same for every sample
+  // Bytes that it has taken from its BlockAllocator, such as a cache.
+  [[nodiscard]] virtual std::int64_t cache_bytes() const { return 0; }
   // Writes sample `index` into `out`. Error(data) names file, sample, offset and fault. Error(internal) for
   // an invalid index or spans of other lengths.
   virtual void read(std::int64_t index, SampleBytes out) = 0;
@@ -35,6 +37,7 @@ struct Block {
   std::span<std::byte> bytes;
   std::shared_ptr<void> owner;
 };
+inline constexpr const char* kShardCache = "shard cache";  // the purpose of unpacked shards
 // Allocates such memory. `purpose` is a literal that names it in the ledger. Throws Error(memory).
 using BlockAllocator = std::function<Block(std::size_t bytes, const char* purpose)>;
 Block allocate_on_heap(std::size_t bytes, const char* purpose);  // outside of any ledger

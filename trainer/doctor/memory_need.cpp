@@ -25,8 +25,8 @@ Check check_memory_need(const train::Config& config, const comm::World& world, a
   std::string need;  // of this rank
   const std::vector<Outcome> outcomes = try_on_ranks(world, timeout_s, [&] {
     const train::Splits splits = train::open_splits(config, world);
-    const train::CheckedPlan plan = train::check_memory(
-        config, world, device, {splits.train->spec(), splits.test->size(), size, make_runner});
+    const train::CheckedPlan plan =
+        train::check_memory(config, world, device, train::planned_run(splits, size, make_runner));
     if (plan.need)
       need = fmt::format("a rank needs {} at its peak, the {} of this host {}",
                          format_bytes(plan.need->of_rank()), plan.need->ranks,

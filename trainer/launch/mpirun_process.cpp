@@ -66,6 +66,7 @@ pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe
   // These signals stop a background process that reads from or (with `stty tostop`) writes to its terminal.
   ::signal(SIGTTIN, SIG_IGN);
   ::signal(SIGTTOU, SIG_IGN);
+  ::signal(SIGUSR2, SIG_IGN);  // until mpirun has set its own handler
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing > 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(error_pipe, STDERR_FILENO);

@@ -30,10 +30,11 @@ std::atomic<std::int64_t> the_budget{-1};
 std::mutex the_source_mutex;
 std::string the_source;
 
-// By how much `bytes` more exceed the budget; at most 0 if they do not, or if there is none.
+// By how much the pages of `bytes` more exceed the budget; at most 0 if they do not, or if there is none.
 std::int64_t excess_of(const Ledger& ledger, std::int64_t bytes) {
+  constexpr std::int64_t kPage = 4096;
   const std::int64_t budget = the_budget.load(std::memory_order_relaxed);
-  return budget < 0 ? 0 : held_bytes(ledger, the_cache) + bytes - budget;
+  return budget < 0 ? 0 : held_bytes(ledger, the_cache) + (bytes + kPage - 1) / kPage * kPage - budget;
 }
 
 std::string limit_text() {
@@ -167,7 +168,7 @@ void fail_host_allocation(std::int64_t bytes, Class cls, std::string_view owner)
   static const auto* const none = new Ledger;
   const Ledger* const ledger = installed() != nullptr ? installed() : none;
   if (excess_of(*ledger, bytes) > 0) refuse(*ledger, bytes, cls, owner);
-  fail(*ledger, the_cache, {Ledger::Location::host, bytes, cls, owner, bytes, ""});
+  fail(*ledger, the_cache, {Ledger::Location::host, bytes, cls, owner});
 }
 
 bool release_kept_blocks() {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -14,6 +15,8 @@
 
 namespace ebb::memory {
 namespace {
+
+std::atomic<int> the_device{-1};  // of use_device()
 
 void require(int error, const std::string& what) {
   if (error == 0) return;
@@ -58,7 +61,13 @@ void use_device(int device) {
   if (ledger == nullptr)
     throw Error(ExitCode::internal, "use_device before install(): its blocks would not be counted");
   require(table().use_device(device), fmt::format("use CUDA device {}", device));
+  the_device.store(device);
   require(table().observe({ledger, &on_allocated, &on_freed, &on_exhausted}), "observe CUDA's allocator");
+}
+
+std::optional<CudaMemoryStats> stats_of_used_device() {
+  const int device = the_device.load();
+  return device < 0 ? std::nullopt : std::optional(device_stats(device));
 }
 
 CudaMemoryStats device_stats(int device) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 
 #include "memory/cuda_table.h"
@@ -18,6 +19,8 @@ void use_device(int device);
 
 // Current figures of the driver and the allocator for a device that use_device() was called with.
 CudaMemoryStats device_stats(int device);
+// Of the device of use_device(); empty before it.
+std::optional<CudaMemoryStats> stats_of_used_device();
 
 // "NVIDIA L4"; for doctor.
 std::string device_name(int device);

@@ -15,7 +15,7 @@ struct MemoryEvent {
   std::int64_t bytes;          // negative: forgotten
   std::uint32_t owner : 24;    // id of owner_names.h
   std::uint32_t stage : 8;     // a Stage
-  std::uint32_t milliseconds;  // since the ring was made
+  std::uint32_t milliseconds;  // since the ring was made; begins again after 49 days
 };
 
 // The last events of one location, in a Buffer of fixed size. One thread at a time: the ledger holds a lock.

@@ -12,6 +12,8 @@
 #include "base/units.h"
 #include "memory/backward_function.h"
 #include "memory/block_cache.h"
+#include "memory/cpu_allocator.h"
+#include "memory/cuda_device.h"
 
 namespace ebb::memory {
 namespace {
@@ -56,6 +58,14 @@ std::string free_host_memory(const BlockCache* cache) {
                      format_bytes(largest), format_bytes(static_cast<std::int64_t>(mallinfo2().fordblks)));
 }
 
+std::string free_device_memory(const Ledger& ledger) {
+  const auto stats = stats_of_used_device();
+  if (!stats) return "unknown";
+  return fmt::format("{} in what the allocator has reserved, the largest block {}",
+                     format_bytes(stats->reserved - ledger.live_total(Ledger::Location::device)),
+                     format_bytes(stats->largest_free_block));
+}
+
 }  // namespace
 
 std::string out_of_memory_message(const Ledger& ledger, const BlockCache* cache,
@@ -71,7 +81,7 @@ std::string out_of_memory_message(const Ledger& ledger, const BlockCache* cache,
   if (!failed.limit.empty()) text += fmt::format("\n  limit: {}", failed.limit);
   text += fmt::format("\n  live: {}", classes_of(live));
   text += fmt::format("\n  largest owners: {}", owners_of(ledger.owners(failed.location)));
-  if (host) text += fmt::format("\n  free: {}", free_host_memory(cache));
+  text += fmt::format("\n  free: {}", host ? free_host_memory(cache) : free_device_memory(ledger));
   return text;
 }
 
@@ -89,7 +99,10 @@ std::string reported(const std::string& what) {
   }
 }
 
-void fail(const Ledger& ledger, const BlockCache* cache, const FailedAllocation& failed) {
+void fail(const Ledger& ledger, const BlockCache* cache, FailedAllocation failed) {
+  failed.stage = ledger.stage();
+  failed.held = failed.location == Ledger::Location::host ? held_bytes(ledger, cache)
+                                                          : ledger.live_total(failed.location);
   throw OutOfMemory(reported(out_of_memory_message(ledger, cache, failed)), failed);
 }
 

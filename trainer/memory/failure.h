@@ -18,26 +18,34 @@ struct FailedAllocation {
   Class cls = Class::activations;
   std::string_view owner;
   // By how much the limit is exceeded, in bytes, and what the limit is, such as "memory.budget is 6.0 GiB".
-  // Without a limit: what the request lacks, at most all of it, and an empty text.
-  std::int64_t missing = 0;
-  std::string limit;
+  // -1 and an empty text: the system refused it without a limit of ours.
+  std::int64_t missing = -1;
+  std::string limit{};
+  // Set by fail().
+  Stage stage = Stage::setup;
+  std::int64_t held = 0;  // held_bytes() on the host, live bytes on a device
 };
 
 // Its code is ExitCode::memory.
 class OutOfMemory : public Error {
  public:
   OutOfMemory(const std::string& message, const FailedAllocation& failed)
-      : Error(ExitCode::memory, message), location_(failed.location), missing_(failed.missing) {}
-  [[nodiscard]] Ledger::Location location() const { return location_; }
-  [[nodiscard]] std::int64_t missing() const { return missing_; }  // bytes of this rank
+      : Error(ExitCode::memory, message),
+        facts_{failed.location, failed.stage, failed.missing, failed.held} {}
+  struct Facts {
+    Ledger::Location location;
+    Stage stage;
+    std::int64_t missing;  // bytes by which this rank exceeds its limit; -1: there was no limit
+    std::int64_t held;     // bytes of tensors and Buffers of this rank at the failure
+  };
+  [[nodiscard]] const Facts& facts() const { return facts_; }
 
  private:
-  Ledger::Location location_;
-  std::int64_t missing_;
+  Facts facts_;
 };
 
-// A sentence for each of: stage, function, request and live bytes; the limit; live bytes by class; the
-// largest owners; free memory that does not serve the request. `cache`: null if there is none.
+// A line for each of: stage, function of backward, request and live bytes; the limit; live bytes by class;
+// the largest owners; free memory that does not serve the request. `cache`: null if there is none.
 std::string out_of_memory_message(const Ledger& ledger, const BlockCache* cache,
                                   const FailedAllocation& failed);
 
@@ -56,6 +64,6 @@ void set_failure_reporter(FailureReporter* reporter);
 std::string reported(const std::string& what);
 
 // Throws OutOfMemory with out_of_memory_message(), after the reporter.
-[[noreturn]] void fail(const Ledger& ledger, const BlockCache* cache, const FailedAllocation& failed);
+[[noreturn]] void fail(const Ledger& ledger, const BlockCache* cache, FailedAllocation failed);
 
 }  // namespace ebb::memory

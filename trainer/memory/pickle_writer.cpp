@@ -5,6 +5,7 @@ namespace ebb::memory {
 namespace {
 
 constexpr std::size_t kBlock = std::size_t{64} << 10;
+constexpr int kBatch = 1000;
 
 }  // namespace
 
@@ -21,9 +22,17 @@ void PickleWriter::end_dict() {
 }
 void PickleWriter::begin_list() {
   put("](");
+  items_.push_back(0);
 }
 void PickleWriter::end_list() {
   put("e");
+  items_.pop_back();
+}
+
+void PickleWriter::next_item() {
+  if (++items_.back() <= kBatch) return;
+  put("e(");
+  items_.back() = 1;
 }
 
 void PickleWriter::text(std::string_view value) {

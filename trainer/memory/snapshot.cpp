@@ -52,7 +52,10 @@ class Writer {
     pickle_.end_list();
     pickle_.text("device_traces");
     pickle_.begin_list();
-    for (const std::vector<MemoryEvent>& of_device : events) trace(of_device);
+    for (const std::vector<MemoryEvent>& of_device : events) {
+      pickle_.next_item();
+      trace(of_device);
+    }
     pickle_.end_list();
     pickle_.end_dict();
     pickle_.finish();
@@ -68,6 +71,7 @@ class Writer {
     pickle_.text(value);
   }
   void frame(std::string_view name, std::string_view filename) {
+    pickle_.next_item();
     pickle_.begin_dict();
     text("name", name);
     text("filename", filename);
@@ -123,6 +127,7 @@ class Writer {
     std::int64_t used = 0;
     for (const LiveBlock& block : live) used += block.bytes;
     const auto size = static_cast<std::int64_t>(range.end - range.begin);
+    pickle_.next_item();
     pickle_.begin_dict();
     number("device", device);
     number("address", static_cast<std::int64_t>(range.begin));
@@ -161,6 +166,7 @@ class Writer {
   }
 
   void begin_block(std::uint64_t address, std::int64_t bytes, const char* state) {
+    pickle_.next_item();
     pickle_.begin_dict();
     number("address", static_cast<std::int64_t>(address));
     number("size", bytes);
@@ -182,6 +188,7 @@ class Writer {
   }
 
   void entry(const char* action, const MemoryEvent& event) {
+    pickle_.next_item();
     pickle_.begin_dict();
     text("action", action);
     number("addr", static_cast<std::int64_t>(event.address));

@@ -14,7 +14,7 @@ class BlockCache;
 // owner in its class, and the stage in which it was recorded (of a live block without an event: unknown).
 // The viewer needs a segment around each block. One segment here is a range of addresses without a hole
 // between the blocks that were ever at it. `cache`: for the blocks that it keeps; null if there is none.
-// Error(storage) if the file cannot be written. About 5 MB for 100,000 events.
+// Error(storage) if the file cannot be written. About 10 MB for 100,000 events.
 void write_snapshot(const Ledger& ledger, const BlockCache* cache,
                     const std::vector<Ledger::Location>& locations, const std::filesystem::path& path);
 

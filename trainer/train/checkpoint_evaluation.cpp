@@ -129,7 +129,7 @@ EvaluatedCheckpoint evaluate_checkpoint(LoadedModel& loaded, core::UnitRunner& r
     }
     split = std::make_unique<data::EvaluationLoader>(
         std::move(dataset),
-        data::EvaluationPlan{config.data.batch / config.data.micro_batches, environment.world.rank(),
+        data::EvaluationPlan{config.data.batch / config.data.parts(), environment.world.rank(),
                              environment.world.size(), environment.device.is_cuda()});
   });
   EvaluatedCheckpoint out;

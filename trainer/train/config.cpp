@@ -104,12 +104,12 @@ void Config::describe(config::Section& s) {
     return "features are those of generated images, and evaluate.samples is 0: set it above 0";
   });
   s.rule({"data.batch", "data.micro_batches", "parallel.ranks"}, [this]() -> std::string {
-    const std::int64_t parts = data.micro_batches * std::max<std::int64_t>(parallel.ranks, 1);
+    const std::int64_t parts = data.parts() * std::max<std::int64_t>(parallel.ranks, 1);
     if (data.batch % parts == 0) return "";
     return fmt::format(
         "a batch of {} samples does not divide into {} equal parts ({} micro-batches{}): set data.batch to a "
         "multiple of {}",
-        data.batch, parts, data.micro_batches,
+        data.batch, parts, data.parts(),
         parallel.ranks > 1 ? fmt::format(" on each of {} ranks", parallel.ranks) : "", parts);
   });
 }

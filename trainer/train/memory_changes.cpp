@@ -19,8 +19,7 @@ std::vector<std::int64_t> possible_micro_batches(const Config& config, int world
   for (std::int64_t i = 1; i * i <= share; ++i)
     if (share % i == 0)
       for (const std::int64_t divisor : {i, share / i})
-        if (divisor > config.data.micro_batches && divisor <= data::kMostMicroBatches)
-          found.push_back(divisor);
+        if (divisor > config.data.parts() && divisor <= data::kMostMicroBatches) found.push_back(divisor);
   std::ranges::sort(found);
   return found;
 }
@@ -74,20 +73,8 @@ class Search {
   }
 
   void more_micro_batches() {
-    Config config = config_;
-    const std::vector<std::int64_t> possible = possible_micro_batches(config, run_.ranks);
-    if (possible.empty()) return;
-    std::map<std::int64_t, MemoryNeed> planned;
-    const auto need = [&](std::int64_t micro) -> const MemoryNeed& {
-      config.data.micro_batches = micro;
-      const auto found = planned.find(micro);
-      return found != planned.end() ? found->second : planned.emplace(micro, need_of(config)).first->second;
-    };
-    std::int64_t chosen = possible.back();
-    if (fits(need(chosen)))
-      chosen =
-          *std::ranges::partition_point(possible, [&](std::int64_t micro) { return !fits(need(micro)); });
-    add(fmt::format("data.micro_batches={}", chosen), need(chosen));
+    if (const auto found = fewest_micro_batches(config_, run_, need_, room_))
+      add(fmt::format("data.micro_batches={}", found->count), found->need);
   }
 
   void half_precision() {
@@ -121,6 +108,25 @@ std::optional<MemoryNeed> need_with(const MemoryNeed& need, const Config& config
   } catch (const Error&) {
     return std::nullopt;
   }
+}
+
+std::optional<MicroBatches> fewest_micro_batches(const Config& start, const PlannedRun& run,
+                                                 const MemoryNeed& present, const RoomOfRun& room) {
+  const std::vector<std::int64_t> possible = possible_micro_batches(start, run.ranks);
+  if (possible.empty()) return std::nullopt;
+  Config config = start;
+  std::map<std::int64_t, MemoryNeed> planned;
+  const auto need = [&](std::int64_t count) -> const MemoryNeed& {
+    config.data.micro_batches = count;
+    const auto found = planned.find(count);
+    if (found != planned.end()) return found->second;
+    return planned.emplace(count, need_with(present, config, run).value_or(present)).first->second;
+  };
+  const auto fits = [&](std::int64_t count) { return need(count).of_host() <= room.bytes; };
+  std::int64_t chosen = possible.back();
+  if (fits(chosen))
+    chosen = *std::ranges::partition_point(possible, [&](std::int64_t count) { return !fits(count); });
+  return MicroBatches{chosen, need(chosen)};
 }
 
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,

@@ -14,6 +14,15 @@ namespace ebb::train {
 // planned.
 std::optional<MemoryNeed> need_with(const MemoryNeed& need, const Config& config, const PlannedRun& run);
 
+struct MicroBatches {
+  std::int64_t count;
+  MemoryNeed need;
+};
+// The smallest data.micro_batches above the configured one with which the run fits `room`; the largest one if
+// none does. Nothing if no larger number divides the batch of a rank. A bisection.
+std::optional<MicroBatches> fewest_micro_batches(const Config& config, const PlannedRun& run,
+                                                 const MemoryNeed& need, const RoomOfRun& room);
+
 // A change of the configuration, or of the number of ranks on a host, with its figures, for a person.
 struct MemoryChange {
   bool fits;
@@ -21,7 +30,7 @@ struct MemoryChange {
 };
 
 // The changes that lower the need of a run to the `room` of its host, found by the plan; those that lower
-// it but not enough follow. The smallest number of micro-batches comes from a bisection. It plans up to about
+// it but not enough follow. It plans up to about
 // thirty times, in milliseconds each, or seconds for models of thousands of layers.
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
                                               const MemoryNeed& need, const RoomOfRun& room);

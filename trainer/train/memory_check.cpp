@@ -29,13 +29,17 @@ std::string largest_classes(const memory::Sums& peak) {
   return text;
 }
 
-std::string changes_text(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                         const RoomOfRun& room) {
-  std::string text;
+std::vector<std::string> change_lines(const Config& config, const PlannedRun& run, const MemoryNeed& need,
+                                      const RoomOfRun& room) {
+  std::vector<std::string> lines;
   for (const MemoryChange& change : find_memory_changes(config, run, need, room))
-    text += fmt::format("\n  {}: {}", change.fits ? "fits" : "too large", change.text);
-  return text;
+    lines.push_back(fmt::format("{}: {}", change.fits ? "fits" : "too large", change.text));
+  return lines;
 }
+
+// The check that follows the choice of micro-batches measures the host again, and malloc has grown by the
+// plans, so the choice leaves a hundredth.
+constexpr std::int64_t kMargin = 100;
 
 // Measures again after a while if free memory is short: an earlier start may still be ending.
 memory::HostRoom settled_room(const MemoryNeed& need) {
@@ -57,22 +61,33 @@ std::string memory_shortage(const Config& config, const PlannedRun& run, const M
   std::string text = fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest: {}",
                                  format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
                                  largest_classes(need.plan.peak));
-  return text + changes_text(config, run, need, room);
+  for (const std::string& line : change_lines(config, run, need, room)) text += "\n  " + line;
+  return text;
 }
 
-// The plan was too small by what was missing, or the budget is smaller than the plan.
-std::string changes_after(const memory::OutOfMemory& error, const Config& config, const PlannedRun& run,
-                          const CheckedPlan& checked) {
-  if (!checked.need || error.location() == memory::Ledger::Location::device) return "";
+// With a limit, the plan was too small by what was missing, or the limit is smaller than the plan. Without
+// one, the rank can have what it had.
+std::vector<std::string> changes_after(const memory::OutOfMemory& error, const Config& config,
+                                       const PlannedRun& run, const CheckedPlan& checked) noexcept try {
+  const memory::OutOfMemory::Facts& facts = error.facts();
+  if (!checked.need || facts.location == memory::Ledger::Location::device ||
+      facts.stage == memory::Stage::evaluate)
+    return {};
   const MemoryNeed& need = *checked.need;
   RoomOfRun room = room_of_run({}, checked.budget, need.ranks);
-  const std::int64_t planned = need.of_host() - need.ranks * error.missing();
-  room.bytes = std::max<std::int64_t>(0, room.bytes < 0 ? planned : std::min(room.bytes, planned));
-  return changes_text(config, run, need, room);
+  const std::int64_t had = facts.missing < 0 ? need.ranks * (facts.held + need.process.anonymous)
+                                             : need.of_host() - need.ranks * facts.missing;
+  room.bytes = std::max<std::int64_t>(0, room.bytes < 0 ? had : std::min(room.bytes, had));
+  return change_lines(config, run, need, room);
+} catch (const std::exception&) {
+  return {};  // the error itself is what a person must see
 }
 
-CheckedPlan check_memory(const Config& config, const comm::World& world, at::Device device,
-                         const PlannedRun& run) {
+namespace {
+
+// The plan of the run, and the budget of its ranks on this host.
+CheckedPlan measure(const Config& config, const comm::World& world, at::Device device,
+                    const PlannedRun& run) {
   CheckedPlan checked;
   std::optional<MemoryPlan> plan;
   try {
@@ -85,9 +100,34 @@ CheckedPlan check_memory(const Config& config, const comm::World& world, at::Dev
   const memory::ProcessMemory process = with_growth(memory::measure_process_memory(), true);
   checked.other_bytes = process.anonymous;
   checked.budget = rank_budget(config.memory, ranks, process, memory::Cgroup().read().limit);
-  if (!plan) return checked;
-  const MemoryNeed& need = checked.need.emplace(MemoryNeed{*plan, process, ranks});
-  const RoomOfRun room = room_of_run(settled_room(need), checked.budget, ranks);
+  if (plan) checked.need.emplace(MemoryNeed{*plan, process, ranks});
+  return checked;
+}
+
+}  // namespace
+
+std::int64_t choose_micro_batches(const Config& config, const comm::World& world, at::Device device,
+                                  const PlannedRun& run) {
+  const CheckedPlan whole = measure(config, world, device, run);
+  if (!whole.need)
+    throw Error(ExitCode::usage, fmt::format("data.micro_batches is auto, but {}: give a number",
+                                             device.is_cuda() ? "a run on GPUs is not planned" : whole.note));
+  RoomOfRun room = room_of_run(settled_room(*whole.need), whole.budget, whole.need->ranks);
+  room.bytes -= room.bytes / kMargin;
+  if (room.bytes < 0 || whole.need->of_host() <= room.bytes) return 1;
+  const auto found = fewest_micro_batches(config, run, *whole.need, room);
+  return found ? found->count : 1;
+}
+
+CheckedPlan check_memory(const Config& given, const comm::World& world, at::Device device,
+                         const PlannedRun& run) {
+  Config config = given;
+  if (!config.data.micro_batches)
+    config.data.micro_batches = choose_micro_batches(config, world, device, run);
+  CheckedPlan checked = measure(config, world, device, run);
+  if (!checked.need) return checked;
+  const MemoryNeed& need = *checked.need;
+  const RoomOfRun room = room_of_run(settled_room(need), checked.budget, need.ranks);
   checked.note = memory_shortage(config, run, need, room);
   if (!checked.note.empty() && config.memory.check == memory::MemoryCheck::error)
     throw Error(ExitCode::memory, checked.note + "\n  memory.check=warn starts the run all the same");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/world.h"
 #include "memory/failure.h"
@@ -20,10 +21,16 @@ struct CheckedPlan {
   std::string note;              // a warning for a person; else empty
 };
 
+// The fewest micro-batches with which a run on the CPU fits this host, for data.micro_batches auto; the most
+// if none do. Error(usage) if it cannot be planned.
+std::int64_t choose_micro_batches(const Config& config, const comm::World& world, at::Device device,
+                                  const PlannedRun& run);
+
 // Plans a run on the CPU and compares its need with the memory of this host and with the budget, before the
 // run allocates anything. If all ranks of the host together need more, it throws Error(memory), or warns if
 // memory.check says so. The text has the figures, and the changes with which the run fits. On a GPU it only
-// finds the budget. Other errors are those that every step of the run would have.
+// finds the budget. With data.micro_batches auto it is a run with the fewest that fit. Other errors are those
+// that every step of the run would have.
 CheckedPlan check_memory(const Config& config, const comm::World& world, at::Device device,
                          const PlannedRun& run);
 
@@ -31,9 +38,10 @@ CheckedPlan check_memory(const Config& config, const comm::World& world, at::Dev
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,
                             const RoomOfRun& room);
 
-// The changes with which a run would not have failed with `error`, found by its plan: a line for each, and a
-// line break before it. Empty for a GPU, and without a plan.
-std::string changes_after(const memory::OutOfMemory& error, const Config& config, const PlannedRun& run,
-                          const CheckedPlan& checked);
+// The changes with which a run needs less than it had when it failed with `error`, found by its plan; those
+// that fit come first. Empty for a GPU, without a plan, or in a stage that is not planned (samples, image
+// measures). Throws nothing.
+std::vector<std::string> changes_after(const memory::OutOfMemory& error, const Config& config,
+                                       const PlannedRun& run, const CheckedPlan& checked) noexcept;
 
 }  // namespace ebb::train

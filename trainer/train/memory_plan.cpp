@@ -41,18 +41,24 @@ core::Batch dry_batch(const core::SampleSpec& sample, std::int64_t count, std::i
   return batch;
 }
 
-// The slots of both loaders. Their batches are views of them.
-std::vector<at::Tensor> reserve_slots(const core::SampleSpec& sample, const data::LoaderPlan& training,
+// Bytes that the run takes before its first step.
+at::Tensor reserve(memory::Class cls, std::int64_t bytes, const char* owner) {
+  const memory::Tag tag(cls, owner);
+  return at::empty({bytes}, at::TensorOptions().dtype(at::kByte).device(at::kMeta));
+}
+
+// The slots of both loaders, whose batches are views of them, and the caches of the datasets.
+std::vector<at::Tensor> reserve_slots(const PlannedRun& run, const data::LoaderPlan& training,
                                       const data::EvaluationPlan& evaluation) {
   std::vector<at::Tensor> slots;
-  const auto add = [&](std::int64_t count, std::int64_t samples, const char* owner) {
-    const memory::Tag tag(memory::Class::data, owner);
-    for (std::int64_t i = 0; i < count; ++i)
-      slots.push_back(at::empty({data::SlotPool::slot_bytes(sample, samples)},
-                                at::TensorOptions().dtype(at::kByte).device(at::kMeta)));
+  const auto add = [&](std::int64_t count, std::int64_t bytes, const char* owner) {
+    for (std::int64_t i = 0; i < count; ++i) slots.push_back(reserve(memory::Class::data, bytes, owner));
   };
-  add(training.slots(), training.rank_micro_batch(), data::kLoaderOwner);
-  add(data::kEvaluationSlots, evaluation.rank_part(), data::kEvaluationOwner);
+  add(training.slots(), data::SlotPool::slot_bytes(run.sample, training.rank_micro_batch()),
+      data::kLoaderOwner);
+  add(data::kEvaluationSlots, data::SlotPool::slot_bytes(run.sample, evaluation.rank_part()),
+      data::kEvaluationOwner);
+  add(1, run.dataset_bytes, data::kShardCache);
   return slots;
 }
 
@@ -81,10 +87,12 @@ class DryRun {
         runner_(run.make_runner(trainees_.model())) {}
 
   MemoryPlan plan() {
-    const at::Tensor history = reserve_history();
+    const at::Tensor history =
+        reserve(memory::Class::workspace, memory::EventRing::bytes_of(config_.memory.history),
+                memory::EventRing::kOwner);  // Ledger::keep_history()
     set_initial_values();
     const std::vector<at::Tensor> slots =
-        reserve_slots(run_.sample, loader_plan(config_, 0, run_.ranks, trainees_.batch_plan()),
+        reserve_slots(run_, loader_plan(config_, 0, run_.ranks, trainees_.batch_plan()),
                       evaluation_plan(config_, 0, run_.ranks));
     run_steps();
     evaluate();
@@ -96,13 +104,6 @@ class DryRun {
   }
 
  private:
-  // Ledger::keep_history()
-  [[nodiscard]] at::Tensor reserve_history() const {
-    const memory::Tag tag(memory::Class::workspace, memory::EventRing::kOwner);
-    return at::empty({memory::EventRing::bytes_of(config_.memory.history)},
-                     at::TensorOptions().dtype(at::kByte).device(at::kMeta));
-  }
-
   // Trainees::set_initial_values() makes one value after the other.
   void set_initial_values() {
     const memory::Tag tag(memory::Class::workspace, "initial values");
@@ -115,7 +116,7 @@ class DryRun {
     step::StepSources sources;
     sources.next_batch = [this] { return batch_; };
     sources.to_device = [](const core::Batch& stored) { return stored; };
-    sources.micro_batches = std::min(config_.data.micro_batches, kMicroBatches);
+    sources.micro_batches = std::min(config_.data.parts(), kMicroBatches);
     step::DryStepControl control(run_.ranks);
     memory::LeakGate gate(ledger_, memory::LeakPolicy::error);
     step::Step step(trainees_.bound_phases(), std::move(sources), control, *runner_, ledger_, gate);
@@ -128,6 +129,8 @@ class DryRun {
     for (std::int64_t number = 0; number < kSteps; ++number) run_step(number);
     if (config_.run.steps > kSteps) run_step(config_.run.steps - 1);  // schedules have reached their end
     plan_.live = ledger_.live(Ledger::Location::host);
+    // Tensors on the CPU are written and read where they are, without staging.
+    plan_.stages[static_cast<std::size_t>(memory::Stage::save)] = plan_.live;
   }
 
   void raise_to_step() {
@@ -175,6 +178,11 @@ class DryRun {
 };
 
 }  // namespace
+
+PlannedRun planned_run(const Splits& splits, int ranks, const models::RunnerFactory& make_runner) {
+  return {splits.train->spec(), splits.test->size(), ranks, make_runner,
+          splits.train->cache_bytes() + splits.test->cache_bytes()};
+}
 
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {
   try {

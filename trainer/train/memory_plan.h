@@ -9,6 +9,7 @@
 #include "memory/ledger.h"
 #include "models/runner_factory.h"
 #include "train/config.h"
+#include "train/training_data.h"
 
 namespace ebb::train {
 
@@ -41,14 +42,17 @@ struct PlannedRun {
   std::int64_t test_samples = 0;  // of the split for evaluations; 0: unknown, at least a batch
   int ranks = 1;
   const models::RunnerFactory& make_runner;  // must outlive this object
+  std::int64_t dataset_bytes = 0;            // data::Dataset::cache_bytes() of all opened splits
 };
+PlannedRun planned_run(const Splits& splits, int ranks, const models::RunnerFactory& make_runner);
 
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
 // account. It is that of one rank that trains on the CPU of this machine with the current number of threads.
-// It has the initial values, the first three steps and the last one of the run, and an evaluation of the
-// loss. It excludes the buffers of a load or save, samples, image measures, and an adaptive augmentation that
-// begins at 0. It throws CannotPlan, or the errors of the run itself. One at a time in a process, after
-// memory::install(), which counts the operands on the CPU. Meanwhile no other thread may allocate tensors.
+// It has the initial values, the first three steps and the last one of the run, a save, and an evaluation
+// of the loss. A resumed run loads into the tensors of the model, and needs less for that than for a step. It
+// excludes samples, image measures, and an adaptive augmentation that begins at 0. It throws CannotPlan, or
+// the errors of the run itself. One at a time in a process, after memory::install(), which counts the
+// operands on the CPU. Meanwhile no other thread may allocate tensors.
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run);
 
 }  // namespace ebb::train

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <fstream>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -100,21 +101,12 @@ std::string process_memory(const memory::SystemMemory& system) {
 
 }  // namespace
 
-std::filesystem::path memory_report_path(const std::filesystem::path& run_folder, int rank) {
-  return run_folder / "memory" / fmt::format("rank-{:05}.report.txt", rank);
-}
-
-void append_to_report(const std::filesystem::path& report, const std::string& text) {
-  if (std::error_code error; text.empty() || !std::filesystem::exists(report, error)) return;
-  std::ofstream(report, std::ios::app) << "\nChanges of the configuration" << text << '\n';
-}
-
 MemoryReporter::MemoryReporter(const Environment& environment, const std::filesystem::path& run_folder,
                                const std::optional<MemoryNeed>& need)
     : environment_(environment), need_(need) {
-  report_path_ = memory_report_path(run_folder, environment.world.rank());
-  snapshot_path_ = report_path_;
-  snapshot_path_.replace_extension().replace_extension(".snapshot.pickle");
+  const std::string rank = fmt::format("rank-{:05}", environment.world.rank());
+  report_path_ = run_folder / "memory" / (rank + ".report.txt");
+  snapshot_path_ = run_folder / "memory" / (rank + ".snapshot.pickle");
   memory::set_failure_reporter(this);
 }
 
@@ -130,14 +122,36 @@ std::string MemoryReporter::report(const std::string& what) {
                         format_bytes(need_->plan.peak_total), format_bytes(live));
   }
   const std::lock_guard lock(mutex_);
-  if (!reported_) write(what);
-  reported_ = true;
-  return lines + fmt::format("\n  report: {}", report_path_.string());
+  if (!std::exchange(reported_, true)) {
+    write_text(what);
+    written_ = true;
+    try {
+      write_snapshot();
+    } catch (const std::exception& error) {
+      lines += fmt::format("\n  no snapshot: {}", error.what());
+    }
+  }
+  return lines + (written_ ? fmt::format("\n  report: {}", report_path_.string()) : "");
 }
 
 void MemoryReporter::write(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  write_text(reason);
+  write_snapshot();
+}
+
+void MemoryReporter::append(const std::string& lines) {
+  const std::lock_guard lock(mutex_);
+  if (written_ && !lines.empty())
+    std::ofstream(report_path_, std::ios::app) << "\nChanges of the configuration" << lines << '\n';
+}
+
+void MemoryReporter::write_text(const std::string& reason) const {
   make_folders(report_path_.parent_path());
   write_file_atomically(report_path_, text(reason));
+}
+
+void MemoryReporter::write_snapshot() const {
   std::vector<Location> locations{Location::host};
   if (environment_.device.is_cuda()) locations.insert(locations.begin(), Location::device);
   memory::write_snapshot(environment_.ledger, &environment_.cache, locations, snapshot_path_);

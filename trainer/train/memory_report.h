@@ -13,11 +13,6 @@
 
 namespace ebb::train {
 
-std::filesystem::path memory_report_path(const std::filesystem::path& run_folder, int rank);
-
-// Adds text to a report that exists. Does nothing if it cannot.
-void append_to_report(const std::filesystem::path& report, const std::string& text);
-
 // Writes the memory of this rank at a failure, or on request: RUN/memory/rank-NNNNN.report.txt for a person,
 // and rank-NNNNN.snapshot.pickle for PyTorch's viewer. While it exists, it is the failure reporter of the
 // process.
@@ -32,22 +27,26 @@ class MemoryReporter final : public memory::FailureReporter {
 
   void begin_step(std::int64_t step) { step_.store(step); }  // from 0
   // Of the first failure only: later ones follow from it. Returns the planned peak beside the live bytes, and
-  // the two paths.
+  // the path of the report.
   std::string report(const std::string& what) override;
   // Writes both files. `reason`: the first lines of the report. Error(storage) if that fails.
   void write(const std::string& reason);
+  // Adds lines to the report of a failure, if there was one. Does nothing if it cannot.
+  void append(const std::string& lines);
 
   [[nodiscard]] const std::filesystem::path& report_path() const { return report_path_; }
 
  private:
   [[nodiscard]] std::string text(const std::string& reason) const;
+  void write_text(const std::string& reason) const;
+  void write_snapshot() const;
 
   const Environment& environment_;
   std::optional<MemoryNeed> need_;
   std::filesystem::path report_path_, snapshot_path_;
-  std::atomic<std::int64_t> step_{-1};  // -1: before the first
-  std::mutex mutex_;                    // of reported_
-  bool reported_ = false;
+  std::atomic<std::int64_t> step_{-1};       // -1: before the first
+  std::mutex mutex_;                         // of the two files and the next members
+  bool reported_ = false, written_ = false;  // a failure; its report
 };
 
 }  // namespace ebb::train

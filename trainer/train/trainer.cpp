@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
 
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
@@ -53,6 +54,35 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
   }
 }
 
+std::int64_t saved_micro_batches(const checkpoint::CheckpointFolder& found) {
+  for (const auto& [key, value] : checkpoint::read_manifest(found.folder).mathematical)
+    if (key == "data.micro_batches") return std::stoll(value);
+  return 1;
+}
+
+// The most that any host needs. Collective.
+void agree_on_micro_batches(Config& config, const Environment& environment, const PlannedRun& run) {
+  const std::vector<std::string> needed =
+      comm::gather_from_all(environment.world, config.parallel.timeout_s, [&] {
+        return std::to_string(choose_micro_batches(config, environment.world, environment.device, run));
+      });
+  std::int64_t most = 1;
+  for (const std::string& of_rank : needed) most = std::max<std::int64_t>(most, std::stoll(of_rank));
+  config.data.micro_batches = most;
+  if (environment.world.rank() == 0)
+    print_note(fmt::format("data.micro_batches is auto: {} of {} samples on each rank", most,
+                           config.data.batch / most / environment.world.size()));
+}
+
+constexpr std::size_t kChangesOnScreen = 3;  // with the others, an error has ten lines
+
+// The first `count` lines, each after a line break.
+std::string indented(const std::vector<std::string>& lines, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(count, lines.size()); ++i) text += "\n  " + lines[i];
+  return text;
+}
+
 }  // namespace
 
 ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache,
@@ -68,13 +98,19 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const std::filesystem::path run = config.run.folder();
   const bool speaks = world.rank() == 0;
 
-  const checkpoint::RunConfiguration configuration{config::mathematical_values(section),
-                                                   config::resolved_yaml(section), default_values(config)};
+  const auto configured = [&] {
+    return checkpoint::RunConfiguration{config::mathematical_values(section), config::resolved_yaml(section),
+                                        default_values(config)};
+  };
   checkpoint::Store store(run, config.checkpoint, world, timeout);
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
   });
-  if (found) comm::run_on_all_ranks(world, timeout, [&] { store.require_compatible(*found, configuration); });
+  if (found)
+    comm::run_on_all_ranks(world, timeout, [&] {
+      if (!config.data.micro_batches) config.data.micro_batches = saved_micro_batches(*found);
+      store.require_compatible(*found, configured());
+    });
   if (found && found->step >= config.run.steps) {
     // Rank 0's view decides: another host may see the folder late. Results of fewer steps belong to an
     // earlier run.
@@ -89,10 +125,11 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   }
   Environment environment = open_environment(config, world, ledger, cache);
   CheckedPlan plan;
-  const PlannedRun planned_run{opened.splits.train->spec(), opened.splits.test->size(), world.size(),
-                               make_runner};
+  const PlannedRun planned = planned_run(opened.splits, world.size(), make_runner);
+  if (!config.data.micro_batches) agree_on_micro_batches(config, environment, planned);
+  const checkpoint::RunConfiguration configuration = configured();
   const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
-    plan = check_memory(config, world, environment.device, planned_run);
+    plan = check_memory(config, world, environment.device, planned);
     return plan.note;
   });
   // Rank 0 prints the warning of the first host that has one.
@@ -102,16 +139,21 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   ledger.keep_history(memory::Ledger::Location::host, config.memory.history);
   if (environment.device.is_cuda())
     ledger.keep_history(memory::Ledger::Location::device, config.memory.history);
+  MemoryReporter reporter(environment, run, plan.need);
   try {
     Training training(config, environment, std::move(opened.splits),
-                      {store, configuration, opened.lease.get()}, {stop, report}, plan, make_runner);
+                      {store, configuration, opened.lease.get()}, {stop, report, reporter}, plan,
+                      make_runner);
     if (speaks) write_configuration(run, configuration.resolved_config);
     return run_or_name_checkpoint(training, found, world);
   } catch (const memory::OutOfMemory& error) {
     // The memory of the run is free now, so that there is some for plans.
-    const std::string changes = changes_after(error, config, planned_run, plan);
-    append_to_report(memory_report_path(run, world.rank()), changes);
-    throw Error(error.code(), error.what() + changes);
+    const std::vector<std::string> changes = changes_after(error, config, planned, plan);
+    reporter.append(indented(changes, changes.size()));
+    throw Error(error.code(), error.what() + indented(changes, kChangesOnScreen));
+  } catch (const std::bad_alloc&) {
+    throw Error(ExitCode::memory, memory::reported("malloc has no more memory: check which other programs "
+                                                   "use the memory of this host"));
   }
 }
 

@@ -48,7 +48,6 @@ Training::Training(const Config& config, Environment& environment, Splits splits
       storage_(std::move(storage)),
       signals_(signals),
       plan_(std::move(plan)),
-      reporter_(environment, config.run.folder(), plan_.need),
       budget_(plan_.budget, plan_.other_bytes, environment.ledger, environment.cache),
       trainees_(config, environment.device, *environment.communicator, splits_.train->spec()),
       runner_(make_runner(trainees_.model())),
@@ -82,7 +81,7 @@ ExitCode Training::run_steps() {
   while (cursor_.step < config_.run.steps) {
     if (storage_.lease != nullptr) storage_.lease->check();
     begun_ = cursor_.step + 1;
-    reporter_.begin_step(cursor_.step);
+    signals_.reporter.begin_step(cursor_.step);
     step::StepReport report = step.run(cursor_.step);
     ++cursor_.step;
     environment_.cache.end_step();
@@ -247,8 +246,8 @@ void Training::sample() {
 void Training::report_memory() {
   const int rank = environment_.world.rank();
   try {
-    reporter_.write("The report was requested by SIGUSR2.");
-    print_note(fmt::format("memory of rank {}: {}", rank, reporter_.report_path().string()));
+    signals_.reporter.write("The report was requested by SIGUSR2.");
+    print_note(fmt::format("memory of rank {}: {}", rank, signals_.reporter.report_path().string()));
   } catch (const std::exception& error) {
     print_note(fmt::format("warning: rank {} cannot write a memory report: {}", rank, error.what()));
   }

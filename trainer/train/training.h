@@ -36,6 +36,7 @@ struct RunStorage {
 struct RunSignals {
   const StopRequest& stop;
   ReportRequest& report;
+  MemoryReporter& reporter;  // writes what `report` requests
 };
 
 // The loop of one run, from its first step or a checkpoint to its end. Its members exist as long as the run.
@@ -71,7 +72,6 @@ class Training {
   RunStorage storage_;
   RunSignals signals_;
   CheckedPlan plan_;
-  MemoryReporter reporter_;
   MemoryBudget budget_;
   Trainees trainees_;
   std::unique_ptr<core::UnitRunner> runner_;  // of training, evaluation and samples

@@ -45,7 +45,7 @@ void require_memory_lasted() {
 data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const BatchPlan& batches) {
   data::LoaderPlan plan;
   plan.global_batch = config.data.batch;
-  plan.micro_batches = config.data.micro_batches;
+  plan.micro_batches = config.data.parts();
   plan.rank = rank;
   plan.ranks = ranks;
   plan.seed = static_cast<std::uint64_t>(config.run.seed);
@@ -57,7 +57,7 @@ data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const Ba
 }
 
 data::EvaluationPlan evaluation_plan(const Config& config, int rank, int ranks) {
-  return {config.data.batch / config.data.micro_batches, rank, ranks};
+  return {config.data.batch / config.data.parts(), rank, ranks};
 }
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
@@ -90,7 +90,7 @@ at::Tensor read_images(data::Dataset& dataset, std::int64_t first, std::int64_t 
 
 TrainingData::TrainingData(const Config& config, const Environment& environment, Splits splits,
                            const BatchPlan& batches, const Cursor& cursor)
-    : micro_batches_(config.data.micro_batches),
+    : micro_batches_(config.data.parts()),
       feed_(environment.device),
       loader_(std::move(splits.train), loader_plan(config, environment, batches, cursor), cursor.step),
       test_(std::move(splits.test), evaluation_plan(config, environment)) {}

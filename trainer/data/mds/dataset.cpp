@@ -41,11 +41,17 @@ class MdsDataset final : public Dataset {
     if (compressed == 0) return;
     const std::int64_t blocks = std::clamp<std::int64_t>(options.cache_bytes / largest, 1, compressed);
     for (std::int64_t i = 0; i < blocks; ++i)
-      unpacked_.push_back({options.allocate(static_cast<std::size_t>(largest), "shard cache"), {}, 0});
+      unpacked_.push_back({options.allocate(static_cast<std::size_t>(largest), kShardCache), {}, 0});
   }
 
   [[nodiscard]] std::int64_t size() const override { return index_.samples; }
   [[nodiscard]] const core::SampleSpec& spec() const override { return spec_; }
+
+  [[nodiscard]] std::int64_t cache_bytes() const override {
+    std::int64_t bytes = 0;
+    for (const OpenShard& shard : unpacked_) bytes += std::ssize(shard.memory.bytes);
+    return bytes;
+  }
 
   void read(std::int64_t index, SampleBytes out) override {
     require_readable(index_.folder.string(), index, index_.samples, spec_, out);
