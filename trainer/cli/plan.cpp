@@ -74,15 +74,18 @@ train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config
                             need.ranks);
 }
 
-// Adds what only the dataset tells, if it is here: samples for evaluations, and bytes of caches.
-void add_dataset(const train::Config& config, train::PlannedRun& run) {
+// What only the dataset tells, if it is here, is part of it: samples for evaluations, and bytes of caches.
+train::PlannedRun planned_run(const train::Config& config, const core::SampleSpec& sample, int ranks,
+                              const models::RunnerFactory& make_runner) {
   try {
     const std::vector<std::string> fields = config.model.fields();
-    const auto training = train::open_split(config, "train", fields);
-    const auto test = train::open_split(config, "test", fields);
-    run.test_samples = test->size();
-    run.dataset_bytes = training->cache_bytes() + test->cache_bytes();
+    const train::Splits splits{train::open_split(config, "train", fields),
+                               train::open_split(config, "test", fields)};
+    train::PlannedRun run = train::planned_run(config, splits, ranks, make_runner);
+    run.sample = sample;
+    return run;
   } catch (const Error&) {  // a plan needs no data
+    return {sample, 0, ranks, make_runner};
   }
 }
 
@@ -115,18 +118,6 @@ std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const
   return all;
 }
 
-// For data.micro_batches auto: sets the fewest that fit, with their need.
-void choose_micro_batches(train::Config& config, const train::PlannedRun& run, train::MemoryNeed& need,
-                          const train::RoomOfRun& room) {
-  std::int64_t count = 1;
-  if (room.bytes >= 0 && need.of_host() > room.bytes)
-    if (const auto found = train::fewest_micro_batches(config, run, need, room)) {
-      count = found->count;
-      need = found->need;
-    }
-  config.data.micro_batches = count;
-}
-
 PlanFigures make_figures(const PlanOptions& options, train::Config& config,
                          const models::RunnerFactory& make_runner) {
   PlanFigures figures;
@@ -140,8 +131,8 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
   const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;
   figures.estimate = train::estimate_resources(config, sample, given);
   figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
-  train::PlannedRun run{sample, 0, static_cast<int>(figures.world_size), make_runner};
-  add_dataset(config, run);
+  const train::PlannedRun run =
+      planned_run(config, sample, static_cast<int>(figures.world_size), make_runner);
   try {
     train::MemoryNeed need;
     need.ranks =
@@ -153,9 +144,11 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
     need.process = train::with_growth(memory::measure_process_memory(), false);
     figures.room = room_of(options, config, need);
     if (!config.data.micro_batches) {
-      choose_micro_batches(config, run, need, figures.room);
+      const train::MicroBatches chosen = train::automatic_micro_batches(config, run, need, figures.room);
+      config.data.micro_batches = chosen.count;
+      need = chosen.need;
       figures.chose_micro_batches = true;
-      figures.estimate = train::estimate_resources(config, sample, figures.world_size);
+      figures.estimate = train::estimate_resources(config, sample, given);
     }
     figures.micro_batches = config.data.parts();
     figures.need = need;

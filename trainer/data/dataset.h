@@ -21,8 +21,9 @@ class Dataset {
   virtual ~Dataset() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;             // samples
   [[nodiscard]] virtual const core::SampleSpec& spec() const = 0;  // the same for every sample
-  // Bytes that it has taken from its BlockAllocator, such as a cache.
+  // Bytes that it has taken from its BlockAllocator, such as a cache, and those of them that it has written.
   [[nodiscard]] virtual std::int64_t cache_bytes() const { return 0; }
+  [[nodiscard]] virtual std::int64_t written_cache_bytes() const { return 0; }
   // Writes sample `index` into `out`. Error(data) names file, sample, offset and fault. Error(internal) for
   // an invalid index or spans of other lengths.
   virtual void read(std::int64_t index, SampleBytes out) = 0;

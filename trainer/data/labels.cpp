@@ -21,6 +21,7 @@ class CheckedLabels final : public Dataset {
   [[nodiscard]] std::int64_t size() const override { return dataset_->size(); }
   [[nodiscard]] const core::SampleSpec& spec() const override { return dataset_->spec(); }
   [[nodiscard]] std::int64_t cache_bytes() const override { return dataset_->cache_bytes(); }
+  [[nodiscard]] std::int64_t written_cache_bytes() const override { return dataset_->written_cache_bytes(); }
   void read(std::int64_t index, SampleBytes out) override {
     dataset_->read(index, out);
     std::int64_t label = 0;

@@ -26,7 +26,7 @@ Check check_memory_need(const train::Config& config, const comm::World& world, a
   const std::vector<Outcome> outcomes = try_on_ranks(world, timeout_s, [&] {
     const train::Splits splits = train::open_splits(config, world);
     const train::CheckedPlan plan =
-        train::check_memory(config, world, device, train::planned_run(splits, size, make_runner));
+        train::check_memory(config, world, device, train::planned_run(config, splits, size, make_runner));
     if (plan.need)
       need = fmt::format("a rank needs {} at its peak, the {} of this host {}",
                          format_bytes(plan.need->of_rank()), plan.need->ranks,

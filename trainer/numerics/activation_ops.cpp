@@ -11,7 +11,7 @@ namespace ebb::numerics {
 at::Tensor framework_activation(const at::Tensor& z, Activation act) {
   switch (act) {
     case Activation::relu:
-      return at::threshold(z, 0, 0);  // at::relu has no form for the meta device
+      return at::relu(z);
     case Activation::leaky_relu:
       return at::leaky_relu(z, kLeakySlope);
     case Activation::silu:

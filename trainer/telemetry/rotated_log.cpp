@@ -33,6 +33,13 @@ void remove_file(const fs::path& path) {
     throw Error(ExitCode::storage, fmt::format("cannot remove {}: {}", path.string(), error.message()));
 }
 
+void set_aside(const fs::path& damaged) {
+  std::error_code error;
+  fs::rename(damaged, damaged.string() + ".damaged", error);
+  if (error)
+    throw Error(ExitCode::storage, fmt::format("cannot rename {}: {}", damaged.string(), error.message()));
+}
+
 // The number in NAME.NNNNNN.jsonl.zst; -1 if the file is none of the parts of NAME.jsonl.
 std::int64_t number_of(const fs::path& part, const std::string& name) {
   const std::string file = part.filename().string();
@@ -67,8 +74,10 @@ bool begins_before(const fs::path& part, std::int64_t first_step) {
 void drop_steps_from(const fs::path& path, std::int64_t first_step) {
   std::vector<fs::path> parts = packed_parts(path);
   // A process that ended between the packing of a file and its removal has left the lines twice.
-  if (!parts.empty() && size_of(path) > 0 && first_line(path) == first_line_or_none(parts.back()))
-    remove_file(path);
+  if (!parts.empty() && size_of(path) > 0 && first_line(path) == first_line_or_none(parts.back())) {
+    remove_file(parts.back());
+    parts.pop_back();
+  }
   drop_lines_from(path, first_step);
   for (; size_of(path) == 0 && !parts.empty(); parts.pop_back()) {
     try {
@@ -78,7 +87,7 @@ void drop_steps_from(const fs::path& path, std::int64_t first_step) {
       }
       remove_file(parts.back());
     } catch (const DamagedPart&) {
-      fs::rename(parts.back(), parts.back().string() + ".damaged");
+      set_aside(parts.back());
     }
   }
 }

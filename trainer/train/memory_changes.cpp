@@ -129,6 +129,15 @@ std::optional<MicroBatches> fewest_micro_batches(const Config& start, const Plan
   return MicroBatches{chosen, need(chosen)};
 }
 
+MicroBatches automatic_micro_batches(const Config& config, const PlannedRun& run, const MemoryNeed& need,
+                                     const RoomOfRun& room) {
+  constexpr std::int64_t kMargin = 100;
+  RoomOfRun most = room;
+  most.bytes -= most.bytes / kMargin;
+  if (most.bytes < 0 || need.of_host() <= most.bytes) return {1, need};
+  return fewest_micro_batches(config, run, need, most).value_or(MicroBatches{1, need});
+}
+
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
                                               const MemoryNeed& need, const RoomOfRun& room) {
   return Search(config, run, need, room).find();

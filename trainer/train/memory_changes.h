@@ -23,6 +23,11 @@ struct MicroBatches {
 std::optional<MicroBatches> fewest_micro_batches(const Config& config, const PlannedRun& run,
                                                  const MemoryNeed& need, const RoomOfRun& room);
 
+// For data.micro_batches auto: the fewest, from 1 on, with which the run fits `room`; the most if none do.
+// `need`: that of 1. A hundredth of the room is left, since the check that follows measures the host again.
+MicroBatches automatic_micro_batches(const Config& config, const PlannedRun& run, const MemoryNeed& need,
+                                     const RoomOfRun& room);
+
 // A change of the configuration, or of the number of ranks on a host, with its figures, for a person.
 struct MemoryChange {
   bool fits;

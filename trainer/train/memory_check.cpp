@@ -37,10 +37,6 @@ std::vector<std::string> change_lines(const Config& config, const PlannedRun& ru
   return lines;
 }
 
-// The check that follows the choice of micro-batches measures the host again, and malloc has grown by the
-// plans, so the choice leaves a hundredth.
-constexpr std::int64_t kMargin = 100;
-
 // Measures again after a while if free memory is short: an earlier start may still be ending.
 memory::HostRoom settled_room(const MemoryNeed& need) {
   memory::HostRoom room = memory::measure_host_room(need.ranks);
@@ -97,7 +93,8 @@ CheckedPlan measure(const Config& config, const comm::World& world, at::Device d
   }
   const int ranks = world.local_size();
   // After the plan, which has loaded the code of the steps.
-  const memory::ProcessMemory process = with_growth(memory::measure_process_memory(), true);
+  memory::ProcessMemory process = with_growth(memory::measure_process_memory(), true);
+  process.anonymous -= run.written_dataset_bytes;  // they are in the plan
   checked.other_bytes = process.anonymous;
   checked.budget = rank_budget(config.memory, ranks, process, memory::Cgroup().read().limit);
   if (plan) checked.need.emplace(MemoryNeed{*plan, process, ranks});
@@ -112,11 +109,8 @@ std::int64_t choose_micro_batches(const Config& config, const comm::World& world
   if (!whole.need)
     throw Error(ExitCode::usage, fmt::format("data.micro_batches is auto, but {}: give a number",
                                              device.is_cuda() ? "a run on GPUs is not planned" : whole.note));
-  RoomOfRun room = room_of_run(settled_room(*whole.need), whole.budget, whole.need->ranks);
-  room.bytes -= room.bytes / kMargin;
-  if (room.bytes < 0 || whole.need->of_host() <= room.bytes) return 1;
-  const auto found = fewest_micro_batches(config, run, *whole.need, room);
-  return found ? found->count : 1;
+  const RoomOfRun room = room_of_run(settled_room(*whole.need), whole.budget, whole.need->ranks);
+  return automatic_micro_batches(config, run, *whole.need, room).count;
 }
 
 CheckedPlan check_memory(const Config& given, const comm::World& world, at::Device device,

@@ -39,8 +39,8 @@ std::string memory_shortage(const Config& config, const PlannedRun& run, const M
                             const RoomOfRun& room);
 
 // The changes with which a run needs less than it had when it failed with `error`, found by its plan; those
-// that fit come first. Empty for a GPU, without a plan, or in a stage that is not planned (samples, image
-// measures). Throws nothing.
+// that fit come first. Empty for a GPU, without a plan, or in an evaluation or samples, which are not planned
+// alone. Throws nothing.
 std::vector<std::string> changes_after(const memory::OutOfMemory& error, const Config& config,
                                        const PlannedRun& run, const CheckedPlan& checked) noexcept;
 

@@ -4,7 +4,9 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
+#include <vector>
 
 #include "comm/dry_communicator.h"
 #include "data/slots.h"
@@ -41,26 +43,31 @@ core::Batch dry_batch(const core::SampleSpec& sample, std::int64_t count, std::i
   return batch;
 }
 
-// Bytes that the run takes before its first step.
-at::Tensor reserve(memory::Class cls, std::int64_t bytes, const char* owner) {
-  const memory::Tag tag(cls, owner);
-  return at::empty({bytes}, at::TensorOptions().dtype(at::kByte).device(at::kMeta));
-}
+// Buffers that the run takes before its first step: slots of both loaders, whose batches are views of them,
+// caches of the datasets, and the history. The cache of blocks has no part in them.
+class Reservation {
+ public:
+  explicit Reservation(Ledger& ledger) : ledger_(ledger) {}
+  ~Reservation() {
+    for (const auto& block : blocks_) ledger_.forget(block.get(), Ledger::Location::host);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
 
-// The slots of both loaders, whose batches are views of them, and the caches of the datasets.
-std::vector<at::Tensor> reserve_slots(const PlannedRun& run, const data::LoaderPlan& training,
-                                      const data::EvaluationPlan& evaluation) {
-  std::vector<at::Tensor> slots;
-  const auto add = [&](std::int64_t count, std::int64_t bytes, const char* owner) {
-    for (std::int64_t i = 0; i < count; ++i) slots.push_back(reserve(memory::Class::data, bytes, owner));
-  };
-  add(training.slots(), data::SlotPool::slot_bytes(run.sample, training.rank_micro_batch()),
-      data::kLoaderOwner);
-  add(data::kEvaluationSlots, data::SlotPool::slot_bytes(run.sample, evaluation.rank_part()),
-      data::kEvaluationOwner);
-  add(1, run.dataset_bytes, data::kShardCache);
-  return slots;
-}
+  void add(std::int64_t count, std::int64_t bytes, memory::Class cls, const char* owner) {
+    for (std::int64_t i = 0; i < count && bytes > 0; ++i) {
+      blocks_.push_back(std::make_unique<char>());
+      ledger_.record(blocks_.back().get(), bytes, Ledger::Location::host, cls, owner);
+      bytes_ += bytes;
+    }
+  }
+  [[nodiscard]] std::int64_t bytes() const { return bytes_; }
+
+ private:
+  Ledger& ledger_;
+  std::vector<std::unique_ptr<char>> blocks_;  // their addresses stand for the Buffers
+  std::int64_t bytes_ = 0;
+};
 
 // Samples of rank 0's first part of an evaluation.
 std::int64_t evaluated_samples(const Config& config, const PlannedRun& run) {
@@ -87,23 +94,32 @@ class DryRun {
         runner_(run.make_runner(trainees_.model())) {}
 
   MemoryPlan plan() {
-    const at::Tensor history =
-        reserve(memory::Class::workspace, memory::EventRing::bytes_of(config_.memory.history),
-                memory::EventRing::kOwner);  // Ledger::keep_history()
+    Reservation reserved(ledger_);
+    reserve_buffers(reserved);
     set_initial_values();
-    const std::vector<at::Tensor> slots =
-        reserve_slots(run_, loader_plan(config_, 0, run_.ranks, trainees_.batch_plan()),
-                      evaluation_plan(config_, 0, run_.ranks));
     run_steps();
     evaluate();
     plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host);
     plan_.peak_function = account_.peak_function();
-    plan_.resident = pages_.peak_resident() - unwritten_slots();
+    plan_.resident = pages_.peak_resident() + reserved.bytes() - unwritten_slots();
     plan_.kept = pages_.cache().overhead_bytes();
     return plan_;
   }
 
  private:
+  void reserve_buffers(Reservation& reserved) {
+    using memory::Class;
+    const data::LoaderPlan training = loader_plan(config_, 0, run_.ranks, trainees_.batch_plan());
+    reserved.add(1, memory::EventRing::bytes_of(config_.memory.history), Class::workspace,
+                 memory::EventRing::kOwner);
+    reserved.add(1, run_.dataset_bytes, Class::data, data::kShardCache);
+    reserved.add(training.slots(), data::SlotPool::slot_bytes(run_.sample, training.rank_micro_batch()),
+                 Class::data, data::kLoaderOwner);
+    reserved.add(data::kEvaluationSlots,
+                 data::SlotPool::slot_bytes(run_.sample, evaluation_plan(config_, 0, run_.ranks).rank_part()),
+                 Class::data, data::kEvaluationOwner);
+  }
+
   // Trainees::set_initial_values() makes one value after the other.
   void set_initial_values() {
     const memory::Tag tag(memory::Class::workspace, "initial values");
@@ -179,9 +195,17 @@ class DryRun {
 
 }  // namespace
 
-PlannedRun planned_run(const Splits& splits, int ranks, const models::RunnerFactory& make_runner) {
-  return {splits.train->spec(), splits.test->size(), ranks, make_runner,
-          splits.train->cache_bytes() + splits.test->cache_bytes()};
+// Image measures open the split for evaluations once more.
+PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
+                       const models::RunnerFactory& make_runner) {
+  const data::Dataset &training = *splits.train, &test = *splits.test;
+  const std::int64_t tests = config.evaluate.samples > 0 ? 2 : 1;
+  return {training.spec(),
+          test.size(),
+          ranks,
+          make_runner,
+          training.cache_bytes() + tests * test.cache_bytes(),
+          training.written_cache_bytes() + test.written_cache_bytes()};
 }
 
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {

@@ -42,9 +42,12 @@ struct PlannedRun {
   std::int64_t test_samples = 0;  // of the split for evaluations; 0: unknown, at least a batch
   int ranks = 1;
   const models::RunnerFactory& make_runner;  // must outlive this object
-  std::int64_t dataset_bytes = 0;            // data::Dataset::cache_bytes() of all opened splits
+  // data::Dataset::cache_bytes() of the splits that a run opens, and what is written of them now.
+  std::int64_t dataset_bytes = 0, written_dataset_bytes = 0;
 };
-PlannedRun planned_run(const Splits& splits, int ranks, const models::RunnerFactory& make_runner);
+// Of a run with these datasets.
+PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
+                       const models::RunnerFactory& make_runner);
 
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
 // account. It is that of one rank that trains on the CPU of this machine with the current number of threads.

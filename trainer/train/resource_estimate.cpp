@@ -144,6 +144,7 @@ bool has_same_shape(const Config& config, const fs::path& run) {
     logged.checkpoint = own.checkpoint;
     logged.memory.budget = own.memory.budget;
     logged.memory.check = own.memory.check;
+    if (!own.data.micro_batches) own.data.micro_batches = logged.data.micro_batches;
     return config::resolved_yaml(described(own)) == config::resolved_yaml(described(logged));
   } catch (const Error&) {  // no run, or one of a version with other keys
     return false;

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
-#include <new>
 
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
@@ -54,10 +54,19 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
   }
 }
 
-std::int64_t saved_micro_batches(const checkpoint::CheckpointFolder& found) {
+// For data.micro_batches auto: those of a checkpoint, so that the sums stay the same.
+void take_saved_micro_batches(Config& config, const checkpoint::CheckpointFolder& found, int ranks) {
+  std::int64_t saved = 1;
   for (const auto& [key, value] : checkpoint::read_manifest(found.folder).mathematical)
-    if (key == "data.micro_batches") return std::stoll(value);
-  return 1;
+    if (key == "data.micro_batches") std::from_chars(value.data(), value.data() + value.size(), saved);
+  if (config.data.batch % (saved * ranks) != 0)
+    throw Error(
+        ExitCode::usage,
+        fmt::format("data.micro_batches is auto, and {} was saved with {}: a batch of {} does not divide "
+                    "into these on {} ranks. Resume on another number of ranks, or set "
+                    "checkpoint.resume=force, which chooses again",
+                    found.folder.string(), saved, config.data.batch, ranks));
+  config.data.micro_batches = saved;
 }
 
 // The most that any host needs. Collective.
@@ -108,7 +117,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   });
   if (found)
     comm::run_on_all_ranks(world, timeout, [&] {
-      if (!config.data.micro_batches) config.data.micro_batches = saved_micro_batches(*found);
+      if (!config.data.micro_batches && config.checkpoint.resume != checkpoint::Resume::force)
+        take_saved_micro_batches(config, *found, world.size());
       store.require_compatible(*found, configured());
     });
   if (found && found->step >= config.run.steps) {
@@ -125,7 +135,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   }
   Environment environment = open_environment(config, world, ledger, cache);
   CheckedPlan plan;
-  const PlannedRun planned = planned_run(opened.splits, world.size(), make_runner);
+  const PlannedRun planned = planned_run(config, opened.splits, world.size(), make_runner);
   if (!config.data.micro_batches) agree_on_micro_batches(config, environment, planned);
   const checkpoint::RunConfiguration configuration = configured();
   const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
@@ -151,9 +161,6 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
     const std::vector<std::string> changes = changes_after(error, config, planned, plan);
     reporter.append(indented(changes, changes.size()));
     throw Error(error.code(), error.what() + indented(changes, kChangesOnScreen));
-  } catch (const std::bad_alloc&) {
-    throw Error(ExitCode::memory, memory::reported("malloc has no more memory: check which other programs "
-                                                   "use the memory of this host"));
   }
 }
 

@@ -52,6 +52,12 @@ class MdsDataset final : public Dataset {
     for (const OpenShard& shard : unpacked_) bytes += std::ssize(shard.memory.bytes);
     return bytes;
   }
+  [[nodiscard]] std::int64_t written_cache_bytes() const override {
+    std::int64_t bytes = 0;
+    for (const OpenShard& shard : unpacked_)
+      if (shard.shard) bytes += index_.shards[shard.shard->number()].raw.bytes;
+    return bytes;
+  }
 
   void read(std::int64_t index, SampleBytes out) override {
     require_readable(index_.folder.string(), index, index_.samples, spec_, out);
