@@ -42,6 +42,7 @@ INSTANTIATE_TEST_SUITE_P(
     Families, PlannedMemory,
     testing::Values(Case{"vae", kImages, 1, {}}, Case{"vae-2", kImages, 2, {"data.prefetch=2"}},
                     Case{"vae-micro", kImages, 2, {"data.micro_batches=4"}},
+                    Case{"vae-measures", kImages, 1, {"evaluate.samples=40"}},
                     Case{"vae-fp32", kImages, 1, {"precision.dtype=fp32", "average.half_life=100"}},
                     Case{"vae-logistic", kImages, 1, {"model.likelihood=discretized_logistic"}},
                     Case{"gpt", kText, 1, {}},

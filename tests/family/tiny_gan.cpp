@@ -161,7 +161,7 @@ core::Loss TinyGan::GeneratorPhase::forward(const core::Batch& batch, core::Unit
 namespace {
 
 at::Tensor to_bytes(const at::Tensor& pixels) {
-  return (pixels.to(at::kFloat) * 255.0).round().to(at::kByte).cpu();
+  return models::on_host((pixels.to(at::kFloat) * 255.0).round().to(at::kByte));
 }
 
 }  // namespace

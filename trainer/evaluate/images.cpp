@@ -10,8 +10,8 @@
 namespace ebb::evaluate {
 
 void check_images(const at::Tensor& images, std::string_view function) {
-  if (images.dim() == 4 && images.scalar_type() == at::kByte && images.device().is_cpu() &&
-      images.numel() > 0)
+  if (images.dim() == 4 && images.scalar_type() == at::kByte &&
+      (images.device().is_cpu() || images.is_meta()) && images.numel() > 0)
     return;
   throw Error(ExitCode::internal,
               fmt::format("{} needs uint8 images [N, C, H, W] on the CPU, not {} [{}]", function,

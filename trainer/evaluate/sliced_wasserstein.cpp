@@ -39,7 +39,9 @@ at::Tensor descriptors_of(const at::Tensor& images, std::int64_t level, std::int
   const std::int64_t channels = images.size(1), height = images.size(2), width = images.size(3);
   const std::int64_t rows = level_size(height, level) - kPatch + 1,
                      columns = level_size(width, level) - kPatch + 1;
-  at::Tensor out = at::empty({images.size(0) * patches, channels * kPatchPixels}, at::kFloat);
+  at::Tensor out =
+      at::empty({images.size(0) * patches, channels * kPatchPixels}, images.options().dtype(at::kFloat));
+  if (out.is_meta()) return out;
   const auto* pixels = images.const_data_ptr<std::uint8_t>();
   float* const first = out.mutable_data_ptr<float>();
   at::parallel_for(0, images.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -62,6 +64,7 @@ at::Tensor descriptors_of(const at::Tensor& images, std::int64_t level, std::int
 // Gives each channel of the descriptors mean 0 and standard deviation 1.
 void normalise(at::Tensor& descriptors, std::int64_t channels) {
   const std::int64_t count = descriptors.size(0);
+  if (descriptors.is_meta()) return;
   const auto values = static_cast<double>(count * kPatchPixels);
   float* const first = descriptors.mutable_data_ptr<float>();
   at::parallel_for(0, channels, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -83,8 +86,9 @@ void normalise(at::Tensor& descriptors, std::int64_t channels) {
 }
 
 // [512, width]: unit vectors of uniform directions.
-at::Tensor directions_of(std::int64_t width) {
-  at::Tensor out = at::empty({kDirections, width}, at::kFloat);
+at::Tensor directions_of(std::int64_t width, at::Device device) {
+  at::Tensor out = at::empty({kDirections, width}, at::TensorOptions().dtype(at::kFloat).device(device));
+  if (out.is_meta()) return out;
   float* row = out.mutable_data_ptr<float>();
   for (std::int64_t d = 0; d < kDirections; ++d, row += width) {
     double squares = 0;
@@ -114,6 +118,7 @@ double sliced_distance(const at::Tensor& a, const at::Tensor& b, const at::Tenso
   for (std::int64_t first = 0; first < kDirections; first += kDirectionsAtOnce) {
     const at::Tensor block = directions.narrow(0, first, kDirectionsAtOnce);
     at::Tensor projected_a = at::mm(block, a.t()), projected_b = at::mm(block, b.t());
+    if (projected_a.is_meta()) continue;
     auto* const from_a = projected_a.mutable_data_ptr<float>();
     auto* const from_b = projected_b.mutable_data_ptr<float>();
     at::parallel_for(0, kDirectionsAtOnce, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -158,7 +163,7 @@ SlicedWasserstein sliced_wasserstein(const at::Tensor& a, const at::Tensor& b) {
   const memory::Tag tag(memory::Class::workspace, "sliced wasserstein");
   const std::int64_t channels = a.size(1), patches = patches_per_image(a.size(0), channels);
   const at::Tensor images_a = a.contiguous(), images_b = b.contiguous();
-  const at::Tensor directions = directions_of(channels * kPatchPixels);
+  const at::Tensor directions = directions_of(channels * kPatchPixels, a.device());
   SlicedWasserstein result;
   const std::int64_t levels = pyramid_levels(a.size(2), a.size(3));
   for (std::int64_t level = 0; level < levels; ++level) {

@@ -14,7 +14,8 @@ struct SlicedWasserstein {
   double mean = 0;             // of `levels`
 };
 
-// `a` and `b`: [N, C, H, W] uint8 on the CPU, of equal shapes, H and W at least 7.
+// `a` and `b`: [N, C, H, W] uint8 on the CPU, of equal shapes, H and W at least 7. On the meta device it
+// allocates the same and computes nothing.
 //
 // For each level, descriptors are patches of 7 x 7 pixels and all channels. The descriptors of each set are
 // normalised to mean 0 and standard deviation 1 of each channel. The distance therefore ignores brightness

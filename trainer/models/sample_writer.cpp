@@ -14,8 +14,7 @@ constexpr std::int64_t kColumns = 8;  // of a grid of images
 }  // namespace
 
 void write_new_images(ImageSampler& sampler, SampleSink& sink, core::UnitRunner& runner) {
-  constexpr std::int64_t kImages = 64;
-  sink.write_images("samples.png", sampler.sample(0, kImages, 0, runner), kColumns);
+  sink.write_images("samples.png", sampler.sample(0, kNewImages, 0, runner), kColumns);
 }
 
 void write_reconstructions(ImageReconstructor& model, SampleSource& source, SampleSink& sink,

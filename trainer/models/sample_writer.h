@@ -37,7 +37,8 @@ class SampleSink {
   virtual bool has_time_left() = 0;
 };
 
-// samples.png: new images in a grid.
+inline constexpr std::int64_t kNewImages = 64;
+// samples.png: kNewImages new images in a grid.
 void write_new_images(ImageSampler& sampler, SampleSink& sink, core::UnitRunner& runner);
 // reconstructions.png: test images, each above the model's reconstruction.
 void write_reconstructions(ImageReconstructor& model, SampleSource& source, SampleSink& sink,

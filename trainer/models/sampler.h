@@ -9,11 +9,16 @@
 
 namespace ebb::models {
 
+// The tensor on the CPU; itself on the meta device, whose memory stands for the CPU's in a plan.
+inline at::Tensor on_host(const at::Tensor& tensor) {
+  return tensor.is_meta() ? tensor : tensor.cpu();
+}
+
 class ImageSampler {
  public:
   virtual ~ImageSampler() = default;
   // The new images `first` to `first` + `count` [count, C, H, W] uint8 on the CPU. Each is a pure function of
-  // the parameters, the seed and its number.
+  // the parameters, the seed and its number. Of a model on the meta device they are there (on_host).
   virtual at::Tensor sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
                             core::UnitRunner& runner) = 0;
 };

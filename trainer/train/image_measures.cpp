@@ -32,6 +32,16 @@ constexpr std::int64_t kLeastFeatures = 4;  // a row and its three neighbours
                   samples, why));
 }
 
+// The share of the images that the model generates. `like`: images of the same shape.
+at::Tensor generate(models::ImageSampler& sampler, core::UnitRunner& runner, const SharedRows::Share& share,
+                    const at::Tensor& like) {
+  std::vector<at::Tensor> parts{like.narrow(0, 0, 0)};
+  for (std::int64_t i = 0; i < share.count; i += SharedRows::kAlign)
+    parts.push_back(
+        sampler.sample(share.first + i, std::min(SharedRows::kAlign, share.count - i), kSeed, runner));
+  return at::cat(parts);
+}
+
 // The shape of a tensor with `rows` rows.
 std::vector<std::int64_t> with_rows(const at::Tensor& tensor, std::int64_t rows) {
   std::vector<std::int64_t> sizes = tensor.sizes().vec();
@@ -57,7 +67,7 @@ at::Tensor SharedRows::gather(const at::Tensor& share, std::int64_t rows) const 
   mine = mine.to(device_);
   const at::Tensor all = at::empty(with_rows(share, each * communicator_.size()), mine.options());
   communicator_.all_gather(mine, all, "images of an evaluation");
-  return all.narrow(0, 0, rows).cpu().contiguous();
+  return models::on_host(all.narrow(0, 0, rows)).contiguous();
 }
 
 ImageMeasures::ImageMeasures(const evaluate::EvaluateConfig& config, std::unique_ptr<data::Dataset> split)
@@ -81,6 +91,22 @@ ImageMeasures::ImageMeasures(const evaluate::EvaluateConfig& config, std::unique
 
 ImageMeasures::~ImageMeasures() = default;
 
+void plan_image_measures(std::int64_t samples, const core::FieldSpec& image, models::ImageSampler& sampler,
+                         core::UnitRunner& runner, const SharedRows& ranks) {
+  const memory::Tag tag(memory::Class::activations, "evaluation");
+  const SharedRows::Share share = ranks.share(samples);
+  at::Tensor real;
+  {
+    const memory::Tag pictures(memory::Class::data, "pictures");  // as read_images()
+    std::vector<std::int64_t> sizes{share.count};
+    sizes.insert(sizes.end(), image.dims.begin(), image.dims.end());
+    real = at::empty(sizes, at::TensorOptions().dtype(at::kByte).device(at::kMeta));
+  }
+  const at::Tensor mine = generate(sampler, runner, share, real);
+  const at::Tensor generated = ranks.gather(mine, samples);
+  (void)evaluate::sliced_wasserstein(generated, ranks.gather(real, samples));
+}
+
 // In parts of SharedRows::kAlign, so that each image is in the same part on any number of ranks.
 at::Tensor ImageMeasures::features(const at::Tensor& images) {
   std::vector<at::Tensor> parts{at::empty({0, extractor_->dimension()}, at::kFloat)};
@@ -95,11 +121,7 @@ std::vector<models::Measure> ImageMeasures::measure(models::ImageSampler& sample
   const memory::Tag tag(memory::Class::activations, "evaluation");
   const SharedRows::Share share = ranks.share(samples_);
   const at::Tensor real = read_images(*split_, share.first, share.count, samples_);
-  std::vector<at::Tensor> parts{real.narrow(0, 0, 0)};
-  for (std::int64_t i = 0; i < share.count; i += SharedRows::kAlign)
-    parts.push_back(
-        sampler.sample(share.first + i, std::min(SharedRows::kAlign, share.count - i), kSeed, runner));
-  const at::Tensor mine = at::cat(parts);
+  const at::Tensor mine = generate(sampler, runner, share, real);
   generated_ = ranks.gather(mine, samples_);
   const evaluate::SlicedWasserstein distance =
       evaluate::sliced_wasserstein(generated_, ranks.gather(real, samples_));

@@ -68,4 +68,9 @@ class ImageMeasures {
   at::Tensor generated_, generated_features_;              // of the last call of measure()
 };
 
+// Allocates what measure() does, without a file of features, on the meta device. `sampler`: of a model on
+// that device. `image`: the field of the dataset.
+void plan_image_measures(std::int64_t samples, const core::FieldSpec& image, models::ImageSampler& sampler,
+                         core::UnitRunner& runner, const SharedRows& ranks);
+
 }  // namespace ebb::train

@@ -13,8 +13,10 @@
 #include "memory/dry_pages.h"
 #include "memory/event_ring.h"
 #include "memory/meta_account.h"
+#include "models/sample_writer.h"
 #include "step/dry_step_control.h"
 #include "step/loss_sums.h"
+#include "train/image_measures.h"
 #include "train/trainees.h"
 #include "train/training_data.h"
 
@@ -158,20 +160,40 @@ class DryRun {
     plan_.peak_total = std::max(plan_.peak_total, ledger_.peak_total(Ledger::Location::host));
   }
 
-  // As train::evaluate(), of two parts of a split. The sum of the losses goes on from the first to the
-  // second.
   void evaluate() {
     const at::NoGradGuard no_grad;
     ledger_.reset_peaks();
     const memory::StageScope stage(ledger_, memory::Stage::evaluate);
-    const memory::TemporaryUse temporary(pages_.cache());
-    const auto averaged = trainees_.averaged();
-    const memory::Tag tag(memory::Class::activations, "evaluation");
-    step::LossSums sums;
-    for (int i = 0; i < 2; ++i) sums.add(trainees_.model().phases().front()->forward(part_, *runner_));
+    {
+      const memory::TemporaryUse temporary(pages_.cache());
+      const auto averaged = trainees_.averaged();
+      evaluate_loss();
+      models::ImageSampler* const sampler = trainees_.model().image_sampler();
+      if (sampler != nullptr && config_.evaluate.samples > 0)
+        plan_image_measures(config_.evaluate.samples, run_.sample.at(core::kImageField), *sampler, *runner_,
+                            {communicator_, at::kMeta});
+    }
+    write_samples();
     plan_.stages[static_cast<std::size_t>(memory::Stage::evaluate)] =
         ledger_.peak(Ledger::Location::host, memory::Stage::evaluate);
     plan_.evaluation_total = ledger_.peak_total(Ledger::Location::host);
+  }
+
+  // As train::evaluate(), of two parts of a split. The sum of the losses goes on from the first to the
+  // second.
+  void evaluate_loss() {
+    const memory::Tag tag(memory::Class::activations, "evaluation");
+    step::LossSums sums;
+    for (int i = 0; i < 2; ++i) sums.add(trainees_.model().phases().front()->forward(part_, *runner_));
+  }
+
+  // The images of train::write_samples(), without reconstructions, which are half as many, and the picture.
+  void write_samples() {
+    models::ImageSampler* const sampler = trainees_.model().image_sampler();
+    if (sampler == nullptr || (!config_.run.samples && config_.run.sample_every == 0)) return;
+    const memory::TemporaryUse temporary(pages_.cache());
+    const auto averaged = trainees_.averaged();
+    (void)sampler->sample(0, models::kNewImages, 0, *runner_);
   }
 
   // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.

@@ -123,7 +123,7 @@ at::Tensor Gan::sample(std::int64_t first, std::int64_t count, std::uint64_t see
     labels = at::arange(first, first + count, at::TensorOptions().dtype(at::kLong).device(device_))
                  .remainder(config_.classes);
   const at::Tensor images = generator_->images(noise, labels, runner);
-  return ((images.to(at::kFloat).clamp(-1, 1) + 1) * 127.5).round().to(at::kByte).contiguous().cpu();
+  return on_host(((images.to(at::kFloat).clamp(-1, 1) + 1) * 127.5).round().to(at::kByte).contiguous());
 }
 
 void Gan::write_samples(SampleSource&, SampleSink& sink, core::UnitRunner& runner) {

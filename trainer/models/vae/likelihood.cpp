@@ -10,6 +10,7 @@
 #include <numbers>
 #include <vector>
 
+#include "models/sampler.h"
 #include "numerics/no_double_backward.h"
 #include "numerics/ops.h"
 
@@ -138,7 +139,7 @@ at::Tensor log_likelihoods(const PixelDistribution& pixels, const at::Tensor& im
 at::Tensor mean_images(const PixelDistribution& pixels) {
   const at::Tensor output = pixels.output.to(at::kFloat);
   const at::Tensor means = has_scale(pixels.likelihood) ? (output + kCentre).clamp(0, 1) : output.sigmoid();
-  return (means * kLargestValue).round().to(at::kByte).cpu();
+  return on_host((means * kLargestValue).round().to(at::kByte));
 }
 
 }  // namespace ebb::models
