@@ -41,7 +41,7 @@ def prepare(ebb, work):
     rng = random.Random(1)
     (work / "text").write_bytes(bytes(rng.randrange(32, 127) for _ in range(1 << 20)))
     subprocess.run([ebb, "data", "pack", work / "text", "--tokenizer", "bytes", "--test-share", "0.1", "-o", work / "tokens"], check=True, capture_output=True)
-    common = "run: {name: drawn, dir: %s, steps: 5, samples: false}\ncheckpoint: {every: 0, resume: never}\n" % (work / "runs")
+    common = "run: {name: drawn, dir: %s, steps: 5, evaluate_every: 2, samples: false}\ncheckpoint: {every: 0, resume: never}\n" % (work / "runs")
     data = {"vae": f"{{source: {work}/images-28, format: mds}}", "gan": f"{{source: {work}/images-32, format: mds}}",
             "gpt": f"{{source: {work}/tokens, format: tokens}}"}
     configs = {}

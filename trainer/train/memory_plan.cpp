@@ -77,6 +77,13 @@ std::int64_t evaluated_samples(const Config& config, const PlannedRun& run) {
   return run.test_samples > 0 ? std::min(part, run.test_samples) : part;
 }
 
+// Samples of the last part of an evaluation, on the rank where it is shorter; 0: none is. Its blocks have
+// other sizes than those of the other parts, which stay mapped.
+std::int64_t last_evaluated_samples(const Config& config, const PlannedRun& run) {
+  const data::EvaluationPlan plan = evaluation_plan(config, 0, run.ranks);
+  return run.test_samples > plan.rank_part() ? run.test_samples % plan.global_batch % plan.rank_part() : 0;
+}
+
 void raise(memory::Sums& largest, const memory::Sums& other) {
   for (std::size_t c = 0; c < largest.size(); ++c) largest[c] = std::max(largest[c], other[c]);
 }
@@ -179,12 +186,15 @@ class DryRun {
     plan_.evaluation_total = ledger_.peak_total(Ledger::Location::host);
   }
 
-  // As train::evaluate(), of two parts of a split. The sum of the losses goes on from the first to the
-  // second.
+  // As train::evaluate(), of two parts of a split and its last one. The sum of the losses goes on from the
+  // first to the others.
   void evaluate_loss() {
     const memory::Tag tag(memory::Class::activations, "evaluation");
     step::LossSums sums;
-    for (int i = 0; i < 2; ++i) sums.add(trainees_.model().phases().front()->forward(part_, *runner_));
+    core::Phase& phase = *trainees_.model().phases().front();
+    for (int i = 0; i < 2; ++i) sums.add(phase.forward(part_, *runner_));
+    const std::int64_t last = last_evaluated_samples(config_, run_);
+    if (last > 0) sums.add(phase.forward(dry_batch(run_.sample, last, 1), *runner_));
   }
 
   // The images of train::write_samples(), without reconstructions, which are half as many, and the picture.
