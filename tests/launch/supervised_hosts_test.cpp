@@ -149,13 +149,13 @@ std::string within(const MemoryGroup& group, const std::vector<std::string>& arg
 }
 
 TEST_F(Supervised, ARunThatExceedsTheLimitOfTheGroupIsRefusedBeforeItsFirstStep) {
-  const MemoryGroup group(std::int64_t{600} << 20);
+  const MemoryGroup group(std::int64_t{700} << 20);
   if (group.path().empty())
     GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
   const ProcessResult result =
       run_shell(within(group, launch("refused", {"model.hidden=400000", "run.steps=5"})));
   EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
-  EXPECT_THAT(result.err, HasSubstr(": the limit of 600.0 MiB of the control group"));
+  EXPECT_THAT(result.err, HasSubstr(": the limit of 700.0 MiB of the control group"));
   EXPECT_THAT(result.err, HasSubstr("fits: at most 1 of these ranks here need "));
   EXPECT_THAT(result.err, Not(HasSubstr("the kernel killed")));
   EXPECT_FALSE(fs::exists(fs::path(tiny_.run_folder("refused")) / "metrics.jsonl"));
