@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 
 // After so many short lines comes a whole one, so that a reader finds one near.
 constexpr std::int64_t kMostShortLines = 1000;
+// A new peak of the resident set. The kernel's figure also grows by a few pages at a time.
+constexpr std::int64_t kPeakGrowth = std::int64_t{1} << 20;
 
 // Omits classes without bytes.
 Json nonzero(const memory::Sums& peak) {
@@ -101,7 +103,8 @@ void MemoryLog::write(std::int64_t step) {
   const memory::SystemMemory system = memory::measure_system_memory(ledger_, cache_, device_);
   std::string bytes = bytes_of_step(ledger_);
   const bool whole = file_.at_start() || short_lines_ == kMostShortLines || bytes != last_whole_ ||
-                     system.peak_resident > last_peak_resident_ || has_saved_or_evaluated(ledger_);
+                     system.peak_resident > last_peak_resident_ + kPeakGrowth ||
+                     has_saved_or_evaluated(ledger_);
   if (!whole) {
     ++short_lines_;
     file_.line(short_memory_line(step, now, ledger_, system));
