@@ -74,18 +74,19 @@ train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config
                             need.ranks);
 }
 
-// What only the dataset tells, if it is here, is part of it: samples for evaluations, and bytes of caches.
-train::PlannedRun planned_run(const train::Config& config, const core::SampleSpec& sample, int ranks,
+// A run of one rank. What only the dataset tells, if it is here, is part of it: samples for evaluations, and
+// bytes of caches. `image`: the sides of a sample, which the dataset need not tell; empty: not given.
+train::PlannedRun planned_run(const train::Config& config, const std::vector<std::int64_t>& image,
                               const models::RunnerFactory& make_runner) {
   try {
     const std::vector<std::string> fields = config.model.fields();
     const train::Splits splits{train::open_split(config, "train", fields),
                                train::open_split(config, "test", fields)};
-    train::PlannedRun run = train::planned_run(config, splits, ranks, make_runner);
-    run.sample = sample;
+    train::PlannedRun run = train::planned_run(config, splits, 1, make_runner);
+    if (!image.empty()) run.sample = train::planned_sample(config, image);
     return run;
   } catch (const Error&) {  // a plan needs no data
-    return {sample, 0, ranks, make_runner};
+    return {train::planned_sample(config, image), 0, 1, make_runner};
   }
 }
 
@@ -127,12 +128,11 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
       bytes_of("--write-rate", options.write_rate,
                "give the bytes that the checkpoint volume accepts per second, such as 100MiB");
   figures.slots = options.slots;
-  const core::SampleSpec sample = train::planned_sample(config, sides_of(options.image));
+  train::PlannedRun run = planned_run(config, sides_of(options.image), make_runner);
   const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;
-  figures.estimate = train::estimate_resources(config, sample, given);
+  figures.estimate = train::estimate_resources(config, run.sample, given);
   figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
-  const train::PlannedRun run =
-      planned_run(config, sample, static_cast<int>(figures.world_size), make_runner);
+  run.ranks = static_cast<int>(figures.world_size);
   try {
     train::MemoryNeed need;
     need.ranks =
@@ -148,7 +148,7 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
       config.data.micro_batches = chosen.count;
       need = chosen.need;
       figures.chose_micro_batches = true;
-      figures.estimate = train::estimate_resources(config, sample, given);
+      figures.estimate = train::estimate_resources(config, run.sample, given);
     }
     figures.micro_batches = config.data.parts();
     figures.need = need;

@@ -75,8 +75,7 @@ void DataConfig::describe(config::Section& s) {
       .at_most(kMostMicroBatches)
       .doc(
           "Parts of a step's batch, computed one after another; more parts need less memory. auto: the "
-          "fewest "
-          "that fit, by the plan of a run on CPUs; a resumed run keeps them.");
+          "fewest that fit, by the plan of a run on CPUs; a resumed run keeps them.");
   s.flag("shuffle", shuffle)
       .doc("Draw the samples of each epoch in a new order; false reads them as stored.");
   s.integer("prefetch", prefetch)

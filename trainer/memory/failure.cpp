@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -26,18 +27,6 @@ std::string joined(const std::vector<std::string>& parts) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-// "optimizer 14.5 GiB, activations 9.6 GiB": those with bytes, the largest first.
-std::string classes_of(const Sums& live) {
-  std::vector<std::size_t> order(live.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return live[a] > live[b]; });
-  std::vector<std::string> parts;
-  for (const std::size_t c : order)
-    if (live[c] > 0) parts.push_back(fmt::format("{} {}", kClassNames[c], format_bytes(live[c])));
-  return joined(parts);
-}
-
 std::string owners_of(const std::vector<OwnerBytes>& owners) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < std::min(kOwners, owners.size()); ++i)
@@ -47,15 +36,9 @@ std::string owners_of(const std::vector<OwnerBytes>& owners) {
 }
 
 std::string free_host_memory(const BlockCache* cache) {
-  std::int64_t kept = 0, largest = 0;
-  if (cache != nullptr) {
-    for (const BlockCache::KeptBlock& block : cache->kept_blocks()) {
-      kept += block.bytes;
-      largest = std::max(largest, block.bytes);
-    }
-  }
-  return fmt::format("{} kept by the cache, the largest block {}; {} in malloc", format_bytes(kept),
-                     format_bytes(largest), format_bytes(static_cast<std::int64_t>(mallinfo2().fordblks)));
+  const FreeMemory free = measure_free_memory(cache);
+  return fmt::format("{} kept by the cache, the largest block {}; {} in malloc", format_bytes(free.kept),
+                     format_bytes(free.largest), format_bytes(free.malloc));
 }
 
 std::string free_device_memory(const Ledger& ledger) {
@@ -72,18 +55,39 @@ std::string free_device_memory(const Ledger& ledger) {
 
 }  // namespace
 
+std::string largest_classes(const Sums& sums, std::size_t most) {
+  std::vector<std::size_t> order(sums.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t c) { return sums[c]; });
+  order.resize(std::min(most, order.size()));
+  std::vector<std::string> parts;
+  for (const std::size_t c : order)
+    if (sums[c] > 0) parts.push_back(fmt::format("{} {}", kClassNames[c], format_bytes(sums[c])));
+  return joined(parts);
+}
+
+FreeMemory measure_free_memory(const BlockCache* cache) {
+  FreeMemory free;
+  free.malloc = static_cast<std::int64_t>(mallinfo2().fordblks);
+  if (cache == nullptr) return free;
+  for (const BlockCache::KeptBlock& block : cache->kept_blocks()) {
+    free.kept += block.bytes;
+    free.largest = std::max(free.largest, block.bytes);
+    ++free.blocks;
+  }
+  return free;
+}
+
 std::string out_of_memory_message(const Ledger& ledger, const BlockCache* cache,
                                   const FailedAllocation& failed) {
   const bool host = failed.location == Ledger::Location::host;
   const std::string function = backward_function();
-  const Sums live = ledger.live(failed.location);
-  std::string text =
-      fmt::format("out of {} memory in stage {}{}: {} requested by {} / {}, while {} are live",
-                  host ? "host" : "device", name(ledger.stage()),
-                  function.empty() ? "" : " (" + function + ")", format_bytes(failed.bytes), name(failed.cls),
-                  failed.owner, format_bytes(std::accumulate(live.begin(), live.end(), std::int64_t{0})));
+  std::string text = fmt::format(
+      "out of {} memory in stage {}{}: {} requested by {} / {}, while {} are live", host ? "host" : "device",
+      name(ledger.stage()), function.empty() ? "" : " (" + function + ")", format_bytes(failed.bytes),
+      name(failed.cls), failed.owner, format_bytes(ledger.live_total(failed.location)));
   if (!failed.limit.empty()) text += fmt::format("\n  limit: {}", failed.limit);
-  text += fmt::format("\n  live: {}", classes_of(live));
+  text += fmt::format("\n  live: {}", largest_classes(ledger.live(failed.location)));
   text += fmt::format("\n  largest owners: {}", owners_of(ledger.owners(failed.location)));
   text += fmt::format("\n  free: {}", host ? free_host_memory(cache) : free_device_memory(ledger));
   return text;
@@ -103,11 +107,11 @@ std::string reported(const std::string& what) {
   }
 }
 
-void fail(const Ledger& ledger, const BlockCache* cache, FailedAllocation failed) {
-  failed.stage = ledger.stage();
-  failed.held = failed.location == Ledger::Location::host ? held_bytes(ledger, cache)
-                                                          : ledger.live_total(failed.location);
-  throw OutOfMemory(reported(out_of_memory_message(ledger, cache, failed)), failed);
+void fail(const Ledger& ledger, const BlockCache* cache, const FailedAllocation& failed) {
+  const std::int64_t held = failed.location == Ledger::Location::host ? held_bytes(ledger, cache)
+                                                                      : ledger.live_total(failed.location);
+  throw OutOfMemory(reported(out_of_memory_message(ledger, cache, failed)),
+                    {failed.location, ledger.stage(), failed.missing, held});
 }
 
 }  // namespace ebb::memory

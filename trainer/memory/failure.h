@@ -21,23 +21,19 @@ struct FailedAllocation {
   // -1 and an empty text: the system refused it without a limit of ours.
   std::int64_t missing = -1;
   std::string limit{};
-  // Set by fail().
-  Stage stage = Stage::setup;
-  std::int64_t held = 0;  // held_bytes() on the host, live bytes on a device
 };
 
 // Its code is ExitCode::memory.
 class OutOfMemory : public Error {
  public:
-  OutOfMemory(const std::string& message, const FailedAllocation& failed)
-      : Error(ExitCode::memory, message),
-        facts_{failed.location, failed.stage, failed.missing, failed.held} {}
   struct Facts {
     Ledger::Location location;
     Stage stage;
     std::int64_t missing;  // bytes by which this rank exceeds its limit; -1: there was no limit
-    std::int64_t held;     // bytes of tensors and Buffers of this rank at the failure
+    std::int64_t held;     // at the failure: held_bytes() on the host, live bytes on a device
   };
+  OutOfMemory(const std::string& message, const Facts& facts)
+      : Error(ExitCode::memory, message), facts_(facts) {}
   [[nodiscard]] const Facts& facts() const { return facts_; }
 
  private:
@@ -64,6 +60,16 @@ void set_failure_reporter(FailureReporter* reporter);
 std::string reported(const std::string& what);
 
 // Throws OutOfMemory with out_of_memory_message(), after the reporter.
-[[noreturn]] void fail(const Ledger& ledger, const BlockCache* cache, FailedAllocation failed);
+[[noreturn]] void fail(const Ledger& ledger, const BlockCache* cache, const FailedAllocation& failed);
+
+// "optimizer 14.5 GiB, activations 9.6 GiB": the largest `most` of the classes with bytes, the largest first.
+std::string largest_classes(const Sums& sums, std::size_t most = kClasses);
+
+// Memory of the host that no tensor and no Buffer uses, in bytes.
+struct FreeMemory {
+  std::int64_t kept = 0, blocks = 0, largest = 0;  // of the cache: all, their number, the largest block
+  std::int64_t malloc = 0;
+};
+FreeMemory measure_free_memory(const BlockCache* cache);  // null: there is none
 
 }  // namespace ebb::memory

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
-#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -16,18 +14,6 @@
 
 namespace ebb::train {
 namespace {
-
-// "activations 9.6 GiB, optimizer 14.5 GiB": the three largest.
-std::string largest_classes(const memory::Sums& peak) {
-  std::vector<std::size_t> order(peak.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t c) { return peak[c]; });
-  std::string text;
-  for (std::size_t i = 0; i < 3; ++i)
-    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", memory::kClassNames[order[i]],
-                        format_bytes(peak[order[i]]));
-  return text;
-}
 
 std::vector<std::string> change_lines(const Config& config, const PlannedRun& run, const MemoryNeed& need,
                                       const RoomOfRun& room) {
@@ -56,7 +42,7 @@ std::string memory_shortage(const Config& config, const PlannedRun& run, const M
       need.ranks == 1 ? "" : fmt::format(" ({} ranks of {})", need.ranks, format_bytes(need.of_rank_alone()));
   std::string text = fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest: {}",
                                  format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
-                                 largest_classes(need.plan.peak));
+                                 memory::largest_classes(need.plan.peak, 3));
   for (const std::string& line : change_lines(config, run, need, room)) text += "\n  " + line;
   return text;
 }

@@ -72,16 +72,14 @@ class Reservation {
 };
 
 // Samples of rank 0's first part of an evaluation.
-std::int64_t evaluated_samples(const Config& config, const PlannedRun& run) {
-  const std::int64_t part = evaluation_plan(config, 0, run.ranks).rank_part();
-  return run.test_samples > 0 ? std::min(part, run.test_samples) : part;
+std::int64_t evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
+  return test_samples > 0 ? std::min(plan.rank_part(), test_samples) : plan.rank_part();
 }
 
 // Samples of the last part of an evaluation, on the rank where it is shorter; 0: none is. Its blocks have
 // other sizes than those of the other parts, which stay mapped.
-std::int64_t last_evaluated_samples(const Config& config, const PlannedRun& run) {
-  const data::EvaluationPlan plan = evaluation_plan(config, 0, run.ranks);
-  return run.test_samples > plan.rank_part() ? run.test_samples % plan.global_batch % plan.rank_part() : 0;
+std::int64_t last_evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
+  return test_samples > plan.rank_part() ? test_samples % plan.global_batch % plan.rank_part() : 0;
 }
 
 void raise(memory::Sums& largest, const memory::Sums& other) {
@@ -95,7 +93,8 @@ class DryRun {
         run_(run),
         batch_(dry_batch(run.sample, loader_plan(config, 0, run.ranks, {}).rank_micro_batch(),
                          config.data.batch)),
-        part_(dry_batch(run.sample, evaluated_samples(config, run), 1)),
+        evaluation_(evaluation_plan(config, 0, run.ranks)),
+        part_(dry_batch(run.sample, evaluated_samples(evaluation_, run.test_samples), 1)),
         pages_(config.memory.host_cache.value_or(memory::BlockCache::kNoLimit)),
         account_(ledger_, pages_),
         communicator_(0, run.ranks),
@@ -124,8 +123,7 @@ class DryRun {
     reserved.add(1, run_.dataset_bytes, Class::data, data::kShardCache);
     reserved.add(training.slots(), data::SlotPool::slot_bytes(run_.sample, training.rank_micro_batch()),
                  Class::data, data::kLoaderOwner);
-    reserved.add(data::kEvaluationSlots,
-                 data::SlotPool::slot_bytes(run_.sample, evaluation_plan(config_, 0, run_.ranks).rank_part()),
+    reserved.add(data::kEvaluationSlots, data::SlotPool::slot_bytes(run_.sample, evaluation_.rank_part()),
                  Class::data, data::kEvaluationOwner);
   }
 
@@ -193,7 +191,7 @@ class DryRun {
     step::LossSums sums;
     core::Phase& phase = *trainees_.model().phases().front();
     for (int i = 0; i < 2; ++i) sums.add(phase.forward(part_, *runner_));
-    const std::int64_t last = last_evaluated_samples(config_, run_);
+    const std::int64_t last = last_evaluated_samples(evaluation_, run_.test_samples);
     if (last > 0) sums.add(phase.forward(dry_batch(run_.sample, last, 1), *runner_));
   }
 
@@ -208,14 +206,15 @@ class DryRun {
 
   // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.
   [[nodiscard]] std::int64_t unwritten_slots() const {
-    const std::int64_t whole = evaluation_plan(config_, 0, run_.ranks).rank_part();
-    return data::kEvaluationSlots * (data::SlotPool::slot_bytes(run_.sample, whole) -
+    return data::kEvaluationSlots * (data::SlotPool::slot_bytes(run_.sample, evaluation_.rank_part()) -
                                      data::SlotPool::slot_bytes(run_.sample, part_.size()));
   }
 
   const Config& config_;
   const PlannedRun& run_;
-  core::Batch batch_, part_;  // of a step and of an evaluation; views of slots, so they count as no memory
+  core::Batch batch_;  // of a step; a view of a slot, so it counts as no memory
+  data::EvaluationPlan evaluation_;
+  core::Batch part_;  // of an evaluation; a view as well
   MemoryPlan plan_;
   Ledger ledger_;
   memory::DryPages pages_;

@@ -3,12 +3,10 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <ctime>
 #include <fstream>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -29,10 +27,6 @@ std::string bytes_or_none(std::int64_t bytes) {
   return bytes < 0 ? "unknown" : format_bytes(bytes);
 }
 
-std::int64_t total(const memory::Sums& sums) {
-  return std::accumulate(sums.begin(), sums.end(), std::int64_t{0});
-}
-
 // Live bytes, the peak of the step, and of the plan if there is one.
 std::string class_table(const memory::Ledger& ledger, Location location, const MemoryPlan* plan) {
   const memory::Sums live = ledger.live(location), peak = telemetry::step_peak(ledger, location);
@@ -45,7 +39,8 @@ std::string class_table(const memory::Ledger& ledger, Location location, const M
   for (std::size_t c = 0; c < live.size(); ++c)
     if (live[c] != 0 || peak[c] != 0)
       line(memory::kClassNames[c], live[c], peak[c], plan != nullptr ? plan->peak[c] : 0);
-  line("all together", total(live), ledger.peak_total(location), plan != nullptr ? plan->peak_total : 0);
+  line("all together", ledger.live_total(location), ledger.peak_total(location),
+       plan != nullptr ? plan->peak_total : 0);
   return text;
 }
 
@@ -74,15 +69,10 @@ std::string owner_table(const memory::Ledger& ledger, Location location) {
 }
 
 std::string free_memory(const memory::BlockCache& cache) {
-  std::int64_t kept = 0, largest = 0, blocks = 0;
-  for (const memory::BlockCache::KeptBlock& block : cache.kept_blocks()) {
-    kept += block.bytes;
-    largest = std::max(largest, block.bytes);
-    ++blocks;
-  }
+  const memory::FreeMemory free = memory::measure_free_memory(&cache);
   return fmt::format("{:<14}{:>13}  in {} blocks, the largest of {}\n{:<14}{:>13}\n", "cache",
-                     format_bytes(kept), blocks, format_bytes(largest), "malloc",
-                     format_bytes(static_cast<std::int64_t>(mallinfo2().fordblks)));
+                     format_bytes(free.kept), free.blocks, format_bytes(free.largest), "malloc",
+                     format_bytes(free.malloc));
 }
 
 std::string process_memory(const memory::SystemMemory& system) {
