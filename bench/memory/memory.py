@@ -21,6 +21,7 @@ STAGES = ("load", "forward", "backward", "reduce", "update")
 TEST_IMAGES = 1024
 ENOUGH, TOO_LITTLE = 1.05, 0.90
 LEAST_KILLS = 55 / 60
+NO_MEMORY = 4  # the exit code of a run that does not fit
 
 
 def write_idx(images, path):
@@ -85,26 +86,31 @@ def errors(one, folder):
     return persistent, peak, resident
 
 
+def measured_run(ebb, one, index):
+    """Trains in a control group with ENOUGH memory: (exit code, output, seconds, processes that the kernel killed; None without groups)."""
+    with Group(int(ENOUGH * one[3]["host"]["needed"])) as group:
+        if not group:
+            return (*train(ebb, one, f"run-{index}"), None)
+        return (*train(ebb, one, f"run-{index}", group), group.kills())
+
+
 def limits(ebb, one, work, index):
-    """Tries a configuration under limits: (wrong ends, the kernel killed it when it was only warned), or None without groups."""
-    needed, resident = one[3]["host"]["needed"], one[3]["resident"]
+    """Tries a configuration with too little memory: (wrong ends, whether the kernel killed it when it was only warned)."""
+    needed, process, live = one[3]["host"]["needed"], one[3]["process"], one[3]["peak_total"]
     wrong = []
 
-    def attempt(name, share, expected, *more):
-        with Group(int(share * needed)) as group:
+    def attempt(name, limit, *more):
+        with Group(limit) as group:
             code, text, _ = train(ebb, one, f"{name}-{index}", group, more)
             kills = group.kills()
-        if code not in expected or kills:
+        if code != NO_MEMORY or kills:
             wrong.append(f"{name}: code {code}, {kills} kills: {text[-300:]}")
 
-    with Group(needed) as group:
-        if not group:
-            return None
-    attempt("enough", ENOUGH, [0])
-    attempt("refused", TOO_LITTLE, [4])
+    attempt("refused", int(TOO_LITTLE * needed))
     if (work / f"runs/refused-{index}/metrics.jsonl").exists():
         wrong.append("refused: not before the first step")
-    attempt("held", ENOUGH, [4], "memory.check=warn", f"memory.budget={int(TOO_LITTLE * resident)}")
+    # What the block cache keeps for later is given back first, so the live bytes alone have to be too many.
+    attempt("held", int(ENOUGH * needed), "memory.check=warn", f"memory.budget={int(process + TOO_LITTLE * live)}")
     with Group(int(TOO_LITTLE * needed)) as group:
         train(ebb, one, f"warned-{index}", group, ["memory.check=warn"])
         return wrong, group.kills() > 0
@@ -122,18 +128,17 @@ def measure(root, build, quick, seed=None):
         configs = prepare(ebb, work)
         for index in range(count):
             one = draws.draw(rng, ebb, configs)
-            code, text, seconds = train(ebb, one, f"run-{index}")
+            code, text, seconds, kills = measured_run(ebb, one, index)
             row = {"overrides": one[1], "ranks": one[2], "planned": one[3]["resident"], "seconds": seconds, "code": code}
             if code == 0:
                 row["persistent"], row["peak"], row["resident"] = errors(one, work / f"runs/run-{index}")
-                outcome = limits(ebb, one, work, index)
-                row["wrong"], row["killed"] = outcome if outcome else (None, None)
+                row["wrong"], row["killed"] = (None, None) if kills is None else limits(ebb, one, work, index)
             else:
                 row["output"] = text[-500:]
             found.append(row)
             print(f"  {index + 1}/{count} {one[1][0]} {' '.join(one[1][1:])} -n {one[2]}: " +
                   (f"errors {row['persistent']} and {row['peak']} B, resident {row['resident']:+.4f}, {row['wrong'] or 'ends right'}, killed {row['killed']}"
-                   if code == 0 else f"code {code}: {row['output']}"), flush=True)
+                   if code == 0 else f"code {code}, {kills} killed by the kernel: {row['output']}"), flush=True)
         shares = []
         for _ in range(3 if quick else 9):
             begin = time.time()
