@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "train/planned_memory.h"
-#include "train/support.h"
+#include "support/planned_memory.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {
@@ -29,9 +29,8 @@ class PlannedMemory : public testing::TestWithParam<Case> {};
 TEST_P(PlannedMemory, EqualsTheLogOfEachRank) {
   const Case& one = GetParam();
   const TinyRun tiny(one.data);
-  std::vector<std::string> overrides = one.overrides;
-  for (const char* key : {"run.steps=6", "run.evaluate_every=3", "run.samples=false"})
-    overrides.emplace_back(key);
+  std::vector<std::string> overrides{"run.steps=6", "run.evaluate_every=3", "run.samples=false"};
+  overrides.insert(overrides.end(), one.overrides.begin(), one.overrides.end());
   const ProcessResult trained = tiny.train(one.ranks, one.name, overrides);
   ASSERT_EQ(trained.exit_code, 0) << trained.out << trained.err;
   expect_planned_memory(tiny.folder() / "tiny.yaml", one.ranks, overrides, tiny.run_folder(one.name));
@@ -40,18 +39,22 @@ TEST_P(PlannedMemory, EqualsTheLogOfEachRank) {
 constexpr auto kImages = TinyRun::Of::images, kText = TinyRun::Of::text;
 INSTANTIATE_TEST_SUITE_P(
     Families, PlannedMemory,
-    testing::Values(Case{"vae", kImages, 1, {}}, Case{"vae-2", kImages, 2, {"data.prefetch=2"}},
-                    Case{"vae-micro", kImages, 2, {"data.micro_batches=4"}},
-                    Case{"vae-measures", kImages, 1, {"evaluate.samples=40"}},
-                    Case{"vae-fp32", kImages, 1, {"precision.dtype=fp32", "average.half_life=100"}},
-                    Case{"vae-logistic", kImages, 1, {"model.likelihood=discretized_logistic"}},
-                    Case{"gpt", kText, 1, {}},
-                    Case{"gpt-2-bf16", kText, 2, {"precision.dtype=bf16", "data.micro_batches=2"}},
-                    Case{"llama",
-                         kText,
-                         4,
-                         {"model.architecture=llama", "model.kv_heads=1", "model.tied=false",
-                          "data.micro_batches=2"}}),
+    testing::Values(
+        Case{"vae", kImages, 1, {}}, Case{"vae-2", kImages, 2, {"data.prefetch=2"}},
+        Case{"vae-micro", kImages, 2, {"data.micro_batches=4"}},
+        Case{"vae-measures", kImages, 1, {"evaluate.samples=40"}},
+        Case{"vae-fp32", kImages, 1, {"precision.dtype=fp32", "average.half_life=100"}},
+        Case{"vae-logistic", kImages, 1, {"model.likelihood=discretized_logistic"}},
+        Case{"gpt", kText, 1, {}}, Case{"gpt-samples", kText, 1, {"run.sample_every=3", "data.batch=1"}},
+        Case{"llama-samples",
+             kText,
+             1,
+             {"model.architecture=llama", "run.sample_every=3", "data.batch=1", "average.half_life=100"}},
+        Case{"gpt-2-bf16", kText, 2, {"precision.dtype=bf16", "data.micro_batches=2"}},
+        Case{"llama",
+             kText,
+             4,
+             {"model.architecture=llama", "model.kv_heads=1", "model.tied=false", "data.micro_batches=2"}}),
     [](const auto& info) {
       std::string name = info.param.name;
       std::ranges::replace(name, '-', '_');

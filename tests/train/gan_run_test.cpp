@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "data/pack.h"
-#include "train/planned_memory.h"
-#include "train/support.h"
+#include "support/planned_memory.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {
@@ -213,6 +213,22 @@ TEST_F(GanRun, ItsMemoryIsPlannedToTheByte) {
     const ProcessResult planned = run({ebb_binary(), "plan", config, "--json", loss});
     EXPECT_EQ(planned.exit_code, 0) << loss << planned.err;
   }
+}
+
+// A probability that follows a target may begin at 0 and rise later.
+TEST_F(GanRun, AnAdaptiveAugmentationIsPlannedWithAugmentedSteps) {
+  const auto peak = [&](const std::vector<std::string>& augment) {
+    std::vector<std::string> argv{ebb_binary(), "plan", tiny->folder() / "gan.yaml", "--json",
+                                  "model.augment.schedule.curve=constant"};
+    argv.insert(argv.end(), augment.begin(), augment.end());
+    const ProcessResult planned = run(argv);
+    EXPECT_EQ(planned.exit_code, 0) << planned.err;
+    return json::parse(planned.out).at("peak_total").get<std::int64_t>();
+  };
+  const std::int64_t none = peak({"model.augment.probability=0"}),
+                     fixed = peak({"model.augment.probability=0.5"});
+  EXPECT_GT(fixed, none);
+  EXPECT_GE(peak({"model.augment.probability=0", "model.augment.target=0.6"}), fixed);
 }
 
 TEST_F(GanRun, NothingOfTheDiscriminatorsTurnLivesInTheGenerators) {

@@ -40,15 +40,15 @@ void write_reconstructions(ImageReconstructor& model, SampleSource& source, Samp
 
 void write_continuations(TextSampler& sampler, SampleSource& source, SampleSink& sink,
                          core::UnitRunner& runner) {
-  constexpr std::int64_t kTexts = 4, kGiven = 32, kTokens = 256;
+  constexpr std::int64_t kTexts = 4;
   std::string page;
   std::uint64_t number = 0;
-  for (const std::vector<std::int64_t>& prompt : source.texts(kTexts, kGiven)) {
+  for (const std::vector<std::int64_t>& prompt : source.texts(kTexts, kPromptTokens)) {
     page += std::string(number > 0 ? "\n\n" : "") + "--- prompt: " + source.decode(prompt) +
             "\n--- continuation: ";
     TextOptions options;
     options.sampling = {.temperature = 0.8, .seed = number++};
-    options.tokens = kTokens;
+    options.tokens = kNewTokens;
     options.stop = source.end_of_text();
     generate(sampler, prompt, options, runner, [&](std::int64_t token) {
       page += source.decode({{token}});

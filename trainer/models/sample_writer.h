@@ -43,7 +43,8 @@ void write_new_images(ImageSampler& sampler, SampleSink& sink, core::UnitRunner&
 // reconstructions.png: test images, each above the model's reconstruction.
 void write_reconstructions(ImageReconstructor& model, SampleSource& source, SampleSink& sink,
                            core::UnitRunner& runner);
-// samples.txt: beginnings of test windows, each with the model's continuation.
+inline constexpr std::int64_t kPromptTokens = 32, kNewTokens = 256;
+// samples.txt: kPromptTokens of each of several test windows, with the model's continuation of kNewTokens.
 void write_continuations(TextSampler& sampler, SampleSource& source, SampleSink& sink,
                          core::UnitRunner& runner);
 

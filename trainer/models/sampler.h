@@ -45,9 +45,9 @@ class TextSampler {
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;  // ids are below it
   // An empty cache for up to `tokens` tokens, at most context(); class activations, owner "key-value cache".
   [[nodiscard]] virtual KeyValueCache begin(std::int64_t tokens) const = 0;
-  // Logits [vocabulary] fp32 on the CPU for the token after `tokens` [n] int64. `tokens` follow those in
-  // `cache`, and the call adds them to it: n tokens to an empty cache, else one. Error(internal) if the cache
-  // is full.
+  // Logits [vocabulary] fp32 on the CPU for the token after `tokens` [n] int64 on the CPU. `tokens` follow
+  // those in `cache`, and the call adds them to it: n tokens to an empty cache, else one. Error(internal) if
+  // the cache is full. Of a model on the meta device the logits are there (on_host).
   virtual at::Tensor next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitRunner& runner) = 0;
 };
 

@@ -195,13 +195,26 @@ class DryRun {
     if (last > 0) sums.add(phase.forward(dry_batch(run_.sample, last, 1), *runner_));
   }
 
-  // The images of train::write_samples(), without reconstructions, which are half as many, and the picture.
+  // Of train::write_samples(), without reconstructions, which are half as many, the picture, and the page.
   void write_samples() {
-    models::ImageSampler* const sampler = trainees_.model().image_sampler();
-    if (sampler == nullptr || (!config_.run.samples && config_.run.sample_every == 0)) return;
+    if (!config_.run.samples && config_.run.sample_every == 0) return;
     const memory::TemporaryUse temporary(pages_.cache());
     const auto averaged = trainees_.averaged();
-    (void)sampler->sample(0, models::kNewImages, 0, *runner_);
+    if (models::ImageSampler* const images = trainees_.model().image_sampler())
+      (void)images->sample(0, models::kNewImages, 0, *runner_);
+    if (models::TextSampler* const texts = trainees_.model().text_sampler()) continue_text(*texts);
+  }
+
+  // models::generate() at its most: a prompt, or half of the context if the text outgrows it, and the last
+  // token.
+  void continue_text(models::TextSampler& sampler) {
+    const std::int64_t context = sampler.context(), all = models::kPromptTokens + models::kNewTokens;
+    models::KeyValueCache cache = sampler.begin(std::min(context, all));
+    const std::int64_t prompt = std::min(models::kPromptTokens, context);
+    (void)sampler.next(at::zeros({all > context ? std::max(prompt, context / 2) : prompt}, at::kLong), cache,
+                       *runner_);
+    cache.length = std::min(context, all) - 1;
+    (void)sampler.next(at::zeros({1}, at::kLong), cache, *runner_);
   }
 
   // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.

@@ -59,7 +59,12 @@ Gan::Gan(const GanConfig& config, const ModelInputs& inputs)
       device_(inputs.device),
       seed_(inputs.seed) {
   if (inputs.dtype == numerics::Dtype::fp16) inner_scale_.emplace(inner_scale(), "inner gradient scale");
-  if (config.augment.is_adaptive()) adaptive_probability_.emplace(config.augment);
+  if (config.augment.is_adaptive()) {
+    GanAugmentConfig augment = config.augment;
+    // A plan has the memory of augmented steps, also of a run whose first steps have none.
+    if (device_.is_meta()) augment.probability = AdaptiveProbability::kLargest;
+    adaptive_probability_.emplace(augment);
+  }
   const ImageSize size = image_size(inputs.sample);
   const bool residual = config.architecture == GanArchitecture::residual;
   generator_ =

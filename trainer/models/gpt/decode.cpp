@@ -75,7 +75,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
   const Tensors logits = runner.run(
       head_, [this](const Tensors& input) -> Tensors { return {last_logits({input[0], input[1]})}; },
       Tensors{x.sum, x.added});
-  return logits[0].cpu();
+  return on_host(logits[0]);
 }
 
 // In fp32, a part of the vocabulary at a time. Rounding to 16 bits would make close logits equal.
