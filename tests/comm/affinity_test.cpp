@@ -16,7 +16,7 @@ namespace ebb::comm {
 namespace {
 
 using testing::HasSubstr;
-constexpr double kTimeout_s = 60;
+constexpr double kAgreementTimeout_s = 60;
 
 // A test may bind this process. The destructor restores its mask.
 class AffinityTest : public testing::Test {
@@ -41,11 +41,11 @@ TEST_F(AffinityTest, CountsTheCoresOfTheMask) {
 
 TEST_F(AffinityTest, RanksShareTheirCoresEvenly) {
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(cpu_share(*world, kTimeout_s).threads, fair);
+  EXPECT_EQ(cpu_share(*world, kAgreementTimeout_s).threads, fair);
 }
 
 TEST_F(AffinityTest, EachRankGetsItsOwnCores) {
-  const std::vector<int> mine = cpu_share(*world, kTimeout_s).cores;
+  const std::vector<int> mine = cpu_share(*world, kAgreementTimeout_s).cores;
   const std::size_t ranks = static_cast<std::size_t>(world->local_size());
   if (ranks == 1 || cores_.size() < ranks) {
     EXPECT_TRUE(mine.empty());
@@ -55,7 +55,7 @@ TEST_F(AffinityTest, EachRankGetsItsOwnCores) {
   std::string text;
   for (const int core : mine) text += std::to_string(core) + " ";
   std::vector<int> all;
-  for (const std::string& other : world->gather_to_all(text, kTimeout_s)) {
+  for (const std::string& other : world->gather_to_all(text, kAgreementTimeout_s)) {
     std::istringstream in(other);
     for (int core = 0; in >> core;) all.push_back(core);
   }
@@ -67,18 +67,18 @@ TEST_F(AffinityTest, EachRankGetsItsOwnCores) {
 
 TEST_F(AffinityTest, RanksThatAreAlreadyBoundGetNoCores) {
   bind_to_one(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_TRUE(cpu_share(*world, kTimeout_s).cores.empty());
+  EXPECT_TRUE(cpu_share(*world, kAgreementTimeout_s).cores.empty());
 }
 
 TEST_F(AffinityTest, ABoundRankGetsNoMoreThreadsThanItsMask) {
   bind_to_one(static_cast<std::size_t>(world->local_rank()));
-  EXPECT_EQ(cpu_share(*world, kTimeout_s).threads, 1);
+  EXPECT_EQ(cpu_share(*world, kAgreementTimeout_s).threads, 1);
 }
 
 TEST_F(AffinityTest, ABoundRankDoesNotReduceTheShareOfTheOthers) {
   if (world->rank() == 0) bind_to_one(0);
   const auto fair = std::max<std::int64_t>(1, static_cast<std::int64_t>(cores_.size()) / world->local_size());
-  EXPECT_EQ(cpu_share(*world, kTimeout_s).threads, world->rank() == 0 ? 1 : fair);
+  EXPECT_EQ(cpu_share(*world, kAgreementTimeout_s).threads, world->rank() == 0 ? 1 : fair);
 }
 
 TEST_F(AffinityTest, WarnsOfMoreThreadsThanCoresInTheMask) {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/process.h"
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

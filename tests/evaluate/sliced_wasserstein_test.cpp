@@ -11,7 +11,7 @@ namespace ebb::evaluate {
 namespace {
 
 // Each pixel moves by this share towards the mean of its 3 x 3 neighbourhood.
-at::Tensor blurred(const at::Tensor& images, double share) {
+at::Tensor box_blurred(const at::Tensor& images, double share) {
   const at::Tensor values = images.to(at::kFloat);
   const at::Tensor mean = at::avg_pool2d(at::reflection_pad2d(values, {1, 1, 1, 1}), {3, 3}, {1, 1});
   return (values + share * (mean - values)).round().to(at::kByte);
@@ -25,7 +25,7 @@ TEST(SlicedWasserstein, IsZeroForEqualSets) {
 }
 
 TEST(SlicedWasserstein, IsSymmetricAndTheMeanOfItsLevels) {
-  const at::Tensor a = noise(1, 16, 1, 64), b = blurred(noise(2, 16, 1, 64), 0.5);
+  const at::Tensor a = noise(1, 16, 1, 64), b = box_blurred(noise(2, 16, 1, 64), 0.5);
   const SlicedWasserstein ab = sliced_wasserstein(a, b), ba = sliced_wasserstein(b, a);
   ASSERT_EQ(ab.levels.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -42,8 +42,8 @@ TEST(SlicedWasserstein, HasOneLevelForSmallImages) {
 
 TEST(SlicedWasserstein, GrowsWithBlur) {
   const at::Tensor images = noise(1, 64, 1, 32);
-  const double little = sliced_wasserstein(images, blurred(images, 0.25)).levels[0];
-  const double much = sliced_wasserstein(images, blurred(images, 0.75)).levels[0];
+  const double little = sliced_wasserstein(images, box_blurred(images, 0.25)).levels[0];
+  const double much = sliced_wasserstein(images, box_blurred(images, 0.75)).levels[0];
   EXPECT_GT(little, 0.5);
   EXPECT_GT(much, 2 * little);
 }
@@ -75,7 +75,7 @@ TEST(SlicedWasserstein, TakesConstantImages) {
 // Images of 7 x 7 pixels have one patch each, so a reference knows the descriptors. It draws other
 // directions. The mean over 512 of them has a standard error of 1.6 %.
 TEST(SlicedWasserstein, EqualsAReferenceWithManyDirections) {
-  const at::Tensor a = noise(1, 500, 3, 7), b = blurred(noise(2, 500, 3, 7), 0.6);
+  const at::Tensor a = noise(1, 500, 3, 7), b = box_blurred(noise(2, 500, 3, 7), 0.6);
   const auto normalised = [](const at::Tensor& images) {
     const at::Tensor x = images.to(at::kDouble), centred = x - x.mean({0, 2, 3}, true);
     return (centred / centred.square().mean({0, 2, 3}, true).sqrt()).flatten(1);

@@ -19,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

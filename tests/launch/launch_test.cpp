@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "support/process.h"
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
+#include "memory/sizes.h"
+
 namespace ebb::memory {
 namespace {
-
-constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
 
 constexpr std::size_t kLarge = 32 * kMiB;  // enough blocks that an eighth of them exceeds the minimum slack
 

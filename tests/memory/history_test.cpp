@@ -15,7 +15,7 @@ namespace {
 
 constexpr auto kHost = Ledger::Location::host;
 
-const void* block(std::uintptr_t address) {
+const void* address_of(std::uintptr_t address) {
   return reinterpret_cast<const void*>(address);
 }
 
@@ -23,11 +23,11 @@ TEST(History, HasTheLastEventsInOrderWithOwnerAndStage) {
   the_test_ledger();
   Ledger ledger;
   EXPECT_TRUE(ledger.history(kHost).empty());
-  ledger.record(block(64), 8, kHost, Class::data, "before");
+  ledger.record(address_of(64), 8, kHost, Class::data, "before");
   ledger.keep_history(kHost, 4);
-  ledger.record(block(128), 100, kHost, Class::data, "images");
+  ledger.record(address_of(128), 100, kHost, Class::data, "images");
   ledger.enter(Stage::backward);
-  ledger.forget(block(64), kHost);
+  ledger.forget(address_of(64), kHost);
   std::vector<MemoryEvent> events = ledger.history(kHost);
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].address, 128U);
@@ -37,7 +37,7 @@ TEST(History, HasTheLastEventsInOrderWithOwnerAndStage) {
   EXPECT_EQ(events[1].bytes, -8) << "a block recorded before the history began";
   EXPECT_EQ(events[1].stage, static_cast<std::uint32_t>(Stage::backward));
 
-  for (int i = 1; i <= 5; ++i) ledger.record(block(1000 + i), i, kHost, Class::data, "later");
+  for (int i = 1; i <= 5; ++i) ledger.record(address_of(1000 + i), i, kHost, Class::data, "later");
   events = ledger.history(kHost);
   ASSERT_EQ(events.size(), 4U) << "the first ones have gone";
   for (int i = 0; i < 4; ++i) EXPECT_EQ(events[i].bytes, i + 2);
@@ -47,8 +47,8 @@ TEST(History, ABlockRecordedAgainWithoutAReleaseHasOne) {
   the_test_ledger();
   Ledger ledger;
   ledger.keep_history(kHost, 8);
-  ledger.record(block(64), 8, kHost, Class::data, "first");
-  ledger.record(block(64), 16, kHost, Class::data, "second");
+  ledger.record(address_of(64), 8, kHost, Class::data, "first");
+  ledger.record(address_of(64), 16, kHost, Class::data, "second");
   const std::vector<MemoryEvent> events = ledger.history(kHost);
   ASSERT_EQ(events.size(), 3U);
   EXPECT_EQ(events[1].bytes, -8);
@@ -99,7 +99,7 @@ TEST(FailureReporter, ReportsALeakToo) {
   Ledger ledger;
   LeakGate gate(ledger, LeakPolicy::error);
   gate.check(0);
-  ledger.record(block(64), 8, kHost, Class::activations, "leaked");
+  ledger.record(address_of(64), 8, kHost, Class::activations, "leaked");
   const Reporter reporter(true);
   try {
     gate.check(1);

@@ -9,7 +9,7 @@
 namespace ebb::models {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // The first text of `steps` steps with these figures, after 300 good steps.
 std::string first_text(const GanFigures& figures, int steps = 1000) {

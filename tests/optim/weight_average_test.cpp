@@ -7,7 +7,7 @@
 namespace ebb::optim {
 namespace {
 
-std::vector<core::Parameter> parameters(at::ScalarType dtype) {
+std::vector<core::Parameter> weight_and_bias(at::ScalarType dtype) {
   std::vector<core::Parameter> all(2);
   all[0].name = "w";
   all[0].tensor = at::zeros({3, 4}, dtype).requires_grad_();
@@ -23,7 +23,7 @@ at::Tensor master(int step, std::vector<std::int64_t> shape) {
 
 TEST(WeightAverage, IsThatOfTheFp32Masters) {
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
-    const auto own = parameters(dtype);
+    const auto own = weight_and_bias(dtype);
     Optimizer optimizer({}, own);
     WeightAverage average(own, "average");
     at::Tensor expected;
@@ -41,7 +41,7 @@ TEST(WeightAverage, IsThatOfTheFp32Masters) {
 }
 
 TEST(WeightAverage, AScopeSwapsTheWeightsAndRestoresTheirBits) {
-  const auto own = parameters(at::kHalf);
+  const auto own = weight_and_bias(at::kHalf);
   Optimizer optimizer({}, own);
   WeightAverage average(own, "average");
   optimizer.set_master(0, master(0, {3, 4}));

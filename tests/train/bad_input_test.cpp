@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/digest.h"
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

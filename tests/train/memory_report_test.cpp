@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

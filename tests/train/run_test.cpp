@@ -7,7 +7,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

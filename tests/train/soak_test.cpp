@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

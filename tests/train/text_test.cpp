@@ -9,7 +9,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 namespace ebb::test {
 namespace {

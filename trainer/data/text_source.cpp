@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBlock = std::size_t{1} << 20;
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 bool is_json(const fs::path& path) {
   return path.extension() == ".jsonl";
@@ -59,9 +59,9 @@ void read_lines(const fs::path& path, const TextSink& sink) {
 void read_text(const fs::path& path, const TextSink& sink) {
   const ReadFile file(path, ExitCode::data);
   if (file.size() == 0) throw Error(ExitCode::data, fmt::format("{} is empty", path.string()));
-  std::vector<char> block(kBlock);
+  std::vector<char> block(kReadBytes);
   for (std::int64_t at = 0; at < file.size();) {
-    const auto n = static_cast<std::size_t>(std::min<std::int64_t>(file.size() - at, kBlock));
+    const auto n = static_cast<std::size_t>(std::min<std::int64_t>(file.size() - at, kReadBytes));
     file.read_at(at, std::as_writable_bytes(std::span(block).first(n)));
     sink.text({block.data(), n});
     at += static_cast<std::int64_t>(n);

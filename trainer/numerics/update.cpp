@@ -17,7 +17,7 @@
 namespace ebb::numerics {
 namespace {
 
-constexpr std::int64_t kPart = 16384;  // minimum elements of a thread, and those of one partial sum
+constexpr std::int64_t kUpdatePart = 16384;  // minimum elements of a thread, and those of one partial sum
 
 std::int16_t* residual_at(const at::Tensor& residual, std::int64_t i) {
   return residual.defined() ? residual.data_ptr<std::int16_t>() + i : nullptr;
@@ -72,7 +72,7 @@ void split_master(const at::Tensor& master, const at::Tensor& weight, const at::
                        residual_at(residual, 0), n, cuda_stream(master));
     return;
   }
-  at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, n, kUpdatePart, [&](std::int64_t begin, std::int64_t end) {
     cpu::kernels().split(dtype, master.const_data_ptr<float>() + begin,
                          mutable_element_pointer(weight, begin), residual_at(residual, begin), end - begin);
   });
@@ -90,7 +90,7 @@ at::Tensor join_master(const at::Tensor& weight, const at::Tensor& residual) {
                       cuda_stream(weight));
     return master;
   }
-  at::parallel_for(0, n, kPart, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, n, kUpdatePart, [&](std::int64_t begin, std::int64_t end) {
     cpu::kernels().join(dtype, element_pointer(weight, begin), residual_at(residual, begin),
                         master.data_ptr<float>() + begin, end - begin);
   });
@@ -114,7 +114,7 @@ void update_on_cpu(const AdamWRange& u, const AdamW& settings) {
   const AdamWFactors f = factors(settings);
   auto* first = u.m.data_ptr<float>();
   auto* second = u.v.data_ptr<float>();
-  at::parallel_for(0, u.weight.numel(), kPart, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, u.weight.numel(), kUpdatePart, [&](std::int64_t begin, std::int64_t end) {
     cpu::kernels().adamw(dtype, mutable_element_pointer(u.weight, begin), residual_at(u.residual, begin),
                          gradient_dtype, element_pointer(u.grad, begin), first + begin, second + begin, f,
                          end - begin);
@@ -151,14 +151,14 @@ void update_on_cuda(const std::vector<AdamWRange>& ranges, const AdamW& settings
 void stats_on_cpu(const at::Tensor& grad, double* out) {
   const std::int64_t n = grad.numel();
   const Dtype dtype = dtype_of(grad);
-  const std::int64_t parts = (n + kPart - 1) / kPart;
+  const std::int64_t parts = (n + kUpdatePart - 1) / kUpdatePart;
   std::vector<double> sums(static_cast<std::size_t>(parts));
   std::vector<std::int64_t> bad(static_cast<std::size_t>(parts));
   at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const auto i = static_cast<std::size_t>(p);
-      cpu::kernels().stats(dtype, element_pointer(grad, p * kPart), std::min(kPart, n - p * kPart), &sums[i],
-                           &bad[i]);
+      cpu::kernels().stats(dtype, element_pointer(grad, p * kUpdatePart),
+                           std::min(kUpdatePart, n - p * kUpdatePart), &sums[i], &bad[i]);
     }
   });
   out[0] = out[1] = 0;

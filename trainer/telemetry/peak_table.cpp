@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMostColumns = 4;  // of ranks
 constexpr std::size_t kNameWidth = 15, kColumnWidth = 12, kGap = 1;
 
-std::int64_t total(const memory::Sums& classes) {
+std::int64_t total_bytes(const memory::Sums& classes) {
   return std::accumulate(classes.begin(), classes.end(), std::int64_t{0});
 }
 
@@ -63,7 +63,7 @@ class Table {
   void classes(const std::function<const memory::Sums&(const Column&)>& of) {
     for (std::size_t c = 0; c < memory::kClasses; ++c)
       row(std::string(memory::kClassNames[c]), [&](const Column& column) { return of(column)[c]; });
-    row("total", [&](const Column& column) { return total(of(column)); }, true);
+    row("total", [&](const Column& column) { return total_bytes(of(column)); }, true);
   }
   [[nodiscard]] std::string take() { return std::move(text_); }
 
@@ -101,14 +101,14 @@ std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<
   if (std::ranges::any_of(ranks, [&](const RankPeaks& one) { return one.host != ranks.front().host; }))
     table.texts([](const Column& column) { return column.host; });
   std::string text;
-  if (std::ranges::any_of(ranks, [](const RankPeaks& one) { return total(one.device_bytes) != 0; })) {
+  if (std::ranges::any_of(ranks, [](const RankPeaks& one) { return total_bytes(one.device_bytes) != 0; })) {
     table.classes([](const Column& column) -> const memory::Sums& { return column.device; });
     text = table.take() + "\nHost memory\n";
   }
   table.classes([](const Column& column) -> const memory::Sums& { return column.bytes.classes; });
   table.row("kept", [](const Column& column) { return column.bytes.kept; });
   table.row("outside", [](const Column& column) {
-    return column.bytes.resident - total(column.bytes.classes) - column.bytes.kept;
+    return column.bytes.resident - total_bytes(column.bytes.classes) - column.bytes.kept;
   });
   table.row("resident", [](const Column& column) { return column.bytes.resident; }, true);
   text += table.take();

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t kCapacity = 1000;
 
-double total(const memory::StageSeconds& seconds) {
-  return std::accumulate(seconds.begin(), seconds.end(), 0.0);
-}
-
 // Returns the smallest value that is at least as large as this part of the sorted values.
 double quantile(const std::vector<double>& sorted, double part) {
   const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(sorted.size())));
@@ -21,6 +17,10 @@ double quantile(const std::vector<double>& sorted, double part) {
 }
 
 }  // namespace
+
+double total_seconds(const memory::StageSeconds& seconds) {
+  return std::accumulate(seconds.begin(), seconds.end(), 0.0);
+}
 
 void StepTimes::add(const memory::StageSeconds& seconds) {
   if (steps_.size() < kCapacity) {
@@ -37,7 +37,7 @@ std::optional<StepTimeSummary> StepTimes::summarize() {
   summary.steps = static_cast<std::int64_t>(steps_.size());
   std::vector<double> totals;
   for (const memory::StageSeconds& step : steps_) {
-    totals.push_back(total(step));
+    totals.push_back(total_seconds(step));
     for (std::size_t i = 0; i < step.size(); ++i) summary.share[i] += step[i];
   }
   const double all = std::accumulate(totals.begin(), totals.end(), 0.0);

@@ -9,6 +9,9 @@
 
 namespace ebb::telemetry {
 
+// The duration of a step of these stages.
+double total_seconds(const memory::StageSeconds& seconds);
+
 // A summary of the durations of steps.
 struct StepTimeSummary {
   std::int64_t steps = 0;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "telemetry/step_times.h"
+
 namespace ebb::telemetry {
 namespace {
 
@@ -17,12 +19,8 @@ constexpr double kMinimum_s = 5e-3;  // shorter delays come from the operating s
 constexpr std::size_t kWindow = 20;
 constexpr std::int64_t kSilentSteps = 500;
 
-double total(const StageSeconds& seconds) {
-  return std::accumulate(seconds.begin(), seconds.end(), 0.0);
-}
-
 double own_time(const StageSeconds& seconds) {
-  return total(seconds) - seconds[static_cast<std::size_t>(Stage::reduce)];
+  return total_seconds(seconds) - seconds[static_cast<std::size_t>(Stage::reduce)];
 }
 
 // Returns the median over all ranks except `excluded`: the lower one of two middle values.
@@ -48,7 +46,7 @@ std::optional<Straggler> find_straggler(const std::vector<StageSeconds>& ranks) 
   Straggler found;
   found.rank = static_cast<int>(index);
   found.delay_s = own_time(*slowest) - median_of_others(ranks, index, own_time);
-  found.step_s = total(*std::max_element(ranks.begin(), ranks.end(), by(total)));
+  found.step_s = total_seconds(*std::max_element(ranks.begin(), ranks.end(), by(total_seconds)));
   if (found.delay_s <= std::max(kShareOfStep * found.step_s, kMinimum_s)) return std::nullopt;
   double most = 0;
   for (std::size_t stage = 0; stage < memory::kStages; ++stage) {

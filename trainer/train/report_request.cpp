@@ -5,17 +5,17 @@ namespace ebb::train {
 namespace {
 
 // Written by the handler, whose only argument is the signal.
-volatile sig_atomic_t requested = 0;
+volatile sig_atomic_t report_requested = 0;
 
-void remember(int) {
-  requested = 1;
+void remember_report(int) {
+  report_requested = 1;
 }
 
 }  // namespace
 
 ReportRequest::ReportRequest() {
   struct sigaction action{};
-  action.sa_handler = remember;
+  action.sa_handler = remember_report;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGUSR2, &action, &before_);
@@ -26,8 +26,8 @@ ReportRequest::~ReportRequest() {
 }
 
 bool ReportRequest::take() {
-  if (requested == 0) return false;
-  requested = 0;
+  if (report_requested == 0) return false;
+  report_requested = 0;
   return true;
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 using numerics::Activation;
 
-constexpr std::int64_t kSmallestSide = 4, kKernelSide = 4;
+constexpr std::int64_t kSmallestSide = 4, kDcganKernelSide = 4;
 constexpr numerics::ConvOptions kHalving{.stride = 2, .padding = 1};
 constexpr double kDeviation = 0.02, kEps = 1e-5;
 
@@ -51,9 +51,9 @@ void add_norm(ParameterMaker& maker, core::Unit& unit, std::int64_t channels) {
 }
 
 // z (and the embedded label) -> dense [B, w0, 4, 4] -> (norm, conv_transpose)... -> [B, C, S, S]
-class Generator final : public GanGenerator {
+class DcganGenerator final : public GanGenerator {
  public:
-  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : GanGenerator(config) {
+  DcganGenerator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : GanGenerator(config) {
     ParameterMaker maker(inputs, 1);
     const std::vector<std::int64_t> widths = config.widths(size.side);
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -66,7 +66,8 @@ class Generator final : public GanGenerator {
             {widths[0] * kSmallestSide * kSmallestSide, config.latent * (config.conditional ? 2 : 1)},
             kDeviation);
       } else {
-        maker.weight(unit, "conv.weight", {widths[i - 1], widths[i], kKernelSide, kKernelSide}, kDeviation);
+        maker.weight(unit, "conv.weight", {widths[i - 1], widths[i], kDcganKernelSide, kDcganKernelSide},
+                     kDeviation);
       }
       add_norm(maker, unit, widths[i]);
       if (i + 1 == widths.size()) {
@@ -96,9 +97,9 @@ class Generator final : public GanGenerator {
 };
 
 // [B, C, S, S] -> conv -> (conv, norm)... -> [B, w0, 4, 4] -> dense -> logit
-class Discriminator final : public GanDiscriminator {
+class DcganDiscriminator final : public GanDiscriminator {
  public:
-  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
+  DcganDiscriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
       : GanDiscriminator(config) {
     ParameterMaker maker(inputs, 2);
     std::vector<std::int64_t> widths = config.widths(size.side);
@@ -111,7 +112,8 @@ class Discriminator final : public GanDiscriminator {
                      1.0 / std::sqrt(static_cast<double>(size.channels)));
         maker.vector(unit, "image.bias", widths[0], 0);
       } else {
-        maker.weight(unit, "conv.weight", {widths[i], widths[i - 1], kKernelSide, kKernelSide}, kDeviation);
+        maker.weight(unit, "conv.weight", {widths[i], widths[i - 1], kDcganKernelSide, kDcganKernelSide},
+                     kDeviation);
         add_norm(maker, unit, widths[i]);
       }
       if (i + 1 < widths.size()) continue;
@@ -143,12 +145,12 @@ class Discriminator final : public GanDiscriminator {
 
 std::unique_ptr<GanGenerator> make_dcgan_generator(const GanConfig& config, ImageSize size,
                                                    const ModelInputs& inputs) {
-  return std::make_unique<Generator>(config, size, inputs);
+  return std::make_unique<DcganGenerator>(config, size, inputs);
 }
 
 std::unique_ptr<GanDiscriminator> make_dcgan_discriminator(const GanConfig& config, ImageSize size,
                                                            const ModelInputs& inputs) {
-  return std::make_unique<Discriminator>(config, size, inputs);
+  return std::make_unique<DcganDiscriminator>(config, size, inputs);
 }
 
 }  // namespace ebb::models

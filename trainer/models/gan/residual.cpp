@@ -12,9 +12,9 @@ namespace {
 
 using numerics::Activation;
 
-constexpr std::int64_t kBasisSide = 4;   // of the smallest image
-constexpr std::int64_t kExpansion = 2;   // channels within a block, of those around it
-constexpr std::int64_t kKernelSide = 3;  // of the grouped convolution
+constexpr std::int64_t kBasisSide = 4;          // of the smallest image
+constexpr std::int64_t kExpansion = 2;          // channels within a block, of those around it
+constexpr std::int64_t kGroupedKernelSide = 3;  // of the grouped convolution
 constexpr std::size_t kParametersOfABlock = 5;
 
 double deviation(double gain, std::int64_t fan_in) {
@@ -34,8 +34,8 @@ void add_block(ParameterMaker& maker, core::Unit& unit, std::int64_t number, std
   const std::string prefix = "block" + std::to_string(number) + ".";
   maker.weight(unit, prefix + "expand.weight", {inner, channels}, deviation(gain, channels));
   maker.vector(unit, prefix + "expand.bias", inner, 0);
-  maker.weight(unit, prefix + "conv.weight", {inner, group_width, kKernelSide, kKernelSide},
-               deviation(gain, group_width * kKernelSide * kKernelSide));
+  maker.weight(unit, prefix + "conv.weight", {inner, group_width, kGroupedKernelSide, kGroupedKernelSide},
+               deviation(gain, group_width * kGroupedKernelSide * kGroupedKernelSide));
   maker.vector(unit, prefix + "conv.bias", inner, 0);
   maker.weight(unit, prefix + "project.weight", {channels, inner}, 0);
 }
@@ -45,7 +45,7 @@ at::Tensor run_block(const at::Tensor& x, const std::vector<core::Parameter>& p,
                      std::int64_t group_width) {
   const auto at = [&](std::size_t i) -> const at::Tensor& { return p[first + i].tensor; };
   at::Tensor h = pointwise(x, at(0), at(1), Activation::leaky_relu);
-  h = numerics::conv2d(h, at(2), at(3), {1, kKernelSide / 2, h.size(1) / group_width},
+  h = numerics::conv2d(h, at(2), at(3), {1, kGroupedKernelSide / 2, h.size(1) / group_width},
                        Activation::leaky_relu);
   return x + pointwise(h, at(4), at::Tensor(), Activation::none);
 }
@@ -58,9 +58,10 @@ at::Tensor run_blocks(at::Tensor x, const std::vector<core::Parameter>& p, std::
 }
 
 // z (and the embedded label) -> basis [B, w0, 4, 4] -> blocks -> (conv, upsample, blocks)... -> [B, C, S, S]
-class Generator final : public GanGenerator {
+class ResidualGenerator final : public GanGenerator {
  public:
-  Generator(const GanConfig& config, ImageSize size, const ModelInputs& inputs) : GanGenerator(config) {
+  ResidualGenerator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
+      : GanGenerator(config) {
     ParameterMaker maker(inputs, 1);
     const std::vector<std::int64_t> widths = config.widths(size.side);
     const double gain = block_gain(config.blocks * static_cast<std::int64_t>(widths.size()));
@@ -104,9 +105,9 @@ class Generator final : public GanGenerator {
 };
 
 // [B, C, S, S] -> (blocks, downsample, conv)... -> blocks -> basis: depthwise 4 x 4 -> [B, w0] -> logit
-class Discriminator final : public GanDiscriminator {
+class ResidualDiscriminator final : public GanDiscriminator {
  public:
-  Discriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
+  ResidualDiscriminator(const GanConfig& config, ImageSize size, const ModelInputs& inputs)
       : GanDiscriminator(config) {
     ParameterMaker maker(inputs, 2);
     std::vector<std::int64_t> widths = config.widths(size.side);
@@ -154,12 +155,12 @@ class Discriminator final : public GanDiscriminator {
 
 std::unique_ptr<GanGenerator> make_residual_generator(const GanConfig& config, ImageSize size,
                                                       const ModelInputs& inputs) {
-  return std::make_unique<Generator>(config, size, inputs);
+  return std::make_unique<ResidualGenerator>(config, size, inputs);
 }
 
 std::unique_ptr<GanDiscriminator> make_residual_discriminator(const GanConfig& config, ImageSize size,
                                                               const ModelInputs& inputs) {
-  return std::make_unique<Discriminator>(config, size, inputs);
+  return std::make_unique<ResidualDiscriminator>(config, size, inputs);
 }
 
 }  // namespace ebb::models

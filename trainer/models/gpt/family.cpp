@@ -14,7 +14,7 @@ namespace ebb::models {
 
 namespace {
 
-std::vector<Measure> measures_of(const TestResult& result) {
+std::vector<Measure> measures_of_text(const TestResult& result) {
   const double perplexity = std::exp(result.loss);
   // The text of the result already has these two.
   std::vector<Measure> all = {{"loss", result.loss, ""}, {"perplexity", perplexity, ""}};
@@ -44,7 +44,7 @@ Family gpt_family() {
         result.split, result.loss, std::exp(result.loss), result.loss / std::numbers::ln2, result.samples,
         facts.data_context);
   };
-  family.texts.measures = measures_of;
+  family.texts.measures = measures_of_text;
   family.texts.sample_options = [](const RunFacts& facts) {
     return facts.tokenizer == "none" ? "--prompt '1' --tokens 200" : "--prompt 'In the' --tokens 500";
   };

@@ -12,7 +12,7 @@ namespace ebb::models {
 
 namespace {
 
-std::vector<Measure> measures_of(const TestResult& result) {
+std::vector<Measure> measures_of_images(const TestResult& result) {
   double evidence_bound = 0;
   for (const auto& [name, value] : result.terms) evidence_bound -= value;  // terms have no kl_weight
   std::vector<Measure> all = {
@@ -44,7 +44,7 @@ Family vae_family() {
     return fmt::format("{} loss {:.4f} nats per image ({}), mean of {} {} images", result.split, result.loss,
                        terms, result.samples, result.split);
   };
-  family.texts.measures = measures_of;
+  family.texts.measures = measures_of_images;
   family.texts.sample_options = [](const RunFacts&) { return "-o more.png --count 100"; };
   family.texts.sample_files = {
       {"samples.png", "new images"},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/support.h"
+#include "support/tiny_run.h"
 
 #include <algorithm>
 #include <cstdint>
