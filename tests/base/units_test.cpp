@@ -71,6 +71,26 @@ TEST(ParseDuration, RefusesInvalidDurations) {
   }
 }
 
+TEST(SuggestUnit, NamesTheUnitOfAnotherSpelling) {
+  for (const auto& [text, meant] : std::vector<std::pair<std::string, std::string>>{{"25Mb", "25MiB"},
+                                                                                    {"25 mb", "25MiB"},
+                                                                                    {"1.5g", "1.5GiB"},
+                                                                                    {"100 bytes", "100B"},
+                                                                                    {"25MiX", ""},
+                                                                                    {"Mb", ""}})
+    EXPECT_EQ(suggest_bytes(text), meant) << text;
+  for (const auto& [text, meant] : std::vector<std::pair<std::string, std::string>>{{"5min", "5m"},
+                                                                                    {"5 Minutes", "5m"},
+                                                                                    {"10sec", "10s"},
+                                                                                    {"2 hrs", "2h"},
+                                                                                    {"1day", "1d"},
+                                                                                    {"5 parsec", ""},
+                                                                                    {"", ""}})
+    EXPECT_EQ(suggest_duration(text), meant) << text;
+  for (const std::string unit : {"B", "KiB", "MiB", "GiB", "TiB"})
+    EXPECT_TRUE(parse_bytes(suggest_bytes("3" + unit))) << unit;
+}
+
 TEST(FormatDuration, ShowsTwoUnitsOrOneDigit) {
   EXPECT_EQ(format_duration(93600), "1d 02h");
   EXPECT_EQ(format_duration(3725), "1h 02m");

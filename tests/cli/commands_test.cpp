@@ -53,6 +53,32 @@ TEST(Usage, AWrongCommandLineIsReportedWithCode2) {
   }
 }
 
+TEST(Usage, AWrongWordIsAnsweredWithTheOneThatIsProbablyMeant) {
+  using Words = std::vector<std::string>;
+  for (const auto& [words, answer] : std::vector<std::pair<Words, std::string>>{
+           {{"lanch"}, "did you mean `ebb launch`?"},
+           {{"launch", "-np", "2", "x.yaml"}, "-np is an option of mpirun: write `ebb launch -n N CONFIG`"},
+           {{"launch", "--supervize", "x.yaml"}, "did you mean `--supervise`?\n  see: ebb launch --help"},
+           {{"launch", "--lr", "1e-3", "x.yaml"}, "keys have no dashes: write `optimizer.lr=VALUE`"},
+           {{"train", "--learning-rate=1e-3", "x.yaml"},
+            "write `optimizer.lr=VALUE`\n  see: ebb train --help"},
+           {{"data", "pack", "a", "-o", "b", "--tokeniser", "bytes"},
+            "did you mean `--tokenizer`?\n  see: ebb data pack --help"},
+           {{"sample", "x", "--seed", "-1"}, "-1 is not a whole number from 0 to 9223372036854775807"}}) {
+    const ProcessResult result = ebb(words);
+    EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
+    EXPECT_THAT(result.err, HasSubstr(answer));
+  }
+}
+
+TEST(Usage, HelpAndTheVersionHaveSynonyms) {
+  EXPECT_EQ(ebb({"help"}).out, ebb({"--help"}).out);
+  const ProcessResult train = ebb({"help", "train"});
+  EXPECT_EQ(train.exit_code, 0);
+  EXPECT_EQ(train.out, ebb({"train", "--help"}).out);
+  for (const char* word : {"-v", "version"}) EXPECT_EQ(ebb({word}).out, ebb({"--version"}).out) << word;
+}
+
 TEST(Usage, HelpListsTheCommands) {
   const ProcessResult result = ebb({"--help"});
   EXPECT_EQ(result.exit_code, 0);

@@ -208,6 +208,30 @@ TEST_F(ConfigTest, RefusesInvalidYamlAndOtherThanOneMapping) {
   EXPECT_THAT(refusal("run: {name: !secret x}\n"), HasSubstr("key `run.name`: has the YAML tag !secret"));
 }
 
+TEST_F(ConfigTest, ShowsTheLineThatIsNoYaml) {
+  EXPECT_EQ(refusal("run:\n\tname: x\nmemory: 3\n"),
+            "a.yaml:2:1: this is not valid YAML: a tab in the indentation; use spaces\n   name: x\n  ^");
+  const std::string text = refusal("run: {name: x]\n");
+  EXPECT_THAT(text, HasSubstr("a.yaml:1:14: this is not valid YAML: "));
+  EXPECT_THAT(text, HasSubstr("\n  run: {name: x]\n               ^"));
+}
+
+TEST_F(ConfigTest, NamesAMissingSpaceAfterAColon) {
+  EXPECT_EQ(refusal("run: {name:x}\n"),
+            "a.yaml:1: key `run.name`: a space is missing after the colon of `name:x`");
+  EXPECT_THAT(refusal("run:\n  name:x\n"),
+              HasSubstr("key `run`: is a single value (a key needs a space after its colon)"));
+}
+
+TEST_F(ConfigTest, SuggestsKeysAndUnitsOfOtherPrograms) {
+  EXPECT_EQ(refusal("run: {name: x}\noptimizer: {learning_rate: 1}\n"),
+            "a.yaml:2: key `optimizer.learning_rate`: unknown; did you mean `optimizer.lr`?");
+  EXPECT_EQ(refusal("run: {name: x}\nlearning_rate: 1\n"),
+            "a.yaml:2: key `learning_rate`: unknown; did you mean `optimizer.lr`?");
+  EXPECT_THAT(refusal("run: {name: x}\nbatch_size: 1\n"), Not(HasSubstr("did you mean")))
+      << "this program has no batch";
+}
+
 // yaml-cpp returns an endless sequence of empty documents for such a file.
 TEST_F(ConfigTest, RefusesAFileOnWhichTheLibraryLoopsForever) {
   EXPECT_EQ(refusal(",run: {name: x}\n"),

@@ -86,7 +86,40 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
+struct Spelling {
+  std::string_view lower;  // in small letters
+  std::string_view unit;
+};
+constexpr std::array<Spelling, 21> kByteSpellings{
+    {{"b", "B"},    {"byte", "B"},  {"bytes", "B"}, {"k", "KiB"},   {"kb", "KiB"},     {"kib", "KiB"},
+     {"ki", "KiB"}, {"m", "MiB"},   {"mb", "MiB"},  {"mib", "MiB"}, {"mi", "MiB"},     {"mbytes", "MiB"},
+     {"g", "GiB"},  {"gb", "GiB"},  {"gib", "GiB"}, {"gi", "GiB"},  {"gbytes", "GiB"}, {"t", "TiB"},
+     {"tb", "TiB"}, {"tib", "TiB"}, {"ti", "TiB"}}};
+constexpr std::array<Spelling, 21> kTimeSpellings{
+    {{"usec", "us"},  {"msec", "ms"},   {"msecs", "ms"},  {"millis", "ms"}, {"s", "s"},   {"sec", "s"},
+     {"secs", "s"},   {"second", "s"},  {"seconds", "s"}, {"m", "m"},       {"min", "m"}, {"mins", "m"},
+     {"minute", "m"}, {"minutes", "m"}, {"h", "h"},       {"hr", "h"},      {"hrs", "h"}, {"hour", "h"},
+     {"hours", "h"},  {"day", "d"},     {"days", "d"}}};
+
+template <std::size_t N>
+std::string suggest_unit(std::string_view text, const std::array<Spelling, N>& spellings) {
+  text = trim(text);
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string name = lower_case(trim(text.substr(digits)));
+  const auto found = std::ranges::find(spellings, name, &Spelling::lower);
+  return digits == 0 || found == spellings.end() ? ""
+                                                 : fmt::format("{}{}", text.substr(0, digits), found->unit);
+}
+
 }  // namespace
+
+std::string suggest_bytes(std::string_view text) {
+  return suggest_unit(text, kByteSpellings);
+}
+
+std::string suggest_duration(std::string_view text) {
+  return suggest_unit(text, kTimeSpellings);
+}
 
 std::optional<std::int64_t> parse_bytes(std::string_view text) {
   const auto quantity = parse_quantity(text, kByteUnits);

@@ -22,6 +22,11 @@ std::string exact_bytes(std::int64_t bytes);
 // or infinite duration. Units: us, ms, s, m, h, d.
 std::optional<double> parse_duration(std::string_view text);
 
+// Return what a text with another spelling of the unit probably means: "25Mb" -> "25MiB", "5 min" -> "5m".
+// Empty if that is not clear. The letters of a size stand for powers of 1024.
+std::string suggest_bytes(std::string_view text);
+std::string suggest_duration(std::string_view text);
+
 // For display: 93600 -> "1d 02h", 3725 -> "1h 02m", 65 -> "1m 05s", 12.3 -> "12.3s", 0.0042 -> "4.2ms".
 std::string format_duration(double seconds);
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/ranks.h"
 #include "comm/run_on_all_ranks.h"
@@ -131,8 +132,9 @@ void add_evaluate(CLI::App& app, Invocation& invocation) {
   command
       ->add_option(
           "--samples", options->measures.samples,
-          "Images to generate and compare; 0: none. Default: as many as the split has, at most 10000")
-      ->check(CLI::NonNegativeNumber);
+          "Images to generate and compare; 0: none. Default: evaluate.samples of the run, or, if that is 0, "
+          "as many as the split has, at most 10000")
+      ->check(not_negative());
   command
       ->add_option("--draws", options->measures.draws,
                    "Draws of the importance-weighted bound; 0: no bound. Default: 64")

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 
 namespace ebb::cli {
@@ -17,7 +18,7 @@ void add_supervision(CLI::App& command, launch::LaunchOptions& options) {
       .add_option("--restarts", options.restarts,
                   "With --supervise: how many restarts without a newer checkpoint between them")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative<int>())
       ->needs(supervise);
   command
       .add_option("--restart-pause", options.restart_pause,
@@ -26,7 +27,8 @@ void add_supervision(CLI::App& command, launch::LaunchOptions& options) {
       ->needs(supervise);
   command
       .add_option("--attempt", options.attempt,
-                  "With --supervise: a final failure of this attempt is reported again, not retried")
+                  "With --supervise: a failure of this attempt that a retry cannot fix is reported again, "
+                  "not retried")
       ->envname("EBB_ATTEMPT")
       ->capture_default_str();
   command.add_option("--termination-message", options.termination_message,

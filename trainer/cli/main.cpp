@@ -52,10 +52,27 @@ int exec_core(char** argv) {
   }
 }
 
+// Other programs have a command `help`, and -v or `version` for the version.
+void replace_synonyms(int& argc, char** argv) {
+  static char help[] = "--help", version[] = "--version";
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first == "-v" || first == "-V" || first == "version") argv[1] = version;
+  if (first != "help") return;
+  if (argc == 2) {
+    argv[1] = help;
+  } else {
+    argv[1] = argv[2];
+    argv[2] = help;
+    argc = 3;
+    argv[3] = nullptr;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace ebb;
+  replace_synonyms(argc, argv);
   if (argc > 1 && runs_in_core(argv[1])) return exec_core(argv);
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);

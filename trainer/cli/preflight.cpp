@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/ranks.h"
 #include "memory/cpu_allocator.h"
@@ -30,7 +31,7 @@ void add_preflight(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_command(app, "preflight");
   command->add_option("--ranks", options->ranks, "Number of ranks to expect; 0: as parallel.ranks says")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   add_config_arguments(*command, options->config, "The YAML file of the run")->required();
   set_ranks_callback(*command, invocation,
                      [options, &invocation](comm::World& world) { return run(*options, invocation, world); });

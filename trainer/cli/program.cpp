@@ -7,14 +7,16 @@
 #include <exception>
 
 #include "cli/commands.h"
+#include "cli/usage_hints.h"
 
 namespace ebb::cli {
 namespace {
 
-int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+int report_usage(const CLI::App& app, const Invocation& invocation, const CLI::ParseError& error) {
   // CLI11 throws --help and --version as errors of code 0. Everything else is a wrong command line.
   if (error.get_exit_code() == 0) return app.exit(error);
-  report(std::string(error.what()) + "\n  see: ebb --help");
+  const std::string hint = argument_hint(app, invocation, error);
+  report(error.what() + (hint.empty() ? "" : "\n  " + hint) + "\n  see: " + fitting_help(app));
   return static_cast<int>(ExitCode::usage);
 }
 
@@ -38,14 +40,16 @@ int run_program(CLI::App& app, Invocation& invocation) {
   const char* const first = invocation.argc > 1 ? invocation.argv[1] : "-";
   const auto is_first = [&](const CLI::App* command) { return command->get_name() == first; };
   if (first[0] != '-' && app.get_subcommands(is_first).empty()) {
-    report(std::string("there is no command \"") + first + "\"\n  see: ebb --help");
+    const std::string hint = command_hint(first);
+    report(std::string("there is no command \"") + first + "\"" + (hint.empty() ? "" : "\n  " + hint) +
+           "\n  see: ebb --help");
     return static_cast<int>(ExitCode::usage);
   }
   try {
     app.parse(invocation.argc, invocation.argv);
     return static_cast<int>(invocation.run());
   } catch (const CLI::ParseError& error) {
-    return report_usage(app, error);
+    return report_usage(app, invocation, error);
   } catch (const Error& error) {
     report(error.what());
     return static_cast<int>(error.code());

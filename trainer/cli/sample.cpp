@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "checkpoint/store.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/tokenizer.h"
 #include "memory/cpu_allocator.h"
@@ -117,7 +118,7 @@ void add_sample(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(1, 65536));
   command->add_option("--seed", options->seed, "Seed of the samples")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   command->add_option("--prompt", options->prompt, "Text that the model continues");
   command->add_option("--tokens", options->text.tokens, "Text: the most tokens to generate")
       ->capture_default_str()
@@ -131,7 +132,7 @@ void add_sample(CLI::App& app, Invocation& invocation) {
       ->add_option("--top-k", options->text.sampling.top_k,
                    "Text: draw from this many of the most probable tokens; 0: from all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   command
       ->add_option("--top-p", options->text.sampling.top_p,
                    "Text: draw from the smallest set of tokens with this total probability")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/ranks.h"
 #include "comm/run_on_all_ranks.h"
@@ -38,7 +39,7 @@ void add_train(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("--ranks", options->ranks,
                    "Number of ranks to expect (ebb launch passes its -n); 0: as parallel.ranks says")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   add_config_arguments(*command, options->config, "The YAML file of the run")->required();
   set_ranks_callback(*command, invocation,
                      [options, &invocation](comm::World& world) { return run(*options, invocation, world); });

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/units.h"
+#include "config/other_trainers.h"
 
 namespace ebb::config {
 namespace {
@@ -74,15 +75,21 @@ std::string refusal_of(const Section& root, const Section& section, std::string_
     return old->new_key.empty() ? fmt::format("removed; {}", old->advice)
                                 : fmt::format("renamed; write `{}`", join_path(path, old->new_key));
   }
-  const std::vector<std::string> neighbours = section.impl().keys();
-  if (const std::string near = nearest_name(key, neighbours); !near.empty()) {
-    return fmt::format("unknown; did you mean `{}`?", join_path(path, near));
-  }
-  if (const std::string elsewhere = find_anywhere(root, {}, key); !elsewhere.empty()) {
-    return fmt::format("unknown; did you mean `{}`?", elsewhere);
+  if (const std::string meant = suggested_path(root, section, path, key); !meant.empty()) {
+    return fmt::format("unknown; did you mean `{}`?", meant);
   }
   return fmt::format("unknown; known keys {}: {}", path.empty() ? "are" : "here are",
-                     fmt::join(neighbours, ", "));
+                     fmt::join(section.impl().keys(), ", "));
+}
+
+std::string suggested_path(const Section& root, const Section& section, std::string_view path,
+                           std::string_view key) {
+  if (const std::string near = nearest_name(key, section.impl().keys()); !near.empty())
+    return join_path(path, near);
+  if (std::string elsewhere = find_anywhere(root, {}, key); !elsewhere.empty()) return elsewhere;
+  const std::string_view foreign = path_of_foreign_key(key);
+  std::string ignored;
+  return !foreign.empty() && find_path(root, foreign, ignored) != nullptr ? std::string(foreign) : "";
 }
 
 const Section::Impl::Entry* find_path(const Section& root, std::string_view path, std::string& unknown) {

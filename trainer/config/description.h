@@ -96,9 +96,14 @@ void for_each_rule(const Section& section, const std::function<void(const Sectio
 
 // Returns why `section` (at `path`) refuses a key that it does not have. For a key of an earlier version:
 // that it was removed or renamed. Otherwise: "unknown; did you mean `optimizer.lr`?", or a list of the
-// section's keys. It prefers the keys of the section to the same name in other sections.
+// section's keys.
 std::string refusal_of(const Section& root, const Section& section, std::string_view path,
                        std::string_view key);
+
+// Returns the path that `key`, unknown in `section` at `path`, probably means; empty if none. It prefers the
+// keys of the section to the same name in other sections, and that to the names of other trainers.
+std::string suggested_path(const Section& root, const Section& section, std::string_view path,
+                           std::string_view key);
 
 // Returns the entry at a path such as "optimizer.lr". nullptr if it is unknown; `unknown` then receives the
 // reason and a suggestion.

@@ -161,4 +161,8 @@ std::vector<std::pair<std::string, std::string>> mathematical_values(const Secti
   return values;
 }
 
+std::string suggested_path(const Section& root, std::string_view name) {
+  return suggested_path(root, root, {}, name);
+}
+
 }  // namespace ebb::config

@@ -41,6 +41,9 @@ std::vector<std::pair<std::string, std::string>> mathematical_values(const Secti
 nlohmann::json json_values(const Section& root);
 
 std::string json_schema(const Section& root);  // JSON Schema, draft 2020-12
+// Returns the path of the key that `name` probably means ("lr" or "learning_rate" -> "optimizer.lr"); empty
+// if none.
+std::string suggested_path(const Section& root, std::string_view name);
 // Explains a key, or every key of a section: doc, type, bounds, words, unit, default. An empty key explains
 // all. Error(usage) with the nearest known key if it is unknown.
 std::string explain(const Section& root, std::string_view key);

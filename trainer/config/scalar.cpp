@@ -79,6 +79,12 @@ std::string parse_word(const Field::Impl& field, const std::string& text) {
                              : fmt::format("`{}` is not known, did you mean `{}`?", text, near));
 }
 
+[[noreturn]] void refuse_unit(const Field::Impl& field, const std::string& text, const char* kind,
+                              const std::string& meant) {
+  refuse(field, meant.empty() ? fmt::format("`{}` is not {}", text, kind)
+                              : fmt::format("`{}` is not {}, did you mean `{}`?", text, kind, meant));
+}
+
 Value parse_by_kind(const Field::Impl& field, const std::string& text) {
   switch (field.kind) {
     case ValueKind::text:
@@ -98,10 +104,10 @@ Value parse_by_kind(const Field::Impl& field, const std::string& text) {
       [[fallthrough]];
     case ValueKind::bytes:
       if (const auto bytes = parse_bytes(text)) return *bytes;
-      refuse(field, fmt::format("`{}` is not a size in bytes", text));
+      refuse_unit(field, text, "a size in bytes", suggest_bytes(text));
     case ValueKind::duration:
       if (const auto seconds = parse_duration(text)) return *seconds;
-      refuse(field, fmt::format("`{}` is not a duration", text));
+      refuse_unit(field, text, "a duration", suggest_duration(text));
     case ValueKind::choice:
       return parse_word(field, text);
   }

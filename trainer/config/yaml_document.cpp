@@ -5,6 +5,7 @@
 #include <yaml-cpp/eventhandler.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #include "base/error.h"
@@ -42,6 +43,32 @@ std::string text_at(const std::string& text, const YAML::Mark& mark) {
   return line.substr(std::min(line.size(), static_cast<std::size_t>(mark.column)));
 }
 
+// The first tab in the indentation of a line.
+std::optional<YAML::Mark> tab_in_indentation(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  for (YAML::Mark mark; std::getline(lines, line); ++mark.line) {
+    const std::size_t first = line.find_first_not_of(' ');
+    if (first == std::string::npos || line[first] != '\t') continue;
+    mark.column = static_cast<int>(first);
+    return mark;
+  }
+  return std::nullopt;
+}
+
+// The line of the text at `mark`, below it a caret at the column. A tab is as wide as a space. At most 70
+// characters, from the begin of the line.
+std::string excerpt(const std::string& text, const YAML::Mark& mark) {
+  constexpr std::size_t kWidth = 70;
+  YAML::Mark begin;
+  begin.line = mark.line;
+  std::string line = text_at(text, begin);
+  std::ranges::replace_if(line, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  const auto column = static_cast<std::size_t>(mark.column);
+  if (mark.is_null() || line.empty() || column > kWidth) return "";
+  return fmt::format("\n  {}\n  {:>{}}", line.substr(0, kWidth), "^", column + 1);
+}
+
 // The library reads text after a document, such as a comma, as the start of another document, and never
 // reaches its end. YAML::LoadAll would then exhaust the memory, and YAML::Load would drop the rest.
 void refuse_second_document(const std::string& text, const std::string& place) {
@@ -64,8 +91,13 @@ YAML::Node parse_document(const std::string& text, const std::string& place) {
     refuse_second_document(text, place);
     return YAML::Load(text);
   } catch (const YAML::Exception& error) {
-    throw Error(ExitCode::usage,
-                fmt::format("{}: this is not valid YAML: {}", where(place, error.mark), error.msg));
+    // The library reports a tab where it disturbs, which is often a later line.
+    if (const auto tab = tab_in_indentation(text); tab && tab->line <= error.mark.line)
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: this is not valid YAML: a tab in the indentation; use spaces{}",
+                              where(place, *tab), excerpt(text, *tab)));
+    throw Error(ExitCode::usage, fmt::format("{}: this is not valid YAML: {}{}", where(place, error.mark),
+                                             error.msg, excerpt(text, error.mark)));
   }
 }
 

@@ -39,7 +39,12 @@ class Reader {
         refuse(line, here, fmt::format("given twice, first in line {}; keep one of them", first->second));
         continue;
       }
-      if (const auto* entry = section.impl().find(key)) {
+      const std::size_t colon = key.find(':');
+      if (const std::string name = key.substr(0, colon);
+          colon != std::string::npos && section.impl().find(name) != nullptr) {
+        given_.refused.insert(join_path(path, name));
+        refuse(line, join_path(path, name), fmt::format("a space is missing after the colon of `{}`", key));
+      } else if (const auto* entry = section.impl().find(key)) {
         read_entry(pair.second, *entry, here, line);
       } else {
         refuse(line, here, refusal_of(root_, section, path, key));
@@ -57,7 +62,11 @@ class Reader {
       } else {
         given_.refused.insert(here);
         const char* is = node.IsNull() ? "empty" : node.IsSequence() ? "a list" : "a single value";
-        refuse(line, here, fmt::format("is {}; allowed: {}", is, section_text(*entry.section)));
+        const bool lacks_space = node.IsScalar() && node.Scalar().find(':') != std::string::npos;
+        refuse(line, here,
+               fmt::format("is {}{}; allowed: {}", is,
+                           lacks_space ? " (a key needs a space after its colon)" : "",
+                           section_text(*entry.section)));
       }
     } else if (node.IsMap() || node.IsSequence()) {
       given_.refused.insert(here);
