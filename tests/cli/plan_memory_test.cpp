@@ -50,6 +50,16 @@ INSTANTIATE_TEST_SUITE_P(
              kText,
              1,
              {"model.architecture=llama", "run.sample_every=3", "data.batch=1", "average.half_life=100"}},
+        // Texts that outgrow the context, and texts that do not. The cache of keys and values of eight layers
+        // makes the texts the largest part of an evaluation.
+        Case{"gpt-samples-128",
+             kText,
+             1,
+             {"data.context=128", "model.layers=8", "run.sample_every=3", "data.batch=1"}},
+        Case{"gpt-samples-320",
+             kText,
+             1,
+             {"data.context=320", "model.layers=8", "run.sample_every=3", "data.batch=1"}},
         Case{"gpt-2-bf16", kText, 2, {"precision.dtype=bf16", "data.micro_batches=2"}},
         Case{"llama",
              kText,
@@ -70,7 +80,7 @@ TEST(MemoryCheck, ARunThatCannotFitEndsBeforeItsFirstStepWithTheChangeThatFits) 
     const ProcessResult refused = tiny.train(ranks, name, huge);
     EXPECT_EQ(refused.exit_code, 4) << refused.out << refused.err;
     EXPECT_THAT(refused.err, HasSubstr("the run needs "));
-    EXPECT_THAT(refused.err, HasSubstr("\n  largest: "));
+    EXPECT_THAT(refused.err, HasSubstr("\n  largest on each rank: "));
     EXPECT_THAT(refused.err, ContainsRegex("\n  fits: data.micro_batches=[0-9]+ needs .* on each rank"));
     EXPECT_THAT(refused.err, HasSubstr("memory.check=warn"));
     EXPECT_FALSE(std::filesystem::exists(tiny.run_folder(name) + "/metrics.jsonl"));

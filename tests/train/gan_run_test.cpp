@@ -215,20 +215,20 @@ TEST_F(GanRun, ItsMemoryIsPlannedToTheByte) {
   }
 }
 
-// A probability that follows a target may begin at 0 and rise later.
+// A probability that follows a target begins at 0 here and rises while the run goes on.
 TEST_F(GanRun, AnAdaptiveAugmentationIsPlannedWithAugmentedSteps) {
-  const auto peak = [&](const std::vector<std::string>& augment) {
-    std::vector<std::string> argv{ebb_binary(), "plan", tiny->folder() / "gan.yaml", "--json",
-                                  "model.augment.schedule.curve=constant"};
-    argv.insert(argv.end(), augment.begin(), augment.end());
-    const ProcessResult planned = run(argv);
-    EXPECT_EQ(planned.exit_code, 0) << planned.err;
-    return json::parse(planned.out).at("peak_total").get<std::int64_t>();
+  const std::string config = tiny->folder() / "gan.yaml";
+  const std::vector<std::string> adaptive = {"model.augment.schedule.curve=constant",
+                                             "model.augment.target=0.01", "model.augment.adjust_samples=64",
+                                             "run.steps=12"};
+  ASSERT_EQ(train(1, "adaptive", adaptive).exit_code, 0);
+  const auto probability = [](const json& line) {
+    return line.at("phases").at("discriminator").at("scheduled").at("augment_probability").get<double>();
   };
-  const std::int64_t none = peak({"model.augment.probability=0"}),
-                     fixed = peak({"model.augment.probability=0.5"});
-  EXPECT_GT(fixed, none);
-  EXPECT_GE(peak({"model.augment.probability=0", "model.augment.target=0.6"}), fixed);
+  const auto lines = step_lines("adaptive");
+  EXPECT_EQ(probability(lines.at(0)), 0);
+  EXPECT_GT(probability(lines.at(11)), 0);
+  expect_planned_memory(config, 1, adaptive, tiny->run_folder("adaptive"));
 }
 
 TEST_F(GanRun, NothingOfTheDiscriminatorsTurnLivesInTheGenerators) {

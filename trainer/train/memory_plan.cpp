@@ -195,7 +195,7 @@ class DryRun {
     if (last > 0) sums.add(phase.forward(dry_batch(run_.sample, last, 1), *runner_));
   }
 
-  // Of train::write_samples(), without reconstructions, which are half as many, the picture, and the page.
+  // As train::write_samples(), but without the reconstructions (half as many images) and the files.
   void write_samples() {
     if (!config_.run.samples && config_.run.sample_every == 0) return;
     const memory::TemporaryUse temporary(pages_.cache());
@@ -205,16 +205,24 @@ class DryRun {
     if (models::TextSampler* const texts = trainees_.model().text_sampler()) continue_text(*texts);
   }
 
-  // models::generate() at its most: a prompt, or half of the context if the text outgrows it, and the last
-  // token.
+  // As models::generate() of one text. Its tokens are no document's end. Of its lengths it has one in each
+  // size class of blocks, since a block of each class stays mapped until the end of the samples.
   void continue_text(models::TextSampler& sampler) {
-    const std::int64_t context = sampler.context(), all = models::kPromptTokens + models::kNewTokens;
-    models::KeyValueCache cache = sampler.begin(std::min(context, all));
-    const std::int64_t prompt = std::min(models::kPromptTokens, context);
-    (void)sampler.next(at::zeros({all > context ? std::max(prompt, context / 2) : prompt}, at::kLong), cache,
-                       *runner_);
-    cache.length = std::min(context, all) - 1;
-    (void)sampler.next(at::zeros({1}, at::kLong), cache, *runner_);
+    const std::int64_t context = sampler.context(), tokens = models::kPromptTokens + models::kNewTokens;
+    const std::int64_t fed = tokens - 1;  // the last one is only emitted
+    models::KeyValueCache cache = sampler.begin(std::min(context, tokens));
+    const auto next = [&](std::int64_t before, std::int64_t count) {
+      cache.length = before;
+      (void)sampler.next(at::full({count}, -1, at::kLong), cache, *runner_);
+    };
+    const std::int64_t prompt = std::min(models::kPromptTokens, context), last = std::min(context, fed);
+    next(0, prompt);
+    for (std::int64_t length = prompt; length < last;) {
+      next(length, 1);
+      const std::int64_t longer = length + std::max<std::int64_t>(1, length / 16);
+      length = length < last - 1 ? std::min(longer, last - 1) : last;
+    }
+    if (fed > context) next(0, std::max<std::int64_t>(1, context / 2));  // the text outgrows the context
   }
 
   // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.

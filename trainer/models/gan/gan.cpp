@@ -59,12 +59,7 @@ Gan::Gan(const GanConfig& config, const ModelInputs& inputs)
       device_(inputs.device),
       seed_(inputs.seed) {
   if (inputs.dtype == numerics::Dtype::fp16) inner_scale_.emplace(inner_scale(), "inner gradient scale");
-  if (config.augment.is_adaptive()) {
-    GanAugmentConfig augment = config.augment;
-    // A plan has the memory of augmented steps, also of a run whose first steps have none.
-    if (device_.is_meta()) augment.probability = AdaptiveProbability::kLargest;
-    adaptive_probability_.emplace(augment);
-  }
+  if (config.augment.is_adaptive()) adaptive_probability_.emplace(config.augment);
   const ImageSize size = image_size(inputs.sample);
   const bool residual = config.architecture == GanArchitecture::residual;
   generator_ =
@@ -104,6 +99,7 @@ at::Tensor Gan::generated(const core::Batch& batch, std::uint32_t stream, core::
 }
 
 double Gan::augment_probability(const core::Batch& batch) const {
+  if (adaptive_probability_ && device_.is_meta()) return AdaptiveProbability::kLargest;
   return adaptive_probability_ ? adaptive_probability_->value()
                                : config_.augment.scheduled(batch.step * batch.global_batch);
 }

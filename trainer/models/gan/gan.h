@@ -70,9 +70,11 @@ class Gan final : public Model, private ImageSampler {
   [[nodiscard]] at::Tensor labels(const core::Batch& batch) const;
   // Generated images for each sample of the batch, from noise that its position and `stream` determine.
   at::Tensor generated(const core::Batch& batch, std::uint32_t stream, core::UnitRunner& runner);
-  // The probability of augmentation in this step.
+  // The probability of augmentation in this step. On the meta device an adaptive one is its largest: a plan
+  // has augmented steps, even if the probability begins at 0.
   [[nodiscard]] double augment_probability(const core::Batch& batch) const;
-  // The images as the discriminator sees them. They are equal parts, each the batch's samples of one stream.
+  // The images as the discriminator sees them. `images` has one part for each of `streams`, in order, and
+  // each part has one image for every sample of the batch.
   [[nodiscard]] at::Tensor augmented(const at::Tensor& images, std::initializer_list<RandomStream> streams,
                                      AugmentedPhase phase, const core::Batch& batch,
                                      double probability) const;
