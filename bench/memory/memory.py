@@ -87,30 +87,34 @@ def errors(one, folder):
 
 
 def measured_run(ebb, one, index):
-    """Trains in a control group with ENOUGH memory: (exit code, output, seconds, processes that the kernel killed; None without groups)."""
+    """Trains in a control group with ENOUGH memory: (exit code, output, seconds, processes that the kernel killed; None without groups).
+
+    memory.check=warn: no budget, so that the cache keeps what it would keep without a limit.
+    """
     with Group(int(ENOUGH * one[3]["host"]["needed"])) as group:
         if not group:
             return (*train(ebb, one, f"run-{index}"), None)
-        return (*train(ebb, one, f"run-{index}", group), group.kills())
+        return (*train(ebb, one, f"run-{index}", group, ["memory.check=warn"]), group.kills())
 
 
 def limits(ebb, one, work, index):
-    """Tries a configuration with too little memory: (wrong ends, whether the kernel killed it when it was only warned)."""
+    """Tries a configuration with enough and with too little memory: (wrong ends, whether the kernel killed it when it was only warned)."""
     needed, process, live = one[3]["host"]["needed"], one[3]["process"], one[3]["peak_total"]
     wrong = []
 
-    def attempt(name, limit, *more):
+    def attempt(name, limit, expected, *more):
         with Group(limit) as group:
             code, text, _ = train(ebb, one, f"{name}-{index}", group, more)
             kills = group.kills()
-        if code != NO_MEMORY or kills:
+        if code != expected or kills:
             wrong.append(f"{name}: code {code}, {kills} kills: {text[-300:]}")
 
-    attempt("refused", int(TOO_LITTLE * needed))
+    attempt("enough", int(ENOUGH * needed), 0, "run.steps=2")
+    attempt("refused", int(TOO_LITTLE * needed), NO_MEMORY)
     if (work / f"runs/refused-{index}/metrics.jsonl").exists():
         wrong.append("refused: not before the first step")
     # What the block cache keeps for later is given back first, so the live bytes alone have to be too many.
-    attempt("held", int(ENOUGH * needed), "memory.check=warn", f"memory.budget={int(process + TOO_LITTLE * live)}")
+    attempt("held", int(ENOUGH * needed), NO_MEMORY, "memory.check=warn", f"memory.budget={int(process + TOO_LITTLE * live)}")
     with Group(int(TOO_LITTLE * needed)) as group:
         train(ebb, one, f"warned-{index}", group, ["memory.check=warn"])
         return wrong, group.kills() > 0
@@ -133,12 +137,14 @@ def measure(root, build, quick, seed=None):
             if code == 0:
                 row["persistent"], row["peak"], row["resident"] = errors(one, work / f"runs/run-{index}")
                 row["wrong"], row["killed"] = (None, None) if kills is None else limits(ebb, one, work, index)
+                if kills:
+                    row["wrong"].append(f"measured: {kills} kills")
             else:
                 row["output"] = text[-500:]
             found.append(row)
             print(f"  {index + 1}/{count} {one[1][0]} {' '.join(one[1][1:])} -n {one[2]}: " +
                   (f"errors {row['persistent']} and {row['peak']} B, resident {row['resident']:+.4f}, {row['wrong'] or 'ends right'}, killed {row['killed']}"
-                   if code == 0 else f"code {code}, {kills} killed by the kernel: {row['output']}"), flush=True)
+                   if code == 0 else f"code {code}, kills of the kernel {kills}: {row['output']}"), flush=True)
         shares = []
         for _ in range(3 if quick else 9):
             begin = time.time()
