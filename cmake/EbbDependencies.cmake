@@ -23,7 +23,7 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # All builds share their compiled files: other presets, other folders of build/, other clones.
+  # Builds share their compiled files: presets that compile alike, other folders of build/, other clones.
   # ccache therefore takes paths relative to this checkout and ignores -Werror. It compares
   # precompiled headers by content, since their time stamps differ between checkouts.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS=-Werror

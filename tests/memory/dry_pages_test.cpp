@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "memory/resident_pages.h"
 #include "memory/sizes.h"
 
 namespace ebb::memory {
@@ -50,9 +51,7 @@ TEST(DryPages, ASmallBlockCountsWhileItLives) {
 
 // Interleaved blocks of changing sizes, in a program whose blocks have memory.
 TEST(DryPages, ItsPagesAreThoseThatAProgramWrites) {
-#if defined(EBB_THREAD_SANITIZED)
-  GTEST_SKIP() << "the thread sanitizer's shadow memory is resident: four times what a program writes";
-#endif
+  EBB_NEEDS_OWN_RESIDENT_PAGES();
   DryPages pages;
   BlockCache real;
   std::vector<std::pair<void*, void*>> blocks(24);

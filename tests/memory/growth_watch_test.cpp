@@ -11,6 +11,7 @@
 
 #include "memory/buffer.h"
 #include "memory/installed_ledger.h"
+#include "memory/resident_pages.h"
 #include "support/folder_test.h"
 
 namespace ebb::memory {
@@ -68,9 +69,7 @@ TEST(GrowthWatch, IsQuietWithoutOne) {
 
 // Memory of malloc that nothing frees, and tensors that the ledger counts beside it.
 TEST(GrowthWatch, FindsALeakOfMallocByTheKernelsCounts) {
-#if defined(EBB_THREAD_SANITIZED)
-  GTEST_SKIP() << "the thread sanitizer's shadow memory is resident: four times what a program writes";
-#endif
+  EBB_NEEDS_OWN_RESIDENT_PAGES();
   Ledger& ledger = the_test_ledger();
   const BlockCache cache;
   GrowthWatch watch(kLimit);

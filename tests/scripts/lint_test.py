@@ -109,6 +109,11 @@ class Tidy(Linters):
         self.assertEqual(answer.returncode, 77, answer.stdout)
         self.assertIn("skipped: there is no compile database", answer.stdout)
 
+    def test_a_database_of_groups_does_not_count(self):
+        self.installed("clang-tidy")
+        self.write("build/ci/compile_commands.json", json.dumps([{"file": str(self.root / "build/ci/unity/a_0.cpp")}]))
+        self.assertEqual(self.run_script("scripts/tidy").returncode, 77)
+
     def test_without_the_pinned_program_it_is_skipped(self):
         self.database("trainer/a.cpp")
         self.assertEqual(self.run_script("scripts/tidy").returncode, 77)

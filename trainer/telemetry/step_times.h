@@ -9,7 +9,7 @@
 
 namespace ebb::telemetry {
 
-// The duration of a step of these stages.
+// The sum of the times of all stages.
 double total_seconds(const memory::StageSeconds& seconds);
 
 // A summary of the durations of steps.
