@@ -38,7 +38,7 @@ TEST_F(DivergenceTest, AWarningIsPrintedAndTheRunGoesOn) {
 TEST_F(DivergenceTest, WithStopItEndsTheRunAndNamesTheCheckpoint) {
   const ProcessResult result = runs.train(2, "stopped", {fails_in(9), "run.on_divergence=stop"});
   EXPECT_EQ(result.exit_code, 6);
-  EXPECT_THAT(result.err, HasSubstr("diverged in step 9 of discriminator: sample 581 fails"));
+  EXPECT_THAT(result.err, HasSubstr("diverged in step 9 (phase discriminator): sample 581 fails"));
   EXPECT_THAT(result.err, HasSubstr("the last complete checkpoint is kept: step 6 in "));
 }
 

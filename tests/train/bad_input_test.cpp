@@ -286,7 +286,8 @@ TEST_F(BadInput, AShortRunWhoseLossIsNotFiniteDoesNotEndWithZero) {
     const ProcessResult result = train({"run.steps=6", "precision.dtype=" + dtype, "optimizer.lr=1e30",
                                         "optimizer.clip_norm=0", "optimizer.schedule.warmup_steps=0"},
                                        "not-finite-" + dtype);
-    expect_refused(result, 6, {"not finite in step 5", "there is no checkpoint yet"});
+    expect_refused(result, 6,
+                   {"of the last step, 5 (phase vae), is not finite", "there is no checkpoint yet"});
   }
 }
 

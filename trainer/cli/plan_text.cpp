@@ -108,7 +108,8 @@ std::string peak_text(const train::MemoryPlan& plan) {
 
 std::string host_text(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
-  if (figures.room.bytes < 0) return line("this host", "has no figure of its memory");
+  if (figures.room.bytes < 0)
+    return line("this host", "memory unknown (neither /proc nor a control group has it): give --host-memory");
   const bool fits = need.of_host() <= figures.room.bytes;
   std::string text =
       line("this host", fmt::format("{}: {} {} {}, and there are {}", fits ? "fits" : "does not fit",

@@ -28,7 +28,7 @@ struct SlicedWasserstein {
 // directions are drawn from fixed seeds, the same for both sets. Equal sets in the same order therefore have
 // distance 0. The value is symmetric. It depends on nothing else, except for the rounding of matrix products.
 //
-// Error(usage) for images below 7 x 7, and for so many images that one patch each takes more than 256 MiB.
+// Error(usage) for images below 7 x 7, and if one patch of every image would together take more than 256 MiB.
 SlicedWasserstein sliced_wasserstein(const at::Tensor& a, const at::Tensor& b);
 
 // Returns the number of descriptors of an image: at most 128; 0 if the set has too many images.

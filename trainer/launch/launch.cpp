@@ -74,7 +74,7 @@ RunOutcome repeated(const StoredVerdict& stored) {
           {stored.rank, stored.host, stored.message}};
 }
 
-// Keeps a final failure for the next start of the same job.
+// Keeps a failure that a retry cannot fix for the next start of the same job.
 void store_final_verdict(const std::filesystem::path& run, const JobIdentity& job, const RunOutcome& outcome,
                          const Report& report) {
   if (outcome.verdict.code == ExitCode::ok) return remove_verdict(run);

@@ -9,7 +9,8 @@
 
 namespace ebb::launch {
 
-// The identity of a job. After a final failure the job is refused only while its identity is unchanged.
+// The identity of a job. After a failure that a retry cannot fix, the job is refused only while its identity
+// is unchanged.
 struct JobIdentity {
   std::string attempt;        // a number or name; another one permits another try
   std::string configuration;  // digest of all keys, and the number of ranks

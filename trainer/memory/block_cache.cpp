@@ -53,7 +53,7 @@ std::size_t BlockCache::class_of(std::size_t bytes) {
   return 8 * (power - std::countr_zero(kSmallest)) + eighths - 8;
 }
 
-void* BlockCache::allocate(std::size_t bytes, std::int64_t limit) noexcept {
+void* BlockCache::allocate(std::size_t bytes, std::int64_t most_resident) noexcept {
   const std::size_t index = class_of(bytes);
   if (index >= kSizeClasses) return nullptr;
   const auto size = static_cast<std::int64_t>(class_bytes(index));
@@ -62,8 +62,8 @@ void* BlockCache::allocate(std::size_t bytes, std::int64_t limit) noexcept {
   void* block = of.newest;
   if (block != nullptr) unlink(index, of.newest);
   const std::int64_t growth = pages_of(bytes) - (block != nullptr ? written_of(block) : 0);
-  while (kept_ > 0 && growth > 0 && resident_ + growth > limit) release_longest_unused();
-  if (growth > 0 && resident_ + growth > limit) {
+  while (kept_ > 0 && growth > 0 && resident_ + growth > most_resident) release_longest_unused();
+  if (growth > 0 && resident_ + growth > most_resident) {
     if (block != nullptr) link(index, block);
     return nullptr;
   }

@@ -14,8 +14,9 @@ class PageSource {
  public:
   static constexpr std::size_t kHeaderBytes = 24;
   virtual ~PageSource() = default;
-  // `bytes` of memory, or null if there are none. kernel_pages() aligns it to a page. Of another source only
-  // the first kHeaderBytes need exist.
+  // `bytes` of memory, or null if there are none. kernel_pages() aligns it to a page. A source for dry runs
+  // may return a block of which only the first kHeaderBytes are memory; the cache accesses nothing beyond
+  // them.
   virtual void* map(std::size_t bytes) noexcept = 0;
   virtual void unmap(void* block, std::size_t bytes) noexcept = 0;
 };
@@ -26,10 +27,11 @@ PageSource& kernel_pages();  // mmap
 // one requests the same sizes. Mapping and touching pages again costs a tenth of a step. malloc keeps some
 // pages and returns others, which changes the resident set from step to step.
 //
-// Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Kept and used
-// bytes together exceed the maximum use of the last 96 steps by at most an eighth, or 16 MiB if that is
-// larger. Kept bytes never exceed the limit. Beyond that the cache unmaps the block that has been unused for
-// longest. Any thread may call it; no member throws, except for kept_blocks(), which allocates.
+// Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Outside of
+// temporary use, kept and used bytes together exceed the maximum use of the last 96 steps by at most an
+// eighth, or 16 MiB if that is larger. Kept bytes never exceed the value of set_limit(). If a bound would be
+// exceeded, the cache unmaps the block that has been unused for longest. Any thread may call it; no member
+// throws, except for kept_blocks(), which allocates.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc
@@ -42,8 +44,8 @@ class BlockCache {
   BlockCache& operator=(const BlockCache&) = delete;
 
   // `bytes`: at least kSmallest. Contents undefined; aligned as the source's. Null if the kernel refuses even
-  // after all kept blocks are unmapped, or if resident_bytes() would exceed `limit` even then.
-  void* allocate(std::size_t bytes, std::int64_t limit = kNoLimit) noexcept;
+  // after all kept blocks are unmapped, or if resident_bytes() would exceed `most_resident` even then.
+  void* allocate(std::size_t bytes, std::int64_t most_resident = kNoLimit) noexcept;
   // `bytes` as given to allocate().
   void deallocate(void* block, std::size_t bytes) noexcept;
 

@@ -30,22 +30,23 @@ struct MappedMemory {
 // `process`: a folder with the files smaps and status, in the form of the kernel (proc(5)).
 MappedMemory measure_mapped_memory(const std::filesystem::path& process = "/proc/self");
 
-// Warns of memory outside the ledger that grows steadily over many steps. The leak gate does not see it. A
-// window of kWindow steps counts with its least value, so an evaluation within it does not. The first
-// kSettling windows do not count.
+// Warns of memory outside the ledger that grows steadily over many steps. The leak gate does not see it. Each
+// window of kWindow steps has its smallest measurement as its value, so memory that an evaluation takes for a
+// while has no effect. The first kSettling windows are ignored.
 class GrowthWatch {
  public:
   static constexpr std::int64_t kWindow = 100;  // steps
   static constexpr std::int64_t kEvery = 10;    // steps from one measurement to the next
   static constexpr std::size_t kSettling = 3;   // windows
-  static constexpr std::size_t kWindows = 10;   // of a slope
+  static constexpr std::size_t kWindows = 10;   // over which the slope is fitted
   // `limit`: bytes per 1,000 steps; 0: no warning.
   explicit GrowthWatch(std::int64_t limit) : limit_(limit) {}
   // Whether observe() wants a measurement after this step (from 0).
   [[nodiscard]] bool is_due(std::int64_t step) const { return limit_ > 0 && step % kEvery == 0; }
-  // Call it after each step that is due. Returns a warning at the end of a window if the slope of `outside`
-  // or `kept` over the last kWindows windows exceeds the limit, and most of the windows grew. It has the
-  // figures and what grew. The next one needs as many windows again.
+  // Call it after each step that is due. Returns a warning at the end of a window on two conditions: the
+  // slope of `outside` or `kept` over the last kWindows windows exceeds the limit, and two thirds of these
+  // windows are above the one before. It has the figures and what grew. The next one needs as many windows
+  // again.
   std::optional<std::string> observe(std::int64_t step, const UntrackedMemory& now);
 
  private:

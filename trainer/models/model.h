@@ -38,8 +38,8 @@ class Model : public core::Stateful {
   // At least one, the same on every call. A step runs them in this order. An evaluation uses the loss of the
   // first one, without gradients (see core::Phase).
   virtual std::vector<core::Phase*> phases() = 0;
-  // Floating-point operations of training on one sample: 6 for each parameter and token, and 12 L T C for
-  // attention (Chowdhery et al., "PaLM", 2022). 0: not counted.
+  // Floating-point operations of training on one sample of T tokens: T (6 P + 12 L T C) for P parameters,
+  // L layers and a width of C (Chowdhery et al., "PaLM", 2022). 0: not counted.
   [[nodiscard]] virtual double flops_per_sample() { return 0; }
   // Its samplers; null for those that it does not have.
   virtual ImageSampler* image_sampler() { return nullptr; }

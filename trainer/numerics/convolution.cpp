@@ -29,8 +29,9 @@ Geometry geometry_of(const std::vector<std::int64_t>& s, bool transposed) {
   return {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], transposed};
 }
 
-// A convolution is the trilinear form T(big, small, weight), differentiated by one of its arguments. The
-// derivatives of these three functions are such functions again:
+// Convolution, transposed convolution and the gradient of the weight are the three partial derivatives of one
+// trilinear form T(big, small, weight); cpu/convolution.h defines big and small. Each is bilinear, so its own
+// derivatives are again among the three:
 //
 //   small   reduce(big, weight)    the convolution
 //   big     spread(small, weight)  the transposed convolution

@@ -33,8 +33,8 @@ struct StepReport {
   std::int64_t step = 0;
   std::vector<PhaseReport> phase_runs;  // one for each run of a phase, in order
   memory::StageSeconds seconds{};       // of this rank
-  // Times of each rank, from the step's last message. The stages after that message have the times of the
-  // previous step: `update`, and in `setup` the work between the two steps.
+  // Times of each rank, from the last exchange of the step (AgreedStepControl). The stages after it have the
+  // times of the previous step: `update`, and in `setup` the work between the two steps.
   std::vector<memory::StageSeconds> rank_seconds;
   bool stop = false;                    // end after this step; the same on every rank
   std::string leak;                     // with the policy `warn`, the text of the leak gate; else empty

@@ -105,9 +105,10 @@ void add_ranks(const NodeMetrics& node, Families& all) {
   by_location_and_class(all.gauge("ebb_memory_peak_bytes", "Maximum of live bytes within the last step"),
                         node, &RankMetrics::peak);
   by_location(
-      all.gauge("ebb_memory_budget_bytes",
-                "Memory limit: the control group's divided by the ranks of the host, or that of the device; "
-                "0: no limit"),
+      all.gauge(
+          "ebb_memory_budget_bytes",
+          "Memory limit: the smaller of memory.budget and the control group's limit divided by the ranks of "
+          "the host, or that of the device; 0: no limit"),
       node, &RankMetrics::budget);
   by_location(all.gauge("ebb_memory_outside_bytes", "Bytes in use outside of the ledger"), node,
               &RankMetrics::outside);

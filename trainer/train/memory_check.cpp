@@ -23,7 +23,7 @@ std::vector<std::string> change_lines(const Config& config, const PlannedRun& ru
   return lines;
 }
 
-// Measures again after a while if free memory is short: an earlier start may still be ending.
+// Measures again after a while if free memory is short: processes of an earlier run may still be exiting.
 memory::HostRoom settled_room(const MemoryNeed& need) {
   memory::HostRoom room = memory::measure_host_room(need.ranks);
   for (int i = 0; i < 3 && room.bytes < need.of_host() && room.limit == memory::kFreeMemory; ++i) {
@@ -40,15 +40,16 @@ std::string memory_shortage(const Config& config, const PlannedRun& run, const M
   if (room.bytes < 0 || need.of_host() <= room.bytes) return "";
   const std::string ranks =
       need.ranks == 1 ? "" : fmt::format(" ({} ranks of {})", need.ranks, format_bytes(need.of_rank_alone()));
-  std::string text = fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest: {}",
-                                 format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
-                                 memory::largest_classes(need.plan.peak, 3));
+  std::string text =
+      fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest on each rank: {}",
+                  format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
+                  memory::largest_classes(need.plan.peak, 3));
   for (const std::string& line : change_lines(config, run, need, room)) text += "\n  " + line;
   return text;
 }
 
-// With a limit, the plan was too small by what was missing, or the limit is smaller than the plan. Without
-// one, the rank can have what it had.
+// Estimates the memory that the run can have. If a limit refused the allocation, that is the planned need
+// without the bytes that were missing on each rank. If the system refused it, each rank has what it held.
 std::vector<std::string> changes_after(const memory::OutOfMemory& error, const Config& config,
                                        const PlannedRun& run, const CheckedPlan& checked) noexcept try {
   const memory::OutOfMemory::Facts& facts = error.facts();

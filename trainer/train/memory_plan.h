@@ -19,8 +19,8 @@ struct MemoryPlan {
   std::array<memory::Sums, memory::kStages> stages{};  // the maximum of each class within each stage
   memory::Sums peak{};                                 // the maximum of each class within a step
   std::int64_t peak_total = 0;                         // the maximum of all classes together within a step
-  std::int64_t initial_total = 0;                      // the same maximum while the initial values are made
-  std::int64_t evaluation_total = 0;                   // and during an evaluation, and generated samples
+  std::int64_t initial_total = 0;                      // the same while the initial values are made
+  std::int64_t evaluation_total = 0;                   // the same in an evaluation or generated samples
   // The maximum of the resident pages of all these, with those that the cache keeps. The code and the
   // libraries of the process come in addition.
   std::int64_t resident = 0;
@@ -50,13 +50,13 @@ PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
                        const models::RunnerFactory& make_runner);
 
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
-// account. It is that of one rank that trains on the CPU of this machine with the current number of threads.
-// It has the initial values, the first three steps and the last one of the run, a save, an evaluation with
-// its image measures, and generated images and texts. Of an adaptive augmentation it has augmented steps. A
-// resumed run loads into the tensors of the model, and needs less for that than for a step. It excludes
-// features of images. It throws CannotPlan, or the errors of the run itself. One at a time in a process,
-// after memory::install(), which counts the operands on the CPU. Meanwhile no other thread may allocate
-// tensors.
+// account: that of one rank that trains on the CPU of this machine with the current number of threads. The
+// account covers the initial values, the first three steps, the last step and a save. It also covers an
+// evaluation with its image measures, and generated images and texts. An adaptive augmentation is planned as
+// active. A resumed run loads into the tensors of the model, and needs less for that than for a step.
+// Features of images are excluded. Throws CannotPlan, or the errors of the run itself. Call memory::install()
+// first: it lets the plan count small tensors that ops make on the CPU. Only one plan at a time in a process;
+// meanwhile no other thread may allocate tensors.
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run);
 
 }  // namespace ebb::train

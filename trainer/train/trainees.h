@@ -12,8 +12,8 @@
 
 namespace ebb::train {
 
-// The model and its trainees, one for each name in its phases. Parameters are undefined until
-// set_initial_values() or a checkpoint sets them.
+// The model and its trainees, one for each distinct PhasePlan::trainee of its phases. Parameters are
+// undefined until set_initial_values() or a checkpoint sets them.
 class Trainees {
  public:
   // `sample`: the fields of the dataset. Error(usage) if they do not fit the model. `communicator` must

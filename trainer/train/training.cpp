@@ -114,13 +114,13 @@ void Training::check(step::StepReport& report) {
   listeners_.stepped(report);
   const bool last = cursor_.step == config_.run.steps;
   for (const step::PhaseReport& run : report.phase_runs) {
-    const std::string where = fmt::format("in step {} of {}", report.step, run.phase);
+    const std::string where = fmt::format("{} (phase {})", report.step, run.phase);
     if (!run.warning.empty() && config_.run.on_divergence != OnDivergence::warn)
-      throw DivergenceError(fmt::format("the run has diverged {}: {}", where, run.warning));
-    // A run must not end as if such a step were a result. Before the last step it may recover.
+      throw DivergenceError(fmt::format("the run has diverged in step {}: {}", where, run.warning));
+    // A run whose last step is not finite must not end as successful. After an earlier step it may recover.
     if (last && !run.overflowed_term.empty() && run.overflowed_scale.empty())
       throw DivergenceError(
-          fmt::format("the {} is not finite {}, the last one: the run has diverged",
+          fmt::format("the {} of the last step, {}, is not finite: the run has diverged",
                       run.overflowed_term == "loss" ? "loss" : "term " + run.overflowed_term, where));
   }
 }

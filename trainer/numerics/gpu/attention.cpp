@@ -69,8 +69,8 @@ at::Tensor packed(const Shape& s, const at::Tensor& rope, const at::Tensor& dq, 
   return d_qkv;
 }
 
-// cuDNN's kernels are a third faster than LibTorch's on Hopper. cuDNN prepares each new shape for a
-// while. Only the repeated shapes of training justify that.
+// cuDNN's kernels are faster than LibTorch's on Hopper (docs/benchmarks.md). cuDNN prepares each new shape
+// for a while. Only the repeated shapes of training justify that.
 bool by_cudnn(const Shape& s, bool graph) {
   static const bool hopper = cuda_table().compute_capability() >= 90;
   return hopper && graph && s.queries == s.keys && s.length % 64 == 0 && s.width <= 128;
