@@ -103,7 +103,7 @@ std::int64_t peak_resident(const TinyRun& tiny, const std::string& name) {
 TEST(PlannedResidentSet, IsThatOfTheRun) {
   const TinyRun tiny;
   // Few slots, so that the steps write each of them.
-  const std::vector<std::string> large = {"data.batch=524288", "data.prefetch=1", "run.steps=5",
+  const std::vector<std::string> large = {"data.batch=1048576", "data.prefetch=1", "run.steps=5",
                                           "run.samples=false"};
   const nlohmann::json plan = plan_of(tiny, large);
   const double process = plan.at("process"), planned = plan.at("resident").get<double>() - process;
