@@ -40,12 +40,10 @@ std::string key_hint(std::string option, const train::Registries& registries) {
 }  // namespace
 
 std::string fitting_help(const CLI::App& app) {
-  std::string help = "ebb";
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    help += " " + at->get_name();
-  }
-  return help + " --help";
+  std::string help = "--help";
+  for (const CLI::App* at = last_parsed(&app); at->get_parent() != nullptr; at = at->get_parent())
+    help = at->get_name() + " " + help;
+  return "ebb " + help;
 }
 
 std::string command_hint(std::string_view command) {
@@ -63,8 +61,7 @@ std::string argument_hint(const CLI::App& app, const Invocation& invocation, con
   const std::vector<std::string> extras = app.remaining(true);
   const auto option = std::ranges::find_if(extras, [](const std::string& e) { return e.starts_with("--"); });
   if (option == extras.end()) return "";
-  const std::string name =
-      option->substr(2, option->find('=') == std::string::npos ? std::string::npos : option->find('=') - 2);
+  const std::string name = option->substr(2, option->find('=') - 2);  // without '=': the rest
   if (const std::string near = nearest_name(name, long_options(*last_parsed(&app))); !near.empty())
     return fmt::format("did you mean `--{}`?", near);
   return key_hint(name, invocation.registries);

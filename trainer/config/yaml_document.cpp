@@ -35,12 +35,12 @@ std::string where(const std::string& place, const YAML::Mark& mark) {
   return mark.is_null() ? place : fmt::format("{}:{}:{}", place, mark.line + 1, mark.column + 1);
 }
 
-// Returns the text from `mark` to the end of its line.
-std::string text_at(const std::string& text, const YAML::Mark& mark) {
+// Returns the text from a position to the end of its line.
+std::string text_at(const std::string& text, int line_number, int column) {
   std::istringstream lines(text);
   std::string line;
-  for (int i = 0; i <= mark.line; ++i) std::getline(lines, line);
-  return line.substr(std::min(line.size(), static_cast<std::size_t>(mark.column)));
+  for (int i = 0; i <= line_number; ++i) std::getline(lines, line);
+  return line.substr(std::min(line.size(), static_cast<std::size_t>(column)));
 }
 
 // The first tab in the indentation of a line.
@@ -60,9 +60,7 @@ std::optional<YAML::Mark> tab_in_indentation(const std::string& text) {
 // characters, from the begin of the line.
 std::string excerpt(const std::string& text, const YAML::Mark& mark) {
   constexpr std::size_t kWidth = 70;
-  YAML::Mark begin;
-  begin.line = mark.line;
-  std::string line = text_at(text, begin);
+  std::string line = text_at(text, mark.line, 0);
   std::ranges::replace_if(line, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
   const auto column = static_cast<std::size_t>(mark.column);
   if (mark.is_null() || line.empty() || column > kWidth) return "";
@@ -76,7 +74,7 @@ void refuse_second_document(const std::string& text, const std::string& place) {
   YAML::Parser parser(stream);
   DocumentStart document;
   if (!parser.HandleNextDocument(document) || !parser.HandleNextDocument(document)) return;
-  const std::string rest = text_at(text, document.mark);
+  const std::string rest = text_at(text, document.mark.line, document.mark.column);
   throw Error(ExitCode::usage, rest.starts_with("---")
                                    ? fmt::format("{}: another YAML document (`---`) begins; allowed: one",
                                                  where(place, document.mark))
