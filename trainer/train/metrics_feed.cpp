@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/wall_clock.h"
 #include "checkpoint/manifest.h"
 #include "comm/run_on_all_ranks.h"
 #include "memory/system_memory.h"
@@ -16,10 +17,6 @@ namespace {
 
 using Location = memory::Ledger::Location;
 using std::chrono::system_clock;
-
-double unix_seconds() {
-  return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
-}
 
 // Each value has only one writer.
 void add(telemetry::SharedValue& number, double more) {

@@ -7,15 +7,12 @@
 #include <cstdio>
 #include <iterator>
 
+#include "base/wall_clock.h"
 #include "train/terminal.h"
 
 namespace ebb::train {
 
 namespace {
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
