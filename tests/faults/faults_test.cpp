@@ -35,13 +35,6 @@ long rounds(long by_default) {
   return text == nullptr ? by_default : std::atol(text);
 }
 
-std::vector<pid_t> children(pid_t parent) {
-  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
-  std::vector<pid_t> pids;
-  for (pid_t pid = 0; in >> pid;) pids.push_back(pid);
-  return pids;
-}
-
 // Whether the process is a rank. `ebb launch` first runs mpirun for its version.
 bool is_rank(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);

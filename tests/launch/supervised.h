@@ -20,11 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 inline const std::vector<std::string> kForever = {"run.steps=1000000", "telemetry.progress_every=200ms"};
 
-inline std::vector<pid_t> children(pid_t parent) {
-  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
-  return {std::istream_iterator<pid_t>(in), {}};
-}
-
 inline std::string text_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

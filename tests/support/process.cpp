@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <system_error>
 
@@ -173,6 +174,11 @@ void Process::reap() {
 const ProcessResult& Process::wait() {
   if (!ended_) reap();
   return result_;
+}
+
+std::vector<pid_t> children(pid_t parent) {
+  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  return {std::istream_iterator<pid_t>(in), {}};
 }
 
 ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& options) {

@@ -71,6 +71,9 @@ class Process {
   ProcessResult result_;
 };
 
+// The processes that `parent` has started and not yet reaped, in the order of their start.
+std::vector<pid_t> children(pid_t parent);
+
 // Starts the program and waits for its end.
 ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& options = {});
 // Runs `sh -c LINE`, for command lines of the documentation.

@@ -103,11 +103,6 @@ std::string shared_file_of(const std::string& run_folder) {
   return "/dev/shm/ebb-" + std::to_string(::geteuid()) + "-" + digest_hex(run_folder);
 }
 
-std::vector<pid_t> children(pid_t parent) {
-  std::ifstream in("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
-  return {std::istream_iterator<pid_t>(in), {}};
-}
-
 class MetricsPort : public ::testing::Test {
  protected:
   static std::vector<std::string> forever(int port) {
