@@ -122,5 +122,27 @@ TEST(MemoryReport, OfARefusedAllocationHasTenLinesOnTheScreenAndTheChangeThatFit
   EXPECT_EQ(fitted.exit_code, 0) << fitted.out << fitted.err;
 }
 
+// The fault of one rank of two, in the middle of its blocks.
+TEST(MemoryReport, OfAFailureOfOneRankIsWrittenByTheOtherOneToo) {
+  const TinyRun tiny;
+  const std::string counted = tiny.folder() / "count";
+  const auto run_with = [&](const std::string& name, const std::string& fault, const std::string& value) {
+    ProcessOptions options;
+    options.environment = {
+        {"LD_PRELOAD", std::getenv("EBB_FAULT_SHIM")}, {"EBB_FAULT_RANK", "1"}, {fault, value}};
+    return run(tiny.command(2, name, {"run.steps=10"}), options);
+  };
+  ASSERT_EQ(run_with("counted", "EBB_FAULT_COUNT", counted).exit_code, 0);
+  const long blocks = std::stol(text_of(counted));
+  const ProcessResult ended = run_with("one", "EBB_FAULT_BLOCK", std::to_string(blocks / 2));
+  EXPECT_EQ(ended.exit_code, 4) << ended.out << ended.err;
+  EXPECT_THAT(ended.err, ContainsRegex("rank 1 of 2 on .*: out of host memory in stage "));
+  const std::string folder = tiny.run_folder("one") + "/memory/";
+  EXPECT_THAT(text_of(folder + "rank-00001.report.txt"), HasSubstr("\nout of host memory in stage "));
+  EXPECT_THAT(text_of(folder + "rank-00000.report.txt"),
+              ContainsRegex("Memory of rank 0 of 2 .*\nAnother rank of this host ran out of memory\\."));
+  expect_readable(read_snapshot(folder + "rank-00000.snapshot.pickle"));
+}
+
 }  // namespace
 }  // namespace ebb::test

@@ -47,6 +47,8 @@ class Transport {
   [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] std::string rank_name(int rank) const;  // "rank 3 (node-b)"
   void set_ledger(const memory::Ledger& ledger) { ledger_ = &ledger; }
+  // By rank. Those of other hosts, and of this host that are not visible here, are not watched.
+  [[nodiscard]] const std::vector<PeerProcess>& peer_processes() const { return peer_processes_; }
 
   // Starts an operation on all ranks: sends `mine`, with this rank's stage, to every other rank and returns
   // all notices in rank order. Error(communication) if a rank is late or started another operation. `same`

@@ -86,6 +86,14 @@ const std::string& World::host() const {
   return impl_->host;
 }
 
+std::vector<pid_t> World::local_peers() const {
+  std::vector<pid_t> found;
+  if (!impl_->transport) return found;
+  for (const PeerProcess& peer : impl_->transport->peer_processes())
+    if (peer.pid() != 0 && peer.pid() != ::getpid() && !peer.has_ended()) found.push_back(peer.pid());
+  return found;
+}
+
 void World::report_stages_of(const memory::Ledger& ledger) {
   impl_->ledger = &ledger;
   if (impl_->transport) impl_->transport->set_ledger(ledger);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -32,6 +34,8 @@ class World {
   [[nodiscard]] int local_rank() const;  // number among the ranks of this host
   [[nodiscard]] int local_size() const;  // ranks of this host
   [[nodiscard]] const std::string& host() const;
+  // The running processes of the other ranks of this host that are visible here. Thread-safe.
+  [[nodiscard]] std::vector<pid_t> local_peers() const;
   // After this call, messages about a late rank name its stage. So do the messages of communicators that are
   // made afterwards. `ledger` must outlive this object.
   void report_stages_of(const memory::Ledger& ledger);

@@ -91,16 +91,18 @@ std::string process_memory(const memory::SystemMemory& system) {
 
 }  // namespace
 
-MemoryReporter::MemoryReporter(const Environment& environment, const std::filesystem::path& run_folder,
-                               const std::optional<MemoryNeed>& need)
-    : environment_(environment), need_(need) {
+MemoryReporter::MemoryReporter(const Environment& environment, ReportRequest& request,
+                               const std::filesystem::path& run_folder, const std::optional<MemoryNeed>& need)
+    : environment_(environment), request_(request), need_(need) {
   const std::string rank = fmt::format("rank-{:05}", environment.world.rank());
   report_path_ = run_folder / "memory" / (rank + ".report.txt");
   snapshot_path_ = run_folder / "memory" / (rank + ".snapshot.pickle");
   memory::set_failure_reporter(this);
+  request_.on_request_now([this] { report_for_another_rank(); });
 }
 
 MemoryReporter::~MemoryReporter() {
+  request_.on_request_now(nullptr);
   memory::set_failure_reporter(nullptr);
 }
 
@@ -113,6 +115,7 @@ std::string MemoryReporter::report(const std::string& what) {
   }
   const std::lock_guard lock(mutex_);
   if (!std::exchange(reported_, true)) {
+    for (const pid_t peer : environment_.world.local_peers()) (void)request_report_now(peer);
     write_text(what);
     written_ = true;
     try {
@@ -122,6 +125,15 @@ std::string MemoryReporter::report(const std::string& what) {
     }
   }
   return lines + (written_ ? fmt::format("\n  report: {}", report_path_.string()) : "");
+}
+
+void MemoryReporter::report_for_another_rank() noexcept try {
+  const std::lock_guard lock(mutex_);
+  if (reported_) return;  // this rank has failed as well
+  write_text("Another rank of this host ran out of memory.");
+  write_snapshot();
+} catch (const std::exception&) {
+  // The failed rank reports its error.
 }
 
 void MemoryReporter::write(const std::string& reason) {

@@ -10,17 +10,19 @@
 #include "memory/failure.h"
 #include "train/environment.h"
 #include "train/memory_need.h"
+#include "train/report_request.h"
 
 namespace ebb::train {
 
 // Writes the memory of this rank at a failure, or on request: RUN/memory/rank-NNNNN.report.txt for a person,
 // and rank-NNNNN.snapshot.pickle for PyTorch's viewer. While it exists, it is the failure reporter of the
-// process.
+// process. A failure also makes the other ranks of the host write theirs, at once, whatever they do: ranks
+// share the memory of the host.
 class MemoryReporter final : public memory::FailureReporter {
  public:
-  // `environment` must outlive the object. `need`: the plan; empty: there is none.
-  MemoryReporter(const Environment& environment, const std::filesystem::path& run_folder,
-                 const std::optional<MemoryNeed>& need);
+  // `environment` and `request` must outlive the object. `need`: the plan; empty: there is none.
+  MemoryReporter(const Environment& environment, ReportRequest& request,
+                 const std::filesystem::path& run_folder, const std::optional<MemoryNeed>& need);
   ~MemoryReporter() override;
   MemoryReporter(const MemoryReporter&) = delete;
   MemoryReporter& operator=(const MemoryReporter&) = delete;
@@ -37,11 +39,13 @@ class MemoryReporter final : public memory::FailureReporter {
   [[nodiscard]] const std::filesystem::path& report_path() const { return report_path_; }
 
  private:
+  void report_for_another_rank() noexcept;
   [[nodiscard]] std::string text(const std::string& reason) const;
   void write_text(const std::string& reason) const;
   void write_snapshot() const;
 
   const Environment& environment_;
+  ReportRequest& request_;
   std::optional<MemoryNeed> need_;
   std::filesystem::path report_path_, snapshot_path_;
   std::atomic<std::int64_t> step_{-1};       // -1: before the first

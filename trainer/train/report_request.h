@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <signal.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <thread>
 
 namespace ebb::train {
 
-// SIGUSR2 requests a memory report after the current step. At most one object in a process. It handles the
-// signal while it exists, and its destructor restores the previous handler.
+// SIGUSR2 requests a memory report: after the current step, or at once if request_report_now() of another
+// rank sent it. At most one object in a process. It handles the signal while it exists, and its destructor
+// restores the previous handler.
 class ReportRequest {
  public:
   ReportRequest();
   ~ReportRequest();
   ReportRequest(const ReportRequest&) = delete;
   ReportRequest& operator=(const ReportRequest&) = delete;
-  bool take();  // whether the signal came since the last call
+  bool take();  // whether a report after the step was requested since the last call
+  // Calls `report` on a thread of its own for each request of another rank, until it is replaced or null.
+  // `report` must not throw.
+  void on_request_now(std::function<void()> report);
 
  private:
+  void listen(const std::function<void()>& report) const;
+
   struct sigaction before_{};
+  int read_end_ = -1;
+  std::thread listener_;
 };
+
+// False if there is no such process.
+bool request_report_now(pid_t rank);
 
 }  // namespace ebb::train

@@ -149,7 +149,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   ledger.keep_history(memory::Ledger::Location::host, config.memory.history);
   if (environment.device.is_cuda())
     ledger.keep_history(memory::Ledger::Location::device, config.memory.history);
-  MemoryReporter reporter(environment, run, plan.need);
+  MemoryReporter reporter(environment, report, run, plan.need);
   try {
     Training training(config, environment, std::move(opened.splits),
                       {store, configuration, opened.lease.get()}, {stop, report, reporter}, plan,
