@@ -20,7 +20,7 @@ def choices(rng):
     keys = {"precision.dtype": rng.choice(["fp16", "bf16", "fp32"]), "data.micro_batches": rng.choice([1, 1, 2, 4]),
             "data.prefetch": rng.choice([1, 2, 4]),
             "parallel.threads": rng.choice([1, 1, 2]), "parallel.bucket": rng.choice(["1MiB", "4MiB", "25MiB"]), "average.half_life": rng.choice([0, 0, 1000]),
-            "run.sample_every": rng.choice([0, 2])}
+            "run.sample_every": rng.choice([0, 3])}
     if family == "vae":
         keys |= {"model.kind": "vae", "model.latent": rng.randint(4, 64), "model.width": rng.choice([16, 32, 64, 96]), "model.hidden": rng.randint(64, 4000),
                  "model.likelihood": rng.choice(["bernoulli", "gaussian", "discretized_logistic"])}
