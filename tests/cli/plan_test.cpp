@@ -146,6 +146,36 @@ TEST(Plan, AScreenOf80ColumnsHasBarsTheLimitAndTheLargestValues) {
   for (const std::string& line : lines_of(too_large.out)) EXPECT_LE(line.size(), 80U) << line;
 }
 
+TEST(Plan, OnAGpuALanguageModelHasItsTensorsThereAndFitsOrNot) {
+  const std::string config = source_dir() + "/configs/gpt2-124m.yaml";
+  const ProcessResult fits = plan({config, "-n", "2", "--device", "cuda", "--device-memory", "80GiB"});
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  EXPECT_THAT(fits.out,
+              AllOf(HasSubstr(" of its GPU at its peak, one of 2 ranks\n"),
+                    HasSubstr("each GPU     fits: 1 rank needs "), HasSubstr("there are 80.0 GiB\n"),
+                    HasSubstr("assumed"), HasSubstr(" samples of a micro-batch on each rank\n")));
+  for (const std::string& line : lines_of(fits.out)) EXPECT_LE(line.size(), 80U) << line;
+  EXPECT_THAT(plan({config, "--device=cuda", "--device-memory=2GiB"}).out, HasSubstr("does not fit: 1 rank"));
+  EXPECT_EQ(plan({config, "--device=cuda", "--device-memory=much"}).exit_code, 2);
+
+  const auto json_of = [&](const char* device) {
+    return nlohmann::json::parse(plan({config, "--json", "--device", device}).out);
+  };
+  const nlohmann::json cpu = json_of("cpu"), gpu = json_of("cuda");
+  for (const char* held : {"parameters", "optimizer"})
+    EXPECT_EQ(gpu.at("live").at(held), cpu.at("live").at(held)) << held;
+  EXPECT_EQ(gpu.at("live").at("data"), 0) << "slots are in host memory";
+  EXPECT_GE(gpu.at("host").at("buffers"), cpu.at("live").at("data"));
+  EXPECT_GE(gpu.at("resident"), gpu.at("peak_total"));
+}
+
+TEST(Plan, OnAGpuAModelOfImagesCannotBePlannedAndTheReasonIsSaid) {
+  const ProcessResult planned =
+      plan({source_dir() + "/configs/vae-fashion-mnist.yaml", "--image=1x28x28", "--device=cuda"});
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_THAT(planned.out, HasSubstr("conv2d on GPUs has no dry form"));
+}
+
 TEST(Plan, AfterARunEachClassIsBesideItsMeasurementUnlessTheShapeIsAnother) {
   const TinyRun tiny;
   const std::string config = tiny.folder() / "tiny.yaml";

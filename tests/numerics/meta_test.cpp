@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "base/error.h"
+#include "memory/dry_cuda_allocator.h"
+#include "memory/meta_account.h"
+#include "numerics/dry_gpu.h"
 #include "numerics/ops.h"
 #include "numerics/update.h"
 
@@ -46,15 +50,17 @@ std::vector<at::Tensor> forward_and_backward(at::Device device) {
           philox_normal(2, 3, 1, 4, 0, at::kHalf, device)};
 }
 
-std::vector<at::Tensor> sequence_forward_and_backward(at::Device device) {
+// `head_width`: GPUs have two kernels of attention for fp16, one for multiples of 8.
+std::vector<at::Tensor> sequence_forward_and_backward(at::Device device, std::int64_t head_width = 4) {
   const auto options = at::TensorOptions().dtype(at::kHalf).device(device);
   const auto leaf = [&](std::vector<std::int64_t> shape) {
     return at::empty(shape, options).zero_().requires_grad_();
   };
   const auto tokens = at::empty({2, 5}, options.dtype(at::kLong)).zero_();
-  const auto table = leaf({7, 8}), w = leaf({8}), b = leaf({8}), in = leaf({16, 8}), out = leaf({8, 8});
+  const auto table = leaf({7, 8}), w = leaf({8}), b = leaf({8}), in = leaf({4 * head_width, 8}),
+             out = leaf({8, 2 * head_width});
   const auto x = layer_norm(embed(tokens, table), w, b, 1e-5);
-  const auto rope = rope_table(5, 4, 10000).to(device);
+  const auto rope = rope_table(5, head_width, 10000).to(device);
   const auto a = linear(attention(linear(x, in, at::Tensor()), {2, 1}, rope), out, at::Tensor());
   const auto sum = add_layer_norm(a, x, w, b, 1e-5);
   const auto h = rms_norm(swiglu(sum.sum, sum.norm), w, 1e-5);
@@ -77,13 +83,7 @@ std::vector<at::Tensor> penalty(at::Device device) {
   return {h, y, gradient, w1.grad(), w2.grad()};
 }
 
-TEST(Meta, GivesTheShapesDtypesAndStridesOfTheCpu) {
-  auto cpu = forward_and_backward(at::kCPU);
-  auto meta = forward_and_backward(at::kMeta);
-  for (const auto& t : sequence_forward_and_backward(at::kCPU)) cpu.push_back(t);
-  for (const auto& t : sequence_forward_and_backward(at::kMeta)) meta.push_back(t);
-  for (const auto& t : penalty(at::kCPU)) cpu.push_back(t);
-  for (const auto& t : penalty(at::kMeta)) meta.push_back(t);
+void expect_alike(const std::vector<at::Tensor>& meta, const std::vector<at::Tensor>& cpu) {
   ASSERT_EQ(meta.size(), cpu.size());
   for (std::size_t i = 0; i < cpu.size(); ++i) {
     SCOPED_TRACE(i);
@@ -92,6 +92,40 @@ TEST(Meta, GivesTheShapesDtypesAndStridesOfTheCpu) {
     EXPECT_EQ(meta[i].strides(), cpu[i].strides());
     EXPECT_EQ(meta[i].scalar_type(), cpu[i].scalar_type());
   }
+}
+
+TEST(Meta, GivesTheShapesDtypesAndStridesOfTheCpu) {
+  auto cpu = forward_and_backward(at::kCPU);
+  auto meta = forward_and_backward(at::kMeta);
+  for (const auto& t : sequence_forward_and_backward(at::kCPU)) cpu.push_back(t);
+  for (const auto& t : sequence_forward_and_backward(at::kMeta)) meta.push_back(t);
+  for (const auto& t : penalty(at::kCPU)) cpu.push_back(t);
+  for (const auto& t : penalty(at::kMeta)) meta.push_back(t);
+  expect_alike(meta, cpu);
+}
+
+TEST(DryGpu, GivesTheShapesDtypesAndStridesOfTheCpu) {
+  memory::Ledger ledger;
+  memory::DryCudaAllocator segments;
+  const memory::MetaAccount account(ledger, segments, memory::Ledger::Location::device);
+  const DryGpu gpu(90);
+  for (const std::int64_t head_width : {4, 8})
+    expect_alike(sequence_forward_and_backward(at::kMeta, head_width),
+                 sequence_forward_and_backward(at::kCPU, head_width));
+  EXPECT_EQ(ledger.live_total(memory::Ledger::Location::device), 0);
+  EXPECT_GT(ledger.run_peak_total(memory::Ledger::Location::device), 0);
+  EXPECT_GT(segments.reserved(), 0);
+}
+
+TEST(DryGpu, RefusesOpsWithoutADryFormByName) {
+  const DryGpu gpu(90);
+  const auto of = [](std::vector<std::int64_t> shape) {
+    return at::empty(shape, at::TensorOptions().dtype(at::kHalf).device(at::kMeta));
+  };
+  EXPECT_THROW((void)conv2d(of({1, 1, 8, 8}), of({1, 1, 3, 3}), at::Tensor(), ConvOptions{}),
+               c10::NotImplementedError);
+  EXPECT_THROW((void)upsample2(of({1, 1, 8, 8})), c10::NotImplementedError);
+  EXPECT_THROW(DryGpu(90), Error) << "one at a time";
 }
 
 }  // namespace

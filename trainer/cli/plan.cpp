@@ -16,6 +16,8 @@
 #include "comm/affinity.h"
 #include "memory/cgroup.h"
 #include "memory/cpu_allocator.h"
+#include "memory/cuda_device.h"
+#include "memory/cuda_library.h"
 #include "train/training_data.h"
 
 namespace ebb::cli {
@@ -29,6 +31,8 @@ struct PlanOptions {
   std::int64_t ranks_per_host = 0;  // 0: all ranks on one host
   std::int64_t threads = 0;         // of a rank; 0: parallel.threads, else its share of the cores
   std::string host_memory;          // empty: that of this machine
+  std::string device;               // "cpu", "cuda"; empty: run.device
+  std::string device_memory;        // empty: that of this machine's GPU, if it has one
   bool json = false;
   std::string image;
   std::string config;
@@ -74,6 +78,49 @@ train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config
                             need.ranks);
 }
 
+// run.device, or that of the command line. With auto, the device that a run here would choose.
+bool is_for_gpu(const PlanOptions& options, const train::Config& config) {
+  if (!options.device.empty()) return options.device == "cuda";
+  if (config.run.device != train::DeviceKind::automatic) return config.run.device == train::DeviceKind::cuda;
+  return memory::CudaLibrary::is_open() && memory::device_count() > 0;
+}
+
+// The memory of one GPU.
+train::RoomOfRun room_of_gpu(const PlanOptions& options) {
+  if (!options.device_memory.empty())
+    return {bytes_of("--device-memory", options.device_memory, "give bytes, such as 80GiB"),
+            "--device-memory", true};
+  if (!memory::CudaLibrary::is_open() || memory::device_count() == 0) return {-1, "", true};
+  return {memory::device_stats(0).device_total, memory::device_name(0), true};
+}
+
+// What a run needs, and what it can have.
+struct NeedAndRoom {
+  train::MemoryNeed need;
+  train::RoomOfRun room;
+};
+
+NeedAndRoom need_on_gpu(const PlanOptions& options, const train::Config& config,
+                        const train::PlannedRun& run) {
+  if (!options.host_memory.empty() || options.ranks_per_host > 0 || options.threads > 0)
+    throw Error(ExitCode::usage,
+                "plan: --host-memory, --ranks-per-host and --threads are for runs on CPUs, and this plan is "
+                "for GPUs: leave them out, or give --device=cpu");
+  return {{train::plan_memory(config, run), train::assumed_on_gpu(run.ranks), 1}, room_of_gpu(options)};
+}
+
+NeedAndRoom need_on_host(const PlanOptions& options, const train::Config& config,
+                         const train::PlannedRun& run) {
+  train::MemoryNeed need;
+  need.ranks = options.ranks_per_host > 0
+                   ? static_cast<int>(std::min<std::int64_t>(options.ranks_per_host, run.ranks))
+                   : run.ranks;
+  at::set_num_threads(static_cast<int>(threads_of(options, config, need.ranks)));  // workspaces depend on it
+  need.plan = train::plan_memory(config, run);
+  need.process = train::with_growth(memory::measure_process_memory(), false);
+  return {need, room_of(options, config, need)};
+}
+
 // A run of one rank. What only the dataset tells, if it is here, is part of it: samples for evaluations, and
 // bytes of caches. `image`: the sides of a sample, which the dataset need not tell; empty: not given.
 train::PlannedRun planned_run(const train::Config& config, const std::vector<std::int64_t>& image,
@@ -86,7 +133,7 @@ train::PlannedRun planned_run(const train::Config& config, const std::vector<std
     if (!image.empty()) run.sample = train::planned_sample(config, image);
     return run;
   } catch (const Error&) {  // a plan needs no data
-    return {train::planned_sample(config, image), 0, 1, make_runner};
+    return {train::planned_sample(config, image), 0, 1, make_runner, 0, 0, {}};
   }
 }
 
@@ -133,16 +180,11 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
   figures.estimate = train::estimate_resources(config, run.sample, given);
   figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
   run.ranks = static_cast<int>(figures.world_size);
+  run.device.gpu = figures.on_gpu = is_for_gpu(options, config);
   try {
-    train::MemoryNeed need;
-    need.ranks =
-        static_cast<int>(options.ranks_per_host > 0 ? std::min(options.ranks_per_host, figures.world_size)
-                                                    : figures.world_size);
-    at::set_num_threads(
-        static_cast<int>(threads_of(options, config, need.ranks)));  // workspaces depend on it
-    need.plan = train::plan_memory(config, run);
-    need.process = train::with_growth(memory::measure_process_memory(), false);
-    figures.room = room_of(options, config, need);
+    auto [need, room] =
+        run.device.gpu ? need_on_gpu(options, config, run) : need_on_host(options, config, run);
+    figures.room = room;
     if (!config.data.micro_batches) {
       const train::MicroBatches chosen = train::automatic_micro_batches(config, run, need, figures.room);
       config.data.micro_batches = chosen.count;
@@ -156,16 +198,17 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
     figures.cannot_plan = error.what();
   }
   // With run.device auto, a chart's workers may have GPUs.
-  const bool on_cpus = config.run.device == train::DeviceKind::cpu ||
-                       (config.run.device == train::DeviceKind::automatic && !options.helm_values);
+  const bool on_cpus =
+      !figures.on_gpu && (config.run.device == train::DeviceKind::cpu ||
+                          (config.run.device == train::DeviceKind::automatic && !options.helm_values));
   figures.values = train::chart_values(figures.estimate, figures.bytes_per_s, options.slots,
                                        on_cpus ? figures.need : std::nullopt);
-  const std::int64_t room = figures.room.bytes;
-  if (!figures.need || room < 0 || options.json || options.helm_values) return figures;
-  if (figures.need->of_host() > room)
+  const std::int64_t bytes = figures.room.bytes;
+  if (!figures.need || bytes < 0 || options.json || options.helm_values) return figures;
+  if (figures.need->of_host() > bytes)
     figures.changes = train::find_memory_changes(config, run, *figures.need, figures.room);
   else
-    figures.largest = find_largest(config, run, *figures.need, room);
+    figures.largest = find_largest(config, run, *figures.need, bytes);
   return figures;
 }
 
@@ -174,9 +217,12 @@ ExitCode plan(const PlanOptions& options, const train::Registries& registries,
   if (options.slots < 1)
     throw Error(ExitCode::usage,
                 fmt::format("plan: --slots {}: a worker has at least one rank", options.slots));
-  memory::install(*new memory::Ledger);  // outlives all tensors
   train::Config config(registries);
   train::load(config, options.config, options.overrides);
+  if (options.device != "cpu" && config.run.device != train::DeviceKind::cpu &&
+      memory::CudaLibrary::device_present())
+    memory::CudaLibrary::open();
+  memory::install(*new memory::Ledger);  // outlives all tensors
   const PlanFigures figures = make_figures(options, config, make_runner);
   const std::string text = options.json          ? plan_json(figures)
                            : options.helm_values ? plan_values(figures)
@@ -206,6 +252,10 @@ void add_plan(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(1, 1024));
   command->add_option("--host-memory", options->host_memory,
                       "Bytes of a host for its ranks, such as 64GiB (default: what this one has now)");
+  command->add_option("--device", options->device, "cpu or cuda (default: run.device)")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  command->add_option("--device-memory", options->device_memory,
+                      "Bytes of each GPU, such as 80GiB (default: that of this machine's GPU)");
   command
       ->add_option("--write-rate", options->write_rate, "Bytes that the checkpoint volume accepts per second")
       ->capture_default_str();

@@ -67,7 +67,7 @@ std::string checkpoint_text(const train::ResourceEstimate& estimate) {
 
 // The bytes of a rank at its peak, with bars. `limit`: the rank's share of the host, which `|` marks; 0:
 // unknown. A whole bar is the larger of need and limit.
-std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
+std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* process) {
   const std::int64_t scale = std::max(need.of_rank(), limit);
   const auto columns = [&](std::int64_t bytes) {
     return static_cast<std::size_t>(
@@ -92,7 +92,7 @@ std::string bars(const train::MemoryNeed& need, std::int64_t limit) {
     total += need.plan.run_peak.live[c];
   }
   row("kept", need.plan.kept);
-  row("process", need.of_rank() - total - need.plan.kept);
+  row(process, need.of_rank() - total - need.plan.kept);
   row("in all", need.of_rank());
   return text;
 }
@@ -106,19 +106,23 @@ std::string peak_text(const train::MemoryPlan& plan) {
   return text;
 }
 
-std::string host_text(const PlanFigures& figures) {
+// Whether the run fits its host, or each rank its GPU, and the changes that fit or the largest values.
+std::string room_text(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
+  const char* const where = figures.on_gpu ? "each GPU" : "this host";
   if (figures.room.bytes < 0)
-    return line("this host", "memory unknown (neither /proc nor a control group has it): give --host-memory");
+    return line(where, figures.on_gpu
+                           ? "memory unknown, since this machine has no GPU: give --device-memory"
+                           : "memory unknown (neither /proc nor a control group has it): give --host-memory");
   const bool fits = need.of_host() <= figures.room.bytes;
-  std::string text =
-      line("this host", fmt::format("{}: {} {} {}, and there are {}", fits ? "fits" : "does not fit",
-                                    plural(need.ranks, "rank"), need.ranks == 1 ? "needs" : "need",
-                                    format_bytes(need.of_host()), format_bytes(figures.room.bytes)));
+  std::string text = line(where, fmt::format("{}: {} {} {}, and there are {}", fits ? "fits" : "does not fit",
+                                             plural(need.ranks, "rank"), need.ranks == 1 ? "needs" : "need",
+                                             format_bytes(need.of_host()), format_bytes(figures.room.bytes)));
   if (figures.room.limit != memory::kFreeMemory) text += line("", "(" + figures.room.limit + ")");
   if (figures.chose_micro_batches)
-    text += line("batch", fmt::format("data.micro_batches is auto: {} here, {}", figures.micro_batches,
-                                      fits ? "the fewest that fit" : "and even those do not fit"));
+    text += line("batch", fmt::format("data.micro_batches is auto: {} here, {}{}", figures.micro_batches,
+                                      fits ? "the fewest that fit" : "and even those do not fit",
+                                      figures.on_gpu ? "; GPUs need a number" : ""));
   for (const train::MemoryChange& change : figures.changes)
     text += line("", fmt::format("{} {}", change.fits ? "fits:" : "too large:", change.text));
   for (const PlanFigures::Largest& largest : figures.largest)
@@ -129,16 +133,30 @@ std::string host_text(const PlanFigures& figures) {
   return text;
 }
 
-// The memory of every rank: that of a run on CPUs, or of the model alone.
+// The memory of a rank on its GPU and in its host.
+std::string gpu_text(const PlanFigures& figures) {
+  const train::MemoryNeed& need = *figures.need;
+  const std::int64_t limit = std::max<std::int64_t>(0, figures.room.bytes);
+  return line("every rank", fmt::format("{} of its GPU at its peak, one of {}", format_bytes(need.of_rank()),
+                                        plural(figures.world_size, "rank"))) +
+         bars(need, limit, "outside") +
+         line("", "outside: context and NCCL, assumed; kept: by LibTorch's allocator") +
+         line("peak", peak_text(need.plan)) + room_text(figures) +
+         line("host",
+              fmt::format("{} of buffers for each rank, beside its process", format_bytes(need.plan.host)));
+}
+
+// The memory of every rank: that of a run on CPUs or GPUs, or of the model alone.
 std::string memory_text(const PlanFigures& figures) {
   if (!figures.need)
     return line("every rank", held_text(figures.estimate) + "; activations and communication add to it") +
            line("", figures.cannot_plan);
+  if (figures.on_gpu) return gpu_text(figures);
   const train::MemoryNeed& need = *figures.need;
   const std::int64_t limit = figures.room.bytes < 0 ? 0 : figures.room.bytes / need.ranks + need.process.file;
   return line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
                                         format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
-         bars(need, limit) + line("peak", peak_text(need.plan)) + host_text(figures);
+         bars(need, limit, "process") + line("peak", peak_text(need.plan)) + room_text(figures);
 }
 
 }  // namespace
@@ -147,7 +165,7 @@ std::string plan_text(const PlanFigures& figures) {
   const train::ResourceEstimate& estimate = figures.estimate;
   std::string text = line("parameters", count_text(estimate.parameters)) + memory_text(figures);
   if (estimate.measured) text += line("measured", seen_text(*estimate.measured));
-  if (estimate.measured && figures.need && estimate.measured->device_bytes == 0)
+  if (estimate.measured && figures.need && !figures.on_gpu && estimate.measured->device_bytes == 0)
     text += comparison(*figures.need, *estimate.measured);
   text += line("checkpoint", fmt::format("{} ({} bytes)", format_bytes(estimate.checkpoint_bytes),
                                          estimate.checkpoint_bytes)) +
@@ -168,7 +186,7 @@ std::string plan_json(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
   nlohmann::ordered_json json = {
       {"ranks", figures.world_size},
-      {"device", "cpu"},
+      {"device", figures.on_gpu ? "cuda" : "cpu"},
       {"micro_batches", figures.micro_batches},
       {"live", telemetry::by_class(need.plan.live)},
       {"peak", telemetry::by_class(need.plan.peak)},
@@ -178,11 +196,12 @@ std::string plan_json(const PlanFigures& figures) {
       {"kept", need.plan.kept},
       {"process", need.process.anonymous + need.process.file},
       {"resident", need.of_rank()},
-      {"host",
+      {figures.on_gpu ? "gpu" : "host",
        {{"ranks", need.ranks},
         {"needed", need.of_host()},
         {"limit", figures.room.bytes < 0 ? nlohmann::ordered_json(nullptr)
                                          : nlohmann::ordered_json(figures.room.bytes)}}}};
+  if (figures.on_gpu) json["host"] = {{"buffers", need.plan.host}};
   for (std::size_t s = 0; s < need.plan.stages.size(); ++s)
     json["stages"][std::string(memory::kStageNames[s])] = telemetry::by_class(need.plan.stages[s]);
   return json.dump() + "\n";

@@ -20,7 +20,8 @@ struct PlanFigures {
   train::ResourceEstimate estimate;
   train::ChartValues values;
 
-  // Of a run on CPUs. Empty: `cannot_plan` is the reason.
+  bool on_gpu = false;  // the need and the room are those of one GPU, else of the ranks of a host
+  // Empty: `cannot_plan` is the reason.
   std::optional<train::MemoryNeed> need;
   std::string cannot_plan;
   train::RoomOfRun room;

@@ -8,8 +8,8 @@
 
 namespace ebb::comm {
 
-DryCommunicator::DryCommunicator(int rank, int size) : rank_(rank), size_(size) {
-  if (size == 1) return;  // a single rank has no staging
+DryCommunicator::DryCommunicator(int rank, int size, at::DeviceType trained_on) : rank_(rank), size_(size) {
+  if (size == 1 || trained_on != at::kCPU) return;  // a single rank has no staging
   const memory::Tag tag(memory::Class::communication, kMpiStagingOwner);
   staging_ = at::empty({static_cast<std::int64_t>(mpi_staging_bytes(size))},
                        at::TensorOptions().dtype(at::kByte).device(at::kMeta));

@@ -5,13 +5,14 @@
 #include <mutex>
 
 #include "memory/block_cache.h"
+#include "memory/dry_memory.h"
 
 namespace ebb::memory {
 
 // The resident pages of a process that allocates as this program does, without its memory: large blocks come
-// from a BlockCache, smaller ones from malloc. A block is a handle of a few bytes. Each of its bytes counts
-// as written, so its pages are resident until the cache unmaps them. Any thread may call it.
-class DryPages final : private PageSource {
+// from a BlockCache, smaller ones from malloc. Each byte of a block counts as written, so its pages are
+// resident until the cache unmaps them. Any thread may call it.
+class DryPages final : public DryMemory, private PageSource {
  public:
   // `kept_limit`: as memory.host_cache.
   explicit DryPages(std::int64_t kept_limit = BlockCache::kNoLimit) : cache_(*this) {
@@ -21,10 +22,8 @@ class DryPages final : private PageSource {
   DryPages(const DryPages&) = delete;
   DryPages& operator=(const DryPages&) = delete;
 
-  // std::bad_alloc if a handle cannot be made, or if no address space has so many bytes.
-  void* allocate(std::size_t bytes);
-  // `bytes` as given to allocate().
-  void deallocate(void* block, std::size_t bytes);
+  void* allocate(std::size_t bytes) override;
+  void deallocate(void* block, std::size_t bytes) override;
   // For the ends of steps, temporary use, and what it keeps.
   [[nodiscard]] BlockCache& cache() { return cache_; }
   // Bytes now, and their maximum so far. Those of malloc are not rounded.

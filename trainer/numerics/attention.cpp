@@ -84,13 +84,18 @@ at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tens
         fmt::format("attention: rope [{}] {} does not fit {} positions of heads {} wide",
                     fmt::join(rope.sizes(), ", "), c10::toString(rope.scalar_type()), qkv.size(1), width));
   if (starts.defined()) check_starts(starts, qkv);
-  if (qkv.is_cuda()) return gpu::attention(qkv, heads, rope, documents);
+  if (on_gpu(qkv)) return gpu::attention(qkv, heads, rope, documents);
   const auto given = [](const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
   return Attention::apply(qkv, heads.query, heads.key, given(rope), given(starts));
 }
 
 Documents documents_of(const at::Tensor& tokens, std::int64_t end, at::Device device) {
-  if (tokens.is_meta()) return {at::empty(tokens.sizes(), tokens.options().dtype(at::kLong)), {}, 0};
+  if (tokens.is_meta()) {
+    if (!on_gpu(device)) return {at::empty(tokens.sizes(), tokens.options().dtype(at::kLong)), {}, 0};
+    const auto counts = at::TensorOptions().dtype(at::kInt).device(device);
+    // As if each row were one document.
+    return {at::zeros(tokens.sizes(), at::kLong), at::empty({tokens.size(0) + 1}, counts), tokens.size(1)};
+  }
   const at::Tensor ids = tokens.to(at::kCPU, at::kLong).contiguous();
   Documents found{at::empty(ids.sizes(), ids.options()), {}, 0};
   const std::int64_t* const id = ids.const_data_ptr<std::int64_t>();

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "numerics/activation_ops.h"
+#include "numerics/dry_gpu.h"
 #include "numerics/linear_ops.h"
 #include "numerics/no_double_backward.h"
 
@@ -145,6 +146,7 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                   Activation act, std::int64_t workspace_bytes) {
   check_operands("conv2d", x, w, b, 4);
   const auto& [stride, padding, groups] = options;
+  refuse_dry_gpu("conv2d", x);
   if (x.is_cuda())
     return framework_activation(
         at::conv2d(x, w, b.defined() ? std::optional(b) : std::nullopt, stride, padding, 1, groups), act);
@@ -156,6 +158,7 @@ at::Tensor conv_transpose2d(const at::Tensor& x, const at::Tensor& w, const at::
                             const ConvOptions& options, Activation act, std::int64_t workspace_bytes) {
   check_operands("conv_transpose2d", x, w, b, 4);
   const auto& [stride, padding, groups] = options;
+  refuse_dry_gpu("conv_transpose2d", x);
   if (x.is_cuda())
     return framework_activation(
         at::conv_transpose2d(x, w, b.defined() ? std::optional(b) : std::nullopt, stride, padding, 0, groups),

@@ -164,7 +164,7 @@ at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at
                 fmt::format("head_cross_entropy: h [{}], w [{}] and targets [{}] {} do not match",
                             fmt::join(h.sizes(), ", "), fmt::join(w.sizes(), ", "),
                             fmt::join(targets.sizes(), ", "), c10::toString(targets.scalar_type())));
-  if (h.is_cuda()) return gpu::head_cross_entropy(h, w, targets, z);
+  if (on_gpu(h)) return gpu::head_cross_entropy(h, w, targets, z);
   if (!h.is_meta()) check_targets(targets.contiguous(), w.size(0));
   return HeadCrossEntropy::apply(h, w, targets, z);
 }

@@ -44,8 +44,8 @@ struct Linear : torch::autograd::Function<Linear> {
     const at::Tensor xc = x.contiguous(), b = bias ? bias->contiguous() : at::Tensor();
     const bool keep = graph && keeps_pre_activation(activation);
     auto [y, pre_activation] =
-        x.is_cuda() ? gpu::linear_forward(xc, w.contiguous(), b, activation, keep)
-                    : cpu::linear_forward(xc, w.contiguous(), b, activation, keep, workspace_bytes);
+        on_gpu(x) ? gpu::linear_forward(xc, w.contiguous(), b, activation, keep)
+                  : cpu::linear_forward(xc, w.contiguous(), b, activation, keep, workspace_bytes);
     ctx->save_for_backward({xc, w, saved_for_backward(activation, y, pre_activation)});
     ctx->saved_data["act"] = act;
     ctx->saved_data["bias"] = b.defined();
@@ -62,9 +62,9 @@ struct Linear : torch::autograd::Function<Linear> {
       return linear_gradients(dy[0], saved[0], saved[1], saved[2], act, of);
     }
     const at::Tensor dyc = dy[0].contiguous(), w = saved[1].contiguous();
-    auto grads = dyc.is_cuda() ? gpu::linear_backward(dyc, saved[0], w, saved[2], act, of)
-                               : cpu::linear_backward(dyc, saved[0], w, saved[2], act, of,
-                                                      ctx->saved_data["workspace_bytes"].toInt());
+    auto grads = on_gpu(dyc) ? gpu::linear_backward(dyc, saved[0], w, saved[2], act, of)
+                             : cpu::linear_backward(dyc, saved[0], w, saved[2], act, of,
+                                                    ctx->saved_data["workspace_bytes"].toInt());
     return {grads[0], grads[1], grads[2], {}, {}, {}};
   }
 };

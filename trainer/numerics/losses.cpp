@@ -49,7 +49,7 @@ void for_parts(std::int64_t n, const Body& body) {
 struct Times : torch::autograd::Function<Times> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, double factor) {
     ctx->saved_data["factor"] = factor;
-    if (x.is_cuda()) return x * factor;
+    if (on_gpu(x)) return x * factor;
     const at::Tensor out = scalar_like(x);
     if (!x.is_meta())
       *out.mutable_data_ptr<float>() = *x.const_data_ptr<float>() * static_cast<float>(factor);
@@ -65,15 +65,15 @@ struct Bernoulli : torch::autograd::Function<Bernoulli> {
     const at::Tensor x = logits.contiguous();
     const at::Tensor t = targets.contiguous();
     ctx->save_for_backward({x, t});
-    if (x.is_meta()) return scalar_like(x);
     const Dtype dtype = dtype_of(x);
-    if (x.is_cuda()) {
+    if (on_gpu(x)) {
       const at::Tensor out = scalar_like(x);
       const at::Tensor partials = cuda_partials(x, kCudaPartials, at::kDouble);
       cuda_table().bernoulli(dtype, x.const_data_ptr(), t.const_data_ptr<std::uint8_t>(), x.numel(),
                              partials.data_ptr<double>(), out.data_ptr<float>(), cuda_stream(x));
       return out;
     }
+    if (x.is_meta()) return scalar_like(x);
     return sum_of_parts(x, x.numel(), [&](std::int64_t first, std::int64_t n) {
       return cpu::kernels().bernoulli(dtype, element_pointer(x, first),
                                       t.const_data_ptr<std::uint8_t>() + first, n);
@@ -107,15 +107,15 @@ struct GaussianKl : torch::autograd::Function<GaussianKl> {
     const at::Tensor mu = mu_in.contiguous();
     const at::Tensor logvar = logvar_in.contiguous();
     ctx->save_for_backward({mu, logvar});
-    if (mu.is_meta()) return scalar_like(mu);
     const Dtype dtype = dtype_of(mu);
-    if (mu.is_cuda()) {
+    if (on_gpu(mu)) {
       const at::Tensor out = scalar_like(mu);
       const at::Tensor partials = cuda_partials(mu, kCudaPartials, at::kDouble);
       cuda_table().kl(dtype, mu.const_data_ptr(), logvar.const_data_ptr(), mu.numel(),
                       partials.data_ptr<double>(), out.data_ptr<float>(), cuda_stream(mu));
       return out;
     }
+    if (mu.is_meta()) return scalar_like(mu);
     return sum_of_parts(mu, mu.numel(), [&](std::int64_t first, std::int64_t n) {
       return cpu::kernels().kl(dtype, element_pointer(mu, first), element_pointer(logvar, first), n);
     });

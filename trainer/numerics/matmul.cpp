@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "numerics/cpu/product.h"
 #include "numerics/cpu/workspace.h"
+#include "numerics/dry_gpu.h"
 
 namespace ebb::numerics {
 namespace {
@@ -64,7 +65,7 @@ at::Tensor matmul(const at::Tensor& a, Transpose of_a, const at::Tensor& b, Tran
     throw Error(ExitCode::internal,
                 fmt::format("matmul: [{}]{} and [{}]{} do not match", fmt::join(a.sizes(), ", "),
                             ta ? " transposed" : "", fmt::join(b.sizes(), ", "), tb ? " transposed" : ""));
-  if (a.is_cuda()) return at::mm(ta ? a.t() : a, tb ? b.t() : b);
+  if (on_gpu(a)) return at::mm(ta ? a.t() : a, tb ? b.t() : b);
   return Matmul::apply(a, ta, b, tb);
 }
 

@@ -42,7 +42,7 @@ struct Norm : torch::autograd::Function<Norm> {
     ctx->saved_data["added"] = added_in.has_value();
     ctx->set_materialize_grads(false);  // nothing uses the last norm's sum: no zeros for it
     const variable_list results = added_in ? variable_list{x, y} : variable_list{y};
-    if (x.is_cuda()) {
+    if (on_gpu(x)) {
       gpu::norm(x_alone, added, added_in ? x : at::Tensor(), w.contiguous(), b.defined() ? b.contiguous() : b,
                 eps, y, mean, rstd);
       return results;
@@ -83,7 +83,7 @@ struct Norm : torch::autograd::Function<Norm> {
     const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
     const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
     const variable_list results{dx, added ? dx : at::Tensor(), dw, db, {}};
-    if (x.is_cuda()) {
+    if (on_gpu(x)) {
       gpu::norm_gradient(dy, x, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
       return results;
     }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "numerics/cpu/resample.h"
+#include "numerics/dry_gpu.h"
 
 namespace ebb::numerics {
 namespace {
@@ -45,6 +46,7 @@ at::Tensor with_convolution(const at::Tensor& x, Resampling to, double factor) {
 }
 
 at::Tensor resampled(const at::Tensor& x, Resampling to, double factor) {
+  refuse_dry_gpu("resample", x);
   if (x.is_cuda()) return with_convolution(x, to, factor);
   return Resample::apply(x, to == Resampling::up, factor);
 }

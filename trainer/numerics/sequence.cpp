@@ -8,9 +8,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "base/error.h"
+#include "memory/ledger.h"
 #include "numerics/cpu/workspace.h"
 #include "numerics/element_pointer.h"
 #include "numerics/gpu/ops.h"
@@ -40,16 +42,24 @@ at::Tensor gathered_rows(const at::Tensor& tokens, const at::Tensor& table) {
   return out;
 }
 
+// Uninitialised int64 [count] of class workspace.
+at::Tensor places(const at::Tensor& tokens) {
+  const memory::Tag tag(memory::Class::workspace, "numerics.places");
+  return at::empty({tokens.numel()}, tokens.options());
+}
+
 // The sums [rows, C] of the rows of g by id, each in fp32 and in the order of the tokens.
 at::Tensor summed_rows(const at::Tensor& tokens, const at::Tensor& g, std::int64_t rows) {
   const std::int64_t width = g.size(-1), count = tokens.numel();
   const at::Tensor out = at::zeros({rows, width}, g.options());
-  const at::Tensor space = cpu::workspace(2 * width, g);
+  const at::Tensor space = cpu::workspace(2 * width, g), order = places(tokens);
   if (g.is_meta()) return out;
-  // Tokens sorted by row, equal ones in their order.
-  const at::Tensor order = std::get<1>(at::sort(tokens.flatten(), /*stable=*/std::optional(true), 0, false));
-  const std::int64_t* const by_row = order.const_data_ptr<std::int64_t>();
+  auto* const by_row = order.mutable_data_ptr<std::int64_t>();
   const std::int64_t* const ids = tokens.const_data_ptr<std::int64_t>();
+  // Tokens sorted by row, equal ones in their order. Without memory of its own, as a plan has it.
+  std::iota(by_row, by_row + count, std::int64_t{0});
+  std::sort(by_row, by_row + count,
+            [ids](std::int64_t a, std::int64_t b) { return ids[a] != ids[b] ? ids[a] < ids[b] : a < b; });
   const Dtype dtype = dtype_of(g);
   float* const sum = space.data_ptr<float>();
   float* const one = sum + width;
@@ -138,7 +148,7 @@ at::Tensor embed(const at::Tensor& tokens, const at::Tensor& table) {
                 fmt::format("embed: tokens {} and a table [{}] do not match",
                             c10::toString(tokens.scalar_type()), fmt::join(table.sizes(), ", ")));
   const at::Tensor ids = tokens.to(at::kLong).contiguous();
-  if (table.is_cuda()) return at::embedding(table, ids);
+  if (on_gpu(table)) return gpu::embedding(table, ids);
   return Embedding::apply(ids, table);
 }
 

@@ -210,9 +210,9 @@ at::Tensor gradient_stats(const std::vector<at::Tensor>& grads) {
   const auto count = static_cast<std::int64_t>(grads.size());
   const at::Device device = grads.empty() ? at::Device(at::kCPU) : grads[0].device();
   const at::Tensor found = at::zeros({count, 2}, at::TensorOptions().dtype(at::kDouble).device(device));
-  if (grads.empty() || device.is_meta()) return found;
+  if (grads.empty() || (device.is_meta() && !on_gpu(device))) return found;
   double* const out = found.data_ptr<double>();
-  if (device.is_cuda())
+  if (on_gpu(device))
     stats_on_cuda(grads, out);
   else
     for (std::int64_t i = 0; i < count; ++i) stats_on_cpu(grads[static_cast<std::size_t>(i)], out + 2 * i);

@@ -19,11 +19,18 @@ inline memory::ProcessMemory with_growth(memory::ProcessMemory now, bool mpi_has
   return now;
 }
 
-// The memory that the ranks of a run need on a host of CPUs, in bytes.
+// The memory of a process on its GPU outside LibTorch's allocator: the context, the code of kernels, and NCCL
+// if there are several ranks. Assumed: no run has measured it yet.
+inline memory::ProcessMemory assumed_on_gpu(int ranks) {
+  constexpr std::int64_t kMiB = 1 << 20, kContext = 500 * kMiB, kNccl = 400 * kMiB;
+  return {.anonymous = kContext + (ranks > 1 ? kNccl : 0), .file = 0};
+}
+
+// The memory that the ranks of a run need on a host of CPUs, or one of them on its GPU, in bytes.
 struct MemoryNeed {
   MemoryPlan plan;                // of each rank
-  memory::ProcessMemory process;  // of each rank without its tensors: with_growth()
-  int ranks = 1;                  // on this host
+  memory::ProcessMemory process;  // of each rank without its tensors: with_growth(), or assumed_on_gpu()
+  int ranks = 1;                  // on this host; 1 on a GPU
 
   // The largest resident set of a rank.
   [[nodiscard]] std::int64_t of_rank() const { return plan.resident + process.anonymous + process.file; }

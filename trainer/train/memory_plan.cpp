@@ -10,12 +10,16 @@
 
 #include "comm/dry_communicator.h"
 #include "data/slots.h"
+#include "memory/dry_cuda_allocator.h"
 #include "memory/dry_pages.h"
 #include "memory/event_ring.h"
+#include "memory/in_place_gradient_sums.h"
 #include "memory/meta_account.h"
 #include "models/sample_writer.h"
+#include "numerics/dry_gpu.h"
 #include "step/dry_step_control.h"
 #include "step/loss_sums.h"
+#include "train/dry_data.h"
 #include "train/image_measures.h"
 #include "train/trainees.h"
 #include "train/training_data.h"
@@ -29,47 +33,6 @@ constexpr std::int64_t kSteps = 3;  // the first may differ from the later ones,
 // The first one makes the sums of gradients, the second adds to them, and the last reduces them. All others
 // are like the second.
 constexpr std::int64_t kMicroBatches = 3;
-
-// A batch on the meta device.
-core::Batch dry_batch(const core::SampleSpec& sample, std::int64_t count, std::int64_t global_batch) {
-  core::Batch batch;
-  for (const core::FieldSpec& field : sample.fields) {
-    std::vector<std::int64_t> dims{count};
-    dims.insert(dims.end(), field.dims.begin(), field.dims.end());
-    batch.fields.push_back(
-        {field.name,
-         at::empty(dims, at::TensorOptions().dtype(core::scalar_type(field.type)).device(at::kMeta))});
-  }
-  batch.ids = at::empty({count}, at::TensorOptions().dtype(at::kLong).device(at::kMeta));
-  batch.global_batch = global_batch;
-  return batch;
-}
-
-// Buffers that the run takes before its first step: slots of both loaders, whose batches are views of them,
-// caches of the datasets, and the history. The cache of blocks has no part in them.
-class Reservation {
- public:
-  explicit Reservation(Ledger& ledger) : ledger_(ledger) {}
-  ~Reservation() {
-    for (const auto& block : blocks_) ledger_.forget(block.get(), Ledger::Location::host);
-  }
-  Reservation(const Reservation&) = delete;
-  Reservation& operator=(const Reservation&) = delete;
-
-  void add(std::int64_t count, std::int64_t bytes, memory::Class cls, const char* owner) {
-    for (std::int64_t i = 0; i < count && bytes > 0; ++i) {
-      blocks_.push_back(std::make_unique<char>());
-      ledger_.record(blocks_.back().get(), bytes, Ledger::Location::host, cls, owner);
-      bytes_ += bytes;
-    }
-  }
-  [[nodiscard]] std::int64_t bytes() const { return bytes_; }
-
- private:
-  Ledger& ledger_;
-  std::vector<std::unique_ptr<char>> blocks_;  // their addresses stand for the Buffers
-  std::int64_t bytes_ = 0;
-};
 
 // Samples of rank 0's first part of an evaluation.
 std::int64_t evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
@@ -95,9 +58,11 @@ class DryRun {
                          config.data.batch)),
         evaluation_(evaluation_plan(config, 0, run.ranks)),
         part_(dry_batch(run.sample, evaluated_samples(evaluation_, run.test_samples), 1)),
+        location_(run.device.gpu ? Ledger::Location::device : Ledger::Location::host),
+        gpu_(run.device.gpu ? std::make_unique<numerics::DryGpu>(run.device.compute_capability) : nullptr),
         pages_(config.memory.host_cache.value_or(memory::BlockCache::kNoLimit)),
-        account_(ledger_, pages_),
-        communicator_(0, run.ranks),
+        account_(ledger_, tensor_memory(), location_),
+        communicator_(0, run.ranks, run.device.gpu ? at::kCUDA : at::kCPU),
         trainees_(config, at::kMeta, communicator_, run.sample),
         runner_(run.make_runner(trainees_.model())) {}
 
@@ -105,16 +70,29 @@ class DryRun {
     Reservation reserved(ledger_);
     reserve_buffers(reserved);
     set_initial_values();
+    const std::vector<at::Tensor> blas = blas_workspaces();
     run_steps();
     evaluate();
-    plan_.run_peak = ledger_.run_peak_point(Ledger::Location::host);
+    plan_.run_peak = ledger_.run_peak_point(location_);
     plan_.peak_function = account_.peak_function();
-    plan_.resident = pages_.peak_resident() + reserved.bytes() - unwritten_slots();
-    plan_.kept = pages_.cache().overhead_bytes();
+    const std::int64_t buffers = reserved.bytes() - unwritten_slots();
+    if (run_.device.gpu) {
+      plan_.resident = segments_.reserved() + feed_.reserved();
+      plan_.host = buffers + largest_initial_value_;
+      plan_.kept = plan_.resident - ledger_.run_peak_total(location_);
+    } else {
+      plan_.resident = pages_.peak_resident() + buffers;
+      plan_.kept = pages_.cache().overhead_bytes();
+    }
     return plan_;
   }
 
  private:
+  memory::DryMemory& tensor_memory() {
+    if (run_.device.gpu) return segments_;
+    return pages_;
+  }
+
   void reserve_buffers(Reservation& reserved) {
     using memory::Class;
     const data::LoaderPlan training = loader_plan(config_, 0, run_.ranks, trainees_.batch_plan());
@@ -127,18 +105,21 @@ class DryRun {
                  Class::data, data::kEvaluationOwner);
   }
 
-  // Trainees::set_initial_values() makes one value after the other.
+  // Trainees::set_initial_values() makes one value after the other on the CPU. A GPU gets a copy of it.
   void set_initial_values() {
     const memory::Tag tag(memory::Class::workspace, "initial values");
-    for (const core::Parameter& parameter : models::all_parameters(trainees_.model()))
-      (void)at::empty(parameter.tensor.sizes(), at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
-    plan_.initial_total = ledger_.peak_total(Ledger::Location::host);
+    for (const core::Parameter& parameter : models::all_parameters(trainees_.model())) {
+      const at::Tensor value =
+          at::empty(parameter.tensor.sizes(), at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+      largest_initial_value_ = std::max(largest_initial_value_, static_cast<std::int64_t>(value.nbytes()));
+    }
+    plan_.initial_total = ledger_.peak_total(location_);
   }
 
   void run_steps() {
     step::StepSources sources;
     sources.next_batch = [this] { return batch_; };
-    sources.to_device = [](const core::Batch& stored) { return stored; };
+    sources.to_device = [this](const core::Batch& stored) { return on_device(stored); };
     sources.micro_batches = std::min(config_.data.parts(), kMicroBatches);
     step::DryStepControl control(run_.ranks);
     memory::LeakGate gate(ledger_, memory::LeakPolicy::error);
@@ -151,18 +132,33 @@ class DryRun {
     };
     for (std::int64_t number = 0; number < kSteps; ++number) run_step(number);
     if (config_.run.steps > kSteps) run_step(config_.run.steps - 1);  // schedules have reached their end
-    plan_.live = ledger_.live(Ledger::Location::host);
-    // Tensors on the CPU are written and read where they are, without staging.
+    plan_.live = ledger_.live(location_);
+    // Tensors on the CPU are written and read where they are. Those of a GPU pass through host memory.
     plan_.stages[static_cast<std::size_t>(memory::Stage::save)] = plan_.live;
+  }
+
+  // On a GPU: of the thread of forward and of that of backward, from their first matrix products on.
+  [[nodiscard]] std::vector<at::Tensor> blas_workspaces() const {
+    std::vector<at::Tensor> spaces;
+    const memory::Tag tag(memory::Class::workspace, "cuBLAS");
+    for (int thread = 0; run_.device.gpu && thread < 2; ++thread)
+      spaces.push_back(at::empty({numerics::cublas_workspace_bytes(run_.device.compute_capability)},
+                                 at::TensorOptions().dtype(at::kByte).device(at::kMeta)));
+    return spaces;
+  }
+
+  // A CPU reads a batch where it is.
+  [[nodiscard]] core::Batch on_device(const core::Batch& batch) {
+    return run_.device.gpu ? feed_.copy(batch) : batch;
   }
 
   void raise_to_step() {
     for (int s = 0; s < memory::kStages; ++s) {
-      const memory::Sums stage = ledger_.peak(Ledger::Location::host, static_cast<memory::Stage>(s));
+      const memory::Sums stage = ledger_.peak(location_, static_cast<memory::Stage>(s));
       raise(plan_.stages[static_cast<std::size_t>(s)], stage);
       raise(plan_.peak, stage);
     }
-    plan_.peak_total = std::max(plan_.peak_total, ledger_.peak_total(Ledger::Location::host));
+    plan_.peak_total = std::max(plan_.peak_total, ledger_.peak_total(location_));
   }
 
   void evaluate() {
@@ -180,8 +176,8 @@ class DryRun {
     }
     write_samples();
     plan_.stages[static_cast<std::size_t>(memory::Stage::evaluate)] =
-        ledger_.peak(Ledger::Location::host, memory::Stage::evaluate);
-    plan_.evaluation_total = ledger_.peak_total(Ledger::Location::host);
+        ledger_.peak(location_, memory::Stage::evaluate);
+    plan_.evaluation_total = ledger_.peak_total(location_);
   }
 
   // As train::evaluate(), of two parts of a split and its last one. The sum of the losses goes on from the
@@ -190,9 +186,9 @@ class DryRun {
     const memory::Tag tag(memory::Class::activations, "evaluation");
     step::LossSums sums;
     core::Phase& phase = *trainees_.model().phases().front();
-    for (int i = 0; i < 2; ++i) sums.add(phase.forward(part_, *runner_));
+    for (int i = 0; i < 2; ++i) sums.add(phase.forward(on_device(part_), *runner_));
     const std::int64_t last = last_evaluated_samples(evaluation_, run_.test_samples);
-    if (last > 0) sums.add(phase.forward(dry_batch(run_.sample, last, 1), *runner_));
+    if (last > 0) sums.add(phase.forward(on_device(dry_batch(run_.sample, last, 1)), *runner_));
   }
 
   // As train::write_samples(), but without the reconstructions (half as many images) and the files.
@@ -237,9 +233,15 @@ class DryRun {
   data::EvaluationPlan evaluation_;
   core::Batch part_;  // of an evaluation; a view as well
   MemoryPlan plan_;
+  std::int64_t largest_initial_value_ = 0;
   Ledger ledger_;
+  const Ledger::Location location_;  // of tensors
+  std::unique_ptr<numerics::DryGpu> gpu_;
   memory::DryPages pages_;
+  memory::DryCudaAllocator segments_;
+  DryFeed feed_;
   memory::MetaAccount account_;
+  memory::InPlaceGradientSums sums_;
   comm::DryCommunicator communicator_;
   Trainees trainees_;
   std::unique_ptr<core::UnitRunner> runner_;
@@ -257,7 +259,8 @@ PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
           ranks,
           make_runner,
           training.cache_bytes() + tests * test.cache_bytes(),
-          training.written_cache_bytes() + test.written_cache_bytes()};
+          training.written_cache_bytes() + test.written_cache_bytes(),
+          {}};
 }
 
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {

@@ -13,7 +13,14 @@
 
 namespace ebb::train {
 
-// Bytes of tensors and buffers of one rank, as the ledger counts them, and the memory that they occupy.
+// The device that the ranks of a plan train on.
+struct PlannedDevice {
+  bool gpu = false;
+  int compute_capability = 90;  // of a GPU; 90 is 9.0. The workspace of matrix products depends on it
+};
+
+// Bytes of one rank on the device that it trains on, as the ledger counts them, and the memory that they
+// occupy. On a CPU these are tensors and buffers, on a GPU tensors alone.
 struct MemoryPlan {
   memory::Sums live{};                                 // between two steps
   std::array<memory::Sums, memory::kStages> stages{};  // the maximum of each class within each stage
@@ -21,12 +28,17 @@ struct MemoryPlan {
   std::int64_t peak_total = 0;                         // the maximum of all classes together within a step
   std::int64_t initial_total = 0;                      // the same while the initial values are made
   std::int64_t evaluation_total = 0;                   // the same in an evaluation or generated samples
-  // The maximum of the resident pages of all these, with those that the cache keeps. The code and the
-  // libraries of the process come in addition.
+  // On a CPU: the maximum of the resident pages of all these, with those that the cache keeps. The code and
+  // the libraries of the process come in addition. On a GPU: what the caching allocator obtains for them from
+  // the driver. The context of the process, NCCL and kernels' libraries come in addition.
   std::int64_t resident = 0;
+  // On a GPU: the bytes of buffers and initial values in host memory, at most. On a CPU they are above.
+  std::int64_t host = 0;
   memory::PeakPoint run_peak;  // the maximum of all classes together, over all these
   std::string peak_function;   // of backward, at that moment; empty: none
-  std::int64_t kept = 0;       // BlockCache::overhead_bytes(): mostly freed blocks that stay mapped
+  // Freed blocks that stay mapped, and what blocks are rounded up by: BlockCache::overhead_bytes() at the end
+  // of the last step; on a GPU, what the caching allocator has obtained beside the largest live total.
+  std::int64_t kept = 0;
 };
 
 // An op of the model has no form for the meta device, so its memory cannot be planned. It can be trained.
@@ -44,19 +56,20 @@ struct PlannedRun {
   const models::RunnerFactory& make_runner;  // must outlive this object
   // data::Dataset::cache_bytes() of the splits that a run opens, and what is written of them now.
   std::int64_t dataset_bytes = 0, written_dataset_bytes = 0;
+  PlannedDevice device;
 };
 // Of a run with these datasets.
 PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
                        const models::RunnerFactory& make_runner);
 
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
-// account: that of one rank that trains on the CPU of this machine with the current number of threads. The
-// account covers the initial values, the first three steps, the last step and a save. It also covers an
-// evaluation with its image measures, and generated images and texts. An adaptive augmentation is planned as
-// active. A resumed run loads into the tensors of the model, and needs less for that than for a step.
-// Features of images are excluded. Throws CannotPlan, or the errors of the run itself. Call memory::install()
-// first: it lets the plan count small tensors that ops make on the CPU. Only one plan at a time in a process;
-// meanwhile no other thread may allocate tensors.
+// account: that of one rank that trains on the CPU of this machine with the current number of threads, or on
+// a GPU. For GPUs only language models can be planned. The account covers the initial values, the first three
+// steps, the last step and a save. It also covers an evaluation with its image measures, and generated images
+// and texts. An adaptive augmentation is planned as active. A resumed run loads into the tensors of the
+// model, and needs less for that than for a step. Features of images are excluded. Throws CannotPlan, or the
+// errors of the run itself. Call memory::install() first: it lets the plan count small tensors that ops make
+// on the CPU. Only one plan at a time in a process; meanwhile no other thread may allocate tensors.
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run);
 
 }  // namespace ebb::train

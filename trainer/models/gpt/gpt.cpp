@@ -11,6 +11,7 @@
 #include "base/philox.h"
 #include "memory/ledger.h"
 #include "models/gpt/parameter_reader.h"
+#include "numerics/dry_gpu.h"
 #include "numerics/ops.h"
 
 namespace ebb::models {
@@ -53,7 +54,7 @@ Gpt::Gpt(const GptConfig& config, const ModelInputs& inputs)
         fmt::format("model.context is {}, but windows of data.context={} tokens do not fit in it: set "
                     "model.context=auto, or data.context to at most {}",
                     context_, tokens_, context_));
-  if (device_.is_cuda()) require_on_gpu(config, dtype_);
+  if (numerics::on_gpu(device_)) require_on_gpu(config, dtype_);
   add(embedding_, "embedding.weight", {config.vocabulary, config.dim}, Init::normal);
   if (config.is_llama()) {
     const memory::Tag tag(memory::Class::parameters, "rope");

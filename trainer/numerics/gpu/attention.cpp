@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "numerics/cpu/workspace.h"
+#include "numerics/gpu/dry_ops.h"
 #include "numerics/gpu/ops.h"
 #include "numerics/no_double_backward.h"
 #include "numerics/rope.h"
@@ -83,6 +84,13 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor qkv = qkv_in.contiguous(), rope = angles ? *angles : at::Tensor();
     const Shape s(qkv, queries, keys);
     const Sides in = sides(qkv, s, rope);
+    ctx->saved_data["queries"] = queries;
+    ctx->saved_data["keys"] = keys;
+    if (in.q.is_meta()) {
+      const DryAttention result = dry_attention(in.q);
+      ctx->save_for_backward({qkv, rope, result.out, result.lse});
+      return result.out.transpose(1, 2).reshape({s.batch, s.length, queries * s.width});
+    }
     const bool cudnn = by_cudnn(s, graph);
     const auto [out, lse, starts_q, starts_k, most_q, most_k, seed, offset, mask] =
         cudnn
@@ -90,8 +98,6 @@ struct Attention : torch::autograd::Function<Attention> {
                                                       /*is_causal=*/true)
             : at::_scaled_dot_product_flash_attention(in.q, in.k, in.v, 0.0, /*is_causal=*/true);
     ctx->save_for_backward({qkv, rope, out, lse, starts_q, starts_k, seed, offset});
-    ctx->saved_data["queries"] = queries;
-    ctx->saved_data["keys"] = keys;
     ctx->saved_data["most_q"] = most_q.expect_int();
     ctx->saved_data["most_k"] = most_k.expect_int();
     ctx->saved_data["cudnn"] = cudnn;
@@ -103,9 +109,13 @@ struct Attention : torch::autograd::Function<Attention> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &qkv = saved[0], &rope = saved[1], &out = saved[2], &lse = saved[3];
     const Shape s(qkv, ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
-    const std::int64_t most_q = ctx->saved_data["most_q"].toInt(), most_k = ctx->saved_data["most_k"].toInt();
     const Sides in = sides(qkv, s, rope);
     const at::Tensor d_out = dy[0].contiguous().view({s.batch, s.length, s.queries, s.width}).transpose(1, 2);
+    if (in.q.is_meta()) {
+      const auto [dq, dk, dv] = dry_attention_backward(in.q, in.k, in.v);
+      return {packed(s, rope, dq, dk, dv), {}, {}, {}, {}};
+    }
+    const std::int64_t most_q = ctx->saved_data["most_q"].toInt(), most_k = ctx->saved_data["most_k"].toInt();
     const auto [dq, dk, dv] =
         ctx->saved_data["cudnn"].toBool()
             ? at::_scaled_dot_product_cudnn_attention_backward(d_out, in.q, in.k, in.v, out, lse, saved[6],
@@ -126,13 +136,18 @@ struct WithinDocuments : torch::autograd::Function<WithinDocuments> {
     const at::Tensor qkv = qkv_in.contiguous(), rope = angles ? *angles : at::Tensor();
     const Shape s(qkv, queries, keys);
     const Sides in = sides(qkv, s, rope);
+    ctx->saved_data["queries"] = queries;
+    ctx->saved_data["keys"] = keys;
+    ctx->saved_data["longest"] = longest;
+    if (in.q.is_meta()) {
+      const DryAttention result = dry_attention(in.q);
+      ctx->save_for_backward({qkv, rope, result.out, result.lse, bounds});
+      return result.out.transpose(1, 2).reshape({s.batch, s.length, queries * s.width});
+    }
     const auto [out, lse, state, unused, mask] = at::_flash_attention_forward(
         in.rows(in.q), in.rows(in.k), in.rows(in.v), bounds, bounds, longest, longest, 0.0,
         /*is_causal=*/true, /*return_debug_mask=*/false);
     ctx->save_for_backward({qkv, rope, out, lse, bounds, state, unused});
-    ctx->saved_data["queries"] = queries;
-    ctx->saved_data["keys"] = keys;
-    ctx->saved_data["longest"] = longest;
     return out.reshape({s.batch, s.length, queries * s.width});
   }
 
@@ -142,6 +157,11 @@ struct WithinDocuments : torch::autograd::Function<WithinDocuments> {
     const Shape s(saved[0], ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
     const std::int64_t longest = ctx->saved_data["longest"].toInt();
     const Sides in = sides(saved[0], s, saved[1]);
+    if (in.q.is_meta()) {
+      const at::Tensor d_out = dy[0].contiguous();
+      const auto [dq, dk, dv] = dry_attention_backward(in.q, in.k, in.v);
+      return {packed(s, saved[1], dq, dk, dv), {}, {}, {}, {}, {}};
+    }
     const at::Tensor d_out = dy[0].contiguous().view({s.batch * s.length, s.queries, s.width});
     const auto [dq, dk, dv] = at::_flash_attention_backward(
         d_out, in.rows(in.q), in.rows(in.k), in.rows(in.v), saved[2], saved[3], saved[4], saved[4], longest,
@@ -165,9 +185,11 @@ at::Tensor by_framework(const at::Tensor& qkv, const Shape& s, const at::Tensor&
   if (s.queries != s.keys)
     for (at::Tensor* side : {&k, &v}) *side = side->repeat_interleave(s.queries / s.keys, 2);
   if (rope.defined()) q = rotate(q, rope), k = rotate(k, rope);
+  q = q.transpose(1, 2), k = k.transpose(1, 2), v = v.transpose(1, 2);
   at::globalContext().setSDPUseMath(false);
-  const at::Tensor out = at::scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2),
-                                                          v.transpose(1, 2), {}, 0.0, /*is_causal=*/true);
+  const at::Tensor out = qkv.is_meta()
+                             ? dry_framework_attention(q, k, v)
+                             : at::scaled_dot_product_attention(q, k, v, {}, 0.0, /*is_causal=*/true);
   return out.transpose(1, 2).reshape({s.batch, s.length, s.queries * s.width});
 }
 

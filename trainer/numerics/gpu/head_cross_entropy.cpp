@@ -77,7 +77,7 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
       at::mm_out(d_part, logits, w);
       if (h.scalar_type() == at::kFloat)
         dw.addmm_(logits.t(), part);
-      else
+      else if (!h.is_meta())  // The meta device has no such kernel. The product needs no memory.
         at::addmm_out(dw, dw, logits.t(), part, at::kFloat);
     }
     ctx->save_for_backward({dh, dw});

@@ -11,10 +11,13 @@
 #include "memory/cuda_library.h"
 #include "memory/ledger.h"
 #include "numerics/cpu/workspace.h"
+#include "numerics/gpu/dry_ops.h"
+#include "numerics/gpu/dry_table.h"
 
 namespace ebb::numerics {
 
 const CudaTable& cuda_table() {
+  if (const CudaTable* const dry = gpu::dry_table()) return *dry;
   using Get = const CudaTable* (*)();
   static const CudaTable* const table =
       reinterpret_cast<Get>(memory::CudaLibrary::symbol("ebb_cuda_numerics"))();
@@ -22,6 +25,7 @@ const CudaTable& cuda_table() {
 }
 
 void* cuda_stream(const at::Tensor& tensor) {
+  if (tensor.is_meta()) return nullptr;
   return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(tensor.device()).native_handle();
 }
 
@@ -73,6 +77,10 @@ void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& 
                              address(d_sum), rstd.numel(), columns, out.dx.mutable_data_ptr(), parts,
                              partial.data_ptr<float>(), out.dw.mutable_data_ptr(), address(out.db),
                              cuda_stream(x));
+}
+
+at::Tensor embedding(const at::Tensor& table, const at::Tensor& ids) {
+  return table.is_meta() ? dry_embedding(table, ids) : at::embedding(table, ids);
 }
 
 cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,

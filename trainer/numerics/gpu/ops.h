@@ -5,15 +5,16 @@
 #include "numerics/attention.h"
 #include "numerics/cpu/linear.h"
 #include "numerics/cuda_table.h"
+#include "numerics/dry_gpu.h"
 #include "numerics/norm.h"
 
 // The ops for tensors on a GPU, in ATen and part of the program; numerics/cuda has the kernels that they
 // launch, in libebb_cuda.so. The headers of the same names in numerics/ describe the results.
 namespace ebb::numerics {
 
-// The table of the CUDA library, which main has opened if there is a device.
+// The table of the CUDA library, which main has opened if there is a device; that of a DryGpu if one exists.
 const CudaTable& cuda_table();
-// LibTorch's current cudaStream_t on the tensor's device.
+// LibTorch's current cudaStream_t on the tensor's device; null on the meta device.
 void* cuda_stream(const at::Tensor& tensor);
 // Workspace for the partial sums of a reduction, on the device of `like`.
 at::Tensor cuda_partials(const at::Tensor& like, std::int64_t count, at::ScalarType type);
@@ -41,6 +42,8 @@ std::array<at::Tensor, 3> linear_backward(const at::Tensor& dy, const at::Tensor
                                           const at::Tensor& saved, Activation act,
                                           std::array<bool, 3> wanted);
 
+// Rows of `table` [V, C] by the int64 `ids`.
+at::Tensor embedding(const at::Tensor& table, const at::Tensor& ids);
 at::Tensor attention(const at::Tensor& qkv, AttentionHeads heads, const at::Tensor& rope,
                      const Documents& documents);
 at::Tensor head_cross_entropy(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double z);
