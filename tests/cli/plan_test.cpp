@@ -122,8 +122,8 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 TEST(Plan, AScreenOf80ColumnsHasBarsTheLimitAndTheLargestValues) {
   const std::string config = source_dir() + "/configs/gpt2-124m.yaml";
-  const ProcessResult fits =
-      plan({config, "-n", "4", "--ranks-per-host", "2", "--host-memory", "16GiB", "--threads", "1"});
+  const ProcessResult fits = plan({config, "--device=cpu", "-n", "4", "--ranks-per-host", "2",
+                                   "--host-memory", "16GiB", "--threads", "1"});
   ASSERT_EQ(fits.exit_code, 0) << fits.err;
   EXPECT_THAT(fits.out,
               AllOf(HasSubstr("one of 4 ranks\n"), HasSubstr("fits: 2 ranks need "),
@@ -141,7 +141,7 @@ TEST(Plan, AScreenOf80ColumnsHasBarsTheLimitAndTheLargestValues) {
   EXPECT_GT(whole, 1000);
   EXPECT_NEAR(classes, whole, 0.05 * whole) << fits.out;
 
-  const ProcessResult too_large = plan({config, "-n", "2", "--host-memory", "3GiB"});
+  const ProcessResult too_large = plan({config, "--device=cpu", "-n", "2", "--host-memory", "3GiB"});
   EXPECT_THAT(too_large.out, AllOf(HasSubstr("does not fit: 2 ranks need "), HasSubstr("too large: ")));
   for (const std::string& line : lines_of(too_large.out)) EXPECT_LE(line.size(), 80U) << line;
 }
@@ -157,6 +157,8 @@ TEST(Plan, OnAGpuALanguageModelHasItsTensorsThereAndFitsOrNot) {
   for (const std::string& line : lines_of(fits.out)) EXPECT_LE(line.size(), 80U) << line;
   EXPECT_THAT(plan({config, "--device=cuda", "--device-memory=2GiB"}).out, HasSubstr("does not fit: 1 rank"));
   EXPECT_EQ(plan({config, "--device=cuda", "--device-memory=much"}).exit_code, 2);
+  EXPECT_EQ(plan({config, "--device=cuda", "--host-memory=8GiB"}).exit_code, 2);
+  EXPECT_EQ(plan({config, "--device=cpu", "--device-memory=80GiB"}).exit_code, 2);
 
   const auto json_of = [&](const char* device) {
     return nlohmann::json::parse(plan({config, "--json", "--device", device}).out);

@@ -140,7 +140,7 @@ TEST(MemoryReport, OfAFailureOfOneRankIsWrittenByTheOtherOneToo) {
   const std::string folder = tiny.run_folder("one") + "/memory/";
   EXPECT_THAT(text_of(folder + "rank-00001.report.txt"), HasSubstr("\nout of host memory in stage "));
   EXPECT_THAT(text_of(folder + "rank-00000.report.txt"),
-              ContainsRegex("Memory of rank 0 of 2 .*\nAnother rank of this host ran out of memory\\."));
+              ContainsRegex("Memory of rank 0 of 2 .*\nThe memory of another rank of this host failed;"));
   expect_readable(read_snapshot(folder + "rank-00000.snapshot.pickle"));
 }
 

@@ -111,6 +111,8 @@ NeedAndRoom need_on_gpu(const PlanOptions& options, const train::Config& config,
 
 NeedAndRoom need_on_host(const PlanOptions& options, const train::Config& config,
                          const train::PlannedRun& run) {
+  if (!options.device_memory.empty())
+    throw Error(ExitCode::usage, "plan: --device-memory is for runs on GPUs: give --device=cuda as well");
   train::MemoryNeed need;
   need.ranks = options.ranks_per_host > 0
                    ? static_cast<int>(std::min<std::int64_t>(options.ranks_per_host, run.ranks))

@@ -4,8 +4,8 @@
 
 namespace ebb::memory {
 
-// While it exists, a backward pass on the meta device sums the gradients that reach one tensor in place, as
-// on the CPU and on GPUs: into the first gradient, if nothing else refers to it. Autograd itself makes a new
+// While it exists, backward on the meta device sums the gradients of one tensor in place, as on the CPU and
+// on GPUs. The sum goes into the first gradient, if nothing else refers to it. Autograd itself makes a new
 // tensor for such a sum on the meta device. The account of a tied weight would have one gradient too many.
 // Backward must run on the thread that made it. One at a time in a process.
 // Source: torch/csrc/autograd/input_buffer.cpp, accumulate(), and ATen/TensorSubclassLikeUtils.h.

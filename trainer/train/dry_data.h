@@ -15,8 +15,7 @@ namespace ebb::train {
 // `count` samples on the meta device.
 core::Batch dry_batch(const core::SampleSpec& sample, std::int64_t count, std::int64_t global_batch);
 
-// As data::DeviceFeed to a GPU. It copies on a stream of its own, so its blocks are in other segments than
-// those of the steps.
+// As data::DeviceFeed to a GPU. It copies on a stream of its own, so its segments add to those of the steps.
 class DryFeed {
  public:
   core::Batch copy(core::Batch batch);

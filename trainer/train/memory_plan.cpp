@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "checkpoint/safetensors.h"
 #include "comm/dry_communicator.h"
 #include "data/slots.h"
 #include "memory/dry_cuda_allocator.h"
@@ -78,7 +79,7 @@ class DryRun {
     const std::int64_t buffers = reserved.bytes() - unwritten_slots();
     if (run_.device.gpu) {
       plan_.resident = segments_.reserved() + feed_.reserved();
-      plan_.host = buffers + largest_initial_value_;
+      plan_.host = buffers + std::max(largest_initial_value_, checkpoint::kStagingBytes);
       plan_.kept = plan_.resident - ledger_.run_peak_total(location_);
     } else {
       plan_.resident = pages_.peak_resident() + buffers;

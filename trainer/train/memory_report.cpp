@@ -97,8 +97,8 @@ MemoryReporter::MemoryReporter(const Environment& environment, ReportRequest& re
   const std::string rank = fmt::format("rank-{:05}", environment.world.rank());
   report_path_ = run_folder / "memory" / (rank + ".report.txt");
   snapshot_path_ = run_folder / "memory" / (rank + ".snapshot.pickle");
-  memory::set_failure_reporter(this);
   request_.on_request_now([this] { report_for_another_rank(); });
+  memory::set_failure_reporter(this);
 }
 
 MemoryReporter::~MemoryReporter() {
@@ -115,7 +115,7 @@ std::string MemoryReporter::report(const std::string& what) {
   }
   const std::lock_guard lock(mutex_);
   if (!std::exchange(reported_, true)) {
-    for (const pid_t peer : environment_.world.local_peers()) (void)request_report_now(peer);
+    request_reports_of_peers();
     write_text(what);
     written_ = true;
     try {
@@ -127,10 +127,16 @@ std::string MemoryReporter::report(const std::string& what) {
   return lines + (written_ ? fmt::format("\n  report: {}", report_path_.string()) : "");
 }
 
+void MemoryReporter::request_reports_of_peers() const noexcept try {
+  for (const pid_t peer : environment_.world.local_peers()) request_report_now(peer);
+} catch (const std::exception&) {
+  // This rank's own report matters more.
+}
+
 void MemoryReporter::report_for_another_rank() noexcept try {
   const std::lock_guard lock(mutex_);
   if (reported_) return;  // this rank has failed as well
-  write_text("Another rank of this host ran out of memory.");
+  write_text("The memory of another rank of this host failed; the report of that rank has the reason.");
   write_snapshot();
 } catch (const std::exception&) {
   // The failed rank reports its error.

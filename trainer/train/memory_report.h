@@ -16,8 +16,8 @@ namespace ebb::train {
 
 // Writes the memory of this rank at a failure, or on request: RUN/memory/rank-NNNNN.report.txt for a person,
 // and rank-NNNNN.snapshot.pickle for PyTorch's viewer. While it exists, it is the failure reporter of the
-// process. A failure also makes the other ranks of the host write theirs, at once, whatever they do: ranks
-// share the memory of the host.
+// process. A failure also makes the other ranks of the host write theirs at once, since they share its
+// memory.
 class MemoryReporter final : public memory::FailureReporter {
  public:
   // `environment` and `request` must outlive the object. `need`: the plan; empty: there is none.
@@ -39,6 +39,7 @@ class MemoryReporter final : public memory::FailureReporter {
   [[nodiscard]] const std::filesystem::path& report_path() const { return report_path_; }
 
  private:
+  void request_reports_of_peers() const noexcept;
   void report_for_another_rank() noexcept;
   [[nodiscard]] std::string text(const std::string& reason) const;
   void write_text(const std::string& reason) const;

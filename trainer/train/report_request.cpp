@@ -40,6 +40,7 @@ ReportRequest::ReportRequest() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     throw Error(ExitCode::internal, "cannot make a pipe for requests of reports");
+  ::fcntl(ends[1], F_SETFL, O_NONBLOCK);  // a handler must not wait, even if the pipe is full
   read_end_ = ends[0];
   write_end.store(ends[1]);
   struct sigaction action{};
@@ -79,8 +80,8 @@ void ReportRequest::listen(const std::function<void()>& report) const {
   }
 }
 
-bool request_report_now(pid_t rank) {
-  return ::sigqueue(rank, SIGUSR2, {}) == 0;
+void request_report_now(pid_t rank) {
+  (void)::sigqueue(rank, SIGUSR2, {});
 }
 
 }  // namespace ebb::train

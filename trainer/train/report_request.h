@@ -18,8 +18,8 @@ class ReportRequest {
   ReportRequest(const ReportRequest&) = delete;
   ReportRequest& operator=(const ReportRequest&) = delete;
   bool take();  // whether a report after the step was requested since the last call
-  // Calls `report` on a thread of its own for each request of another rank, until it is replaced or null.
-  // `report` must not throw.
+  // Calls `report` on a thread of its own for each request of another rank, earlier ones included, until it
+  // is replaced or null. `report` must not throw.
   void on_request_now(std::function<void()> report);
 
  private:
@@ -30,7 +30,7 @@ class ReportRequest {
   std::thread listener_;
 };
 
-// False if there is no such process.
-bool request_report_now(pid_t rank);
+// A request may be lost, or merge with one that is pending.
+void request_report_now(pid_t rank);
 
 }  // namespace ebb::train

@@ -2,6 +2,7 @@
 // The memory layer's part of libebb_cuda.so: calls of CUDA and of its caching allocator.
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
 
 #include <cstring>
@@ -81,6 +82,7 @@ int observe(ebb::memory::CudaBlockObserver observer) {
 
 int stats(int device, ebb::memory::CudaMemoryStats* out) {
   return guarded([&]() -> int {
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));  // the caller may be any thread
     const auto s = allocator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
     std::size_t free = 0, total = 0;
     const cudaError_t error = cudaMemGetInfo(&free, &total);
