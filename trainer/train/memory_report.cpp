@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <fstream>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -131,6 +133,10 @@ void MemoryReporter::request_reports_of_peers() const noexcept try {
   for (const pid_t peer : environment_.world.local_peers()) request_report_now(peer);
 } catch (const std::exception&) {
   // This rank's own report matters more.
+}
+
+void MemoryReporter::wait_for_peers() const {
+  if (environment_.world.local_size() > 1) std::this_thread::sleep_for(std::chrono::seconds(2));
 }
 
 void MemoryReporter::report_for_another_rank() noexcept try {

@@ -33,6 +33,9 @@ class MemoryReporter final : public memory::FailureReporter {
   std::string report(const std::string& what) override;
   // Writes both files. `reason`: the first lines of the report. Error(storage) if that fails.
   void write(const std::string& reason);
+  // Gives the other ranks of the host two seconds to write their reports, which they do at once. After a
+  // failure, call it before this rank ends them.
+  void wait_for_peers() const;
   // Adds lines to the report of a failure, if there was one. Does nothing if it cannot.
   void append(const std::string& lines);
 

@@ -47,12 +47,12 @@ ReportRequest::ReportRequest() {
   action.sa_sigaction = remember_report;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  sigaction(SIGUSR2, &action, &before_);
+  sigaction(SIGUSR2, &action, nullptr);
 }
 
 ReportRequest::~ReportRequest() {
   on_request_now(nullptr);
-  sigaction(SIGUSR2, &before_, nullptr);
+  ::signal(SIGUSR2, SIG_IGN);  // another rank may still send it
   ::close(write_end.exchange(-1));
   ::close(read_end_);
 }

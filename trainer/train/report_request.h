@@ -9,8 +9,8 @@
 namespace ebb::train {
 
 // SIGUSR2 requests a memory report: after the current step, or at once if request_report_now() of another
-// rank sent it. At most one object in a process. It handles the signal while it exists, and its destructor
-// restores the previous handler.
+// rank sent it. At most one object in a process. It handles the signal while it exists; afterwards the
+// process ignores it.
 class ReportRequest {
  public:
   ReportRequest();
@@ -25,7 +25,6 @@ class ReportRequest {
  private:
   void listen(const std::function<void()>& report) const;
 
-  struct sigaction before_{};
   int read_end_ = -1;
   std::thread listener_;
 };

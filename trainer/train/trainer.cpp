@@ -160,6 +160,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
     // The memory of the run is free now, so that there is some for plans.
     const std::vector<std::string> changes = changes_after(error, config, planned, plan);
     reporter.append(indented(changes, changes.size()));
+    reporter.wait_for_peers();
     throw Error(error.code(), error.what() + indented(changes, kChangesOnScreen));
   }
 }
