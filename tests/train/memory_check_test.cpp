@@ -33,7 +33,7 @@ class MemoryShortage : public testing::Test {
 
   Config config_{{models::built_in_families(), data::builtin_formats()}};
   models::RunnerFactory make_runner_ = models::make_plain_runner;
-  PlannedRun run_{{{core::image_field(1, 28, 28)}}, 0, 2, make_runner_, 0, 0, {}};
+  PlannedRun run_{{{core::image_field(1, 28, 28)}}, 0, 2, make_runner_};
   MemoryNeed need_;
 };
 

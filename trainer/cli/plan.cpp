@@ -135,7 +135,7 @@ train::PlannedRun planned_run(const train::Config& config, const std::vector<std
     if (!image.empty()) run.sample = train::planned_sample(config, image);
     return run;
   } catch (const Error&) {  // a plan needs no data
-    return {train::planned_sample(config, image), 0, 1, make_runner, 0, 0, {}};
+    return {train::planned_sample(config, image), 0, 1, make_runner};
   }
 }
 

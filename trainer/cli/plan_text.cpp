@@ -66,7 +66,7 @@ std::string checkpoint_text(const train::ResourceEstimate& estimate) {
 }
 
 // The bytes of a rank at its peak, with bars. `limit`: the rank's share of the host, which `|` marks; 0:
-// unknown. A whole bar is the larger of need and limit.
+// unknown. `process`: the name of what is beside the tensors. A whole bar is the larger of need and limit.
 std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* process) {
   const std::int64_t scale = std::max(need.of_rank(), limit);
   const auto columns = [&](std::int64_t bytes) {

@@ -10,9 +10,9 @@
 namespace ebb::memory {
 
 // A model of LibTorch's caching allocator for GPUs: one stream, default settings, a device of any size. It
-// gives the bytes obtained from the driver for a sequence of blocks. It obtains memory in
-// segments, takes the smallest free block that has room for a request, splits off the rest, and merges free
-// neighbours. It returns no segment to the driver. For one thread.
+// gives the bytes obtained from the driver for a sequence of blocks. It obtains memory in segments, takes the
+// smallest free block that has room for a request, splits off the rest, and merges free neighbours. It
+// returns no segment to the driver. For one thread.
 // Source: c10/cuda/CUDACachingAllocator.cpp of LibTorch 2.11: round_size(), get_allocation_size(),
 // get_free_block(), should_split(), free_block().
 class DryCudaAllocator final : public DryMemory {

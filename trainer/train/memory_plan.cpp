@@ -260,8 +260,7 @@ PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
           ranks,
           make_runner,
           training.cache_bytes() + tests * test.cache_bytes(),
-          training.written_cache_bytes() + test.written_cache_bytes(),
-          {}};
+          training.written_cache_bytes() + test.written_cache_bytes()};
 }
 
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {

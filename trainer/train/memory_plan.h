@@ -56,7 +56,7 @@ struct PlannedRun {
   const models::RunnerFactory& make_runner;  // must outlive this object
   // data::Dataset::cache_bytes() of the splits that a run opens, and what is written of them now.
   std::int64_t dataset_bytes = 0, written_dataset_bytes = 0;
-  PlannedDevice device;
+  PlannedDevice device{};
 };
 // Of a run with these datasets.
 PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,

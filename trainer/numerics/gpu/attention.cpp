@@ -157,12 +157,11 @@ struct WithinDocuments : torch::autograd::Function<WithinDocuments> {
     const Shape s(saved[0], ctx->saved_data["queries"].toInt(), ctx->saved_data["keys"].toInt());
     const std::int64_t longest = ctx->saved_data["longest"].toInt();
     const Sides in = sides(saved[0], s, saved[1]);
+    const at::Tensor d_out = dy[0].contiguous().view({s.batch * s.length, s.queries, s.width});
     if (in.q.is_meta()) {
-      const at::Tensor d_out = dy[0].contiguous();
       const auto [dq, dk, dv] = dry_attention_backward(in.q, in.k, in.v);
       return {packed(s, saved[1], dq, dk, dv), {}, {}, {}, {}, {}};
     }
-    const at::Tensor d_out = dy[0].contiguous().view({s.batch * s.length, s.queries, s.width});
     const auto [dq, dk, dv] = at::_flash_attention_backward(
         d_out, in.rows(in.q), in.rows(in.k), in.rows(in.v), saved[2], saved[3], saved[4], saved[4], longest,
         longest, 0.0, /*is_causal=*/true, saved[5], saved[6]);
