@@ -15,6 +15,7 @@ namespace ebb::train {
 namespace {
 
 constexpr char kReport = 'r', kEnd = 'e';
+constexpr int kPeerRequest = 0x65626272;  // a person's kill(1) sends another value, or none
 
 // Written by the handler, or read by it.
 volatile sig_atomic_t report_requested = 0;
@@ -27,7 +28,7 @@ void send(char what) {
 
 void remember_report(int /*signal*/, siginfo_t* info, void* /*context*/) {
   const int error = errno;
-  if (info->si_code == SI_QUEUE)  // by request_report_now(); kill() has another code
+  if (info->si_code == SI_QUEUE && info->si_value.sival_int == kPeerRequest)
     send(kReport);
   else
     report_requested = 1;
@@ -81,7 +82,7 @@ void ReportRequest::listen(const std::function<void()>& report) const {
 }
 
 void request_report_now(pid_t rank) {
-  (void)::sigqueue(rank, SIGUSR2, {});
+  (void)::sigqueue(rank, SIGUSR2, {.sival_int = kPeerRequest});
 }
 
 }  // namespace ebb::train
