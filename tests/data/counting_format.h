@@ -40,6 +40,23 @@ inline void describe_count_key(config::Section& section, DataConfig& config) {
   section.integer("count_from", config.context).at_least(0).doc("The first number.");
 }
 
+// Packs files whose names end in .numbers. It writes nothing, and reports one step per file.
+inline Packer counting_packer() {
+  Packer packer;
+  packer.output = "numbers";
+  packer.input = "files of numbers";
+  packer.unit = "files";
+  packer.accepts = [](const PackRequest& request) {
+    return request.inputs.front().extension() == ".numbers";
+  };
+  packer.pack = [](const PackRequest& request, const Progress& progress) {
+    const std::int64_t files = std::ssize(request.inputs);
+    for (std::int64_t done = 1; done <= files; ++done) progress(done, files);
+    return "packed: " + std::to_string(files) + " files of numbers, in " + request.out.string();
+  };
+  return packer;
+}
+
 inline Format counting_format() {
   Format format;
   format.name = "counting";
@@ -51,6 +68,7 @@ inline Format counting_format() {
     return std::make_unique<CountingDataset>(config.context, request.split == "train" ? 100 : 10,
                                              request.fields);
   };
+  format.packer = counting_packer();
   return format;
 }
 

@@ -29,7 +29,12 @@ TEST(Formats, EachBuiltinOneIsComplete) {
     EXPECT_EQ(format.recognizes == nullptr, format.inspect == nullptr) << format.name;
     EXPECT_FALSE(format.texts.source.empty()) << format.name;
     EXPECT_EQ(format.recognizes == nullptr, format.texts.path.empty()) << format.name;
-    EXPECT_EQ(format.texts.pack_output.empty(), format.texts.pack_input.empty()) << format.name;
+    if (format.packer) {
+      EXPECT_FALSE(format.packer->output.empty()) << format.name;
+      EXPECT_FALSE(format.packer->input.empty()) << format.name;
+      EXPECT_FALSE(format.packer->unit.empty()) << format.name;
+      EXPECT_NE(format.packer->pack, nullptr) << format.name;
+    }
     EXPECT_EQ(&find_format(formats, format.name), &format) << "the name occurs twice";
   }
   EXPECT_EQ(formats_providing(formats, core::kTokensField), "tokens, raw_u16");
@@ -63,7 +68,10 @@ TEST(Formats, TheDocumentationOfTheSourceNamesEachFormatWithItsText) {
   other.texts.source = "nothing";
   const std::string alone = explained(DataConfig(Formats{other}));
   EXPECT_NE(alone.find("counting: nothing."), std::string::npos) << alone;
-  EXPECT_EQ(alone.find("data pack"), std::string::npos) << alone;
+  EXPECT_NE(alone.find("makes counting."), std::string::npos) << alone;
+  other.packer.reset();
+  const std::string unpacked = explained(DataConfig(Formats{other}));
+  EXPECT_EQ(unpacked.find("data pack"), std::string::npos) << unpacked;
 }
 
 TEST(Formats, AConfigurationOwnsItsFormats) {
@@ -103,6 +111,30 @@ TEST(Formats, APathIsInspectedByTheFormatThatRecognizesIt) {
   expect_error(ExitCode::data, {"t.bin", "inspect"},
                [&] { (void)verify(builtin_formats(), dir / "t.bin", {}); });
   expect_error(ExitCode::data, {"no format"}, [&] { (void)inspect({counting_format()}, dir / "t.bin"); });
+}
+
+TEST(Formats, ARequestToPackGoesToThePackerThatAcceptsIt) {
+  Formats formats = builtin_formats();
+  formats.push_back(counting_format());
+  const auto packer_of = [&formats](const std::string& name) { return &*find_format(formats, name).packer; };
+  PackRequest request;
+  request.inputs.emplace_back("a.idx");
+  request.out = "out";
+  EXPECT_EQ(&find_packer(formats, request), packer_of("mds"));
+  request.tokenizer = "bytes";
+  EXPECT_EQ(&find_packer(formats, request), packer_of("tokens"));
+  request.tokenizer.clear();
+  request.inputs = {fs::path("a.numbers"), fs::path("b.numbers")};
+  const Packer& packer = find_packer(formats, request);
+  ASSERT_EQ(&packer, packer_of("counting"));
+  std::int64_t last = 0;
+  EXPECT_EQ(packer.pack(request, [&last](std::int64_t done, std::int64_t) { last = done; }),
+            "packed: 2 files of numbers, in out");
+  EXPECT_EQ(last, 2);
+  request.inputs.resize(1);
+  request.inputs.front() = "a.idx";
+  expect_error(ExitCode::usage, {"no format can be made"},
+               [&] { (void)find_packer({counting_format()}, request); });
 }
 
 }  // namespace

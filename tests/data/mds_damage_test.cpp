@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/digest.h"
 #include "data/fixtures.h"
-#include "data/pack.h"
 
 namespace ebb::data {
 namespace {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/pack.h"
-
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -8,6 +6,7 @@
 #include <array>
 
 #include "data/fixtures.h"
+#include "data/mds/pack_idx.h"
 
 namespace ebb::data {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "data/fixtures.h"
-#include "data/pack_text.h"
 #include "data/sentence_pieces.h"
+#include "data/tokens/pack_text.h"
 #include "data/tokens/windows.h"
 
 namespace ebb::data {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "data/fixtures.h"
-#include "data/pack.h"
 
 namespace ebb::data {
 namespace {

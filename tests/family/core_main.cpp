@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// ebb-core with two more families, those of the tests. $EBB_TEST_UNITS, a file to write, selects a unit
-// runner of the tests.
+// ebb-core with two more families and a format, those of the tests. $EBB_TEST_UNITS, a file to write,
+// selects a unit runner of the tests.
 #include <cstdlib>
 
 #include "cli/core_program.h"
+#include "data/counting_format.h"
 #include "data/format.h"
 #include "family/tiny_gan.h"
 #include "models/built_in.h"
@@ -25,5 +26,8 @@ int main(int argc, char** argv) {
   ebb::models::Families families = ebb::models::built_in_families();
   families.push_back(ebb::test::tiny_gan_family());
   families.push_back(ebb::test::labelled_gan_family());
-  return ebb::cli::core_program(argc, argv, {families, ebb::data::builtin_formats()}, make_runner);
+  ebb::data::Formats formats = ebb::data::builtin_formats();
+  formats.push_back(ebb::data::testing::counting_format());
+  formats.back().describe_keys = nullptr;  // no run reads this format
+  return ebb::cli::core_program(argc, argv, {families, formats}, make_runner);
 }

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/pack.h"
+#include "data/mds/pack_idx.h"
 #include "family/family_run.h"
 
 namespace ebb::test {
@@ -214,6 +214,15 @@ TEST_F(FamilyTest, ASharedDrawIsKeptOverItsMicroBatches) {
     const double expected = one[0].at("phases").at(phase).at("loss");
     EXPECT_NEAR(micro[0].at("phases").at(phase).at("loss").get<double>(), expected, 1e-3 * expected);
   }
+}
+
+// The format of the tests is registered beside those of ebb. The command reaches its packer.
+TEST(FormatOfTheTests, IsPackedByTheCommand) {
+  const ProcessResult help = run({FamilyRun::core(), "data", "pack", "--help"});
+  EXPECT_THAT(help.out, HasSubstr("numbers"));
+  const ProcessResult packed = run({FamilyRun::core(), "data", "pack", "a.numbers", "b.numbers", "-o", "c"});
+  EXPECT_EQ(packed.exit_code, 0) << packed.err;
+  EXPECT_EQ(packed.out, "packed: 2 files of numbers, in c\n");
 }
 
 }  // namespace

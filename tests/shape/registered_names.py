@@ -19,10 +19,7 @@ ORDINARY = {"tokens"}
 
 # (file, name): why the file may use it.
 EXCEPTIONS = {
-    ("trainer/cli/data.cpp", "tokens"): "the unit of a progress line",
     ("trainer/core/sample.h", "tokens"): "the name of a field of samples",
-    ("trainer/data/pack.cpp", "mds"): "writes MDS shards",
-    ("trainer/data/pack_text.cpp", "tokens"): "writes token files",
     ("trainer/models/gpt/config.cpp", "tokens"): "the unit of keys",
     ("trainer/models/gpt/family.cpp", "tokens"): "the unit of throughput",
 }

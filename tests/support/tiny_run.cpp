@@ -9,8 +9,8 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "data/pack.h"
-#include "data/pack_text.h"
+#include "data/mds/pack_idx.h"
+#include "data/tokens/pack_text.h"
 
 namespace ebb::test {
 

@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "data/pack.h"
+#include "data/mds/pack_idx.h"
 #include "support/planned_memory.h"
 #include "support/tiny_run.h"
 

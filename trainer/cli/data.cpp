@@ -4,13 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
-#include <vector>
+#include <string>
 
-#include "base/units.h"
 #include "cli/commands.h"
 #include "data/format.h"
-#include "data/pack.h"
-#include "data/pack_text.h"
 #include "data/sentence_pieces.h"
 #include "telemetry/progress_line.h"
 
@@ -22,66 +19,13 @@ void print(std::string text) {
   std::fputs(text.c_str(), stdout);
 }
 
-struct PackArguments {
-  std::vector<std::string> inputs;
-  data::PackOptions options;
-  std::string shard_size = "8MiB";
-  std::string tokenizer;
-  double test_share = 0;
-};
-
-ExitCode pack_text(const PackArguments& arguments) {
-  if (!arguments.options.labels.empty())
-    throw Error(ExitCode::usage,
-                "data pack: --labels is for images, and --tokenizer is for text: give one of them");
-  data::PackTextOptions options;
-  options.inputs.assign(arguments.inputs.begin(), arguments.inputs.end());
-  options.out = arguments.options.out;
-  options.test_share = arguments.test_share;
-  const auto tokenizer = data::make_tokenizer(arguments.tokenizer);
-  telemetry::ProgressLine line("packing", "tokens");
-  const data::PackTextResult result = data::pack_text(
-      options, *tokenizer, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
+ExitCode pack(const data::Formats& formats, const data::PackRequest& request) {
+  const data::Packer& packer = data::find_packer(formats, request);
+  telemetry::ProgressLine line("packing", packer.unit);
+  const std::string summary =
+      packer.pack(request, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
-  const std::string test =
-      result.test_tokens > 0 ? fmt::format(" (the last {} for the test)", result.test_tokens) : "";
-  print(fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}",
-                    result.already_there ? "already " : "", result.tokens, result.documents,
-                    result.documents == 1 ? "" : "s", test, tokenizer->vocabulary(), options.out.string()));
-  return ExitCode::ok;
-}
-
-ExitCode pack(PackArguments arguments) {
-  if (!arguments.tokenizer.empty()) return pack_text(arguments);
-  if (arguments.test_share > 0)
-    throw Error(ExitCode::usage,
-                "data pack: --test-share is for text, with --tokenizer; images have a test split of "
-                "their own");
-  if (arguments.inputs.size() != 1)
-    throw Error(
-        ExitCode::usage,
-        fmt::format(
-            "data pack: {} image files were given, but only one can be packed at a time. For text add "
-            "--tokenizer bytes",
-            arguments.inputs.size()));
-  arguments.options.images = arguments.inputs.front();
-  const auto bytes = parse_bytes(arguments.shard_size);
-  if (!bytes || *bytes < 1) {
-    throw Error(
-        ExitCode::usage,
-        fmt::format(
-            "data pack: --shard-size {} is not a size: give a number of bytes with a unit, such as 8MiB",
-            arguments.shard_size));
-  }
-  arguments.options.shard_bytes = *bytes;
-  telemetry::ProgressLine line("packing", "samples");
-  const data::PackResult result = data::pack_idx(
-      arguments.options, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
-  line.done();
-  const std::string what =
-      fmt::format("{} samples in {} shard{}, {}, in {}", result.samples, result.shards,
-                  result.shards == 1 ? "" : "s", format_bytes(result.bytes), arguments.options.out.string());
-  print((result.already_there ? "already packed: " : "packed: ") + what);
+  print(summary);
   return ExitCode::ok;
 }
 
@@ -105,46 +49,47 @@ std::string joined(const data::Formats& formats, const char* between, const Text
 
 std::string packs_help(const data::Formats& formats) {
   return "Make " + joined(formats, ", or ", [](const data::Format& format) -> std::string {
-           const data::FormatTexts& texts = format.texts;
-           return texts.pack_option.empty() ? texts.pack_output
-                                            : fmt::format("with {} {}", texts.pack_option, texts.pack_output);
+           if (!format.packer) return "";
+           const data::Packer& packer = *format.packer;
+           return packer.option.empty() ? packer.output
+                                        : fmt::format("with {} {}", packer.option, packer.output);
          });
 }
 
 void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& formats) {
-  auto arguments = std::make_shared<PackArguments>();
+  auto request = std::make_shared<data::PackRequest>();
   CLI::App* command = data.add_subcommand("pack", packs_help(formats));
   command
       ->add_option(
-          "INPUT", arguments->inputs,
-          joined(formats, "; or ", [](const data::Format& format) { return format.texts.pack_input; }))
+          "INPUT", request->inputs,
+          joined(formats, "; or ",
+                 [](const data::Format& format) { return format.packer ? format.packer->input : ""; }))
       ->required();
   command->add_option(
-      "--tokenizer", arguments->tokenizer,
+      "--tokenizer", request->tokenizer,
       "Tokenizer for text. bytes: each byte is a token. Or a sentencepiece model FILE.model "
       "(`ebb data tokenizer` makes one), or a folder with byte pairs: tokenizer.json, or vocab.json and "
       "merges.txt");
   command
-      ->add_option("--test-share", arguments->test_share,
+      ->add_option("--test-share", request->test_share,
                    "Share of a text for the test split: OUT becomes a folder with train.bin and test.bin "
                    "(the last tokens)")
       ->check(CLI::Range(0.0, 0.9));
-  command
-      ->add_option("--pad", arguments->options.pad,
-                   "Pad images with zeros to this height and width, such as 32")
+  command->add_option("--pad", request->pad, "Pad images with zeros to this height and width, such as 32")
       ->check(CLI::Range(1, 65536));
-  command->add_option("--labels", arguments->options.labels,
-                      "File of labels, in the same file format as INPUT");
+  command->add_option("--labels", request->labels, "File of labels, in the same file format as INPUT");
   command
-      ->add_option("-o,--out", arguments->options.out,
+      ->add_option("-o,--out", request->out,
                    "Output: the folder of one split, such as data/fashion-mnist/train, or a token file")
       ->required();
-  command->add_option("--shard-size", arguments->shard_size, "Uncompressed size at which a new shard begins")
+  command->add_option("--shard-size", request->shard_size, "Uncompressed size at which a new shard begins")
       ->capture_default_str();
-  command->add_option("--compression", arguments->options.compression, "How shards are compressed")
+  command->add_option("--compression", request->compression, "How shards are compressed")
       ->check(CLI::IsMember({"none", "zstd"}))
       ->capture_default_str();
-  command->callback([arguments, &invocation] { invocation.run = [arguments] { return pack(*arguments); }; });
+  command->callback([request, &formats, &invocation] {
+    invocation.run = [request, &formats] { return pack(formats, *request); };
+  });
 }
 
 ExitCode tokenizer(const data::TrainTokenizerOptions& options) {

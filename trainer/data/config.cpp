@@ -31,7 +31,7 @@ std::string source_doc(const Formats& formats) {
   std::string doc, packed;
   for (const Format& format : formats) {
     const std::string& text = format.texts.source;
-    if (!format.texts.pack_output.empty()) packed += (packed.empty() ? "" : " and ") + format.name;
+    if (format.packer) packed += (packed.empty() ? "" : " and ") + format.name;
     if (text.empty() || std::ranges::find(seen, text) != seen.end()) continue;
     seen.push_back(text);
     std::string names;

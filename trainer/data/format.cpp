@@ -58,4 +58,18 @@ std::string verify(const Formats& formats, const fs::path& path, const Progress&
                                           path.string(), format.name));
 }
 
+const Packer& find_packer(const Formats& formats, const PackRequest& request) {
+  const Packer* otherwise = nullptr;
+  for (const Format& format : formats) {
+    if (!format.packer) continue;
+    if (format.packer->accepts == nullptr) {
+      if (otherwise == nullptr) otherwise = &*format.packer;
+    } else if (format.packer->accepts(request)) {
+      return *format.packer;
+    }
+  }
+  if (otherwise != nullptr) return *otherwise;
+  throw Error(ExitCode::usage, "data pack: no format can be made of these inputs with these options");
+}
+
 }  // namespace ebb::data

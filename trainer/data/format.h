@@ -12,6 +12,7 @@
 #include "config/section.h"
 #include "core/sample.h"
 #include "data/dataset.h"
+#include "data/packer.h"
 #include "data/progress.h"
 
 // The formats of datasets. Nothing here needs LibTorch.
@@ -34,10 +35,6 @@ struct SplitRequest {
 struct FormatTexts {
   std::string source;  // the contents of data.source: "one subfolder per split, train and test"
   std::string path;    // a path that Format::recognizes accepts: "a folder with an index.json"; empty: none
-  // What `ebb data pack` makes in this format: "MDS shards of images"; empty: it cannot make any.
-  std::string pack_output;
-  std::string pack_input;   // the files that `ebb data pack` reads for it; empty without `pack_output`
-  std::string pack_option;  // the option of `ebb data pack` that selects this format; empty: none is needed
 };
 
 // One format. The comment of a member that may be null explains null.
@@ -65,6 +62,8 @@ struct Format {
   // format has nothing to check.
   std::function<std::string(const std::filesystem::path&, const Progress&)> verify;
 
+  std::optional<Packer> packer;  // for `ebb data pack`; empty: ebb makes no datasets of this format
+
   [[nodiscard]] bool provides(std::string_view field) const;
 };
 
@@ -83,5 +82,9 @@ std::string formats_providing(const Formats& formats, std::string_view field);
 std::string inspect(const Formats& formats, const std::filesystem::path& path);
 // Also throws Error(data) if the format has nothing to verify.
 std::string verify(const Formats& formats, const std::filesystem::path& path, const Progress& progress);
+
+// The first packer that accepts the request, else the first whose `accepts` is null. Error(usage) if there
+// is none. The result belongs to `formats`.
+const Packer& find_packer(const Formats& formats, const PackRequest& request);
 
 }  // namespace ebb::data

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "data/config.h"
 #include "data/tokens/inspect.h"
+#include "data/tokens/pack_text.h"
 #include "data/tokens/windows.h"
 
 namespace ebb::data {
@@ -44,6 +46,34 @@ Format windows_format(std::optional<TokenFileFormat> file_format) {
   return format;
 }
 
+std::string pack_documents(const PackRequest& request, const Progress& progress) {
+  if (!request.labels.empty())
+    throw Error(ExitCode::usage,
+                "data pack: --labels is for images, and --tokenizer is for text: give one of them");
+  PackTextOptions options;
+  options.inputs = request.inputs;
+  options.out = request.out;
+  options.test_share = request.test_share;
+  const auto tokenizer = make_tokenizer(request.tokenizer);
+  const PackTextResult result = pack_text(options, *tokenizer, progress);
+  const std::string test =
+      result.test_tokens > 0 ? fmt::format(" (the last {} for the test)", result.test_tokens) : "";
+  return fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}",
+                     result.already_there ? "already " : "", result.tokens, result.documents,
+                     result.documents == 1 ? "" : "s", test, tokenizer->vocabulary(), options.out.string());
+}
+
+Packer text_packer() {
+  Packer packer;
+  packer.output = "a token file of text";
+  packer.input = "text files and JSON lines (.jsonl, key \"text\")";
+  packer.option = "--tokenizer";
+  packer.unit = "tokens";
+  packer.accepts = [](const PackRequest& request) { return !request.tokenizer.empty(); };
+  packer.pack = pack_documents;
+  return packer;
+}
+
 }  // namespace
 
 Format token_format() {
@@ -51,14 +81,12 @@ Format token_format() {
   format.name = "tokens";
   format.doc = "token files of llm.c or Megatron";
   format.texts.path = "a token file of llm.c or Megatron";
-  format.texts.pack_output = "a token file of text";
-  format.texts.pack_input = "text files and JSON lines (.jsonl, key \"text\")";
-  format.texts.pack_option = "--tokenizer";
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);
   };
   format.inspect = inspect_tokens;
+  format.packer = text_packer();
   return format;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/pack_text.h"
+#include "data/tokens/pack_text.h"
 
 #include <fmt/format.h>
 

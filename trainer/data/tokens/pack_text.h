@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "data/pack.h"
+#include "data/progress.h"
 #include "data/tokenizer.h"
 
 namespace ebb::data {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/pack.h"
+#include "data/mds/pack_idx.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

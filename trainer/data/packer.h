@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/progress.h"
+
+// What `ebb data pack` needs of a format. Nothing here needs LibTorch.
+namespace ebb::data {
+
+// The arguments of `ebb data pack`, which all packers share. Empty or 0 is an option that was not given.
+struct PackRequest {
+  std::vector<std::filesystem::path> inputs;  // at least one
+  std::filesystem::path out;                  // a folder or a file, as the format has it
+  std::filesystem::path labels;
+  std::string tokenizer;            // a name of tokenizer.h
+  double test_share = 0;            // in [0, 0.9]
+  std::int64_t pad = 0;             // pixels
+  std::string shard_size = "8MiB";  // as parse_bytes() reads it; not checked yet
+  std::string compression = "none";
+};
+
+// Makes datasets of one format.
+struct Packer {
+  // Phrases of the help, without a full stop.
+  std::string output;  // what it makes: "MDS shards of images"
+  std::string input;   // the files that it reads
+  std::string option;  // the option that selects it; empty: none is needed
+  std::string unit;    // what its progress counts, in the plural
+
+  // Whether the request is for this packer. Null: it gets what no other packer accepts.
+  std::function<bool(const PackRequest&)> accepts;
+  // Packs, and returns a summary of one line. Error(usage) for options that do not fit together, Error(data)
+  // for damaged inputs, Error(storage) if the disk is full.
+  std::function<std::string(const PackRequest&, const Progress&)> pack;
+};
+
+}  // namespace ebb::data
