@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "cli/commands.h"
 #include "support/process.h"
 
 namespace ebb::test {
@@ -113,17 +114,16 @@ TEST_F(SmallProgram, WithoutTheCoreTheVersionIsPrintedAndTheCodeIsNotZero) {
 
 TEST_F(SmallProgram, HelpListsTheCommandsOfBothPrograms) {
   const std::string all = run({ebb_binary(), "--help"}).out;
-  for (const char* command :
-       {"train", "launch", "sample", "export", "import", "data", "config", "plan", "preflight", "doctor"})
-    EXPECT_THAT(all, ::testing::ContainsRegex(std::string("\n  ") + command + " ")) << command;
+  for (const cli::Command& command : cli::kCommands)
+    EXPECT_THAT(all, ::testing::ContainsRegex("\n  " + std::string(command.name) + " "));
 }
 
 TEST_F(SmallProgram, EveryCommandOfTheHelpHasItsOwnHelp) {
-  for (const char* command :
-       {"train", "launch", "sample", "export", "import", "data", "config", "plan", "preflight", "doctor"}) {
-    const ProcessResult result = run({ebb_binary(), command, "--help"});
-    EXPECT_EQ(result.exit_code, 0) << command << ": " << result.err;
-    EXPECT_THAT(result.out, HasSubstr(std::string("ebb ") + command));
+  for (const cli::Command& command : cli::kCommands) {
+    const std::string name(command.name);
+    const ProcessResult result = run({ebb_binary(), name, "--help"});
+    EXPECT_EQ(result.exit_code, 0) << name << ": " << result.err;
+    EXPECT_THAT(result.out, HasSubstr("ebb " + name));
   }
 }
 

@@ -21,7 +21,8 @@ int core_program(int argc, char** argv, const train::Registries& registries,
   add_train(app, invocation);
   add_sample(app, invocation);
   add_evaluate(app, invocation);
-  add_weights(app, invocation);
+  add_export(app, invocation);
+  add_import(app, invocation);
   add_data(app, invocation);
   add_plan(app, invocation);
   add_preflight(app, invocation);

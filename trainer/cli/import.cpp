@@ -1,47 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/weights.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include "base/file.h"
 #include "base/shell.h"
-#include "base/units.h"
 #include "cli/commands.h"
 #include "config/document.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
-#include "train/load_model.h"
 #include "train/summary.h"
-#include "train/weight_export.h"
+#include "train/weights.h"
 
 namespace ebb::cli {
 
 namespace {
 
-struct ExportOptions {
-  std::string checkpoint, out, max_file = "5GB";
+struct ImportOptions {
+  std::string folder, out;
 };
-
-ExitCode run_export(const ExportOptions& options, const train::Registries& registries) {
-  const auto most = parse_bytes(options.max_file);
-  if (!most || *most < 1)
-    throw Error(
-        ExitCode::usage,
-        fmt::format("export: --max-file {} is not a size: give a number of bytes with a unit, such as 5GB",
-                    options.max_file));
-  memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded = train::load_model(options.checkpoint, registries);
-  const auto result = train::export_weights(loaded, options.out, *most);
-  std::cout << fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n", result.tensors,
-                           loaded.step, loaded.config.run.name, format_bytes(result.bytes), result.files,
-                           result.files == 1 ? "" : "s", options.out);
-  return ExitCode::ok;
-}
 
 ExitCode run_import(const std::string& folder, const std::string& out, const train::Registries& registries) {
   std::error_code ignored;
@@ -84,32 +65,19 @@ ExitCode run_import(const std::string& folder, const std::string& out, const tra
 
 }  // namespace
 
-void add_weights(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<ExportOptions>();
-  CLI::App* exporting = add_command(app, "export");
-  exporting
-      ->add_option("checkpoint", options->checkpoint,
-                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
-      ->required();
-  exporting->add_option("-o,--out", options->out, "Folder to make")->required();
-  exporting
-      ->add_option("--max-file", options->max_file, "Size above which weights are split into several files")
-      ->capture_default_str();
-  exporting->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return run_export(*options, invocation.registries); };
-  });
-
-  auto folder = std::make_shared<std::string>();
-  auto out = std::make_shared<std::string>();
-  CLI::App* importing = add_command(app, "import");
-  importing
-      ->add_option("folder", *folder,
+void add_import(CLI::App& app, Invocation& invocation) {
+  auto* command = add_command(app, "import");
+  auto options = std::make_shared<ImportOptions>();
+  command
+      ->add_option("folder", options->folder,
                    fmt::format("Folder with model.safetensors and a config.json whose model_type is {}",
                                fmt::join(models::hub_model_types(invocation.registries.families), " or ")))
       ->required();
-  importing->add_option("-o,--out", *out, "Configuration to write (YAML)")->required();
-  importing->callback([folder, out, &invocation] {
-    invocation.run = [folder, out, &invocation] { return run_import(*folder, *out, invocation.registries); };
+  command->add_option("-o,--out", options->out, "Configuration to write (YAML)")->required();
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation] {
+      return run_import(options->folder, options->out, invocation.registries);
+    };
   });
 }
 
