@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <string>
+#include <vector>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "config/document.h"
 #include "models/built_in.h"
 #include "models/model.h"
+#include "support/folder_test.h"
 
 namespace ebb::train {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::StartsWith;
 
 TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
   int files = 0;
@@ -42,6 +52,64 @@ TEST(TrainConfig, ExamplesOfPublishedModelsHaveTheirSizes) {
         models::make_model(config.model, core::SampleSpec{{core::tokens_field(config.data.context)}},
                            config.precision.dtype, at::kMeta, 1);
     EXPECT_EQ(models::parameter_count(*model), parameters) << name;
+  }
+}
+
+// A key of an earlier version with a value, and the end of the message that refuses it.
+struct OldKey {
+  std::string section, key, value, advice;
+  [[nodiscard]] std::string path() const { return section + "." + key; }
+  [[nodiscard]] std::string refusal() const { return ": key `" + path() + "`: " + advice; }
+};
+
+std::vector<OldKey> old_keys() {
+  return {
+      {"model", "parts", "gpt2", "renamed; write `model.architecture`"},
+      {"model", "key_heads", "2", "renamed; write `model.kv_heads`"},
+      {"optimizer", "kind", "adamw", "removed; leave it out: AdamW is the only optimizer"},
+      {"parallel", "shard", "none",
+       "removed; leave it out: every rank keeps a whole copy of the training state"},
+      {"parallel", "reduction", "ordered",
+       "removed; leave it out: the backend determines the order of sums (MPI: rank order)"},
+  };
+}
+
+class OldKeysOfARun : public test::FolderTest {
+ protected:
+  // The message of the refusal, which has the exit code 2; empty if the file is accepted.
+  static std::string refusal(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+    Config config({models::built_in_families(), data::builtin_formats()});
+    try {
+      load(config, file, overrides);
+    } catch (const Error& error) {
+      EXPECT_EQ(static_cast<int>(error.code()), 2);
+      return error.what();
+    }
+    return "";
+  }
+
+  const std::filesystem::path example_ =
+      std::string(std::getenv("EBB_SOURCE_DIR")) + "/configs/gpt-bible.yaml";
+};
+
+TEST_F(OldKeysOfARun, InAFileAreRefusedWithWhatToWrite) {
+  const std::string good = read_file(example_, ExitCode::usage);
+  for (const OldKey& old : old_keys()) {
+    const std::size_t section = good.find("\n" + old.section + ":");
+    ASSERT_NE(section, std::string::npos) << old.section;
+    std::string text = good;
+    text.insert(text.find('{', section) + 1, old.key + ": " + old.value + ", ");
+    put("run.yaml", text);
+    const std::filesystem::path file = folder_ / "run.yaml";
+    EXPECT_THAT(refusal(file, {}), AllOf(StartsWith(file.string() + ":"), EndsWith(old.refusal())));
+  }
+}
+
+TEST_F(OldKeysOfARun, AsOverridesAreRefusedWithWhatToWrite) {
+  ASSERT_EQ(refusal(example_, {}), "");
+  for (const OldKey& old : old_keys()) {
+    const std::string text = old.path() + "=" + old.value;
+    EXPECT_EQ(refusal(example_, {text}), "override `" + text + "`" + old.refusal());
   }
 }
 
