@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every command of README.md, each in a new shell, in the order of the page.
+"""Runs every command of README.md, each in a new shell, in the order of the page, then its Python.
 
   readme_commands.py SOURCE_DIR [--list]
 
 A command is a line that begins with `$ ` in a ```console or ```sh block; a backslash at its end
 continues it in the next line. A command may print further commands below a line `Next`, which run after
 it. A block below `<!-- not run: REASON -->` is skipped. scripts/test, which runs this program, is skipped too.
+A ```python block runs in the Python of the virtual environment.
 """
 
 import os
@@ -47,6 +48,11 @@ def commands(text):
     return [(command.strip(), why) for command, why, _ in found]
 
 
+def python_blocks(text):
+    """Returns the text of each ```python block."""
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 def next_lines(output):
     """The commands that a program prints at its end, below a line `Next`."""
     lines, below = [], False
@@ -70,7 +76,11 @@ def run(command, folder):
         if name in os.environ:
             environment[name] = os.environ[name]
     print(f"$ {command}", flush=True)
-    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+    return execute(["bash", "-c", command], folder, environment)
+
+
+def execute(command, folder, environment):
+    done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=LIMIT_S,
                           check=False)
     print(done.stdout, flush=True)
@@ -79,7 +89,8 @@ def run(command, folder):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    todo = commands((folder / "README.md").read_text(encoding="utf-8"))
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    todo = commands(page)
     if "--list" in sys.argv:
         for command, why in todo:
             print(command + (f"    # not run: {why}" if why else ""))
@@ -103,6 +114,12 @@ def main():
             count += 1
             if code != 0:
                 failed.append((line, code))
+    for block in python_blocks(page):
+        print(block, flush=True)
+        code, output = execute([folder / ".deps/venv/bin/python3", "-c", block], folder, os.environ)
+        count += 1
+        if code != 0 or not output.strip():
+            failed.append(("a Python block", code))
     for command, code in failed:
         print(f"failed with code {code}: {command}")
     print(f"ran {count} commands of README.md and of their output; {len(failed)} failed")

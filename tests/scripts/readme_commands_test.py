@@ -3,7 +3,7 @@
 
 import unittest
 
-from readme_commands import commands, next_lines
+from readme_commands import commands, next_lines, python_blocks
 
 PAGE = """Text `$ not this`.
 
@@ -22,12 +22,20 @@ $ ./three
 ```yaml
 $ not this
 ```
+
+```python
+import a
+print(a)
+```
 """
 
 
 class Readme(unittest.TestCase):
     def test_commands_are_found_in_order_and_joined(self):
         self.assertEqual(commands(PAGE), [("./one a b", None), ("./two", None), ("./three", "needs a cluster")])
+
+    def test_python_blocks_are_found(self):
+        self.assertEqual(python_blocks(PAGE), ["import a\nprint(a)\n"])
 
     def test_lines_below_next_are_commands(self):
         self.assertEqual(next_lines("a\nNext\n  ./x y\n  ./z\n\n  other\n"), ["./x y", "./z"])
