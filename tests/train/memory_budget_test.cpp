@@ -43,16 +43,16 @@ TEST(RankBudget, AGivenBudgetIsThatOfEachRankWithItsLibraries) {
   EXPECT_EQ(rank_budget(config, 4, kProcess, -1)->bytes, 0);
 }
 
-TEST(RoomOfRun, IsTheSmallerOfHostAndBudgets) {
+TEST(AvailableToRun, IsTheSmallerOfHostAndBudgets) {
   const RankBudget budget{300 * kMiB, "memory.budget is 400.0 MiB", true};
-  const memory::HostRoom host{1000 * kMiB, memory::kFreeMemory};
-  EXPECT_EQ(room_of_run(host, budget, 2).bytes, 600 * kMiB);
-  EXPECT_TRUE(room_of_run(host, budget, 2).is_of_each_rank);
-  EXPECT_EQ(room_of_run(host, budget, 4).bytes, 1000 * kMiB);
-  EXPECT_EQ(room_of_run(host, budget, 4).limit, memory::kFreeMemory);
-  EXPECT_EQ(room_of_run({}, budget, 2).bytes, 600 * kMiB);
-  EXPECT_EQ(room_of_run({}, {}, 2).bytes, -1);
-  EXPECT_EQ(room_of_run(host, RankBudget{0, "", true}, 2).bytes, 0) << "nothing fits, and that is known";
+  const memory::AvailableMemory host{1000 * kMiB, memory::kFreeMemory};
+  EXPECT_EQ(available_to_run(host, budget, 2).bytes, 600 * kMiB);
+  EXPECT_TRUE(available_to_run(host, budget, 2).is_of_each_rank);
+  EXPECT_EQ(available_to_run(host, budget, 4).bytes, 1000 * kMiB);
+  EXPECT_EQ(available_to_run(host, budget, 4).limit, memory::kFreeMemory);
+  EXPECT_EQ(available_to_run({}, budget, 2).bytes, 600 * kMiB);
+  EXPECT_EQ(available_to_run({}, {}, 2).bytes, -1);
+  EXPECT_EQ(available_to_run(host, RankBudget{0, "", true}, 2).bytes, 0) << "nothing fits, and that is known";
 }
 
 // What the process holds beside its tensors is measured again, so a growth of malloc leaves less for them.

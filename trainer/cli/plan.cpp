@@ -64,18 +64,18 @@ std::int64_t threads_of(const PlanOptions& options, const train::Config& config,
   return std::max<std::int64_t>(1, comm::measure_affinity().mask_cores / ranks);
 }
 
-train::RoomOfRun room_of(const PlanOptions& options, const train::Config& config,
-                         const train::MemoryNeed& need) {
-  memory::HostRoom host;
+train::AvailableToRun available_of(const PlanOptions& options, const train::Config& config,
+                                   const train::MemoryNeed& need) {
+  memory::AvailableMemory host;
   std::int64_t group_limit = -1;
   if (options.host_memory.empty()) {
-    host = memory::measure_host_room(1);  // this process ends before the ranks start
+    host = memory::measure_available_memory(1);  // this process ends before the ranks start
     group_limit = memory::Cgroup().read().limit;
   } else {
     host = {bytes_of("--host-memory", options.host_memory, "give bytes, such as 16GiB"), "--host-memory"};
   }
-  return train::room_of_run(host, train::rank_budget(config.memory, need.ranks, need.process, group_limit),
-                            need.ranks);
+  return train::available_to_run(
+      host, train::rank_budget(config.memory, need.ranks, need.process, group_limit), need.ranks);
 }
 
 // run.device, or that of the command line. With auto, the device that a run here would choose.
@@ -86,7 +86,7 @@ bool is_for_gpu(const PlanOptions& options, const train::Config& config) {
 }
 
 // The memory of one GPU.
-train::RoomOfRun room_of_gpu(const PlanOptions& options) {
+train::AvailableToRun available_on_gpu(const PlanOptions& options) {
   if (!options.device_memory.empty())
     return {bytes_of("--device-memory", options.device_memory, "give bytes, such as 80GiB"),
             "--device-memory", true};
@@ -95,22 +95,22 @@ train::RoomOfRun room_of_gpu(const PlanOptions& options) {
 }
 
 // What a run needs, and what it can have.
-struct NeedAndRoom {
+struct NeedAndAvailable {
   train::MemoryNeed need;
-  train::RoomOfRun room;
+  train::AvailableToRun available;
 };
 
-NeedAndRoom need_on_gpu(const PlanOptions& options, const train::Config& config,
-                        const train::PlannedRun& run) {
+NeedAndAvailable need_on_gpu(const PlanOptions& options, const train::Config& config,
+                             const train::PlannedRun& run) {
   if (!options.host_memory.empty() || options.ranks_per_host > 0 || options.threads > 0)
     throw Error(ExitCode::usage,
                 "plan: --host-memory, --ranks-per-host and --threads are for runs on CPUs, and this plan is "
                 "for GPUs: leave them out, or give --device=cpu");
-  return {{train::plan_memory(config, run), train::assumed_on_gpu(run.ranks), 1}, room_of_gpu(options)};
+  return {{train::plan_memory(config, run), train::assumed_on_gpu(run.ranks), 1}, available_on_gpu(options)};
 }
 
-NeedAndRoom need_on_host(const PlanOptions& options, const train::Config& config,
-                         const train::PlannedRun& run) {
+NeedAndAvailable need_on_host(const PlanOptions& options, const train::Config& config,
+                              const train::PlannedRun& run) {
   if (!options.device_memory.empty())
     throw Error(ExitCode::usage, "plan: --device-memory is for runs on GPUs: give --device=cuda as well");
   train::MemoryNeed need;
@@ -120,7 +120,7 @@ NeedAndRoom need_on_host(const PlanOptions& options, const train::Config& config
   at::set_num_threads(static_cast<int>(threads_of(options, config, need.ranks)));  // workspaces depend on it
   need.plan = train::plan_memory(config, run);
   need.process = train::with_growth(memory::measure_process_memory(), false);
-  return {need, room_of(options, config, need)};
+  return {need, available_of(options, config, need)};
 }
 
 // A run of one rank. What only the dataset tells, if it is here, is part of it: samples for evaluations, and
@@ -141,7 +141,7 @@ train::PlannedRun planned_run(const train::Config& config, const std::vector<std
 
 // Finds the largest values with which the run fits. `start`: those of the configuration.
 std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const train::PlannedRun& run,
-                                               const train::MemoryNeed& need, std::int64_t room) {
+                                               const train::MemoryNeed& need, std::int64_t available) {
   const auto need_of = [&](const train::Config& config,
                            const train::PlannedRun& other_run) -> std::optional<std::int64_t> {
     const auto other = train::need_with(need, config, other_run);
@@ -150,15 +150,16 @@ std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
   std::vector<PlanFigures::Largest> all;
   const std::int64_t parts = run.ranks * start.data.parts();
-  all.push_back({"samples of a micro-batch on each rank",
-                 train::find_largest_value(start.data.batch / parts, kMost, room, [&](std::int64_t samples) {
-                   train::Config config = start;
-                   config.data.batch = samples * parts;
-                   return need_of(config, run);
-                 })});
+  all.push_back(
+      {"samples of a micro-batch on each rank",
+       train::find_largest_value(start.data.batch / parts, kMost, available, [&](std::int64_t samples) {
+         train::Config config = start;
+         config.data.batch = samples * parts;
+         return need_of(config, run);
+       })});
   if (!start.data.entry().spec) return all;
   all.push_back({"tokens of context",
-                 train::find_largest_value(start.data.context, kMost, room, [&](std::int64_t tokens) {
+                 train::find_largest_value(start.data.context, kMost, available, [&](std::int64_t tokens) {
                    train::Config config = start;
                    config.data.context = tokens;
                    train::PlannedRun other = run;
@@ -184,11 +185,11 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
   run.ranks = static_cast<int>(figures.world_size);
   run.device.gpu = figures.on_gpu = is_for_gpu(options, config);
   try {
-    auto [need, room] =
+    auto [need, available] =
         run.device.gpu ? need_on_gpu(options, config, run) : need_on_host(options, config, run);
-    figures.room = room;
+    figures.available = available;
     if (!config.data.micro_batches) {
-      const train::MicroBatches chosen = train::automatic_micro_batches(config, run, need, figures.room);
+      const train::MicroBatches chosen = train::automatic_micro_batches(config, run, need, figures.available);
       config.data.micro_batches = chosen.count;
       need = chosen.need;
       figures.chose_micro_batches = true;
@@ -205,10 +206,10 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
                           (config.run.device == train::DeviceKind::automatic && !options.helm_values));
   figures.values = train::chart_values(figures.estimate, figures.bytes_per_s, options.slots,
                                        on_cpus ? figures.need : std::nullopt);
-  const std::int64_t bytes = figures.room.bytes;
+  const std::int64_t bytes = figures.available.bytes;
   if (!figures.need || bytes < 0 || options.json || options.helm_values) return figures;
   if (figures.need->of_host() > bytes)
-    figures.changes = train::find_memory_changes(config, run, *figures.need, figures.room);
+    figures.changes = train::find_memory_changes(config, run, *figures.need, figures.available);
   else
     figures.largest = find_largest(config, run, *figures.need, bytes);
   return figures;

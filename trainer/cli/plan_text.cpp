@@ -107,18 +107,19 @@ std::string peak_text(const train::MemoryPlan& plan) {
 }
 
 // Whether the run fits its host, or each rank its GPU, and the changes that fit or the largest values.
-std::string room_text(const PlanFigures& figures) {
+std::string available_text(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
   const char* const where = figures.on_gpu ? "each GPU" : "this host";
-  if (figures.room.bytes < 0)
+  if (figures.available.bytes < 0)
     return line(where, figures.on_gpu
                            ? "memory unknown, since this machine has no GPU: give --device-memory"
                            : "memory unknown (neither /proc nor a control group has it): give --host-memory");
-  const bool fits = need.of_host() <= figures.room.bytes;
-  std::string text = line(where, fmt::format("{}: {} {} {}, and there are {}", fits ? "fits" : "does not fit",
-                                             plural(need.ranks, "rank"), need.ranks == 1 ? "needs" : "need",
-                                             format_bytes(need.of_host()), format_bytes(figures.room.bytes)));
-  if (figures.room.limit != memory::kFreeMemory) text += line("", "(" + figures.room.limit + ")");
+  const bool fits = need.of_host() <= figures.available.bytes;
+  std::string text =
+      line(where, fmt::format("{}: {} {} {}, and there are {}", fits ? "fits" : "does not fit",
+                              plural(need.ranks, "rank"), need.ranks == 1 ? "needs" : "need",
+                              format_bytes(need.of_host()), format_bytes(figures.available.bytes)));
+  if (figures.available.limit != memory::kFreeMemory) text += line("", "(" + figures.available.limit + ")");
   if (figures.chose_micro_batches)
     text += line("batch", fmt::format("data.micro_batches is auto: {} here, {}{}", figures.micro_batches,
                                       fits ? "the fewest that fit" : "and even those do not fit",
@@ -136,12 +137,12 @@ std::string room_text(const PlanFigures& figures) {
 // The memory of a rank on its GPU and in its host.
 std::string gpu_text(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
-  const std::int64_t limit = std::max<std::int64_t>(0, figures.room.bytes);
+  const std::int64_t limit = std::max<std::int64_t>(0, figures.available.bytes);
   return line("every rank", fmt::format("{} of its GPU at its peak, one of {}", format_bytes(need.of_rank()),
                                         plural(figures.world_size, "rank"))) +
          bars(need, limit, "outside") +
          line("", "outside: context and NCCL, assumed; kept: by LibTorch's allocator") +
-         line("peak", peak_text(need.plan)) + room_text(figures) +
+         line("peak", peak_text(need.plan)) + available_text(figures) +
          line("host",
               fmt::format("{} of buffers for each rank, beside its process", format_bytes(need.plan.host)));
 }
@@ -153,10 +154,11 @@ std::string memory_text(const PlanFigures& figures) {
            line("", figures.cannot_plan);
   if (figures.on_gpu) return gpu_text(figures);
   const train::MemoryNeed& need = *figures.need;
-  const std::int64_t limit = figures.room.bytes < 0 ? 0 : figures.room.bytes / need.ranks + need.process.file;
+  const std::int64_t limit =
+      figures.available.bytes < 0 ? 0 : figures.available.bytes / need.ranks + need.process.file;
   return line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
                                         format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
-         bars(need, limit, "process") + line("peak", peak_text(need.plan)) + room_text(figures);
+         bars(need, limit, "outside") + line("peak", peak_text(need.plan)) + available_text(figures);
 }
 
 }  // namespace
@@ -199,8 +201,8 @@ std::string plan_json(const PlanFigures& figures) {
       {figures.on_gpu ? "gpu" : "host",
        {{"ranks", need.ranks},
         {"needed", need.of_host()},
-        {"limit", figures.room.bytes < 0 ? nlohmann::ordered_json(nullptr)
-                                         : nlohmann::ordered_json(figures.room.bytes)}}}};
+        {"limit", figures.available.bytes < 0 ? nlohmann::ordered_json(nullptr)
+                                              : nlohmann::ordered_json(figures.available.bytes)}}}};
   if (figures.on_gpu) json["host"] = {{"buffers", need.plan.host}};
   for (std::size_t s = 0; s < need.plan.stages.size(); ++s)
     json["stages"][std::string(memory::kStageNames[s])] = telemetry::by_class(need.plan.stages[s]);

@@ -20,11 +20,11 @@ struct PlanFigures {
   train::ResourceEstimate estimate;
   train::ChartValues values;
 
-  bool on_gpu = false;  // the need and the room are those of one GPU, else of the ranks of a host
+  bool on_gpu = false;  // `need` and `available` are those of one GPU, else of the ranks of a host
   // Empty: `cannot_plan` is the reason.
   std::optional<train::MemoryNeed> need;
   std::string cannot_plan;
-  train::RoomOfRun room;
+  train::AvailableToRun available;
   std::vector<train::MemoryChange> changes;  // if it does not fit
   struct Largest {
     std::string name;  // "samples of a micro-batch"

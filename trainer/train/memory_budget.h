@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "memory/available_memory.h"
 #include "memory/block_cache.h"
 #include "memory/config.h"
-#include "memory/host_room.h"
 #include "memory/ledger.h"
 
 namespace ebb::train {

@@ -26,8 +26,8 @@ std::vector<std::int64_t> possible_micro_batches(const Config& config, int world
 
 class Search {
  public:
-  Search(const Config& config, const PlannedRun& run, const MemoryNeed& need, const RoomOfRun& room)
-      : config_(config), run_(run), need_(need), room_(room) {}
+  Search(const Config& config, const PlannedRun& run, const MemoryNeed& need, const AvailableToRun& available)
+      : config_(config), run_(run), need_(need), available_(available) {}
 
   std::vector<MemoryChange> find() {
     if (state_fits()) {
@@ -44,12 +44,12 @@ class Search {
 
  private:
   // What lives between two steps, except for the slots of the data, depends neither on batches nor on the
-  // cache. It may settle the matter at once.
+  // cache. If that is too large already, no such change helps.
   bool state_fits() {
     const memory::Sums& live = need_.plan.live;
     const std::int64_t state = std::accumulate(live.begin(), live.end(), need_.process.anonymous) -
                                live[static_cast<std::size_t>(memory::Class::data)];
-    if (need_.ranks * state <= room_.bytes) return true;
+    if (need_.ranks * state <= available_.bytes) return true;
     found_.push_back(
         {false, fmt::format("what a rank keeps between steps needs {} alone", format_bytes(state))});
     return false;
@@ -59,7 +59,7 @@ class Search {
   [[nodiscard]] MemoryNeed need_of(const Config& config) const {
     return need_with(need_, config, run_).value_or(need_);
   }
-  [[nodiscard]] bool fits(const MemoryNeed& need) const { return need.of_host() <= room_.bytes; }
+  [[nodiscard]] bool fits(const MemoryNeed& need) const { return need.of_host() <= available_.bytes; }
   void add(const std::string& change, const MemoryNeed& need) {
     if (need.of_rank() >= need_.of_rank()) return;
     found_.push_back(
@@ -73,7 +73,7 @@ class Search {
   }
 
   void more_micro_batches() {
-    if (const auto found = fewest_micro_batches(config_, run_, need_, room_))
+    if (const auto found = fewest_micro_batches(config_, run_, need_, available_))
       add(fmt::format("data.micro_batches={}", found->count), found->need);
   }
 
@@ -85,8 +85,8 @@ class Search {
   }
 
   void fewer_ranks() {
-    if (need_.ranks == 1 || room_.is_of_each_rank) return;
-    const std::int64_t fit = room_.bytes / std::max<std::int64_t>(1, need_.of_rank_alone());
+    if (need_.ranks == 1 || available_.is_of_each_rank) return;
+    const std::int64_t fit = available_.bytes / std::max<std::int64_t>(1, need_.of_rank_alone());
     if (fit < 1) return;
     found_.push_back(
         {true, fmt::format("at most {} of these ranks here need {}, the others go to other hosts", fit,
@@ -96,7 +96,7 @@ class Search {
   const Config& config_;
   const PlannedRun& run_;
   const MemoryNeed& need_;
-  const RoomOfRun& room_;
+  const AvailableToRun& available_;
   std::vector<MemoryChange> found_;
 };
 
@@ -111,7 +111,7 @@ std::optional<MemoryNeed> need_with(const MemoryNeed& need, const Config& config
 }
 
 std::optional<MicroBatches> fewest_micro_batches(const Config& start, const PlannedRun& run,
-                                                 const MemoryNeed& present, const RoomOfRun& room) {
+                                                 const MemoryNeed& present, const AvailableToRun& available) {
   const std::vector<std::int64_t> possible = possible_micro_batches(start, run.ranks);
   if (possible.empty()) return std::nullopt;
   Config config = start;
@@ -122,7 +122,7 @@ std::optional<MicroBatches> fewest_micro_batches(const Config& start, const Plan
     if (found != planned.end()) return found->second;
     return planned.emplace(count, need_with(present, config, run).value_or(present)).first->second;
   };
-  const auto fits = [&](std::int64_t count) { return need(count).of_host() <= room.bytes; };
+  const auto fits = [&](std::int64_t count) { return need(count).of_host() <= available.bytes; };
   std::int64_t chosen = possible.back();
   if (fits(chosen))
     chosen = *std::ranges::partition_point(possible, [&](std::int64_t count) { return !fits(count); });
@@ -130,22 +130,22 @@ std::optional<MicroBatches> fewest_micro_batches(const Config& start, const Plan
 }
 
 MicroBatches automatic_micro_batches(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                                     const RoomOfRun& room) {
+                                     const AvailableToRun& available) {
   constexpr std::int64_t kMargin = 100;
-  RoomOfRun most = room;
+  AvailableToRun most = available;
   most.bytes -= most.bytes / kMargin;
   if (most.bytes < 0 || need.of_host() <= most.bytes) return {1, need};
   return fewest_micro_batches(config, run, need, most).value_or(MicroBatches{1, need});
 }
 
 std::vector<MemoryChange> find_memory_changes(const Config& config, const PlannedRun& run,
-                                              const MemoryNeed& need, const RoomOfRun& room) {
-  return Search(config, run, need, room).find();
+                                              const MemoryNeed& need, const AvailableToRun& available) {
+  return Search(config, run, need, available).find();
 }
 
 // The need is nearly linear in the value, so it interpolates between the nearest values on both sides. Every
 // second round bisects, for a need that is not.
-LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int64_t room,
+LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int64_t available,
                                 const std::function<std::optional<std::int64_t>(std::int64_t)>& need) {
   constexpr int kMostCalls = 12;
   struct Point {
@@ -160,7 +160,7 @@ LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int
     const auto found = need(value);
     refused = refused || !found;
     const Point point{value, found ? static_cast<double>(*found) : -1};
-    (found && *found <= room ? fits : too_large) = point;
+    (found && *found <= available ? fits : too_large) = point;
     return point;
   };
   const Point first = attempt(std::clamp<std::int64_t>(start, 1, limit));
@@ -174,9 +174,9 @@ LargestValue find_largest_value(std::int64_t start, std::int64_t limit, std::int
     std::int64_t guess = fits.value + (too_large.value - fits.value) / 2;
     if (refused && too_large.need < 0) guess = std::min(guess, 2 * fits.value);
     if (!halves && !refused && a.need >= 0 && b.need >= 0 && b.value != a.value && slope > 0)
-      guess = a.value + static_cast<std::int64_t>(std::clamp((static_cast<double>(room) - a.need) / slope,
-                                                             -static_cast<double>(a.value),
-                                                             static_cast<double>(limit)));
+      guess = a.value + static_cast<std::int64_t>(
+                            std::clamp((static_cast<double>(available) - a.need) / slope,
+                                       -static_cast<double>(a.value), static_cast<double>(limit)));
     guess = std::clamp(guess, fits.value + 1, too_large.value - 1);
     if (attempt(guess).value == fits.value && guess + 1 < too_large.value && calls < kMostCalls)
       attempt(guess + 1);  // the guess is often the largest

@@ -16,35 +16,35 @@ namespace ebb::train {
 namespace {
 
 std::vector<std::string> change_lines(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                                      const RoomOfRun& room) {
+                                      const AvailableToRun& available) {
   std::vector<std::string> lines;
-  for (const MemoryChange& change : find_memory_changes(config, run, need, room))
+  for (const MemoryChange& change : find_memory_changes(config, run, need, available))
     lines.push_back(fmt::format("{}: {}", change.fits ? "fits" : "too large", change.text));
   return lines;
 }
 
 // Measures again after a while if free memory is short: processes of an earlier run may still be exiting.
-memory::HostRoom settled_room(const MemoryNeed& need) {
-  memory::HostRoom room = memory::measure_host_room(need.ranks);
-  for (int i = 0; i < 3 && room.bytes < need.of_host() && room.limit == memory::kFreeMemory; ++i) {
+memory::AvailableMemory measure_again_if_short(const MemoryNeed& need) {
+  memory::AvailableMemory available = memory::measure_available_memory(need.ranks);
+  for (int i = 0; i < 3 && available.bytes < need.of_host() && available.limit == memory::kFreeMemory; ++i) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
-    room = memory::measure_host_room(need.ranks);
+    available = memory::measure_available_memory(need.ranks);
   }
-  return room;
+  return available;
 }
 
 }  // namespace
 
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                            const RoomOfRun& room) {
-  if (room.bytes < 0 || need.of_host() <= room.bytes) return "";
+                            const AvailableToRun& available) {
+  if (available.bytes < 0 || need.of_host() <= available.bytes) return "";
   const std::string ranks =
       need.ranks == 1 ? "" : fmt::format(" ({} ranks of {})", need.ranks, format_bytes(need.of_rank_alone()));
   std::string text =
       fmt::format("the run needs {} on this host{}, and there are {}: {}\n  largest on each rank: {}",
-                  format_bytes(need.of_host()), ranks, format_bytes(room.bytes), room.limit,
+                  format_bytes(need.of_host()), ranks, format_bytes(available.bytes), available.limit,
                   memory::largest_classes(need.plan.peak, 3));
-  for (const std::string& line : change_lines(config, run, need, room)) text += "\n  " + line;
+  for (const std::string& line : change_lines(config, run, need, available)) text += "\n  " + line;
   return text;
 }
 
@@ -57,11 +57,11 @@ std::vector<std::string> changes_after(const memory::OutOfMemory& error, const C
       facts.stage == memory::Stage::evaluate)
     return {};
   const MemoryNeed& need = *checked.need;
-  RoomOfRun room = room_of_run({}, checked.budget, need.ranks);
+  AvailableToRun available = available_to_run({}, checked.budget, need.ranks);
   const std::int64_t had = facts.missing < 0 ? need.ranks * (facts.held + need.process.anonymous)
                                              : need.of_host() - need.ranks * facts.missing;
-  room.bytes = std::max<std::int64_t>(0, room.bytes < 0 ? had : std::min(room.bytes, had));
-  return change_lines(config, run, need, room);
+  available.bytes = std::max<std::int64_t>(0, available.bytes < 0 ? had : std::min(available.bytes, had));
+  return change_lines(config, run, need, available);
 } catch (const std::exception&) {
   return {};  // the error itself is what a person must see
 }
@@ -94,10 +94,12 @@ std::int64_t choose_micro_batches(const Config& config, const comm::World& world
                                   const PlannedRun& run) {
   const CheckedPlan whole = measure(config, world, device, run);
   if (!whole.need)
-    throw Error(ExitCode::usage, fmt::format("data.micro_batches is auto, but {}: give a number",
-                                             device.is_cuda() ? "a run on GPUs is not planned" : whole.note));
-  const RoomOfRun room = room_of_run(settled_room(*whole.need), whole.budget, whole.need->ranks);
-  return automatic_micro_batches(config, run, *whole.need, room).count;
+    throw Error(ExitCode::usage,
+                fmt::format("data.micro_batches is auto, but {}: give a number",
+                            device.is_cuda() ? "a run on GPUs does not choose it" : whole.note));
+  const AvailableToRun available =
+      available_to_run(measure_again_if_short(*whole.need), whole.budget, whole.need->ranks);
+  return automatic_micro_batches(config, run, *whole.need, available).count;
 }
 
 CheckedPlan check_memory(const Config& given, const comm::World& world, at::Device device,
@@ -108,8 +110,8 @@ CheckedPlan check_memory(const Config& given, const comm::World& world, at::Devi
   CheckedPlan checked = measure(config, world, device, run);
   if (!checked.need) return checked;
   const MemoryNeed& need = *checked.need;
-  const RoomOfRun room = room_of_run(settled_room(need), checked.budget, need.ranks);
-  checked.note = memory_shortage(config, run, need, room);
+  const AvailableToRun available = available_to_run(measure_again_if_short(need), checked.budget, need.ranks);
+  checked.note = memory_shortage(config, run, need, available);
   if (!checked.note.empty() && config.memory.check == memory::MemoryCheck::error)
     throw Error(ExitCode::memory, checked.note + "\n  memory.check=warn starts the run all the same");
   return checked;

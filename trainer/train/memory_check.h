@@ -27,16 +27,16 @@ std::int64_t choose_micro_batches(const Config& config, const comm::World& world
                                   const PlannedRun& run);
 
 // Plans a run on the CPU and compares its need with the memory of this host and with the budget, before the
-// run allocates anything. If all ranks of the host together need more, it throws Error(memory), or warns if
-// memory.check says so. The text has the figures, and the changes with which the run fits. On a GPU it only
-// finds the budget. With data.micro_batches auto it is a run with the fewest that fit. Other errors are those
-// that every step of the run would have.
+// run allocates anything. If all ranks of the host together need more, it throws Error(memory), or warns
+// with memory.check: warn. The text has the figures, and the changes with which the run fits. On a GPU it
+// only finds the budget. With data.micro_batches auto it checks the run with the fewest micro-batches that
+// fit. Other errors are those that every step of the run would have.
 CheckedPlan check_memory(const Config& config, const comm::World& world, at::Device device,
                          const PlannedRun& run);
 
-// The sentences of check_memory() for a host with `room`. Empty: the run fits.
+// The sentences of check_memory() for the memory `available`. Empty: the run fits.
 std::string memory_shortage(const Config& config, const PlannedRun& run, const MemoryNeed& need,
-                            const RoomOfRun& room);
+                            const AvailableToRun& available);
 
 // The changes with which a run needs less than it had when it failed with `error`, found by its plan; those
 // that fit come first. Empty for a GPU, without a plan, or in an evaluation or samples, which are not planned

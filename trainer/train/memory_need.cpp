@@ -3,7 +3,8 @@
 
 namespace ebb::train {
 
-RoomOfRun room_of_run(const memory::HostRoom& host, const std::optional<RankBudget>& budget, int ranks) {
+AvailableToRun available_to_run(const memory::AvailableMemory& host, const std::optional<RankBudget>& budget,
+                                int ranks) {
   if (!budget || (host.bytes >= 0 && host.bytes < ranks * budget->bytes))
     return {host.bytes, host.limit, false};
   return {ranks * budget->bytes, budget->source, budget->is_of_each_rank};

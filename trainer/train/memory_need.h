@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "memory/host_room.h"
+#include "memory/available_memory.h"
 #include "train/memory_budget.h"
 #include "train/memory_plan.h"
 
@@ -40,13 +40,14 @@ struct MemoryNeed {
   [[nodiscard]] std::int64_t of_host() const { return ranks * of_rank_alone(); }
 };
 
-// The bytes for all ranks of a host.
-struct RoomOfRun {
+// The memory that all ranks of a host together can have.
+struct AvailableToRun {
   std::int64_t bytes = -1;       // -1: unknown
   std::string limit;             // for a person
   bool is_of_each_rank = false;  // fewer ranks on the host would not have more
 };
-// The smaller of the host's room and the budgets of its ranks.
-RoomOfRun room_of_run(const memory::HostRoom& host, const std::optional<RankBudget>& budget, int ranks);
+// The smaller of what the host has and the budgets of its ranks.
+AvailableToRun available_to_run(const memory::AvailableMemory& host, const std::optional<RankBudget>& budget,
+                                int ranks);
 
 }  // namespace ebb::train

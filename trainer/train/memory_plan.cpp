@@ -202,8 +202,8 @@ class DryRun {
     if (models::TextSampler* const texts = trainees_.model().text_sampler()) continue_text(*texts);
   }
 
-  // As models::generate() of one text. Its tokens are no document's end. Of its lengths it has one in each
-  // size class of blocks, since a block of each class stays mapped until the end of the samples.
+  // As models::generate() of one text. No token ends a document. It plans one length for each size class of
+  // blocks, since a block of each class stays mapped until the end of the samples.
   void continue_text(models::TextSampler& sampler) {
     const std::int64_t context = sampler.context(), tokens = models::kPromptTokens + models::kNewTokens;
     const std::int64_t fed = tokens - 1;  // the last one is only emitted

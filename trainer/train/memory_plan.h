@@ -26,8 +26,8 @@ struct MemoryPlan {
   std::array<memory::Sums, memory::kStages> stages{};  // the maximum of each class within each stage
   memory::Sums peak{};                                 // the maximum of each class within a step
   std::int64_t peak_total = 0;                         // the maximum of all classes together within a step
-  std::int64_t initial_total = 0;                      // the same while the initial values are made
-  std::int64_t evaluation_total = 0;                   // the same in an evaluation or generated samples
+  std::int64_t initial_total = 0;                      // that maximum while the initial values are made
+  std::int64_t evaluation_total = 0;                   // that maximum in an evaluation or generated samples
   // On a CPU: the maximum of the resident pages of all these, with those that the cache keeps. The code and
   // the libraries of the process come in addition. On a GPU: what the caching allocator obtains for them from
   // the driver. The context of the process, NCCL and kernels' libraries come in addition.
@@ -41,7 +41,8 @@ struct MemoryPlan {
   std::int64_t kept = 0;
 };
 
-// An op of the model has no form for the meta device, so its memory cannot be planned. It can be trained.
+// The memory of a step cannot be planned. Either an op has no form for the meta device or for a planned GPU,
+// and the run itself may work, or a tensor is larger than an address space.
 class CannotPlan : public Error {
  public:
   explicit CannotPlan(const std::string& reason)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory/host_room.h"
+#include "memory/available_memory.h"
 
 #include <fmt/format.h>
 
@@ -27,21 +27,21 @@ ProcessMemory measure_process_memory(const std::filesystem::path& proc) {
   return {of("RssAnon:") + of("RssShmem:"), of("RssFile:")};
 }
 
-HostRoom measure_host_room(int processes, const std::filesystem::path& proc,
-                           const std::filesystem::path& groups) {
-  HostRoom room;
+AvailableMemory measure_available_memory(int processes, const std::filesystem::path& proc,
+                                         const std::filesystem::path& groups) {
+  AvailableMemory found;
   const std::string meminfo = text_of(proc / "meminfo");
   const std::int64_t available = kilobytes_after(meminfo, "MemAvailable:");
   if (available >= 0) {
-    room.bytes = available + std::max<std::int64_t>(0, kilobytes_after(meminfo, "SwapFree:")) +
-                 processes * measure_process_memory(proc).anonymous;
-    room.limit = kFreeMemory;
+    found.bytes = available + std::max<std::int64_t>(0, kilobytes_after(meminfo, "SwapFree:")) +
+                  processes * measure_process_memory(proc).anonymous;
+    found.limit = kFreeMemory;
   }
   const std::int64_t limit = Cgroup(proc / "self/cgroup", groups).read().limit;
-  if (limit < 0 || (room.bytes >= 0 && room.bytes <= limit)) return room;
-  room.bytes = limit;
-  room.limit = fmt::format("the limit of {} of the control group", format_bytes(limit));
-  return room;
+  if (limit < 0 || (found.bytes >= 0 && found.bytes <= limit)) return found;
+  found.bytes = limit;
+  found.limit = fmt::format("the limit of {} of the control group", format_bytes(limit));
+  return found;
 }
 
 }  // namespace ebb::memory

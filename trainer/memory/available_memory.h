@@ -16,15 +16,15 @@ struct ProcessMemory {
 ProcessMemory measure_process_memory(const std::filesystem::path& proc = "/proc");
 
 // The memory of this host for the processes of a run.
-struct HostRoom {
+struct AvailableMemory {
   std::int64_t bytes = -1;  // -1: unknown
   std::string limit;        // what limits it, for a person: kFreeMemory, or the limit of the group
 };
 
-// The smaller of the memory that the host can give, swap included, and the limit of the control group. What
-// the `processes` of this run hold already, each as much as this one, is part of it. Reads /proc and the
-// control group.
-HostRoom measure_host_room(int processes, const std::filesystem::path& proc = "/proc",
-                           const std::filesystem::path& groups = "/sys/fs/cgroup");
+// The smaller of the memory that the host can give, swap included, and the limit of the control group. It
+// includes what the `processes` of this run already hold; each is assumed to hold as much as this one. Reads
+// /proc and the control group.
+AvailableMemory measure_available_memory(int processes, const std::filesystem::path& proc = "/proc",
+                                         const std::filesystem::path& groups = "/sys/fs/cgroup");
 
 }  // namespace ebb::memory
