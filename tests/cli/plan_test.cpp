@@ -175,7 +175,7 @@ TEST(Plan, OnAGpuAModelOfImagesCannotBePlannedAndTheReasonIsSaid) {
   const ProcessResult planned =
       plan({source_dir() + "/configs/vae-fashion-mnist.yaml", "--image=1x28x28", "--device=cuda"});
   EXPECT_EQ(planned.exit_code, 0) << planned.err;
-  EXPECT_THAT(planned.out, HasSubstr("conv2d on GPUs has no dry form"));
+  EXPECT_THAT(planned.out, HasSubstr("conv2d on GPUs cannot be planned"));
 }
 
 TEST(Plan, AfterARunEachClassIsBesideItsMeasurementUnlessTheShapeIsAnother) {
@@ -212,7 +212,7 @@ TEST(Plan, AnInvalidRateIsRefused) {
 // The chart itself compares the grace period with the bytes.
 TEST(Plan, TheChartAcceptsItsValues) {
   const std::string helm = source_dir() + "/.deps/bin/helm";
-  if (!fs::exists(helm)) GTEST_SKIP() << "there is no helm in .deps/bin (./scripts/test all builds it)";
+  if (!fs::exists(helm)) GTEST_SKIP() << "there is no helm in .deps/bin (./scripts/setup full fetches it)";
   const TemporaryFolder folder;
   const std::string config = source_dir() + "/configs/llama-8b.yaml", values = folder / "values.yaml";
   std::ofstream(values) << plan({"--helm-values", "--slots", "2", config}).out;

@@ -54,7 +54,7 @@ Moves all_moves() {
     moves.rows.push_back(i / 2 % kShifts - kMost);
     moves.columns.push_back(i / 2 / kShifts - kMost);
     moves.mirrored.push_back(i % 2 == 1);
-    draw[i][kShiftGate] = draw[i][kMirrorGate] = kChosen;
+    draw[i][kShiftChoice] = draw[i][kMirrorChoice] = kChosen;
     draw[i][kShiftRows] = shift_draw(moves.rows.back());
     draw[i][kShiftColumns] = shift_draw(moves.columns.back());
     draw[i][kMirror] = moves.mirrored.back() ? -0.1F : 0.1F;
@@ -113,7 +113,7 @@ TEST(GanAugment, ColourIsItsFormula) {
   const at::Tensor draws = no_draws(5), images = images_of(5, 3);
   auto draw = draws.accessor<float, 2>();
   for (std::int64_t i = 0; i < 5; ++i) {
-    draw[i][kBrightnessGate] = draw[i][kContrastGate] = draw[i][kSaturationGate] = kChosen;
+    draw[i][kBrightnessChoice] = draw[i][kContrastChoice] = draw[i][kSaturationChoice] = kChosen;
     draw[i][kBrightness] = 0.3F * static_cast<float>(i) - 0.7F;
     draw[i][kContrast] = 0.9F - 0.4F * static_cast<float>(i);
     draw[i][kSaturation] = 0.5F * static_cast<float>(i) - 1.2F;

@@ -26,7 +26,7 @@ Check check_device(const train::Config& config, const std::vector<RankFacts>& ra
   const auto has_none = [](const RankFacts& rank) { return rank.devices.empty(); };
   const auto without = std::ranges::find_if(ranks, has_none);
   if (config.run.device == train::DeviceKind::cpu)
-    return {"device", Health::ok, "the CPU, as run.device says", {}, ExitCode::ok};
+    return {"device", Health::ok, "the CPU (run.device)", {}, ExitCode::ok};
   if (without == ranks.end()) return {"device", Health::ok, "a GPU on every rank's host", {}, ExitCode::ok};
   const std::string why =
       without->no_device_reason.empty() ? without->device_error : without->no_device_reason;

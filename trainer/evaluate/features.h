@@ -12,13 +12,13 @@ namespace ebb::evaluate {
 // images [N, C, H, W] uint8 to features [N, F] of a floating-point type. It runs on the CPU, in evaluation
 // mode, without gradients and without the optimizer of TorchScript: the first calls then compute the same as
 // later ones. If its forward has an argument `return_features`, it is called with return_features=True, as
-// the published Inception v3 of the FID (inception-2015-12-05.pt) needs it. TorchScript cannot use the
-// network.
+// the published Inception v3 of the FID (inception-2015-12-05.pt) needs it. TorchScript code cannot
+// open network connections.
 //
 // The constructor passes two black images of [channels, height, width] to the module. If it fails on them,
 // the constructor tries grey images as three equal channels, then images resized to 299 x 299 (resize.h),
 // then both. The first form that the module accepts is used for all images. The module is trusted like a
-// program.
+// program: it can crash the process or take all of its memory.
 class FeatureExtractor {
  public:
   // Error(usage) if `file` is missing, is not TorchScript, or holds a pickled Python object (torch.save).

@@ -49,7 +49,8 @@ struct RunOutcome {
   ErrorReport error;
 };
 
-// Calls `callbacks.run` until it succeeds, fails finally, has no restarts left, or receives a stop request.
+// Calls `callbacks.run` until it succeeds, fails in a way that a retry cannot fix, has no restarts
+// left, or receives a stop request.
 RunOutcome run_with_restarts(const RestartCallbacks& callbacks, int restarts, double pause_s);
 
 }  // namespace ebb::launch

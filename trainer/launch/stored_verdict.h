@@ -42,7 +42,7 @@ std::string join_lines(const std::string& text);
 std::string describe_end(ExitCode code, const ErrorReport& error);
 
 // Writes a message for Kubernetes (terminationMessagePath), at most 4096 bytes. It writes in place, since the
-// file is a mount. Returns false if it cannot write.
+// file may be a mount. Returns false if it cannot write.
 bool write_termination_message(const std::filesystem::path& file, const std::string& text);
 
 std::string utc_now();  // "2026-01-31T12:00:00Z"

@@ -27,11 +27,11 @@ PageSource& kernel_pages();  // mmap
 // one requests the same sizes. Mapping and touching pages again costs a tenth of a step. malloc keeps some
 // pages and returns others, which changes the resident set from step to step.
 //
-// Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Outside of
-// temporary use, kept and used bytes together exceed the maximum use of the last 96 steps by at most an
-// eighth, or 16 MiB if that is larger. Kept bytes never exceed the value of set_limit(). If a bound would be
-// exceeded, the cache unmaps the block that has been unused for longest. Any thread may call it; no member
-// throws, except for kept_blocks(), which allocates.
+// Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Kept and used
+// bytes together exceed the maximum use of the last 96 steps by at most an eighth, or 16 MiB if that is
+// larger. Temporary use is exempt from this bound. Kept bytes never exceed the value of set_limit(). If a
+// bound would be exceeded, the cache unmaps the block that has been unused for longest. Any thread may call
+// it; no member throws, except for kept_blocks(), which allocates.
 class BlockCache {
  public:
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;  // smaller ones are left to malloc

@@ -50,13 +50,16 @@ struct MemoryConfig {
         .free_to_change();
     s.bytes("growth", growth)
         .doc(
-            "Growth in 1,000 steps of resident memory that no tensor holds, at which a rank warns and names "
+            "Growth in 1,000 steps of resident memory outside of tensors and buffers, at which a rank warns "
+            "and names "
             "what grew. 0: none.")
         .free_to_change();
     s.integer("history", history)
         .at_least(0)
         .unit("allocations")
-        .doc("Last allocations and releases that a memory report contains, 24 B each (memory.md). 0: none.")
+        .doc(
+            "Last allocations and releases in the snapshot of a memory report, 24 B each (memory.md). 0: "
+            "none.")
         .free_to_change();
     s.integer("log_every", log_every)
         .at_least(1)

@@ -30,9 +30,9 @@ struct MappedMemory {
 // `process`: a folder with the files smaps and status, in the form of the kernel (proc(5)).
 MappedMemory measure_mapped_memory(const std::filesystem::path& process = "/proc/self");
 
-// Warns of memory outside the ledger that grows steadily over many steps. The leak gate does not see it. Each
-// window of kWindow steps has its smallest measurement as its value, so memory that an evaluation takes for a
-// while has no effect. The first kSettling windows are ignored.
+// Warns of untracked memory (`outside` or `kept`) that grows steadily over many steps. The leak gate does not
+// see it. Each window of kWindow steps has its smallest measurement as its value, so memory that an
+// evaluation takes for a while has no effect. The first kSettling windows are ignored.
 class GrowthWatch {
  public:
   static constexpr std::int64_t kWindow = 100;  // steps

@@ -14,9 +14,9 @@ namespace ebb::memory {
 
 // While it exists, allocations of this thread belong to (class, owner). Tags nest; the innermost counts.
 // LibTorch passes them on to its own threads (c10::ThreadLocalDebugInfo), so backward's tensors belong to
-// the tag around the call of backward(). Only the first Tag of an owner allocates, and one inside other
-// thread-local debug information. `owner` is copied: the name of one of a few units
-// or purposes.
+// the tag around the call of backward(). A Tag allocates only if it is the first of its owner, or inside
+// other thread-local debug information. `owner` is copied once and kept until the process ends, so a program
+// has only a few of them.
 class Tag {
  public:
   Tag(Class cls, std::string_view owner);

@@ -8,7 +8,8 @@ namespace ebb::train {
 
 // Finds a finite loss that grows: such a run has diverged. It follows a moving average of half-life kHalfLife
 // steps. The limit is kGrowth above the mean of the first kFirstSteps steps. Once the average has fallen by
-// kProgress of that mean, the limit is half the way back, but at least kGrowth of the mean above the lowest.
+// kProgress of that mean, the limit is the middle of that mean and the lowest average, but at
+// least the lowest plus kGrowth of that mean.
 // For losses that training minimises: those of a model with one phase. The losses are the same on every rank,
 // and so is the result.
 class LossWatch {

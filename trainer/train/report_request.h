@@ -8,9 +8,9 @@
 
 namespace ebb::train {
 
-// SIGUSR2 requests a memory report: after the current step, or at once if request_report_now() of another
-// rank sent it. At most one object in a process. It handles the signal while it exists; afterwards the
-// process ignores it.
+// SIGUSR2 requests a memory report after the current step. If request_report_now() of another rank sent it,
+// the report is due at once. At most one object in a process. It handles the signal while it exists.
+// Afterwards the process ignores the signal.
 class ReportRequest {
  public:
   ReportRequest();

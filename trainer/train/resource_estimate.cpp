@@ -133,8 +133,8 @@ void for_lines(const fs::path& path, const std::function<void(const nlohmann::js
   }
 }
 
-// Whether the folder has a run on the same device and with the same keys, except for those of the section
-// `run` and those of checkpoints, which do not change a step.
+// Whether the folder has a run on the same device and with the same keys. Keys that do not change a step may
+// differ: those of the section `run`, those of checkpoints, memory.budget and memory.check.
 bool has_same_shape(const Config& config, const fs::path& run) {
   try {
     Config own = config, logged(config.registries());

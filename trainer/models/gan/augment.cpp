@@ -50,7 +50,7 @@ at::Tensor sources(const Draws& draws, AugmentDraw column, std::int64_t size) {
   const std::int64_t most = size / kLargestShift;
   const at::Tensor pixels =
       (draws.uniform(column) * static_cast<double>(2 * most + 1)).floor().clamp_max(2 * most) - most;
-  const at::Tensor shift = draws.if_chosen(kShiftGate, pixels, 0).to(at::kLong).unsqueeze(1);
+  const at::Tensor shift = draws.if_chosen(kShiftChoice, pixels, 0).to(at::kLong).unsqueeze(1);
   const at::Tensor from = magnitude(at::arange(size, shift.options()) - shift);  // reflects -1 to 1
   return (size - 1) - magnitude((size - 1) - from);                              // and `size` to size - 2
 }
@@ -63,7 +63,7 @@ at::Tensor moved(const at::Tensor& images, const Draws& draws) {
   const std::vector<std::int64_t> shape{batch, height, width, channels};
   const at::Tensor rows = sources(draws, kShiftRows, height), straight = sources(draws, kShiftColumns, width);
   const at::Tensor is_mirrored =
-      (draws.chosen(kMirrorGate).to(at::kLong) * draws.uniform(kMirror).le(0.5).to(at::kLong)).unsqueeze(1);
+      (draws.chosen(kMirrorChoice).to(at::kLong) * draws.uniform(kMirror).le(0.5).to(at::kLong)).unsqueeze(1);
   const at::Tensor columns = straight + ((width - 1) - straight * 2) * is_mirrored;
   return images.permute({0, 2, 3, 1})
       .gather(1, rows.view({batch, height, 1, 1}).expand(shape))
@@ -81,10 +81,10 @@ at::Tensor coloured(const at::Tensor& images, const Draws& draws) {
         draws.if_chosen(gate, at::exp(draws.normal(column) * (deviation * std::numbers::ln2)), 1));
   };
   const at::Tensor brightness =
-      broadcast(draws.if_chosen(kBrightnessGate, draws.normal(kBrightness) * kBrightnessDeviation, 0));
-  at::Tensor x = (images.to(type) + brightness) * factor(kContrastGate, kContrast, kContrastDeviation);
+      broadcast(draws.if_chosen(kBrightnessChoice, draws.normal(kBrightness) * kBrightnessDeviation, 0));
+  at::Tensor x = (images.to(type) + brightness) * factor(kContrastChoice, kContrast, kContrastDeviation);
   if (images.size(1) == 3) {
-    const at::Tensor saturation = factor(kSaturationGate, kSaturation, kSaturationDeviation);
+    const at::Tensor saturation = factor(kSaturationChoice, kSaturation, kSaturationDeviation);
     x = x * saturation + x.mean(1, /*keepdim=*/true) * (1 - saturation);
   }
   return x.to(images.scalar_type());

@@ -14,18 +14,18 @@ namespace ebb::models {
 // The phase whose discriminator sees the images. Both phases may see one batch, with draws of their own.
 enum class AugmentedPhase : std::uint8_t { discriminator, generator };
 
-// Columns of the draws of a sample. Of each operation a gate decides whether the sample gets it.
+// Columns of the draws of a sample. The first of each operation decides whether it is applied to the sample.
 enum AugmentDraw : std::int64_t {
-  kMirrorGate,
+  kMirrorChoice,
   kMirror,
-  kShiftGate,
+  kShiftChoice,
   kShiftRows,
   kShiftColumns,
-  kBrightnessGate,
+  kBrightnessChoice,
   kBrightness,
-  kContrastGate,
+  kContrastChoice,
   kContrast,
-  kSaturationGate,
+  kSaturationChoice,
   kSaturation,
   kAugmentDraws = 12  // columns, of which the last is not used
 };

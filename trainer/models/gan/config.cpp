@@ -43,8 +43,9 @@ void GanAugmentConfig::describe(config::Section& s) {
       .at_least(0)
       .at_most(1)
       .doc(
-          "Mean sign of the discriminator's logits of real samples, such as 0.6. The probability is raised "
-          "above it and lowered below it, at most to 0.8. 0: the schedule determines the probability.");
+          "Mean sign of the discriminator's logits of real samples, such as 0.6. While the mean is above "
+          "it, the probability rises, to at most 0.8; below it, the probability falls. 0: the schedule alone "
+          "determines it.");
   s.integer("adjust_samples", adjust_samples)
       .at_least(1)
       .unit("samples")

@@ -59,8 +59,8 @@ class Gan final : public Model, private ImageSampler {
   };
 
   // Images of the discriminator's batch: before augmentation, and after it with their logits.
-  struct Judged {
-    at::Tensor inputs, seen, logits;
+  struct DiscriminatorPass {
+    at::Tensor inputs, augmented, logits;
   };
 
   at::Tensor sample(std::int64_t first, std::int64_t count, std::uint64_t seed,
@@ -79,7 +79,7 @@ class Gan final : public Model, private ImageSampler {
                                      AugmentedPhase phase, const core::Batch& batch,
                                      double probability) const;
   // The penalties of this micro-batch, added to `loss` and listed as terms.
-  void add_penalties(const core::Batch& batch, const Judged& judged, core::UnitRunner& runner,
+  void add_penalties(const core::Batch& batch, const DiscriminatorPass& pass, core::UnitRunner& runner,
                      core::Loss& loss);
 
   GanConfig config_;

@@ -41,14 +41,14 @@ std::string GanHealth::observe(const GanFigures& figures) {
   if (++steps_ < kEarliest) return "";
   if (steps_ == kEarliest) early_penalty_ = average_.penalty;
   std::string text = sign();
-  if (text.empty()) told_at_ = -1;
-  if (text.empty() || (told_at_ >= 0 && steps_ - told_at_ < kRepeat)) return "";
-  told_at_ = steps_;
+  if (text.empty()) warned_at_ = -1;
+  if (text.empty() || (warned_at_ >= 0 && steps_ - warned_at_ < kRepeat)) return "";
+  warned_at_ = steps_;
   return text;
 }
 
 nlohmann::json GanHealth::state() const {
-  return {{"steps", steps_},           {"told_at", told_at_},         {"accuracy", average_.accuracy},
+  return {{"steps", steps_},           {"told_at", warned_at_},       {"accuracy", average_.accuracy},
           {"spread", average_.spread}, {"penalty", average_.penalty}, {"early_penalty", early_penalty_}};
 }
 
@@ -56,7 +56,7 @@ void GanHealth::restore(const nlohmann::json& values) {
   *this = {};
   if (values.empty()) return;
   steps_ = whole_number(values.at("steps"));
-  told_at_ = whole_number(values.at("told_at"));
+  warned_at_ = whole_number(values.at("told_at"));
   average_ = {values.at("accuracy").get<double>(), values.at("spread").get<double>(),
               values.at("penalty").get<double>()};
   early_penalty_ = values.at("early_penalty").get<double>();

@@ -13,9 +13,10 @@ struct GanFigures {
   double penalty = 0;     // the weighted penalties in the loss; 0 in a step without them
 };
 
-// Finds signs that a GAN fails while its losses are finite: a discriminator that is right about all pairs or
-// about none, generated samples that are all alike, or a penalty that explodes. A sign must last, since each
-// figure varies from step to step: the moving average (half-life kHalfLife steps) must be beyond its limit.
+// Finds signs that a GAN fails while its losses are finite: a discriminator that is right about nearly all
+// pairs or nearly none, generated samples that are all alike, or a penalty that explodes. A sign must last,
+// since each figure varies from step to step: the moving average (half-life kHalfLife steps) must be beyond
+// its limit.
 class GanHealth {
  public:
   static constexpr std::int64_t kHalfLife = 50, kEarliest = 200;
@@ -35,7 +36,7 @@ class GanHealth {
  private:
   [[nodiscard]] std::string sign() const;
 
-  std::int64_t steps_ = 0, told_at_ = -1;  // -1: no sign now
+  std::int64_t steps_ = 0, warned_at_ = -1;  // -1: no sign now
   GanFigures average_;
   double early_penalty_ = 0;  // the average after kEarliest steps
 };

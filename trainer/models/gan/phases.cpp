@@ -65,23 +65,22 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   const bool trains = at::GradMode::is_enabled();
   const double probability = trains ? gan_.augment_probability(batch) : 0;
   const GanConfig& config = gan_.config_;
-  Judged judged;
+  DiscriminatorPass pass;
   {
     const at::NoGradGuard no_grad;
-    judged.inputs =
-        at::cat({gan_.real_images(batch),
-                 gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
+    pass.inputs = at::cat({gan_.real_images(batch),
+                           gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::latent), runner)});
   }
   const bool penalised = trains && config.penalty.any() && batch.step % config.penalty.every == 0;
-  judged.inputs.requires_grad_(penalised);
-  judged.seen =
-      gan_.augmented(judged.inputs, {RandomStream::augmentation, RandomStream::augmentation_of_generated},
+  pass.inputs.requires_grad_(penalised);
+  pass.augmented =
+      gan_.augmented(pass.inputs, {RandomStream::augmentation, RandomStream::augmentation_of_generated},
                      AugmentedPhase::discriminator, batch, probability);
   const at::Tensor labels = gan_.labels(batch);
   const at::Tensor both = labels.defined() ? at::cat({labels, labels}) : at::Tensor();
-  judged.logits = gan_.discriminator_->logits(judged.seen, both, runner);
-  const at::Tensor real = judged.logits.narrow(0, 0, batch.size()),
-                   fake = judged.logits.narrow(0, batch.size(), batch.size());
+  pass.logits = gan_.discriminator_->logits(pass.augmented, both, runner);
+  const at::Tensor real = pass.logits.narrow(0, 0, batch.size()),
+                   fake = pass.logits.narrow(0, batch.size(), batch.size());
   const double share = 1.0 / static_cast<double>(batch.global_batch);
   const at::Tensor adversarial = discriminator_loss(config.loss, real, fake) * share;
   core::Loss loss{adversarial,
@@ -91,9 +90,9 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   if (augment.is_adaptive()) loss.terms.emplace_back(kRealSign, (real.sign().sum() * share).detach());
   if (trains && (augment.is_adaptive() || augment.schedule.curve != core::Curve::constant))
     loss.scheduled.emplace_back("augment_probability", probability);
-  if (penalised) gan_.add_penalties(batch, judged, runner, loss);
+  if (penalised) gan_.add_penalties(batch, pass, runner, loss);
   if (!trains) return loss;
-  const at::Tensor images = judged.inputs.detach();
+  const at::Tensor images = pass.inputs.detach();
   loss.sums = at::cat({spread_sums(images.narrow(0, 0, batch.size())),
                        spread_sums(images.narrow(0, batch.size(), batch.size()))});
   return loss;
@@ -133,7 +132,7 @@ core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& o
 
 // R1 and R2 are of the images before augmentation, as in the training of StyleGAN2-ADA and R3GAN. The
 // gradient penalty bounds the slope of the discriminator itself, so it mixes the images that it sees.
-void Gan::add_penalties(const core::Batch& batch, const Judged& judged, core::UnitRunner& runner,
+void Gan::add_penalties(const core::Batch& batch, const DiscriminatorPass& pass, core::UnitRunner& runner,
                         core::Loss& loss) {
   const GanPenaltyConfig& penalty = config_.penalty;
   const std::int64_t n = batch.size();
@@ -147,7 +146,7 @@ void Gan::add_penalties(const core::Batch& batch, const Judged& judged, core::Un
   };
   if (penalty.r1 > 0 || penalty.r2 > 0) {
     // One pass for both: no logit depends on another sample.
-    const at::Tensor squares = squared_gradients(judged.logits.sum(), judged.inputs, scale);
+    const at::Tensor squares = squared_gradients(pass.logits.sum(), pass.inputs, scale);
     if (penalty.r1 > 0) add("r1", squares.narrow(0, 0, n).sum() * share, penalty.r1 / 2);
     if (penalty.r2 > 0) add("r2", squares.narrow(0, n, n).sum() * share, penalty.r2 / 2);
   }
@@ -157,7 +156,7 @@ void Gan::add_penalties(const core::Batch& batch, const Judged& judged, core::Un
         numerics::philox_normal(n, 1, seed_, static_cast<std::uint32_t>(RandomStream::augmentation),
                                 batch.position, at::kFloat, device_);
     const at::Tensor mix = at::special_ndtr(normal).view({n, 1, 1, 1}).to(dtype_);
-    const at::Tensor seen = judged.seen.detach();
+    const at::Tensor seen = pass.augmented.detach();
     const at::Tensor real = seen.narrow(0, 0, n), fake = seen.narrow(0, n, n);
     const at::Tensor between =
         (fake + mix * (real - fake)).contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);

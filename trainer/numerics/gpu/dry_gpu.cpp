@@ -47,7 +47,7 @@ std::int64_t cublas_workspace_bytes(int compute_capability) {
 }
 
 void refuse_dry_gpu(const char* op, const at::Tensor& tensor) {
-  TORCH_CHECK_NOT_IMPLEMENTED(!(tensor.is_meta() && on_gpu(tensor)), op, " on GPUs has no dry form");
+  TORCH_CHECK_NOT_IMPLEMENTED(!(tensor.is_meta() && on_gpu(tensor)), op, " on GPUs cannot be planned");
 }
 
 namespace gpu {
