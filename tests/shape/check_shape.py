@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks the shape of the source tree: includes between layers, uses of the names of families and formats, lengths of
-files, that every file is built, that every command has its file, and that tests/ mirrors trainer/. Prints one line for
-each problem. Exit code 1 if there are any, else 0.
+files, that every file is built, that every command has its file, mutable globals, and that tests/ mirrors trainer/.
+Prints one line for each problem. Exit code 1 if there are any, else 0.
 
 usage: check_shape.py ROOT [RULES]      (RULES: ROOT/tests/shape/layers.txt)
 """
@@ -14,6 +14,7 @@ import sys
 import command_files
 import keys
 import layer_table
+import mutable_globals
 import registered_names
 import shape
 
@@ -110,6 +111,10 @@ def check_command_files(root, rules):
     yield from command_files.problems(root)
 
 
+def check_mutable_globals(root, rules):
+    yield from mutable_globals.problems(root)
+
+
 def check_lines(root, rules):
     for path in shape.files_below(root / "trainer", shape.SOURCE_ENDINGS | shape.HEADER_ENDINGS):
         lines = path.read_text(encoding="utf-8").count("\n")
@@ -161,6 +166,7 @@ CHECKS = [
     check_keys_are_read,
     check_registered_names,
     check_command_files,
+    check_mutable_globals,
     check_lines,
     check_every_file_is_used,
     check_mirror,
