@@ -23,6 +23,16 @@ TEST(Schedule, CosineFallsToItsFinalRatio) {
   EXPECT_NEAR(learning_rate(s, 2.0, 500, 101), 0.2, 1e-12) << "past the end it stays there";
 }
 
+TEST(Schedule, EndsAfterItsSamplesOrWithTheRun) {
+  ScheduleConfig s{.kind = ScheduleKind::linear, .warmup_steps = 0};
+  EXPECT_EQ(s.length(100, 8), 100);
+  s.samples = 88;
+  EXPECT_EQ(s.length(100, 8), 11);
+  EXPECT_EQ(s.length(100, 9), 10) << "the step in which the last of them is";
+  EXPECT_DOUBLE_EQ(learning_rate(s, 1.0, 5, s.length(100, 8)), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(s, 1.0, 50, s.length(100, 8)), 0.0);
+}
+
 TEST(Schedule, LinearFallsEvenly) {
   const ScheduleConfig s{.kind = ScheduleKind::linear, .warmup_steps = 10};
   EXPECT_DOUBLE_EQ(learning_rate(s, 1.0, 10, 21), 1.0);

@@ -18,7 +18,15 @@ void ScheduleConfig::describe(config::Section& s) {
   s.number("final_ratio", final_ratio)
       .at_least(0)
       .at_most(1)
-      .doc("Learning rate at the last step as a fraction of the peak; linear and cosine end there.");
+      .doc("Final learning rate as a fraction of the peak; linear and cosine end there.");
+  s.integer("samples", samples)
+      .at_least(0)
+      .unit("samples")
+      .doc("Samples (steps times data.batch) until the final learning rate. 0: until the last step of the run.");
+}
+
+std::int64_t ScheduleConfig::length(std::int64_t steps, std::int64_t batch) const {
+  return samples > 0 ? (samples + batch - 1) / batch : steps;
 }
 
 void OptimizerConfig::describe(config::Section& s) {

@@ -12,8 +12,11 @@ enum class ScheduleKind { constant, linear, cosine };
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::cosine;
   std::int64_t warmup_steps = 100;
-  double final_ratio = 0.0;  // lr at the last step / peak lr
+  double final_ratio = 0.0;  // final lr / peak lr
+  std::int64_t samples = 0;  // after which the final lr is reached; 0: at the last step of the run
   void describe(config::Section& s);
+  // The steps until the final lr in a run of `steps` steps of `batch` samples.
+  [[nodiscard]] std::int64_t length(std::int64_t steps, std::int64_t batch) const;
 };
 
 struct OptimizerConfig {

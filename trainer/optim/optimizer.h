@@ -10,8 +10,8 @@
 
 namespace ebb::optim {
 
-// Learning rate of `step` (from 0) of `steps`: linear warm-up from lr/warmup, then the curve down to
-// final_ratio * lr.
+// Learning rate of `step` (from 0) of a schedule of `steps`: linear warm-up from lr/warmup, then the curve
+// down to final_ratio * lr at its last step, and constant after it.
 double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step, std::int64_t steps);
 
 // The factor that reduces the global norm of the gradients to clip_norm. 1 if the norm is not larger, or if

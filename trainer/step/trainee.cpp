@@ -26,7 +26,7 @@ Trainee::Trainee(std::string name, std::vector<core::Parameter> parameters, cons
 }
 
 optim::Rates Trainee::rates(std::int64_t step) const {
-  return {optim::learning_rate(config_.schedule, config_.lr, step, steps_),
+  return {optim::learning_rate(config_.schedule, config_.lr, step, config_.schedule.length(steps_, samples_)),
           config_.beta2_schedule.value(config_.beta2, config_.final_beta2, step * samples_)};
 }
 

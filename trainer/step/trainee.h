@@ -23,7 +23,7 @@ struct TraineePlan {
   numerics::LossScaler scaler = numerics::LossScaler::fixed();
   std::int64_t bucket_bytes = 25 << 20;
   std::int64_t micro_batches = 1;
-  std::int64_t steps = 1;    // of the whole run: the end of the learning rate's schedule
+  std::int64_t steps = 1;    // of the whole run, where the learning rate's schedule ends by default
   std::int64_t samples = 1;  // of a step, for the schedules over samples
 };
 
