@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "evaluate/images_under_test.h"
+#include "evaluate/precision_recall.h"
 
 namespace ebb::evaluate {
 namespace {

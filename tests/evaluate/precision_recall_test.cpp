@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "evaluate/precision_recall.h"
+
 #include <gtest/gtest.h>
 
-#include "evaluate/feature_distances.h"
 #include "evaluate/images_under_test.h"
 
 namespace ebb::evaluate {

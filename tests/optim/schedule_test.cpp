@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "optim/schedule.h"
+
 #include <gtest/gtest.h>
 
 #include "optim/optimizer.h"

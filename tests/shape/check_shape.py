@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks the shape of the source tree: includes between layers, uses of the names of families and formats, lengths of
-files, that every file is built, that every command has its file, mutable globals, and that tests/ mirrors trainer/.
+files, names and lengths of sources, that every file is built, that every command has its file, mutable globals, and that
+tests/ mirrors trainer/.
 Prints one line for each problem. Exit code 1 if there are any, else 0.
 
 usage: check_shape.py ROOT [RULES]      (RULES: ROOT/tests/shape/layers.txt)
@@ -143,6 +144,19 @@ def check_every_file_is_used(root, rules):
             yield f"{path.relative_to(root)}: nobody includes it"
 
 
+def check_source_names(root, rules):
+    """A .cpp file is named after a header of its folder or of the one above; a part adds an underscore and its name."""
+    trainer = root / "trainer"
+    used = {edge for edges in rules.edges.values() for edge in edges}
+    for path in shape.files_below(trainer, {".cpp"}):
+        # A layer that no other uses holds programs and their commands, which have no headers.
+        if path.relative_to(trainer).parts[0] not in used:
+            continue
+        headers = {header.stem for folder in (path.parent, path.parent.parent) for header in folder.glob("*.h")}
+        if not any(path.stem == header or path.stem.startswith(header + "_") for header in headers):
+            yield f"{path.relative_to(root)}: is not named after a header of its folder, or of the folder above"
+
+
 def check_mirror(root, rules):
     tests = root / "tests"
     layers = {p.name for p in (root / "trainer").iterdir() if p.is_dir()}
@@ -169,6 +183,7 @@ CHECKS = [
     check_mutable_globals,
     check_lines,
     check_every_file_is_used,
+    check_source_names,
     check_mirror,
 ]
 

@@ -36,9 +36,9 @@ TREE = {
     "trainer/base/units.h": "#pragma once\n",
     "trainer/base/units.cpp": '#include "base/units.h"\n',
     "trainer/core/CMakeLists.txt": "ebb_layer(core)",
-    "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH SOURCES mpi.cpp LAYERS base LIBRARIES MPI::MPI_CXX)\n",
+    "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH SOURCES world_mpi.cpp LAYERS base LIBRARIES MPI::MPI_CXX)\n",
     "trainer/comm/world.h": '#include "base/units.h"\n',
-    "trainer/comm/mpi.cpp": '#include <torch/torch.h>\n\n#include "comm/world.h"\n',
+    "trainer/comm/world_mpi.cpp": '#include <torch/torch.h>\n\n#include "comm/world.h"\n',
     "trainer/step/CMakeLists.txt": "ebb_layer(step SOURCES step.cpp LAYERS base comm)\n",
     "trainer/step/step.cpp": '#include "comm/world.h"\n#include "base/units.h"\n',
     "tests/CMakeLists.txt": "foreach(layer base shape)\nendforeach()\n",
@@ -175,7 +175,7 @@ class ShapeTest(TreeTest):
 
     def test_configuration_reaches_no_framework_header(self):
         tree = {
-            "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH CONFIG config.cpp SOURCES mpi.cpp LAYERS base)\n",
+            "trainer/comm/CMakeLists.txt": "ebb_layer(comm TORCH CONFIG config.cpp SOURCES world_mpi.cpp LAYERS base)\n",
             "trainer/comm/config.cpp": '#include "comm/config.h"\n',
             "trainer/comm/config.h": '#include "comm/world.h"\n',
         }
@@ -264,7 +264,7 @@ double use(const CoreConfig& config, Other& other) { return config.width * confi
 
     def test_sources_that_nothing_builds_are_found(self):
         self.expect(
-            {"trainer/base/extra.cpp": ""}, "trainer/base/extra.cpp: no CMakeLists.txt lists it, so it is not built"
+            {"trainer/base/units_extra.cpp": ""}, "trainer/base/units_extra.cpp: no CMakeLists.txt lists it, so it is not built"
         )
         self.expect(
             {"trainer/base/CMakeLists.txt": "ebb_layer(base SOURCES # units.cpp\n)\n"},
@@ -275,7 +275,7 @@ double use(const CoreConfig& config, Other& other) { return config.width * confi
         )
 
     def test_a_source_of_the_same_name_elsewhere_does_not_count(self):
-        self.expect({"trainer/comm/units.cpp": ""}, "trainer/comm/units.cpp: no CMakeLists.txt lists it, so it is not built")
+        self.expect({"trainer/step/units.cpp": ""}, "trainer/step/units.cpp: no CMakeLists.txt lists it, so it is not built")
 
     def test_sources_may_be_listed_from_the_root(self):
         self.expect(
@@ -287,6 +287,12 @@ double use(const CoreConfig& config, Other& other) { return config.width * confi
 
     def test_headers_that_nobody_includes_are_found(self):
         self.expect({"trainer/base/unused.h": ""}, "trainer/base/unused.h: nobody includes it")
+
+    def test_sources_that_no_header_names_are_found(self):
+        self.expect(
+            {"trainer/base/CMakeLists.txt": "ebb_layer(base SOURCES units.cpp bytes.cpp)", "trainer/base/bytes.cpp": ""},
+            "trainer/base/bytes.cpp: is not named after a header of its folder, or of the folder above",
+        )
 
     def test_tests_mirror_the_layers(self):
         self.expect(

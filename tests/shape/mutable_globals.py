@@ -14,7 +14,7 @@ ALLOWED = {
     "trainer/cli/main.cpp": "argv takes texts that are not constant",
     "trainer/memory/block_cache.cpp": "blocks may be freed after main returns",
     "trainer/memory/cpu_allocator.cpp": HOOK,
-    "trainer/memory/cuda/table.cpp": HOOK,
+    "trainer/memory/cuda/cuda_table.cpp": HOOK,
     "trainer/memory/cuda_device.cpp": "the allocator of LibTorch is one for each process",
     "trainer/memory/cuda_library.cpp": "a library is opened once in a process",
     "trainer/memory/failure.cpp": HOOK,

@@ -27,15 +27,4 @@ struct KernelDistance {
 // and the deviation is 0. The value may be negative. At least 2 rows each.
 KernelDistance kernel_distance(const at::Tensor& a, const at::Tensor& b);
 
-struct PrecisionRecall {
-  double precision = 0;  // share of `generated` within the manifold of `real`
-  double recall = 0;     // share of `real` within the manifold of `generated`
-};
-
-// Kynkaanniemi et al., "Improved precision and recall metric for assessing generative models", 2019, with k
-// = 3. The manifold of a set is the union of balls around its rows. The radius of each is the distance to the
-// third nearest other row; the surface belongs to the ball. At least 4 rows each. The memory is bounded: see
-// for_distance_blocks of pairwise.h.
-PrecisionRecall precision_recall(const at::Tensor& real, const at::Tensor& generated);
-
 }  // namespace ebb::evaluate

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The measures of feature_distances.h that search for nearest rows.
+#include "evaluate/precision_recall.h"
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -9,7 +10,6 @@
 #include <limits>
 #include <vector>
 
-#include "evaluate/feature_distances.h"
 #include "evaluate/pairwise.h"
 #include "memory/tag.h"
 

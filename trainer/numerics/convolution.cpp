@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "numerics/cpu/convolution.h"
+#include "numerics/convolution.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "numerics/activation_ops.h"
+#include "numerics/cpu/convolution.h"
 #include "numerics/dry_gpu.h"
-#include "numerics/linear_ops.h"
 #include "numerics/no_double_backward.h"
 
 namespace ebb::numerics {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "numerics/cpu/linear.h"
+#include "numerics/linear.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "numerics/activation_ops.h"
+#include "numerics/cpu/linear.h"
 #include "numerics/gpu/ops.h"
-#include "numerics/linear_ops.h"
 #include "numerics/matmul.h"
 #include "numerics/no_double_backward.h"
 

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
-#include "numerics/linear_ops.h"
+#include "numerics/linear.h"
 #include "numerics/precision.h"
 
 namespace ebb::numerics {

@@ -2,8 +2,9 @@
 #pragma once
 #include "numerics/activation.h"
 #include "numerics/attention.h"
+#include "numerics/convolution.h"
 #include "numerics/head_cross_entropy.h"
-#include "numerics/linear_ops.h"
+#include "numerics/linear.h"
 #include "numerics/losses.h"
 #include "numerics/matmul.h"
 #include "numerics/norm.h"
@@ -25,4 +26,4 @@
 // - Errors: shapes, dtypes and devices that do not fit throw Error(internal).
 // - Threads: any thread may call them; a call uses at::get_num_threads() threads. Its result does not depend
 //   on their number, except the last bits of products that LibTorch's BLAS computes on the CPU: those on
-//   processors without AVX-512, and convolutions of few channels and a narrow kernel.
+//   processors without AVX-512, and convolutions whose kernel width times channels per group is below 16.

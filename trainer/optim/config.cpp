@@ -22,11 +22,13 @@ void ScheduleConfig::describe(config::Section& s) {
   s.integer("samples", samples)
       .at_least(0)
       .unit("samples")
-      .doc("Samples (steps times data.batch) until the final learning rate. 0: until the last step of the run.");
+      .doc(
+          "Samples (steps times data.batch) until the final learning rate. 0: until the last step of the "
+          "run.");
 }
 
 std::int64_t ScheduleConfig::length(std::int64_t steps, std::int64_t batch) const {
-  return samples > 0 ? (samples + batch - 1) / batch : steps;
+  return samples > 0 ? (samples - 1) / batch + 1 : steps;
 }
 
 void OptimizerConfig::describe(config::Section& s) {

@@ -11,6 +11,10 @@
 
 namespace ebb::optim {
 
+double clip_factor(double norm, double clip_norm) {
+  return clip_norm > 0 && norm > clip_norm ? clip_norm / norm : 1.0;
+}
+
 Optimizer::Optimizer(const OptimizerConfig& config, std::vector<core::Parameter> parameters,
                      const std::string& owner)
     : config_(config), parameters_(std::move(parameters)) {

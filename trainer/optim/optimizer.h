@@ -10,10 +10,6 @@
 
 namespace ebb::optim {
 
-// Learning rate of `step` (from 0) of a schedule of `steps`: linear warm-up from lr/warmup, then the curve
-// down to final_ratio * lr at its last step, and constant after it.
-double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step, std::int64_t steps);
-
 // The factor that reduces the global norm of the gradients to clip_norm. 1 if the norm is not larger, or if
 // clip_norm is 0.
 double clip_factor(double norm, double clip_norm);

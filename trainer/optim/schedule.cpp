@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "optim/schedule.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "optim/optimizer.h"
 
 namespace ebb::optim {
 
@@ -20,10 +20,6 @@ double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t s
   const double falling =
       schedule.kind == ScheduleKind::linear ? 1.0 - part : 0.5 * (1.0 + std::cos(kPi * part));
   return peak * (schedule.final_ratio + (1.0 - schedule.final_ratio) * falling);
-}
-
-double clip_factor(double norm, double clip_norm) {
-  return clip_norm > 0 && norm > clip_norm ? clip_norm / norm : 1.0;
 }
 
 }  // namespace ebb::optim

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "step/trainee.h"
 
+#include "optim/schedule.h"
+
 namespace ebb::step {
 
 namespace {

@@ -11,6 +11,7 @@
 #include "core/sample.h"
 #include "evaluate/feature_distances.h"
 #include "evaluate/nearest_rows.h"
+#include "evaluate/precision_recall.h"
 #include "evaluate/sliced_wasserstein.h"
 #include "memory/ledger.h"
 #include "train/training_data.h"

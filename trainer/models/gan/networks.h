@@ -21,7 +21,8 @@ struct ImageSize {
   std::int64_t channels, side;
 };
 
-// The units of a network, one for each image size. A stage runs inside the run of its unit.
+// The units of a network, one for each image size. stage(i) computes unit i, inside the run of that unit. (It
+// is no memory::Stage.)
 class GanNetwork {
  public:
   explicit GanNetwork(const GanConfig& config) : config_(config) {}

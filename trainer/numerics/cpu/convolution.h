@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "numerics/convolution.h"
 #include "numerics/cpu/kernels.h"
-#include "numerics/linear_ops.h"
 #include "numerics/workspace_bytes.h"
 
 namespace ebb::numerics::cpu {

@@ -4,7 +4,7 @@
 
 #include "numerics/cpu/kernels.h"
 
-// Products of packed panels: the inner loops of packed_product.cpp, over plain memory. For AVX-512 only; BLAS
+// Products of packed panels: the inner loops of product_packed.cpp, over plain memory. For AVX-512 only; BLAS
 // multiplies on other processors.
 //
 // A panel holds `width` rows of the left matrix, or columns of the right one: [steps][width] words of 4 bytes

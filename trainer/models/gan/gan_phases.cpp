@@ -98,8 +98,8 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   return loss;
 }
 
-core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
-  core::PhaseVerdict verdict;
+core::PhaseConclusion Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
+  core::PhaseConclusion conclusion;
   const double adversarial = term_of(outcome, "adversarial");
   const bool penalised = std::ranges::any_of(kPenalties, [&](std::string_view name) {
     return std::ranges::any_of(outcome.terms, [&](const auto& term) { return term.first == name; });
@@ -110,9 +110,9 @@ core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& o
       (!finite_penalty || outcome.finite_gradients)) {
     const double scale = gan_.inner_scale_->scale();
     if (!gan_.inner_scale_->update(!finite_penalty))
-      verdict.overflowed_scale = fmt::format("inner gradient scale {:g}", scale);
+      conclusion.overflowed_scale = fmt::format("inner gradient scale {:g}", scale);
   }
-  if (!std::isfinite(outcome.loss)) return verdict;
+  if (!std::isfinite(outcome.loss)) return conclusion;
   if (gan_.adaptive_probability_)
     gan_.adaptive_probability_->update(term_of(outcome, kRealSign), global_batch_);
   GanFigures figures;
@@ -123,11 +123,11 @@ core::PhaseVerdict Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome& o
   const double generated = half > 0 ? variance(outcome.sums.last(half), global_batch_) : 0;
   if (real > 0 && std::isfinite(real) && std::isfinite(generated)) {
     figures.spread = generated / real;
-    verdict.figures.emplace_back("spread", figures.spread);
+    conclusion.figures.emplace_back("spread", figures.spread);
   }
   figures.penalty = (outcome.loss - adversarial) / static_cast<double>(gan_.config_.penalty.every);
-  verdict.warning = gan_.health_.observe(figures);
-  return verdict;
+  conclusion.warning = gan_.health_.observe(figures);
+  return conclusion;
 }
 
 // R1 and R2 are of the images before augmentation, as in the training of StyleGAN2-ADA and R3GAN. The

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "numerics/cuda_table.h"
+
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "numerics/cuda_table.h"
 
 void ebb::numerics::device::check_launch(const char* kernel) {
   const cudaError_t error = cudaGetLastError();

@@ -12,10 +12,6 @@
 // relu and leaky_relu, and only first derivatives for the others.
 namespace ebb::numerics {
 
-// y = act(x W^T + b). x [..., in], w [out, in], b [out] or undefined: no bias.
-at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
-                  Activation act = Activation::none, std::int64_t workspace_bytes = kWorkspaceBytes);
-
 // Stride and padding hold for both axes. Each of `groups` equal parts of the input's channels makes the same
 // part of the output's channels.
 struct ConvOptions {

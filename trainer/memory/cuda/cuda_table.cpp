@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory layer's part of libebb_cuda.so: calls of CUDA and of its caching allocator.
+#include "memory/cuda_table.h"
+
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -7,8 +9,6 @@
 
 #include <cstring>
 #include <exception>
-
-#include "memory/cuda_table.h"
 
 namespace {
 
