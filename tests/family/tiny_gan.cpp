@@ -137,11 +137,11 @@ core::Loss TinyGan::DiscriminatorPhase::forward(const core::Batch& batch, core::
           {{"real", real.detach()}, {"fake", fake.detach()}, {"fails", at::full_like(real.detach(), fails)}}};
 }
 
-core::PhaseVerdict TinyGan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
-  core::PhaseVerdict verdict;
+core::PhaseConclusion TinyGan::DiscriminatorPhase::conclude(const core::PhaseOutcome& outcome) {
+  core::PhaseConclusion conclusion;
   if (outcome.terms.back().second > 0)
-    verdict.warning = fmt::format("sample {} fails", gan_.config_.fails_at);
-  return verdict;
+    conclusion.warning = fmt::format("sample {} fails", gan_.config_.fails_at);
+  return conclusion;
 }
 
 core::PhasePlan TinyGan::GeneratorPhase::plan() const {

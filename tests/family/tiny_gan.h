@@ -42,7 +42,7 @@ class TinyGan : public models::Model, private models::ImageSampler {
     [[nodiscard]] core::PhasePlan plan() const override;
     std::vector<core::Unit*> units() override { return {&gan_.discriminator_}; }
     core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
-    core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override;
+    core::PhaseConclusion conclude(const core::PhaseOutcome& outcome) override;
 
    private:
     TinyGan& gan_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "models/gan/health.h"
 
@@ -44,6 +45,32 @@ TEST(GanHealth, ASignIsToldAgainWhileItLasts) {
   int told = 0;
   for (int i = 0; i < 2500; ++i) told += health.observe({1, 1, 0}).empty() ? 0 : 1;
   EXPECT_EQ(told, 3);  // after 200, 1200 and 2200 steps
+}
+
+TEST(GanHealth, EachSignIsTold) {
+  GanHealth health;
+  std::vector<std::string> told;
+  for (int i = 0; i < 1200; ++i)
+    if (std::string text = health.observe({1, i < 600 ? 1 : 0.001, 0}); !text.empty()) told.push_back(text);
+  ASSERT_EQ(told.size(), 2U) << "the first sign lasts when the second begins";
+  EXPECT_THAT(told[0], HasSubstr("right about"));
+  EXPECT_THAT(told[1], HasSubstr("of the variance"));
+  GanHealth at_once;
+  told.clear();
+  for (int i = 0; i < 300; ++i)
+    if (std::string text = at_once.observe({1, 0.001, 0}); !text.empty()) told.push_back(text);
+  EXPECT_EQ(told.size(), 2U);
+}
+
+TEST(GanHealth, AfterARestartASignHasToLastAgain) {
+  GanHealth health;
+  for (int i = 0; i < 300; ++i) health.observe({0.7, 0.9, 0.4});
+  int steps = 0;
+  while (health.observe({1, 0.9, 0.4}).empty()) ASSERT_LT(++steps, 1000);
+  health.restart();
+  for (int i = 0; i < 300; ++i) ASSERT_EQ(health.observe({1, 0.9, 0.4}), "") << i;
+  steps = 0;
+  while (health.observe({1, 0.9, 0.4}).empty()) ASSERT_LT(++steps, 100) << "it has not come back";
 }
 
 TEST(GanHealth, ContinuesFromItsState) {

@@ -58,13 +58,13 @@ TEST(GanScale, AnInnerGradientThatOverflowsLowersItsOwnScaleUntilItFits) {
     const core::Loss loss = phase.forward(batch, runner);
     for (const auto& [name, value] : loss.terms) terms.emplace_back(name, value.item<double>());
     const bool finite = std::isfinite(loss.loss.item<double>());
-    const core::PhaseVerdict verdict = phase.conclude({loss.loss.item<double>(), terms, {}, finite});
+    const core::PhaseConclusion conclusion = phase.conclude({loss.loss.item<double>(), terms, {}, finite});
     if (finite) {
-      EXPECT_EQ(verdict.overflowed_scale, "");
+      EXPECT_EQ(conclusion.overflowed_scale, "");
       EXPECT_GT(tries, 0);
       break;
     }
-    EXPECT_EQ(verdict.overflowed_scale, fmt::format("inner gradient scale {:g}", scale));
+    EXPECT_EQ(conclusion.overflowed_scale, fmt::format("inner gradient scale {:g}", scale));
     scale /= 2;
     EXPECT_EQ(inner_scale_of(*model).at("scale"), scale);
   }

@@ -155,9 +155,9 @@ TEST(Gan, TheSpreadIsTheVarianceOfGeneratedImagesAsAShareOfThatOfRealOnes) {
   }
   const at::Tensor values = sums.to(at::kDouble).contiguous();
   const std::vector<std::pair<std::string, double>> terms = {{"adversarial", 0.7}, {"accuracy", 0.5}};
-  const core::PhaseVerdict verdict = model->phases()[0]->conclude(
+  const core::PhaseConclusion conclusion = model->phases()[0]->conclude(
       {0.7, terms, {values.const_data_ptr<double>(), static_cast<std::size_t>(values.numel())}, true});
-  ASSERT_EQ(verdict.figures.size(), 1U);
+  ASSERT_EQ(conclusion.figures.size(), 1U);
   const at::Tensor noise = numerics::philox_normal(
       kImages, config.latent, 7, static_cast<std::uint32_t>(RandomStream::latent), 0, at::kFloat, at::kCPU);
   const at::Tensor fake = reference_of(*model, config, at::kFloat).images(noise, {});
@@ -166,7 +166,7 @@ TEST(Gan, TheSpreadIsTheVarianceOfGeneratedImagesAsAShareOfThatOfRealOnes) {
     return small.var(0, /*unbiased=*/false).sum().item<double>();
   };
   const double expected = variance(fake) / variance(real_images(batch_of(config), at::kFloat));
-  EXPECT_NEAR(verdict.figures[0].second, expected, 1e-3 * expected);
+  EXPECT_NEAR(conclusion.figures[0].second, expected, 1e-3 * expected);
 }
 
 // A rank may have no sample of the last batch of an evaluation.

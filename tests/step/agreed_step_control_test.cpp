@@ -13,22 +13,22 @@
 namespace ebb::step {
 namespace {
 
-// Keeps the outcomes that it is told, and answers with `verdict`.
+// Keeps the outcomes that it is told, and answers with `conclusion`.
 class ListeningPhase final : public core::Phase {
  public:
   [[nodiscard]] const std::string& name() const override { return name_; }
   std::vector<core::Unit*> units() override { return {}; }
   core::Loss forward(const core::Batch&, core::UnitRunner&) override { return {}; }
-  core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override {
+  core::PhaseConclusion conclude(const core::PhaseOutcome& outcome) override {
     loss = outcome.loss;
     finite_gradients = outcome.finite_gradients;
     sums.assign(outcome.sums.begin(), outcome.sums.end());
-    return verdict;
+    return conclusion;
   }
   double loss = 0;
   bool finite_gradients = true;
   std::vector<double> sums;
-  core::PhaseVerdict verdict;
+  core::PhaseConclusion conclusion;
 
  private:
   const std::string name_ = "listening";
@@ -113,7 +113,7 @@ TEST_F(AgreedStepControlTest, ThePhaseGetsItsSumsOverAllRanksAndItsFiguresAreRep
   losses = {};
   losses.add(loss);
   losses.add(loss);
-  phase.verdict.figures = {{"spread", 0.5}};
+  phase.conclusion.figures = {{"spread", 0.5}};
   decide(control, scaler);
   const double ranks = test::test_world().size();
   EXPECT_EQ(phase.sums, (std::vector<double>{2 * ranks, 4 * ranks}));
@@ -127,15 +127,15 @@ TEST_F(AgreedStepControlTest, AScaleOfThePhaseThatOverflowedLeavesTheLossScale) 
   config.hysteresis = 0;
   numerics::LossScaler scaler(config);
   gradients[1][0] = std::numeric_limits<float>::infinity();
-  phase.verdict.overflowed_scale = "inner scale 8";
-  phase.verdict.warning = "the loss grows";
+  phase.conclusion.overflowed_scale = "inner scale 8";
+  phase.conclusion.warning = "the loss grows";
   EXPECT_FALSE(decide(control, scaler).apply);
   EXPECT_EQ(scaler.scale(), config.initial);
   EXPECT_EQ(report.overflowed_scale, "inner scale 8");
   EXPECT_EQ(report.warning, "the loss grows");
   EXPECT_FALSE(phase.finite_gradients);
   EXPECT_DOUBLE_EQ(phase.loss, report.loss);
-  phase.verdict = {};
+  phase.conclusion = {};
   EXPECT_FALSE(decide(control, scaler).apply);
   EXPECT_EQ(scaler.scale(), config.initial / 2);
 }

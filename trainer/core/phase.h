@@ -50,7 +50,7 @@ struct PhaseOutcome {
 };
 
 // The conclusion of a phase from its outcome. The same on every rank.
-struct PhaseVerdict {
+struct PhaseConclusion {
   // A scale of the phase's own overflowed, and the phase has lowered it: its name and value in this run. The
   // loss scale then stays. Empty: the loss scale is to blame for an overflow.
   std::string overflowed_scale;
@@ -79,7 +79,10 @@ class Phase {
   virtual Loss forward(const Batch& batch, UnitRunner& runner) = 0;
   // Called on every rank after each run of the phase in training, in the order of the runs. A phase that
   // keeps state here saves it in the State of its model.
-  virtual PhaseVerdict conclude(const PhaseOutcome&) { return {}; }
+  virtual PhaseConclusion conclude(const PhaseOutcome&) { return {}; }
+  // Called on every rank after the run has gone back to a checkpoint because of a warning. The averages
+  // behind a warning begin anew: those of the checkpoint may lie just within their limit.
+  virtual void restart_warnings() {}
 };
 
 }  // namespace ebb::core

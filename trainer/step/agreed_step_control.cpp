@@ -68,10 +68,10 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
   report.overflowed_term = first_not_finite(report);
   const bool overflowed = values[k] > 0 || !report.overflowed_term.empty();
   const std::span<const double> sums(seconds, static_cast<std::size_t>(input.losses.sums().numel()));
-  core::PhaseVerdict verdict = input.phase.conclude({report.loss, report.terms, sums, values[k] == 0});
-  for (auto& figure : verdict.figures) report.terms.push_back(std::move(figure));
-  report.overflowed_scale = std::move(verdict.overflowed_scale);
-  report.warning = std::move(verdict.warning);
+  core::PhaseConclusion conclusion = input.phase.conclude({report.loss, report.terms, sums, values[k] == 0});
+  for (auto& figure : conclusion.figures) report.terms.push_back(std::move(figure));
+  report.overflowed_scale = std::move(conclusion.overflowed_scale);
+  report.warning = std::move(conclusion.warning);
   Decision decision;
   decision.stop = values[k + 1] > 0;
   decision.apply = report.overflowed_scale.empty() ? scaler.update(overflowed) : false;

@@ -27,8 +27,8 @@ struct PhaseReport {
   bool skipped = false;
   std::string overflowed;        // first parameter whose gradient was not finite; empty if none
   std::string overflowed_term;   // first term of the loss that was not finite, or "loss"; empty if none
-  std::string overflowed_scale;  // core::PhaseVerdict::overflowed_scale
-  std::string warning;           // core::PhaseVerdict::warning
+  std::string overflowed_scale;  // core::PhaseConclusion::overflowed_scale
+  std::string warning;           // core::PhaseConclusion::warning
   std::vector<memory::StageSeconds> rank_seconds;  // each rank's DecisionInput::seconds
   // Of this rank: the duration of the reduction, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;

@@ -38,7 +38,8 @@ class Gan final : public Model, private ImageSampler {
     [[nodiscard]] core::PhasePlan plan() const override;
     std::vector<core::Unit*> units() override { return gan_.discriminator_->units(); }
     core::Loss forward(const core::Batch& batch, core::UnitRunner& runner) override;
-    core::PhaseVerdict conclude(const core::PhaseOutcome& outcome) override;
+    core::PhaseConclusion conclude(const core::PhaseOutcome& outcome) override;
+    void restart_warnings() override { gan_.health_.restart(); }
 
    private:
     const std::string name_ = "discriminator";

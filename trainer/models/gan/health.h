@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -26,17 +28,24 @@ class GanHealth {
   // balance is ln 2.
   static constexpr double kLargePenalty = 10, kPenaltyGrowth = 10;
 
-  // Returns a sentence with the figures when a sign begins, and again every kRepeat steps while it lasts.
+  // Returns a sentence with the figures when a sign begins, and again every kRepeat steps while it lasts. Of
+  // several that begin together, each of the next calls returns one.
   static constexpr std::int64_t kRepeat = 1000;
   std::string observe(const GanFigures& figures);
+
+  // The averages begin anew at the figures of networks in balance, so no sign returns for hundreds of steps.
+  void restart();
 
   [[nodiscard]] nlohmann::json state() const;
   void restore(const nlohmann::json& values);  // an empty object: nothing has been observed
 
  private:
-  [[nodiscard]] std::string sign() const;
+  static constexpr std::size_t kSigns = 4;
+  // A sentence for each sign; empty: it is absent.
+  [[nodiscard]] std::array<std::string, kSigns> signs() const;
 
-  std::int64_t steps_ = 0, warned_at_ = -1;  // -1: no sign now
+  std::int64_t steps_ = 0;
+  std::array<std::int64_t, kSigns> warned_at_{-1, -1, -1, -1};  // -1: the sign is absent
   GanFigures average_;
   double early_penalty_ = 0;  // the average after kEarliest steps
 };
