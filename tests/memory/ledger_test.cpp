@@ -173,6 +173,49 @@ TEST(Ledger, AShortageNamesStageClassOwnerAndWhatIsAlive) {
   EXPECT_NE(text.find("\n  largest owners: optimizer / moments 3.0 MiB"), std::string::npos) << text;
 }
 
+TEST(LedgerPhases, AreCountedFromWhatIsAliveAtTheirStart) {
+  Ledger ledger;
+  ledger.record(block(1), 100, Location::host, Class::parameters, "w");
+  ledger.enter_phase("discriminator");
+  ledger.record(block(2), 50, Location::host, Class::activations, "h");
+  ledger.enter_phase("discriminator");  // its second run
+  ledger.forget(block(2), Location::host);
+  ledger.record(block(3), 900, Location::host, Class::activations, "h");
+  ledger.forget(block(3), Location::host);
+  ledger.record(block(4), 7, Location::host, Class::gradients, "g");
+  ledger.enter_phase("generator");
+  const auto phases = ledger.phase_peaks(Location::host);
+  ASSERT_EQ(phases.size(), 2U);
+  EXPECT_EQ(of(phases[0].at_start, Class::parameters), 100);
+  EXPECT_EQ(of(phases[0].at_start, Class::activations), 50) << "of its second run";
+  EXPECT_EQ(of(phases[0].peak, Class::activations), 900);
+  EXPECT_EQ(of(phases[1].at_start, Class::activations), 0);
+  EXPECT_EQ(of(phases[1].at_start, Class::gradients), 7);
+  ledger.reset_peaks();
+  EXPECT_TRUE(ledger.phase_peaks(Location::host).empty());
+}
+
+TEST(LedgerPhases, TotalsOfTheRunOutliveThoseOfAStep) {
+  Ledger ledger;
+  ledger.record(block(1), 100, Location::host, Class::parameters, "w");
+  for (const int bytes : {50, 30}) {
+    ledger.enter_phase("generator");
+    ledger.record(block(2), bytes, Location::host, Class::activations, "h");
+    ledger.enter_phase("");
+    ledger.forget(block(2), Location::host);
+    ledger.record(block(3), 900, Location::host, Class::data, "saved in no phase");
+    ledger.forget(block(3), Location::host);
+    ledger.reset_peaks();
+  }
+  ledger.enter_phase("discriminator");
+  const std::vector<PhaseTotal> totals = ledger.run_phase_totals(Location::host);
+  ASSERT_EQ(totals.size(), 2U);
+  EXPECT_EQ(totals[0].phase, "generator");
+  EXPECT_EQ(totals[0].bytes, 150);
+  EXPECT_EQ(totals[1].phase, "discriminator");
+  EXPECT_EQ(totals[1].bytes, 100) << "what was live when it was entered";
+}
+
 TEST(LedgerPeak, ThePeakOfTheRunHasItsMomentAlsoAfterThePeaksOfAStepAreReset) {
   Ledger ledger;
   const auto host = Ledger::Location::host;

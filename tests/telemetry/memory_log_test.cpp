@@ -135,6 +135,41 @@ TEST_F(MemoryLogTest, ALineIsShortIfItsStepHadTheSameBytes) {
   EXPECT_EQ(keys(written[4]), few);
 }
 
+TEST_F(MemoryLogTest, APhaseHasTheBytesAtItsStart) {
+  ledger_.enter_phase("discriminator");
+  ledger_.record(block(2), 500, Ledger::Location::host, Class::activations, "decoder");
+  ledger_.forget(block(2), Ledger::Location::host);
+  ledger_.record(block(3), 70, Ledger::Location::host, Class::gradients, "bucket");
+  ledger_.enter_phase("generator");
+  log().write(0);
+  const Json phases = lines().at(0).at("phases");
+  EXPECT_EQ(phases.at("discriminator").at("activations"), 500);
+  EXPECT_EQ(phases.at("discriminator").at("at_start").at("parameters"), 1000);
+  EXPECT_EQ(phases.at("discriminator").at("at_start").at("gradients"), 0);
+  EXPECT_EQ(phases.at("generator").at("at_start").at("activations"), 0);
+  EXPECT_EQ(phases.at("generator").at("at_start").at("gradients"), 70);
+}
+
+// The last step has its block before the phase begins, which changes no maximum.
+TEST_F(MemoryLogTest, ALineIsWholeIfOnlyTheStartOfAPhaseDiffers) {
+  MemoryLog log = this->log();
+  for (const bool before : {false, false, true}) {
+    ledger_.reset_peaks();
+    if (!before) ledger_.enter_phase("generator");
+    ledger_.record(block(2), 500, Ledger::Location::host, Class::activations, "decoder");
+    if (before) ledger_.enter_phase("generator");
+    ledger_.forget(block(2), Ledger::Location::host);
+    log.write(static_cast<std::int64_t>(lines().size()));
+  }
+  const auto written = lines();
+  ASSERT_EQ(written.size(), 3U);
+  EXPECT_FALSE(written[1].contains("live"));
+  EXPECT_TRUE(written[2].contains("live"));
+  EXPECT_EQ(written[0].at("phases").at("generator").at("activations"), 500);
+  EXPECT_EQ(written[2].at("phases").at("generator").at("activations"), 500);
+  EXPECT_EQ(written[2].at("phases").at("generator").at("at_start").at("activations"), 500);
+}
+
 TEST_F(MemoryLogTest, TheLineOfASaveOrAnEvaluationIsWholeEvenIfAllAreEqual) {
   MemoryLog log = this->log();
   for (int step = 0; step < 3; ++step) {

@@ -79,9 +79,26 @@ TEST(PeakTable, DevicesHaveRowsOfTheirOwn) {
                                                "data                 2.0 MiB\n"));
 }
 
+TEST(PeakTable, SeveralPhasesHaveRowsOfTheirOwn) {
+  auto one = peaks(0, {kMiB});
+  one.host_bytes.phases = {{"generator", 3 * kMiB}};
+  EXPECT_THAT(peak_table({one}, {}), Not(HasSubstr("phase"))) << "the only one has the total's bytes";
+  one.host_bytes.phases.push_back({"discriminator", 4 * kMiB});
+  PeakBytes plan = one.host_bytes;
+  plan.phases[1].bytes = 2 * kMiB;
+  EXPECT_THAT(peak_table({one}, plan), HasSubstr("\nLargest total in each phase\n"
+                                                 "generator            3.0 MiB      3.0 MiB\n"
+                                                 "discriminator        2.0 MiB      4.0 MiB\n"));
+  plan.phases.clear();
+  EXPECT_THAT(peak_table({one}, plan), HasSubstr("generator                  -      3.0 MiB\n"));
+  one.device_bytes = {kMiB};
+  EXPECT_THAT(peak_table({one}, {}), HasSubstr("\nLargest total in each phase (device)\n"));
+}
+
 TEST(PeakTable, PeaksSurviveTheTextThatRanksExchange) {
   auto one = peaks(3, {1, 2, 3, 4, 5, 6, 7, 8});
   one.device_bytes = {9, 10};
+  one.host_bytes.phases = {{"generator", 11}};
   const RankPeaks back = RankPeaks::parse(one.to_text());
   EXPECT_EQ(back.rank, 3);
   EXPECT_EQ(back.host, "tide");
@@ -89,6 +106,9 @@ TEST(PeakTable, PeaksSurviveTheTextThatRanksExchange) {
   EXPECT_EQ(back.host_bytes.kept, 4 * kMiB);
   EXPECT_EQ(back.host_bytes.resident, 300 * kMiB);
   EXPECT_EQ(back.device_bytes, one.device_bytes);
+  ASSERT_EQ(back.host_bytes.phases.size(), 1U);
+  EXPECT_EQ(back.host_bytes.phases[0].phase, "generator");
+  EXPECT_EQ(back.host_bytes.phases[0].bytes, 11);
   EXPECT_THROW((void)RankPeaks::parse("{}"), Error);
 }
 

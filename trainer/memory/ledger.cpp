@@ -43,6 +43,8 @@ struct Account {
   std::array<Sums, kStages> peaks{};
   std::vector<PhasePeak> phases;
   std::size_t phase = kNoPhase;  // the one that runs
+  std::vector<PhaseTotal> run_phases;
+  std::size_t run_phase = kNoPhase;  // that one, in run_phases
   std::int64_t total = 0, peak_total = 0, run_peak_total = 0, recorded = 0;
   struct Moment {
     Stage stage = Stage::setup;
@@ -67,6 +69,7 @@ struct Account {
     peak = std::max(peak, live[c]);
     if (phase != kNoPhase) phases[phase].peak[c] = std::max(phases[phase].peak[c], live[c]);
     run_peak[c] = std::max(run_peak[c], live[c]);
+    if (run_phase != kNoPhase) run_phases[run_phase].bytes = std::max(run_phases[run_phase].bytes, total);
     peak_total = std::max(peak_total, total);
     if (total > run_peak_total) {
       run_peak_total = total;
@@ -90,19 +93,19 @@ struct Account {
 
   void enter_phase(std::string_view name) {
     const std::lock_guard lock(mutex);
-    phase = kNoPhase;
+    leave_phase();
     if (name.empty()) return;
-    const auto found =
-        std::find_if(phases.begin(), phases.end(), [&](const PhasePeak& p) { return p.phase == name; });
-    phase = static_cast<std::size_t>(found - phases.begin());
-    if (found == phases.end()) phases.push_back({std::string(name), {}});
+    phase = find_or_add(phases, name);
     raise(phases[phase].peak, live);
+    raise(phases[phase].at_start, live);
+    run_phase = find_or_add(run_phases, name);
+    run_phases[run_phase].bytes = std::max(run_phases[run_phase].bytes, total);
   }
 
   void reset_peaks() {
     const std::lock_guard lock(mutex);
     phases.clear();
-    phase = kNoPhase;
+    leave_phase();
     peaks = {};
     peaks[index(stage)] = live;
     peak_total = total;
@@ -117,6 +120,18 @@ struct Account {
   }
 
  private:
+  template <class Entry>
+  static std::size_t find_or_add(std::vector<Entry>& entries, std::string_view name) {
+    const auto found =
+        std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.phase == name; });
+    const auto at = static_cast<std::size_t>(found - entries.begin());
+    if (found == entries.end()) {
+      entries.emplace_back();
+      entries.back().phase = name;
+    }
+    return at;
+  }
+  void leave_phase() { phase = run_phase = kNoPhase; }
   void add_owner(std::uint32_t owner) {
     while (owners.size() <= owner) {
       const auto id = static_cast<std::uint32_t>(owners.size());
@@ -175,6 +190,10 @@ void Ledger::enter_phase(std::string_view name) {
 
 std::vector<PhasePeak> Ledger::phase_peaks(Location location) const {
   return impl_->read(location, [](const Account& a) { return a.phases; });
+}
+
+std::vector<PhaseTotal> Ledger::run_phase_totals(Location location) const {
+  return impl_->read(location, [](const Account& a) { return a.run_phases; });
 }
 
 Stage Ledger::stage() const {

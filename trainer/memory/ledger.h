@@ -30,9 +30,18 @@ struct LiveBlock {
   std::uint32_t owner;  // id of owner_names.h
 };
 
+// Bytes of a phase of the training step, of each class. If it was entered several times, each figure is the
+// maximum over them.
 struct PhasePeak {
   std::string phase;
-  Sums peak;
+  Sums peak{};      // the largest live bytes within it
+  Sums at_start{};  // live when it was entered
+};
+
+// The largest sum of all classes within a phase.
+struct PhaseTotal {
+  std::string phase;
+  std::int64_t bytes = 0;
 };
 
 // The moment of the largest sum of all classes.
@@ -70,8 +79,7 @@ class Ledger {
   // each phase entered since reset_peaks().
   void enter_phase(std::string_view name);
   [[nodiscard]] Sums live(Location location) const;
-  // Largest live bytes of each class within each phase since reset_peaks(), in the order of their first
-  // entry.
+  // The bytes of each phase entered since reset_peaks(), in the order of their first entry.
   [[nodiscard]] std::vector<PhasePeak> phase_peaks(Location location) const;
   [[nodiscard]] std::int64_t live_total(Location location) const;
   // Since reset_peaks(): the maximum of each class within a stage (0 for a stage not entered), the maximum of
@@ -83,6 +91,8 @@ class Ledger {
   [[nodiscard]] Sums run_peak(Location location) const;
   [[nodiscard]] std::int64_t run_peak_total(Location location) const;
   [[nodiscard]] PeakPoint run_peak_point(Location location) const;  // of run_peak_total()
+  // Of each phase since the start of the run, in the order of their first entry.
+  [[nodiscard]] std::vector<PhaseTotal> run_phase_totals(Location location) const;
   void reset_peaks();  // at the start of a step: peaks become the live bytes
   [[nodiscard]] std::vector<OwnerBytes> owners(Location location) const;  // largest first
   [[nodiscard]] std::vector<LiveBlock> blocks(Location location) const;   // in no order

@@ -39,10 +39,14 @@ Json by_stage(const memory::Ledger& ledger, Location location) {
   return json;
 }
 
-// Adds the peaks of the step by phase, if it has more than one.
+// Adds the peaks of the step by phase, and the bytes at its start, if it has more than one. The latter have
+// all classes, since they show which are empty then.
 void add_phases(Json& json, const memory::Ledger& ledger, Location location) {
-  for (const memory::PhasePeak& phase : ledger.phase_peaks(location))
-    json["phases"][phase.phase] = nonzero(phase.peak);
+  for (const memory::PhasePeak& phase : ledger.phase_peaks(location)) {
+    Json bytes = nonzero(phase.peak);
+    bytes["at_start"] = by_class(phase.at_start);
+    json["phases"][phase.phase] = std::move(bytes);
+  }
 }
 
 // What the ledger counts in a step, as text: two steps with the same bytes have the same.
@@ -55,7 +59,8 @@ std::string bytes_of_step(const memory::Ledger& ledger) {
       fmt::format_to(std::back_inserter(text), "{}\n",
                      fmt::join(ledger.peak(location, static_cast<memory::Stage>(s)), " "));
     for (const memory::PhasePeak& phase : ledger.phase_peaks(location))
-      fmt::format_to(std::back_inserter(text), "{} {}\n", phase.phase, fmt::join(phase.peak, " "));
+      fmt::format_to(std::back_inserter(text), "{} {} {}\n", phase.phase, fmt::join(phase.peak, " "),
+                     fmt::join(phase.at_start, " "));
   }
   return text;
 }

@@ -11,6 +11,10 @@
 #include "base/error.h"
 #include "base/units.h"
 
+namespace ebb::memory {
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PhaseTotal, phase, bytes)
+}  // namespace ebb::memory
+
 namespace ebb::telemetry {
 namespace {
 
@@ -65,6 +69,18 @@ class Table {
       row(std::string(memory::kClassNames[c]), [&](const Column& column) { return of(column)[c]; });
     row("total", [&](const Column& column) { return total_bytes(of(column)); }, true);
   }
+  void phases(const std::vector<memory::PhaseTotal>& names, const std::string& place) {
+    text_ += "\nLargest total in each phase" + place + "\n";
+    for (const memory::PhaseTotal& name : names) {
+      text_ += fmt::format("{:<{}}", name.phase.substr(0, kNameWidth), kNameWidth);
+      for (const Column& column : columns_) {
+        const auto found =
+            std::ranges::find(column.bytes.phases, name.phase, [](const auto& one) { return one.phase; });
+        text_ += cell(found == column.bytes.phases.end() ? "-" : format_bytes(found->bytes));
+      }
+      text_ += "\n";
+    }
+  }
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
@@ -77,7 +93,7 @@ class Table {
 
 }  // namespace
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PeakBytes, classes, kept, resident)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PeakBytes, classes, kept, resident, phases)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankPeaks, rank, host, host_bytes, device_bytes)
 
 std::string RankPeaks::to_text() const {
@@ -101,7 +117,9 @@ std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<
   if (std::ranges::any_of(ranks, [&](const RankPeaks& one) { return one.host != ranks.front().host; }))
     table.texts([](const Column& column) { return column.host; });
   std::string text;
-  if (std::ranges::any_of(ranks, [](const RankPeaks& one) { return total_bytes(one.device_bytes) != 0; })) {
+  const bool on_devices =
+      std::ranges::any_of(ranks, [](const RankPeaks& one) { return total_bytes(one.device_bytes) != 0; });
+  if (on_devices) {
     table.classes([](const Column& column) -> const memory::Sums& { return column.device; });
     text = table.take() + "\nHost memory\n";
   }
@@ -111,6 +129,8 @@ std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<
     return column.bytes.resident - total_bytes(column.bytes.classes) - column.bytes.kept;
   });
   table.row("resident", [](const Column& column) { return column.bytes.resident; }, true);
+  if (!ranks.empty() && ranks.front().host_bytes.phases.size() > 1)
+    table.phases(ranks.front().host_bytes.phases, on_devices ? " (device)" : "");
   text += table.take();
   if (ranks.size() > kMostColumns)
     text += fmt::format("(the ranks with the least and the most resident memory, of {})\n", ranks.size());

@@ -12,9 +12,10 @@ namespace ebb::telemetry {
 // The memory of a run, in bytes: live bytes at their largest sum, and the maxima of mapped and resident
 // memory.
 struct PeakBytes {
-  memory::Sums classes{};     // add up to the peak
-  std::int64_t kept = 0;      // of the host: BlockCache::overhead_bytes()
-  std::int64_t resident = 0;  // of the host: the maximum resident set
+  memory::Sums classes{};                    // add up to the peak
+  std::int64_t kept = 0;                     // of the host: BlockCache::overhead_bytes()
+  std::int64_t resident = 0;                 // of the host: the maximum resident set
+  std::vector<memory::PhaseTotal> phases{};  // of the device, if the run has one; empty: unknown
 };
 
 // The peaks of a rank over the whole run.
@@ -32,7 +33,7 @@ struct RankPeaks {
 // Formats a table with a column for the plan, if there is one, and one for each of up to four ranks; of more
 // ranks, for those with the least and the most resident memory. Its rows are the classes that have bytes,
 // their total, what is kept, what lies outside, and their sum, the resident set. Device and host have rows of
-// their own. At most 80 characters wide; ends with a newline.
+// their own. Several phases follow in a part of their own. At most 80 characters wide; ends with a newline.
 std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan);
 
 }  // namespace ebb::telemetry

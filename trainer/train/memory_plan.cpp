@@ -75,6 +75,7 @@ class DryRun {
     run_steps();
     evaluate();
     plan_.run_peak = ledger_.run_peak_point(location_);
+    plan_.phases = ledger_.run_phase_totals(location_);
     plan_.peak_function = account_.peak_function();
     const std::int64_t buffers = reserved.bytes() - unwritten_slots();
     if (run_.device.gpu) {
@@ -121,7 +122,7 @@ class DryRun {
     step::StepSources sources;
     sources.next_batch = [this] { return batch_; };
     sources.to_device = [this](const core::Batch& stored) { return on_device(stored); };
-    sources.micro_batches = std::min(config_.data.parts(), kMicroBatches);
+    sources.micro_batches = std::min(config_.data.micro_batch_count(), kMicroBatches);
     step::DryStepControl control(run_.ranks);
     memory::LeakGate gate(ledger_, memory::LeakPolicy::error);
     step::Step step(trainees_.bound_phases(), std::move(sources), control, *runner_, ledger_, gate);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "core/sample.h"
@@ -34,8 +35,9 @@ struct MemoryPlan {
   std::int64_t resident = 0;
   // On a GPU: the bytes of buffers and initial values in host memory, at most. On a CPU they are above.
   std::int64_t host = 0;
-  memory::PeakPoint run_peak;  // the maximum of all classes together, over all these
-  std::string peak_function;   // of backward, at that moment; empty: none
+  memory::PeakPoint run_peak;              // the maximum of all classes together, over all these
+  std::vector<memory::PhaseTotal> phases;  // that maximum within each phase of a step
+  std::string peak_function;               // of backward, at that moment; empty: none
   // Freed blocks that stay mapped, and what blocks are rounded up by: BlockCache::overhead_bytes() at the end
   // of the last step; on a GPU, what the caching allocator has obtained beside the largest live total.
   std::int64_t kept = 0;

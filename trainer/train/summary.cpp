@@ -48,7 +48,7 @@ Summary::Summary(const Config& config, const Environment& environment, const std
     : config_(config), environment_(environment) {
   if (!need) return;
   const MemoryPlan& plan = need->plan;
-  planned_ = {plan.run_peak.live, plan.kept, need->of_rank()};
+  planned_ = {plan.run_peak.live, plan.kept, need->of_rank(), plan.phases};
 }
 
 void Summary::collect() {
@@ -61,6 +61,8 @@ void Summary::collect() {
   mine.host_bytes.kept = environment_.cache.overhead_bytes();
   mine.host_bytes.resident = memory::measure_system_memory(ledger).peak_resident;
   mine.device_bytes = ledger.run_peak_point(Location::device).live;
+  mine.host_bytes.phases =
+      ledger.run_phase_totals(environment_.device.is_cuda() ? Location::device : Location::host);
   peaks_.clear();
   for (const std::string& text : environment_.world.gather_to_all(mine.to_text(), config_.parallel.timeout_s))
     peaks_.push_back(telemetry::RankPeaks::parse(text));
