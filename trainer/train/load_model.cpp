@@ -3,6 +3,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "base/error.h"
+#include "base/json.h"
 #include "checkpoint/store.h"
 
 namespace ebb::train {
@@ -19,13 +21,25 @@ core::SampleSpec sample_spec(const nlohmann::json& values, const std::filesystem
   }
 }
 
-// The averages of all trainees that have one, by the names of their parameters.
+std::int64_t updates_of(const nlohmann::json& values, const std::filesystem::path& path,
+                        const std::string& part) {
+  try {
+    return whole_number(values.at("updates"));
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(ExitCode::checkpoint, path.string() + " has no number of updates in its part " + part, e);
+  }
+}
+
+// The averages of all trainees that have one, by the names of their parameters. Before its first update an
+// average holds zeros; the run itself then evaluates the weights (AverageScope).
 std::map<std::string, at::Tensor> averages_of(const std::filesystem::path& path, const Config& config) {
   std::map<std::string, at::Tensor> all;
   const std::vector<std::string>& trainees = config.model.family().trainees;
   for (const std::string& trainee : trainees) {
     const std::string part = trainees.size() > 1 ? trainee + ".average" : "average";
-    if (checkpoint::has_part(path, part)) all.merge(checkpoint::read_part(path, part).tensors);
+    if (!checkpoint::has_part(path, part)) continue;
+    checkpoint::LoadedPart average = checkpoint::read_part(path, part);
+    if (updates_of(average.values, path, part) > 0) all.merge(average.tensors);
   }
   return all;
 }

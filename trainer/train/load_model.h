@@ -18,7 +18,7 @@ struct LoadedModel {
 };
 
 // Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters:
-// their average, if the run has one.
+// their average, if the run has one that has been updated.
 // Error(checkpoint): there is none.
 // `overrides`: key.path=value, over the configuration of its run.
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries,
