@@ -149,7 +149,7 @@ std::vector<PlanFigures::Largest> find_largest(const train::Config& start, const
   };
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
   std::vector<PlanFigures::Largest> all;
-  const std::int64_t parts = run.ranks * start.data.parts();
+  const std::int64_t parts = run.ranks * start.data.micro_batch_count();
   all.push_back(
       {"samples of a micro-batch on each rank",
        train::find_largest_value(start.data.batch / parts, kMost, available, [&](std::int64_t samples) {
@@ -195,7 +195,7 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
       figures.chose_micro_batches = true;
       figures.estimate = train::estimate_resources(config, run.sample, given);
     }
-    figures.micro_batches = config.data.parts();
+    figures.micro_batches = config.data.micro_batch_count();
     figures.need = need;
   } catch (const train::CannotPlan& error) {
     figures.cannot_plan = error.what();

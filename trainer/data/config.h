@@ -36,7 +36,7 @@ struct DataConfig {
 
   void describe(config::Section& s);
   // Micro-batches of a step; 1 while `auto` is undecided.
-  [[nodiscard]] std::int64_t parts() const { return micro_batches.value_or(1); }
+  [[nodiscard]] std::int64_t micro_batch_count() const { return micro_batches.value_or(1); }
   [[nodiscard]] const Format& entry() const { return find_format(formats, format); }
   [[nodiscard]] bool provides(std::string_view field) const { return entry().provides(field); }
 };

@@ -85,14 +85,16 @@ void require_useful(const EvaluationOptions& options, models::Model& model, cons
     throw Error(ExitCode::usage, "--features are those of generated images, and --samples is 0");
 }
 
-// Error(usage) if the fields of the split differ from those that the model was trained on.
-void require_same_fields(const core::SampleSpec& split, models::Model& model, const Config& config) {
+// Error(usage) if one of `fields` of the dataset of `split` differs from that which the model was trained on.
+void require_same_fields(const data::Dataset& dataset, const std::string& split,
+                         const std::vector<std::string>& fields, models::Model& model, const Config& config) {
   const auto trained = model.state().values.at("sample").get<core::SampleSpec>();
-  for (const std::string& name : config.model.fields()) {
-    if (split.at(name) == trained.at(name)) continue;
+  for (const std::string& name : fields) {
+    if (dataset.spec().at(name) == trained.at(name)) continue;
     throw Error(ExitCode::usage, fmt::format("the model was trained on samples {}, but {} has {}",
-                                             nlohmann::json(trained).dump(), config.data.source,
-                                             nlohmann::json(split).dump()));
+                                             nlohmann::json(trained).dump(),
+                                             (std::filesystem::path(config.data.source) / split).string(),
+                                             nlohmann::json(dataset.spec()).dump()));
   }
 }
 
@@ -116,20 +118,23 @@ EvaluatedCheckpoint evaluate_checkpoint(LoadedModel& loaded, core::UnitRunner& r
   models::Model& model = *loaded.model;
   std::unique_ptr<data::EvaluationLoader> split;
   std::unique_ptr<ImageMeasures> images;
+  const std::vector<std::string> image_field{std::string(core::kImageField)};
+  const bool writes_nearest = !options.nearest.empty() && environment.world.rank() == 0;
   // Finds all faults before it computes.
   comm::run_on_all_ranks(environment.world, config.parallel.timeout_s, [&] {
     require_useful(options, model, config);
     auto dataset = open_split(config, options.split, config.model.fields());
-    require_same_fields(dataset->spec(), model, config);
+    require_same_fields(*dataset, options.split, config.model.fields(), model, config);
     if (model.image_sampler() != nullptr) {
       const evaluate::EvaluateConfig of_images = config_of_images(config, options, dataset->size());
       if (of_images.samples > 0)
-        images = std::make_unique<ImageMeasures>(
-            of_images, open_split(config, options.split, {std::string(core::kImageField)}));
+        images = std::make_unique<ImageMeasures>(of_images, open_split(config, options.split, image_field));
     }
+    if (writes_nearest)
+      require_same_fields(*open_split(config, "train", image_field), "train", image_field, model, config);
     split = std::make_unique<data::EvaluationLoader>(
         std::move(dataset),
-        data::EvaluationPlan{config.data.batch / config.data.parts(), environment.world.rank(),
+        data::EvaluationPlan{config.data.batch / config.data.micro_batch_count(), environment.world.rank(),
                              environment.world.size(), environment.device.is_cuda()});
   });
   EvaluatedCheckpoint out;
@@ -154,8 +159,7 @@ EvaluatedCheckpoint evaluate_checkpoint(LoadedModel& loaded, core::UnitRunner& r
     out.measures.push_back(std::move(measure));
   if (const evaluate::FeatureExtractor* source = images->extractor())
     out.features = FeatureSource{source->digest(), source->resize(), source->dimension()};
-  if (!options.nearest.empty() && environment.world.rank() == 0)
-    write_nearest(*images, config, options.nearest);
+  if (writes_nearest) write_nearest(*images, config, options.nearest);
   return out;
 }
 

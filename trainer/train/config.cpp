@@ -27,17 +27,17 @@ void RunConfig::describe(config::Section& s) {
   s.integer("sample_every", sample_every)
       .at_least(0)
       .unit("steps")
-      .doc("Steps between two sets of samples, in RUN/samples. 0: only at the end.")
+      .doc("Steps between two sets of generated samples, in RUN/samples. 0: only at the end.")
       .free_to_change();
   s.flag("samples", samples)
-      .doc("Write samples at the end, in RUN. Their files depend on model.kind.")
+      .doc("Write generated samples at the end, in RUN. Their files depend on model.kind.")
       .free_to_change();
   s.choice("on_divergence", on_divergence,
            {{"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}, {"rollback", OnDivergence::rollback}})
       .doc(
           "What the run does when its loss grows or a network collapses. warn: print a warning. stop: end "
           "with code 6. rollback: go back to the last checkpoint and skip the samples since then. A run "
-          "whose loss stays infinite ends with code 6; with rollback it goes back.")
+          "whose losses or gradients stay infinite or NaN ends with code 6; with rollback it goes back.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
@@ -75,7 +75,7 @@ void Config::describe(config::Section& s) {
   s.section("data", data, "The dataset.");
   s.section("precision", precision, "Number formats.");
   s.section("optimizer", optimizer, "The update of the weights.");
-  s.section("average", average, "Moving average of the weights, for evaluation and samples.");
+  s.section("average", average, "Moving average of the weights, for evaluation and generated samples.");
   describe_trainees(s);
   s.section("parallel", parallel, "The cooperation of ranks.");
   s.section("memory", memory, "Accounting and limits of memory.");
@@ -104,12 +104,12 @@ void Config::describe(config::Section& s) {
     return "features are those of generated images, and evaluate.samples is 0: set it above 0";
   });
   s.rule({"data.batch", "data.micro_batches", "parallel.ranks"}, [this]() -> std::string {
-    const std::int64_t parts = data.parts() * std::max<std::int64_t>(parallel.ranks, 1);
+    const std::int64_t parts = data.micro_batch_count() * std::max<std::int64_t>(parallel.ranks, 1);
     if (data.batch % parts == 0) return "";
     return fmt::format(
         "a batch of {} samples does not divide into {} equal parts ({} micro-batches{}): set data.batch to a "
         "multiple of {}",
-        data.batch, parts, data.parts(),
+        data.batch, parts, data.micro_batch_count(),
         parallel.ranks > 1 ? fmt::format(" on each of {} ranks", parallel.ranks) : "", parts);
   });
 }

@@ -19,7 +19,8 @@ std::vector<std::int64_t> possible_micro_batches(const Config& config, int world
   for (std::int64_t i = 1; i * i <= share; ++i)
     if (share % i == 0)
       for (const std::int64_t divisor : {i, share / i})
-        if (divisor > config.data.parts() && divisor <= data::kMostMicroBatches) found.push_back(divisor);
+        if (divisor > config.data.micro_batch_count() && divisor <= data::kMostMicroBatches)
+          found.push_back(divisor);
   std::ranges::sort(found);
   return found;
 }

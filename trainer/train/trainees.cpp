@@ -37,7 +37,7 @@ Trainees::Trainees(const Config& config, at::Device device, comm::Communicator& 
   step::TraineePlan plan;
   plan.scaler = make_scaler(config);
   plan.bucket_bytes = config.parallel.bucket_bytes;
-  plan.micro_batches = config.data.parts();
+  plan.micro_batches = config.data.micro_batch_count();
   plan.steps = config.run.steps;
   plan.samples = config.data.batch;
   for (core::Phase* phase : model_->phases()) {

@@ -2,7 +2,11 @@
 #include "train/training_data.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <filesystem>
+
+#include "base/error.h"
 #include "base/units.h"
 #include "core/sample.h"
 #include "data/open.h"
@@ -40,12 +44,33 @@ void require_memory_lasted() {
           limit > 0 ? fmt::format(" (its limit is {})", format_bytes(limit)) : ""));
 }
 
+// "image u8 [1, 28, 28], label i64 []".
+std::string fields_text(const core::SampleSpec& spec) {
+  std::string text;
+  for (const core::FieldSpec& field : spec.fields)
+    text += fmt::format("{}{} {} [{}]", text.empty() ? "" : ", ", field.name, core::name(field.type),
+                        fmt::join(field.dims, ", "));
+  return text;
+}
+
+// The model is made for the samples of the training split, and would fail in the first evaluation on others.
+void require_same_samples(const Config& config, const Splits& splits) {
+  const core::SampleSpec &train = splits.train->spec(), &test = splits.test->spec();
+  if (train == test) return;
+  const std::filesystem::path source = config.data.source;
+  throw Error(ExitCode::data,
+              fmt::format("the splits have different samples: {} has {}, but {} has {}. Pack both with the "
+                          "same options, or set data.source to a dataset whose splits agree",
+                          (source / "train").string(), fields_text(train), (source / "test").string(),
+                          fields_text(test)));
+}
+
 }  // namespace
 
 data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const BatchPlan& batches) {
   data::LoaderPlan plan;
   plan.global_batch = config.data.batch;
-  plan.micro_batches = config.data.parts();
+  plan.micro_batches = config.data.micro_batch_count();
   plan.rank = rank;
   plan.ranks = ranks;
   plan.seed = static_cast<std::uint64_t>(config.run.seed);
@@ -57,7 +82,7 @@ data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const Ba
 }
 
 data::EvaluationPlan evaluation_plan(const Config& config, int rank, int ranks) {
-  return {config.data.batch / config.data.parts(), rank, ranks};
+  return {config.data.batch / config.data.micro_batch_count(), rank, ranks};
 }
 
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
@@ -73,6 +98,7 @@ Splits open_splits(const Config& config, const comm::World& world) {
   const std::vector<std::string> fields = config.model.fields();
   splits.train = open_split(config, "train", fields);
   splits.test = open_split(config, "test", fields);
+  require_same_samples(config, splits);
   return splits;
 }
 
@@ -90,7 +116,7 @@ at::Tensor read_images(data::Dataset& dataset, std::int64_t first, std::int64_t 
 
 TrainingData::TrainingData(const Config& config, const Environment& environment, Splits splits,
                            const BatchPlan& batches, const Cursor& cursor)
-    : micro_batches_(config.data.parts()),
+    : micro_batches_(config.data.micro_batch_count()),
       feed_(environment.device),
       loader_(std::move(splits.train), loader_plan(config, environment, batches, cursor), cursor.step),
       test_(std::move(splits.test), evaluation_plan(config, environment)) {}

@@ -20,8 +20,8 @@ struct Splits {
   std::unique_ptr<data::Dataset> train, test;
 };
 
-// Opens the splits. It finds faults that a rank can detect before any wait for another rank: invalid data, or
-// a batch that the ranks cannot divide.
+// Opens the splits. It finds faults that a rank can detect before any wait for another rank: invalid data,
+// splits with different samples, or a batch that the ranks cannot divide.
 Splits open_splits(const Config& config, const comm::World& world);
 // `split`: "train", "test". `fields`: a subset of those that the family reads.
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,

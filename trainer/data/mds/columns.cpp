@@ -53,8 +53,10 @@ MdsFieldColumn find_column(const MdsIndex& index, const std::string& field) {
   if (found == index.columns.end()) {
     std::string names;
     for (const MdsColumn& column : index.columns) names += (names.empty() ? "" : ", ") + column.name;
-    throw Error(ExitCode::data, fmt::format("{} has no column '{}'; its columns are {}",
-                                            index.folder.string(), field, names));
+    throw Error(ExitCode::data,
+                fmt::format("{} has no column '{}', which the model reads; its columns are {}: pack the "
+                            "split with that column",
+                            index.folder.string(), field, names));
   }
   MdsFieldColumn column;
   column.column = static_cast<std::size_t>(found - index.columns.begin());
