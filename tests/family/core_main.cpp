@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // ebb-core with two more families and a format, those of the tests. $EBB_TEST_UNITS, a file to write,
-// selects a unit runner of the tests.
+// selects a unit runner of the tests. $EBB_TEST_OPENS, a file to write, gets a line for each opening of data.
 #include <cstdlib>
+#include <fstream>
+#include <string>
 
 #include "cli/core_program.h"
 #include "data/counting_format.h"
@@ -20,6 +22,19 @@ std::unique_ptr<ebb::core::UnitRunner> make_runner(ebb::models::Model& model) {
   return std::make_unique<ebb::test::ReleasingRunner>(units);
 }
 
+// The line is the name of the split. All ranks append to the file.
+ebb::data::Formats noting_their_opens(ebb::data::Formats formats) {
+  const char* const notes = std::getenv("EBB_TEST_OPENS");
+  if (notes == nullptr) return formats;
+  for (ebb::data::Format& format : formats)
+    format.open = [file = std::string(notes), open = format.open](const ebb::data::DataConfig& config,
+                                                                  const ebb::data::SplitRequest& request) {
+      std::ofstream(file, std::ios::app) << request.split + "\n";
+      return open(config, request);
+    };
+  return formats;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -29,5 +44,5 @@ int main(int argc, char** argv) {
   ebb::data::Formats formats = ebb::data::builtin_formats();
   formats.push_back(ebb::data::testing::counting_format());
   formats.back().describe_keys = nullptr;  // no run reads this format
-  return ebb::cli::core_program(argc, argv, {families, formats}, make_runner);
+  return ebb::cli::core_program(argc, argv, {families, noting_their_opens(formats)}, make_runner);
 }

@@ -29,6 +29,18 @@ inline GanConfig tiny(GanArchitecture architecture, bool conditional = false) {
   return config;
 }
 
+inline GanConfig without_penalties(GanConfig config) {
+  config.penalty.r1 = config.penalty.r2 = config.penalty.gradient = 0;
+  return config;
+}
+
+// WGAN-GP.
+inline GanConfig with_gradient_penalty(GanConfig config) {
+  config.loss = GanLoss::wasserstein;
+  config.penalty.r1 = config.penalty.r2 = 0, config.penalty.gradient = 2;
+  return config;
+}
+
 inline GanConfig augmented(GanConfig config, double probability = 0.6) {
   config.augment.probability = probability;
   return config;
@@ -116,13 +128,14 @@ inline at::Tensor seen(const at::Tensor& images, RandomStream stream, AugmentedP
                  config.augment.probability);
 }
 
-// The images of the discriminator's phase, from the networks of the reference.
+// The images of a phase, from the networks of the reference. `stream`: that of the phase's noise.
 inline at::Tensor generated_by(const GanConfig& config, const core::Batch& batch,
-                               const GanReference& reference, at::ScalarType dtype) {
+                               const GanReference& reference, at::ScalarType dtype,
+                               RandomStream stream = RandomStream::latent) {
   const at::NoGradGuard no_grad;
-  const at::Tensor noise = numerics::philox_normal(batch.size(), config.latent, 7,
-                                                   static_cast<std::uint32_t>(RandomStream::latent),
-                                                   batch.position, at::kFloat, at::kCPU);
+  const at::Tensor noise =
+      numerics::philox_normal(batch.size(), config.latent, 7, static_cast<std::uint32_t>(stream),
+                              batch.position, at::kFloat, at::kCPU);
   return reference.images(noise.to(dtype), labels_of(batch, config));
 }
 

@@ -40,7 +40,8 @@ class RunListener {
   virtual void ended(const std::string& note) = 0;  // a line for a person; empty: none
 };
 
-// Forwards each event to all listeners, in the order of add().
+// Forwards each event to all listeners, in the order of add(). If one throws, those after it do not get the
+// event, and the caller gets the error.
 class RunListeners final : public RunListener {
  public:
   void add(std::unique_ptr<RunListener> listener) { all_.push_back(std::move(listener)); }
