@@ -136,7 +136,7 @@ TEST(Plan, AScreenOf80ColumnsHasBarsTheLimitAndTheLargestValues) {
     if (!std::regex_match(line, row, std::regex(" {13}([a-z ]+?) +([0-9.]+) ([KMG])iB  (#* *\\|#*)")))
       continue;
     const double bytes = std::stod(row[2]) * (row[3] == "G" ? 1024 : row[3] == "M" ? 1 : 1 / 1024.0);
-    (row[1] == "in all" ? whole : classes) += bytes;
+    (row[1] == "resident" ? whole : classes) += bytes;
   }
   EXPECT_GT(whole, 1000);
   EXPECT_NEAR(classes, whole, 0.05 * whole) << fits.out;
@@ -192,8 +192,7 @@ TEST(Plan, AfterARunEachClassIsBesideItsMeasurementUnlessTheShapeIsAnother) {
   };
   const std::string same = plan({config, "run.name=seen"}).out;
   EXPECT_THAT(same, HasSubstr("as 2 ranks of this run logged"));
-  for (const char* name :
-       {"parameters", "gradients", "optimizer", "activations", "communication", "all at once"}) {
+  for (const char* name : {"parameters", "gradients", "optimizer", "activations", "communication", "total"}) {
     ASSERT_EQ(row(same, name).size(), 4U) << name << "\n" << same;
     EXPECT_EQ(row(same, name)[3], "0 B") << name;
   }

@@ -133,7 +133,7 @@ TEST(Formats, ARequestToPackGoesToThePackerThatAcceptsIt) {
   EXPECT_EQ(last, 2);
   request.inputs.resize(1);
   request.inputs.front() = "a.idx";
-  expect_error(ExitCode::usage, {"no format can be made"},
+  expect_error(ExitCode::usage, {"no dataset format accepts"},
                [&] { (void)find_packer({counting_format()}, request); });
 }
 

@@ -25,8 +25,8 @@ using Parts = std::map<std::string, core::Stateful*>;
 struct RunConfiguration {
   ConfigValues mathematical;    // config::mathematical_values
   std::string resolved_config;  // config::resolved_yaml
-  // The defaults of mathematical keys. A key that the saving version did not know, such as one of a later
-  // version, may have its default: it then changes nothing.
+  // The defaults of mathematical keys. A checkpoint may lack a key that a newer version of
+  // ebb added. The two are compatible if the run has the default of that key.
   ConfigValues defaults = {};
 };
 

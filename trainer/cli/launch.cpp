@@ -11,9 +11,10 @@ namespace ebb::cli {
 namespace {
 
 void add_supervision(CLI::App& command, launch::LaunchOptions& options) {
-  CLI::Option* supervise =
-      command.add_flag("--supervise", options.supervise,
-                       "Start mpirun again after a retryable end (codes 5, 8, 75), and store a final one");
+  CLI::Option* supervise = command.add_flag(
+      "--supervise", options.supervise,
+      "Restart mpirun after codes 5, 8 and 75, and store the verdict on a failure that a retry "
+      "cannot fix");
   command
       .add_option("--restarts", options.restarts,
                   "With --supervise: how many restarts without a newer checkpoint between them")

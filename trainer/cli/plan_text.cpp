@@ -55,7 +55,7 @@ std::string comparison(const train::MemoryNeed& need, const train::ResourceEstim
   };
   for (std::size_t c = 0; c < memory::kClasses; ++c)
     row(memory::kClassNames[c], need.plan.peak[c], seen.peak[c]);
-  row("all at once", need.plan.peak_total, seen.peak_total);
+  row("total", need.plan.peak_total, seen.peak_total);
   row("resident", need.of_rank(), seen.host_bytes);
   return text;
 }
@@ -66,8 +66,8 @@ std::string checkpoint_text(const train::ResourceEstimate& estimate) {
 }
 
 // The bytes of a rank at its peak, with bars. `limit`: the rank's share of the host, which `|` marks; 0:
-// unknown. `process`: the name of what is beside the tensors. A whole bar is the larger of need and limit.
-std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* process) {
+// unknown. `sum`: the name of the last row. A whole bar is the larger of need and limit.
+std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* sum) {
   const std::int64_t scale = std::max(need.of_rank(), limit);
   const auto columns = [&](std::int64_t bytes) {
     return static_cast<std::size_t>(
@@ -92,8 +92,8 @@ std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* 
     total += need.plan.run_peak.live[c];
   }
   row("kept", need.plan.kept);
-  row(process, need.of_rank() - total - need.plan.kept);
-  row("in all", need.of_rank());
+  row("outside", need.of_rank() - total - need.plan.kept);
+  row(sum, need.of_rank());
   return text;
 }
 
@@ -140,11 +140,11 @@ std::string gpu_text(const PlanFigures& figures) {
   const std::int64_t limit = std::max<std::int64_t>(0, figures.available.bytes);
   return line("every rank", fmt::format("{} of its GPU at its peak, one of {}", format_bytes(need.of_rank()),
                                         plural(figures.world_size, "rank"))) +
-         bars(need, limit, "outside") +
+         bars(need, limit, "GPU memory") +
          line("", "outside: context and NCCL, assumed; kept: by LibTorch's allocator") +
          line("peak", peak_text(need.plan)) + available_text(figures) +
-         line("host",
-              fmt::format("{} of buffers for each rank, beside its process", format_bytes(need.plan.host)));
+         line("host", fmt::format("{} of buffers for each rank, without code and libraries",
+                                  format_bytes(need.plan.host)));
 }
 
 // The memory of every rank: that of a run on CPUs or GPUs, or of the model alone.
@@ -158,7 +158,7 @@ std::string memory_text(const PlanFigures& figures) {
       figures.available.bytes < 0 ? 0 : figures.available.bytes / need.ranks + need.process.file;
   return line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
                                         format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
-         bars(need, limit, "outside") + line("peak", peak_text(need.plan)) + available_text(figures);
+         bars(need, limit, "resident") + line("peak", peak_text(need.plan)) + available_text(figures);
 }
 
 }  // namespace

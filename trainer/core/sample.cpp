@@ -107,7 +107,7 @@ void from_json(const json& value, SampleSpec& spec) {
   spec.fields.clear();
   for (const json& one : value) {
     FieldSpec field = field_from_json(one);
-    if (spec.find(field.name) != nullptr) refuse("names of fields that differ are expected", value);
+    if (spec.find(field.name) != nullptr) refuse("unique names of fields are expected", value);
     spec.fields.push_back(std::move(field));
   }
 }

@@ -69,7 +69,7 @@ const Packer& find_packer(const Formats& formats, const PackRequest& request) {
     }
   }
   if (otherwise != nullptr) return *otherwise;
-  throw Error(ExitCode::usage, "data pack: no format can be made of these inputs with these options");
+  throw Error(ExitCode::usage, "data pack: no dataset format accepts these inputs with these options");
 }
 
 }  // namespace ebb::data

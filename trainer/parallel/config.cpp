@@ -10,9 +10,7 @@ void ParallelConfig::describe(config::Section& s) {
             {"single", Backend::single},
             {"mpi", Backend::mpi},
             {"nccl", Backend::nccl}})
-      .doc(
-          "Backend of the collectives. auto: none for one rank, NCCL if every rank has a GPU of "
-          "its own, else MPI.")
+      .doc("Backend of the collectives. auto: single for one rank, NCCL for ranks on GPUs, else MPI.")
       .free_to_change();
   s.integer("ranks", ranks)
       .at_least(0)
@@ -27,7 +25,9 @@ void ParallelConfig::describe(config::Section& s) {
       .free_to_change();
   s.duration("timeout", timeout_s)
       .above(0)
-      .doc("A collective that takes longer ends the run with code 5 and names the missing ranks.")
+      .doc(
+          "A collective that takes longer ends the run with code 5. With MPI the message names the missing "
+          "ranks.")
       .free_to_change();
   s.integer("threads", threads)
       .at_least(0)

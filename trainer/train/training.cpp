@@ -156,6 +156,7 @@ void Training::roll_back(const DivergenceError& error) {
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s,
                          [&] { splits_ = open_splits(config_, environment_.world); });
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] { load(good_, &diverged); });
+  for (core::Phase* phase : trainees_.model().phases()) phase->restart_warnings();
   listeners_.rolled_back({cursor_.step, begun_ - 1, cursor_.skipped().back(), error.what()});
 }
 

@@ -20,7 +20,7 @@ void GanPenaltyConfig::describe(config::Section& s) {
       .at_least(1)
       .at_most(1024)
       .unit("steps")
-      .doc("Steps from one penalty to the next, which is multiplied by this number.");
+      .doc("Steps between two penalties. Each penalty is multiplied by this number.");
   s.number("final_ratio", final_ratio)
       .at_least(0)
       .doc("All weights at the end of the schedule, as a multiple of their first values.");
@@ -49,7 +49,7 @@ void GanAugmentConfig::describe(config::Section& s) {
   s.integer("adjust_samples", adjust_samples)
       .at_least(1)
       .unit("samples")
-      .doc("Samples in which the probability moves by 1 towards the target.");
+      .doc("Samples over which the probability changes by 1.");
 }
 
 void GanConfig::describe(config::Section& s) {

@@ -24,7 +24,7 @@ struct GanPenaltyConfig {
   double r1 = 0.1;         // gamma: gamma / 2 |grad D(x)|^2 of real samples (Mescheder et al., 2018)
   double r2 = 0.1;         // the same of generated samples
   double gradient = 0.0;   // lambda (|grad D| - 1)^2 between both (Gulrajani et al., 2017)
-  std::int64_t every = 1;  // discriminator steps from one penalty to the next, which is multiplied by it
+  std::int64_t every = 1;  // training steps from one penalty to the next, which is multiplied by it
   double final_ratio = 1;  // of all weights at the end of the schedule, to their first values
   core::Schedule schedule;
   void describe(config::Section& s);
