@@ -50,7 +50,7 @@ TEST(GanHealth, ASignIsToldAgainWhileItLasts) {
 TEST(GanHealth, EachSignIsTold) {
   GanHealth health;
   std::vector<std::string> told;
-  for (int i = 0; i < 1200; ++i)
+  for (int i = 0; i < 1100; ++i)
     if (std::string text = health.observe({1, i < 600 ? 1 : 0.001, 0}); !text.empty()) told.push_back(text);
   ASSERT_EQ(told.size(), 2U) << "the first sign lasts when the second begins";
   EXPECT_THAT(told[0], HasSubstr("right about"));
