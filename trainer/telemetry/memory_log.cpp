@@ -39,8 +39,8 @@ Json by_stage(const memory::Ledger& ledger, Location location) {
   return json;
 }
 
-// Adds the peaks of the step by phase, and the bytes at its start, if it has more than one. The latter have
-// all classes, since they show which are empty then.
+// Adds the peaks of each phase, and the bytes that were alive when it began, if the step has several phases.
+// The latter have all classes, since they show which are empty then.
 void add_phases(Json& json, const memory::Ledger& ledger, Location location) {
   for (const memory::PhasePeak& phase : ledger.phase_peaks(location)) {
     Json bytes = nonzero(phase.peak);
