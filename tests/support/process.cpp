@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 #include "base/child_process.h"
@@ -149,6 +150,16 @@ bool Process::wait_for_output(const std::string& text, std::optional<millisecond
   return true;
 }
 
+// After a rank called MPI_Abort, mpirun of Open MPI 5.0.7 sometimes ends with 139 (SIGSEGV). It has printed
+// the rank's code before.
+int code_after_abort(const ProcessResult& result) {
+  constexpr std::string_view kCode = "\n  Errorcode: ";
+  if (result.exit_code != 128 + SIGSEGV || result.err.find("MPI_ABORT was invoked") == std::string::npos)
+    return result.exit_code;
+  const std::size_t at = result.err.find(kCode);
+  return at == std::string::npos ? result.exit_code : std::atoi(result.err.c_str() + at + kCode.size());
+}
+
 // The outputs may end before the program does. They may also end long after it, if a child of it
 // has them open.
 void Process::reap() {
@@ -169,6 +180,7 @@ void Process::reap() {
   deadline_ = Clock::now() + milliseconds(500);  // to read the rest of the pipes
   while (pump(milliseconds(100))) {
   }
+  result_.exit_code = code_after_abort(result_);
 }
 
 const ProcessResult& Process::wait() {

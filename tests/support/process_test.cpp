@@ -41,6 +41,14 @@ TEST(Process, ASignalGivesTheExitCodeOfAShell) {
   EXPECT_EQ(run({"sh", "-c", "kill -9 $$"}).exit_code, 137);
 }
 
+TEST(Process, OfAnMpirunThatCrashesTheCodeOfTheRankCounts) {
+  const std::string text =
+      R"(printf 'MPI_ABORT was invoked on rank 0\n  Proc: [[1,1],0]\n  Errorcode: 2\n' >&2; )";
+  EXPECT_EQ(run_shell(text + "kill -SEGV $$").exit_code, 2);
+  EXPECT_EQ(run_shell(text + "exit 3").exit_code, 3);
+  EXPECT_EQ(run_shell("kill -SEGV $$").exit_code, 128 + SIGSEGV);
+}
+
 TEST(Process, TheTimeLimitKillsTheProgramAndItsChildren) {
   Process process({"sh", "-c", "sleep 1000 & echo $!; wait"}, {.limit = milliseconds(300)});
   const ProcessResult& result = process.wait();
