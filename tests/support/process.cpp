@@ -150,14 +150,16 @@ bool Process::wait_for_output(const std::string& text, std::optional<millisecond
   return true;
 }
 
-// After a rank called MPI_Abort, mpirun of Open MPI 5.0.7 sometimes ends with 139 (SIGSEGV). It has printed
-// the rank's code before.
+// After a rank called MPI_Abort, mpirun itself sometimes crashes: 4.1 in PMIx_server_finalize, 5.0 with 139
+// (SIGSEGV). It has printed the rank's code before, each in its own words.
 int code_after_abort(const ProcessResult& result) {
-  constexpr std::string_view kCode = "\n  Errorcode: ";
-  if (result.exit_code != 128 + SIGSEGV || result.err.find("MPI_ABORT was invoked") == std::string::npos)
-    return result.exit_code;
-  const std::size_t at = result.err.find(kCode);
-  return at == std::string::npos ? result.exit_code : std::atoi(result.err.c_str() + at + kCode.size());
+  const auto has = [&](std::string_view text) { return result.err.find(text) != std::string::npos; };
+  const bool crashed_in_5 = result.exit_code == 128 + SIGSEGV && has("MPI_ABORT was invoked");
+  if (!crashed_in_5 && !has("PMIx_server_finalize")) return result.exit_code;
+  for (const std::string_view before : {"\n  Errorcode: ", "with errorcode "})
+    if (const std::size_t at = result.err.find(before); at != std::string::npos)
+      return std::atoi(result.err.c_str() + at + before.size());
+  return result.exit_code;
 }
 
 // The outputs may end before the program does. They may also end long after it, if a child of it

@@ -12,8 +12,8 @@ namespace ebb::test {
 
 // The exit of a program and all of its output.
 struct ProcessResult {
-  // As in a shell: 128 + N if signal N ended it. If mpirun ended with 139 after it printed the code that a
-  // rank passed to MPI_Abort, that code.
+  // As in a shell: 128 + N if signal N ended it. If mpirun crashed after it printed the code that a rank
+  // passed to MPI_Abort, that code.
   int exit_code = -1;
   bool timed_out = false;  // the time limit passed and its process group was killed
   std::string out, err;

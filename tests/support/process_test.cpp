@@ -47,6 +47,9 @@ TEST(Process, OfAnMpirunThatCrashesTheCodeOfTheRankCounts) {
   EXPECT_EQ(run_shell(text + "kill -SEGV $$").exit_code, 2);
   EXPECT_EQ(run_shell(text + "exit 3").exit_code, 3);
   EXPECT_EQ(run_shell("kill -SEGV $$").exit_code, 128 + SIGSEGV);
+  const std::string text_of_4 = "echo 'with errorcode 7.' >&2; ";
+  EXPECT_EQ(run_shell(text_of_4 + "echo PMIx_server_finalize >&2; kill -ABRT $$").exit_code, 7);
+  EXPECT_EQ(run_shell(text_of_4 + "exit 3").exit_code, 3);
 }
 
 TEST(Process, TheTimeLimitKillsTheProgramAndItsChildren) {
