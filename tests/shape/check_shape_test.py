@@ -5,15 +5,14 @@
 import contextlib
 import io
 import os
-import pathlib
 import sys
-import tempfile
 import unittest
 
 import check_format
 import check_shape
 import layer_table
 import shape
+from planted_tree import PlantedTree
 
 RULES = """
 layer base:
@@ -61,17 +60,10 @@ text after
 }
 
 
-class TreeTest(unittest.TestCase):
+class TreeTest(PlantedTree):
     def tree(self, changes=None):
         """TREE with `changes`, in a folder that the test removes."""
-        folder = tempfile.TemporaryDirectory(prefix="ebb-shape-")
-        self.addCleanup(folder.cleanup)
-        root = pathlib.Path(folder.name).resolve()
-        for name, text in {**TREE, **(changes or {})}.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        return root
+        return self.plant({**TREE, **(changes or {})})
 
 
 class ShapeTest(TreeTest):

@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plants commands without a source into a small tree, and expects each to be found."""
 
-import pathlib
-import tempfile
 import unittest
 
 import check_shape
 import command_files
 import shape
+from planted_tree import PlantedTree
 
 LIST = """
 struct Command {
@@ -29,15 +28,9 @@ TREE = {
 }
 
 
-class CommandFiles(unittest.TestCase):
+class CommandFiles(PlantedTree):
     def root(self, tree):
-        folder = tempfile.TemporaryDirectory(prefix="ebb-commands-")
-        self.addCleanup(folder.cleanup)
-        root = pathlib.Path(folder.name)
-        for name, text in tree.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text, encoding="utf-8")
-        return root
+        return self.plant(tree)
 
     def expect(self, tree, *problems):
         self.assertEqual(list(command_files.problems(self.root(tree))), list(problems))

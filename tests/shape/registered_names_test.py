@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plants names of families and formats into a small tree, and expects each to be found outside of its permitted places."""
 
-import pathlib
-import tempfile
 import unittest
 
 import check_shape
 import registered_names
 import shape
+from planted_tree import PlantedTree
 
 TREE = {
     "trainer/models/CMakeLists.txt": "# the families\nset(EBB_FAMILIES gan lm)\n",
@@ -21,15 +20,9 @@ TREE = {
 }
 
 
-class RegisteredNames(unittest.TestCase):
+class RegisteredNames(PlantedTree):
     def root(self, changes):
-        folder = tempfile.TemporaryDirectory(prefix="ebb-names-")
-        self.addCleanup(folder.cleanup)
-        root = pathlib.Path(folder.name)
-        for name, text in {**TREE, **changes}.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text, encoding="utf-8")
-        return root
+        return self.plant({**TREE, **changes})
 
     def problems(self, changes, exceptions=None):
         return list(registered_names.problems(self.root(changes), exceptions or {}))
