@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -73,11 +72,7 @@ class GanCollapse : public testing::Test {
   }
   // Expects that the checkpoint after `steps` steps has skipped the samples [begin, end) alone.
   static void expect_skipped(const std::string& name, int steps, int begin, int end) {
-    char checkpoint[32];
-    std::snprintf(checkpoint, sizeof checkpoint, "step-%08d", steps);
-    std::ifstream manifest(tiny->run_folder(name) + "/checkpoints/" + checkpoint + "/manifest.json");
-    ASSERT_TRUE(manifest.is_open()) << name << " " << checkpoint;
-    const json cursor = json::parse(manifest).at("values").at("cursor");
+    const json cursor = values_of_checkpoint(tiny->run_folder(name), steps).at("cursor");
     EXPECT_EQ(cursor.at("step"), steps);
     EXPECT_EQ(cursor.at("skipped"), (json{{begin, end}}));
     EXPECT_EQ(cursor.at("stream_position"), steps * kBatch + end - begin);

@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -64,14 +63,6 @@ void expect_lasting_schedules(const std::vector<nlohmann::json>& steps) {
        {"discriminator lr", "discriminator beta2", "discriminator penalty_ratio",
         "discriminator augment_probability", "generator lr", "generator beta2", "generator average_decay"})
     EXPECT_GT(values[name].size(), 1U) << name;
-}
-
-// The values beside the tensors in the checkpoint after `steps` steps.
-nlohmann::json values_of_checkpoint(const std::string& run_folder, int steps) {
-  char checkpoint[32];
-  std::snprintf(checkpoint, sizeof checkpoint, "step-%08d", steps);
-  std::ifstream manifest(run_folder + "/checkpoints/" + checkpoint + "/manifest.json");
-  return nlohmann::json::parse(manifest).at("values");
 }
 
 class GanKills : public testing::Test {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -66,6 +67,14 @@ inline void make_gan_run(const TinyRun& tiny) {
       << "generator: {average: {half_life: 64, ramp: {curve: linear, samples: 96}}}\n"
       << "parallel: {threads: 1, timeout: 60s}\n"
       << "checkpoint: {every: 3, keep: 10}\n";
+}
+
+// The values beside the tensors in the checkpoint after `steps` steps.
+inline nlohmann::json values_of_checkpoint(const std::string& run_folder, int steps) {
+  char checkpoint[32];
+  std::snprintf(checkpoint, sizeof checkpoint, "step-%08d", steps);
+  std::ifstream manifest(run_folder + "/checkpoints/" + checkpoint + "/manifest.json");
+  return nlohmann::json::parse(manifest).at("values");
 }
 
 // The command that trains gan.yaml as run `name`.
