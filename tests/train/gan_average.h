@@ -64,10 +64,12 @@ class GanAverage : public testing::Test {
     return train::load_model(tiny->run_folder(name), {models::built_in_families(), data::builtin_formats()});
   }
   // The loss that `ebb evaluate` finds, and that of the run's own last evaluation.
-  static double evaluated_loss(const std::string& name) {
+  static double evaluated_loss(const std::string& name, const std::vector<std::string>& options = {}) {
     const std::string file = tiny->folder() / (name + ".json");
-    const ProcessResult result =
-        run({ebb_binary(), "evaluate", tiny->run_folder(name), "--samples", "0", "--json", file});
+    std::vector<std::string> command = {ebb_binary(), "evaluate", tiny->run_folder(name), "--json", file};
+    command.insert(command.end(), {"--samples", "0"});
+    command.insert(command.end(), options.begin(), options.end());
+    const ProcessResult result = run(command);
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
     return nlohmann::json::parse(std::ifstream(file)).at("loss").get<double>();
   }

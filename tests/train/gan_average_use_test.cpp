@@ -31,12 +31,14 @@ TEST_F(GanAverage, ALoadedModelHasItInTheGeneratorAlone) {
   }
 }
 
-// The weights of both runs are the same, as TrainingDoesNotReadIt shows. No option asks for the weights.
-TEST_F(GanAverage, SampleAndEvaluateTakeIt) {
-  const auto picture = [](const std::string& name) {
+// The weights of both runs are the same, as TrainingDoesNotReadIt shows.
+TEST_F(GanAverage, SampleAndEvaluateTakeItUnlessRawWeightsAreAskedFor) {
+  const auto picture = [](const std::string& name, const std::vector<std::string>& options = {}) {
     const std::string file = tiny->folder() / (name + ".png");
-    const ProcessResult result =
-        run({ebb_binary(), "sample", tiny->run_folder(name), "-o", file, "--count", "9"});
+    std::vector<std::string> command = {ebb_binary(), "sample", tiny->run_folder(name), "-o", file};
+    command.insert(command.end(), {"--count", "9"});
+    command.insert(command.end(), options.begin(), options.end());
+    const ProcessResult result = run(command);
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
     std::ifstream in(file, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
@@ -44,8 +46,10 @@ TEST_F(GanAverage, SampleAndEvaluateTakeIt) {
   const std::string of_weights = picture("plain");
   EXPECT_GT(of_weights.size(), 50U);
   EXPECT_TRUE(picture("averaged") != of_weights) << "the samples are those of the weights";
+  EXPECT_TRUE(picture("averaged", {"--raw-weights"}) == of_weights);
   const double with = evaluated_loss("averaged"), without = evaluated_loss("plain");
   EXPECT_NE(with, without);
+  EXPECT_NEAR(evaluated_loss("averaged", {"--raw-weights"}), without, 1e-5);
   EXPECT_NEAR(with, loss_of_the_run("averaged"), 1e-5);
   EXPECT_NEAR(without, loss_of_the_run("plain"), 1e-5);
 }

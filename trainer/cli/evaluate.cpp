@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/ranks.h"
@@ -23,7 +24,8 @@ namespace ebb::cli {
 namespace {
 
 struct EvaluateOptions {
-  std::string checkpoint, data, json;
+  CheckpointOptions checkpoint;
+  std::string data, json;
   std::vector<std::string> overrides;
   train::EvaluationOptions measures;
 };
@@ -98,7 +100,8 @@ ExitCode run(const EvaluateOptions& options, const Invocation& invocation, comm:
   comm::run_on_all_ranks(world, kTimeout_s, [&] {
     require_folder_of(options.json);
     require_folder_of(options.measures.nearest);
-    loaded.emplace(train::load_model(options.checkpoint, invocation.registries, overrides_of(options)));
+    loaded.emplace(train::load_model(options.checkpoint.path, invocation.registries,
+                                     options.checkpoint.choice(), overrides_of(options)));
   });
   train::Environment environment = train::open_environment(loaded->config, world, *ledger, *cache);
   const std::unique_ptr<core::UnitRunner> runner = invocation.make_runner(*loaded->model);
@@ -120,10 +123,7 @@ ExitCode run(const EvaluateOptions& options, const Invocation& invocation, comm:
 void add_evaluate(CLI::App& app, Invocation& invocation) {
   auto* command = add_command(app, "evaluate");
   auto options = std::make_shared<EvaluateOptions>();
-  command
-      ->add_option("checkpoint", options->checkpoint,
-                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
-      ->required();
+  options->checkpoint.add_to(*command);
   command->add_option("overrides", options->overrides, "key.path=value, over the run's configuration");
   command->add_option("--data", options->data, "Dataset to use instead of the run's data.source");
   command->add_option("--split", options->measures.split, "Split to evaluate on")

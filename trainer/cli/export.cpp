@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "base/units.h"
+#include "cli/checkpoint_options.h"
 #include "cli/commands.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
@@ -16,7 +17,8 @@ namespace ebb::cli {
 namespace {
 
 struct ExportOptions {
-  std::string checkpoint, out, max_file = "5GB";
+  CheckpointOptions checkpoint;
+  std::string out, max_file = "5GB";
 };
 
 ExitCode run_export(const ExportOptions& options, const train::Registries& registries) {
@@ -27,7 +29,8 @@ ExitCode run_export(const ExportOptions& options, const train::Registries& regis
         fmt::format("export: --max-file {} is not a size: give a number of bytes with a unit, such as 5GB",
                     options.max_file));
   memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded = train::load_model(options.checkpoint, registries);
+  const train::LoadedModel loaded =
+      train::load_model(options.checkpoint.path, registries, options.checkpoint.choice());
   const auto result = train::export_weights(loaded, options.out, *most);
   std::cout << fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n", result.tensors,
                            loaded.step, loaded.config.run.name, format_bytes(result.bytes), result.files,
@@ -40,10 +43,7 @@ ExitCode run_export(const ExportOptions& options, const train::Registries& regis
 void add_export(CLI::App& app, Invocation& invocation) {
   auto* command = add_command(app, "export");
   auto options = std::make_shared<ExportOptions>();
-  command
-      ->add_option("checkpoint", options->checkpoint,
-                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
-      ->required();
+  options->checkpoint.add_to(*command);
   command->add_option("-o,--out", options->out, "Folder to make")->required();
   command
       ->add_option("--max-file", options->max_file, "Size above which weights are split into several files")

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "checkpoint/store.h"
+#include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/tokenizer.h"
@@ -23,7 +24,8 @@ namespace ebb::cli {
 namespace {
 
 struct SampleOptions {
-  std::string checkpoint, out;
+  CheckpointOptions checkpoint;
+  std::string out;
   std::int64_t count = 64;
   std::int64_t seed = 0;
   std::string prompt;
@@ -94,7 +96,8 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
 
 ExitCode run(const SampleOptions& options, const Invocation& invocation) {
   memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded = train::load_model(options.checkpoint, invocation.registries);
+  const train::LoadedModel loaded =
+      train::load_model(options.checkpoint.path, invocation.registries, options.checkpoint.choice());
   const std::unique_ptr<core::UnitRunner> runner = invocation.make_runner(*loaded.model);
   if (auto* images = loaded.model->image_sampler()) return draw_images(options, loaded, *images, *runner);
   if (auto* texts = loaded.model->text_sampler()) return write_text(options, loaded, *texts, *runner);
@@ -107,10 +110,7 @@ ExitCode run(const SampleOptions& options, const Invocation& invocation) {
 void add_sample(CLI::App& app, Invocation& invocation) {
   auto* command = add_command(app, "sample");
   auto options = std::make_shared<SampleOptions>();
-  command
-      ->add_option("checkpoint", options->checkpoint,
-                   "A run's folder (its newest complete checkpoint) or a checkpoint's")
-      ->required();
+  options->checkpoint.add_to(*command);
   command->add_option("-o,--out", options->out,
                       "File to write: a PNG of images, or text. Without it text goes to standard output");
   command->add_option("--count", options->count, "Number of images")

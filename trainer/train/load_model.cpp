@@ -46,7 +46,7 @@ std::map<std::string, at::Tensor> averages_of(const std::filesystem::path& path,
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& path, const Registries& registries,
+LoadedModel load_model(const std::filesystem::path& path, const Registries& registries, WeightChoice choice,
                        const std::vector<std::string>& overrides) {
   const checkpoint::LoadedPart part = checkpoint::read_part(path, "model");
   Config config(registries);
@@ -55,7 +55,8 @@ LoadedModel load_model(const std::filesystem::path& path, const Registries& regi
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
                      config, part.step};
   const at::NoGradGuard no_grad;
-  const std::map<std::string, at::Tensor> averages = averages_of(path, config);
+  std::map<std::string, at::Tensor> averages;
+  if (choice == WeightChoice::averaged) averages = averages_of(path, config);
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto average = averages.find(name);
     const auto saved = part.tensors.find(name);

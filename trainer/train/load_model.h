@@ -17,11 +17,16 @@ struct LoadedModel {
   std::int64_t step;
 };
 
-// Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters:
-// their average, if the run has one that has been updated.
+enum class WeightChoice {
+  averaged,  // the average, if the run has one that has been updated; else the raw weights
+  raw        // the weights that the optimizer updates
+};
+
+// Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters.
 // Error(checkpoint): there is none.
 // `overrides`: key.path=value, over the configuration of its run.
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries,
+                       WeightChoice choice = WeightChoice::averaged,
                        const std::vector<std::string>& overrides = {});
 
 }  // namespace ebb::train
