@@ -7,6 +7,7 @@
 
 #include "base/process.h"
 #include "launch/supervised.h"
+#include "support/limited_group.h"
 
 namespace ebb::test {
 namespace {
@@ -107,53 +108,11 @@ TEST_F(SupervisedHosts, AHostThatRefusesIsRetriedAndNotAnInternalError) {
   EXPECT_THAT(result.err, HasSubstr("not started again"));
 }
 
-// A new control group with this memory limit, as for a container. Empty if this process may not make one.
-class MemoryGroup {
- public:
-  explicit MemoryGroup(std::int64_t bytes) {
-    std::ifstream lines("/proc/self/cgroup");
-    for (std::string line; std::getline(lines, line);) {
-      const bool v1 = line.find(":memory:") != std::string::npos, v2 = line.starts_with("0::");
-      if (!v1 && !v2) continue;
-      const fs::path group = fs::path(line.substr(line.find(':', line.find(':') + 1) + 1)).relative_path() /
-                             ("ebb-test-" + std::to_string(::getpid()));
-      const fs::path path = fs::path(v1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup") / group;
-      std::error_code none;
-      if (!fs::create_directory(path, none)) continue;
-      path_ = path;
-      std::ofstream(path / (v1 ? "memory.limit_in_bytes" : "memory.max")) << bytes;
-      if (fs::exists(path / (v1 ? "memory.limit_in_bytes" : "memory.max"))) return;
-      leave();
-    }
-  }
-  ~MemoryGroup() { leave(); }
-  MemoryGroup(const MemoryGroup&) = delete;
-  MemoryGroup& operator=(const MemoryGroup&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  void leave() {
-    std::error_code none;
-    for (int i = 0; i < 100 && !path_.empty() && !fs::remove(path_, none); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    path_.clear();
-  }
-  fs::path path_;
-};
-
-// The command line, to be run within the control group.
-std::string within(const MemoryGroup& group, const std::vector<std::string>& argv) {
-  std::string line = "echo $$ > " + (group.path() / "cgroup.procs").string() + " && exec";
-  for (const std::string& word : argv) line += " '" + word + "'";
-  return line;
-}
-
 TEST_F(Supervised, ARunThatExceedsTheLimitOfTheGroupIsRefusedBeforeItsFirstStep) {
-  const MemoryGroup group(std::int64_t{700} << 20);
-  if (group.path().empty())
-    GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
+  const auto group = LimitedGroup::of_memory(std::int64_t{700} << 20);
+  if (group.empty()) GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
   const ProcessResult result =
-      run_shell(within(group, launch("refused", {"model.hidden=400000", "run.steps=5"})));
+      run_shell(group.command(launch("refused", {"model.hidden=400000", "run.steps=5"})));
   EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr(": the limit of 700.0 MiB of the control group"));
   EXPECT_THAT(result.err, HasSubstr("fits: at most 1 of these ranks here need "));
@@ -162,12 +121,11 @@ TEST_F(Supervised, ARunThatExceedsTheLimitOfTheGroupIsRefusedBeforeItsFirstStep)
 }
 
 TEST_F(Supervised, AKillForLackOfMemoryIsCode4AndFinal) {
-  const MemoryGroup group(std::int64_t{600} << 20);
-  if (group.path().empty())
-    GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
+  const auto group = LimitedGroup::of_memory(std::int64_t{600} << 20);
+  if (group.empty()) GTEST_SKIP() << "no control group with a memory limit can be made here (root can)";
   // Two ranks that exceed the group's memory once they hold their moments.
   const ProcessResult result =
-      run_shell(within(group, launch("large", {"model.hidden=400000", "run.steps=5", "memory.check=warn"})));
+      run_shell(group.command(launch("large", {"model.hidden=400000", "run.steps=5", "memory.check=warn"})));
   EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr("lack of memory"));
   EXPECT_THAT(result.err, Not(HasSubstr("starting again")));

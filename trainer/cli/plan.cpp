@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cpu_quota.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/plan_text.h"
@@ -61,7 +62,7 @@ std::vector<std::int64_t> sides_of(const std::string& image) {
 std::int64_t threads_of(const PlanOptions& options, const train::Config& config, int ranks) {
   if (options.threads > 0) return options.threads;
   if (config.parallel.threads > 0) return config.parallel.threads;
-  return std::max<std::int64_t>(1, comm::measure_affinity().mask_cores / ranks);
+  return comm::threads_of_each(comm::measure_affinity().mask_cores, read_cpu_quota().cores, ranks);
 }
 
 train::AvailableToRun available_of(const PlanOptions& options, const train::Config& config,

@@ -10,6 +10,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+
+#include "base/cpu_quota.h"
 
 namespace ebb::comm {
 
@@ -61,24 +64,35 @@ Affinity measure_affinity() {
   return {std::max<std::int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN)), count(mask_text())};
 }
 
+std::int64_t threads_of_each(std::int64_t cores, double quota, std::int64_t ranks) {
+  const std::int64_t usable = quota > 0 ? std::min(cores, static_cast<std::int64_t>(quota)) : cores;
+  return std::max<std::int64_t>(1, usable / std::max<std::int64_t>(1, ranks));
+}
+
 CpuShare cpu_share(const World& world, double timeout_s) {
   const std::string mine = mask_text();
+  const CpuQuota quota = read_cpu_quota();
+  const std::string text = fmt::format("{} {} {}", world.host(), mine, quota.group);
   std::string all;  // cores that any rank of this host may use
   std::int64_t here = 0;
   bool same_masks = true;
-  for (const std::string& text : world.gather_to_all(world.host() + " " + mine, timeout_s)) {
-    const std::size_t space = text.rfind(' ');
-    if (text.substr(0, space) != world.host()) continue;
+  CpuShare share{.threads = 1, .quota = quota.cores, .sharing = 0, .cores = {}};
+  for (const std::string& other : world.gather_to_all(text, timeout_s)) {
+    std::istringstream fields(other);
+    std::string host, mask, group;
+    fields >> host >> mask;
+    std::getline(fields >> std::ws, group);
+    if (host != world.host()) continue;
     ++here;
-    const std::string mask = text.substr(space + 1);
+    if (group == quota.group) ++share.sharing;
     same_masks = same_masks && mask == mine;
     all.resize(std::max(all.size(), mask.size()), '0');
     for (std::size_t i = 0; i < mask.size(); ++i)
       if (mask[i] == '1') all[i] = '1';
   }
-  CpuShare share;
   const std::int64_t each = count(all) / std::max<std::int64_t>(1, here);
-  share.threads = std::clamp<std::int64_t>(each, 1, count(mine));
+  share.threads = std::min({threads_of_each(count(all), 0, here),
+                            threads_of_each(count(all), quota.cores, share.sharing), count(mine)});
   if (!same_masks || here < 2 || each < 1) return share;
   std::vector<Core> cores;
   for (std::size_t i = 0; i < all.size(); ++i)
@@ -103,6 +117,18 @@ std::string binding_warning(std::int64_t threads) {
       "{} threads share the {} of {} cores that this rank is bound to. Start mpirun with --bind-to none, or "
       "use `ebb launch`",
       threads, affinity.mask_cores, affinity.host_cores);
+}
+
+std::string quota_warning(const CpuShare& share, std::int64_t threads) {
+  const std::int64_t all = threads * share.sharing;
+  if (share.quota == 0 ||
+      static_cast<double>(all) <= std::max(share.quota, static_cast<double>(share.sharing)))
+    return "";
+  return fmt::format(
+      "{} threads of {} rank{} share {:.3g} core{} that their control group allows, so the kernel halts "
+      "them. "
+      "Set parallel.threads to 0, or raise the container's CPU limit",
+      all, share.sharing, share.sharing == 1 ? "" : "s", share.quota, share.quota == 1 ? "" : "s");
 }
 
 }  // namespace ebb::comm

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/cpu_quota.h"
 #include "launch/launch_host.h"
 #include "memory/cgroup.h"
 #include "memory/cuda_device.h"
@@ -37,18 +38,7 @@ void inspect_cpus(RankFacts& facts) {
       first = last;
     }
   }
-  double period = 0;
-  std::string quota;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period) {
-    if (quota != "max" && period > 0) facts.quota = std::atof(quota.c_str()) / period;
-  } else {
-    std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
-        v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    double microseconds = 0;
-    if (v1_quota >> microseconds && v1_period >> period && microseconds > 0 && period > 0) {
-      facts.quota = microseconds / period;
-    }
-  }
+  if (const double cores = read_cpu_quota().cores; cores > 0) facts.quota = cores;
   if (const char* threads = std::getenv("OMP_NUM_THREADS")) facts.threads = std::max(0, std::atoi(threads));
   facts.simd_level = "none";
 #if defined(__x86_64__)

@@ -5,9 +5,8 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <fstream>
-#include <string>
-#include <string_view>
+
+#include "base/control_group.h"
 
 namespace ebb::memory {
 namespace {
@@ -27,34 +26,17 @@ std::int64_t number(int fd) {
 }  // namespace
 
 Cgroup::Cgroup(const std::filesystem::path& self, const std::filesystem::path& mount) {
-  std::filesystem::path v1;
-  std::filesystem::path v2;
-  std::ifstream lines(self);
-  // "4:memory:/some/group" of version 1, "0::/some/group" of version 2.
-  for (std::string line; std::getline(lines, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string_view controllers(line.data() + first + 1, second - first - 1);
-    const std::string_view group = std::string_view(line).substr(second + 1);
-    if (controllers == "memory") v1 = group;
-    if (controllers.empty()) v2 = group;
-  }
-  if (!v1.empty() && open(mount / "memory", v1, "memory.usage_in_bytes", "memory.limit_in_bytes")) return;
-  if (!v2.empty()) open(mount, v2, "memory.current", "memory.max");
-}
-
-bool Cgroup::open(const std::filesystem::path& root, const std::filesystem::path& group, const char* used,
-                  const char* limit) {
-  // In a container the path may be the host's; the group is then mounted at the root.
-  std::filesystem::path relative = group.relative_path();
-  if (!std::filesystem::exists(root / relative / used)) relative.clear();
-  used_ = ::open((root / relative / used).c_str(), O_RDONLY | O_CLOEXEC);
-  if (used_ < 0) return false;
-  for (;; relative = relative.parent_path()) {
-    const int fd = ::open((root / relative / limit).c_str(), O_RDONLY | O_CLOEXEC);
+  const Controller memory{"memory", "memory.usage_in_bytes", "memory.current"};
+  const ControlGroup group = find_control_group(memory, self, mount);
+  if (group.version == 0) return;
+  const bool v1 = group.version == 1;
+  const auto open = [](const std::filesystem::path& file) {
+    return ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  };
+  used_ = open(group.folders.front() / (v1 ? memory.file_v1 : memory.file_v2));
+  for (const std::filesystem::path& folder : group.folders) {
+    const int fd = open(folder / (v1 ? "memory.limit_in_bytes" : "memory.max"));
     if (fd >= 0) limits_.push_back(fd);
-    if (relative.empty()) return true;
   }
 }
 

@@ -23,8 +23,6 @@ class Cgroup {
   [[nodiscard]] CgroupUse read() const;
 
  private:
-  bool open(const std::filesystem::path& root, const std::filesystem::path& group, const char* used,
-            const char* limit);
   int used_ = -1;
   std::vector<int> limits_;
 };

@@ -33,8 +33,8 @@ void ParallelConfig::describe(config::Section& s) {
       .at_least(0)
       .at_most(1024)
       .doc(
-          "Compute threads of each rank. 0: the cores of this machine divided by its ranks. Another number "
-          "may change the last bits.")
+          "Compute threads of each rank. 0: the cores of this machine, or those that the control group "
+          "allows, divided by the ranks. Another number may change the last bits.")
       .free_to_change();
   s.flag("pin", pin)
       .doc(

@@ -13,14 +13,17 @@ namespace ebb::train {
 namespace {
 
 // Call it before the first thread of a pool starts, which inherits the binding.
-std::int64_t choose_threads(const parallel::ParallelConfig& parallel, const comm::World& world,
-                            std::int64_t& bound_cores) {
-  const comm::CpuShare share = comm::cpu_share(world, parallel.timeout_s);
+void choose_threads(const parallel::ParallelConfig& parallel, Environment& environment) {
+  const comm::CpuShare share = comm::cpu_share(environment.world, parallel.timeout_s);
   const std::int64_t threads = parallel.threads > 0 ? parallel.threads : share.threads;
   const auto cores = std::ssize(share.cores);
-  if (parallel.pin && cores > 0 && threads <= cores && comm::bind_to_cores(share.cores)) bound_cores = cores;
+  if (parallel.pin && cores > 0 && threads <= cores && comm::bind_to_cores(share.cores))
+    environment.bound_cores = cores;
   at::set_num_threads(static_cast<int>(threads));
-  return threads;
+  environment.threads = threads;
+  environment.cpu_quota = share.quota;
+  environment.threads_note = comm::binding_warning(threads);
+  if (environment.threads_note.empty()) environment.threads_note = comm::quota_warning(share, threads);
 }
 
 }  // namespace
@@ -65,7 +68,7 @@ Environment open_environment(const Config& config, comm::World& world, memory::L
   Environment environment{.world = world, .ledger = ledger, .cache = cache};
   environment.device = choose_device(config.run.device, config.run.share_gpus, world,
                                      config.parallel.timeout_s, environment.device_note);
-  environment.threads = choose_threads(config.parallel, world, environment.bound_cores);
+  choose_threads(config.parallel, environment);
   environment.communicator =
       comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, environment.device);
   return environment;

@@ -23,6 +23,8 @@ struct Environment {
   std::string device_note{};     // why present GPUs are not used; else empty
   std::int64_t threads = 1;      // compute threads of this rank
   std::int64_t bound_cores = 0;  // cores that this rank was bound to; 0: it was not
+  double cpu_quota = 0;          // cores that its control group allows; 0: no limit
+  std::string threads_note{};    // why the threads hinder each other; else empty
   std::unique_ptr<comm::Communicator> communicator{};
 };
 

@@ -7,10 +7,23 @@
 
 namespace ebb::train {
 
+namespace {
+
+std::string cpu_notes(const Environment& environment) {
+  std::string notes;
+  if (const std::int64_t bound = environment.bound_cores; bound > 0)
+    notes = fmt::format(" (pinned to {} core{} each)", bound, bound == 1 ? "" : "s");
+  if (const double quota = environment.cpu_quota; quota > 0)
+    notes += fmt::format(" (the control group allows {:.3g} core{})", quota, quota == 1 ? "" : "s");
+  return notes;
+}
+
+}  // namespace
+
 std::string describe_run(const Config& config, const Environment& environment, models::Model& model,
                          std::int64_t samples) {
   const comm::World& world = environment.world;
-  const std::int64_t threads = environment.threads, bound = environment.bound_cores;
+  const std::int64_t threads = environment.threads;
   const char* dtype = config.precision.dtype == numerics::Dtype::fp16   ? "fp16"
                       : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
                                                                         : "fp32";
@@ -19,8 +32,7 @@ std::string describe_run(const Config& config, const Environment& environment, m
       "batch {}",
       config.model.family().name, static_cast<double>(models::parameter_count(model)) / 1e6, dtype,
       world.size(), world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s",
-      environment.device.is_cuda() ? "GPU" : "CPU",
-      bound == 0 ? "" : fmt::format(" (pinned to {} core{} each)", bound, bound == 1 ? "" : "s"),
+      environment.device.is_cuda() ? "GPU" : "CPU", cpu_notes(environment),
       environment.communicator->backend(), samples, config.data.entry().sample_noun(config.data),
       config.data.batch);
 }

@@ -8,7 +8,6 @@
 #include <cstdio>
 
 #include "base/file.h"
-#include "comm/affinity.h"
 #include "comm/run_on_all_ranks.h"
 #include "memory/leak_gate.h"
 #include "step/agreed_step_control.h"
@@ -179,8 +178,7 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   start.unit = sample_unit(config_, data_->spec());
   start.mfu_per_sample = measure_mfu_per_sample(config_, environment_, trainees_.model());
   start.notes.push_back(describe_run(config_, environment_, trainees_.model(), data_->samples()));
-  for (const std::string& warning :
-       {comm::binding_warning(environment_.threads), environment_.device_note, plan_.note})
+  for (const std::string& warning : {environment_.threads_note, environment_.device_note, plan_.note})
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
   if (plan_.need) start.predicted_bytes = plan_.need->plan.peak_total;
   if (found) start.resumed_from = found->folder;
