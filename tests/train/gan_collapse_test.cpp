@@ -141,6 +141,29 @@ TEST_F(GanCollapse, APenaltyThatGrowsIsTold) {
   EXPECT_GT(late, std::max(10.0, 9.9 * early));  // both have three digits
 }
 
+// A sign appears up to 350 steps after its cause, so the newest checkpoint is of a network that has
+// collapsed.
+TEST_F(GanCollapse, ARollbackGoesToACheckpointFromBeforeTheSignAndDeletesLaterOnes) {
+  constexpr int kEvery = 25, kDelay = 350;
+  ASSERT_GE(told_at, kFirstToldStep) << warned.out;
+  const int newest = told_at / kEvery * kEvery;
+  const int good = std::max(kEvery, (told_at + 1 - kDelay) / kEvery * kEvery);
+  std::vector<std::string> settings = winning("rollback");
+  settings.emplace_back("checkpoint.keep=100");
+  Process process(command(1, "far-back", settings, kEvery));
+  ASSERT_TRUE(process.wait_for_output("goes back to step " + std::to_string(good) + " and skips"))
+      << process.out() << process.err();
+  process.signal(SIGTERM);
+  const ProcessResult stopped = process.wait();
+  ASSERT_EQ(stopped.exit_code, 75) << stopped.out << stopped.err;
+  const int saved = static_cast<int>(phases_by_step("far-back").size());
+  ASSERT_LT(saved, newest) << "the stop came too late";
+  const std::string folder = tiny->run_folder("far-back");
+  EXPECT_TRUE(std::filesystem::exists(checkpoint_folder(folder, good)));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint_folder(folder, newest)));
+  expect_skipped("far-back", saved, good * kBatch, (told_at + 1) * kBatch);
+}
+
 // The frozen generator is the cause, so the sign builds up again with any samples. A stop before that saves
 // the skipped range.
 TEST_F(GanCollapse, ARollbackIsInTheNextCheckpointAndTheSameOnAnyNumberOfRanks) {

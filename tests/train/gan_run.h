@@ -69,11 +69,16 @@ inline void make_gan_run(const TinyRun& tiny) {
       << "checkpoint: {every: 3, keep: 10}\n";
 }
 
-// The values beside the tensors in the checkpoint after `steps` steps.
-inline nlohmann::json values_of_checkpoint(const std::string& run_folder, int steps) {
+// The checkpoint after `steps` steps.
+inline std::string checkpoint_folder(const std::string& run_folder, int steps) {
   char checkpoint[32];
   std::snprintf(checkpoint, sizeof checkpoint, "step-%08d", steps);
-  std::ifstream manifest(run_folder + "/checkpoints/" + checkpoint + "/manifest.json");
+  return run_folder + "/checkpoints/" + checkpoint;
+}
+
+// The values beside the tensors in the checkpoint after `steps` steps.
+inline nlohmann::json values_of_checkpoint(const std::string& run_folder, int steps) {
+  std::ifstream manifest(checkpoint_folder(run_folder, steps) + "/manifest.json");
   return nlohmann::json::parse(manifest).at("values");
 }
 

@@ -62,6 +62,13 @@ std::vector<fs::path> entries(const fs::path& folder) {
   return paths;
 }
 
+// The rename is first, so that a reader never mistakes a half-deleted checkpoint for a damaged one.
+void remove_checkpoint(const fs::path& folder) {
+  const fs::path deleted = with_suffix(folder, kDeleted);
+  move_folder(folder, deleted);
+  remove_folder(deleted);
+}
+
 }  // namespace
 
 fs::path step_folder(const fs::path& checkpoints, std::int64_t step) {
@@ -116,11 +123,13 @@ void retain(const fs::path& checkpoints, std::int64_t step, std::int64_t keep) {
   for (const auto& found : list_checkpoints(checkpoints)) {
     if (found.step > step || !fs::exists(found.folder / kDoneName)) continue;
     if (++complete <= std::max<std::int64_t>(keep, 1)) continue;
-    // The rename is first, so that a reader never mistakes a half-deleted checkpoint for a damaged one.
-    const fs::path deleted = with_suffix(found.folder, kDeleted);
-    move_folder(found.folder, deleted);
-    remove_folder(deleted);
+    remove_checkpoint(found.folder);
   }
+}
+
+void discard_after(const fs::path& checkpoints, std::int64_t step) {
+  for (const auto& found : list_checkpoints(checkpoints))
+    if (found.step > step) remove_checkpoint(found.folder);
 }
 
 }  // namespace ebb::checkpoint

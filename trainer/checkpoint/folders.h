@@ -31,5 +31,7 @@ void publish(const std::filesystem::path& checkpoints, std::int64_t step);
 // Deletes the oldest checkpoints up to `step` beyond `keep`. Checkpoints without DONE do not count, and
 // remain.
 void retain(const std::filesystem::path& checkpoints, std::int64_t step, std::int64_t keep);
+// Deletes the checkpoints of later steps than `step`.
+void discard_after(const std::filesystem::path& checkpoints, std::int64_t step);
 
 }  // namespace ebb::checkpoint

@@ -58,6 +58,8 @@ struct PhaseConclusion {
   std::vector<std::pair<std::string, double>> figures;
   // A sign that the training fails although its values are finite, with the figures. Empty: none.
   std::string warning;
+  // Steps before the warning in which the training may already have failed.
+  std::int64_t warning_delay = 0;
 };
 
 // A part of a training step with its own loss. An autoencoder has one, a GAN two. Phases run in turn.

@@ -72,6 +72,7 @@ Decision AgreedStepControl::decide(const DecisionInput& input, numerics::LossSca
   for (auto& figure : conclusion.figures) report.terms.push_back(std::move(figure));
   report.overflowed_scale = std::move(conclusion.overflowed_scale);
   report.warning = std::move(conclusion.warning);
+  report.warning_delay = conclusion.warning_delay;
   Decision decision;
   decision.stop = values[k + 1] > 0;
   decision.apply = report.overflowed_scale.empty() ? scaler.update(overflowed) : false;

@@ -29,6 +29,7 @@ struct PhaseReport {
   std::string overflowed_term;   // first term of the loss that was not finite, or "loss"; empty if none
   std::string overflowed_scale;  // core::PhaseConclusion::overflowed_scale
   std::string warning;           // core::PhaseConclusion::warning
+  std::int64_t warning_delay = 0;
   std::vector<memory::StageSeconds> rank_seconds;  // each rank's DecisionInput::seconds
   // Of this rank: the duration of the reduction, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;

@@ -36,8 +36,9 @@ void RunConfig::describe(config::Section& s) {
            {{"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}, {"rollback", OnDivergence::rollback}})
       .doc(
           "What the run does when its loss grows or a network collapses. warn: print a warning. stop: end "
-          "with code 6. rollback: go back to the last checkpoint and skip the samples since then. A run "
-          "whose losses or gradients stay infinite or NaN ends with code 6; with rollback it goes back.")
+          "with code 6. rollback: go back to a checkpoint from before the failure, delete later ones, and "
+          "skip the samples since then. A run whose losses or gradients stay infinite or NaN ends with "
+          "code 6; with rollback it goes back.")
       .free_to_change();
   s.choice("device", device,
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})

@@ -21,8 +21,6 @@ namespace ebb::train {
 
 namespace {
 
-constexpr int kMaxRollbacks = 3;  // to one checkpoint
-
 bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
 }
@@ -50,13 +48,14 @@ Training::Training(const Config& config, Environment& environment, Splits splits
       budget_(plan_.budget, plan_.other_bytes, environment.ledger, environment.cache),
       trainees_(config, environment.device, *environment.communicator, splits_.train->spec()),
       runner_(make_runner(trainees_.model())),
-      cursor_(config.run.seed, config.data.batch * trainees_.batch_plan().per_step) {
+      cursor_(config.run.seed, config.data.batch * trainees_.batch_plan().per_step),
+      rollback_points_(config.checkpoint.keep) {
   listeners_.add(std::make_unique<MetricsFeed>(config, environment.world, environment.ledger,
                                                environment.device, phase_names(trainees_.model())));
 }
 
 ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found) {
-  good_ = found;
+  if (found) rollback_points_.add(*found);
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
     prepare_image_measures();
     load(found);
@@ -65,9 +64,12 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
   for (;;) {
     try {
       return run_steps();
+    } catch (const FailureSign& sign) {
+      if (config_.run.on_divergence != OnDivergence::rollback) throw;
+      roll_back(sign, sign.delay());
     } catch (const DivergenceError& error) {
       if (config_.run.on_divergence != OnDivergence::rollback) throw;
-      roll_back(error);
+      roll_back(error, 0);
     }
   }
 }
@@ -115,7 +117,8 @@ void Training::check(step::StepReport& report) {
   for (const step::PhaseReport& run : report.phase_runs) {
     const std::string where = fmt::format("{} (phase {})", report.step, run.phase);
     if (!run.warning.empty() && config_.run.on_divergence != OnDivergence::warn)
-      throw DivergenceError(fmt::format("the run has diverged in step {}: {}", where, run.warning));
+      throw FailureSign(fmt::format("the run has diverged in step {}: {}", where, run.warning),
+                        run.warning_delay);
     // A run whose last step is not finite must not end as successful. After an earlier step it may recover.
     if (last && !run.overflowed_term.empty() && run.overflowed_scale.empty())
       throw DivergenceError(
@@ -136,17 +139,10 @@ void Training::prepare_image_measures() {
       config_.evaluate, open_split(config_, "test", {std::string(core::kImageField)}));
 }
 
-// Loads the last checkpoint, and opens the data after the samples with which the run has diverged.
-void Training::roll_back(const DivergenceError& error) {
-  if (!good_) throw DivergenceError(fmt::format("{}\n  there is no checkpoint to go back to", error.what()));
-  if (++rollbacks_ > kMaxRollbacks)
-    throw DivergenceError(
-        fmt::format("{}\n  the run has gone back to step {} {} times, each time with other "
-                    "samples, and has diverged again",
-                    error.what(), good_->step, kMaxRollbacks));
-  if (good_->step >= begun_)
-    throw DivergenceError(fmt::format("{}\n  the last checkpoint, of step {}, has the same weights",
-                                      error.what(), good_->step));
+// Loads a checkpoint from before the failure, and opens the data after the samples that the run has used.
+// Later checkpoints are deleted: a restart must not resume from them.
+void Training::roll_back(const DivergenceError& error, std::int64_t delay) {
+  const checkpoint::CheckpointFolder good = rollback_points_.go_back(error, begun_, delay);
   Cursor diverged = cursor_;
   diverged.step = begun_;
   environment_.ledger.enter_phase("");
@@ -154,7 +150,13 @@ void Training::roll_back(const DivergenceError& error) {
   data_.reset();
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s,
                          [&] { splits_ = open_splits(config_, environment_.world); });
-  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] { load(good_, &diverged); });
+  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] { load(good, &diverged); });
+  comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
+    if (environment_.world.rank() != 0) return;
+    if (storage_.lease != nullptr) storage_.lease->check();
+    checkpoint::discard_after(config_.run.folder() / "checkpoints", good.step);
+  });
+  saved_ = good.step;
   for (core::Phase* phase : trainees_.model().phases()) phase->restart_warnings();
   listeners_.rolled_back({cursor_.step, begun_ - 1, cursor_.skipped().back(), error.what()});
 }
@@ -206,8 +208,7 @@ void Training::save() {
   const auto folder = checkpoint::step_folder(config_.run.folder() / "checkpoints", cursor_.step);
   listeners_.saved(folder, seconds_since(start));
   saved_ = cursor_.step;
-  good_ = checkpoint::CheckpointFolder{folder, cursor_.step};
-  rollbacks_ = 0;
+  rollback_points_.add({folder, cursor_.step});
 }
 
 Evaluation Training::evaluate() {

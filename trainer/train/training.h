@@ -18,6 +18,7 @@
 #include "train/memory_check.h"
 #include "train/memory_report.h"
 #include "train/report_request.h"
+#include "train/rollback_points.h"
 #include "train/run_listener.h"
 #include "train/stop_request.h"
 #include "train/trainees.h"
@@ -56,7 +57,7 @@ class Training {
   ExitCode run_steps();
   void check(step::StepReport& report);
   void prepare_image_measures();
-  void roll_back(const DivergenceError& error);
+  void roll_back(const DivergenceError& error, std::int64_t delay);
   void start(const std::optional<checkpoint::CheckpointFolder>& found);
   void save();
   Evaluation evaluate();
@@ -80,9 +81,7 @@ class Training {
   std::unique_ptr<ImageMeasures> image_measures_;  // null: evaluations generate no images
   RunListeners listeners_;
   std::int64_t saved_ = -1;  // step of the last checkpoint of this process; -1: none
-  // The checkpoint to which the run goes back when it diverges, and how often it has gone back to it.
-  std::optional<checkpoint::CheckpointFolder> good_;
-  int rollbacks_ = 0;
+  RollbackPoints rollback_points_;
   std::int64_t begun_ = 0;  // steps begun: one more than cursor_.step within a step
 };
 

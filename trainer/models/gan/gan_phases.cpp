@@ -127,6 +127,7 @@ core::PhaseConclusion Gan::DiscriminatorPhase::conclude(const core::PhaseOutcome
   }
   figures.penalty = (outcome.loss - adversarial) / static_cast<double>(gan_.config_.penalty.every);
   conclusion.warning = gan_.health_.observe(figures);
+  conclusion.warning_delay = GanHealth::kDelay / gan_.config_.discriminator_steps;
   return conclusion;
 }
 

@@ -22,6 +22,9 @@ struct GanFigures {
 class GanHealth {
  public:
   static constexpr std::int64_t kHalfLife = 50, kEarliest = 200;
+  // Observations from the beginning of a failure to its sign: in 7 half-lives an average falls from 1 below
+  // the limits of accuracy and spread.
+  static constexpr std::int64_t kDelay = 7 * kHalfLife;
   static constexpr double kAccuracyMargin = 0.005;  // from 0 and from 1
   static constexpr double kLeastSpread = 0.01;
   // In nats, and as a multiple of the average after kEarliest steps. The adversarial loss of networks in
