@@ -138,11 +138,12 @@ std::string available_text(const PlanFigures& figures) {
 std::string gpu_text(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
   const std::int64_t limit = std::max<std::int64_t>(0, figures.available.bytes);
-  return line("every rank", fmt::format("{} of its GPU at its peak, one of {}", format_bytes(need.of_rank()),
+  return available_text(figures) +
+         line("every rank", fmt::format("{} of its GPU at its peak, one of {}", format_bytes(need.of_rank()),
                                         plural(figures.world_size, "rank"))) +
          bars(need, limit, "GPU memory") +
          line("", "outside: context and NCCL, assumed; kept: by LibTorch's allocator") +
-         line("peak", peak_text(need.plan)) + available_text(figures) +
+         line("peak", peak_text(need.plan)) +
          line("host", fmt::format("{} of buffers for each rank, without code and libraries",
                                   format_bytes(need.plan.host)));
 }
@@ -156,9 +157,10 @@ std::string memory_text(const PlanFigures& figures) {
   const train::MemoryNeed& need = *figures.need;
   const std::int64_t limit =
       figures.available.bytes < 0 ? 0 : figures.available.bytes / need.ranks + need.process.file;
-  return line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
+  return available_text(figures) +
+         line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
                                         format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
-         bars(need, limit, "resident") + line("peak", peak_text(need.plan)) + available_text(figures);
+         bars(need, limit, "resident") + line("peak", peak_text(need.plan));
 }
 
 }  // namespace
