@@ -133,6 +133,10 @@ class Suspension(Rehearsal):
         self.assertEqual(first.code(), STOPPED)
         reached = max(self.steps())
         self.assertLess(reached, STEPS - 1)
+        self.chart("upgrade")  # with the same values
+        time.sleep(3)
+        self.assertIs(self.job()["spec"]["runPolicy"]["suspend"], True)
+        self.assertFalse(any(pod.is_alive() for pod in self.kubelet.all(self.ns)))
         self.suspend(name, False)
         self.until_succeeded()
         self.assertEqual(self.steps(), list(range(STEPS)))

@@ -95,14 +95,14 @@ TEST_F(Exposition, APortThatIsTakenIsRefusedWithItsNumber) {
   const comm::World world(0, nullptr);
   const NodeMetrics node(world, folder_, 10);
   try {
-    const MetricsPort taken(port, node, nullptr);
+    const MetricsPort taken("all", port, node, nullptr);
     ADD_FAILURE() << "served on a port that another socket listens at";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::communication);
     EXPECT_THAT(error.what(), HasSubstr("port " + std::to_string(port) + " cannot be opened"));
   }
   ::close(fd);
-  const MetricsPort free(port, node, nullptr);  // does not throw
+  const MetricsPort free("127.0.0.1", port, node, nullptr);  // does not throw
 }
 
 }  // namespace

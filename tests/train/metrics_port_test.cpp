@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -25,12 +27,14 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
+using ::testing::StartsWith;
 
-sockaddr_in loopback(int port) {
+// `host`: of 127.0.0.HOST, all of which are this machine.
+sockaddr_in loopback(int port, std::uint32_t host = 1) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl(0x7f000000 + host);
   return address;
 }
 
@@ -56,20 +60,40 @@ int free_port() {
   return Listener().port();
 }
 
-// The body of GET /metrics; empty while no server answers.
-std::string scrape(int port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  const sockaddr_in address = loopback(port);
-  std::string answer;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    if (::write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
-      std::array<char, 4096> block{};
-      for (ssize_t n = 0; (n = ::read(fd, block.data(), block.size())) > 0;)
-        answer.append(block.data(), static_cast<std::size_t>(n));
-    }
+// A connection to a server of this machine.
+class Client {
+ public:
+  explicit Client(int port, std::uint32_t host = 1) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    const sockaddr_in address = loopback(port, host);
+    connected_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   }
-  ::close(fd);
+  ~Client() { ::close(fd_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  [[nodiscard]] bool connected() const { return connected_; }
+  // What the server sends until it ends the connection.
+  std::string read() {
+    std::string answer;
+    std::array<char, 4096> block{};
+    for (ssize_t n = 0; connected_ && (n = ::read(fd_, block.data(), block.size())) > 0;)
+      answer.append(block.data(), static_cast<std::size_t>(n));
+    return answer;
+  }
+  std::string get(const std::string& path) {
+    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    return ::send(fd_, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())
+               ? read()
+               : "";
+  }
+
+ private:
+  int fd_;
+  bool connected_ = false;
+};
+
+// The body of GET /metrics; empty while no server answers.
+std::string scrape(int port, std::uint32_t host = 1) {
+  const std::string answer = Client(port, host).get("/metrics");
   const std::size_t body = answer.find("\r\n\r\n");
   return answer.starts_with("HTTP/1.1 200") && body != std::string::npos ? answer.substr(body + 4) : "";
 }
@@ -174,6 +198,52 @@ TEST_F(MetricsPort, ServesTheNumbersOfBothRanksWhileTheyTrain) {
   run.signal(SIGTERM);
   EXPECT_EQ(run.wait().exit_code, 75) << run.err();
   EXPECT_EQ(scrape(port), "") << "somebody serves it still";
+}
+
+TEST_F(MetricsPort, ServesThisHostAloneUnlessAllInterfacesAreAskedFor) {
+  const int port = free_port();
+  Process alone(tiny_.launch("alone", forever(port)));
+  scrape_until(port, "ebb_steps_total", 1);
+  EXPECT_EQ(scrape(port, 2), "");
+  alone.signal(SIGTERM);
+  EXPECT_EQ(alone.wait().exit_code, 75) << alone.err();
+  auto settings = forever(port);
+  settings.emplace_back("telemetry.address=all");
+  Process open(tiny_.launch("open", settings));
+  scrape_until(port, "ebb_steps_total", 1);
+  EXPECT_THAT(scrape(port, 2), HasSubstr("ebb_steps_total"));
+  open.signal(SIGTERM);
+  EXPECT_EQ(open.wait().exit_code, 75) << open.err();
+}
+
+TEST_F(MetricsPort, SilentClientsBlockNobodyForLong) {
+  const int port = free_port();
+  Process run(tiny_.launch("silent", forever(port)));
+  scrape_until(port, "ebb_steps_total", 1);
+  EXPECT_THAT(Client(port).get("/"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Client(port).get("/metrics/../config.yaml"), StartsWith("HTTP/1.1 404"));
+  std::deque<Client> silent;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(silent.emplace_back(port).connected());
+  EXPECT_THAT(scrape(port), HasSubstr("ebb_steps_total")) << "three clients block the fourth";
+  EXPECT_TRUE(silent.emplace_back(port).connected());
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(scrape(port), HasSubstr("ebb_steps_total")) << "it waits until a silent client is disconnected";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_EQ(silent.front().read(), "");
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait().exit_code, 75) << run.err();
+}
+
+TEST_F(MetricsPort, AnAddressThatIsNoneIsRefused) {
+  auto settings = forever(free_port());
+  settings.emplace_back("telemetry.address=localhost:80");
+  const ProcessResult result = run(tiny_.launch("nowhere", settings));
+  EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("localhost:80 is not an IP address"));
+  settings.back() = "telemetry.address=192.0.2.1";  // of no host: RFC 5737
+  const ProcessResult other = run(tiny_.launch("elsewhere", settings));
+  EXPECT_EQ(other.exit_code, 5) << other.out << other.err;
+  EXPECT_THAT(other.err, HasSubstr("(telemetry.address=192.0.2.1)"));
 }
 
 TEST_F(MetricsPort, APortInUseIsRefusedAtTheStartAndToldOnce) {

@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "telemetry/exposition.h"
@@ -31,9 +33,19 @@ class Collector final : public prometheus::Collectable {
   const RunMetrics* run_;
 };
 
-std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
+// As civetweb expects them. "+" means IPv6 and IPv4; a host without IPv6 refuses it.
+std::vector<std::string> listening_ports(const std::string& address, int port) {
+  if (address == "all") return {fmt::format("+{}", port), std::to_string(port)};
+  const bool v6 = address.find(':') != std::string::npos;
+  return {fmt::format("{}{}{}:{}", v6 ? "[" : "", address, v6 ? "]" : "", port)};
+}
+
+std::unique_ptr<prometheus::Exposer> listen(const std::string& ports) {
+  std::vector<std::string> options = {"listening_ports", ports, "num_threads",
+                                      std::to_string(MetricsPort::kClients)};
+  options.insert(options.end(), {"request_timeout_ms", std::to_string(1000 * MetricsPort::kIdle_s)});
   try {
-    return std::make_unique<prometheus::Exposer>(address, 1);
+    return std::make_unique<prometheus::Exposer>(options);
   } catch (const std::runtime_error&) {  // civetweb gives no reason
     return nullptr;
   }
@@ -46,23 +58,22 @@ struct MetricsPort::Impl {
   std::unique_ptr<prometheus::Exposer> exposer;
 };
 
-MetricsPort::MetricsPort(int port, const NodeMetrics& node, const RunMetrics* run)
+MetricsPort::MetricsPort(const std::string& address, int port, const NodeMetrics& node, const RunMetrics* run)
     : impl_(std::make_unique<Impl>()) {
   impl_->collector = std::make_shared<Collector>(node, run);
   // A rank of an earlier run that was just killed may still hold the port.
   for (int tries = 0; tries < kTries && !impl_->exposer; ++tries) {
     if (tries > 0) std::this_thread::sleep_for(kBetween);
-    // "+" means IPv6 and IPv4; a host without IPv6 refuses it.
-    impl_->exposer = listen(fmt::format("+{}", port));
-    if (!impl_->exposer) impl_->exposer = listen(std::to_string(port));
+    for (const std::string& ports : listening_ports(address, port))
+      if (!impl_->exposer) impl_->exposer = listen(ports);
   }
   if (!impl_->exposer)
     throw Error(
         ExitCode::communication,
-        fmt::format("telemetry.port: port {} cannot be opened on {}: another process has it (another "
-                    "run?), or it needs privileges. Set telemetry.port to a free one above 1023, or to 0 "
-                    "for no server",
-                    port, node.node_name()));
+        fmt::format("telemetry.port: port {} cannot be opened on {} (telemetry.address={}): another process "
+                    "has it (another run?), it needs privileges, or the host has not this address. Set "
+                    "telemetry.port to a free one above 1023, or to 0 for no server",
+                    port, node.node_name(), address));
   impl_->exposer->RegisterCollectable(impl_->collector);
 }
 

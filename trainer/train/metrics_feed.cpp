@@ -62,13 +62,13 @@ MetricsFeed::MetricsFeed(const Config& config, comm::World& world, memory::Ledge
   publish_memory();
   comm::run_on_all_ranks(world, timeout_s, [&] {
     if (world.local_rank() == 0)
-      port_ = std::make_unique<telemetry::MetricsPort>(static_cast<int>(config.telemetry.port), *node_,
-                                                       run_.get());
+      port_ = std::make_unique<telemetry::MetricsPort>(
+          config.telemetry.address, static_cast<int>(config.telemetry.port), *node_, run_.get());
   });
 }
 
 void MetricsFeed::started(const RunStart& start) {
-  mfu_per_sample_ = start.mfu_per_sample;
+  utilization_ = start.utilization;
   samples_per_step_ = start.samples_per_step;
   if (!run_) return;
   run_->unit = start.unit;
@@ -105,7 +105,7 @@ void MetricsFeed::stepped(const step::StepReport& report) {
     add(run_->overflow_streak, 1);
   }
   const double took = std::accumulate(report.seconds.begin(), report.seconds.end(), 0.0);
-  if (took > 0) run_->utilization = mfu_per_sample_ * batch / took;
+  if (took > 0) run_->utilization = utilization_.of_step(batch, took);
   run_->has_step = true;
 }
 

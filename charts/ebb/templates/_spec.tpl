@@ -30,6 +30,7 @@
 - {{ printf "run.dir=%s" $v.checkpoints.mountPath | quote }}
 {{- if $v.metrics.enabled }}
 - {{ printf "telemetry.port=%d" (int $v.metrics.port) | quote }}
+- "telemetry.address=all"
 {{- end }}
 {{- range $v.overrides }}
 - {{ . | quote }}
@@ -60,7 +61,9 @@ runPolicy:
   {{- if not (kindIs "invalid" $v.job.ttlSecondsAfterFinished) }}
   ttlSecondsAfterFinished: {{ int64 $v.job.ttlSecondsAfterFinished }}
   {{- end }}
-  suspend: {{ .suspend }}
+  {{- if .suspend }}
+  suspend: true
+  {{- end }}
   {{- with $v.job.schedulingPolicy }}
   schedulingPolicy:
     {{- toYaml . | nindent 4 }}
@@ -79,7 +82,9 @@ mpiReplicaSpecs:
 {{- else }}
 {{- $pod := merge (dict "role" $v.worker "name" "trainer" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "restartPolicy" "Never") $common -}}
 backoffLimit: {{ int64 $v.job.backoffLimit }}
-suspend: {{ .suspend }}
+{{- if .suspend }}
+suspend: true
+{{- end }}
 {{- if not (kindIs "invalid" $v.job.activeDeadlineSeconds) }}
 activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
 {{- end }}
