@@ -6,10 +6,12 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -86,10 +88,68 @@ TEST_F(FileTest, AtomicFileRefusesUseAfterCommit) {
   EXPECT_EQ(error_of([&] { file.commit(); }).code(), ExitCode::internal);
 }
 
+// Two processes with the same number, in two containers, may write the same file.
+TEST_F(FileTest, AtomicFilesOfOnePathDoNotShareATemporaryFile) {
+  AtomicFile first(folder_ / "a"), second(folder_ / "a");
+  EXPECT_EQ(files(), 2U);
+  first.append(std::string_view("first"));
+  second.append(std::string_view("2"));
+  first.commit();
+  EXPECT_EQ(read_file(folder_ / "a", ExitCode::data), "first");
+  second.commit();
+  EXPECT_EQ(read_file(folder_ / "a", ExitCode::data), "2");
+}
+
+TEST_F(FileTest, TemporaryFilesOfAKilledProcessAreRemovedOnceTheyAreOld) {
+  const fs::path old = folder_ / "log.tmp.0123456789abcdef", recent = folder_ / "log.tmp.ffffffffffffffff";
+  const std::vector<fs::path> others = {folder_ / "log", folder_ / "log.tmp.12",
+                                        folder_ / "x.tmp.0123456789abcdeg", folder_ / "0123456789abcdef"};
+  write_file_atomically(recent, "");
+  const auto hour_ago = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  std::vector<fs::path> aged = others;
+  aged.push_back(old);
+  for (const fs::path& path : aged) {
+    write_file_atomically(path, "");
+    fs::last_write_time(path, hour_ago);
+  }
+  remove_temporary_files(folder_, std::chrono::minutes(1));
+  EXPECT_FALSE(fs::exists(old));
+  EXPECT_TRUE(fs::exists(recent));
+  for (const fs::path& path : others) EXPECT_TRUE(fs::exists(path)) << path;
+  remove_temporary_files(folder_ / "none", std::chrono::minutes(1));
+}
+
+TEST_F(FileTest, APipeOrADeviceIsRefusedAtOnce) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const fs::path& path : {pipe, fs::path("/dev/zero")}) {
+    const Error whole = error_of([&] { read_file(path, ExitCode::usage); });
+    EXPECT_EQ(whole.code(), ExitCode::usage);
+    EXPECT_THAT(whole.what(),
+                HasSubstr("cannot read " + path.string() + ": it is a pipe, a socket or a device"));
+    EXPECT_EQ(error_of([&] { ReadFile(path, ExitCode::data); }).code(), ExitCode::data);
+  }
+}
+
+TEST_F(FileTest, AFileThatIsTooLargeToBeReadAsAWholeIsRefused) {
+  write_file_atomically(folder_ / "large", "");
+  fs::resize_file(folder_ / "large", (std::int64_t{1} << 30) + 1);  // a hole
+  const Error error = error_of([&] { read_file(folder_ / "large", ExitCode::data); });
+  EXPECT_EQ(error.code(), ExitCode::data);
+  EXPECT_THAT(error.what(), HasSubstr("more than 1.0 GiB"));
+}
+
+TEST_F(FileTest, AFileIsTruncated) {
+  write_file_atomically(folder_ / "a", "12345");
+  truncate_file(folder_ / "a", 2);
+  EXPECT_EQ(read_file(folder_ / "a", ExitCode::data), "12");
+  EXPECT_EQ(error_of([&] { truncate_file(folder_ / "none", 0); }).code(), ExitCode::storage);
+}
+
 TEST_F(FileTest, AtomicFileInAMissingFolderIsAStorageError) {
   const Error error = error_of([&] { AtomicFile(folder_ / "gone" / "a"); });
   EXPECT_EQ(error.code(), ExitCode::storage);
-  EXPECT_THAT(error.what(), HasSubstr((folder_ / "gone" / "a").string()));
+  EXPECT_THAT(error.what(), HasSubstr("cannot create " + (folder_ / "gone" / "a").string() + ":"));
   EXPECT_THAT(error.what(), HasSubstr("No such file or directory"));
 }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,12 +20,15 @@ namespace {
 
 // Linux moves at most about 2 GiB in one call.
 constexpr std::size_t kLargestTransfer = std::size_t{1} << 30;
+constexpr std::size_t kMostText = std::size_t{1} << 30;  // of read_file()
 
 std::string advice(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
       return "; free some space there, or choose another folder";
+    case EFBIG:
+      return "; raise the limit of file sizes (ulimit -f)";
     case EROFS:
     case EACCES:
     case EPERM:
@@ -63,6 +67,25 @@ int open_retrying(const fs::path& path, int flags) {
   return fd;
 }
 
+struct OpenFile {
+  int fd;
+  std::int64_t size;
+};
+
+// Does not wait for the writer of a pipe.
+OpenFile open_regular(const fs::path& path, ExitCode missing) {
+  const int fd = open_retrying(path, O_RDONLY | O_NONBLOCK);
+  if (fd < 0) fail_reading(fmt::format("open {}", path.string()), errno, missing);
+  struct stat status{};
+  int error = ::fstat(fd, &status) == 0 ? 0 : errno;
+  if (error == 0 && S_ISDIR(status.st_mode)) error = EISDIR;
+  if (error == 0 && S_ISREG(status.st_mode)) return {fd, status.st_size};
+  ::close(fd);
+  if (error != 0) fail_reading(fmt::format("read {}", path.string()), error, missing);
+  throw Error(missing, fmt::format("cannot read {}: it is a pipe, a socket or a device; give a regular file",
+                                   path.string()));
+}
+
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
@@ -80,12 +103,29 @@ int write_all(int fd, std::span<const std::byte> bytes, std::int64_t& done) {
   return 0;
 }
 
+constexpr std::string_view kTemporary = ".tmp.";
+constexpr std::size_t kRandomDigits = 16;
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number)
+    throw Error(ExitCode::storage, describe("draw a random name for a temporary file", errno));
+  return number;
+}
+
+bool is_temporary(std::string_view name) {
+  const std::size_t digits = name.size() - std::min(name.size(), kRandomDigits);
+  return name.substr(0, digits).ends_with(kTemporary) &&
+         name.find_first_not_of("0123456789abcdef", digits) == std::string_view::npos;
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(fs::path path)
-    : path_(std::move(path)), temporary_(fmt::format("{}.tmp.{}", path_.string(), ::getpid())) {
-  fd_ = open_retrying(temporary_, O_WRONLY | O_CREAT | O_TRUNC);
-  if (fd_ < 0) fail_writing(fmt::format("create {}", temporary_.string()), errno);
+    : path_(std::move(path)),
+      temporary_(fmt::format("{}{}{:0{}x}", path_.string(), kTemporary, random_number(), kRandomDigits)) {
+  fd_ = open_retrying(temporary_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+  if (fd_ < 0) fail_writing(fmt::format("create {}", path_.string()), errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -101,7 +141,7 @@ void AtomicFile::append(std::span<const std::byte> bytes) {
   const std::int64_t before = bytes_written_;
   if (const int error = write_all(fd_, bytes, bytes_written_)) {
     fail_writing(fmt::format("write {} at {} of {}", format_bytes(static_cast<std::int64_t>(bytes.size())),
-                             format_bytes(before), temporary_.string()),
+                             format_bytes(before), path_.string()),
                  error);
   }
 }
@@ -113,27 +153,35 @@ void AtomicFile::append(std::string_view text) {
 void AtomicFile::commit() {
   if (fd_ < 0) throw Error(ExitCode::internal, fmt::format("{} was committed twice", path_.string()));
   if (::fsync(fd_) != 0) {
-    fail_writing(fmt::format("flush {} of {} to disk", format_bytes(bytes_written_), temporary_.string()),
-                 errno);
+    fail_writing(fmt::format("flush {} of {} to disk", format_bytes(bytes_written_), path_.string()), errno);
   }
   const int fd = std::exchange(fd_, -1);
   // Network file systems report some failed writes only here.
   if (::close(fd) != 0 && errno != EINTR) {
     const int error = errno;
     ::unlink(temporary_.c_str());
-    fail_writing(fmt::format("close {}", temporary_.string()), error);
+    fail_writing(fmt::format("close {}", path_.string()), error);
   }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int error = errno;
     ::unlink(temporary_.c_str());
-    fail_writing(fmt::format("rename {} to {}", temporary_.string(), path_.string()), error);
+    fail_writing(fmt::format("replace {}", path_.string()), error);
   }
   sync_folder(folder_of(path_));
 }
 
+void remove_temporary_files(const fs::path& folder, std::chrono::seconds age) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (!is_temporary(it->path().filename().string()) || !it->is_regular_file(ignored)) continue;
+    const auto changed = it->last_write_time(ignored);
+    if (!ignored && fs::file_time_type::clock::now() - changed >= age) fs::remove(it->path(), ignored);
+  }
+}
+
 std::string read_file(const fs::path& path, ExitCode missing) {
-  const int fd = open_retrying(path, O_RDONLY);
-  if (fd < 0) fail_reading(fmt::format("open {}", path.string()), errno, missing);
+  const int fd = open_regular(path, missing).fd;
   std::string text;
   std::string block(std::size_t{1} << 16, '\0');
   for (;;) {
@@ -146,6 +194,13 @@ std::string read_file(const fs::path& path, ExitCode missing) {
     }
     if (n == 0) break;
     text.append(block, 0, static_cast<std::size_t>(n));
+    if (text.size() > kMostText) {
+      ::close(fd);
+      throw Error(missing,
+                  fmt::format("cannot read {}: it has more than {}, the most for a file that is read "
+                              "as a whole",
+                              path.string(), format_bytes(std::int64_t{kMostText})));
+    }
   }
   ::close(fd);
   return text;
@@ -155,6 +210,14 @@ void write_file_atomically(const fs::path& path, std::string_view text) {
   AtomicFile file(path);
   file.append(text);
   file.commit();
+}
+
+void truncate_file(const fs::path& path, std::int64_t bytes) {
+  const int fd = open_retrying(path, O_WRONLY);
+  if (fd < 0) fail_writing(fmt::format("open {}", path.string()), errno);
+  const int error = ::ftruncate(fd, bytes) == 0 && ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (error != 0) fail_writing(fmt::format("cut {} to {} bytes", path.string(), bytes), error);
 }
 
 void make_folders(const fs::path& path) {
@@ -177,16 +240,9 @@ void sync_folder(const fs::path& path) {
 }
 
 ReadFile::ReadFile(const fs::path& path, ExitCode missing) : path_(path) {
-  fd_ = open_retrying(path_, O_RDONLY);
-  if (fd_ < 0) fail_reading(fmt::format("open {}", path_.string()), errno, missing);
-  struct stat status{};
-  int error = ::fstat(fd_, &status) == 0 ? 0 : errno;
-  if (error == 0 && S_ISDIR(status.st_mode)) error = EISDIR;
-  if (error != 0) {
-    ::close(fd_);
-    fail_reading(fmt::format("read {}", path_.string()), error, missing);
-  }
-  size_ = status.st_size;
+  const OpenFile file = open_regular(path_, missing);
+  fd_ = file.fd;
+  size_ = file.size;
 }
 
 ReadFile::ReadFile(ReadFile&& other) noexcept

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,9 +16,9 @@ namespace ebb {
 // ExitCode::storage, and so is a device that fails during a read. The caller chooses the code of a missing or
 // unreadable input. Only one thread at a time may use an object, except for ReadFile::read_at.
 
-// Writes PATH through PATH.tmp.<pid>. commit() fsyncs that file, renames it to PATH and fsyncs the folder.
-// Without commit() the destructor removes the temporary file, so a reader never sees a partial file. The
-// folder must exist.
+// Writes PATH through a new file, PATH.tmp. with 16 random hexadecimal digits, which nobody can plant as a
+// link. commit() fsyncs that file, renames it to PATH and fsyncs the folder. Without commit() the destructor
+// removes the temporary file, so a reader never sees a partial file. The folder must exist. Errors name PATH.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -35,9 +36,16 @@ class AtomicFile {
   std::int64_t bytes_written_ = 0;
 };
 
-// Returns the whole file. A missing or unreadable file is an Error with the code `missing`.
+// Removes the temporary files of AtomicFile that a killed process left in `folder`. Those that changed within
+// `age` may still be in use, and stay. Files that cannot be removed stay too.
+void remove_temporary_files(const std::filesystem::path& folder, std::chrono::seconds age);
+
+// Returns the whole file. A missing or unreadable file is an Error with the code `missing`, and so is a pipe,
+// a device, or a file above 1 GiB.
 std::string read_file(const std::filesystem::path& path, ExitCode missing);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+// Cuts a file to its first `bytes` bytes, durably. Error(storage).
+void truncate_file(const std::filesystem::path& path, std::int64_t bytes);
 void make_folders(const std::filesystem::path& path);  // mkdir -p; Error(storage) names path and reason
 void sync_folder(
     const std::filesystem::path& path);  // fsync of a directory, so that a rename in it is durable
@@ -45,6 +53,7 @@ void sync_folder(
 // A file that is read at offsets (pread). Movable; the destructor closes it.
 class ReadFile {
  public:
+  // As read_file(), for a file of any size.
   ReadFile(const std::filesystem::path& path, ExitCode missing);
   ReadFile(ReadFile&& other) noexcept;
   ReadFile& operator=(ReadFile&&) = delete;

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/control_group.h"
+
 namespace ebb::memory {
 namespace {
 
@@ -22,27 +24,15 @@ std::optional<std::int64_t> kills_in(const fs::path& path) {
   return std::nullopt;
 }
 
-// In a container the path may be the host's; the group is then mounted at the root.
-std::optional<std::int64_t> kills_of(const fs::path& root, const fs::path& group, const char* file) {
-  if (const auto kills = kills_in(root / group.relative_path() / file)) return kills;
-  return kills_in(root / file);
-}
-
 }  // namespace
 
 std::int64_t oom_kill_count(const fs::path& self, const fs::path& mount, const fs::path& machine) {
-  std::ifstream lines(self);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1),
-                      group = line.substr(second + 1);
-    std::optional<std::int64_t> kills;
-    if (controllers == "memory") kills = kills_of(mount / "memory", group, "memory.oom_control");
-    if (controllers.empty()) kills = kills_of(mount, group, "memory.events");
-    if (kills) return *kills;
-  }
-  return kills_in(machine).value_or(0);
+  const Controller events{"memory", "memory.oom_control", "memory.events"};
+  const ControlGroup group = find_control_group(events, self, mount);
+  std::optional<std::int64_t> kills;
+  if (group.version != 0)
+    kills = kills_in(group.folders.front() / (group.version == 1 ? events.file_v1 : events.file_v2));
+  return kills ? *kills : kills_in(machine).value_or(0);
 }
 
 bool oom_killed_before_this_start() {

@@ -1,49 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/log_file.h"
 
-#include <fmt/format.h>
-
-#include <fstream>
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
-#include "base/error.h"
 #include "base/file.h"
 
 namespace ebb::telemetry {
 namespace {
 
-bool is_kept(const std::string& line, std::int64_t first_step) {
+enum class Line { stays, goes, has_no_step };
+
+Line classify(std::string_view line, std::int64_t first_step) {
   const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return true;
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer())
+    return Line::has_no_step;
   const auto step = json["step"].get<std::int64_t>();
-  return step < first_step || (step == first_step && json.contains("eval"));
+  return step < first_step || (step == first_step && json.contains("eval")) ? Line::stays : Line::goes;
 }
 
-// Calls `use` with each line, without its newline, and a flag: the line had a newline.
-template <class F>
-void for_each_line(const std::filesystem::path& path, const F& use) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ExitCode::storage, fmt::format("cannot read {}", path.string()));
-  std::string line;
-  while (std::getline(in, line)) use(line, !in.eof());
-  if (in.bad()) throw Error(ExitCode::storage, fmt::format("cannot read {}", path.string()));
-}
+// Reads the lines of a file from the last to the first.
+class BackwardLines {
+ public:
+  explicit BackwardLines(const std::filesystem::path& path)
+      : file_(path, ExitCode::storage), begin_(file_.size()), end_(begin_) {}
+
+  // The bytes before the lines that have been taken.
+  [[nodiscard]] std::int64_t end() const { return end_; }
+  // Takes the text after the last newline, which is empty in a file of whole lines.
+  std::string take_incomplete() { return take(end_); }
+  // Takes the last line, without its newline. end() must be above 0, and after a newline.
+  std::string take_line() { return take(end_ - 1); }
+
+ private:
+  // Takes all from the start of the line whose last byte is before `last`.
+  std::string take(std::int64_t last) {
+    const std::int64_t start = start_of_line(last);
+    std::string text =
+        held_.substr(static_cast<std::size_t>(start - begin_), static_cast<std::size_t>(last - start));
+    held_.resize(static_cast<std::size_t>(start - begin_));
+    end_ = start;
+    return text;
+  }
+  std::int64_t start_of_line(std::int64_t last) {
+    for (;;) {
+      const std::size_t newline =
+          last > begin_ ? held_.rfind('\n', static_cast<std::size_t>(last - begin_ - 1)) : std::string::npos;
+      if (newline != std::string::npos) return begin_ + static_cast<std::int64_t>(newline) + 1;
+      if (begin_ == 0) return 0;
+      std::string block(static_cast<std::size_t>(std::min(kBlock, begin_)), '\0');
+      begin_ -= std::ssize(block);
+      file_.read_at(begin_, std::as_writable_bytes(std::span<char>(block)));
+      held_ = block + held_;
+    }
+  }
+
+  static constexpr std::int64_t kBlock = 1 << 16;
+  ReadFile file_;
+  std::int64_t begin_, end_;  // of held_ in the file
+  std::string held_;
+};
 
 }  // namespace
 
 void drop_lines_from(const std::filesystem::path& path, std::int64_t first_step) {
   if (!std::filesystem::exists(path)) return;
-  bool change = false;
-  for_each_line(path,
-                [&](const std::string& line, bool whole) { change |= !whole || !is_kept(line, first_step); });
-  if (!change) return;
-  AtomicFile file(path);
-  for_each_line(path, [&](const std::string& line, bool whole) {
-    if (whole && is_kept(line, first_step)) file.append(line + "\n");
-  });
-  file.commit();
+  BackwardLines lines(path);
+  const std::int64_t size = lines.end();
+  lines.take_incomplete();
+  std::int64_t kept = lines.end();
+  while (lines.end() > 0) {
+    const Line line = classify(lines.take_line(), first_step);
+    if (line == Line::stays) break;
+    if (line == Line::goes) kept = lines.end();
+  }
+  if (kept < size) truncate_file(path, kept);
 }
 
 }  // namespace ebb::telemetry

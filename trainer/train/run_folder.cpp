@@ -3,12 +3,19 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
 
 namespace ebb::train {
+
+void remove_leftovers(const std::filesystem::path& run) {
+  // The launcher of the run before may still write its verdict.
+  constexpr std::chrono::seconds kAge{60};
+  for (const std::filesystem::path& folder : {run, run / "memory"}) remove_temporary_files(folder, kAge);
+}
 
 void write_configuration(const std::filesystem::path& run, const std::string& resolved_yaml) {
   write_file_atomically(run / "config.yaml", resolved_yaml);

@@ -10,6 +10,8 @@ namespace ebb::train {
 
 // RUN/: config.yaml (resolved), metrics.jsonl, memory/, checkpoints/, results.json, samples.png,
 // reconstructions.png, lease.json. Only rank 0 calls these functions.
+// Removes temporary files that a killed run left in RUN and RUN/memory. The caller holds the lease.
+void remove_leftovers(const std::filesystem::path& run);
 void write_configuration(const std::filesystem::path& run, const std::string& resolved_yaml);
 
 // The results of a finished run, which another start prints again.

@@ -106,6 +106,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   OpenedRun opened = open_run(config, world, stop);
   const std::filesystem::path run = config.run.folder();
   const bool speaks = world.rank() == 0;
+  if (speaks) remove_leftovers(run);
 
   const auto configured = [&] {
     return checkpoint::RunConfiguration{config::mathematical_values(section), config::resolved_yaml(section),
