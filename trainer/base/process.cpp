@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/process.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -11,6 +13,13 @@ namespace ebb {
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "this host";
+}
+
+void prepare_process() {
+  // open() returns the lowest free descriptor.
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
+  ::signal(SIGXFSZ, SIG_IGN);
 }
 
 // "pid (name) state …"; field 22 is the start time. The name may contain blanks and brackets.

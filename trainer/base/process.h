@@ -7,6 +7,11 @@ namespace ebb {
 
 std::string host_name();
 
+// Called first in main(). Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no
+// file of the program gets its number and receives its messages. Ignores SIGXFSZ: a write beyond `ulimit -f`
+// then fails with EFBIG.
+void prepare_process();
+
 // The current state of another process on this machine, from /proc/PID/stat.
 struct ProcessState {
   std::string program;       // its name; the kernel keeps 15 bytes

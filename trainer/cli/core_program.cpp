@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/process.h"
 #include "cli/commands.h"
 #include "doctor/versions.h"
 
@@ -12,6 +13,7 @@ namespace ebb::cli {
 
 int core_program(int argc, char** argv, const train::Registries& registries,
                  const models::RunnerFactory& make_runner) {
+  prepare_process();
   ::signal(SIGUSR2, SIG_IGN);  // asks a run for a report (train/report_request.h), and never ends a program
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
   app.require_subcommand(1);

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/process.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "data/format.h"
@@ -72,6 +73,7 @@ void replace_synonyms(int& argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace ebb;
+  prepare_process();
   replace_synonyms(argc, argv);
   if (argc > 1 && runs_in_core(argv[1])) return exec_core(argv);
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");

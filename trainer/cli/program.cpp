@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/usage_hints.h"
@@ -18,6 +20,19 @@ int report_usage(const CLI::App& app, const Invocation& invocation, const CLI::P
   const std::string hint = argument_hint(app, invocation, error);
   report(error.what() + (hint.empty() ? "" : "\n  " + hint) + "\n  see: " + fitting_help(app));
   return static_cast<int>(ExitCode::usage);
+}
+
+// The output of these commands is a report of the work, and losing it does not undo the work.
+bool may_lose_output(std::string_view command) {
+  return command == "train" || command == "launch";
+}
+
+ExitCode check_output(ExitCode code) {
+  std::cout.flush();
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
+  if (!lost || code != ExitCode::ok) return code;
+  report("cannot write to standard output: its disk may be full");
+  return ExitCode::storage;
 }
 
 }  // namespace
@@ -47,7 +62,8 @@ int run_program(CLI::App& app, Invocation& invocation) {
   }
   try {
     app.parse(invocation.argc, invocation.argv);
-    return static_cast<int>(invocation.run());
+    const ExitCode code = invocation.run();
+    return static_cast<int>(may_lose_output(first) ? code : check_output(code));
   } catch (const CLI::ParseError& error) {
     return report_usage(app, invocation, error);
   } catch (const Error& error) {

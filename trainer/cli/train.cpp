@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/checks.h"
@@ -20,6 +22,7 @@ struct TrainOptions {
 };
 
 ExitCode run(const TrainOptions& options, const Invocation& invocation, comm::World& world) {
+  ::signal(SIGPIPE, SIG_IGN);  // the run goes on without a reader of its output
   train::Config config = load_on_ranks(world, invocation.registries, options.config);
   comm::run_on_all_ranks(world, config.parallel.timeout_s, [&] { world.expect_ranks(options.ranks); });
   // Static objects of libraries may hold tensors after main returns, so the ledger has to outlive them.

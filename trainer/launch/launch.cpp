@@ -153,6 +153,7 @@ ExitCode launch(LaunchOptions options, const train::Registries& registries, cons
   // Signals stay blocked until the final message is written, so that another stop request does not interrupt
   // it.
   const ScopedSignalBlock signals;
+  ::signal(SIGPIPE, SIG_IGN);  // the run goes on without a reader of its output
   // Ranks wait while another run holds the folder. Otherwise they would end with code 2, and this launcher
   // would store that as the verdict of the job.
   if (options.supervise) options.overrides.emplace_back("run.when_held=wait");

@@ -20,6 +20,7 @@
 
 #include "base/child_process.h"
 #include "launch/noise_filter.h"
+#include "launch/output_buffer.h"
 #include "memory/oom_kills.h"
 
 namespace ebb::launch {
@@ -29,6 +30,7 @@ constexpr int kHoldMs = 200;  // silence after which the beginning of a paragrap
 // A request to stop is lost if mpirun has not started its ranks yet, so it is repeated.
 constexpr int kAskAgainMs = 5000;
 constexpr int kLostPollMs = 1000;
+constexpr int kDrainMs = 2000;       // for a reader that is slow at the end
 constexpr int kKillPollMs = 10'000;  // longest delay until a kill for lack of memory is noticed
 // mpirun should end after it reports a lost host, but sometimes does not.
 constexpr auto kGraceAfterHostLoss = std::chrono::seconds(15);
@@ -37,28 +39,46 @@ constexpr auto kGraceAfterHostLoss = std::chrono::seconds(15);
 // killed during their exit. Ranks have this long to clean up before mpirun is killed.
 constexpr auto kGraceAfterRankFailure = std::chrono::seconds(30);
 
-// Closes a file descriptor on destruction.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-};
-
 [[noreturn]] void fail(const char* what) {
   throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
 }
 
-pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe, const sigset_t& mask) {
+// A pipe for one output of mpirun. The destructor closes both ends.
+class OutputPipe {
+ public:
+  OutputPipe() {
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) fail("pipe");
+    ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
+  }
+  ~OutputPipe() {
+    for (int& end : ends_) close(end);
+  }
+  OutputPipe(const OutputPipe&) = delete;
+  OutputPipe& operator=(const OutputPipe&) = delete;
+  [[nodiscard]] int write_end() const { return ends_[1]; }
+  [[nodiscard]] int read_end() const { return ends_[0]; }  // -1 after the end of the output
+  void close_write_end() { close(ends_[1]); }
+  // Calls `use` with all text that is there.
+  template <class F>
+  void read(const F& use) {
+    std::array<char, 16384> block{};
+    ssize_t n = -1;
+    while (ends_[0] >= 0 && (n = ::read(ends_[0], block.data(), block.size())) > 0)
+      use(std::string_view(block.data(), static_cast<std::size_t>(n)));
+    if (n == 0) close(ends_[0]);
+  }
+
+ private:
+  static void close(int& fd) {
+    if (fd >= 0) ::close(fd);
+    fd = -1;
+  }
+  std::array<int, 2> ends_{-1, -1};
+};
+
+// `output`: of mpirun; -1: that of this process.
+pid_t start(const LaunchHost& host, const MpirunCommand& command, int output, int errors,
+            const sigset_t& mask) {
   const ExecArguments arguments(command.argv, command.environment);
   const pid_t child = fork_group_leader(SIGTERM);
   if (child < 0) fail("fork");
@@ -67,21 +87,15 @@ pid_t start(const LaunchHost& host, const MpirunCommand& command, int error_pipe
   ::signal(SIGTTIN, SIG_IGN);
   ::signal(SIGTTOU, SIG_IGN);
   ::signal(SIGUSR2, SIG_IGN);  // until mpirun has set its own handler
+  ::signal(SIGPIPE, SIG_DFL);
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing > 0) ::dup2(nothing, STDIN_FILENO);
-  ::dup2(error_pipe, STDERR_FILENO);
+  if (output >= 0) ::dup2(output, STDOUT_FILENO);
+  ::dup2(errors, STDERR_FILENO);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
   ::execve(host.mpirun.c_str(), arguments.argv(), arguments.environment());
   ::dprintf(STDERR_FILENO, "cannot run %s: %s\n", host.mpirun.c_str(), std::strerror(errno));
   ::_exit(127);
-}
-
-void print(const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t n = ::write(STDERR_FILENO, text.data() + done, text.size() - done);
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return;  // the reader has gone; the run continues
-    if (n > 0) done += static_cast<std::size_t>(n);
-  }
 }
 
 // Kills ranks whose mpirun was killed: PR_SET_CHILD_SUBREAPER made them children of this process.
@@ -125,57 +139,72 @@ void handle_signal(int signal, pid_t mpirun, RepeatedSigterm repeated, RunEnd& e
 
 RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
                   RepeatedSigterm repeated, const std::function<void(const std::string&)>& say) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
-  Descriptor read_end(ends[0]), write_end(ends[1]);
-  ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+  OutputPipe output, errors;
+  // The ranks ask whether mpirun's output is a terminal.
+  const bool terminal = ::isatty(STDOUT_FILENO) != 0;
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   memory::OomKillWatch kills;
-  const pid_t mpirun = start(host, command, write_end.get(), signals.previous_mask());
-  write_end.close();
+  const pid_t mpirun =
+      start(host, command, terminal ? -1 : output.write_end(), errors.write_end(), signals.previous_mask());
+  output.close_write_end();
+  errors.close_write_end();
 
+  using Clock = std::chrono::steady_clock;
   RunEnd end;
-  std::optional<std::chrono::steady_clock::time_point> give_up;  // when mpirun is killed after a loss
-  int urgent = 0;  // how many SIGINT, and SIGTERM if a second one ends the run
+  std::optional<Clock::time_point> give_up;  // when mpirun is killed after a loss
+  int urgent = 0;                            // how many SIGINT, and SIGTERM if a second one ends the run
   NoiseFilter filter;
   ErrorReportParser parser;
-  std::array<char, 16384> block{};
-  const auto forward_output = [&] {
-    ssize_t n = 0;
-    while ((n = ::read(read_end.get(), block.data(), block.size())) > 0) {
-      const std::string_view text(block.data(), static_cast<std::size_t>(n));
+  OutputBuffer to_output(STDOUT_FILENO), to_errors(STDERR_FILENO);
+  Clock::time_point last_error_text{}, last_stop_request{};
+  const auto forward = [&] {
+    output.read([&](std::string_view text) { to_output.put(text); });
+    errors.read([&](std::string_view text) {
       parser.feed(text);
-      print(filter.feed(text));
-    }
-    if (n == 0) read_end.close();
+      to_errors.put(filter.feed(text));
+      last_error_text = Clock::now();
+    });
   };
   for (bool ended = false; !ended;) {
-    std::array<pollfd, 2> fds{{{signals.fd(), POLLIN, 0}, {read_end.get(), POLLIN, 0}}};
+    // poll() ignores negative descriptors.
+    std::array<pollfd, 5> fds{{{signals.fd(), POLLIN, 0},
+                               {output.read_end(), POLLIN, 0},
+                               {errors.read_end(), POLLIN, 0},
+                               {to_output.is_waiting() ? to_output.fd() : -1, POLLOUT, 0},
+                               {to_errors.is_waiting() ? to_errors.fd() : -1, POLLOUT, 0}}};
     const bool lost = parser.found().host_lost, failed = parser.found().a_rank_failed();
     const int timeout_ms = filter.holding()         ? kHoldMs
                            : end.stop_requests == 1 ? kAskAgainMs
                            : lost || failed         ? kLostPollMs
                                                     : kKillPollMs;
     if ((lost || failed) && !give_up)
-      give_up = std::chrono::steady_clock::now() + (lost ? kGraceAfterHostLoss : kGraceAfterRankFailure);
-    if (give_up && std::chrono::steady_clock::now() > *give_up) {
+      give_up = Clock::now() + (lost ? kGraceAfterHostLoss : kGraceAfterRankFailure);
+    if (give_up && Clock::now() > *give_up) {
       say(lost ? "mpirun has lost a host and does not end: ending mpirun"
                : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
-      give_up = std::chrono::steady_clock::now() + kGraceAfterHostLoss;
+      give_up = Clock::now() + kGraceAfterHostLoss;
     }
     kills.poll();
-    const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
-    if (ready == 0 && timeout_ms == kAskAgainMs) ::kill(mpirun, SIGUSR1);
-    if (ready == 0) print(filter.flush());
-    if (fds[1].revents != 0) forward_output();
+    ::poll(fds.data(), fds.size(), timeout_ms);
+    forward();
+    const Clock::time_point now = Clock::now();
+    if (filter.holding() && now - last_error_text >= std::chrono::milliseconds(kHoldMs))
+      to_errors.put(filter.flush());
+    if (end.stop_requests == 1 && now - last_stop_request >= std::chrono::milliseconds(kAskAgainMs)) {
+      ::kill(mpirun, SIGUSR1);
+      last_stop_request = now;
+    }
+    to_output.write();
+    to_errors.write();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
       if (signal == SIGUSR2) {
         ::kill(mpirun, SIGUSR2);  // mpirun forwards it to the ranks, which write memory reports
         continue;
       }
       if (signal != SIGCHLD) {
+        if (end.stop_requests == 0) last_stop_request = now;
         handle_signal(signal, mpirun, repeated, end, urgent, say);
         continue;
       }
@@ -186,8 +215,10 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
       ended = true;
     }
   }
-  if (read_end.get() >= 0) forward_output();
-  print(filter.flush());
+  forward();
+  to_errors.put(filter.flush());
+  to_output.drain(kDrainMs);
+  to_errors.drain(kDrainMs);
   kill_orphans();
   end.error = parser.found();
   // The kill was on this host, or a neighbour of the killed rank reported it from another host.

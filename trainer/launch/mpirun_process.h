@@ -15,9 +15,9 @@ enum class RepeatedSigterm {
   is_ignored  // a scheduler repeats SIGTERM, and sends SIGKILL after its grace period
 };
 
-// Runs mpirun and waits for its end. mpirun has a new process group, no standard input, and the standard
-// output of this process. Its standard error passes through NoiseFilter. It receives SIGTERM when this
-// process ends.
+// Runs mpirun and waits for its end. mpirun has a new process group and no standard input. Its standard
+// output is the terminal of this process, or passes through an OutputBuffer. Its standard error passes
+// through NoiseFilter. It receives SIGTERM when this process ends. SIGPIPE must be ignored.
 //
 // Signals: it forwards the first SIGINT, SIGTERM, SIGHUP (unless ignored) or SIGUSR1 as SIGUSR1 to mpirun,
 // which forwards it to every rank. The second SIGINT, or SIGTERM with RepeatedSigterm::ends_now, is forwarded

@@ -7,7 +7,7 @@ namespace ebb::train {
 
 namespace {
 
-constexpr std::array<int, 3> kSignals = {SIGTERM, SIGINT, SIGUSR1};
+constexpr std::array<int, 4> kSignals = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
 // The target of the handler, whose only argument is the signal. Null while no StopRequest exists.
 volatile sig_atomic_t* volatile receiver = nullptr;
@@ -28,7 +28,11 @@ StopRequest::StopRequest() : before_(std::make_unique<Handlers>()) {
   action.sa_handler = remember;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before_->actions[i]);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    struct sigaction& before = before_->actions[i];
+    sigaction(kSignals[i], &action, &before);
+    if (kSignals[i] == SIGHUP && before.sa_handler == SIG_IGN) sigaction(SIGHUP, &before, nullptr);
+  }
 }
 
 StopRequest::~StopRequest() {
@@ -45,6 +49,8 @@ std::string StopRequest::signal_name() const {
       return "SIGTERM";
     case SIGINT:
       return "SIGINT";
+    case SIGHUP:
+      return "SIGHUP";
     default:
       return "SIGUSR1";
   }
