@@ -29,25 +29,25 @@ TEST_F(MatrixRate, IsThatOfALargeProduct) {
 }
 
 TEST_F(MatrixRate, IsStoredByDtypeThreadsAndRanks) {
-  EXPECT_EQ(cached_matrix_rate(Dtype::fp32, at::kCPU, 2), 0);
-  cache_matrix_rate(Dtype::fp32, at::kCPU, 2, 2.5e11);
-  cache_matrix_rate(Dtype::bf16, at::kCPU, 2, 5e11);
-  EXPECT_EQ(cached_matrix_rate(Dtype::fp32, at::kCPU, 2), 2.5e11);
-  EXPECT_EQ(cached_matrix_rate(Dtype::bf16, at::kCPU, 2), 5e11);
-  EXPECT_EQ(cached_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
+  EXPECT_EQ(stored_matrix_rate(Dtype::fp32, at::kCPU, 2), 0);
+  store_matrix_rate(Dtype::fp32, at::kCPU, 2, 2.5e11);
+  store_matrix_rate(Dtype::bf16, at::kCPU, 2, 5e11);
+  EXPECT_EQ(stored_matrix_rate(Dtype::fp32, at::kCPU, 2), 2.5e11);
+  EXPECT_EQ(stored_matrix_rate(Dtype::bf16, at::kCPU, 2), 5e11);
+  EXPECT_EQ(stored_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
   const int before = at::get_num_threads();
   at::set_num_threads(before + 1);
-  EXPECT_EQ(cached_matrix_rate(Dtype::fp32, at::kCPU, 2), 0);
+  EXPECT_EQ(stored_matrix_rate(Dtype::fp32, at::kCPU, 2), 0);
   at::set_num_threads(before);
 }
 
 TEST_F(MatrixRate, AnUnreadableOrUnwritableFileCountsAsAbsent) {
   put("cache/ebb/matrix-rate.json", "no JSON");
-  EXPECT_EQ(cached_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
+  EXPECT_EQ(stored_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
   put("file", "");
   setenv("XDG_CACHE_HOME", (folder_ / "file").c_str(), 1);  // no folder
-  cache_matrix_rate(Dtype::fp32, at::kCPU, 1, 1e9);
-  EXPECT_EQ(cached_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
+  store_matrix_rate(Dtype::fp32, at::kCPU, 1, 1e9);
+  EXPECT_EQ(stored_matrix_rate(Dtype::fp32, at::kCPU, 1), 0);
 }
 
 }  // namespace

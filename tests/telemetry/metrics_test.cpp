@@ -45,6 +45,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
   m.phases[0].reduction_waited_s = 0.125;
   m.unit = {"tokens", 64};
   m.mfu = 0.5;
+  m.matrix_rate = 2e11;
   m.peak_bytes = 1 << 20;
   Metrics(folder_, 0).write(m);
   const nlohmann::json expected = {{"step", 3},
@@ -59,6 +60,7 @@ TEST_F(MetricsTest, EveryFieldOfAStepIsInItsLine) {
                                    {"samples_per_s", 1000.0},
                                    {"tokens_per_s", 64000.0},
                                    {"mfu", 0.5},
+                                   {"matrix_rate", 2e11},
                                    {"reduction", {{"s", 0.5}, {"hidden", 0.75}}},
                                    {"seconds", {{"backward", 0.5}}},
                                    {"ranks", {{"backward", {0.0, 0.75}}}},

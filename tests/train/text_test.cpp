@@ -60,6 +60,31 @@ TEST_F(TextRun, LossFallsAndTheClosingScreenIsAboutTokens) {
   EXPECT_THAT(page, AllOf(HasSubstr("--- prompt: "), HasSubstr("--- continuation: ")));
 }
 
+// A rate that was measured beside other work is too low.
+TEST_F(TextRun, TheUtilisationIsNeverAboveOneAndAFalseRateIsMended) {
+  const std::string cache = tiny_->folder() / "cache", file = cache + "/ebb/matrix-rate.json";
+  const auto run_with_cache = [&](const std::string& name) {
+    ProcessOptions options;
+    options.environment = {{"XDG_CACHE_HOME", cache}};
+    const ProcessResult result = run(tiny_->command(2, name, {}), options);
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    for (const auto& line : json_lines(tiny_->run_folder(name) + "/metrics.jsonl")) {
+      if (!line.contains("loss")) continue;
+      EXPECT_GT(line.at("mfu").get<double>(), 0);
+      EXPECT_LE(line.at("mfu").get<double>(), 1);
+      EXPECT_GT(line.at("matrix_rate").get<double>(), 1e8);
+    }
+  };
+  run_with_cache("first-rate");
+  auto rates = nlohmann::json::parse(std::ifstream(file));
+  ASSERT_EQ(rates.size(), 1U);
+  for (auto& [key, rate] : rates.items()) rate = 1.0;
+  std::ofstream(file) << rates;
+  run_with_cache("second-rate");
+  rates = nlohmann::json::parse(std::ifstream(file));
+  for (auto& [key, rate] : rates.items()) EXPECT_GT(rate.get<double>(), 1e8) << key;
+}
+
 TEST_F(TextRun, OtherRanksGiveTheSameLossesWithinFp16Rounding) {
   const auto two = losses(tiny_->run_folder("undisturbed"));
   ASSERT_EQ(tiny_->train(1, "one").exit_code, 0);

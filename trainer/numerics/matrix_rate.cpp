@@ -79,13 +79,13 @@ double measure_matrix_rate(Dtype dtype, at::Device device) {
   return 2.0 * static_cast<double>(size * size) * static_cast<double>(size) / best;
 }
 
-double cached_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks) {
+double stored_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks) {
   const auto all = known();
   const auto found = all.find(key_of(dtype, device, concurrent_ranks));
   return found != all.end() && found->is_number() && found->get<double>() > 0 ? found->get<double>() : 0;
 }
 
-void cache_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks, double rate) {
+void store_matrix_rate(Dtype dtype, at::Device device, int concurrent_ranks, double rate) {
   if (file().empty()) return;
   auto all = known();
   all[key_of(dtype, device, concurrent_ranks)] = rate;

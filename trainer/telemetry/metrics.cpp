@@ -105,7 +105,10 @@ void Metrics::write(const StepMetrics& m) {
     for (const PhaseMetrics& phase : m.phases) json["phases"][phase.phase] = phase_object(phase);
   json["samples_per_s"] = m.samples_per_s;
   if (!m.unit.name.empty()) json[m.unit.name + "_per_s"] = m.samples_per_s * m.unit.per_sample;
-  if (m.mfu > 0) json["mfu"] = m.mfu;
+  if (m.mfu > 0) {
+    json["mfu"] = m.mfu;
+    json["matrix_rate"] = m.matrix_rate;
+  }
   json["seconds"] = by_stage(m.seconds);
   if (m.rank_seconds.size() > 1) json["ranks"] = by_stage_and_rank(m.rank_seconds);
   if (all.reduction_s > 0)

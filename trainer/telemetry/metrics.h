@@ -46,6 +46,7 @@ struct StepMetrics {
   double samples_per_s = 0;
   SampleUnit unit;                 // its rate is written too; omitted if the unit has no name
   double mfu = 0;                  // model FLOPs utilisation; omitted if 0: unknown
+  double matrix_rate = 0;          // the rate behind it, in operations a second; omitted with it
   memory::StageSeconds seconds{};  // rank 0's by stage; stages without time are omitted
   // Of each rank, as in step::StepReport; omitted if there is one rank.
   std::vector<memory::StageSeconds> rank_seconds;

@@ -16,6 +16,7 @@
 #include "telemetry/node_metrics.h"
 #include "train/config.h"
 #include "train/run_listener.h"
+#include "train/utilization.h"
 
 namespace ebb::train {
 
@@ -49,7 +50,7 @@ class MetricsFeed final : public RunListener {
   std::unique_ptr<telemetry::RunMetrics> run_;  // rank 0's
   std::unique_ptr<telemetry::MetricsPort> port_;
   std::int64_t samples_per_step_ = 0;
-  double mfu_per_sample_ = 0;
+  Utilization utilization_;
   // Time of the last call of memory::measure_system_memory().
   std::chrono::steady_clock::time_point measured_at_;
 };

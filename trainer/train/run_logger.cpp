@@ -92,7 +92,7 @@ void RunLogger::started(const RunStart& start) {
   samples_ = start.samples;
   samples_per_step_ = start.samples_per_step;
   unit_ = start.unit;
-  mfu_per_sample_ = start.mfu_per_sample;
+  utilization_ = start.utilization;
   predicted_bytes_ = start.predicted_bytes;
   open_logs(start.first_step);
   if (world_.rank() != 0) return;
@@ -131,9 +131,11 @@ void RunLogger::stepped(const step::StepReport& report) {
   line.epoch = static_cast<double>(report.step + 1) * batch / static_cast<double>(samples_);
   line.time_s = unix_seconds();
   line.phases = phase_metrics(report);
-  line.samples_per_s = batch / seconds_since(last_step_);
+  const double seconds = seconds_since(last_step_);
+  line.samples_per_s = batch / seconds;
   line.unit = unit_;
-  line.mfu = mfu_per_sample_ * line.samples_per_s;
+  line.mfu = utilization_.of_step(batch, seconds);
+  line.matrix_rate = utilization_.rate();
   line.seconds = report.seconds;
   line.rank_seconds = report.rank_seconds;
   line.straggler = telemetry::find_straggler(report.rank_seconds);
@@ -192,6 +194,7 @@ void RunLogger::step_completed(std::int64_t step) {
 
 void RunLogger::ended(const std::string& note) {
   if (!progress_) return;
+  store_rate(utilization_, config_, world_, device_);
   progress_->finish();
   if (!note.empty()) progress_->note(note);
 }

@@ -18,6 +18,7 @@
 #include "telemetry/straggler.h"
 #include "train/config.h"
 #include "train/run_listener.h"
+#include "train/utilization.h"
 
 namespace ebb::train {
 
@@ -50,7 +51,7 @@ class RunLogger final : public RunListener {
   std::int64_t samples_ = 0;        // of the training split
   std::int64_t samples_per_step_ = 0;
   telemetry::SampleUnit unit_;
-  double mfu_per_sample_ = 0;
+  Utilization utilization_;
   std::int64_t predicted_bytes_ = -1;
   std::optional<telemetry::MemoryLog> memory_log_;
   memory::GrowthWatch growth_;

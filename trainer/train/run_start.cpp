@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "numerics/matrix_rate.h"
-
 namespace ebb::train {
 
 namespace {
@@ -41,25 +39,6 @@ telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& 
   const models::ThroughputUnit& unit = config.model.family().throughput;
   if (unit.name.empty()) return {};
   return {unit.name, static_cast<double>(unit.per_sample(sample))};
-}
-
-double measure_mfu_per_sample(const Config& config, const Environment& environment, models::Model& model) {
-  comm::World& world = environment.world;
-  const double work = model.flops_per_sample();
-  if (work == 0) return 0;
-  const auto dtype = config.precision.dtype;
-  const int concurrent_ranks = world.local_size();
-  double rate = numerics::cached_matrix_rate(dtype, environment.device, concurrent_ranks);
-  // All ranks measure at once, as they will compute.
-  if (world.max_of_all(rate == 0 ? 1 : 0, config.parallel.timeout_s) > 0) {
-    rate = numerics::measure_matrix_rate(dtype, environment.device);
-    if (world.local_rank() == 0)
-      numerics::cache_matrix_rate(dtype, environment.device, concurrent_ranks, rate);
-  }
-  double all = 0;
-  for (const std::string& one : world.gather_to_all(fmt::format("{}", rate), config.parallel.timeout_s))
-    all += std::stod(one);
-  return work / all;
 }
 
 }  // namespace ebb::train

@@ -9,6 +9,7 @@
 #include "telemetry/sample_unit.h"
 #include "train/environment.h"
 #include "train/trainees.h"
+#include "train/utilization.h"
 
 namespace ebb::train {
 
@@ -18,8 +19,7 @@ struct RunStart {
   std::int64_t samples = 0;           // of the training split
   std::int64_t samples_per_step = 0;  // the global batch, times the batches of a step
   telemetry::SampleUnit unit;         // of the displayed throughput
-  // Model FLOPs utilisation (0 to 1) at a speed of one sample a second; 0: unknown.
-  double mfu_per_sample = 0;
+  Utilization utilization;            // of the first step
   std::int64_t predicted_bytes = -1;  // the planned maximum of live bytes within a step; -1: not planned
   std::vector<std::string> notes;     // lines for a person: what is trained, warnings
   std::optional<std::filesystem::path> resumed_from;  // a checkpoint
@@ -30,8 +30,5 @@ std::string describe_run(const Config& config, const Environment& environment, m
                          std::int64_t samples);
 // Returns RunStart::unit: that of the chosen family, for samples of this spec.
 telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& sample);
-// Returns RunStart::mfu_per_sample; 0 if the model does not count its operations. Measures the devices'
-// throughput unless this machine has stored a measurement. Collective.
-double measure_mfu_per_sample(const Config& config, const Environment& environment, models::Model& model);
 
 }  // namespace ebb::train

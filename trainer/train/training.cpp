@@ -178,7 +178,7 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
   start.samples = data_->samples();
   start.samples_per_step = config_.data.batch * trainees_.batch_plan().per_step;
   start.unit = sample_unit(config_, data_->spec());
-  start.mfu_per_sample = measure_mfu_per_sample(config_, environment_, trainees_.model());
+  start.utilization = measure_utilization(config_, environment_, trainees_.model());
   start.notes.push_back(describe_run(config_, environment_, trainees_.model(), data_->samples()));
   for (const std::string& warning : {environment_.threads_note, environment_.device_note, plan_.note})
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
