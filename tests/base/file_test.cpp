@@ -17,6 +17,9 @@
 #include <functional>
 #include <vector>
 
+#include "base/atomic_file.h"
+#include "base/line_file.h"
+
 namespace ebb {
 namespace {
 
@@ -117,6 +120,20 @@ TEST_F(FileTest, TemporaryFilesOfAKilledProcessAreRemovedOnceTheyAreOld) {
   EXPECT_TRUE(fs::exists(recent));
   for (const fs::path& path : others) EXPECT_TRUE(fs::exists(path)) << path;
   remove_temporary_files(folder_ / "none", std::chrono::minutes(1));
+}
+
+TEST_F(FileTest, ALogWhoseFolderIsRenamedOrRemovedIsNoticedAtTheNextLine) {
+  for (const bool renamed : {true, false}) {
+    LineFile log(folder_ / "run" / "log");
+    log.line("1");
+    if (renamed)
+      fs::rename(folder_ / "run", folder_ / "other");
+    else
+      fs::remove_all(folder_ / "run");
+    const Error error = error_of([&] { log.line("2"); });
+    EXPECT_EQ(error.code(), ExitCode::storage);
+    EXPECT_THAT(error.what(), HasSubstr((folder_ / "run" / "log").string() + " is no longer there"));
+  }
 }
 
 TEST_F(FileTest, APipeOrADeviceIsRefusedAtOnce) {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "config/document.h"
 #include "config/section.h"
 

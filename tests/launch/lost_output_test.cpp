@@ -74,7 +74,7 @@ TEST_F(LostOutput, TheTerminalIsClosed) {
   auto settings = kSettings;
   settings[0] = "run.steps=1000000";
   Process process(tiny_.command(1, "hang-up", settings));
-  ASSERT_TRUE(process.wait_for_output("step 5/"));
+  ASSERT_TRUE(process.wait_for_output("global batch"));
   process.signal(SIGHUP);
   const ProcessResult result = process.wait();
   EXPECT_EQ(result.exit_code, 75) << result.out << result.err;
@@ -93,6 +93,17 @@ TEST_F(LostOutput, ALimitOfFileSizesIsAStorageError) {
   const ProcessResult result = run_shell("ulimit -f 8; " + train("limited"));  // 8 blocks of 512 bytes
   EXPECT_EQ(result.exit_code, 8) << result.out << result.err;
   EXPECT_THAT(result.err, HasSubstr("File too large; raise the limit of file sizes (ulimit -f)"));
+}
+
+TEST_F(LostOutput, TheFolderOfTheRunIsRenamed) {
+  auto settings = kSettings;
+  settings[0] = "run.steps=1000000";
+  Process process(tiny_.launch("gone", settings));
+  ASSERT_TRUE(process.wait_for_output("global batch"));
+  std::filesystem::rename(tiny_.run_folder("gone"), tiny_.run_folder("renamed"));
+  const ProcessResult result = process.wait();
+  EXPECT_EQ(result.exit_code, 8) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("is no longer there"));
 }
 
 TEST_F(LostOutput, ACommandWhoseOutputIsItsResultFails) {

@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <functional>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "models/built_in.h"
 #include "models/gpt/hub.h"
 

@@ -3,17 +3,20 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <system_error>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -75,7 +78,11 @@ std::string LeaseHolder::to_text() const {
 
 std::optional<LeaseHolder> LeaseHolder::parse(const std::string& text) {
   try {
-    return nlohmann::json::parse(text).get<LeaseHolder>();
+    auto holder = nlohmann::json::parse(text).get<LeaseHolder>();
+    const bool possible = std::isfinite(holder.renewed_at) && holder.renew_s > 0 &&
+                          holder.renew_s <= holder.expire_s && holder.expire_s <= kLongestExpiry_s;
+    if (!possible) return std::nullopt;
+    return holder;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
@@ -103,14 +110,15 @@ fs::path LeaseFile::temporary_path(const std::string& token) const {
 }
 
 std::optional<std::string> LeaseFile::read() const {
-  std::ifstream in(path_, std::ios::binary);
-  if (!in) {
-    if (errno == ENOENT) return std::nullopt;
-    fail("read", path_, errno);
+  struct stat status{};
+  if (::stat(path_.c_str(), &status) != 0 && errno == ENOENT) return std::nullopt;
+  try {
+    return read_file(path_, ExitCode::storage);
+  } catch (const Error&) {
+    // The holder may remove it between the two calls.
+    if (::stat(path_.c_str(), &status) != 0 && errno == ENOENT) return std::nullopt;
+    throw;
   }
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 bool LeaseFile::create(const LeaseHolder& holder) const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/atomic_file.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/file.h"
+#include "base/atomic_file.h"
 #include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "base/atomic_file.h"
 #include "base/file.h"
 #include "base/shell.h"
 #include "cli/commands.h"

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <optional>
 
-#include "base/file.h"
+#include "base/atomic_file.h"
 #include "checkpoint/store.h"
 #include "cli/checkpoint_options.h"
 #include "cli/checks.h"

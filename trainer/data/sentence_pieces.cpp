@@ -8,6 +8,7 @@
 #include <charconv>
 #include <exception>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "data/text_source.h"

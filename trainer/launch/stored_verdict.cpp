@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/atomic_file.h"
 #include "base/file.h"
 
 namespace ebb::launch {

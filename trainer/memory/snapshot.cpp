@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/atomic_file.h"
 #include "memory/block_cache.h"
 #include "memory/event_ring.h"
 #include "memory/owner_names.h"

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "memory/buffer.h"
 #include "memory/ledger.h"
 
@@ -48,10 +48,10 @@ std::int64_t columns_for(std::int64_t count) {
 void write_grid(const std::filesystem::path& path, const at::Tensor& images, std::int64_t columns,
                 std::int64_t upscale) {
   if (images.dim() != 4 || images.scalar_type() != at::kByte || !images.device().is_cpu() ||
-      images.numel() == 0 || images.size(1) < 1 || images.size(1) > 4 || columns < 1 || upscale < 0) {
+      images.numel() == 0 || images.size(1) < 1 || columns < 1 || upscale < 0) {
     throw Error(
         ExitCode::internal,
-        fmt::format("{}: an image grid needs uint8 images [N, 1 to 4, H, W] on the CPU, not {} [{}]",
+        fmt::format("{}: an image grid needs uint8 images [N, C, H, W] on the CPU, not {} [{}]",
                     path.string(), c10::toString(images.scalar_type()), fmt::join(images.sizes(), ", ")));
   }
   const at::NoGradGuard no_grad;

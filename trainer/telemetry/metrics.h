@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/file.h"
+#include "base/line_file.h"
 #include "memory/classes.h"
 #include "telemetry/sample_unit.h"
 #include "telemetry/step_times.h"

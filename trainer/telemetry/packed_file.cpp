@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/file.h"
 
 namespace ebb::telemetry {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
+#include "base/line_file.h"
 
 namespace ebb::telemetry {
 

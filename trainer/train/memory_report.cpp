@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/file.h"
 #include "base/units.h"
 #include "memory/snapshot.h"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
+#include "base/atomic_file.h"
 #include "data/tokenizer.h"
 #include "models/sample_writer.h"
 #include "telemetry/image_grid.h"

@@ -9,9 +9,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/atomic_file.h"
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "data/mds/encodings.h"
 
 namespace ebb::data {
