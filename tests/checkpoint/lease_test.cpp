@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,6 +168,23 @@ TEST_F(LeaseTest, AHolderWhoseClockIsAheadExpiresByOurs) {
 TEST_F(LeaseTest, ADamagedLeaseIsNotOverrun) {
   put("lease.json", "{");
   EXPECT_EQ(refusal().code(), ExitCode::usage);
+}
+
+// Nobody would wait for such a holder, and a run may not ignore a file that it cannot judge.
+TEST_F(LeaseTest, AHolderWithImpossibleTimesIsWatchedForOurOwnExpiry) {
+  for (const auto& [renew_s, expire_s] : {std::pair{1.0, 1e18}, {0.0, 60.0}, {-1.0, 60.0}, {60.0, 1.0}}) {
+    const std::string text = elsewhere(0, renew_s, expire_s).to_text();
+    EXPECT_FALSE(LeaseHolder::parse(text)) << text;
+    put("lease.json", text);
+    EXPECT_EQ(refusal().code(), ExitCode::usage);
+    const Lease lease(folder_, WhenHeld::wait, 0.01, 0.05);
+    EXPECT_TRUE(is_ours());
+  }
+}
+
+TEST_F(LeaseTest, ALeaseThatIsAPipeIsRefusedAtOnce) {
+  ASSERT_EQ(::mkfifo((folder_ / "lease.json").c_str(), 0600), 0);
+  EXPECT_EQ(refusal().code(), ExitCode::storage);
 }
 
 TEST_F(LeaseTest, AHolderThatWasTakenOverIsTold) {

@@ -7,6 +7,9 @@
 
 namespace ebb::checkpoint {
 
+// The longest expiry that a lease may have.
+inline constexpr double kLongestExpiry_s = 24 * 3600;
+
 // The content of lease.json: the holder of the folder, and the last renewal by the holder's clock.
 struct LeaseHolder {
   std::string host, boot, pid_namespace, token;
@@ -18,7 +21,8 @@ struct LeaseHolder {
   double renew_s = 0, expire_s = 0;
 
   [[nodiscard]] std::string to_text() const;
-  [[nodiscard]] static std::optional<LeaseHolder> parse(const std::string& text);  // nullopt: damaged
+  [[nodiscard]] static std::optional<LeaseHolder> parse(
+      const std::string& text);  // nullopt: damaged, or no possible times
   [[nodiscard]] static LeaseHolder of_this_process(double renew_s, double expire_s);
   [[nodiscard]] std::string describe() const;  // "process 123 on a (last renewal 4s ago)"
   // True only if it is certain: the same host, boot and process namespace, and no such process there.
