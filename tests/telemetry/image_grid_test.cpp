@@ -71,16 +71,18 @@ TEST_F(ImageGridTest, AGridIsAboutSquare) {
   EXPECT_EQ(columns_for(1), 1);
 }
 
-TEST_F(ImageGridTest, OfTwoChannelsTheFirstIsShownAndOfFourTheFirstThree) {
+TEST_F(ImageGridTest, OfTwoChannelsTheFirstIsShownAndOfMoreTheFirstThree) {
   const at::Tensor images = at::arange(4 * 4 * 4, at::kByte).view({1, 4, 4, 4});
   write_grid(path(), images.narrow(1, 0, 2), 1, 1);
   EXPECT_TRUE(at::equal(read(1).slice(0, 2, 6).slice(1, 2, 6).select(2, 0), images[0][0]));
-  write_grid(path(), images, 1, 1);
-  EXPECT_TRUE(at::equal(read(3).slice(0, 2, 6).slice(1, 2, 6), images[0].narrow(0, 0, 3).permute({1, 2, 0})));
+  for (const at::Tensor& more : {images, at::cat({images, images}, 1)}) {
+    write_grid(path(), more, 1, 1);
+    EXPECT_TRUE(at::equal(read(3).slice(0, 2, 6).slice(1, 2, 6), more[0].narrow(0, 0, 3).permute({1, 2, 0})));
+  }
 }
 
 TEST_F(ImageGridTest, OtherTensorsAndUnwritablePathsAreRefused) {
-  EXPECT_THROW(write_grid(path(), at::zeros({1, 5, 4, 4}, at::kByte), 1), Error);
+  EXPECT_THROW(write_grid(path(), at::zeros({1, 0, 4, 4}, at::kByte), 1), Error);
   EXPECT_THROW(write_grid(path(), at::zeros({1, 1, 4, 4}), 1), Error);
   EXPECT_THROW(write_grid(path(), at::zeros({0, 1, 4, 4}, at::kByte), 1), Error);
   EXPECT_FALSE(std::filesystem::exists(path()));

@@ -106,6 +106,19 @@ TEST_F(RunTest, AFinishedRunPrintsItsResultsAgain) {
   EXPECT_THAT(again.out, HasSubstr(undisturbed.out.substr(done)));
 }
 
+TEST_F(RunTest, AFinishedRunThatLacksItsSamplesMakesThem) {
+  ASSERT_EQ(tiny->train(1, "samples").exit_code, 0);
+  const std::string file = tiny->run_folder("samples") + "/samples.png";
+  const auto bytes = std::filesystem::file_size(file);
+  std::filesystem::remove(file);
+  const ProcessResult again = tiny->train(1, "samples");
+  EXPECT_EQ(again.exit_code, 0) << again.out << again.err;
+  EXPECT_THAT(again.out, HasSubstr("Done: 30 steps"));
+  ASSERT_TRUE(std::filesystem::exists(file));
+  EXPECT_EQ(std::filesystem::file_size(file), bytes);
+  EXPECT_EQ(losses(tiny->run_folder("samples")).size(), 30U);
+}
+
 TEST_F(RunTest, AnotherConfigurationIsRefusedWithTheKeysAndBothWaysOn) {
   const ProcessResult result = tiny->train(2, "undisturbed", {"optimizer.lr=0.02"});
   EXPECT_EQ(result.exit_code, 2);

@@ -269,11 +269,11 @@ ExitCode Training::finished() {
   if (environment_.world.rank() == 0) {
     const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
     const Results results{cursor_.step, result.loss, summary.text(result)};
-    write_results(config_.run.folder(), results);
     if (config_.run.samples) {
       const auto averaged = trainees_.averaged();
       write_samples(config_, *runner_, trainees_.model(), config_.run.folder());
     }
+    write_results(config_.run.folder(), results);  // the last file: with it the run is complete
     std::fputs(results.text.c_str(), stdout);
     std::fflush(stdout);
   }
