@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <zstd.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 #include "data/fixtures.h"
 #include "data/mds/index.h"
 #include "memory/ledger.h"
@@ -45,6 +48,39 @@ TEST_P(Mds, ShardsStayWithinTheirLimit) {
   EXPECT_EQ(index.shard_of(299), index.shards.size() - 1);
   EXPECT_EQ(index.shard_of(index.shards[1].first), 1U);
   EXPECT_EQ(index.shard_of(index.shards[1].first - 1), 0U);
+}
+
+TEST_P(Mds, TheDigestIsThatOfTheContentsNotOfThePath) {
+  write_split(dir_ / "train", 300, GetParam(), 1000);
+  const std::string digest = open_mds(dir_ / "train")->digest();
+  EXPECT_EQ(digest.size(), 16U);
+  fs::rename(dir_ / "train", dir_ / "moved");
+  EXPECT_EQ(open_mds(dir_ / "moved")->digest(), digest);
+  write_split(dir_ / "more", 301, GetParam(), 1000);
+  EXPECT_NE(open_mds(dir_ / "more")->digest(), digest);
+}
+
+// As the writers of others leave them out.
+TEST_P(Mds, WithoutHashesTheDigestReadsBlocksOfTheShards) {
+  write_split(dir_ / "train", 300, GetParam(), 1000);
+  nlohmann::json index = nlohmann::json::parse(std::ifstream(dir_ / "train/index.json"));
+  for (auto& shard : index.at("shards")) {
+    shard.at("raw_data").at("hashes") = nlohmann::json::object();
+    if (!shard.at("zip_data").is_null()) shard.at("zip_data").at("hashes") = nlohmann::json::object();
+  }
+  std::ofstream(dir_ / "train/index.json") << index;
+  const std::string digest = open_mds(dir_ / "train")->digest();
+  EXPECT_EQ(open_mds(dir_ / "train")->digest(), digest);
+  const auto& first =
+      index.at("shards").at(0).at(GetParam() == std::string("none") ? "raw_data" : "zip_data");
+  const fs::path file = dir_ / ("train/" + first.at("basename").get<std::string>());
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(100);
+  const int byte = stream.get();
+  stream.seekp(100);
+  stream.put(static_cast<char>(byte ^ 1));
+  stream.close();
+  EXPECT_NE(open_mds(dir_ / "train")->digest(), digest);
 }
 
 TEST(MdsCache, OneCachedShardIsEnoughForAnyOrder) {

@@ -82,6 +82,26 @@ Refusal refusal_of(const Config& config) {
   return refusal;
 }
 
+TEST(Contents, OfAllRanksAreThoseOfRank0) {
+  const core::SampleSpec label = spec_of({core::label_field()});
+  Splits splits{std::make_unique<DescribedDataset>(label), std::make_unique<DescribedDataset>(label)};
+  Config config = described_data(label, label);
+  config.parallel.timeout_s = 60;
+  comm::World& world = test::test_world();
+  EXPECT_THAT(contents_of_all_ranks(config, splits, world),
+              ::testing::MatchesRegex("100 samples, digest [0-9a-f]{16}"));
+  if (world.size() == 1) return;
+  // The last rank has another dataset.
+  if (world.rank() == world.size() - 1)
+    splits.train = std::make_unique<DescribedDataset>(spec_of({core::image_field(1, 2, 2)}));
+  try {
+    contents_of_all_ranks(config, splits, world);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+  }
+}
+
 TEST(SplitMismatch, IsRefusedWithTheFiguresAndThePathOfBothSplits) {
   struct Pair {
     const char* what;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "checkpoint/config.h"
 #include "checkpoint/folders.h"
@@ -23,11 +24,13 @@ using Parts = std::map<std::string, core::Stateful*>;
 
 // The configuration of a run. A checkpoint stores it, and a resumed run is compared with it.
 struct RunConfiguration {
-  ConfigValues mathematical;    // config::mathematical_values
+  ConfigValues mathematical;    // config::mathematical_values, and the contents of the dataset
   std::string resolved_config;  // config::resolved_yaml
   // The defaults of mathematical keys. A checkpoint may lack a key that a newer version of
   // ebb added. The two are compatible if the run has the default of that key.
   ConfigValues defaults = {};
+  // Keys that are not mathematical. They may be in a checkpoint of a version for which they were.
+  std::vector<std::string> free_keys = {};
 };
 
 // The checkpoints of one run: RUN/checkpoints/step-NNNNNNNN/{shard-RRRRR.safetensors, manifest.json, DONE}.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 #include "checkpoint/safetensors.h"
@@ -68,6 +69,7 @@ void check_configuration(const Manifest& manifest, const RunConfiguration& confi
     }
   }
   for (const auto& [key, value] : manifest.mathematical) {
+    if (std::ranges::find(configuration.free_keys, key) != configuration.free_keys.end()) continue;
     if (!seen.contains(key)) lines += fmt::format("\n  {}: saved with {}, now absent", key, value);
   }
   if (lines.empty()) return;

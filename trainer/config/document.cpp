@@ -161,6 +161,14 @@ std::vector<std::pair<std::string, std::string>> mathematical_values(const Secti
   return values;
 }
 
+std::vector<std::string> free_keys(const Section& root) {
+  std::vector<std::string> keys;
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    if (field.applies() && field.free_to_change) keys.push_back(path);
+  });
+  return keys;
+}
+
 std::string suggested_path(const Section& root, std::string_view name) {
   return suggested_path(root, root, {}, name);
 }

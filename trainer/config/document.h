@@ -35,6 +35,8 @@ std::string resolved_yaml(const Section& root);
 std::string digest(const Section& root);
 // Returns "key.path" and value of each key that is not free_to_change. A resumed run must have the same.
 std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root);
+// Returns the path of each key that is free_to_change and applies.
+std::vector<std::string> free_keys(const Section& root);
 
 // Returns the value of every key that applies, in JSON objects nested as the sections are. Bytes and seconds
 // are numbers; auto is the text "auto".

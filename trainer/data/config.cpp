@@ -55,7 +55,11 @@ void CacheConfig::describe(config::Section& s) {
 }
 
 void DataConfig::describe(config::Section& s) {
-  s.text("source", source).required().doc("Folder of the dataset." + source_doc(formats));
+  s.text("source", source)
+      .required()
+      .doc("Folder of the dataset." + source_doc(formats) +
+           " A resumed run may find it elsewhere, with the same contents.")
+      .free_to_change();
   std::vector<std::string> names;
   std::string doc = "The format of the dataset.";
   for (const Format& entry : formats) {

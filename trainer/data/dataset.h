@@ -27,6 +27,9 @@ class Dataset {
   // Writes sample `index` into `out`. Error(data) names file, sample, offset and fault. Error(internal) for
   // an invalid index or spans of other lengths.
   virtual void read(std::int64_t index, SampleBytes out) = 0;
+  // Identifies the contents, wherever they lie: XXH3 of the number and spec of the samples, and of 16 samples
+  // spread evenly. 16 hexadecimal digits. Error(data) as read().
+  [[nodiscard]] virtual std::string digest();
 };
 
 // Error(internal) unless `index` is in [0, size) and `out` fits the spec. `what` names the dataset.

@@ -22,6 +22,7 @@ class CheckedLabels final : public Dataset {
   [[nodiscard]] const core::SampleSpec& spec() const override { return dataset_->spec(); }
   [[nodiscard]] std::int64_t cache_bytes() const override { return dataset_->cache_bytes(); }
   [[nodiscard]] std::int64_t written_cache_bytes() const override { return dataset_->written_cache_bytes(); }
+  [[nodiscard]] std::string digest() override { return dataset_->digest(); }
   void read(std::int64_t index, SampleBytes out) override {
     dataset_->read(index, out);
     std::int64_t label = 0;

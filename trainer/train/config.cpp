@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "checkpoint/lease_file.h"
 #include "config/document.h"
 #include "core/sample.h"
 #include "data/tokenizer.h"
@@ -54,6 +55,7 @@ void RunConfig::describe(config::Section& s) {
       .free_to_change();
   s.duration("lease_expires", lease_expires_s)
       .at_least(3)
+      .at_most(checkpoint::kLongestExpiry_s)
       .doc(
           "A run that has not renewed its lease for this long counts as ended, and another may use its "
           "folder.")

@@ -33,12 +33,23 @@ void require_same_configuration(const comm::World& world, const std::string& dig
                                            digests.front(), *other, other - digests.begin()));
 }
 
+constexpr const char* kContents = "contents of data.source";
+
 // The mathematical keys of this family and format with their defaults.
 checkpoint::ConfigValues default_values(const Config& config) {
   Config defaults(config.registries());
   defaults.model.choose(config.model.family().name);
   defaults.data.format = config.data.format;
   return config::mathematical_values(described(defaults));
+}
+
+// A finished run that lacks some evaluates again, and writes them.
+bool has_its_samples(const Config& config) {
+  const auto is_there = [&](const models::SampleFile& file) {
+    std::error_code error;
+    return std::filesystem::exists(config.run.folder() / file.name, error);
+  };
+  return !config.run.samples || std::ranges::all_of(config.model.family().texts.sample_files, is_there);
 }
 
 // Numerics fail on every rank alike, so only rank 0 reports the error. It names the checkpoint to resume
@@ -108,9 +119,13 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const bool speaks = world.rank() == 0;
   if (speaks) remove_leftovers(run);
 
+  const std::string contents = contents_of_all_ranks(config, opened.splits, world);
   const auto configured = [&] {
-    return checkpoint::RunConfiguration{config::mathematical_values(section), config::resolved_yaml(section),
-                                        default_values(config)};
+    checkpoint::RunConfiguration all{config::mathematical_values(section), config::resolved_yaml(section),
+                                     default_values(config), config::free_keys(section)};
+    all.mathematical.emplace_back(kContents, contents);
+    all.defaults.emplace_back(kContents, contents);  // checkpoints of 0.2 have no such entry
+    return all;
   };
   checkpoint::Store store(run, config.checkpoint, world, timeout);
   const auto found = store.newest([&](const std::string& text) {
@@ -127,7 +142,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
     // earlier run.
     const auto text = comm::gather_from_all(world, timeout, [&] {
       const auto results = speaks ? read_results(run) : std::nullopt;
-      return results && results->steps == found->step ? results->text : std::string();
+      return results && results->steps == found->step && has_its_samples(config) ? results->text : "";
     })[0];
     if (!text.empty()) {
       if (speaks) std::fputs(text.c_str(), stdout);

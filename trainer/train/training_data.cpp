@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/units.h"
+#include "comm/run_on_all_ranks.h"
 #include "core/sample.h"
 #include "data/open.h"
 #include "memory/cgroup.h"
@@ -66,6 +68,23 @@ void require_same_samples(const Config& config, const Splits& splits) {
 }
 
 }  // namespace
+
+std::string contents_of_all_ranks(const Config& config, const Splits& splits, const comm::World& world) {
+  const double timeout_s = config.parallel.timeout_s;
+  const auto contents = [&] {
+    return fmt::format("{} samples, digest {}", splits.train->size(), splits.train->digest());
+  };
+  const std::vector<std::string> all = comm::gather_from_all(world, timeout_s, contents);
+  const auto other = std::ranges::find_if(all, [&](const std::string& one) { return one != all[0]; });
+  comm::run_on_all_ranks(world, timeout_s, [&] {
+    if (other == all.end() || world.rank() != other - all.begin()) return;
+    throw Error(ExitCode::data,
+                fmt::format("the training split in {} has {} on {}, but {} on the host of rank 0: copy the "
+                            "same dataset to every host",
+                            config.data.source, *other, world.host(), all[0]));
+  });
+  return all[0];
+}
 
 data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const BatchPlan& batches) {
   data::LoaderPlan plan;

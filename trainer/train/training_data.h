@@ -23,6 +23,9 @@ struct Splits {
 // Opens the splits. It finds faults that a rank can detect before any wait for another rank: invalid data,
 // splits with different samples, or a batch that the ranks cannot divide.
 Splits open_splits(const Config& config, const comm::World& world);
+// Identifies the contents of the training split: "60000 samples, digest 0123456789abcdef". Error(data) if a
+// rank finds others than rank 0. Collective.
+std::string contents_of_all_ranks(const Config& config, const Splits& splits, const comm::World& world);
 // `split`: "train", "test". `fields`: a subset of those that the family reads.
 std::unique_ptr<data::Dataset> open_split(const Config& config, const std::string& split,
                                           const std::vector<std::string>& fields);

@@ -7,8 +7,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "data/labels.h"
 #include "data/mds/columns.h"
@@ -66,6 +68,35 @@ class MdsDataset final : public Dataset {
     const std::int64_t sample = index - index_.shards[number].first;
     for (std::size_t i = 0; i < columns_.size(); ++i)
       columns_[i].read(shard, shard.find(sample, columns_[i].column).begin, out[i]);
+  }
+
+  // Of the index, which has the hash of each shard. Of shards without hashes, it reads two blocks each, of at
+  // most 16.
+  [[nodiscard]] std::string digest() override {
+    constexpr std::int64_t kShards = 16, kBlock = 4096;
+    Digest digest;
+    const auto add_text = [&](std::string_view text) { digest.add(std::as_bytes(std::span(text))); };
+    for (const MdsColumn& column : index_.columns)
+      add_text(fmt::format("{} {}\n", column.name, column.encoding));
+    std::vector<std::size_t> without;
+    for (std::size_t i = 0; i < index_.shards.size(); ++i) {
+      const MdsShardInfo& shard = index_.shards[i];
+      add_text(fmt::format("{} {}\n", shard.samples, shard.raw.bytes));
+      for (const auto& [algorithm, hash] : shard.raw.hashes)
+        add_text(fmt::format("{} {}\n", algorithm, hash));
+      if (shard.raw.hashes.empty()) without.push_back(i);
+    }
+    for (const std::int64_t i : spread_evenly(std::ssize(without), kShards)) {
+      const std::size_t number = without[static_cast<std::size_t>(i)];
+      const ReadFile file(packed_[number] ? index_.packed_path(number) : index_.raw_path(number),
+                          ExitCode::data);
+      std::vector<std::byte> block(static_cast<std::size_t>(std::min(kBlock, file.size())));
+      for (const std::int64_t offset : {std::int64_t{0}, (file.size() - std::ssize(block)) / 2}) {
+        file.read_at(offset, block);
+        digest.add(block);
+      }
+    }
+    return digest.hex();
   }
 
   // Error(data) names the shard, sample and label of the first one that is checked and outside of the range.
