@@ -35,8 +35,11 @@ void for_parts(const at::Tensor& images, const Body& body) {
   for (std::int64_t first = 0; first < batch; first += part) body(first, std::min(part, batch - first));
 }
 
+// The last operation, with all temporaries alive, is one of two tensors: it takes no memory for a number,
+// which the plan of the step would lack.
 at::Tensor log_gaussian(const at::Tensor& residual, const at::Tensor& log_scale) {
-  return (residual * (-log_scale).exp()).square() * -0.5 - log_scale - 0.5 * std::log(2 * std::numbers::pi);
+  const at::Tensor normalization = log_scale + 0.5 * std::log(2 * std::numbers::pi);
+  return (residual * (-log_scale).exp()).square() * -0.5 - normalization;
 }
 
 // With c the residual and h half of a bin, both in scales, the mass of a bin is
