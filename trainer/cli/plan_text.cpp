@@ -25,8 +25,12 @@ std::string plural(std::int64_t count, const char* word) {
   return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
 }
 
+// A line of at most 80 columns; the words beyond it follow below, indented.
 std::string line(const char* name, const std::string& text) {
-  return fmt::format("{:<12} {}\n", name, text);
+  constexpr std::size_t kWidth = 80 - 13;
+  const std::size_t end = text.size() <= kWidth ? std::string::npos : text.rfind(' ', kWidth);
+  if (end == std::string::npos || end < 3) return fmt::format("{:<12} {}\n", name, text);
+  return fmt::format("{:<12} {}\n", name, text.substr(0, end)) + line("", "  " + text.substr(end + 1));
 }
 
 // The bytes that every rank holds for the model.

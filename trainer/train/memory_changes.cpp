@@ -37,6 +37,7 @@ class Search {
     }
     half_precision();
     fewer_ranks();
+    together();
     // A ranges::stable_partition returns a subrange, which clang 14 cannot instantiate with this libstdc++.
     std::stable_partition(found_.begin(), found_.end(),
                           [](const MemoryChange& change) { return change.fits; });
@@ -92,6 +93,41 @@ class Search {
     found_.push_back(
         {true, fmt::format("at most {} of these ranks here need {}, the others go to other hosts", fit,
                            format_bytes(fit * need_.of_rank_alone()))});
+  }
+
+  // If no single change fits: all changes at once, with all ranks of the host and then with one of them. If
+  // that does not fit either, its need says how much memory would do.
+  void together() {
+    if (std::ranges::any_of(found_, &MemoryChange::fits)) return;
+    const bool leaves_ranks = need_.ranks > 1 && !available_.is_of_each_rank;
+    Changed least = all_changes(need_.ranks);
+    if (!fits(least.need) && leaves_ranks) least = all_changes(1);
+    const bool is_new = least.keys.size() > 1 || least.need.ranks < need_.ranks;
+    if (!is_new || least.keys.empty() || least.need.of_host() >= need_.of_host()) return;
+    std::string text = fmt::format("{}{} needs {}", least.need.ranks < need_.ranks ? "1 rank here with " : "",
+                                   fmt::join(least.keys, " "), format_bytes(least.need.of_rank_alone()));
+    if (least.need.ranks > 1) text += " on each rank";
+    found_.push_back({fits(least.need), text});
+  }
+
+  struct Changed {
+    MemoryNeed need;
+    std::vector<std::string> keys;  // "data.micro_batches=4"
+  };
+  [[nodiscard]] Changed all_changes(int ranks) const {
+    Changed changed{need_, {}};
+    changed.need.ranks = ranks;
+    Config config = config_;
+    if (config.precision.dtype == numerics::Dtype::fp32) {
+      config.precision.dtype = numerics::Dtype::bf16;
+      changed.need = need_with(changed.need, config, run_).value_or(changed.need);
+      changed.keys.emplace_back("precision.dtype=bf16");
+    }
+    if (const auto found = fewest_micro_batches(config, run_, changed.need, available_)) {
+      changed.need = found->need;
+      changed.keys.push_back(fmt::format("data.micro_batches={}", found->count));
+    }
+    return changed;
   }
 
   const Config& config_;
