@@ -47,6 +47,21 @@ TEST(EvaluationLoader, AllRanksTogetherReadEverySampleOnceInOrder) {
   }
 }
 
+// So no rank takes the time and the memory of a part of a full batch.
+TEST(EvaluationLoader, AShortBatchIsSharedEvenly) {
+  for (const auto& [samples, sizes] : {std::pair{23, std::vector<std::int64_t>{8, 4}}, {6, {3}}}) {
+    for (const int rank : {0, 1}) {
+      auto loader = make(samples, 16, rank, 2);
+      std::vector<std::int64_t> found;
+      while (const auto batch = loader->next()) found.push_back(batch->size());
+      EXPECT_EQ(found.front(), sizes.front()) << samples << " on rank " << rank;
+      EXPECT_EQ(found.back(), sizes.back() - (samples == 23 && rank == 1 ? 1 : 0)) << samples;
+    }
+  }
+  EXPECT_EQ((EvaluationPlan{16, 0, 2}.rank_part(6)), 3);
+  EXPECT_EQ((EvaluationPlan{16, 0, 2}.rank_part(100)), 8);
+}
+
 TEST(EvaluationLoader, ARankMayHaveAnEmptyPart) {
   auto loader = make(17, 16, 1, 2);
   (void)loader->next();

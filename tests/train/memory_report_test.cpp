@@ -98,7 +98,7 @@ TEST(MemoryReport, OfARefusedAllocationHasTenLinesOnTheScreenAndTheChangeThatFit
               ContainsRegex("^out of host memory in stage (forward|backward).*: .* requested by .* / "));
   EXPECT_THAT(error,
               ContainsRegex("\n  limit: memory.budget is .*: .* for tensors and buffers of this rank"));
-  EXPECT_THAT(error, ContainsRegex("\n  live: data .* MiB, .*activations .* MiB"));
+  EXPECT_THAT(error, ContainsRegex("\n  live: activations .* MiB, data .* MiB"));
   EXPECT_THAT(error, ContainsRegex("\n  largest owners: .* / .* MiB, "));
   EXPECT_THAT(error, ContainsRegex("\n  free: .* kept by the cache, the largest block "));
   EXPECT_THAT(error, ContainsRegex("\n  planned: at most .* live in a step, .* now"));

@@ -14,19 +14,18 @@
 
 namespace ebb::data {
 
-std::int64_t EvaluationPlan::rank_part() const {
+std::int64_t EvaluationPlan::rank_part(std::int64_t samples) const {
   if (global_batch < 1 || ranks < 1 || rank < 0 || rank >= ranks) {
     throw Error(ExitCode::usage,
                 fmt::format("an evaluation with global batch {} cannot be read on rank {} of {}",
                             global_batch, rank, ranks));
   }
-  return (global_batch + ranks - 1) / ranks;
+  return (std::clamp<std::int64_t>(samples, 1, global_batch) + ranks - 1) / ranks;
 }
 
 struct EvaluationLoader::Impl {
   std::unique_ptr<Dataset> dataset;
   EvaluationPlan plan;
-  std::int64_t part;
   std::shared_ptr<SlotPool> pool;
   std::int64_t step = 0;
   FillScratch scratch;
@@ -35,13 +34,14 @@ struct EvaluationLoader::Impl {
   Impl(std::unique_ptr<Dataset> d, const EvaluationPlan& p)
       : dataset(std::move(d)),
         plan(p),
-        part(p.rank_part()),
-        pool(SlotPool::make(kEvaluationSlots, dataset->spec(), part, p.pinned, kEvaluationOwner)) {}
+        pool(SlotPool::make(kEvaluationSlots, dataset->spec(), p.rank_part(dataset->size()), p.pinned,
+                            kEvaluationOwner)) {}
 
   std::optional<core::Batch> next() {
     const std::int64_t begin = step * plan.global_batch;
     if (begin >= dataset->size()) return std::nullopt;
     const std::int64_t end = std::min(begin + plan.global_batch, dataset->size());
+    const std::int64_t part = plan.rank_part(end - begin);
     const std::int64_t first = std::min(begin + plan.rank * part, end);
     const std::int64_t count = std::min(first + part, end) - first;
     const auto slot = pool->try_acquire();

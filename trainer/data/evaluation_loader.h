@@ -14,16 +14,17 @@ struct EvaluationPlan {
   int rank = 0, ranks = 1;
   bool pinned = false;
 
-  // Samples of a rank's part of a full batch: a slot. Error(usage) for an invalid rank, or a batch below 1.
-  [[nodiscard]] std::int64_t rank_part() const;
+  // The largest part of a rank, in samples, if a batch has at most `samples`: a slot. At least 1.
+  // Error(usage) for an invalid rank, or a global batch below 1.
+  [[nodiscard]] std::int64_t rank_part(std::int64_t samples) const;
 };
 
 inline constexpr std::int64_t kEvaluationSlots = 2;
 inline constexpr const char* kEvaluationOwner = "evaluation";  // of the slots, in the ledger
 
 // Reads a split for evaluation: each sample once, in its stored order, shared among the ranks. Global batch
-// b is samples [b*G, (b+1)*G); the last one may be shorter. Rank r takes the r-th of R equal parts of
-// ceil(G/R) samples, clipped to the batch. A part may be short or empty, but all ranks get the same number
+// b is samples [b*G, (b+1)*G); the last one may be shorter. Of n samples, rank r takes the r-th of R parts of
+// ceil(n/R) samples, clipped to the batch. A part may be short or empty, but all ranks get the same number
 // of batches.
 //
 // Memory: two slots of one part, class data, owner "evaluation", allocated by the constructor. next() reads

@@ -35,15 +35,16 @@ constexpr std::int64_t kSteps = 3;  // the first may differ from the later ones,
 // are like the second.
 constexpr std::int64_t kMicroBatches = 3;
 
-// Samples of rank 0's first part of an evaluation.
+// Samples of rank 0's first part of an evaluation. 0 test samples: their number is unknown.
 std::int64_t evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
-  return test_samples > 0 ? std::min(plan.rank_part(), test_samples) : plan.rank_part();
+  return plan.rank_part(test_samples > 0 ? test_samples : plan.global_batch);
 }
 
-// Samples of the last part of an evaluation, on the rank where it is shorter; 0: none is. Its blocks have
-// other sizes than those of the other parts, which stay mapped.
+// Samples of rank 0's last part of an evaluation if it is shorter than the first; 0: it is not. Its blocks
+// have other sizes than those of the other parts, which stay mapped.
 std::int64_t last_evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
-  return test_samples > plan.rank_part() ? test_samples % plan.global_batch % plan.rank_part() : 0;
+  const std::int64_t rest = test_samples > plan.global_batch ? test_samples % plan.global_batch : 0;
+  return rest > 0 ? plan.rank_part(rest) : 0;
 }
 
 void raise(memory::Sums& largest, const memory::Sums& other) {
@@ -77,7 +78,7 @@ class DryRun {
     plan_.run_peak = ledger_.run_peak_point(location_);
     plan_.phases = ledger_.run_phase_totals(location_);
     plan_.peak_function = account_.peak_function();
-    const std::int64_t buffers = reserved.bytes() - unwritten_slots();
+    const std::int64_t buffers = reserved.bytes();
     if (run_.device.gpu) {
       plan_.resident = segments_.reserved() + feed_.reserved();
       plan_.host = buffers + std::max(largest_initial_value_, checkpoint::kStagingBytes);
@@ -103,8 +104,8 @@ class DryRun {
     reserved.add(1, run_.dataset_bytes, Class::data, data::kShardCache);
     reserved.add(training.slots(), data::SlotPool::slot_bytes(run_.sample, training.rank_micro_batch()),
                  Class::data, data::kLoaderOwner);
-    reserved.add(data::kEvaluationSlots, data::SlotPool::slot_bytes(run_.sample, evaluation_.rank_part()),
-                 Class::data, data::kEvaluationOwner);
+    reserved.add(data::kEvaluationSlots, data::SlotPool::slot_bytes(run_.sample, part_.size()), Class::data,
+                 data::kEvaluationOwner);
   }
 
   // Trainees::set_initial_values() makes one value after the other on the CPU. A GPU gets a copy of it.
@@ -221,12 +222,6 @@ class DryRun {
       length = length < last - 1 ? std::min(longer, last - 1) : last;
     }
     if (fed > context) next(0, std::max<std::int64_t>(1, context / 2));  // the text outgrows the context
-  }
-
-  // A split for evaluations that is smaller than a batch leaves the rest of its slots unwritten.
-  [[nodiscard]] std::int64_t unwritten_slots() const {
-    return data::kEvaluationSlots * (data::SlotPool::slot_bytes(run_.sample, evaluation_.rank_part()) -
-                                     data::SlotPool::slot_bytes(run_.sample, part_.size()));
   }
 
   const Config& config_;
