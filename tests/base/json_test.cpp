@@ -1,25 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace ebb {
 namespace {
 
-using nlohmann::json;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+template <class Json = nlohmann::json>
+std::string reason(std::string_view text) {
+  try {
+    (void)parse_json<Json>(text);
+  } catch (const JsonError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string nested(std::size_t levels) {
+  return std::string(levels, '[') + std::string(levels, ']');
+}
+
+TEST(Json, IsReadAsItIs) {
+  const auto json = parse_json(R"({"a": [1, 2.5, "é", null, true], "b": {"a": -1}})");
+  EXPECT_EQ(json.at("a").at(1), 2.5);
+  EXPECT_EQ(json.at("a").at(2), "é");
+  EXPECT_EQ(json.at("b").at("a"), -1);
+  EXPECT_EQ(parse_json<nlohmann::ordered_json>(R"({"z": 1, "a": 2})").begin().key(), "z");
+}
+
+TEST(Json, DeepNestingIsRefused) {
+  EXPECT_EQ(reason(nested(kDeepestJson)), "accepted");
+  EXPECT_EQ(reason(nested(kDeepestJson + 1)), "it is nested deeper than 64 levels");
+  EXPECT_EQ(reason(nested(130'000)), "it is nested deeper than 64 levels");
+  std::string objects;
+  for (int i = 0; i < 70; ++i) objects += "{\"a\":";
+  EXPECT_EQ(reason(objects), "it is nested deeper than 64 levels");
+}
+
+TEST(Json, EqualKeysOfOneObjectAreRefused) {
+  EXPECT_EQ(reason(R"({"a": {"b": 1}, "b": {"a": 1}})"), "accepted");
+  EXPECT_EQ(reason(R"([{"a": 1}, {"a": 1}])"), "accepted");
+  EXPECT_EQ(reason(R"({"x": {"a\n": 1, "b": 2, "a\n": 3}})"), R"(the key "a\n" occurs twice in an object)");
+  EXPECT_EQ(reason<nlohmann::ordered_json>(R"({"a": 1, "a": 1})"),
+            R"(the key "a" occurs twice in an object)");
+}
+
+TEST(Json, WhatIsNoJsonIsRefusedWithTheLine) {
+  EXPECT_THAT(reason("{\n\"a\": }"), StartsWith("parse error at line 2, column 6: "));
+  EXPECT_THAT(reason(""), HasSubstr("unexpected end of input"));
+  EXPECT_THAT(reason("\"\xe9\""), HasSubstr("ill-formed UTF-8"));
+  EXPECT_THAT(reason("{} {}"), HasSubstr("expected end of input"));
+}
+
+TEST(Json, AHugeTextIsRefusedBeforeItIsRead) {
+  EXPECT_EQ(reason(std::string(kLargestJson + 1, ' ')), "it has 256.0 MiB, more than 256.0 MiB");
+}
+
+TEST(Json, InPlaceOfAnErrorAValueIsDiscarded) {
+  EXPECT_TRUE(parse_json_or_discard("{").is_discarded());
+  EXPECT_FALSE(parse_json_or_discard("{").is_object());
+  EXPECT_TRUE(parse_json_or_discard("{}").is_object());
+}
 
 TEST(Json, OnlyIntegersAreAccepted) {
-  EXPECT_EQ(whole_number(json::parse("9223372036854775807")), INT64_MAX);
-  EXPECT_EQ(whole_number(json::parse("-9223372036854775808")), INT64_MIN);
+  EXPECT_EQ(whole_number(nlohmann::json::parse("9223372036854775807")), INT64_MAX);
+  EXPECT_EQ(whole_number(nlohmann::json::parse("-9223372036854775808")), INT64_MIN);
   for (const char* text : {"9223372036854775808", "1e300", "1.0", "true", "\"1\"", "null", "[1]"})
-    EXPECT_THROW(whole_number(json::parse(text)), json::type_error) << text;
+    EXPECT_THROW(whole_number(nlohmann::json::parse(text)), nlohmann::json::type_error) << text;
 }
 
 TEST(Json, ListsOfIntegers) {
-  EXPECT_EQ(whole_numbers(json::parse("[1, 0, -3]")), (std::vector<std::int64_t>{1, 0, -3}));
-  EXPECT_TRUE(whole_numbers(json::parse("[]")).empty());
+  EXPECT_EQ(whole_numbers(nlohmann::json::parse("[1, 0, -3]")), (std::vector<std::int64_t>{1, 0, -3}));
+  EXPECT_TRUE(whole_numbers(nlohmann::json::parse("[]")).empty());
   for (const char* text : {"[1, 2.5]", "{}", "3"})
-    EXPECT_THROW(whole_numbers(json::parse(text)), json::type_error) << text;
+    EXPECT_THROW(whole_numbers(nlohmann::json::parse(text)), nlohmann::json::type_error) << text;
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
   refused({"\"he\"", "not a whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
   write_bytes(dir_ / "t/tokenizer.json", "not JSON");
-  expect_error(ExitCode::data, {"tokenizer.json", "not a JSON object"}, [&] { make_tokenizer(dir_ / "t"); });
+  expect_error(ExitCode::data, {"tokenizer.json", "not JSON"}, [&] { make_tokenizer(dir_ / "t"); });
   expect_error(ExitCode::usage, {"nowhere", "merges.txt"}, [] { make_tokenizer("nowhere"); });
 }
 
@@ -142,7 +142,7 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   write_bytes(dir / "a.txt", text);
   write_bytes(dir / "b.jsonl", json{{"text", "the dog\nsat there"}}.dump() + "\n");
   TrainTokenizerOptions options;
-  options.inputs = {dir / "a.txt", dir / "b.jsonl"};
+  options.inputs.files = {dir / "a.txt", dir / "b.jsonl"};
   options.out = dir / "sub/t.model";
   options.vocabulary = 320;
   train_tokenizer(options);
@@ -160,7 +160,7 @@ TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
   options.out = dir / "u.model";
   options.vocabulary = 100000;
   expect_error(ExitCode::data, {"100000 tokens"}, [&] { train_tokenizer(options); });
-  options.inputs = {dir / "nowhere.txt"};
+  options.inputs.files = {dir / "nowhere.txt"};
   expect_error(ExitCode::data, {"nowhere.txt"}, [&] { train_tokenizer(options); });
   EXPECT_FALSE(std::filesystem::exists(options.out));
   write_bytes(dir / "bad.model", "no model");

@@ -2,10 +2,30 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ebb {
+
+// Why a text is not read as JSON, for a person: "parse error at line 2, column 1: ...".
+struct JsonError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+inline constexpr std::size_t kDeepestJson = 64;                      // arrays and objects within each other
+inline constexpr std::size_t kLargestJson = std::size_t{256} << 20;  // bytes
+
+// Reads JSON (RFC 8259) in UTF-8. All JSON is read by it, since files of others are not trusted. JsonError if
+// the text is not JSON, has another encoding, is larger than kLargestJson, is nested deeper than
+// kDeepestJson, or has an object with two equal keys. Json: nlohmann::json or nlohmann::ordered_json.
+template <class Json = nlohmann::json>
+Json parse_json(std::string_view text);
+
+// As parse_json(). In place of an error it returns a discarded value, which is neither an object nor an
+// array.
+nlohmann::json parse_json_or_discard(std::string_view text);
 
 // Returns an integer within std::int64_t; otherwise throws nlohmann::json::type_error. The library's
 // conversion accepts any number: it truncates fractions, and a number out of range is undefined behaviour.

@@ -19,6 +19,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "base/units.h"
 
@@ -78,7 +79,7 @@ std::string LeaseHolder::to_text() const {
 
 std::optional<LeaseHolder> LeaseHolder::parse(const std::string& text) {
   try {
-    auto holder = nlohmann::json::parse(text).get<LeaseHolder>();
+    auto holder = parse_json_or_discard(text).get<LeaseHolder>();
     const bool possible = std::isfinite(holder.renewed_at) && holder.renew_s > 0 &&
                           holder.renew_s <= holder.expire_s && holder.expire_s <= kLongestExpiry_s;
     if (!possible) return std::nullopt;

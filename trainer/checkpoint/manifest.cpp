@@ -94,7 +94,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   if (done != done_text(text))
     damaged(folder, "manifest.json does not match DONE: one of the two is damaged");
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json(text);
     if (json.at("format") != kFormatName) damaged(folder, "its manifest is not that of an ebb checkpoint");
     const auto version = whole_number(json.at("version"));
     if (version < 1)
@@ -110,6 +110,8 @@ Manifest read_manifest(const std::filesystem::path& folder) {
     return version == 1 ? from_version_1(std::move(manifest)) : manifest;
   } catch (const nlohmann::json::exception& e) {
     damaged(folder, fmt::format("its manifest is incomplete ({})", e.what()));
+  } catch (const JsonError& e) {
+    damaged(folder, fmt::format("its manifest is not JSON ({})", e.what()));
   }
 }
 

@@ -12,6 +12,7 @@
 #include "base/atomic_file.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "checkpoint/chunks.h"
 #include "memory/buffer.h"
 
@@ -116,22 +117,11 @@ namespace {
   throw Error(ExitCode::checkpoint, fmt::format("{}: not a valid safetensors file: {}", path.string(), why));
 }
 
-// nlohmann keeps the last of two equal keys; here the second one is an error.
 nlohmann::ordered_json parse_header(const std::filesystem::path& path, const std::string& text) {
-  std::vector<std::map<std::string, int>> seen;
-  const auto watch = [&](int, nlohmann::ordered_json::parse_event_t event, nlohmann::ordered_json& value) {
-    using Event = nlohmann::ordered_json::parse_event_t;
-    if (event == Event::object_start) seen.emplace_back();
-    if (event == Event::object_end) seen.pop_back();
-    if (event == Event::key && seen.back()[value.get<std::string>()]++ > 0) {
-      refuse(path, fmt::format("the name {} occurs twice in the header", value.get<std::string>()));
-    }
-    return true;
-  };
   try {
-    return nlohmann::ordered_json::parse(text, watch);
-  } catch (const nlohmann::ordered_json::exception& e) {
-    refuse(path, fmt::format("its header is not JSON ({})", e.what()));
+    return parse_json<nlohmann::ordered_json>(text);
+  } catch (const JsonError& error) {
+    refuse(path, fmt::format("its header is not JSON: {}", error.what()));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "checkpoint/partition.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/verify.h"
@@ -135,7 +136,7 @@ void Store::write(std::int64_t step, const Parts& parts, const RunConfiguration&
   comm::run_on_all_ranks(world_, timeout_s_, [&] {
     if (world_.rank() != 0) return;
     for (const auto& outcome : outcomes) {
-      const auto file = nlohmann::json::parse(outcome);
+      const auto file = parse_json(outcome);
       content.manifest.files.push_back({file["name"], file["bytes"], file["xxh3"]});
     }
     check_shared(partial, content.manifest.files);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace ebb::data {
 
@@ -52,9 +53,14 @@ std::string bytes_of_token(std::string_view token) {
 namespace {
 
 json parsed(const fs::path& path) {
-  json document = json::parse(read_file(path, ExitCode::data), nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) refuse_tokenizer(path, "this is not a JSON object");
-  return document;
+  const std::string text = read_file(path, ExitCode::data);
+  try {
+    json document = parse_json(text);
+    if (!document.is_object()) refuse_tokenizer(path, "this is not a JSON object");
+    return document;
+  } catch (const JsonError& error) {
+    refuse_tokenizer(path, fmt::format("this is not JSON: {}", error.what()));
+  }
 }
 
 void read_vocabulary(const json& tokens, BytePairFiles& d) {

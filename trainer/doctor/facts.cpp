@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "doctor/versions.h"
 
 namespace ebb::doctor {
@@ -39,7 +40,7 @@ std::vector<RankFacts> facts_of_all(const comm::World& world, const std::string&
   for (const std::string& text :
        world.gather_to_all(nlohmann::json(mine).dump(-1, ' ', false, replace), kGatherTimeout_s)) {
     try {
-      all.push_back(nlohmann::json::parse(text).get<RankFacts>());
+      all.push_back(parse_json(text).get<RankFacts>());
     } catch (const nlohmann::json::exception& error) {
       throw Error(ExitCode::communication,
                   fmt::format("rank {} reports other facts than rank {}: they run different versions of ebb; "

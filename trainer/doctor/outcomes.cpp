@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/json.h"
 #include "base/units.h"
 
 namespace ebb::doctor {
@@ -16,7 +17,7 @@ std::string Outcome::to_text() const {
 }
 
 Outcome Outcome::parse(const std::string& text) {
-  return nlohmann::json::parse(text).get<Outcome>();
+  return parse_json(text).get<Outcome>();
 }
 
 Check summarize(const std::string& name, const std::vector<Outcome>& outcomes, const std::string& found) {

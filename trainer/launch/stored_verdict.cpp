@@ -15,6 +15,7 @@
 
 #include "base/atomic_file.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace ebb::launch {
 namespace {
@@ -61,7 +62,7 @@ std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folde
   std::ifstream in(path_in(run_folder));
   if (!in) return std::nullopt;
   try {
-    const auto json = nlohmann::json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
+    const auto json = parse_json_or_discard(std::string(std::istreambuf_iterator<char>(in), {}));
     StoredVerdict verdict;
     verdict.code = static_cast<ExitCode>(json.at("code").get<int>());
     if (!is_final(verdict.code)) return std::nullopt;

@@ -16,6 +16,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "memory/cuda_device.h"
 #include "memory/ledger.h"
 #include "numerics/linear.h"
@@ -53,8 +54,7 @@ nlohmann::json known() {
   std::error_code ignored;
   if (file().empty() || !fs::is_regular_file(file(), ignored)) return nlohmann::json::object();
   try {
-    auto all =
-        nlohmann::json::parse(read_file(file(), ExitCode::storage), nullptr, /*allow_exceptions=*/false);
+    auto all = parse_json_or_discard(read_file(file(), ExitCode::storage));
     return all.is_object() ? all : nlohmann::json::object();
   } catch (const Error&) {
     return nlohmann::json::object();  // as if absent: the file only saves a tenth of a second

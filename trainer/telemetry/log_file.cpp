@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/json.h"
 
 namespace ebb::telemetry {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 enum class Line { stays, goes, has_no_step };
 
 Line classify(std::string_view line, std::int64_t first_step) {
-  const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json_or_discard(line);
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer())
     return Line::has_no_step;
   const auto step = json["step"].get<std::int64_t>();

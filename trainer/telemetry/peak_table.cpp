@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/units.h"
 
 namespace ebb::memory {
@@ -102,7 +103,7 @@ std::string RankPeaks::to_text() const {
 
 RankPeaks RankPeaks::parse(const std::string& text) {
   try {
-    return nlohmann::json::parse(text).get<RankPeaks>();
+    return parse_json(text).get<RankPeaks>();
   } catch (const nlohmann::json::exception& e) {
     throw Error(ExitCode::communication, "a rank sent memory peaks that cannot be parsed", e);
   }

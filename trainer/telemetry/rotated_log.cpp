@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/json.h"
 #include "telemetry/log_file.h"
 #include "telemetry/packed_file.h"
 
@@ -66,7 +67,7 @@ std::string first_line_or_none(const fs::path& packed) {
 }
 
 bool begins_before(const fs::path& part, std::int64_t first_step) {
-  const auto json = nlohmann::json::parse(first_line_of_packed(part), nullptr, false);
+  const auto json = parse_json_or_discard(first_line_of_packed(part));
   return json.is_object() && json.value("step", std::int64_t{0}) < first_step;
 }
 

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "base/round_up.h"
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
@@ -128,7 +129,7 @@ void for_lines(const fs::path& path, const std::function<void(const nlohmann::js
     std::getline(in, line);  // part of a line
   }
   while (std::getline(in, line) && !in.eof()) {  // a line without its end is incomplete
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json json = parse_json_or_discard(line);
     if (json.is_object()) use(json);
   }
 }
@@ -191,7 +192,7 @@ void read_step_times(const fs::path& run, ResourceEstimate& result) {
   std::ifstream in(run / "metrics.jsonl");
   std::deque<double> newest;
   for (std::string line; std::getline(in, line);) {
-    const nlohmann::json step = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json step = parse_json_or_discard(line);
     if (!step.is_object() || !step.contains("seconds")) continue;
     double seconds = 0;
     for (const auto& [stage, value] : step.at("seconds").items())

@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace ebb::train {
 
@@ -32,7 +33,7 @@ std::optional<Results> read_results(const std::filesystem::path& run) {
   const std::filesystem::path path = run / "results.json";
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
-    const nlohmann::json json = nlohmann::json::parse(read_file(path, ExitCode::checkpoint));
+    const nlohmann::json json = parse_json_or_discard(read_file(path, ExitCode::checkpoint));
     return Results{json.at("steps"), json.at("test_loss"), json.at("text")};
   } catch (const nlohmann::json::exception& error) {
     throw Error(

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "memory/ledger.h"
 
 namespace ebb::train {
@@ -21,9 +22,12 @@ using checkpoint::SafetensorsFile;
 using models::HubTensor;
 
 nlohmann::json read_json(const fs::path& path) {
-  const auto json = nlohmann::json::parse(read_file(path, ExitCode::usage), nullptr, false);
-  if (json.is_discarded()) throw Error(ExitCode::usage, fmt::format("{} is not JSON", path.string()));
-  return json;
+  const std::string text = read_file(path, ExitCode::usage);
+  try {
+    return parse_json(text);
+  } catch (const JsonError& error) {
+    throw Error(ExitCode::usage, fmt::format("{} is not JSON: {}", path.string(), error.what()));
+  }
 }
 
 std::string shape_text(at::IntArrayRef shape) {

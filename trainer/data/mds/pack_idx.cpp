@@ -19,6 +19,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "data/idx.h"
 #include "data/mds/index.h"
@@ -122,7 +123,7 @@ std::optional<PackResult> find_existing(const fs::path& out, const json& wanted)
                                              "such as {}; choose another folder, or move it away",
                                              out.string(), first->path().filename().string()));
   }
-  const json here = json::parse(read_file(record, ExitCode::data), nullptr, false);
+  const json here = parse_json_or_discard(read_file(record, ExitCode::data));
   if (!here.is_object() || !here.contains("samples") || !here.contains("shards") || !here.contains("bytes")) {
     throw Error(ExitCode::data, fmt::format("{} is damaged; remove the folder {} and pack again",
                                             record.string(), out.string()));
