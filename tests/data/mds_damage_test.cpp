@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
+
 #include "base/digest.h"
 #include "data/fixtures.h"
 
@@ -45,6 +47,11 @@ class MdsDamage : public ::testing::Test {
 
 void put_word(std::string& bytes, std::size_t at, std::uint32_t value) {
   for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i) & 0xff);
+}
+std::int64_t peak_resident() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * std::int64_t{1024};
 }
 std::uint32_t word(const std::string& bytes, std::size_t at) {
   std::uint32_t value = 0;
@@ -96,6 +103,25 @@ TEST_F(MdsDamage, ACompressedShardThatIsMoreThanTheIndexSays) {
     raw["bytes"] = raw["bytes"].get<int>() + 20;
   });
   expect_refused({"shard.00000.mds.zstd", "the index has"});
+}
+
+TEST_F(MdsDamage, ACompressedShardOfMoreThanOffsetsCanAddress) {
+  write("zstd");
+  change_index([](json& index) { index["shards"][0]["raw_data"]["bytes"] = std::int64_t{1} << 40; });
+  expect_refused({"shard 0", "1099511627776 bytes", "32 bits"});
+}
+
+// The memory of 4 GB is not taken, since the file does not have so many bytes.
+TEST_F(MdsDamage, ACompressedShardThatClaimsFourGigabytesTakesNoMemoryForThem) {
+  write("zstd");
+  change_index([](json& index) {
+    index["shards"][0]["raw_data"]["bytes"] = std::int64_t{UINT32_MAX};
+    index["shards"][0]["raw_data"]["hashes"] = json::object();
+  });
+  const std::int64_t before = peak_resident();
+  expect_error(ExitCode::data, {"shard.00000.mds.zstd", "the index has 4294967295"},
+               [this] { (void)verify(builtin_formats(), split(), {}); });
+  EXPECT_LT(peak_resident() - before, std::int64_t{256} << 20);
 }
 
 TEST_F(MdsDamage, TheHashOfTheContentsOfACompressedShard) {
@@ -182,7 +208,6 @@ TEST_F(MdsDamage, FieldsThatAreMissingOrOfAnotherType) {
       {[](json& s) { s["column_names"][0] = "picture"; }, "no column 'image'"},
       {[](json& s) { s["raw_data"]["basename"] = "../../secret"; }, "not inside the dataset"},
       {[](json& s) { s["raw_data"]["basename"] = "/etc/passwd"; }, "not inside the dataset"},
-      {[](json& s) { s["raw_data"]["hashes"] = {{"sha3_512", "00"}}; }, "sha3_512"},
       {[](json& s) { s["raw_data"] = nullptr; }, "not an object"},
       {[](json& s) { s["compression"] = "zstd"; }, "or neither"},
   };
@@ -212,6 +237,17 @@ TEST_F(MdsDamage, ShardsWithDifferentColumns) {
   write_split(split(), 100, "none", 1000);
   change_index([](json& index) { index["shards"][1]["column_names"][1] = "class"; });
   expect_refused({"shard 1", "other columns than shard 0"});
+}
+
+// MosaicML's writer offers all algorithms of Python's hashlib.
+TEST_F(MdsDamage, HashesOfOtherAlgorithmsAreNotCheckedAndSaidSo) {
+  write();
+  change_index([](json& index) {
+    index["shards"][0]["hashes"] = {"sha256"};
+    index["shards"][0]["raw_data"]["hashes"] = {{"sha256", std::string(64, '0')}};
+  });
+  read_all();
+  EXPECT_NE(verify(builtin_formats(), split(), {}).find("sha256 (not checked)"), std::string::npos);
 }
 
 // The second read of a damaged shard checks it again.

@@ -163,7 +163,7 @@ TEST(MdsForeign, ReadsColumnsOfVaryingLengthAroundTheImage) {
   }
 }
 
-TEST(MdsForeign, TakesTheUnpackedFileWhereTheCompressedOneIsGone) {
+TEST(MdsForeign, TakesTheUnpackedFileIfThereIsOne) {
   Scratch dir;
   write_split(dir / "train", 10, "zstd");
   const fs::path packed = dir / "train/shard.00000.mds.zstd";
@@ -171,11 +171,16 @@ TEST(MdsForeign, TakesTheUnpackedFileWhereTheCompressedOneIsGone) {
   std::string raw(1 << 16, '\0');
   raw.resize(ZSTD_decompress(raw.data(), raw.size(), bytes.data(), bytes.size()));
   write_bytes(dir / "train/shard.00000.mds", raw);
+  const auto expect_read = [&] {
+    const auto dataset = open_mds(dir / "train");
+    std::vector<std::byte> image(6);
+    read_only_field(*dataset, 7, image);
+    expect_pixels(image, 7);
+  };
+  write_bytes(packed, "half of a download");
+  expect_read();
   fs::remove(packed);
-  const auto dataset = open_mds(dir / "train");
-  std::vector<std::byte> image(6);
-  read_only_field(*dataset, 7, image);
-  expect_pixels(image, 7);
+  expect_read();
 }
 
 std::int64_t label_in(const fs::path& folder, const std::string& encoding, const std::string& value) {

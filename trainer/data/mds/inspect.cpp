@@ -11,7 +11,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/units.h"
+#include "data/mds/hashes.h"
 #include "data/mds/index.h"
 #include "data/mds/reader.h"
 
@@ -21,16 +23,19 @@ namespace {
 
 // One open shard: in its file, or unpacked into memory of its own.
 struct OpenShard {
-  std::vector<std::byte> unpacked;
+  std::unique_ptr<std::byte[]> unpacked;
   std::optional<MdsShard> shard;
 };
 
 void open_checked(const MdsIndex& index, std::size_t number, OpenShard& opened) {
   opened.shard.reset();
   if (index.reads_packed(number)) {
-    opened.unpacked.resize(static_cast<std::size_t>(index.shards[number].raw.bytes));
-    unpack_shard(index, number, opened.unpacked, true);
-    opened.shard.emplace(index, number, std::span<const std::byte>(opened.unpacked));
+    // Not zeroed: the index may name more bytes than the file has, and no memory is taken for those.
+    const auto bytes = static_cast<std::size_t>(index.shards[number].raw.bytes);
+    opened.unpacked = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    const std::span<std::byte> unpacked(opened.unpacked.get(), bytes);
+    unpack_shard(index, number, unpacked, true);
+    opened.shard.emplace(index, number, std::span<const std::byte>(unpacked));
   } else {
     ReadFile file(index.raw_path(number), ExitCode::data);
     check_hashes(index.raw_path(number), file, index.shards[number].raw);
@@ -67,7 +72,7 @@ std::string preview(const MdsColumn& column, const std::vector<std::byte>& value
 std::string hash_names(const MdsIndex& index) {
   std::string names;
   for (const auto& [algorithm, hex] : index.shards.front().raw.hashes)
-    names += (names.empty() ? "" : ", ") + algorithm;
+    names += (names.empty() ? "" : ", ") + algorithm + (StreamHash::knows(algorithm) ? "" : " (not checked)");
   return names.empty() ? "none" : names;
 }
 
@@ -90,7 +95,7 @@ Totals total(const MdsIndex& index) {
 std::string packed_from(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::exists(folder / "pack.json", ignored)) return "";
-  const auto record = nlohmann::json::parse(read_file(folder / "pack.json", ExitCode::data), nullptr, false);
+  const auto record = parse_json_or_discard(read_file(folder / "pack.json", ExitCode::data));
   std::string names;
   for (const char* key : {"images", "labels"}) {
     if (!record.is_object() || !record.contains(key) || !record[key].is_object()) continue;
@@ -143,8 +148,8 @@ std::string verify_mds(const fs::path& folder, const Progress& progress) {
     for (std::int64_t s = 0; s < shard.samples; ++s) (void)opened.shard->find(s, 0);
   }
   if (progress) progress(index.samples, index.samples);
-  return fmt::format("{} is intact: {} samples in {} shards, {}, hashes checked: {}", folder.string(),
-                     index.samples, index.shards.size(), format_bytes(totals.on_disk), hash_names(index));
+  return fmt::format("{} is intact: {} samples in {} shards, {}, hashes: {}", folder.string(), index.samples,
+                     index.shards.size(), format_bytes(totals.on_disk), hash_names(index));
 }
 
 }  // namespace ebb::data
