@@ -18,9 +18,12 @@ using testing::write_bytes;
 
 class PackText : public ::testing::Test {
  protected:
-  PackTextResult pack(const std::vector<std::string>& names) {
+  PackTextResult pack(const std::vector<std::string>& names, const std::string& key = "text",
+                      bool skip_bad_lines = false) {
     PackTextOptions options;
-    for (const std::string& name : names) options.inputs.push_back(dir_ / name);
+    options.inputs.key = key;
+    options.inputs.skip_bad_lines = skip_bad_lines;
+    for (const std::string& name : names) options.inputs.files.push_back(dir_ / name);
     options.out = dir_ / "sub/out.bin";
     return pack_text(options, *make_tokenizer("bytes"),
                      [this](std::int64_t done, std::int64_t total) { last_ = {done, total}; });
@@ -49,7 +52,7 @@ TEST_F(PackText, TheLastShareIsForTheTest) {
   write_bytes(dir_ / "a.txt", "abcdefg");
   write_bytes(dir_ / "b.txt", "h");
   PackTextOptions options;
-  options.inputs = {dir_ / "a.txt", dir_ / "b.txt"};
+  options.inputs.files = {dir_ / "a.txt", dir_ / "b.txt"};
   options.out = dir_ / "text";
   options.test_share = 0.4;
   const PackTextResult result = pack_text(options, *make_tokenizer("bytes"), nullptr);
@@ -75,6 +78,35 @@ TEST_F(PackText, EachLineOfJsonIsADocument) {
   write_bytes(dir_ / "a.jsonl", "{\"text\": \"x\\ny\", \"id\": 1}\n\n{\"text\": \"\"}\n");
   EXPECT_EQ(pack({"a.jsonl"}).documents, 2);
   EXPECT_EQ(packed(), (std::vector<std::int32_t>{120, 10, 121, 256, 256}));
+}
+
+TEST_F(PackText, JsonLinesHaveSeveralNamesAndLineEnds) {
+  for (const char* name : {"a.jsonl", "a.JSONL", "a.ndjson", "a.json"}) {
+    write_bytes(dir_ / name, "{\"body\": \"x\"}\r\n \t\r\n{\"body\": \"y\", \"text\": 5}");
+    std::filesystem::remove_all(dir_ / "sub");
+    EXPECT_EQ(pack({name}, "body").documents, 2) << name;
+    EXPECT_EQ(packed(), (std::vector<std::int32_t>{120, 256, 121, 256})) << name;
+  }
+}
+
+TEST_F(PackText, BadLinesOfJsonAreToldWithTheReasonOrSkippedAndCounted) {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"{\"text\": \"y\"", "not JSON: parse error at line 1"},
+      {"[{\"text\": \"y\"}]", "JSON array"},
+      {"\"y\"", "not a JSON object"},
+      {"{\"text\": 5}", "\"text\" of this object is not a string"},
+      {"{\"body\": \"y\", \"n\": 1}", "no key \"text\"; give --key one of its strings: \"body\""},
+      {"{\"text\": \"y\", \"text\": \"z\"}", "twice"}};
+  std::string all = "{\"text\": \"x\"}\n";
+  for (const auto& [line, reason] : bad) {
+    write_bytes(dir_ / "bad.jsonl", "{\"text\": \"x\"}\n\n" + line + "\n");
+    expect_error(ExitCode::data, {"bad.jsonl:3: ", reason, "--skip-bad-lines"}, [&] { pack({"bad.jsonl"}); });
+    all += line + "\n";
+  }
+  write_bytes(dir_ / "all.jsonl", all);
+  const PackTextResult result = pack({"all.jsonl"}, "text", true);
+  EXPECT_EQ(result.skipped_lines, std::ssize(bad));
+  EXPECT_EQ(packed(), (std::vector<std::int32_t>{120, 256}));
 }
 
 TEST_F(PackText, LongTextsPassInBlocks) {

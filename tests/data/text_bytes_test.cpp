@@ -29,7 +29,7 @@ class TextBytes : public ::testing::Test {
   std::unique_ptr<Dataset> packed(const std::string& text, const Tokenizer& tokenizer) {
     write_bytes(dir_ / "in.txt", text);
     PackTextOptions options;
-    options.inputs = {dir_ / "in.txt"};
+    options.inputs.files = {dir_ / "in.txt"};
     options.out = dir_ / "train.bin";
     (void)pack_text(options, tokenizer, nullptr);
     return open_windows(dir_ / "train", {kTokens, tokenizer.vocabulary(), {}});
@@ -63,7 +63,7 @@ TEST_F(TextBytes, OfSentencePiecesAreThoseOfTheText) {
   for (int i = 0; i < 200; ++i) text += "the cat sat on the mat, and number " + std::to_string(i) + " came\n";
   write_bytes(dir_ / "text.txt", text);
   TrainTokenizerOptions options;
-  options.inputs = {dir_ / "text.txt"};
+  options.inputs.files = {dir_ / "text.txt"};
   options.out = dir_ / "t.model";
   options.vocabulary = 320;
   train_tokenizer(options);

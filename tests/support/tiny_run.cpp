@@ -76,7 +76,7 @@ void TinyRun::make_text() {
     text << "line " << i << " is " << (i % 3 == 0 ? "short" : "a longer one") << ".\n";
   text.close();
   data::PackTextOptions options;
-  options.inputs = {folder_ / "text.txt"};
+  options.inputs.files = {folder_ / "text.txt"};
   options.out = folder_ / "data";
   options.test_share = 0.1;
   data::pack_text(options, *data::make_tokenizer("bytes"), nullptr);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "data/format.h"
 #include "data/sentence_pieces.h"
@@ -16,7 +17,7 @@ namespace {
 
 void print(std::string text) {
   if (text.empty() || text.back() != '\n') text += '\n';
-  std::fputs(text.c_str(), stdout);
+  std::fputs(printable(text).c_str(), stdout);
 }
 
 ExitCode pack(const data::Formats& formats, const data::PackRequest& request) {
@@ -56,6 +57,12 @@ std::string packs_help(const data::Formats& formats) {
          });
 }
 
+void add_json_lines(CLI::App& command, std::string& key, bool& skip_bad_lines) {
+  command.add_option("--key", key, "Key of the text in JSON lines")->capture_default_str();
+  command.add_flag("--skip-bad-lines", skip_bad_lines,
+                   "Skip lines of JSON without such a text, and say how many");
+}
+
 void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& formats) {
   auto request = std::make_shared<data::PackRequest>();
   CLI::App* command = data.add_subcommand("pack", packs_help(formats));
@@ -75,6 +82,7 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
                    "Share of a text for the test split: OUT becomes a folder with train.bin and test.bin "
                    "(the last tokens)")
       ->check(CLI::Range(0.0, 0.9));
+  add_json_lines(*command, request->key, request->skip_bad_lines);
   command->add_option("--pad", request->pad, "Pad images with zeros to this height and width, such as 32")
       ->check(CLI::Range(1, 65536));
   command->add_option("--labels", request->labels, "File of labels, in the same file format as INPUT");
@@ -102,8 +110,11 @@ ExitCode tokenizer(const data::TrainTokenizerOptions& options) {
 void add_tokenizer(CLI::App& data, Invocation& invocation) {
   auto options = std::make_shared<data::TrainTokenizerOptions>();
   CLI::App* command = data.add_subcommand("tokenizer", "Train a sentencepiece tokenizer on text");
-  command->add_option("INPUT", options->inputs, "Text files and JSON lines (.jsonl, key \"text\")")
+  command
+      ->add_option("INPUT", options->inputs.files,
+                   "Text files and JSON lines (.jsonl, .ndjson, .json), also as .gz or .zst")
       ->required();
+  add_json_lines(*command, options->inputs.key, options->inputs.skip_bad_lines);
   command->add_option("-o,--out", options->out, "The file to make; ends in .model")->required();
   command->add_option("--vocabulary", options->vocabulary, "Number of tokens, 256 of them single bytes")
       ->capture_default_str()

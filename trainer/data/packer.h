@@ -17,6 +17,8 @@ struct PackRequest {
   std::filesystem::path out;                  // a folder or a file, as the format has it
   std::filesystem::path labels;
   std::string tokenizer;            // a name of tokenizer.h
+  std::string key = "text";         // of documents in JSON lines
+  bool skip_bad_lines = false;      // of JSON
   double test_share = 0;            // in [0, 0.9]
   std::int64_t pad = 0;             // pixels
   std::string shard_size = "8MiB";  // as parse_bytes() reads it; not checked yet

@@ -91,7 +91,7 @@ class SentencePieces final : public Tokenizer {
 // The library must not see an exception, so the iterator keeps it for rethrow().
 class Lines final : public sentencepiece::SentenceIterator {
  public:
-  explicit Lines(const std::vector<fs::path>& inputs) : lines_(inputs) { Next(); }
+  explicit Lines(const TextInputs& inputs) : lines_(inputs) { Next(); }
   bool done() const override { return done_; }
   void Next() override {
     try {

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <vector>
 
+#include "data/text_source.h"
 #include "data/tokenizer.h"
 
 // Tokenizers of the sentencepiece library (Kudo and Richardson, "SentencePiece", 2018).
@@ -13,8 +13,8 @@ namespace ebb::data {
 std::unique_ptr<Tokenizer> open_sentence_pieces(const std::filesystem::path& model);
 
 struct TrainTokenizerOptions {
-  std::vector<std::filesystem::path> inputs;  // text, or JSON lines if the name ends in .jsonl
-  std::filesystem::path out;                  // ends in .model
+  TextInputs inputs;
+  std::filesystem::path out;  // ends in .model
   std::int64_t vocabulary = 4096;
   bool byte_pairs = true;  // else unigrams
 };

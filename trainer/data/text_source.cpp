@@ -4,75 +4,104 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <cctype>
 #include <sstream>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/json.h"
 
 namespace ebb::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kReadBytes = 1 << 20;
 
-bool is_json(const fs::path& path) {
-  return path.extension() == ".jsonl";
+bool is_json(fs::path path) {
+  const auto extension = [&] {
+    std::string text = path.extension().string();
+    std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+  };
+  if (extension() == ".gz" || extension() == ".zst") path.replace_extension();
+  return extension() == ".jsonl" || extension() == ".ndjson" || extension() == ".json";
 }
 
-std::ifstream opened(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    throw Error(ExitCode::data,
-                fmt::format("cannot read {}: check that it exists and is readable", path.string()));
-  return in;
+bool is_blank(const std::string& line) {
+  return line.find_first_not_of(" \t\r") == std::string::npos;
 }
 
-void check(const std::ifstream& in, const fs::path& path, std::int64_t line) {
-  if (in.bad())
-    throw Error(ExitCode::storage, fmt::format("reading {} failed at line {}", path.string(), line));
-}
+struct BadLine : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
-// "text" of line `number`.
-std::string text_of(const std::string& line, const fs::path& path, std::int64_t number) {
-  const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-  const auto found = json.is_object() ? json.find("text") : json.end();
-  if (!json.is_object() || found == json.end() || !found->is_string())
-    throw Error(ExitCode::data, fmt::format("{}:{}: this line is not a JSON object with a string \"text\"",
-                                            path.string(), number));
+std::string document_of(const std::string& line, const std::string& key) {
+  nlohmann::json json;
+  try {
+    json = parse_json(line);
+  } catch (const JsonError& error) {
+    throw BadLine(fmt::format("this line is not JSON: {}", error.what()));
+  }
+  if (json.is_array())
+    throw BadLine("this line is a JSON array: write each of its objects on a line (`jq -c '.[]'` does)");
+  if (!json.is_object()) throw BadLine("this line is not a JSON object");
+  const auto found = json.find(key);
+  if (found == json.end()) {
+    std::string keys;
+    for (const auto& [other, value] : json.items())
+      if (value.is_string()) keys += (keys.empty() ? "" : ", ") + nlohmann::json(other).dump();
+    throw BadLine(fmt::format("this object has no key \"{}\"{}", key,
+                              keys.empty() ? "" : "; give --key one of its strings: " + keys));
+  }
+  if (!found->is_string()) throw BadLine(fmt::format("\"{}\" of this object is not a string", key));
   return found->get<std::string>();
 }
 
-void read_lines(const fs::path& path, const TextSink& sink) {
-  std::ifstream in = opened(path);
-  std::int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty()) continue;
-    sink.text(text_of(line, path, number));
-    sink.end_of_document();
+// The document of the last line of `lines`. Nothing if it is bad and skipped.
+std::optional<std::string> document(const std::string& line, const LineStream& lines, const fs::path& path,
+                                    const TextInputs& inputs) {
+  try {
+    return document_of(line, inputs.key);
+  } catch (const BadLine& error) {
+    if (inputs.skip_bad_lines) return std::nullopt;
+    throw Error(ExitCode::data, fmt::format("{}:{}: {} (--skip-bad-lines skips such lines)", path.string(),
+                                            lines.number(), error.what()));
   }
-  check(in, path, number + 1);
+}
+
+std::int64_t read_lines(const fs::path& path, const TextInputs& inputs, const TextSink& sink) {
+  LineStream lines(path);
+  std::int64_t skipped = 0;
+  for (std::string line; lines.next(line);) {
+    if (is_blank(line)) continue;
+    if (const auto text = document(line, lines, path, inputs)) {
+      sink.text(*text);
+      sink.end_of_document();
+    } else {
+      ++skipped;
+    }
+  }
+  return skipped;
 }
 
 void read_text(const fs::path& path, const TextSink& sink) {
-  const ReadFile file(path, ExitCode::data);
-  if (file.size() == 0) throw Error(ExitCode::data, fmt::format("{} is empty", path.string()));
+  TextStream text(path);
   std::vector<char> block(kReadBytes);
-  for (std::int64_t at = 0; at < file.size();) {
-    const auto n = static_cast<std::size_t>(std::min<std::int64_t>(file.size() - at, kReadBytes));
-    file.read_at(at, std::as_writable_bytes(std::span(block).first(n)));
-    sink.text({block.data(), n});
-    at += static_cast<std::int64_t>(n);
-  }
+  while (const std::size_t n = text.read(block)) sink.text({block.data(), n});
   sink.end_of_document();
 }
 
 }  // namespace
 
-void read_texts(const std::vector<fs::path>& inputs, const TextSink& sink) {
-  for (const fs::path& path : inputs) is_json(path) ? read_lines(path, sink) : read_text(path, sink);
+std::int64_t read_texts(const TextInputs& inputs, const TextSink& sink) {
+  std::int64_t skipped = 0;
+  for (const fs::path& path : inputs.files) {
+    if (is_json(path))
+      skipped += read_lines(path, inputs, sink);
+    else
+      read_text(path, sink);
+  }
+  return skipped;
 }
 
 bool TextLines::next(std::string& line) {
@@ -82,22 +111,21 @@ bool TextLines::next(std::string& line) {
       ready_.pop_front();
       return true;
     }
-    if (!in_.is_open()) {
-      if (file_ == inputs_.size()) return false;
-      in_ = opened(inputs_[file_]);
-      number_ = 0;
+    if (!in_) {
+      if (file_ == inputs_.files.size()) return false;
+      in_.emplace(inputs_.files[file_]);
     }
-    const fs::path& path = inputs_[file_];
-    if (!std::getline(in_, line)) {
-      check(in_, path, number_ + 1);
-      in_.close();
+    const fs::path& path = inputs_.files[file_];
+    if (!in_->next(line)) {
+      in_.reset();
       ++file_;
       continue;
     }
-    ++number_;
     if (!is_json(path)) return true;
-    if (line.empty()) continue;
-    std::istringstream text(text_of(line, path, number_));
+    if (is_blank(line)) continue;
+    const auto found = document(line, *in_, path, inputs_);
+    if (!found) continue;
+    std::istringstream text(*found);
     for (std::string part; std::getline(text, part);) ready_.push_back(std::move(part));
   }
 }

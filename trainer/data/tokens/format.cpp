@@ -51,22 +51,27 @@ std::string pack_documents(const PackRequest& request, const Progress& progress)
     throw Error(ExitCode::usage,
                 "data pack: --labels is for images, and --tokenizer is for text: give one of them");
   PackTextOptions options;
-  options.inputs = request.inputs;
+  options.inputs = {request.inputs, request.key, request.skip_bad_lines};
   options.out = request.out;
   options.test_share = request.test_share;
   const auto tokenizer = make_tokenizer(request.tokenizer);
   const PackTextResult result = pack_text(options, *tokenizer, progress);
   const std::string test =
       result.test_tokens > 0 ? fmt::format(" (the last {} for the test)", result.test_tokens) : "";
-  return fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}",
+  const std::string skipped = result.skipped_lines > 0
+                                  ? fmt::format("\nskipped: {} bad line{} of JSON", result.skipped_lines,
+                                                result.skipped_lines == 1 ? "" : "s")
+                                  : "";
+  return fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}{}",
                      result.already_there ? "already " : "", result.tokens, result.documents,
-                     result.documents == 1 ? "" : "s", test, tokenizer->vocabulary(), options.out.string());
+                     result.documents == 1 ? "" : "s", test, tokenizer->vocabulary(), options.out.string(),
+                     skipped);
 }
 
 Packer text_packer() {
   Packer packer;
   packer.output = "a token file of text";
-  packer.input = "text files and JSON lines (.jsonl, key \"text\")";
+  packer.input = "text files and JSON lines (.jsonl, .ndjson, .json), also as .gz or .zst";
   packer.option = "--tokenizer";
   packer.unit = "tokens";
   packer.accepts = [](const PackRequest& request) { return !request.tokenizer.empty(); };

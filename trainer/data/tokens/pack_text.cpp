@@ -54,15 +54,15 @@ class TokenStream {
   std::size_t next_cut_ = kBlock;
 };
 
-PackTextResult count(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer) {
+PackTextResult count(const TextInputs& inputs, const Tokenizer& tokenizer) {
   PackTextResult result;
   TokenStream tokens(tokenizer);
   const auto add = [&](const std::vector<std::int64_t>& more) { result.tokens += std::ssize(more); };
-  read_texts(inputs, {[&](std::string_view text) { tokens.add(text, add); },
-                      [&] {
-                        tokens.end(add);
-                        ++result.documents;
-                      }});
+  result.skipped_lines = read_texts(inputs, {[&](std::string_view text) { tokens.add(text, add); },
+                                             [&] {
+                                               tokens.end(add);
+                                               ++result.documents;
+                                             }});
   return result;
 }
 
@@ -140,8 +140,8 @@ class Comparison {
 
 // Passes all tokens of the inputs to the targets, filling one after the other. Returns their number.
 template <class Target>
-std::int64_t distribute(const std::vector<fs::path>& inputs, const Tokenizer& tokenizer,
-                        std::list<Target>& targets, const std::function<void(std::int64_t)>& progress) {
+std::int64_t distribute(const TextInputs& inputs, const Tokenizer& tokenizer, std::list<Target>& targets,
+                        const std::function<void(std::int64_t)>& progress) {
   auto target = targets.begin();
   std::int64_t passed = 0;
   TokenStream tokens(tokenizer);
@@ -160,8 +160,7 @@ std::int64_t distribute(const std::vector<fs::path>& inputs, const Tokenizer& to
   return passed;
 }
 
-bool files_match(const std::vector<Part>& parts, const std::vector<fs::path>& inputs,
-                 const Tokenizer& tokenizer) {
+bool files_match(const std::vector<Part>& parts, const TextInputs& inputs, const Tokenizer& tokenizer) {
   if (!std::ranges::all_of(parts, is_there)) return false;
   try {
     std::list<Comparison> files(parts.begin(), parts.end());

@@ -2,21 +2,22 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <vector>
 
 #include "data/progress.h"
+#include "data/text_source.h"
 #include "data/tokenizer.h"
 
 namespace ebb::data {
 
 struct PackTextOptions {
-  std::vector<std::filesystem::path> inputs;  // text, or JSON lines if the name ends in .jsonl
-  std::filesystem::path out;                  // the token file, or a folder if test_share is not 0
-  double test_share = 0;                      // share of the last tokens, for evaluation; in [0, 1)
+  TextInputs inputs;
+  std::filesystem::path out;  // the token file, or a folder if test_share is not 0
+  double test_share = 0;      // share of the last tokens, for evaluation; in [0, 1)
 };
 
 struct PackTextResult {
   std::int64_t tokens = 0, documents = 0, test_tokens = 0;
+  std::int64_t skipped_lines = 0;  // of JSON (TextInputs::skip_bad_lines)
   bool already_there = false;
 };
 
