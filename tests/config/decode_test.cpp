@@ -47,6 +47,16 @@ TEST_F(ConfigTest, AcceptsAnEmptyFileAndAliases) {
   EXPECT_EQ(load_text("run: {name: &n vae, dir: *n}").run.dir, "vae");
 }
 
+TEST_F(ConfigTest, RefusesTextThatCannotBePrinted) {
+  EXPECT_EQ(refusal("run: {name: x, dir: \"a\\tb\"}\n"),
+            "a.yaml:1: key `run.dir`: `a\tb` has the byte 0x09 at offset 1, which is no printable UTF-8; "
+            "allowed: text");
+  EXPECT_THAT(refusal("run: {name: x}\n", {"run.dir=d\xe9/x"}),
+              HasSubstr("`d\\xe9/x` has the byte 0xe9 at offset 1"));
+  EXPECT_THAT(refusal("run: {name: x}\n", {"run.dir=\x1b[2J"}), HasSubstr("`\\x1b[2J` has the byte 0x1b"));
+  EXPECT_EQ(load_text("run: {name: x, dir: \"\xc3\xa9 \xe6\xbc\xa2\"}\n").run.dir, "\xc3\xa9 \xe6\xbc\xa2");
+}
+
 TEST_F(ConfigTest, RefusesUnknownKeysAndSuggestsTheNearest) {
   EXPECT_EQ(refusal("run: {name: x}\n\noptimzer: {lr: 1}\n"),
             "a.yaml:3: key `optimzer`: unknown; did you mean `optimizer`?");

@@ -27,7 +27,7 @@ TEST_F(ConfigTest, AnOverrideReplacesAnInvalidValue) {
 TEST_F(ConfigTest, OverriddenTextIsTakenLiterally) {
   EXPECT_EQ(load_text(kFile, {"run.name=a: b #c = d"}).run.name, "a: b #c = d");
   EXPECT_EQ(load_text(kFile, {"run.name=[x]"}).run.name, "[x]");
-  EXPECT_EQ(load_text(kFile, {"run.name=\"a\\tb\""}).run.name, "a\tb") << "quotes are YAML's";
+  EXPECT_EQ(load_text(kFile, {"run.name=\"a\\x41b\""}).run.name, "aAb") << "quotes are YAML's";
   EXPECT_EQ(load_text(kFile, {"run.name=' a '"}).run.name, " a ");
   EXPECT_EQ(load_text(kFile, {"run.name="}).run.name, "");
 }

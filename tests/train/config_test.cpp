@@ -22,6 +22,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
@@ -38,6 +39,22 @@ TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
     ++files;
   }
   EXPECT_GE(files, 1);
+}
+
+TEST(TrainConfig, ANameIsNoPath) {
+  const auto refusal = [](const std::string& name) -> std::string {
+    Config config({models::built_in_families(), data::builtin_formats()});
+    try {
+      load_text(config, "model: {kind: vae}\ndata: {source: d}\nrun: {name: x}\n", "a", {"run.name=" + name});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted as " + config.run.folder().string();
+  };
+  for (const std::string name : {"..", ".", "a/b", "/a", "a/", ""})
+    EXPECT_THAT(refusal(name), AllOf(HasSubstr("run.name"), HasSubstr("`" + name + "` is not a name")));
+  EXPECT_THAT(refusal(std::string(201, 'x')), HasSubstr("has 201 bytes, and 200 are allowed"));
+  EXPECT_EQ(refusal("..."), "accepted as runs/...");
 }
 
 // Parameters as published; nothing is allocated for them here.

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/usage_hints.h"
 
@@ -46,7 +47,7 @@ CLI::App* add_command(CLI::App& app, std::string_view name) {
 
 void report(const std::string& message) {
   std::fflush(stdout);
-  const std::string text = "ebb: " + message + "\n";
+  const std::string text = "ebb: " + printable(message) + "\n";
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }

@@ -36,6 +36,7 @@ struct Field::Impl {
   std::optional<Condition> only_where;  // the key applies only if this holds
   [[nodiscard]] bool applies() const { return !only_where || only_where->holds(); }
   bool required = false;
+  bool is_file_name = false;
   bool free_to_change = false;
 };
 

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "base/printable.h"
 #include "base/units.h"
 #include "config/environment_variables.h"
 
@@ -85,10 +86,23 @@ std::string parse_word(const Field::Impl& field, const std::string& text) {
                               : fmt::format("`{}` is not {}, did you mean `{}`?", text, kind, meant));
 }
 
+// Texts name files, and appear in logs and on terminals.
+std::string parse_text(const Field::Impl& field, const std::string& text) {
+  constexpr std::size_t kLongestName = 200;  // file systems have 255, and outputs add endings
+  if (const std::size_t bad = find_unprintable(text); bad != std::string::npos)
+    refuse(field, fmt::format("`{}` has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
+                              printable(text), static_cast<unsigned char>(text[bad]), bad));
+  const bool is_path = text.empty() || text == "." || text == ".." || text.find('/') != std::string::npos;
+  if (field.is_file_name && is_path) refuse(field, fmt::format("`{}` is not a name", text));
+  if (field.is_file_name && text.size() > kLongestName)
+    refuse(field, fmt::format("the name has {} bytes, and {} are allowed", text.size(), kLongestName));
+  return text;
+}
+
 Value parse_by_kind(const Field::Impl& field, const std::string& text) {
   switch (field.kind) {
     case ValueKind::text:
-      return text;
+      return parse_text(field, text);
     case ValueKind::integer_or_auto:
       if (text == "auto") return std::monostate();
       [[fallthrough]];

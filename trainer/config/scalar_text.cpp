@@ -64,7 +64,7 @@ std::string render_bound(const Field::Impl& field, double bound) {
 std::string kind_text(const Field::Impl& field) {
   switch (field.kind) {
     case ValueKind::text:
-      return "text";
+      return field.is_file_name ? "the name of a file or folder, without a path" : "text";
     case ValueKind::integer:
       return "an integer";
     case ValueKind::number:

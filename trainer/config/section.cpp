@@ -36,6 +36,10 @@ Field& Field::below(double bound) {
   impl_->below = bound;
   return *this;
 }
+Field& Field::file_name() {
+  impl_->is_file_name = true;
+  return *this;
+}
 Field& Field::required() {
   if (impl_->only_where)
     throw Error(ExitCode::internal, fmt::format("the conditional key `{}` needs a default", impl_->key));

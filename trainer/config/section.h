@@ -35,7 +35,8 @@ class Field {
   Field& at_most(double bound);
   Field& above(double bound);
   Field& below(double bound);
-  Field& required();  // has no default; refused under a condition
+  Field& file_name();  // of a text: neither empty, `.`, `..`, with a `/`, nor above 200 bytes
+  Field& required();   // has no default; refused under a condition
   // The value changes training at most by rounding: a log folder, a queue's depth, a number of threads. A
   // resumed run may change it. If any other key changes, a resumed run ends with code 2.
   Field& free_to_change();

@@ -16,7 +16,11 @@ namespace ebb::train {
 
 void RunConfig::describe(config::Section& s) {
   using checkpoint::WhenHeld;
-  s.text("name", name).required().doc("Name of the run: its folder below run.dir.").free_to_change();
+  s.text("name", name)
+      .required()
+      .file_name()
+      .doc("Name of the run: its folder below run.dir.")
+      .free_to_change();
   s.text("dir", dir).doc("Folder that holds runs.").free_to_change();
   s.integer("seed", seed).at_least(0).doc("All random numbers of the run are a function of the seed.");
   s.integer("steps", steps).at_least(1).unit("steps").doc("Training steps of the whole run.");
