@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "launch/recorded.h"
 
 namespace ebb::launch {
@@ -101,6 +103,27 @@ TEST(ErrorReport, TakesTheCodeOfAnAbortInBothVersions) {
 
 TEST(ErrorReport, TruncatesAHugeLine) {
   EXPECT_LE(of("ebb: " + std::string(1'000'000, 'x') + "\n").text.size(), 65536U);
+}
+
+// As mpirun 4.1.4 writes them.
+TEST(ErrorReport, RefusalsOfMpirunHaveTheirReason) {
+  using Start = ErrorReport::Start;
+  for (const auto& [line, start, reason] : std::vector<std::tuple<std::string, Start, std::string>>{
+           {"All nodes which are allocated for this job are already filled.", Start::no_slots,
+            "already filled"},
+           {"[vm:31015] PML ucx cannot be selected", Start::refused,
+            "PML ucx cannot be selected: this Open MPI lacks it"},
+           {"  orte_session_dir failed", Start::refused, "TMPDIR"},
+           {"  plm_rsh_agent: ssh : rsh", Start::refused, "neither ssh nor rsh"}}) {
+    ErrorReportParser parser;
+    parser.feed(line + "\n");
+    EXPECT_EQ(parser.found().start, start) << line;
+    EXPECT_NE(parser.found().text.find(reason), std::string::npos) << parser.found().text;
+  }
+  ErrorReportParser parser;
+  parser.feed("[vm:8] [[1,0],0] ORTE_ERROR_LOG: Out of resource in file ../../x.c at line 507\n");
+  EXPECT_EQ(parser.found().internal, "mpirun had an internal error: Out of resource");
+  EXPECT_EQ(parser.found().text, "");
 }
 
 }  // namespace

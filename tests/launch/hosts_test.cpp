@@ -50,7 +50,7 @@ class Hosts : public test::FolderTest {};
 
 TEST_F(Hosts, AreReadInFileOrderWithoutDuplicates) {
   std::ofstream(folder_ / "hosts")
-      << "# two of them\nb.example slots=2\n\n  a.example slots=4 # and a note\nb.example\n";
+      << "# two of them\nb.example slots=2\n\n  a.example slots=4 max_slots=8 # and a note\nb.example\n";
   EXPECT_THAT(read_hostfile(folder_ / "hosts"), ElementsAre("b.example", "a.example"));
   std::ofstream(folder_ / "none") << "# nobody\n";
   for (const char* name : {"none", "nowhere"}) {
@@ -62,6 +62,31 @@ TEST_F(Hosts, AreReadInFileOrderWithoutDuplicates) {
       EXPECT_THAT(error.what(), HasSubstr(name));
     }
   }
+}
+
+TEST_F(Hosts, LinesThatMpirunCannotTakeAreRefusedByNumber) {
+  const std::string longest(56, 'h');
+  for (const auto& [line, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"b slots=2\r", "hosts:2: the line ends as on Windows"},
+           {"localhost:2", "hosts:2: localhost:2 is not a host name: write `localhost slots=2`"},
+           {"b slots=0", "hosts:2: `slots=0` is not a number of ranks"},
+           {"b slots=-1", "`slots=-1`"},
+           {"b slots=two", "`slots=two`"},
+           {"b slots=2x", "`slots=2x`"},
+           {"a slots=2", "hosts:2: the slots of a are given twice"},
+           {longest + "h", "has 57 bytes before its first dot"},
+           {longest + "h.svc", "has 57 bytes before its first dot"}}) {
+    std::ofstream(folder_ / "hosts") << "a slots=1\n" << line << "\n";
+    try {
+      read_hostfile(folder_ / "hosts");
+      ADD_FAILURE() << line;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage) << line;
+      EXPECT_THAT(error.what(), HasSubstr(problem));
+    }
+  }
+  std::ofstream(folder_ / "hosts") << longest << ".svc slots=1\nfe80::1:2\n" << longest << ".svc\n";
+  EXPECT_THAT(read_hostfile(folder_ / "hosts"), ElementsAre(longest + ".svc", "fe80::1:2"));
 }
 
 TEST_F(Hosts, WaitReturnsWhenAllAnswer) {

@@ -131,6 +131,32 @@ TEST(Launch, WithoutMpirunTheErrorSaysWhatToInstall) {
   EXPECT_THAT(result.err, HasSubstr("openmpi-bin"));
 }
 
+// mpirun fails at each of them with code 1 and no word on the cause.
+TEST(Launch, AnEnvironmentThatMpirunFailsInIsRefusedBeforeTheStart) {
+  const TinyRun tiny;
+  const std::vector<std::string> argv = launch(tiny, 2, "x", {"run.steps=2"});
+  std::string line;
+  for (const std::string& word : argv) line += "'" + word + "' ";
+  const ProcessResult few = run({"bash", "-c", "ulimit -n 20; exec " + line}, plain());
+  EXPECT_EQ(few.exit_code, 2) << few.err;
+  EXPECT_THAT(few.err, HasSubstr("may open 20 files (ulimit -n), and mpirun needs 256"));
+
+  ProcessOptions options = plain();
+  options.environment["TMPDIR"] = "/nowhere";
+  const ProcessResult no_folder = run(argv, options);
+  EXPECT_EQ(no_folder.exit_code, 2) << no_folder.err;
+  EXPECT_THAT(no_folder.err,
+              HasSubstr("none can be made in /nowhere (No such file or directory): set TMPDIR"));
+}
+
+TEST(Launch, ALowLimitOfOpenFilesIsRaisedAndAMissingPathSet) {
+  const TinyRun tiny;
+  std::string line;
+  for (const std::string& word : launch(tiny, 2, "x", {"run.steps=2"})) line += "'" + word + "' ";
+  const ProcessResult result = run({"bash", "-c", "ulimit -S -n 20; unset PATH; exec " + line}, plain());
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+}
+
 class StoppedLaunch : public ::testing::TestWithParam<int> {};
 
 TEST_P(StoppedLaunch, EndsAfterTheStepWithACheckpointAndCode75) {

@@ -13,10 +13,28 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Verdict, ACodeOfEbbIsReturnedWithoutAMessage) {
-  for (const int code : {0, 1, 2, 3, 4, 5, 6, 7, 8, 75}) {
+  for (const int code : {0, 2, 3, 4, 5, 6, 7, 8, 75}) {
     EXPECT_EQ(static_cast<int>(verdict({code, 0, false}).code), code);
     EXPECT_EQ(verdict({code, 0, false}).message, "");
   }
+}
+
+TEST(Verdict, TheCode1IsAFaultOfEbbOnlyIfARankReportsIt) {
+  RunEnd end{1, 0, false};
+  end.error.internal = "mpirun had an internal error: Out of resource";
+  EXPECT_EQ(verdict(end).code, ExitCode::usage);
+  EXPECT_THAT(verdict(end).message, HasSubstr("(its code 1): mpirun had an internal error: Out of resource"));
+  end.error.rank_reported = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+  EXPECT_EQ(verdict(end).message, "");
+}
+
+TEST(Verdict, ARefusalOfMpirunIsAnErrorOfUsageWithItsReason) {
+  RunEnd end{213, 0, false};
+  end.error.start = ErrorReport::Start::refused;
+  end.error.text = "mpirun finds neither ssh nor rsh on PATH";
+  EXPECT_EQ(verdict(end).code, ExitCode::usage);
+  EXPECT_THAT(verdict(end).message, HasSubstr("mpirun finds neither ssh nor rsh on PATH"));
 }
 
 TEST(Verdict, AKilledRankLackedMemoryOnlyIfTheKernelReportsIt) {

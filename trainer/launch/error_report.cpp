@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace ebb::launch {
@@ -82,6 +83,33 @@ int parse_abort_code(std::string_view text) {
   return 0;
 }
 
+// Why mpirun refuses to start, in words; empty if the line is no such reason.
+std::string parse_refusal(std::string_view text) {
+  constexpr std::string_view kSelected = " cannot be selected", kAgent = "plm_rsh_agent:";
+  const std::size_t begin = text.find_first_not_of(' ');
+  if (begin == std::string_view::npos) return "";
+  if (text.starts_with('[') && text.ends_with(kSelected)) {
+    const std::string_view component = text.substr(std::min(text.find("] "), text.size() - 2) + 2);
+    return fmt::format("{}: this Open MPI lacks it, and a variable OMPI_MCA_* asks for it", component);
+  }
+  if (text.find("session_dir failed") != std::string_view::npos)
+    return "mpirun cannot create its session folder in TMPDIR or /tmp";
+  if (text.substr(begin).starts_with(kAgent)) return "mpirun finds neither ssh nor rsh on PATH";
+  return "";
+}
+
+// Parses "[HOST:7] [[1644,0],0] ORTE_ERROR_LOG: Out of resource in file ../x.c at line 507"; version 5 writes
+// "PRTE ERROR: " or "PMIX ERROR: ".
+std::string parse_internal_error(std::string_view text) {
+  for (const std::string_view mark : {"] ORTE_ERROR_LOG: ", "] PRTE ERROR: ", "] PMIX ERROR: "}) {
+    const std::size_t at = text.find(mark);
+    if (!text.starts_with('[') || at == std::string_view::npos) continue;
+    const std::string_view reason = text.substr(at + mark.size());
+    return fmt::format("mpirun had an internal error: {}", reason.substr(0, reason.find(" in file ")));
+  }
+  return "";
+}
+
 }  // namespace
 
 void ErrorReportParser::feed(std::string_view text) {
@@ -111,6 +139,13 @@ void ErrorReportParser::line(std::string_view line) {
   } else if (line.find("not enough slots available") != std::string_view::npos) {
     found_.start = ErrorReport::Start::no_slots;
     if (found_.text.empty()) found_.text = line;
+  } else if (line.find("nodes which are allocated for this job are already filled") !=
+             std::string_view::npos) {
+    found_.start = ErrorReport::Start::no_slots;
+    if (found_.text.empty()) found_.text = line;
+  } else if (const std::string refusal = parse_refusal(line); !refusal.empty() && !found_.rank_reported) {
+    found_.start = ErrorReport::Start::refused;
+    if (found_.text.empty()) found_.text = refusal;
   } else if (line.find("unable to reliably start one or more daemons") != std::string_view::npos ||
              line.find("unable to launch the specified application") != std::string_view::npos) {
     found_.start = ErrorReport::Start::failed;
@@ -119,6 +154,8 @@ void ErrorReportParser::line(std::string_view line) {
     found_.host_lost = true;
   } else if (!found_.rank_reported && take(line, "ebb: ")) {
     parse_rank_error(line, found_);
+  } else if (const std::string internal = parse_internal_error(line); !internal.empty()) {
+    if (found_.internal.empty()) found_.internal = internal;
   } else {
     if (!found_.rank_reported) parse_mpirun_notice(line, found_);
     parse_lost_daemon(line, found_);

@@ -10,11 +10,12 @@ struct ErrorReport {
   int rank = -1;     // -1: the error belongs to no single rank
   std::string host;  // empty: unknown
   std::string text;  // one line, without "ebb: rank 1 of 2 on HOST: "; empty: no message
-  enum class Start { succeeded, failed, no_slots };
-  Start start = Start::succeeded;  // of the ranks, by mpirun
+  enum class Start { succeeded, failed, no_slots, refused };
+  Start start = Start::succeeded;  // of the ranks, by mpirun; refused: `text` has the reason
   bool host_lost = false;          // mpirun reports a lost host
   std::string loss{};              // which host; kept even if a rank prints an error too
   bool rank_reported = false;      // `text` is a rank's; else it is mpirun's
+  std::string internal{};          // an internal error of mpirun, which may be harmless; empty: none
   int abort_code = 0;              // which the first rank to call MPI_Abort passed; 0: none called it
 
   // A rank printed an error, or mpirun reported that a rank failed.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -69,15 +70,53 @@ std::string connection_failure(const std::string& host, int port) {
   return std::strerror(failure);
 }
 
+// Why mpirun does not take a host; empty if it does.
+std::string host_problem(const std::string& host) {
+  constexpr std::size_t kLongest = 56;  // mpirun 4.1 overwrites its stack with one more
+  const std::size_t colon = host.find(':');
+  if (colon != std::string::npos && host.find(':', colon + 1) == std::string::npos)
+    return fmt::format("{} is not a host name: write `{} slots={}`", host, host.substr(0, colon),
+                       host.substr(colon + 1));
+  const std::size_t length = std::min(host.find('.'), host.size());
+  if (length > kLongest)
+    return fmt::format("the host name {} has {} bytes before its first dot, and mpirun crashes above {}",
+                       host, length, kLongest);
+  return {};
+}
+
+// `word`: "slots=N".
+std::string slots_problem(std::string_view word) {
+  int slots = 0;
+  const std::string_view text = word.substr(word.find('=') + 1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), slots);
+  if (error == std::errc{} && end == text.data() + text.size() && slots > 0) return {};
+  return fmt::format("`{}` is not a number of ranks from 1 on", word);
+}
+
 }  // namespace
 
 std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
   std::istringstream lines(read_file(path, ExitCode::usage));
-  std::vector<std::string> hosts;
+  std::vector<std::string> hosts, with_slots;
+  int number = 0;
   for (std::string line; std::getline(lines, line);) {
+    ++number;
     std::istringstream words(line.substr(0, line.find('#')));
     std::string host;
-    if (words >> host && std::ranges::find(hosts, host) == hosts.end()) hosts.push_back(host);
+    if (!(words >> host)) continue;
+    std::string problem = line.ends_with('\r')
+                              ? "the line ends as on Windows: remove the CR, such as by dos2unix"
+                              : host_problem(host);
+    for (std::string word; problem.empty() && words >> word;) {
+      if (!word.starts_with("slots=")) continue;
+      problem = slots_problem(word);
+      if (std::ranges::find(with_slots, host) != with_slots.end())
+        problem = fmt::format("the slots of {} are given twice: write it on one line", host);
+      with_slots.push_back(host);
+    }
+    if (!problem.empty())
+      throw Error(ExitCode::usage, fmt::format("{}:{}: {}", path.string(), number, problem));
+    if (std::ranges::find(hosts, host) == hosts.end()) hosts.push_back(host);
   }
   if (hosts.empty())
     throw Error(

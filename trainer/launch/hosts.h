@@ -8,7 +8,9 @@
 namespace ebb::launch {
 
 // Reads the hosts of an Open MPI host file, in the order of the file, each once. Error(usage) if the file
-// cannot be read or names no host.
+// cannot be read or names no host, and for lines that mpirun refuses without a reason or crashes at: the line
+// ends of Windows, host:N, slots=N below 1 or given twice for a host, or a name above 56 bytes up to its
+// first dot.
 std::vector<std::string> read_hostfile(const std::filesystem::path& path);
 
 // Waits until every host accepts connections on a TCP port (ssh's), for at most `seconds`. `say` receives a

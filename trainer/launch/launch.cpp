@@ -20,6 +20,7 @@
 #include "launch/hosts.h"
 #include "launch/mpirun_process.h"
 #include "launch/restart_policy.h"
+#include "launch/start_environment.h"
 #include "launch/stored_verdict.h"
 
 namespace ebb::launch {
@@ -115,6 +116,7 @@ RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& reg
   if (options.supervise && !options.print_only) {
     if (const auto stored = read_verdict(run); stored && stored->job == job) return repeated(*stored);
   }
+  if (!options.print_only) prepare_start_environment();
   const LaunchHost host = inspect_launch_host();
   const std::string ranks = std::to_string(options.plan.ranks);
   const MpirunCommand command = command_for(host, options, {"train", "--ranks", ranks});

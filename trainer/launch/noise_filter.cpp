@@ -19,6 +19,9 @@ bool is_noise(std::string_view line) {
   return line.starts_with("mpirun: Forwarding signal ") ||
          line.find(" has sent help message help-") != std::string_view::npos ||
          line.find(" have sent help message help-") != std::string_view::npos ||
+         line.find("] ORTE_ERROR_LOG: ") != std::string_view::npos ||  // its text is in the ErrorReport
+         line.find("] PRTE ERROR: ") != std::string_view::npos ||
+         line.find("] PMIX ERROR: ") != std::string_view::npos ||
          line.find("Set MCA parameter \"orte_base_help_aggregate\" to 0") != std::string_view::npos ||
          // Version 5 prints this for ranks on one host without a network; they need none.
          line.find("] Unable to find reachable pairing between local and remote interfaces") !=

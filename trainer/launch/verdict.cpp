@@ -47,6 +47,15 @@ Verdict verdict(const RunEnd& mpirun_end) {
                     "or has no ebb at the same path",
                     end.code)};
   }
+  // Without a message of a rank, the code 1 is mpirun's too.
+  const bool refused =
+      end.error.start == ErrorReport::Start::refused || (end.code == 1 && !end.error.host_lost);
+  if (refused && end.code != 0 && !end.error.a_rank_failed()) {
+    const std::string reason = !end.error.text.empty() ? end.error.text : end.error.internal;
+    return {ExitCode::usage,
+            fmt::format("mpirun did not start the ranks (its code {}){}{}; `ebb doctor` checks this machine",
+                        end.code, reason.empty() ? "" : ": ", reason)};
+  }
   // mpirun returns the code of the killed rank, or of a rank that lost its connection to it.
   // Version 5 returns 0 or 1 after it has lost a host or could not reach it.
   const bool host_lost =
