@@ -50,6 +50,10 @@ TEST(SampleSpec, RefusesOtherJson) {
         R"([{"name":"a","type":"u8","dims":[0]}])", R"([{"name":"a","type":"u8","dims":[-1]}])",
         R"([{"name":"a","type":"u8","dims":[1.5]}])",
         R"([{"name":"a","type":"i64","dims":[4294967296,4294967296]}])",
+        R"([{"name":"image","type":"u8","dims":[28,28]}])",
+        R"([{"name":"image","type":"f32","dims":[1,28,28]}])",
+        R"([{"name":"label","type":"i64","dims":[2]}])", R"([{"name":"tokens","type":"i32","dims":[]}])",
+        R"([{"name":"tokens","type":"i32","dims":[1]}])",
         R"([{"name":"a","type":"u8","dims":[1]},{"name":"a","type":"u8","dims":[2]}])"})
     EXPECT_THROW((void)json::parse(text).get<SampleSpec>(), json::exception) << text;
 }

@@ -65,6 +65,16 @@ TEST_F(BytePairs, MergesWithinWordsAndGivesTheTextBack) {
   for (const std::int64_t without : {300, -1, 5000}) EXPECT_EQ(made->bytes(without), 0) << without;
 }
 
+// "el" is merged first, since the last rank of "he" counts. So do the tokenizers of transformers.
+TEST_F(BytePairs, OfAMergeThatIsListedTwiceTheLastRankCounts) {
+  json document = tokenizer();
+  document["model"]["vocab"]["el"] = 259;
+  document["model"]["merges"] = {"h e", "e l"};
+  EXPECT_THAT(opened(document)->encode("hel"), ElementsAre(256, 'l'));
+  document["model"]["merges"] = {"h e", "e l", "h e"};
+  EXPECT_THAT(opened(document)->encode("hel"), ElementsAre('h', 259));
+}
+
 // For words of any length, and for any cut of a text at its stable prefix.
 TEST_F(BytePairs, LongWordsAndPartsOfTextsGiveTheSameTokens) {
   const auto made = opened(tokenizer());
@@ -128,6 +138,8 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
     refused({"tokenizer.json"}, [&](json& d) { d.merge_patch(json::parse(text)); });
   refused({"not as the library writes them"}, [](json& d) { d["model"]["ignore_merges"] = "yes"; });
   refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
+  refused({"special token <|endoftext|> has the id 1099511627776"},
+          [](json& d) { d["added_tokens"][0]["id"] = std::int64_t{1} << 40; });
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
   refused({"\"he\"", "not a whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
   write_bytes(dir_ / "t/tokenizer.json", "not JSON");

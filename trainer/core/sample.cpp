@@ -36,6 +36,18 @@ const TypeRow& row(ElementType type) {
   throw json::type_error::create(302, what + ", not " + value.dump(), &value);
 }
 
+// Models index the sizes of these fields.
+void check_known_field(const FieldSpec& field, const json& value) {
+  const auto expect = [&](std::string_view name, ElementType type, std::size_t dims) {
+    if (field.name == name && (field.type != type || field.dims.size() != dims))
+      refuse(fmt::format("{} of type {} with {} sizes is expected", name, row(type).name, dims), value);
+  };
+  expect(kImageField, ElementType::u8, 3);
+  expect(kLabelField, ElementType::i64, 0);
+  expect(kTokensField, ElementType::i32, 1);
+  if (field.name == kTokensField && field.dims.front() < 2) refuse("a window of tokens is expected", value);
+}
+
 FieldSpec field_from_json(const json& value) {
   FieldSpec field;
   field.name = value.at("name").get<std::string>();
@@ -47,6 +59,7 @@ FieldSpec field_from_json(const json& value) {
   for (const std::int64_t dim : field.dims)
     if (dim < 1 || __builtin_mul_overflow(bytes, dim, &bytes))
       refuse("sizes of a field are expected", value.at("dims"));
+  check_known_field(field, value);
   return field;
 }
 

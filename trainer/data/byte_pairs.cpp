@@ -84,6 +84,8 @@ std::size_t incomplete_bytes(std::string_view text) {
   return 0;
 }
 
+constexpr std::int64_t kMostTokens = 1 << 24;  // the largest published vocabularies have 2^18
+
 struct Pair {
   Token left, right;
   bool operator==(const Pair&) const = default;
@@ -123,10 +125,12 @@ class BytePairs final : public Tokenizer {
             fmt::format("merge {} is of \"{}\" and \"{}\", and these or what they make are not in the "
                         "vocabulary",
                         rank, left, right));
-      merges_.try_emplace({l->second, r->second}, Merge{rank++, both->second});
+      // Of a merge that is listed twice, the library takes the last rank.
+      merges_.insert_or_assign({l->second, r->second}, Merge{rank++, both->second});
     }
     for (const auto& [text, id] : d.special) {
-      if (id < 0) refuse_tokenizer(d.from, fmt::format("the special token {} has the id {}", text, id));
+      if (id < 0 || id >= kMostTokens)
+        refuse_tokenizer(d.from, fmt::format("the special token {} has the id {}", text, id));
       count_ = std::max(count_, id + 1);
       if (id < std::ssize(texts_)) texts_[static_cast<std::size_t>(id)].clear();
     }
@@ -177,10 +181,9 @@ class BytePairs final : public Tokenizer {
 
  private:
   void add(const BytePairFiles& d, const std::string& text, Token id) {
-    constexpr Token kMost = Token{1} << 24;
-    if (id < 0 || id >= kMost)
-      refuse_tokenizer(
-          d.from, fmt::format("the token \"{}\" has the id {}, but ids are 0 to {}", text, id, kMost - 1));
+    if (id < 0 || id >= kMostTokens)
+      refuse_tokenizer(d.from, fmt::format("the token \"{}\" has the id {}, but ids are 0 to {}", text, id,
+                                           kMostTokens - 1));
     if (id >= std::ssize(texts_)) texts_.resize(static_cast<std::size_t>(id + 1));
     texts_[static_cast<std::size_t>(id)] = bytes_of_token(text);
     if (whole_words_) whole_[bytes_of_token(text)] = id;
