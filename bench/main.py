@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="few and short repetitions: a check of the benchmark itself, not a measurement")
     parser.add_argument("--build", type=pathlib.Path, metavar="DIR", help="folder of the build to measure (default: ROOT/build/cpu)")
     parser.add_argument("--seed", help="of the configurations of memory (default: the hash of the commit)")
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="configuration of memory to begin with (default: 1)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     a = parser.parse_args()
     unknown = [n for n in a.names if n not in BENCHMARKS]
@@ -57,7 +58,7 @@ def main():
     build = a.build or a.root / "build/cpu"
     result = {"machine": machine(), "versions": versions(build), "quick": a.quick, "repetitions": {}, "bars": []}
     for name in a.names or [name for name in BENCHMARKS if name not in NEED_A_GPU | TAKES_HOURS]:
-        more = {"seed": a.seed} if name == "memory" else {}
+        more = {"seed": a.seed, "first": a.first} if name == "memory" else {}
         repetitions, bars = BENCHMARKS[name](a.root, build.resolve(), a.quick, **more)
         result["repetitions"][name] = repetitions
         result["bars"] += bars

@@ -121,7 +121,8 @@ def limits(ebb, one, work, index):
         return wrong, group.kills() > 0
 
 
-def measure(root, build, quick, seed=None):
+def measure(root, build, quick, seed=None, first=1):
+    """first: the number of the first configuration that runs; those before it are only drawn, to go on with an interrupted measurement."""
     ebb = build / "ebb"
     count = 6 if quick else CONFIGURATIONS
     commit = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
@@ -133,6 +134,8 @@ def measure(root, build, quick, seed=None):
         configs = prepare(ebb, work)
         for index in range(count):
             one = draws.draw(rng, ebb, configs)
+            if index + 1 < first:
+                continue
             code, text, seconds, kills = measured_run(ebb, one, index)
             row = {"overrides": one[1], "ranks": one[2], "planned": one[3]["resident"], "seconds": seconds, "code": code}
             if code == 0:
@@ -154,7 +157,7 @@ def measure(root, build, quick, seed=None):
             subprocess.run([build / "ebb-core", "--version"], check=True, capture_output=True)
             shares.append((between - begin) / (time.time() - between))
     ran = [row for row in found if row["code"] == 0]
-    bars = [ranks.bar("plan_runs_that_ended", [len(ran)], count, "at_least", "runs"), ranks.bar("plan_8b_vs_version", shares, 4, "at_most", "ratio")]
+    bars = [ranks.bar("plan_runs_that_ended", [len(ran)], count - first + 1, "at_least", "runs"), ranks.bar("plan_8b_vs_version", shares, 4, "at_most", "ratio")]
     if not ran:
         return found, bars
     for name, key, bound, unit in (("plan_persistent_error_bytes", "persistent", 0, "bytes"), ("plan_peak_error_bytes_cpu", "peak", 0, "bytes"),
