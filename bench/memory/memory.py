@@ -157,7 +157,8 @@ def measure(root, build, quick, seed=None, first=1):
             subprocess.run([build / "ebb-core", "--version"], check=True, capture_output=True)
             shares.append((between - begin) / (time.time() - between))
     ran = [row for row in found if row["code"] == 0]
-    bars = [ranks.bar("plan_runs_that_ended", [len(ran)], count - first + 1, "at_least", "runs"), ranks.bar("plan_8b_vs_version", shares, 4, "at_most", "ratio")]
+    asked = count - first + 1
+    bars = [ranks.bar("plan_runs_that_ended", [len(ran)], asked, "at_least", "runs"), ranks.bar("plan_8b_vs_version", shares, 4, "at_most", "ratio")]
     if not ran:
         return found, bars
     for name, key, bound, unit in (("plan_persistent_error_bytes", "persistent", 0, "bytes"), ("plan_peak_error_bytes_cpu", "peak", 0, "bytes"),

@@ -8,7 +8,7 @@ kube_recipe=1  # a new number builds the same versions again
 # One stamp file describes the programs, and one the tree of the image.
 kube_wanted() { { listed kube deb; echo $kube_recipe; } | cksum | tr ' ' '-'; }
 kube_programs_ready() { [ "$(cat "$deps/kube/version" 2>/dev/null)" = "$(kube_wanted)" ]; }
-kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop,ebb-launcher,ebb-worker} | cksum | tr ' ' '-'; }
+kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop,ebb-launcher,ebb-worker,ebb-ready,ebb-user} | cksum | tr ' ' '-'; }
 # Namespaces for pods and debootstrap need root. Elsewhere the rehearsal is skipped with a reason.
 kube_possible() {
   [ "$(id -u)" = 0 ] && [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ] && unshare --mount --net --pid --fork true 2>/dev/null

@@ -39,6 +39,10 @@ RENDERS = {
     "alerts": given(METRICS, "metrics.prometheusRule.enabled=true", "metrics.prometheusRule.alertLabels.team=models", "workers=2,slotsPerWorker=2"),
     "dashboard": given(METRICS, "metrics.dashboard.enabled=true,metrics.dashboard.annotations.grafana_folder=Training"),
     "tokenizer": given("data.existingClaim=sets", "overrides[0]=data.tokenizer=/data/bible/tokenizer.model", config="configs/gpt-bible.yaml"),
+    "openshift": given("workers=2", "worker.podSecurityContext.runAsUser=null,worker.podSecurityContext.runAsGroup=null,worker.podSecurityContext.fsGroup=null",
+                       "launcher.podSecurityContext.runAsUser=null,launcher.podSecurityContext.runAsGroup=null,launcher.podSecurityContext.fsGroup=null",
+                       "networkPolicy.dnsPorts={5353}", "secrets[0].name=hub,secrets[0].mountPath=/secrets/hub"),
+    "data-writers": given("data.existingClaim=sets,worker.initContainers[0].name=fill", "worker.initContainers[0].image=fetcher,worker.initContainers[0].volumeMounts[0].name=data,worker.initContainers[0].volumeMounts[0].mountPath=/data"),
     "roles": ["-f", "tests/charts/roles.yaml", *given("workers=2")],
 }
 
@@ -51,6 +55,10 @@ REFUSALS = {
     "data.batch of the run is 256. For 7 workers x 1 slots (x micro-batches), it must be a multiple of 7.": given("workers=7"),
     "data.batch of the run is 9. For 2 workers x 1 slots (x micro-batches), it must be a multiple of 2.": given("workers=2", "overrides[0]=data.batch=9"),
     "data.batch of the run is 256 (the default). For 7 workers x 1 slots": text("run: {name: a}", CLAIM, "workers=7"),
+    "config is not UTF-8. Its file is probably UTF-16": given(config="tests/charts/utf16.yaml"),
+    "config has more than one YAML document. Line 3 begins another": text("run: {name: a}\n# b\n---\nrun: {name: c}"),
+    "config contains optimizer.schedule.kind twice, on the lines 4 and 6": text("run: {name: a}\noptimizer:\n  schedule:\n    kind: cosine\n\n    \"kind\": constant"),
+    "config contains run twice, on the lines 1 and 5": text("run: {name: a}\nmodel:\n  note: |\n    run: 1\nrun: {seed: 2}"),
     "parallel.ranks of the run is 3, but 1 workers x 1 slots are 1 ranks": text("parallel: {ranks: 3}"),
     "shm.size=2Gi exceeds worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
     "shm.size=1Gi exceeds worker.resources.limits.memory=1073741823.": given("shm.size=1Gi,worker.resources.limits.memory=1073741823"),
@@ -98,7 +106,7 @@ REFUSALS = {
     "checkpoints has more than one source (claim.size, emptyDir)": given("checkpoints.emptyDir=true"),
     "data has more than one source (existingClaim, claim.size)": given("data.existingClaim=x,data.claim.size=1Gi"),
     "data has more than one source (ephemeral.size, emptyDir)": given("data.emptyDir=true,data.ephemeral.size=1Gi"),
-    "checkpoints.emptyDir: Kubernetes deletes the checkpoints with the pod. With job.backoffLimit=20, the next pod would train from the beginning": given("checkpoints.emptyDir=true", checkpoints=None),
+    "checkpoints.emptyDir: Kubernetes deletes the checkpoints with the pod. With job.backoffLimit=2, the next pod would train from the beginning": given("checkpoints.emptyDir=true", checkpoints=None),
     "checkpoints.ephemeral.size: Kubernetes deletes the checkpoints with the pod": given("checkpoints.ephemeral.size=1Gi", checkpoints=None),
     "With job.restarts=5, the run would restart from the beginning in a new worker pod": given("checkpoints.emptyDir=true,job.backoffLimit=0", checkpoints=None),
     "is a separate folder in each of 2 workers": given("checkpoints.emptyDir=true,job.backoffLimit=0,job.restarts=0,workers=2", checkpoints=None),
@@ -120,6 +128,14 @@ REFUSALS = {
     "the run folder would be /tmp/x, but this folder is not on the checkpoint volume": text("run: {name: /tmp/x}", CLAIM),
     "the Pod Security Standard `restricted` does not allow a host path": given("checkpoints.hostPath=/srv", checkpoints=None),
     "terminationGracePeriodSeconds=300 is too short. A checkpoint of 100000000000 bytes at 104857600 bytes per second and a step take 1013 seconds together": given("checkpointBytes=100000000000"),
+    "data.mountPath is /usr/. This would hide /usr/bin of the image, which the program needs": given("data.emptyDir=true,data.mountPath=/usr/"),
+    "checkpoints.mountPath is /home. This would hide /home/mpiuser of the image": given("checkpoints.mountPath=/home"),
+    "the mountPath of the secret hub is /opt/ebb. This would hide /opt/ebb/lib": given("secrets[0].name=hub,secrets[0].mountPath=/opt/ebb"),
+    "the mountPath of x in worker.extraVolumeMounts is /proc/data. /proc belongs to the system":
+        given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].emptyDir.medium=", "worker.extraVolumeMounts[0].name=x,worker.extraVolumeMounts[0].mountPath=/proc/data"),
+    "the mountPath of x in launcher.extraVolumeMounts is data. It must be an absolute path":
+        given("launcher.extraVolumes[0].name=x,launcher.extraVolumes[0].emptyDir.medium=", "launcher.extraVolumeMounts[0].name=x,launcher.extraVolumeMounts[0].mountPath=data"),
+    "checkpoints.mountPath is /data/runs, a folder of data.mountPath=/data. Kubernetes cannot mount there": given("data.existingClaim=sets,checkpoints.mountPath=/data/runs"),
     "the mountPath of the secret hub is /runs, but another volume uses this path": given("secrets[0].name=hub,secrets[0].mountPath=/runs"),
     "data.mountPath is /tmp, but another volume uses this path": given("data.emptyDir=true,data.mountPath=/tmp"),
     # Pods
@@ -134,6 +150,17 @@ REFUSALS = {
     "worker.extraEnv: the chart sets HOME itself": given("worker.extraEnv[0].name=HOME"),
     "launcher.extraEnv contains A, but env also contains it": given("env.A=x", "launcher.extraEnv[0].name=A"),
     "worker.labels contains training.kubeflow.org/job-role": given("worker.labels.training\\.kubeflow\\.org/job-role=x"),
+    "launcher.annotations contains linkerd.io/inject": given("launcher.annotations.linkerd\\.io/inject=enabled"),
+    "worker.labels contains istio.io/dataplane-mode": given("worker.labels.istio\\.io/dataplane-mode=ambient"),
+    "job.labels contains kueue.x-k8s.io/queue-name, but the chart sets this label (kueue.queueName": given("job.labels.kueue\\.x-k8s\\.io/queue-name=a"),
+    "worker.resources.claims contains gpu, but worker.resourceClaims does not have this claim (it has none)": given("worker.resources.claims[0].name=gpu"),
+    "launcher.resources.claims contains gpu, but launcher.resourceClaims does not have this claim (it has a, b)":
+        given("launcher.resources.claims[0].name=gpu", "launcher.resourceClaims[0].name=a,launcher.resourceClaims[1].name=b"),
+    "worker.extraContainers: the job would not end before these containers end. Use worker.initContainers with restartPolicy: Always": given("mode=job,worker.extraContainers[0].name=a"),
+    "launcher.extraContainers: the job would not end": given("launcher.extraContainers[0].name=a"),
+    "worker.initContainers or extraContainers: a is the name of another container": given("worker.initContainers[0].name=a,worker.extraContainers[0].name=a"),
+    "worker.extraContainers: securityContext of a violates the Pod Security Standard `restricted` (privileged)": given("worker.extraContainers[0].name=a,worker.extraContainers[0].securityContext.privileged=true"),
+    "at '/image/digest'": given("image.digest=sha256:abc"),
     "launcher.annotations contains sidecar.istio.io/inject": given("launcher.annotations.sidecar\\.istio\\.io/inject=x"),
     "worker.extraVolumes contains the volume tmp, but the chart or the operator uses this name": given("worker.extraVolumes[0].name=tmp"),
     "worker.extraVolumes contains x, a volume of the type hostPath. The Pod Security Standard `restricted` does not allow this type. Use a claim (persistentVolumeClaim), or set security.restricted=false (the namespace needs the level `privileged`)":
@@ -149,7 +176,7 @@ REFUSALS = {
     "worker.extraVolumeMounts mounts tmp at /runs/, but another volume uses this path": given("worker.extraVolumeMounts[0].name=tmp,worker.extraVolumeMounts[0].mountPath=/runs/"),
     "launcher.extraVolumeMounts mounts shm at /a, but another volume uses this path":
         given("launcher.extraVolumeMounts[0].name=tmp,launcher.extraVolumeMounts[0].mountPath=/a,launcher.extraVolumeMounts[1].name=shm,launcher.extraVolumeMounts[1].mountPath=/a"),
-    "worker.initContainers: ebb is the name of another container of the pod": given("worker.initContainers[0].name=ebb"),
+    "worker.initContainers or extraContainers: ebb is the name of another container of the pod": given("worker.initContainers[0].name=ebb"),
     "worker.securityContext violates the Pod Security Standard `restricted` (privileged)": given("worker.securityContext.privileged=true"),
     "launcher.podSecurityContext violates the Pod Security Standard `restricted` (user root)": given("launcher.podSecurityContext.runAsUser=0"),
     "(allowPrivilegeEscalation, capability SYS_ADMIN, capabilities.drop without ALL, no seccomp profile)":

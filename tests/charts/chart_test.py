@@ -114,6 +114,20 @@ def taken(chart):
             chart.fail(f"refused: {arguments}: {done.stderr}")
 
 
+# Values that the releases of older charts lack.
+NEW = ("image.digest", "job.labels", "job.annotations", "data.readOnly", "networkPolicy.dnsPorts",
+       *(f"{role}.{key}" for role in ("worker", "launcher") for key in ("resourceClaims", "dnsConfig", "extraContainers")))
+
+
+def reused(chart):
+    """`helm upgrade --reuse-values` with values of an older chart renders the same as with the defaults."""
+    lacking = [word for key in NEW for word in ("--set", f"{key}=null")]
+    for name in ("mpijob", "job", "claims", "secrets"):
+        before, now = chart.render(RENDERS[name]), chart.render([*RENDERS[name], *lacking])
+        if now.stdout != before.stdout:
+            chart.fail(f"{name} without the newest values renders otherwise: {now.stderr}")
+
+
 def configurations(chart):
     """Each configuration of the program, unchanged, on one rank."""
     found = sorted(chart.source.glob("configs/*.yaml"))
@@ -228,7 +242,7 @@ def main():
     chart = Chart(helm_or_skip(a.helm), a.source)
     lint(chart)
     renders(chart, a.write)
-    for check in (refusals, taken, configurations, defaults, namespaces, notes, identity, documented):
+    for check in (refusals, taken, reused, configurations, defaults, namespaces, notes, identity, documented):
         check(chart)
     print(f"{len(RENDERS)} renders, {len(REFUSALS)} refusals")
     return int(chart.failed)

@@ -15,8 +15,9 @@ from skipping import helm_or_skip, yaml_or_skip
 
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/: the volumes that `restricted` allows.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+IMAGE_USER = 1000
 NOT_RESTRICTED = {"host-path", "rdma"}
-WITH_DATA = {"claims", "host-path", "empty-folders", "ephemeral", "tokenizer"}
+WITH_DATA = {"claims", "host-path", "empty-folders", "ephemeral", "tokenizer", "data-writers"}
 failures = []
 
 
@@ -52,12 +53,20 @@ def restricted(where, spec):
         expect(key not in spec, f"{where}: {key}")
     for container in containers(spec):
         c = {**context, **container["securityContext"]}
-        expect(c["runAsNonRoot"] is True and c["runAsUser"] > 0, f"{where}: {container['name']} runs as root")
+        expect(c["runAsNonRoot"] is True and c.get("runAsUser", IMAGE_USER) > 0, f"{where}: {container['name']} runs as root")
         expect(c["allowPrivilegeEscalation"] is False and not c.get("privileged"), f"{where}: {container['name']} may get more rights")
         expect("ALL" in c["capabilities"]["drop"], f"{where}: {container['name']} keeps capabilities")
         beyond += [f"capability {name}" for name in c["capabilities"].get("add", []) if name != "NET_BIND_SERVICE"]
         expect(not any("hostPort" in port for port in container.get("ports", [])), f"{where}: a port of the host")
     return beyond
+
+
+def reads_only(name, where, spec):
+    """The trainer cannot write to its data. A claim is read-only as a whole, unless an init container writes to it."""
+    mounts = [m for m in spec["containers"][0].get("volumeMounts", []) if m["name"] == "data"]
+    expect(all(m.get("readOnly") for m in mounts), f"{where}: the data can be written")
+    for claim in (v["persistentVolumeClaim"] for v in spec["volumes"] if v["name"] == "data" and "persistentVolumeClaim" in v):
+        expect(claim.get("readOnly", False) == (name != "data-writers"), f"{where}: the claim of the data is read-only or not: {claim}")
 
 
 def pod(name, role, labels, spec):
@@ -66,7 +75,15 @@ def pod(name, role, labels, spec):
     expect(bool(beyond) == (name in NOT_RESTRICTED and role in ("worker", "trainer", "launcher") and not (name == "rdma" and role == "launcher")), f"{where}: beyond `restricted`: {beyond}")
     expect(spec["automountServiceAccountToken"] is False, f"{where}: has a token of its service account")
     expect(labels["app.kubernetes.io/instance"] == "r" and labels["app.kubernetes.io/component"] == role, f"{where}: labels {labels}")
-    expect(labels["sidecar.istio.io/inject"] == "false", f"{where}: may get a sidecar")
+    expect(labels["sidecar.istio.io/inject"] == "false" and labels["istio.io/dataplane-mode"] == "none", f"{where}: may get a proxy of a mesh")
+    of_group = "fsGroup" in spec["securityContext"]
+    for volume in (v["secret"] for v in spec["volumes"] if "secret" in v):
+        expect(volume["defaultMode"] == (0o440 if of_group else 0o444), f"{where}: the user cannot read the secret {volume['secretName']}, or others can: {volume['defaultMode']:o}")
+    for container in spec["containers"][:1]:
+        resources = container["resources"]
+        requested = set(resources.get("requests", {})) | set(resources.get("limits", {}))
+        expect({"cpu", "memory"} <= requested, f"{where}: requests only {requested}")
+    reads_only(name, where, spec)
     volumes = [v["name"] for v in spec["volumes"]]
     expect(len(set(volumes)) == len(volumes), f"{where}: two volumes of one name: {volumes}")
     used = set()
@@ -81,7 +98,8 @@ def pod(name, role, labels, spec):
     # The launcher does not train. It has data only if it checks the configuration against a tokenizer there.
     expect(("data" in volumes) == (name in WITH_DATA and role != "test" and (role != "launcher" or name == "tokenizer")), f"{where}: the data volume is there or not: {volumes}")
     secrets = [v["name"] for v in spec["volumes"] if v["name"].startswith("secret-")]
-    expect(len(secrets) == (2 if name == "secrets" and role in ("worker", "trainer") else 0), f"{where}: secrets {secrets}")
+    given = {"secrets": 2, "openshift": 1}.get(name, 0)
+    expect(len(secrets) == (given if role in ("worker", "trainer") else 0), f"{where}: secrets {secrets}")
 
 
 def supervised(name, mpi, container):

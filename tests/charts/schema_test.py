@@ -13,7 +13,7 @@ import sys
 from skipping import yaml_or_skip
 
 # Empty in values.yaml: Kubernetes defines the keys.
-KUBERNETES = ("resources", "affinity", "schedulingPolicy", "podSecurityContext", "securityContext")
+KUBERNETES = ("resources", "affinity", "dnsConfig", "schedulingPolicy", "podSecurityContext", "securityContext")
 
 
 def resolved(node, schema):
@@ -69,8 +69,8 @@ def differing(node, theirs, schema, at):
 def unlike_kubernetes(schema, pod):
     container = pod["containers"]["items"]["properties"]
     theirs = {"podSecurityContext": pod["securityContext"], "securityContext": container["securityContext"], "extraVolumes": pod["volumes"], "extraVolumeMounts": container["volumeMounts"],
-              "extraEnv": container["env"], "extraEnvFrom": container["envFrom"], "resources": container["resources"]}
-    theirs.update({key: pod[key] for key in ("initContainers", "topologySpreadConstraints", "tolerations", "affinity")})
+              "extraEnv": container["env"], "extraEnvFrom": container["envFrom"], "resources": container["resources"], "extraContainers": pod["containers"]}
+    theirs.update({key: pod[key] for key in ("initContainers", "topologySpreadConstraints", "tolerations", "affinity", "dnsConfig", "resourceClaims")})
     for key, value in theirs.items():
         yield from differing(schema["definitions"]["role"]["properties"][key], value, schema, key)
 

@@ -18,6 +18,7 @@ import tempfile
 import unittest
 
 SKIPPED = 77
+REVISION = "0123456789abcdef0123456789abcdef01234567"
 SUITE, BASE, IMAGE = "bookworm", "localhost/base", "localhost/ebb"
 FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
 MAX_IMAGE_MB = 1000  # the variant for CPUs; LibTorch is most of it
@@ -72,7 +73,7 @@ class Image(unittest.TestCase):
         shutil.rmtree(base)
         print("the base is ready; building the image", flush=True)
         with open(cls.work / "log", "w") as log:
-            done = subprocess.run(cls.command_line("bud", "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}", "-f", context / "docker/Dockerfile", "-t", IMAGE, context),
+            done = subprocess.run(cls.command_line("bud", "--isolation", "chroot", "--layers=false", "--build-arg", f"BASE={BASE}", "--build-arg", f"REVISION={REVISION}", "-f", context / "docker/Dockerfile", "-t", IMAGE, context),
                                   stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             raise AssertionError(f"buildah ended with {done.returncode}:\n" + (cls.work / "log").read_text()[-6000:])
@@ -112,9 +113,11 @@ class Image(unittest.TestCase):
 
     def test_user_entrypoint_and_programs(self):
         self.assertEqual(self.config["User"], "1000:1000")
-        self.assertEqual(self.config["Entrypoint"], ["/usr/bin/tini", "--"])
+        self.assertEqual(self.config["Entrypoint"], ["/usr/bin/tini", "--", "ebb-user"])
         self.assertEqual(self.config["Cmd"], ["ebb", "--help"])
         self.assertEqual(self.config["Labels"]["org.opencontainers.image.title"], "ebb")
+        self.assertEqual(self.config["Labels"]["org.opencontainers.image.version"], "0.2.0")
+        self.assertEqual(self.config["Labels"]["org.opencontainers.image.revision"], REVISION)
         self.assertIn("mpiuser:x:1000:1000:", (self.tree / "etc/passwd").read_text())
         done = self.inside("sshd=$(command -v /usr/sbin/sshd) && ls -l $sshd && ebb --version && mpirun --version && id")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -132,6 +135,13 @@ class Image(unittest.TestCase):
         self.assertEqual([path.name for path in (self.tree / "etc/ssh").glob("ssh_host_*")], [])
         self.assertEqual(list((self.tree / "var/lib/apt/lists").glob("*")), [])
         self.assertFalse((self.tree / "src").exists())
+
+    def test_lists_its_libraries_with_their_licences(self):
+        document = json.loads((self.tree / "opt/ebb/sbom.spdx.json").read_text())
+        named = {name for one in document["packages"] for name in one["comment"].removeprefix("files: ").split(", ")}
+        self.assertLessEqual({path.name for path in (self.tree / "opt/ebb/lib").iterdir()}, named)
+        self.assertTrue((self.tree / "opt/ebb/licenses/ebb.txt").read_text().strip().startswith("Apache License"))
+        self.assertTrue((self.tree / "opt/ebb/licenses/torch/LICENSE").stat().st_size)
 
     def test_trains_on_two_ranks_as_the_user(self):
         ebb = self.tree / "usr/local/bin/ebb"

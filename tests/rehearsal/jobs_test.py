@@ -122,6 +122,24 @@ class Launchers(Rehearsal):
         self.assert_as_undisturbed()
 
 
+class OtherUsers(Rehearsal):
+    def test_a_user_without_a_passwd_entry_trains(self):
+        """OpenShift chooses the user and the group of the volumes, and the group 0."""
+        user = "podSecurityContext.runAsUser=1000660000,{0}.podSecurityContext.runAsGroup=0,{0}.podSecurityContext.fsGroup=1000660000"
+        self.install(*(f"{role}.{user.format(role)}" for role in ("worker", "launcher")))
+        self.until_step(3)
+        done, said = self.helm_test()
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr + said)
+        worker = self.worker(0)
+        self.until_succeeded()
+        self.assertEqual(self.codes(), [0])
+        self.assertEqual(self.steps(), list(range(STEPS)))
+        self.assertEqual({path.stat().st_uid for path in self.run_folder.iterdir()}, {1000660000})
+        # The probe of a worker opens no connection, which sshd would log.
+        lines = [line for line in worker.logs().splitlines() if "preauth" in line or "kex_exchange" in line]
+        self.assertLessEqual(len(lines), 3, worker.logs())
+
+
 class Suspension(Rehearsal):
     def test_a_suspended_job_saves_frees_its_pods_and_resumes(self):
         """A queue (Kueue) suspends a job in favour of another one."""
@@ -226,6 +244,29 @@ class OnePod(Rehearsal):
         self.assertEqual(second.code(), 0)
         self.assertEqual(self.steps(), list(range(STEPS)))
 
+    def upgraded(self):
+        """The job's ID after an upgrade with the same values."""
+        self.chart("upgrade", self.MODE)
+        time.sleep(3)
+        (job,) = json.loads(self.plane.kubectl("-n", self.ns, "get", "jobs", "-o", "json").stdout)["items"]
+        return job["metadata"]["uid"], job["spec"].get("suspend", False)
+
+    def test_the_same_values_leave_a_suspended_and_a_finished_job_alone(self):
+        self.install(self.MODE)
+        self.until_step(5)
+        (job,) = json.loads(self.plane.kubectl("-n", self.ns, "get", "jobs", "-o", "json").stdout)["items"]
+        name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+        self.plane.kubectl("-n", self.ns, "patch", "job", name, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+        wait_for("the end of all pods", lambda: all(not pod.is_alive() for pod in self.kubelet.all(self.ns)), 90)
+        self.assertEqual(self.upgraded(), (uid, True))
+        self.assertFalse(any(pod.is_alive() for pod in self.kubelet.all(self.ns)))
+        self.plane.kubectl("-n", self.ns, "patch", "job", name, "--type=merge", "-p", '{"spec": {"suspend": false}}')
+        wait_for("the job's end", lambda: "Complete" in self.job_conditions(), 120)
+        pods = len(self.kubelet.all(self.ns))
+        self.assertEqual(self.upgraded(), (uid, False))
+        self.assertEqual(len(self.kubelet.all(self.ns)), pods)
+        self.assertEqual(self.steps(), list(range(STEPS)))
+
     def test_a_permanent_failure_ends_the_job(self):
         self.install(self.MODE, overrides=["data.source=/data/elsewhere"])
         wait_for("the job's end", lambda: self.job_conditions().get("Failed") == "PodFailurePolicy", 60)
@@ -236,7 +277,7 @@ class OnePod(Rehearsal):
 # The lanes take about the same time. A lane that compares with the undisturbed run starts with it.
 LANES = {
     "launchers": (A_Undisturbed, Launchers, Suspension, Releases, OnePod),
-    "workers": (A_Undisturbed, Workers, TwoNetworks),
+    "workers": (A_Undisturbed, Workers, TwoNetworks, OtherUsers),
     "watched": (A_Undisturbed, Watched, Verdicts),
     "memory": (Memory,),
 }

@@ -30,6 +30,17 @@ class Verdicts(Rehearsal):
         wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
         self.assertEqual(self.codes(), [NO_DATA, NO_DATA])
 
+    def test_the_job_ends_within_a_minute_of_a_permanent_failure(self):
+        """With the default values, whose workers would otherwise keep their nodes."""
+        self.install(overrides=["data.source=/data/elsewhere"])
+        first = self.failed(self.launcher())
+        began = time.monotonic()
+        wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 60)
+        wait_for("the end of the workers", lambda: not any(pod.is_alive() for pod in self.kubelet.all(self.ns)), 60 - (time.monotonic() - began))
+        print(f"  the job and its workers ended {time.monotonic() - began:.0f} s after the first launcher", flush=True)
+        self.assertEqual(self.codes(), [NO_DATA] * 3)
+        self.assertIn("/data/elsewhere", first.message())
+
     def test_a_new_attempt_ignores_the_verdict(self):
         """The data was added meanwhile; configuration and image are the same."""
         later = self.world.folder / "data" / self.ns

@@ -3,7 +3,6 @@
 
 import re
 import shutil
-import socket
 import threading
 import time
 
@@ -262,16 +261,15 @@ class Pod(Status, Ending, threading.Thread):
         if probe is None:
             self.statuses[name]["ready"] = True
             return
-        if "tcpSocket" not in probe:
-            raise ValueError("the replacement of the kubelet knows only tcpSocket probes")
+        if "exec" not in probe:
+            raise ValueError("the replacement of the kubelet knows only exec probes")
         if time.monotonic() < self.next_probe.setdefault(name, run.started + probe.get("initialDelaySeconds", 0)):
             return
         self.next_probe[name] = time.monotonic() + probe.get("periodSeconds", 10)
-        try:
-            socket.create_connection((self.address, probe["tcpSocket"]["port"]), probe.get("timeoutSeconds", 1)).close()
+        if run.execute(probe["exec"]["command"], probe.get("timeoutSeconds", 1)) == 0:
             self.failures[name] = 0
             self.statuses[name]["ready"] = True
-        except OSError:
+        else:
             self.failures[name] = self.failures.get(name, 0) + 1
             if self.failures[name] >= probe.get("failureThreshold", 3):
                 self.statuses[name]["ready"] = False

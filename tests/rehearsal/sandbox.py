@@ -143,17 +143,18 @@ class Container:
         self.signal(signal.SIGKILL)
 
     def execute(self, command, timeout):
-        """Runs a command in the container, as preStop does, for at most `timeout` seconds."""
+        """Runs a command in the container, as preStop and probes do, for at most `timeout` seconds. Returns its exit code; None if it did not end."""
         first = self.first()
         if first is None:
-            return
+            return None
         inside = ["nsenter", "--target", str(first), "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd", "--", "/usr/bin/setpriv", *self.rights, "--"]
         process = subprocess.Popen(inside + command, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(timeout)
+            return process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            return None
 
     def log_text(self):
         return self.log.read_text(errors="replace")

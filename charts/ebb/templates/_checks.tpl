@@ -16,6 +16,7 @@
 {{- if not (trim $v.config) -}}
 {{- fail "config is empty. Set it to the configuration of the run, such as --set-file config=configs/vae-fashion-mnist.yaml" -}}
 {{- end -}}
+{{- include "ebb.checkText" $v.config -}}
 {{- $config := fromYaml $v.config -}}
 {{- if hasKey $config "Error" -}}
 {{- fail (printf "config is not valid YAML: %s" (get $config "Error")) -}}
@@ -47,6 +48,12 @@
 
 {{- define "ebb.checkNames" -}}
 {{- $v := .Values -}}
+{{- $own := merge (fromYaml (include "ebb.labels" .)) (dict "kueue.x-k8s.io/queue-name" "" "kueue.x-k8s.io/priority-class" "") -}}
+{{- range $key, $_ := $v.job.labels -}}
+{{- if hasKey $own $key -}}
+{{- fail (printf "job.labels contains %s, but the chart sets this label%s. Remove it" $key (ternary " (kueue.queueName, kueue.priorityClass)" "" (hasPrefix "kueue." $key))) -}}
+{{- end -}}
+{{- end -}}
 {{- $job := include "ebb.jobName" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $job) -}}
 {{- fail (printf "%s is not a valid name of a job. Use a release name that begins with a lower-case letter and has only lower-case letters, digits and hyphens, or set fullnameOverride" $job) -}}

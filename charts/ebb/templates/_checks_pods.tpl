@@ -39,14 +39,26 @@
 {{- fail (printf "%s.extraEnv contains %s, but env also contains it. Remove one of them" $name .name) -}}
 {{- end -}}
 {{- end -}}
-{{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "sidecar.istio.io/inject" -}}
+{{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "sidecar.istio.io/inject" "istio.io/dataplane-mode" -}}
 {{- range $key, $_ := .role.labels -}}
 {{- if or (has $key $labels) (hasPrefix "training.kubeflow.org/" $key) -}}
-{{- fail (printf "%s.labels contains %s. This label selects the pods of the job or excludes a sidecar. Use another name" $name $key) -}}
+{{- fail (printf "%s.labels contains %s. This label selects the pods of the job or excludes a service mesh. Use another name" $name $key) -}}
 {{- end -}}
 {{- end -}}
-{{- if hasKey .role.annotations "sidecar.istio.io/inject" -}}
-{{- fail (printf "%s.annotations contains sidecar.istio.io/inject. A sidecar would break the connections of the ranks, and would run after the end of the job. Remove this annotation" $name) -}}
+{{- range $key, $_ := fromYaml (include "ebb.meshAnnotations" .) -}}
+{{- if hasKey $.role.annotations $key -}}
+{{- fail (printf "%s.annotations contains %s. A sidecar would break the connections of the ranks, and would run after the end of the job. Remove this annotation" $name $key) -}}
+{{- end -}}
+{{- end -}}
+{{- $claims := list -}}
+{{- range .role.resourceClaims -}}{{- $claims = append $claims .name -}}{{- end -}}
+{{- range .role.resources.claims -}}
+{{- if not (has .name $claims) -}}
+{{- fail (printf "%s.resources.claims contains %s, but %s.resourceClaims does not have this claim (it has %s). Add it there" $name .name $name (default "none" (join ", " $claims))) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .role.extraContainers (or (eq $v.mode "job") (eq $name "launcher")) -}}
+{{- fail (printf "%s.extraContainers: the job would not end before these containers end. Use %s.initContainers with restartPolicy: Always (a sidecar container)" $name $name) -}}
 {{- end -}}
 {{- range $volume := .role.extraVolumes -}}
 {{- if or (has $volume.name (list "config" "tmp" "shm" "data" "checkpoints" "ssh-auth" "mpi-job-config")) (hasPrefix "secret-" $volume.name) -}}
@@ -82,15 +94,16 @@
 {{- range .role.extraVolumes -}}{{- $there = append $there .name -}}{{- end -}}
 {{- $mounts := .role.extraVolumeMounts -}}
 {{- range $mounts -}}
+{{- include "ebb.checkMountPath" (dict "of" (printf "the mountPath of %s in %s.extraVolumeMounts" .name $name) "path" .mountPath) -}}
 {{- if has (trimSuffix "/" .mountPath) $taken -}}
 {{- fail (printf "%s.extraVolumeMounts mounts %s at %s, but another volume uses this path. Use another path" $name .name .mountPath) -}}
 {{- end -}}
 {{- $taken = append $taken (trimSuffix "/" .mountPath) -}}
 {{- end -}}
 {{- $names := list "ebb" -}}
-{{- range .role.initContainers -}}
+{{- range concat .role.initContainers (default list .role.extraContainers) -}}
 {{- if has .name $names -}}
-{{- fail (printf "%s.initContainers: %s is the name of another container of the pod. Use another name" $name .name) -}}
+{{- fail (printf "%s.initContainers or extraContainers: %s is the name of another container of the pod. Use another name" $name .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- $mounts = concat $mounts (default list .volumeMounts) -}}

@@ -2,6 +2,7 @@
      name, role. */}}
 {{- define "ebb.checkRestrictedRole" -}}
 {{- $name := .name -}}
+{{- $first := .role.initContainers -}}
 {{- $kinds := list "configMap" "csi" "downwardAPI" "emptyDir" "ephemeral" "image" "persistentVolumeClaim" "projected" "secret" -}}
 {{- range $volume := .role.extraVolumes -}}
 {{- range $kind, $_ := omit $volume "name" -}}
@@ -17,8 +18,8 @@
 {{- end -}}
 {{- include "ebb.checkRestricted" (dict "at" (printf "%s.podSecurityContext" $name) "context" .role.podSecurityContext) -}}
 {{- include "ebb.checkRestricted" (dict "at" (printf "%s.securityContext" $name) "context" .role.securityContext) -}}
-{{- range $container := .role.initContainers -}}
-{{- include "ebb.checkRestricted" (dict "at" (printf "%s.initContainers: securityContext of %s" $name .name) "context" (default dict .securityContext)) -}}
+{{- range $container := concat .role.initContainers (default list .role.extraContainers) -}}
+{{- include "ebb.checkRestricted" (dict "at" (printf "%s.%s: securityContext of %s" $name (ternary "initContainers" "extraContainers" (has . $first)) .name) "context" (default dict .securityContext)) -}}
 {{- $asked := list -}}
 {{- range .ports -}}
 {{- if .hostPort -}}{{- $asked = append $asked (printf "host port %d" (int .hostPort)) -}}{{- end -}}
@@ -29,7 +30,7 @@
 {{- if $host -}}{{- $asked = append $asked (printf "a probe or hook with the host %s" $host) -}}{{- end -}}
 {{- end -}}
 {{- if $asked -}}
-{{- fail (printf "%s.initContainers: %s violates the Pod Security Standard `restricted` (%s). Remove these settings, or set security.restricted=false" $name .name (join ", " $asked)) -}}
+{{- fail (printf "%s.%s: %s violates the Pod Security Standard `restricted` (%s). Remove these settings, or set security.restricted=false" $name (ternary "initContainers" "extraContainers" (has $container $first)) .name (join ", " $asked)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -39,7 +40,7 @@
 {{- define "ebb.checkRestricted" -}}
 {{- $c := .context -}}
 {{- $asked := list -}}
-{{- if or (not (dig "runAsNonRoot" true $c)) (eq 0 (int (dig "runAsUser" 1000 $c))) -}}{{- $asked = append $asked "user root" -}}{{- end -}}
+{{- if or (not (dig "runAsNonRoot" true $c)) (eq "0" (toString (dig "runAsUser" 1000 $c))) -}}{{- $asked = append $asked "user root" -}}{{- end -}}
 {{- if $c.privileged -}}{{- $asked = append $asked "privileged" -}}{{- end -}}
 {{- if $c.allowPrivilegeEscalation -}}{{- $asked = append $asked "allowPrivilegeEscalation" -}}{{- end -}}
 {{- range without (default list (dig "capabilities" "add" list $c)) "NET_BIND_SERVICE" -}}{{- $asked = append $asked (printf "capability %s" .) -}}{{- end -}}

@@ -12,8 +12,8 @@
 {{- end -}}
 {{- $several := and (eq $v.mode "mpijob") (gt (int $v.workers) 1) -}}
 {{- if has $place (list "emptyDir" "ephemeral.size") -}}
-{{- if gt (int $v.job.backoffLimit) 0 -}}
-{{- fail (printf "checkpoints.%s: Kubernetes deletes the checkpoints with the pod. With job.backoffLimit=%d, the next pod would train from the beginning. Set job.backoffLimit=0, or use a claim for checkpoints" $place (int $v.job.backoffLimit)) -}}
+{{- if gt (int (include "ebb.backoffLimit" .)) 0 -}}
+{{- fail (printf "checkpoints.%s: Kubernetes deletes the checkpoints with the pod. With job.backoffLimit=%d, the next pod would train from the beginning. Set job.backoffLimit=0, or use a claim for checkpoints" $place (int (include "ebb.backoffLimit" .))) -}}
 {{- end -}}
 {{- if and (eq $v.mode "mpijob") (gt (int64 $v.job.restarts) 0) -}}
 {{- fail (printf "checkpoints.%s: Kubernetes deletes the checkpoints with the pod. With job.restarts=%d, the run would restart from the beginning in a new worker pod. Set job.restarts=0, or use a claim for checkpoints" $place (int64 $v.job.restarts)) -}}
@@ -56,9 +56,31 @@
 {{- if include "ebb.places" $v.data -}}{{- $mounts = append $mounts (dict "of" "data.mountPath" "path" $v.data.mountPath) -}}{{- end -}}
 {{- range $v.secrets -}}{{- $mounts = append $mounts (dict "of" (printf "the mountPath of the secret %s" .name) "path" .mountPath) -}}{{- end -}}
 {{- range $mount := $mounts -}}
+{{- include "ebb.checkMountPath" $mount -}}
 {{- if has (trimSuffix "/" $mount.path) $taken -}}
 {{- fail (printf "%s is %s, but another volume uses this path. Use another path" $mount.of $mount.path) -}}
 {{- end -}}
 {{- $taken = append $taken (trimSuffix "/" $mount.path) -}}
+{{- if and (include "ebb.places" $v.data) (ne (toString $v.data.readOnly) "false") (hasPrefix (printf "%s/" (clean $v.data.mountPath)) (clean $mount.path)) -}}
+{{- fail (printf "%s is %s, a folder of data.mountPath=%s. Kubernetes cannot mount there, because the data volume is read-only. Use another path, or set data.readOnly=false" $mount.of $mount.path $v.data.mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses a mount that hides the program, its key or folders of the system. Arguments: of, path. */}}
+{{- define "ebb.checkMountPath" -}}
+{{- $path := clean .path -}}
+{{- if not (hasPrefix "/" $path) -}}
+{{- fail (printf "%s is %s. It must be an absolute path, such as /data" .of .path) -}}
+{{- end -}}
+{{- range list "/bin" "/sbin" "/lib" "/lib64" "/usr/bin" "/usr/sbin" "/usr/lib" "/usr/local/bin" "/usr/local/lib" "/etc/ebb" "/etc/ssh" "/etc/ssl/certs" "/opt/ebb/lib" "/home/mpiuser" "/run/sshd" "/var/lib/dpkg" -}}
+{{- if or (eq $path .) (eq $path "/") (hasPrefix (printf "%s/" $path) .) -}}
+{{- fail (printf "%s is %s. This would hide %s of the image, which the program needs. Use another path, such as /data" $.of $.path .) -}}
+{{- end -}}
+{{- end -}}
+{{- range list "/proc" "/sys" "/dev" -}}
+{{- if or (eq $path .) (hasPrefix (printf "%s/" .) $path) -}}
+{{- fail (printf "%s is %s. %s belongs to the system. Use another path, such as /data" $.of $.path .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

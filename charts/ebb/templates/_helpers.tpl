@@ -19,7 +19,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{- define "ebb.image" -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- $image := .Values.image -}}
+{{- ternary (printf "%s@%s" $image.repository $image.digest) (printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag)) (not (empty $image.digest)) -}}
 {{- end -}}
 
 {{- define "ebb.ranks" -}}

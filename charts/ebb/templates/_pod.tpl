@@ -1,8 +1,20 @@
 {{/* The Pod Security Standard `restricted` requires all these settings. A host path or RDMA does
-     not change them. */}}
+     not change them. A null in the values removes a setting. With OnRootMismatch, Kubernetes does
+     not change the group of every file of a large volume at each start. */}}
 {{- define "ebb.podSecurity" -}}
-{{- $own := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- toYaml (mergeOverwrite $own (deepCopy .)) -}}
+{{- $own := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- $seen := mergeOverwrite $own (deepCopy .) -}}
+{{- if kindIs "invalid" (get $seen "fsGroup") -}}{{- $_ := unset $seen "fsGroupChangePolicy" -}}{{- end -}}
+{{- range $key, $value := deepCopy $seen -}}
+{{- if kindIs "invalid" $value -}}{{- $_ := unset $seen $key -}}{{- end -}}
+{{- end -}}
+{{- toYaml $seen -}}
+{{- end -}}
+
+{{/* The mode of the files of a Secret. The pod's group can read them. Without fsGroup the files
+     belong to root, so all users of the pod can read them. Argument: podSecurityContext. */}}
+{{- define "ebb.secretMode" -}}
+{{- ternary "0440" "0444" (hasKey (fromYaml (include "ebb.podSecurity" .)) "fsGroup") -}}
 {{- end -}}
 
 {{/* Arguments: root, role (its values), name (of the role). */}}
@@ -59,13 +71,20 @@ schedulerName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* Only pods with ranks get GPUs and RDMA adapters. Arguments: root, role (its values), name (of
-     the role). */}}
+{{/* Only pods with ranks get GPUs and RDMA adapters. Without requests, Kubernetes would evict these
+     pods first. A limit is also a request. Arguments: root, role (its values), name (of the role). */}}
 {{- define "ebb.resources" -}}
 {{- $v := .root.Values -}}
 {{- $resources := deepCopy .role.resources -}}
+{{- $slots := int $v.slotsPerWorker -}}
+{{- $least := dict "cpu" (printf "%dm" (mul 500 $slots)) "memory" (printf "%dMi" (mul 512 $slots)) -}}
+{{- if has .name (list "launcher" "test") -}}{{- $least = dict "cpu" "100m" "memory" "128Mi" -}}{{- end -}}
+{{- range $what, $_ := default dict $resources.limits -}}{{- $_ := unset $least $what -}}{{- end -}}
+{{- if $least -}}
+{{- $_ := set $resources "requests" (merge (default dict $resources.requests) $least) -}}
+{{- end -}}
 {{- $devices := dict -}}
-{{- if ne .name "launcher" -}}
+{{- if not (has .name (list "launcher" "test")) -}}
 {{- if $v.gpu.count -}}{{- $_ := set $devices $v.gpu.resource ($v.gpu.count | toString) -}}{{- end -}}
 {{- if $v.rdma.resource -}}{{- $_ := set $devices $v.rdma.resource ($v.rdma.count | toString) -}}{{- end -}}
 {{- end -}}
@@ -75,12 +94,23 @@ schedulerName: {{ . | quote }}
 {{- toYaml $resources -}}
 {{- end -}}
 
+{{/* These keep service meshes away from a pod: the sidecars of Istio and Linkerd, and the proxies of
+     Istio's ambient mode. A proxy would break the connections of the ranks. */}}
+{{- define "ebb.meshLabels" -}}
+istio.io/dataplane-mode: none
+sidecar.istio.io/inject: "false"
+{{- end -}}
+{{- define "ebb.meshAnnotations" -}}
+linkerd.io/inject: disabled
+sidecar.istio.io/inject: "false"
+{{- end -}}
+
 {{- define "ebb.podMetadata" -}}
-{{- $labels := merge (dict "app.kubernetes.io/component" .name "sidecar.istio.io/inject" "false") (fromYaml (include "ebb.selectorLabels" .root)) (deepCopy .role.labels) -}}
+{{- $labels := merge (dict "app.kubernetes.io/component" .name) (fromYaml (include "ebb.meshLabels" .)) (fromYaml (include "ebb.selectorLabels" .root)) (deepCopy .role.labels) -}}
 labels:
   {{- toYaml $labels | nindent 2 }}
 annotations:
-  {{- toYaml (merge (dict "sidecar.istio.io/inject" "false") (deepCopy .role.annotations)) | nindent 2 }}
+  {{- toYaml (merge (fromYaml (include "ebb.meshAnnotations" .)) (deepCopy .role.annotations)) | nindent 2 }}
 {{- end -}}
 
 {{/* Arguments: root, config, role (its values), name (of the role), command and args, attempt,
@@ -108,6 +138,14 @@ spec:
     {{- include "ebb.podSecurity" .role.podSecurityContext | nindent 4 }}
   {{- with (include "ebb.placement" . | trim) }}
   {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .role.dnsConfig }}
+  dnsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .role.resourceClaims }}
+  resourceClaims:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .role.initContainers }}
   initContainers:
@@ -170,6 +208,10 @@ spec:
         {{- with .role.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+    {{- range .role.extraContainers }}
+    {{- $context := mergeOverwrite (fromYaml $security) (deepCopy (default dict .securityContext)) }}
+    {{- toYaml (list (merge (dict "securityContext" $context) (deepCopy .))) | nindent 4 }}
+    {{- end }}
   volumes:
     {{- include "ebb.volumes" . | nindent 4 }}
     {{- with .role.extraVolumes }}

@@ -37,6 +37,14 @@
 {{- end }}
 {{- end -}}
 
+{{/* Kubernetes waits 10, 20, 40 … seconds between the launchers of an MPIJob. With a limit of 2 the
+     job ends within a minute of a failure that a retry cannot fix. In mode `job`, a
+     podFailurePolicy ends the job at once. */}}
+{{- define "ebb.backoffLimit" -}}
+{{- $given := .Values.job.backoffLimit -}}
+{{- if kindIs "invalid" $given -}}{{- ternary 2 20 (eq .Values.mode "mpijob") -}}{{- else -}}{{- int64 $given -}}{{- end -}}
+{{- end -}}
+
 {{/* The spec of the job. Arguments: root, job, config, suspend. */}}
 {{- define "ebb.spec" -}}
 {{- $root := .root -}}
@@ -44,9 +52,9 @@
 {{- $arguments := fromYamlArray (include "ebb.launchArguments" $root) -}}
 {{- $common := dict "root" $root "config" .config -}}
 {{- if eq $v.mode "mpijob" }}
-{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-launcher") "args" $arguments "attempt" true) $common -}}
-{{- $sshd := list "/usr/local/bin/ebb-worker" -}}
-{{- $probe := dict "tcpSocket" (dict "port" 2222) "periodSeconds" 5 -}}
+{{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-user" "ebb-launcher") "args" $arguments "attempt" true) $common -}}
+{{- $sshd := list "/usr/local/bin/ebb-user" "/usr/local/bin/ebb-worker" -}}
+{{- $probe := dict "exec" (dict "command" (list "/usr/local/bin/ebb-ready")) "periodSeconds" 5 -}}
 {{- $stop := list "/usr/local/bin/ebb-stop" -}}
 {{- $worker := merge (dict "role" $v.worker "name" "worker" "command" $sshd "probe" $probe "preStop" $stop) $common -}}
 slotsPerWorker: {{ int $v.slotsPerWorker }}
@@ -54,7 +62,7 @@ sshAuthMountPath: /home/mpiuser/.ssh
 launcherCreationPolicy: {{ $v.job.launcherCreationPolicy }}
 runPolicy:
   cleanPodPolicy: {{ $v.job.cleanPodPolicy }}
-  backoffLimit: {{ int64 $v.job.backoffLimit }}
+  backoffLimit: {{ include "ebb.backoffLimit" $root }}
   {{- if not (kindIs "invalid" $v.job.activeDeadlineSeconds) }}
   activeDeadlineSeconds: {{ int64 $v.job.activeDeadlineSeconds }}
   {{- end }}
@@ -80,8 +88,8 @@ mpiReplicaSpecs:
     template:
       {{- include "ebb.podTemplate" $worker | nindent 6 }}
 {{- else }}
-{{- $pod := merge (dict "role" $v.worker "name" "trainer" "command" (list "/usr/bin/tini" "--" "ebb") "args" $arguments "restartPolicy" "Never") $common -}}
-backoffLimit: {{ int64 $v.job.backoffLimit }}
+{{- $pod := merge (dict "role" $v.worker "name" "trainer" "command" (list "/usr/bin/tini" "--" "ebb-user" "ebb") "args" $arguments "restartPolicy" "Never") $common -}}
+backoffLimit: {{ include "ebb.backoffLimit" $root }}
 {{- if .suspend }}
 suspend: true
 {{- end }}

@@ -35,6 +35,24 @@ hostPath:
 {{- else -}}
 persistentVolumeClaim:
   claimName: {{ .claimName | quote }}
+  {{- if .readOnly }}
+  readOnly: true
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* The result is not empty if every container of the pod reads the data volume without writing to
+     it. A claim that allows only readers (ReadOnlyMany) needs a read-only volume, and not only
+     read-only mounts. Arguments: root, role (its values). */}}
+{{- define "ebb.dataIsReadOnly" -}}
+{{- $writers := 0 -}}
+{{- range concat .role.initContainers (default list .role.extraContainers) -}}
+{{- range .volumeMounts -}}
+{{- if and (eq .name "data") (not .readOnly) -}}{{- $writers = 1 -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne (toString .root.Values.data.readOnly) "false") (not $writers) -}}
+true
 {{- end -}}
 {{- end -}}
 
@@ -62,7 +80,7 @@ true
     sizeLimit: {{ $v.shm.size | quote }}
 {{- if include "ebb.hasData" . }}
 - name: data
-  {{- include "ebb.volumeSource" (dict "values" $v.data "claimName" (include "ebb.dataClaim" .root)) | nindent 2 }}
+  {{- include "ebb.volumeSource" (dict "values" $v.data "claimName" (include "ebb.dataClaim" .root) "readOnly" (include "ebb.dataIsReadOnly" .)) | nindent 2 }}
 {{- end }}
 - name: checkpoints
   {{- include "ebb.volumeSource" (dict "values" $v.checkpoints "claimName" (include "ebb.checkpointClaim" .root)) | nindent 2 }}
@@ -71,8 +89,7 @@ true
 - name: secret-{{ $i }}
   secret:
     secretName: {{ $secret.name | quote }}
-    {{- /* The pod's group can read the files. User 1000 belongs to this group. */}}
-    defaultMode: 0440
+    defaultMode: {{ include "ebb.secretMode" $.role.podSecurityContext }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -89,6 +106,9 @@ true
 {{- if include "ebb.hasData" . }}
 - name: data
   mountPath: {{ $v.data.mountPath | quote }}
+  {{- if ne (toString $v.data.readOnly) "false" }}
+  readOnly: true
+  {{- end }}
 {{- end }}
 - name: checkpoints
   mountPath: {{ $v.checkpoints.mountPath | quote }}
