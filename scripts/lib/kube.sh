@@ -6,7 +6,7 @@
 kube_disk_mb=5000
 kube_recipe=1  # a new number builds the same versions again
 # One stamp file describes the programs, and one the tree of the image.
-kube_wanted() { { listed kube deb; echo $kube_recipe; } | cksum | tr ' ' '-'; }
+kube_wanted() { { listed kube older deb; echo $kube_recipe; } | cksum | tr ' ' '-'; }
 kube_programs_ready() { [ "$(cat "$deps/kube/version" 2>/dev/null)" = "$(kube_wanted)" ]; }
 kube_root_wanted() { cat "$root"/docker/{install-runtime,sshd_config,ssh_config,ebb-stop,ebb-launcher,ebb-worker,ebb-ready,ebb-user} | cksum | tr ' ' '-'; }
 # Namespaces for pods and debootstrap need root. Elsewhere the rehearsal is skipped with a reason.
@@ -15,12 +15,13 @@ kube_possible() {
 }
 kube_root_ready() { [ "$(cat "$deps/kube/root.version" 2>/dev/null)" = "$(kube_root_wanted)" ]; }
 kube_ready() { kube_programs_ready && kube_root_ready; }
-kube_module() { listed kube | awk -v name="$1" 'index($1, name "@") == 1 { print $1 }'; }
+# kube_module MODULE [KIND]: MODULE@VERSION
+kube_module() { listed "${2:-kube}" | awk -v name="$1" 'index($1, name "@") == 1 { print $1 }'; }
 
-# kube_source MODULE TO: a writable copy of a module's source.
+# kube_source MODULE TO [KIND]: a writable copy of a module's source.
 kube_source() {
   local found
-  found=$("$go" mod download -json "$(kube_module "$1")" | awk -F '"' '$2 == "Dir" { print $4 }')
+  found=$("$go" mod download -json "$(kube_module "$1" "${3:-kube}")" | awk -F '"' '$2 == "Dir" { print $4 }')
   [ -n "$found" ] || die "the Go module $1 could not be fetched"
   rm -rf "$2"
   cp -r "$found" "$2"
@@ -54,6 +55,11 @@ kube_operator() {
   kube_source github.com/kubeflow/mpi-operator "$work/operator"
   kube_build "$work/operator" ./cmd/mpi-operator
   cp "$work/operator/manifests/base/kubeflow.org_mpijobs.yaml" "$deps/kube/crds/"
+  mv "$deps/bin/mpi-operator" "$deps/bin/mpi-operator.new"
+  kube_source github.com/kubeflow/mpi-operator "$work/older" older
+  kube_build "$work/older" ./cmd/mpi-operator
+  mv "$deps/bin/mpi-operator" "$deps/bin/mpi-operator-older"
+  mv "$deps/bin/mpi-operator.new" "$deps/bin/mpi-operator"
 }
 
 kube_monitoring() {

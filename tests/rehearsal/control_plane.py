@@ -17,11 +17,11 @@ import tempfile
 import time
 from functools import partial
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "mpi-operator", "helm")
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "mpi-operator", "mpi-operator-older", "helm")
 CRDS = ("kubeflow.org_mpijobs.yaml", "monitoring.coreos.com_podmonitors.yaml", "monitoring.coreos.com_prometheusrules.yaml")
 CONTROLLERS = ("job-controller", "namespace-controller", "serviceaccount-controller", "serviceaccount-token-controller", "root-ca-certificate-publisher-controller",
                "garbage-collector-controller", "ttl-after-finished-controller", "persistentvolume-binder-controller", "persistentvolumeclaim-protection-controller",
-               "persistentvolume-protection-controller", "endpointslice-controller", "disruption-controller")
+               "persistentvolume-protection-controller", "endpointslice-controller", "disruption-controller", "pod-garbage-collector-controller")
 
 
 def missing_parts(binaries, crds):
@@ -42,8 +42,8 @@ def free_ports(count):
 
 
 class ControlPlane:
-    def __init__(self, binaries, crds, log=print):
-        self.bin, self.crds, self.log = binaries, crds, log
+    def __init__(self, binaries, crds, log=print, operator="mpi-operator"):
+        self.bin, self.crds, self.log, self.operator = binaries, crds, log, operator
         self.processes = []
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ebb-plane-"))
         self.token = secrets.token_hex(16)
@@ -126,7 +126,7 @@ class ControlPlane:
             # kubectl wait fails for a definition that has no conditions yet.
             self._until(name, partial(self._established, name), 60)
         self.kubectl("create", "namespace", "mpi-operator")
-        self._run("mpi-operator", "--kubeConfig", self.kubeconfig, "--lock-namespace", "mpi-operator", "--monitoring-port", "0")
+        self._run(self.operator, "--kubeConfig", self.kubeconfig, "--lock-namespace", "mpi-operator", "--monitoring-port", "0")
         self._until("the default service account", lambda: self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0, 60)
 
     def kubectl(self, *arguments, check=True, input=None):

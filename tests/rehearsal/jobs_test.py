@@ -13,20 +13,19 @@ Exit code 77 (skipped) if this machine lacks a program or a right.
 """
 
 import json
-import os
 import pathlib
 import re
-import signal
 import sys
 import time
 import unittest
 
-from jobs_memory import Memory  # noqa: F401 - unittest finds them here
+from jobs_launchers import Launchers, OlderOperator  # noqa: F401 - unittest finds them here
+from jobs_memory import Memory  # noqa: F401
 from jobs_verdicts import Verdicts  # noqa: F401
 from jobs_watched import Watched  # noqa: F401
 from jobs_workers import Workers  # noqa: F401
 from kubelet import wait_for
-from rehearsal import KILLED, NO_DATA, STEPS, STOPPED, Rehearsal
+from rehearsal import NO_DATA, STEPS, STOPPED, Rehearsal
 from world import World, move_inside, reason_to_skip
 
 SKIPPED = 77
@@ -75,51 +74,6 @@ class TwoNetworks(Rehearsal):
         for line in steps:
             self.assertEqual(sorted(line["phases"]), ["discriminator", "generator"])
         self.assertIn("samples.png", [path.name for path in self.run_folder.iterdir()])
-
-
-class Launchers(Rehearsal):
-    def test_a_preempted_launcher_resumes_to_the_same_bits(self):
-        self.install()
-        self.until_step(15)
-        first = self.launcher()
-        self.preempt(first)
-        self.until_succeeded()
-        self.assertEqual(self.codes(), [STOPPED, 0])
-        self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_as_undisturbed()
-
-    def test_the_ranks_end_with_a_launcher_deleted_by_force(self):
-        """Like a launcher whose node is lost. mpirun's daemons end the ranks, which may still save.
-
-        If they cannot, the lease of the run folder expires.
-        """
-        self.install()
-        self.until_step(25)
-        first = self.launcher()
-        self.delete_pod(first, "--force", "--grace-period=0")
-        second = self.launcher(but=[first])
-        self.until_succeeded()
-        self.assertEqual([first.code(), second.code()], [KILLED, 0])
-        self.assert_logged(second, "resumes from step [2-5]")
-        self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_as_undisturbed()
-
-    def test_a_launcher_deleted_during_a_save_completes_it(self):
-        """The next launcher starts during the save, and waits for the lease of the run folder."""
-        self.install(overrides=["checkpoint.every=1"])
-        self.until_step(5)
-        first = self.launcher()
-        rank = self.hang_a_save(self.worker(1))
-        self.delete_pod(first)
-        second = self.launcher(but=[first])
-        wait_for("the second launcher's wait", lambda: re.search("waiting for /runs/.*, held by", second.logs()), 40)
-        self.assertTrue(self.unfinished_saves())
-        self.assertTrue(first.is_alive())
-        os.kill(rank, signal.SIGCONT)
-        self.until_succeeded()
-        self.assertEqual(self.codes(), [STOPPED, 0])
-        self.assertEqual(self.steps(), list(range(STEPS)))
-        self.assert_as_undisturbed()
 
 
 class OtherUsers(Rehearsal):
@@ -280,6 +234,7 @@ LANES = {
     "workers": (A_Undisturbed, Workers, TwoNetworks, OtherUsers),
     "watched": (A_Undisturbed, Watched, Verdicts),
     "memory": (Memory,),
+    "older": (A_Undisturbed, OlderOperator),
 }
 
 
@@ -298,7 +253,8 @@ if __name__ == "__main__":
         print(f"skipped: {reason}")
         sys.exit(SKIPPED)
     move_inside()
-    with World(source, ebb) as world:
+    operator = "mpi-operator-older" if sys.argv[3:] == ["older"] else "mpi-operator"
+    with World(source, ebb, operator) as world:
         Rehearsal.world = world
         done = unittest.main(argv=[sys.argv[0], *test_names(sys.argv[3:])], verbosity=2, exit=False)
     sys.exit(not done.result.wasSuccessful())

@@ -32,8 +32,7 @@ class Kubelet:
     def __enter__(self):
         for name in NODES:
             self.api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}})
-            self.api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now(),
-                                                                                       "lastTransitionTime": now()}]}})
+            self.set_ready(name, True)
         self.resolver = Resolver(self.network.gateway, self.address_of)
         self.resolver.start()
         for work in (self._watch, self._schedule):
@@ -53,6 +52,11 @@ class Kubelet:
             limits.remove(self.limits)
 
     # Faults of nodes, for tests.
+
+    def set_ready(self, name, ready):
+        """Sets the condition Ready of a node, as its kubelet does, or the controller that misses the kubelet."""
+        condition = {"type": "Ready", "status": str(ready), "reason": "KubeletReady" if ready else "NodeStatusUnknown", "lastHeartbeatTime": now(), "lastTransitionTime": now()}
+        self.api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [condition]}})
 
     def hold(self, name):
         """Schedules no pod of this name until release()."""

@@ -68,10 +68,10 @@ def libraries_of(program):
 class World:
     """A context manager. Call move_inside() first."""
 
-    def __init__(self, source, ebb):
+    def __init__(self, source, ebb, operator="mpi-operator"):
         self.source, self.ebb = source, ebb
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ebb-rehearsal-"))
-        self.plane = ControlPlane(source / ".deps/bin", source / ".deps/kube/crds")
+        self.plane = ControlPlane(source / ".deps/bin", source / ".deps/kube/crds", operator=operator)
 
     def __enter__(self):
         run("ip", "link", "set", "lo", "up")
