@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A preloaded library that makes single calls of a run fail, as they rarely do on a real machine.
-//   EBB_FAULT_RANK=1        the rank that it affects; all others are left alone
+//   EBB_FAULT_RANK=1        the rank that it affects, or "all"; all others are left alone
 //   EBB_FAULT_BLOCK=n       refuses the n-th block that LibTorch's CPU allocator or ebb allocates,
 //                           and every later block of that thread: ebb frees memory and retries
 //   EBB_FAULT_WRITE=n       fails the n-th write, fsync, rename or link below a folder
 //                           `checkpoints`, and every later one
-//   EBB_FAULT_ERROR=ENOSPC  the error of EBB_FAULT_WRITE: ENOSPC, EIO, or SHORT (half of the bytes
-//                           are written, then ENOSPC)
+//   EBB_FAULT_ERROR=ENOSPC  the error of EBB_FAULT_WRITE: ENOSPC, EIO, SHORT (half of the bytes are
+//                           written, then ENOSPC), or HANG (the call never returns)
 //   EBB_FAULT_KILL=1        sends SIGKILL at EBB_FAULT_BLOCK or EBB_FAULT_WRITE, not an error
 //   EBB_FAULT_COUNT=FILE    writes at exit how many blocks and how many such calls there were
 #include <dlfcn.h>
@@ -37,8 +37,9 @@ long environment_number(const char* name) {
 bool is_affected_rank() {
   static const bool yes = [] {
     const char* rank = getenv("OMPI_COMM_WORLD_RANK");
-    return rank != nullptr && strcmp(program_invocation_short_name, "ebb-core") == 0 &&
-           atol(rank) == environment_number("EBB_FAULT_RANK");
+    const char* affected = getenv("EBB_FAULT_RANK");
+    return rank != nullptr && affected != nullptr && strcmp(program_invocation_short_name, "ebb-core") == 0 &&
+           (strcmp(affected, "all") == 0 || atol(rank) == atol(affected));
   }();
   return yes;
 }
@@ -94,6 +95,7 @@ const char* error_name() {
 }
 
 int fail_call() {
+  while (strcmp(error_name(), "HANG") == 0) pause();
   errno = strcmp(error_name(), "EIO") == 0 ? EIO : ENOSPC;
   return -1;
 }

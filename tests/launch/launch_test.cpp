@@ -147,6 +147,17 @@ TEST(Launch, AnEnvironmentThatMpirunFailsInIsRefusedBeforeTheStart) {
   EXPECT_EQ(no_folder.exit_code, 2) << no_folder.err;
   EXPECT_THAT(no_folder.err,
               HasSubstr("none can be made in /nowhere (No such file or directory): set TMPDIR"));
+
+  for (const char* variable : {"OMPI_MCA_btl_tcp_if_include", "OMPI_MCA_oob_tcp_if_include"}) {
+    options = plain();
+    options.environment[variable] = "127.0.0.0/8,no0";
+    const ProcessResult no_interface = run(argv, options);
+    EXPECT_EQ(no_interface.exit_code, 2) << no_interface.err;
+    EXPECT_THAT(no_interface.err,
+                HasSubstr(std::string(variable) + " is 127.0.0.0/8,no0, but this host has no "
+                                                  "network interface no0; it has "));
+    EXPECT_THAT(no_interface.err, HasSubstr("lo"));
+  }
 }
 
 TEST(Launch, ALowLimitOfOpenFilesIsRaisedAndAMissingPathSet) {

@@ -5,19 +5,22 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "telemetry/heartbeat_line.h"
+
 namespace ebb::launch {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Open MPI's own daemon does so at times; a shell with the same output replaces it here.
-RunEnd of_one_that_hangs(const std::string& words, std::string& said) {
+RunEnd of_one_that_hangs(const std::string& words, std::string& said, double stall_s = 0) {
   LaunchHost host;
   host.mpirun = "/bin/sh";
   const MpirunCommand command{
       {}, {"sh", "-c", "echo '" + words + "' >&2; trap '' TERM; while :; do sleep 1; done"}};
   const ScopedSignalBlock signals;
-  return run_mpirun(host, command, signals, RepeatedSigterm::is_ignored,
+  return run_mpirun(host, command, signals, {RepeatedSigterm::is_ignored, 1, stall_s},
                     [&](const std::string& text) { said += text; });
 }
 
@@ -38,6 +41,19 @@ TEST(RunMpirun, KillsAnMpirunThatHangsAfterAKilledRank) {
   EXPECT_THAT(said, HasSubstr("does not end"));
   EXPECT_TRUE(end.forced);
   EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
+TEST(RunMpirun, KillsAnMpirunThatHangsAfterAllRanksStoodStill) {
+  std::string said;
+  std::string heartbeat = telemetry::format_heartbeat({0, 7, memory::Stage::load, "node-a"});
+  heartbeat.pop_back();  // echo adds the newline
+  const RunEnd end = of_one_that_hangs(heartbeat, said, 1);
+  EXPECT_EQ(end.code, 128 + SIGKILL);
+  EXPECT_THAT(said, AllOf(HasSubstr("no rank has made progress for 1.0s (launch.stall): ending the run"),
+                          HasSubstr("mpirun does not end either")));
+  const Verdict ended = verdict(end);
+  EXPECT_EQ(ended.code, ExitCode::storage);
+  EXPECT_THAT(ended.message, HasSubstr("rank 0 on node-a: step 7, stage load, for "));
 }
 
 }  // namespace

@@ -29,6 +29,26 @@ TEST(Verdict, TheCode1IsAFaultOfEbbOnlyIfARankReportsIt) {
   EXPECT_EQ(verdict(end).message, "");
 }
 
+// After ten hours it is no error of usage, which would be final.
+TEST(Verdict, TheCode1OfARunThatHadBegunIsWorthAnotherTry) {
+  RunEnd end{1, 0, false};
+  end.began = true;
+  end.error.internal = "mpirun had an internal error: Data unpack would read past end";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("(its code 1): mpirun had an internal error: Data unpack"));
+  end.out_of_memory = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::memory);
+  end.error.rank_reported = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::internal);
+}
+
+TEST(Verdict, AnInternalErrorOfMpirunExplainsACodeThatNoRankReturns) {
+  RunEnd end{213, 0, false};
+  end.error.internal = "mpirun had an internal error: Data unpack would read past end";
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+  EXPECT_THAT(verdict(end).message, HasSubstr("Data unpack would read past end"));
+}
+
 TEST(Verdict, ARefusalOfMpirunIsAnErrorOfUsageWithItsReason) {
   RunEnd end{213, 0, false};
   end.error.start = ErrorReport::Start::refused;

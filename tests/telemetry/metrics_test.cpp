@@ -125,6 +125,24 @@ TEST_F(MetricsTest, ARunThatGoesOnWritesEachStepOnce) {
           {"steps", {{"count", 2}, {"p50_s", 0.5}, {"p95_s", 0.75}, {"share", nlohmann::json::object()}}}}));
 }
 
+TEST_F(MetricsTest, ChangesOfTheConfigurationStandBeforeTheStepTheyApplyTo) {
+  {
+    Metrics(folder_, 0).write(at_step(0));
+  }
+  for (int starts = 0; starts < 2; ++starts) {  // the second replaces what the first wrote
+    Metrics metrics(folder_, 1);
+    metrics.write_changes(1,
+                          {{"optimizer.lr", "0.1", "0.2"}, {"model.new", "", "3"}, {"model.old", "4", ""}});
+    metrics.write(at_step(1));
+  }
+  ASSERT_EQ(lines().size(), 3U);
+  EXPECT_EQ(lines()[1], nlohmann::json::parse(R"({"step": 1, "changed": {
+    "optimizer.lr": {"before": "0.1", "now": "0.2"},
+    "model.new": {"before": null, "now": "3"},
+    "model.old": {"before": "4", "now": null}}})"));
+  EXPECT_EQ(lines()[2].at("step"), 1);
+}
+
 TEST_F(MetricsTest, AnOverflowIsWrittenWithItsLossScale) {
   StepMetrics m = at_step(0);
   m.phases.resize(2);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -16,10 +17,12 @@
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
 #include "config/document.h"
+#include "launch/bounded_call.h"
 #include "launch/core_executable.h"
 #include "launch/hosts.h"
 #include "launch/mpirun_process.h"
 #include "launch/restart_policy.h"
+#include "launch/stall_watch.h"
 #include "launch/start_environment.h"
 #include "launch/stored_verdict.h"
 
@@ -28,6 +31,7 @@ namespace {
 
 using Report = std::function<void(const std::string&)>;
 
+constexpr auto kStorageAnswers = std::chrono::seconds(20);
 constexpr int kStoppedEarly = 128 + SIGUSR1;  // SIGUSR1 ended a rank that had no handler yet
 
 double seconds_of(const char* option, const std::string& text) {
@@ -57,7 +61,7 @@ void require_ranks(const LaunchOptions& options, const train::Config& config) {
                           options.plan.ranks, options.config, config.parallel.ranks));
 }
 
-// Returns the step of the newest checkpoint with DONE; -1 if there is none or storage does not answer.
+// Returns the step of the newest checkpoint with DONE; -1 if there is none or its folder cannot be read.
 std::int64_t saved_step(const std::filesystem::path& run) {
   try {
     for (const checkpoint::CheckpointFolder& found : checkpoint::list_checkpoints(run / "checkpoints"))
@@ -119,32 +123,50 @@ RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& reg
   if (!options.print_only) prepare_start_environment();
   const LaunchHost host = inspect_launch_host();
   const std::string ranks = std::to_string(options.plan.ranks);
-  const MpirunCommand command = command_for(host, options, {"train", "--ranks", ranks});
-  std::printf("%s\n", shell_command(command).c_str());
+  std::vector<std::string> train_command{"train", "--ranks", ranks};
+  std::printf("%s\n", shell_command(command_for(host, options, train_command)).c_str());
   std::fflush(stdout);
   if (options.print_only) return {};
+  const double stall_s = config.launch.stall_s;
+  if (stall_s > 0) {
+    // Not in the printed command, which a person may run without a launcher.
+    train_command.insert(train_command.end(),
+                         {"--heartbeat", std::to_string(StallWatch::heartbeat_period(stall_s).count())});
+  }
+  const MpirunCommand command = command_for(host, options, train_command);
 
   const auto stop_within = [&](double seconds) { return signals.stop_within(seconds); };
   const auto wait = [&] {
     if (!options.wait.empty()) wait_for_hosts(hosts, options.port, wait_s, report, stop_within);
   };
-  const auto repeated_sigterm = options.supervise ? RepeatedSigterm::is_ignored : RepeatedSigterm::ends_now;
+  RunRules rules{.ranks = options.plan.ranks};
+  rules.repeated_sigterm = options.supervise ? RepeatedSigterm::is_ignored : RepeatedSigterm::ends_now;
   const auto once = [&] {
     if (options.preflight) {
       RunEnd end = run_mpirun(host, command_for(host, options, {"preflight", "--ranks", ranks}), signals,
-                              repeated_sigterm, report);
+                              rules, report);
       if (end.code == 0 && end.stop_requests > 0) end.code = kStoppedEarly;
       if (end.code != 0) return end;
     }
-    return run_mpirun(host, command, signals, repeated_sigterm, report);
+    RunRules watched = rules;
+    watched.stall_s = stall_s;  // preflight has limits of its own, and sends no heartbeats
+    return run_mpirun(host, command, signals, watched, report);
   };
   wait();
   if (!options.supervise) {
     const RunEnd end = once();
     return {verdict(end), end.error};
   }
-  RunOutcome outcome = run_with_restarts({once, wait, [&] { return saved_step(run); }, stop_within, report},
-                                         options.restarts, pause_s);
+  std::int64_t saved = -1;  // as known
+  const auto newest = [&] {
+    const auto answer = call_within(kStorageAnswers, [&] { return saved_step(run); });
+    if (!answer)
+      report(fmt::format("warning: the storage of {} does not answer within {} s", run.string(),
+                         kStorageAnswers.count()));
+    return saved = answer.value_or(saved);
+  };
+  RunOutcome outcome =
+      run_with_restarts({once, wait, newest, stop_within, report}, options.restarts, pause_s);
   store_final_verdict(run, job, outcome, report);
   return outcome;
 }

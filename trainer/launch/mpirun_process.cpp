@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -17,10 +18,14 @@
 #include <fstream>
 #include <optional>
 #include <system_error>
+#include <thread>
 
 #include "base/child_process.h"
+#include "base/units.h"
+#include "launch/heartbeat_filter.h"
 #include "launch/noise_filter.h"
 #include "launch/output_buffer.h"
+#include "launch/stall_watch.h"
 #include "memory/oom_kills.h"
 
 namespace ebb::launch {
@@ -38,6 +43,9 @@ constexpr auto kGraceAfterHostLoss = std::chrono::seconds(15);
 // that host, although the other ranks have ended with an error. In rare cases it hangs after ranks were
 // killed during their exit. Ranks have this long to clean up before mpirun is killed.
 constexpr auto kGraceAfterRankFailure = std::chrono::seconds(30);
+constexpr auto kGraceAfterStall = std::chrono::seconds(15);
+// Even SIGKILL does not end a process that waits in the kernel for storage.
+constexpr auto kGraceAfterKill = std::chrono::seconds(10);
 
 [[noreturn]] void fail(const char* what) {
   throw Error(ExitCode::internal, fmt::format("cannot start mpirun: {}: {}", what, std::strerror(errno)));
@@ -99,17 +107,21 @@ pid_t start(const LaunchHost& host, const MpirunCommand& command, int output, in
 }
 
 // Kills ranks whose mpirun was killed: PR_SET_CHILD_SUBREAPER made them children of this process.
-void kill_orphans() {
+void kill_orphans(const std::function<void(const std::string&)>& say) {
   const std::string path = fmt::format("/proc/self/task/{}/children", ::getpid());
-  for (int round = 0; round < 100; ++round) {
+  const auto until = std::chrono::steady_clock::now() + kGraceAfterKill;
+  for (;;) {
     std::ifstream file(path);
-    bool any = false;
+    std::string left;
     for (pid_t orphan = 0; file >> orphan;) {
       ::kill(orphan, SIGKILL);
-      ::waitpid(orphan, nullptr, 0);
-      any = true;
+      if (::waitpid(orphan, nullptr, WNOHANG) == 0) left += fmt::format(" {}", orphan);
     }
-    if (!any) return;
+    if (left.empty()) return;
+    if (std::chrono::steady_clock::now() > until)
+      return say(
+          fmt::format("these processes do not end after SIGKILL, since they wait in the kernel:{}", left));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
@@ -138,7 +150,7 @@ void handle_signal(int signal, pid_t mpirun, RepeatedSigterm repeated, RunEnd& e
 }  // namespace
 
 RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const ScopedSignalBlock& signals,
-                  RepeatedSigterm repeated, const std::function<void(const std::string&)>& say) {
+                  const RunRules& rules, const std::function<void(const std::string&)>& say) {
   OutputPipe output, errors;
   // The ranks ask whether mpirun's output is a terminal.
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
@@ -153,13 +165,18 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
   RunEnd end;
   std::optional<Clock::time_point> give_up;  // when mpirun is killed after a loss
   int urgent = 0;                            // how many SIGINT, and SIGTERM if a second one ends the run
+  HeartbeatFilter heartbeats;
+  StallWatch watch(rules.ranks, rules.stall_s, Clock::now());
   NoiseFilter filter;
   ErrorReportParser parser;
   OutputBuffer to_output(STDOUT_FILENO), to_errors(STDERR_FILENO);
   Clock::time_point last_error_text{}, last_stop_request{};
   const auto forward = [&] {
     output.read([&](std::string_view text) { to_output.put(text); });
-    errors.read([&](std::string_view text) {
+    errors.read([&](std::string_view read) {
+      const std::string text =
+          heartbeats.feed(read, [&](const auto& line) { watch.report(line, Clock::now()); });
+      if (text.empty()) return;
       parser.feed(text);
       to_errors.put(filter.feed(text));
       last_error_text = Clock::now();
@@ -173,15 +190,17 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
                                {to_output.is_waiting() ? to_output.fd() : -1, POLLOUT, 0},
                                {to_errors.is_waiting() ? to_errors.fd() : -1, POLLOUT, 0}}};
     const bool lost = parser.found().host_lost, failed = parser.found().a_rank_failed();
-    const int timeout_ms = filter.holding()         ? kHoldMs
-                           : end.stop_requests == 1 ? kAskAgainMs
-                           : lost || failed         ? kLostPollMs
-                                                    : kKillPollMs;
+    int timeout_ms = filter.holding()            ? kHoldMs
+                     : end.stop_requests == 1    ? kAskAgainMs
+                     : lost || failed || give_up ? kLostPollMs
+                                                 : kKillPollMs;
+    if (rules.stall_s > 0) timeout_ms = std::min<int>(timeout_ms, watch.longest_wait().count());
     if ((lost || failed) && !give_up)
       give_up = Clock::now() + (lost ? kGraceAfterHostLoss : kGraceAfterRankFailure);
     if (give_up && Clock::now() > *give_up) {
-      say(lost ? "mpirun has lost a host and does not end: ending mpirun"
-               : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
+      say(!end.stall.empty() ? "mpirun does not end either: killing it"
+          : lost             ? "mpirun has lost a host and does not end: ending mpirun"
+                 : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
       give_up = Clock::now() + kGraceAfterHostLoss;
@@ -196,6 +215,13 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
       ::kill(mpirun, SIGUSR1);
       last_stop_request = now;
     }
+    if (watch.is_stalled(now) && !give_up) {
+      end.stall = watch.describe(now);
+      say(fmt::format("no rank has made progress for {} (launch.stall): ending the run",
+                      format_duration(rules.stall_s)));
+      ::kill(mpirun, SIGTERM);
+      give_up = now + kGraceAfterStall;
+    }
     to_output.write();
     to_errors.write();
     for (int signal = signals.next(); signal != 0; signal = signals.next()) {
@@ -205,7 +231,7 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
       }
       if (signal != SIGCHLD) {
         if (end.stop_requests == 0) last_stop_request = now;
-        handle_signal(signal, mpirun, repeated, end, urgent, say);
+        handle_signal(signal, mpirun, rules.repeated_sigterm, end, urgent, say);
         continue;
       }
       int status = 0;
@@ -216,11 +242,13 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
     }
   }
   forward();
+  to_errors.put(filter.feed(heartbeats.flush()));
   to_errors.put(filter.flush());
   to_output.drain(kDrainMs);
   to_errors.drain(kDrainMs);
-  kill_orphans();
-  end.error = parser.found();
+  kill_orphans(say);
+  end.began = watch.has_begun();
+  if (end.stall.empty()) end.error = parser.found();  // else it is what SIGTERM caused
   // The kill was on this host, or a neighbour of the killed rank reported it from another host.
   end.out_of_memory =
       kills.oom_killed_recently() || end.error.text.find(memory::kOomKillMessage) != std::string::npos;

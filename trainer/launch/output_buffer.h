@@ -6,8 +6,9 @@
 
 namespace ebb::launch {
 
-// Text for a descriptor whose reader may be slow, or gone: a pager, `head`, a full disk. Nothing blocks, and
-// no lost text is an error. The caller ignores SIGPIPE.
+// Text for a descriptor whose reader may be slow, or gone: a pager, `head`, a full disk. A pipe or file never
+// blocks the caller, and no lost text is an error. The text after a gap begins with the number of bytes that
+// are missing. The caller ignores SIGPIPE.
 class OutputBuffer {
  public:
   static constexpr std::size_t kMost = std::size_t{1} << 20;  // bytes that wait; older ones are dropped
@@ -26,7 +27,9 @@ class OutputBuffer {
  private:
   int fd_;
   std::string waiting_;
-  bool lost_ = false;  // the reader is gone
+  std::size_t dropped_ = 0;   // bytes that the reader does not know to be missing
+  bool within_line_ = false;  // the last written byte is no line end
+  bool lost_ = false;         // the reader is gone
 };
 
 }  // namespace ebb::launch

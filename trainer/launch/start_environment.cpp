@@ -2,6 +2,8 @@
 #include "launch/start_environment.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <ifaddrs.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,6 +11,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <set>
+#include <sstream>
 #include <string>
 
 #include "base/error.h"
@@ -21,7 +25,7 @@ void raise_open_files() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
   limit.rlim_cur = std::min(kWanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur < kLeast)
     throw Error(ExitCode::usage,
                 fmt::format("this shell may open {} files (ulimit -n), and mpirun needs {}: raise the limit",
@@ -46,6 +50,32 @@ void check_temporary_folder() {
   ::rmdir(probe.c_str());
 }
 
+std::set<std::string> network_interfaces() {
+  std::set<std::string> names;
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return names;
+  for (const ifaddrs* one = first; one != nullptr; one = one->ifa_next) names.insert(one->ifa_name);
+  ::freeifaddrs(first);
+  return names;
+}
+
+// Interfaces by name; networks such as 10.0.0.0/8 are for mpirun to check.
+void check_interfaces() {
+  const std::set<std::string> names = network_interfaces();
+  if (names.empty()) return;
+  for (const char* variable : {"OMPI_MCA_btl_tcp_if_include", "OMPI_MCA_oob_tcp_if_include"}) {
+    const char* const value = std::getenv(variable);
+    if (value == nullptr) continue;
+    std::istringstream list(value);
+    for (std::string name; std::getline(list, name, ',');)
+      if (!name.empty() && name.find('/') == std::string::npos && !names.contains(name))
+        throw Error(ExitCode::usage,
+                    fmt::format("{} is {}, but this host has no network interface {}; it has {}. Give one of "
+                                "these, or a network such as 10.0.0.0/8",
+                                variable, value, name, fmt::join(names, ", ")));
+  }
+}
+
 }  // namespace
 
 void prepare_start_environment() {
@@ -53,6 +83,7 @@ void prepare_start_environment() {
   ::setenv("PATH", "/usr/local/bin:/usr/bin:/bin", kOnlyIfUnset);
   raise_open_files();
   check_temporary_folder();
+  check_interfaces();
 }
 
 }  // namespace ebb::launch

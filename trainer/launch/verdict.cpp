@@ -24,6 +24,7 @@ Verdict verdict(const RunEnd& mpirun_end) {
   constexpr int kHostLost = 205;  // mpirun's: the connection to a daemon of it was lost
   RunEnd end = mpirun_end;
   end.code = first_code(mpirun_end);
+  if (!end.stall.empty()) return {ExitCode::storage, end.stall};
   if (end.code == kBySignal + SIGUSR1 && end.stop_requests > 0) {
     return {ExitCode::stopped,
             "stopped before training began: there is nothing to save; run it again to continue"};
@@ -47,10 +48,16 @@ Verdict verdict(const RunEnd& mpirun_end) {
                     "or has no ebb at the same path",
                     end.code)};
   }
-  // Without a message of a rank, the code 1 is mpirun's too.
+  // Without a message of a rank, the code 1 is mpirun's too. A run that had begun is worth another try.
+  if (end.code == 1 && !end.out_of_memory && end.began && !end.error.host_lost &&
+      !end.error.a_rank_failed()) {
+    return {ExitCode::communication,
+            fmt::format("mpirun ended the run without a message of a rank (its code 1){}{}",
+                        end.error.internal.empty() ? "" : ": ", end.error.internal)};
+  }
   const bool refused =
       end.error.start == ErrorReport::Start::refused || (end.code == 1 && !end.error.host_lost);
-  if (refused && end.code != 0 && !end.error.a_rank_failed()) {
+  if (refused && end.code != 0 && !end.out_of_memory && !end.error.a_rank_failed()) {
     const std::string reason = !end.error.text.empty() ? end.error.text : end.error.internal;
     return {ExitCode::usage,
             fmt::format("mpirun did not start the ranks (its code {}){}{}; `ebb doctor` checks this machine",
@@ -61,7 +68,8 @@ Verdict verdict(const RunEnd& mpirun_end) {
   const bool host_lost =
       end.error.host_lost && (end.code == 0 || (end.code == 1 && end.error.abort_code == 0));
   const bool lost = host_lost || end.code == kBySignal + SIGKILL || end.code == kHostLost ||
-                    end.code == static_cast<int>(ExitCode::communication);
+                    end.code == static_cast<int>(ExitCode::communication) ||
+                    (end.code == 1 && !end.error.a_rank_failed());
   if (lost && end.out_of_memory) {
     return {
         ExitCode::memory,
@@ -111,9 +119,10 @@ Verdict verdict(const RunEnd& mpirun_end) {
           fmt::format(
               "mpirun ended with code {}, which no rank of ebb returns: {}; `ebb doctor` checks this machine",
               end.code,
-              has_mpirun_text           ? end.error.text
-              : !end.error.loss.empty() ? end.error.loss
-                                        : "a rank, or the connection to its host, was lost")};
+              has_mpirun_text               ? end.error.text
+              : !end.error.loss.empty()     ? end.error.loss
+              : !end.error.internal.empty() ? end.error.internal
+                                            : "a rank, or the connection to its host, was lost")};
 }
 
 }  // namespace ebb::launch

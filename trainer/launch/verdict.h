@@ -14,6 +14,8 @@ struct RunEnd {
   bool out_of_memory = false;  // the kernel killed a process for lack of memory just before
   bool forced = false;         // `ebb launch` killed it: it did not end after a lost host or a failed rank
   bool crashed = false;        // a signal that this process did not send ended mpirun itself
+  bool began = false;          // a rank has reported a stage
+  std::string stall{};         // all ranks stood still, so `ebb launch` ended them; empty: they did not
   ErrorReport error{};
 };
 

@@ -139,4 +139,12 @@ void Metrics::write_rollback(std::int64_t steps_done, std::int64_t diverged_at,
   file_.line(Json{{"step", steps_done}, {"rollback", rollback}}.dump());
 }
 
+void Metrics::write_changes(std::int64_t steps_done, const std::vector<ConfigChange>& changes) {
+  const auto value = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  Json changed = Json::object();
+  for (const ConfigChange& change : changes)
+    changed[change.key] = {{"before", value(change.before)}, {"now", value(change.now)}};
+  file_.line(Json{{"step", steps_done}, {"changed", changed}}.dump());
+}
+
 }  // namespace ebb::telemetry

@@ -54,7 +54,14 @@ struct StepMetrics {
   std::int64_t peak_bytes = 0;         // the maximum that rank 0 held in the step
 };
 
-// RUN/metrics.jsonl. Rank 0 writes a line for each step, each evaluation and a return to a checkpoint.
+// A key of the configuration that a resumed run has changed, with its values as text. A value is empty where
+// the key is absent.
+struct ConfigChange {
+  std::string key, before, now;
+};
+
+// RUN/metrics.jsonl. Rank 0 writes a line for each step, each evaluation, a return to a checkpoint and a
+// resume with changes.
 // Numbers have enough digits to restore the same bits; a number that is not finite is null. Error(storage) if
 // the write fails.
 class Metrics {
@@ -68,6 +75,9 @@ class Metrics {
   // {"step": steps done, "rollback": {"diverged_at": step, "skipped": [begin, end]}}: positions of the stream
   void write_rollback(std::int64_t steps_done, std::int64_t diverged_at,
                       std::pair<std::int64_t, std::int64_t> skipped);
+  // {"step": steps done, "changed": {"optimizer.lr": {"before": "0.1", "now": "0.2"}}}; an absent value is
+  // null
+  void write_changes(std::int64_t steps_done, const std::vector<ConfigChange>& changes);
 
  private:
   LineFile file_;

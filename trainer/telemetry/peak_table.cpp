@@ -103,7 +103,7 @@ std::string RankPeaks::to_text() const {
 
 RankPeaks RankPeaks::parse(const std::string& text) {
   try {
-    return parse_json(text).get<RankPeaks>();
+    return parse_json_or_discard(text).get<RankPeaks>();
   } catch (const nlohmann::json::exception& e) {
     throw Error(ExitCode::communication, "a rank sent memory peaks that cannot be parsed", e);
   }
