@@ -56,6 +56,12 @@ TEST(Json, WhatIsNoJsonIsRefusedWithTheLine) {
   EXPECT_THAT(reason("{} {}"), HasSubstr("expected end of input"));
 }
 
+TEST(Json, AZeroByteDoesNotEndTheText) {
+  EXPECT_EQ(reason({"{}\0", 3}), "byte 2 is zero");
+  EXPECT_EQ(reason({"{}\0]]", 5}), "byte 2 is zero");
+  EXPECT_EQ(reason({"{\"a\0\": 1}", 9}), "byte 3 is zero");
+}
+
 TEST(Json, AHugeTextIsRefusedBeforeItIsRead) {
   EXPECT_EQ(reason(std::string(kLargestJson + 1, ' ')), "it has 256.0 MiB, more than 256.0 MiB");
 }

@@ -15,7 +15,9 @@
 namespace ebb::checkpoint {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class SafetensorsTest : public test::FolderTest {
  protected:
@@ -136,8 +138,35 @@ TEST_F(SafetensorsTest, HeadersThatAreNoHeaderAreRefused) {
   EXPECT_THAT(refusal("{\"a\":3}", 0), HasSubstr("needs dtype"));
   EXPECT_THAT(refusal(std::string(50'000, '{'), 0), HasSubstr("not JSON"));
   EXPECT_THAT(refusal(R"({"__metadata__":{"a":1}})", 0), HasSubstr("__metadata__"));
-  EXPECT_THAT(refusal(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1}})", 8),
-              HasSubstr("nothing else"));
+}
+
+// As safetensors 0.8.0 reads them.
+TEST_F(SafetensorsTest, HeadersThatTheLibraryTakesAreTaken) {
+  EXPECT_EQ(refusal(std::string(kGood) + "   ", 8), "");
+  EXPECT_EQ(refusal(std::string(kGood) + "\n\t ", 8), "");
+  EXPECT_THAT(refusal(std::string(kGood) + std::string(3, '\0'), 8), HasSubstr("not JSON: byte 54 is zero"));
+  EXPECT_EQ(refusal(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1}})", 8), "");
+  EXPECT_EQ(refusal(R"({"__metadata__":null})", 0), "");
+  EXPECT_EQ(refusal(R"({"__metadata__":{"format":"pt"}})", 0), "");
+  EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},
+                        "b":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+                    0),
+            "");
+  EXPECT_THAT(refusal(R"({"__metadata__":["pt"]})", 0), HasSubstr("__metadata__"));
+}
+
+TEST_F(SafetensorsTest, DtypesOfTheLibraryThatAreNotReadAreNotCalledDamage) {
+  for (const std::string dtype : {"F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ",
+                                  "F8_E5M2FNUZ", "I8", "U16", "U32", "U64", "C64"})
+    EXPECT_THAT(refusal(R"({"a":{"dtype":")" + dtype + R"(","shape":[8],"data_offsets":[0,8]}})", 8),
+                AllOf(HasSubstr("tensor a has dtype " + dtype + ", which ebb does not read; it reads F16"),
+                      Not(HasSubstr("not a valid"))));
+}
+
+TEST_F(SafetensorsTest, APointerOfGitLfsIsNamed) {
+  put("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n");
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("a pointer of git-lfs in place of the file of 522.7 MiB"),
+                               HasSubstr("lfs pull --include a.safetensors")));
 }
 
 TEST_F(SafetensorsTest, NamesThatStandTwiceAreRefused) {
@@ -173,7 +202,7 @@ TEST_F(SafetensorsTest, ShapesThatDoNotFitTheirBytesAreRefused) {
   EXPECT_THAT(refusal(one("F32", "2", "[0,8]"), 8), HasSubstr("has shape"));
   EXPECT_THAT(refusal(one("F32", "[2]", "[0,8,9]"), 8), HasSubstr("has data_offsets"));
   EXPECT_THAT(refusal(one("F32", "[2]", "[-8,0]"), 8), HasSubstr("has data_offsets"));
-  EXPECT_THAT(refusal(one("F8_E4M3", "[8]", "[0,8]"), 8), HasSubstr("known are"));
+  EXPECT_THAT(refusal(one("Q4", "[8]", "[0,8]"), 8), HasSubstr("\"Q4\", which safetensors does not have"));
   // 2^63 elements twice over wrap around to no bytes at all.
   EXPECT_THAT(refusal(one("F32", "[9223372036854775807,4]", "[0,8]"), 8),
               HasSubstr("larger than any memory"));

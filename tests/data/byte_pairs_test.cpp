@@ -3,10 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
-#include "data/sentence_pieces.h"
+#include "data/sentence_piece_training.h"
 
 namespace ebb::data {
 namespace {
@@ -92,6 +93,43 @@ TEST_F(BytePairs, LongWordsAndPartsOfTextsGiveTheSameTokens) {
   }
 }
 
+// With a first space, which only the beginning of a text gets.
+TEST_F(BytePairs, LongTextsWithAFirstSpaceAreEncodedInParts) {
+  json document = tokenizer();
+  document["pre_tokenizer"]["add_prefix_space"] = true;
+  const auto made = opened(document);
+  std::string words = "he";
+  while (words.size() < 3 * Tokenizer::kPartBytes) words += " the he hello\n";
+  const auto tokens = made->encode(words);
+  EXPECT_EQ(tokens.front(), 257);
+  EXPECT_TRUE(made->decode(tokens) == " " + words);
+}
+
+#ifndef EBB_SANITIZED
+TEST_F(BytePairs, OfOneLongWordTakeBoundedMemory) {
+  const auto made = opened(tokenizer());
+  const auto count = [&made] {
+    std::string word;
+    for (int i = 0; i < 2'000'000; ++i) word += "he";
+    std::int64_t offset = 0, all = 0;
+    for (std::string_view rest = word; !rest.empty();) {
+      std::vector<std::int64_t> tokens;
+      const std::size_t taken = made->encode_part(rest, {offset, true}, tokens);
+      rest.remove_prefix(taken);
+      offset += static_cast<std::int64_t>(taken);
+      all += std::ssize(tokens);
+    }
+    return all;
+  };
+  EXPECT_EXIT(
+      {
+        testing::limit_further_memory(std::int64_t{150} << 20);
+        std::_Exit(count() == 2'000'000 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+#endif
+
 TEST_F(BytePairs, AWordThatIsATokenMayComeBeforeMerges) {
   json document = tokenizer();
   document["model"]["ignore_merges"] = true;
@@ -142,6 +180,9 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
           [](json& d) { d["added_tokens"][0]["id"] = std::int64_t{1} << 40; });
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
   refused({"\"he\"", "not a whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
+  write_bytes(dir_ / "t/tokenizer.json", "version https://git-lfs.github.com/spec/v1\nsize 5\n");
+  expect_error(ExitCode::data, {"a pointer of git-lfs", "lfs pull --include tokenizer.json"},
+               [&] { make_tokenizer(dir_ / "t"); });
   write_bytes(dir_ / "t/tokenizer.json", "not JSON");
   expect_error(ExitCode::data, {"tokenizer.json", "not JSON"}, [&] { make_tokenizer(dir_ / "t"); });
   expect_error(ExitCode::usage, {"nowhere", "merges.txt"}, [] { make_tokenizer("nowhere"); });

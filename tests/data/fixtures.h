@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -47,6 +48,17 @@ class Scratch {
  private:
   fs::path path_;
 };
+
+// Refuses memory above what this process has now plus `bytes`.
+inline void limit_further_memory(std::int64_t bytes) {
+  std::ifstream status("/proc/self/status");
+  std::int64_t kib = 0;
+  for (std::string word; status >> word;)
+    if (word == "VmData:") status >> kib;
+  const auto most = static_cast<rlim_t>(kib * 1024 + bytes);
+  const rlimit limit{most, most};
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &limit), 0);
+}
 
 inline std::string read_bytes(const fs::path& path) {
   return read_file(path, ExitCode::internal);

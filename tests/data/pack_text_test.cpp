@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,8 @@ TEST_F(PackText, BadLinesOfJsonAreToldWithTheReasonOrSkippedAndCounted) {
   const std::vector<std::pair<std::string, std::string>> bad = {
       {"{\"text\": \"y\"", "not JSON: parse error at line 1"},
       {"[{\"text\": \"y\"}]", "JSON array"},
+      {"[", "has only [: the file is one JSON document. Write JSON lines first (`jq -c '.[]'` does)"},
+      {" {\r", "has only {: the file is one JSON document"},
       {"\"y\"", "not a JSON object"},
       {"{\"text\": 5}", "\"text\" of this object is not a string"},
       {"{\"body\": \"y\", \"n\": 1}", "no key \"text\"; give --key one of its strings: \"body\""},
@@ -109,6 +112,15 @@ TEST_F(PackText, BadLinesOfJsonAreToldWithTheReasonOrSkippedAndCounted) {
   EXPECT_EQ(packed(), (std::vector<std::int32_t>{120, 256}));
 }
 
+TEST_F(PackText, TheLinesForATokenizerCountTheBadOnes) {
+  write_bytes(dir_ / "a.jsonl", "{\"text\": \"a\\nb\"}\n{\n{\"text\": 1}\n{\"text\": \"c\"}\n");
+  TextLines lines({{dir_ / "a.jsonl"}, "text", true});
+  std::string line, all;
+  while (lines.next(line)) all += line;
+  EXPECT_EQ(all, "abc");
+  EXPECT_EQ(lines.skipped(), 2);
+}
+
 TEST_F(PackText, LongTextsPassInBlocks) {
   std::string text((std::size_t{5} << 20) + 3, 'q');
   text.back() = 'z';
@@ -117,6 +129,46 @@ TEST_F(PackText, LongTextsPassInBlocks) {
   const auto tokens = packed();
   EXPECT_EQ(tokens[tokens.size() - 2], 'z');
   EXPECT_EQ(std::count(tokens.begin(), tokens.end(), 'q'), std::ssize(text) - 1);
+}
+
+TEST_F(PackText, TheFirstByteThatIsNotUtf8IsTold) {
+  write_bytes(dir_ / "a.txt", "caf\xc3\xa9 \xef\xbf\xbd\xf0\x9f\x98\x80");
+  EXPECT_FALSE(pack({"a.txt"}).not_utf8);
+  std::filesystem::remove_all(dir_ / "sub");
+  const std::string before((std::size_t{1} << 20) + 7, 'x');
+  write_bytes(dir_ / "b.txt", before + "caf\xe9 \xff");
+  const PackTextResult result = pack({"a.txt", "b.txt"});
+  ASSERT_TRUE(result.not_utf8);
+  EXPECT_EQ(result.not_utf8->document, 2);
+  EXPECT_EQ(result.not_utf8->offset, std::ssize(before) + 3);
+  EXPECT_EQ(result.not_utf8->byte, 0xe9);
+}
+
+// Gets no memory for the second part of a text.
+class OutOfMemory final : public Tokenizer {
+ public:
+  [[nodiscard]] std::int64_t vocabulary() const override { return kByteVocabulary; }
+  [[nodiscard]] std::optional<std::int64_t> end_of_document() const override { return kEndOfDocument; }
+  [[nodiscard]] std::string decode(std::span<const std::int64_t> /*tokens*/) const override { return ""; }
+  [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override { return text.size(); }
+
+ private:
+  [[nodiscard]] std::vector<std::int64_t> encode_whole(std::string_view /*text*/,
+                                                       Place place) const override {
+    if (!place.is_first()) throw std::bad_alloc();
+    return {};
+  }
+};
+
+TEST_F(PackText, RefusedMemoryIsCode4WithThePlaceInTheText) {
+  write_bytes(dir_ / "a.txt", "x");
+  write_bytes(dir_ / "b.txt", std::string(Tokenizer::kPartBytes + 1024, 'x'));
+  PackTextOptions options;
+  options.inputs.files = {dir_ / "a.txt", dir_ / "b.txt"};
+  options.out = dir_ / "out.bin";
+  expect_error(ExitCode::memory, {"1.0 KiB of document 2 from byte 262144 on"},
+               [&] { (void)pack_text(options, OutOfMemory(), nullptr); });
+  EXPECT_FALSE(std::filesystem::exists(options.out));
 }
 
 TEST_F(PackText, InputsThatCannotBeAreNamedAndLeaveNothingBehind) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "data/fixtures.h"
-#include "data/sentence_pieces.h"
+#include "data/sentence_piece_training.h"
 #include "data/tokens/pack_text.h"
 #include "data/tokens/windows.h"
 

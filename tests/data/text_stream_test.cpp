@@ -122,14 +122,17 @@ TEST_F(Text, OtherFilesAreRefusedByTheirKind) {
             "xz"},
            {"BZh91AY&SY", "bzip2"},
            {"\xff\xfe\0\0a\0\0\0"s, "UTF-32"},
+           {"version https://git-lfs.github.com/spec/v1\noid", "a pointer of git-lfs"},
            {"a\0b\0"s, "without a byte order mark: byte 1 is zero"}})
     expect_refused(bytes + zeros, {"/in: this is not text but ", kind});
   expect_refused(gzip("PK\x03\x04" + zeros), {"ZIP"});
-  expect_refused(gzip(gzip("text")), {"gzip twice"});
+  expect_refused(gzip(gzip("text")), {"gzip within another packing"});
   expect_refused(std::string(257, 'a') + "ustar" + zeros, {"tar archive"});
   expect_refused("", {"/in: it is empty"});
   expect_refused(gzip(""), {"/in: it is empty"});
-  EXPECT_EQ(read("PARIS"), "PARIS");
+  for (const std::string text :
+       {"PARIS", "GGUF is a file format.", "%PDF- begins a PDF", "PAR1 und PAR2: größer"})
+    EXPECT_EQ(read(text), text);
 }
 
 TEST_F(Text, LinesEndWithOrWithoutCarriageReturn) {

@@ -29,9 +29,10 @@ TEST(Tokenizer, OfNumbersSpellsThemOut) {
   EXPECT_THAT(none->encode(" 1 17\n4 "), ElementsAre(1, 17, 4));
   EXPECT_TRUE(none->encode("").empty());
   EXPECT_EQ(none->decode({{3, 50256}}), "3 50256 ");
-  expect_error(ExitCode::usage, {"\"In\"", "data.tokenizer=none"}, [&] { none->encode("In the"); });
-  expect_error(ExitCode::usage, {"99999999999999999999"}, [&] { none->encode("1 99999999999999999999"); });
-  expect_error(ExitCode::usage, {"\"-\""}, [&] { none->encode("1 -"); });
+  expect_error(ExitCode::usage, {"\"In\"", "data.tokenizer=none"}, [&] { (void)none->encode("In the"); });
+  expect_error(ExitCode::usage, {"99999999999999999999"},
+               [&] { (void)none->encode("1 99999999999999999999"); });
+  expect_error(ExitCode::usage, {"\"-\""}, [&] { (void)none->encode("1 -"); });
 }
 
 }  // namespace

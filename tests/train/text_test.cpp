@@ -168,6 +168,45 @@ TEST_F(TextRun, WeightsGoOutAndComeBackToTheBit) {
   EXPECT_EQ(before, after);
 }
 
+TEST_F(TextRun, AnImportChoosesTheDtypeByAllTensors) {
+  const std::string hub = tiny_->folder() / "mixed", file = hub + "/model.safetensors";
+  ASSERT_EQ(run({ebb_binary(), "export", tiny_->run_folder("undisturbed"), "-o", hub}).exit_code, 0);
+  std::ifstream in(file, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  const std::string imports = ebb_binary() + " import " + hub + " -o " + tiny_->folder().path();
+  const auto dtype_of = [](const std::string& yaml) {
+    return run({"grep", "-o", "dtype: [a-z0-9]*", tiny_->folder() / yaml}).out;
+  };
+  ProcessResult result = run_shell(imports + "/all.yaml");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, Not(HasSubstr("F16")));
+  EXPECT_EQ(dtype_of("all.yaml"), "dtype: fp16\n");
+
+  // The last tensor of the header becomes bf16: one letter more.
+  bytes.insert(bytes.rfind("\"F16\"", bytes.find("}}")) + 1, "B");
+  ++bytes[0];
+  const auto write = [&] { std::ofstream(file, std::ios::binary) << bytes; };
+  write();
+  result = run_shell(imports + "/mixed.yaml");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("1 of BF16, [0-9]+ of F16.\\. precision.dtype is bf16"));
+  EXPECT_EQ(dtype_of("mixed.yaml"), "dtype: bf16\n");
+
+  bytes[bytes.size() - 1] = 0x48;  // 131072
+  bytes[bytes.size() - 2] = 0;
+  write();
+  result = run_shell(imports + "/large.yaml");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("has a value of 131072, above fp16's 65504"));
+  expect_refused({"model.weights=" + hub}, 2, {"has a value of magnitude 131072, above 65504"});
+  bytes[bytes.size() - 1] = 0x7f;  // not a number
+  bytes[bytes.size() - 2] = static_cast<char>(0xc0);
+  write();
+  result = run_shell(imports + "/nan.yaml");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("has the value nan: weights must be finite"));
+}
+
 TEST_F(TextRun, ARunThatWaitsForTheFolderHoldsNoFileOfTheData) {
   const auto held_files = [](const Process& process) {
     std::string files;

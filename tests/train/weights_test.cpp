@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
+#include <limits>
+#include <map>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -76,7 +79,7 @@ TEST_F(WeightsTest, ReadsTensorsIntoParameters) {
   WeightFolder weights(folder_, families_);
   weights.require(Gpt(llama), 8);
   const at::Tensor qkv = at::empty({16, 8});
-  weights.read("block.0.attention.qkv.weight", qkv);
+  weights.read("block.0.attention.qkv.weight", qkv, numerics::Dtype::fp16);
   EXPECT_TRUE(at::equal(qkv.narrow(0, 0, 8), at::arange(64, at::kFloat).view({8, 8})));
   EXPECT_TRUE(at::equal(qkv.narrow(0, 8, 4), at::arange(32, at::kFloat).view({4, 8})));
 
@@ -85,7 +88,7 @@ TEST_F(WeightsTest, ReadsTensorsIntoParameters) {
   const at::Tensor up = at::empty({32, 8});
   WeightFolder other(folder_, families_);
   other.require(Gpt(gpt2), 8);
-  other.read("block.0.mlp.up.weight", up);
+  other.read("block.0.mlp.up.weight", up, numerics::Dtype::fp16);
   EXPECT_TRUE(at::equal(up, at::arange(256, at::kFloat).view({8, 32}).t()));
 }
 
@@ -100,8 +103,87 @@ TEST_F(WeightsTest, AcceptsNamesAndExtraTensorsOfTheFirstGpt2) {
   const at::Tensor table = at::empty({11, 8});
   WeightFolder weights(folder_, families_);
   weights.require(Gpt(config), 8);
-  weights.read("embedding.weight", table);
+  weights.read("embedding.weight", table, numerics::Dtype::fp16);
   EXPECT_EQ(table[10][7].item<float>(), 87);
+}
+
+TEST_F(WeightsTest, CountsTheDtypesOfAllTensors) {
+  const auto config = tiny(models::GptArchitecture::gpt2);
+  write(config, [](checkpoint::NamedTensors& tensors) {
+    tensors[0].second = tensors[0].second.to(at::kFloat);
+    tensors[2].second = tensors[2].second.to(at::kBFloat16);
+    tensors.emplace_back("transformer.h.0.attn.bias", at::ones({1, 1, 8, 8}, at::kDouble));  // no weight
+  });
+  WeightFolder weights(folder_, families_);
+  weights.require(Gpt(config), 8);
+  const auto dtypes = weights.dtypes();
+  const auto n = std::ssize(models::hub_tensors(config, 8));
+  EXPECT_EQ(dtypes, (std::map<std::string, std::int64_t>{{"BF16", 1}, {"F16", n - 2}, {"F32", 1}}));
+}
+
+TEST_F(WeightsTest, ValuesThatFp16CannotHoldAreNamed) {
+  const auto config = tiny(models::GptArchitecture::llama);
+  const auto with = [&](double value) {
+    write(config, [&](checkpoint::NamedTensors& tensors) {
+      for (auto& [name, tensor] : tensors)
+        if (name == "model.norm.weight") tensor = at::full({8}, value, at::kDouble);
+    });
+    WeightFolder weights(folder_, families_);
+    weights.require(Gpt(config), 8);
+    return weights;
+  };
+  const auto refusal_of = [](const std::function<void()>& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      return error.what();
+    }
+    return "";
+  };
+  const at::Tensor norm = at::empty({8});
+  const auto read = [&](double value, numerics::Dtype dtype) {
+    return refusal_of([&] { with(value).read("norm.weight", norm, dtype); });
+  };
+  EXPECT_EQ(read(-65504, numerics::Dtype::fp16), "");
+  EXPECT_THAT(read(-65536, numerics::Dtype::fp16),
+              AllOf(HasSubstr("model.norm.weight has a value of magnitude 65536, above 65504"),
+                    HasSubstr("precision.dtype to bf16")));
+  EXPECT_EQ(read(-65536, numerics::Dtype::bf16), "");
+  EXPECT_EQ(norm[0].item<double>(), -65536);
+  EXPECT_EQ(with(-65536).extreme().tensor, "model.norm.weight");
+  EXPECT_EQ(with(-65536).extreme().magnitude, 65536);
+  EXPECT_FALSE(with(-65536).extreme().fits_fp16());
+  EXPECT_TRUE(with(-65504).extreme().fits_fp16());
+  for (const double bad : {std::nan(""), -std::numeric_limits<double>::infinity(), 1e39}) {
+    EXPECT_THAT(read(bad, numerics::Dtype::fp32), HasSubstr("model.norm.weight has the value "));
+    EXPECT_THAT(refusal_of([&] { (void)with(bad).extreme(); }), HasSubstr("weights must be finite")) << bad;
+  }
+}
+
+TEST_F(WeightsTest, AnImportIsNotAdvisedByItsOwnRefusal) {
+  const auto config = tiny(models::GptArchitecture::llama);
+  write(config, [](checkpoint::NamedTensors& tensors) { tensors.pop_back(); });
+  EXPECT_THAT(refusal(config), HasSubstr("`ebb import "));
+  try {
+    WeightFolder weights(folder_, families_);
+    weights.require(weights.config(), 8, true);
+    FAIL() << "a tensor is missing";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("is not in the folder"), Not(HasSubstr("`ebb import"))));
+  }
+}
+
+TEST_F(WeightsTest, PointersOfGitLfsAreNamed) {
+  const auto config = tiny(models::GptArchitecture::llama);
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1000\n";
+  for (const char* name : {"model.safetensors", "config.json", "model.safetensors.index.json"}) {
+    write(config);
+    if (name == std::string("model.safetensors.index.json")) fs::remove(folder_ / "model.safetensors");
+    write_file_atomically(folder_ / name, pointer);
+    EXPECT_THAT(refusal(config), AllOf(HasSubstr("a pointer of git-lfs in place of the file of 1000 B"),
+                                       HasSubstr(std::string("lfs pull --include ") + name)));
+  }
 }
 
 TEST_F(WeightsTest, ListsEveryMismatch) {

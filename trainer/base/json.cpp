@@ -59,6 +59,9 @@ Json parse_json(std::string_view text) {
     throw JsonError(fmt::format("it has {}, more than {}",
                                 format_bytes(static_cast<std::int64_t>(text.size())),
                                 format_bytes(std::int64_t{kLargestJson})));
+  // To the library it is the end of the text.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
+    throw JsonError(fmt::format("byte {} is zero", zero));
   Watch<Json> watch;
   try {
     return Json::parse(text, std::ref(watch));

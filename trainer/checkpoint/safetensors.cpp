@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/lfs_pointer.h"
 #include "checkpoint/chunks.h"
 #include "memory/buffer.h"
 
@@ -31,6 +32,11 @@ constexpr std::array<std::pair<std::string_view, at::ScalarType>, 9> kDtypes = {
                                                                                  {"I16", at::kShort},
                                                                                  {"U8", at::kByte},
                                                                                  {"BOOL", at::kBool}}};
+constexpr std::string_view kReadDtypes = "F16, BF16, F32, F64, I64, I32, I16, U8 and BOOL";
+// The others of the library.
+constexpr std::array<std::string_view, 13> kOtherDtypes = {
+    "F4",          "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ",
+    "F8_E5M2FNUZ", "I8",      "U16",     "U32",     "U64",     "C64"};
 
 at::Tensor staging_view(const memory::Buffer& staging, const at::Tensor& chunk) {
   return at::from_blob(staging.data(), chunk.sizes(), at::TensorOptions().dtype(chunk.scalar_type()));
@@ -127,9 +133,9 @@ nlohmann::ordered_json parse_header(const std::filesystem::path& path, const std
 
 TensorEntry parse_entry(const std::filesystem::path& path, const std::string& name,
                         const nlohmann::ordered_json& value) {
-  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
+  if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") ||
       !value.contains("data_offsets")) {
-    refuse(path, fmt::format("tensor {} needs dtype, shape and data_offsets, and nothing else", name));
+    refuse(path, fmt::format("tensor {} needs dtype, shape and data_offsets", name));
   }
   const auto& dtype = value["dtype"];
   const auto& shape = value["shape"];
@@ -138,9 +144,14 @@ TensorEntry parse_entry(const std::filesystem::path& path, const std::string& na
     return dtype.is_string() && dtype.get_ref<const std::string&>() == d.first;
   });
   if (known == kDtypes.end()) {
-    refuse(path,
-           fmt::format("tensor {} has dtype {}; known are F16, BF16, F32, F64, I64, I32, I16, U8 and BOOL",
-                       name, dtype.dump()));
+    if (dtype.is_string() &&
+        std::ranges::find(kOtherDtypes, dtype.get_ref<const std::string&>()) != kOtherDtypes.end())
+      throw Error(ExitCode::checkpoint,
+                  fmt::format("{}: tensor {} has dtype {}, which ebb does not read; it reads {}: convert the "
+                              "weights first",
+                              path.string(), name, dtype.get_ref<const std::string&>(), kReadDtypes));
+    refuse(path, fmt::format("tensor {} has dtype {}, which safetensors does not have; ebb reads {}", name,
+                             dtype.dump(), kReadDtypes));
   }
   const auto figure = [](const nlohmann::ordered_json& v) {
     return v.is_number_unsigned() && v.get<std::uint64_t>() <= std::uint64_t{INT64_MAX};
@@ -173,6 +184,9 @@ TensorEntry parse_entry(const std::filesystem::path& path, const std::string& na
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
     : path_(path), file_(path, ExitCode::checkpoint) {
+  std::string head(static_cast<std::size_t>(std::min<std::int64_t>(file_.size(), 200)), '\0');
+  file_.read_at(0, std::as_writable_bytes(std::span(head)));
+  refuse_lfs_pointer(path, head, ExitCode::checkpoint);
   std::uint64_t length = 0;
   if (file_.size() < 8) refuse(path, fmt::format("it has {} bytes, too few for a header", file_.size()));
   file_.read_at(0, std::as_writable_bytes(std::span(&length, 1)));
@@ -189,6 +203,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
       entries_.push_back(parse_entry(path, name, value));
       continue;
     }
+    if (value.is_null()) continue;  // the library takes it for none
     if (!value.is_object()) refuse(path, "__metadata__ is not an object");
     for (const auto& [key, item] : value.items()) {
       if (!item.is_string()) refuse(path, fmt::format("__metadata__ {} is not a string", key));

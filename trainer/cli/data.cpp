@@ -9,7 +9,8 @@
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "data/format.h"
-#include "data/sentence_pieces.h"
+#include "data/sentence_piece_training.h"
+#include "data/tokenizer.h"
 #include "telemetry/progress_line.h"
 
 namespace ebb::cli {
@@ -101,9 +102,10 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
 }
 
 ExitCode tokenizer(const data::TrainTokenizerOptions& options) {
-  data::train_tokenizer(options);
+  const std::int64_t skipped = data::train_tokenizer(options);
   print(fmt::format("made: a tokenizer of {} tokens, in {}", data::make_tokenizer(options.out)->vocabulary(),
                     options.out.string()));
+  if (skipped > 0) print(fmt::format("skipped: {} bad line{} of JSON", skipped, skipped == 1 ? "" : "s"));
   return ExitCode::ok;
 }
 

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "data/byte_pair_files.h"
+#include "data/text_encoding.h"
 
 namespace ebb::data {
 namespace {
@@ -71,18 +72,6 @@ class WordSplitter {
 };
 
 using Token = std::int64_t;
-
-// Bytes at the end of a text that are an incomplete character.
-std::size_t incomplete_bytes(std::string_view text) {
-  constexpr std::size_t kLongest = 4;
-  for (std::size_t n = 1; n <= std::min(kLongest - 1, text.size()); ++n) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - n]);
-    if ((byte & 0xc0) == 0x80) continue;  // continuation byte
-    const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return length > n ? n : 0;
-  }
-  return 0;
-}
 
 constexpr std::int64_t kMostTokens = 1 << 24;  // the largest published vocabularies have 2^18
 
@@ -149,10 +138,10 @@ class BytePairs final : public Tokenizer {
   [[nodiscard]] std::int64_t vocabulary() const override { return count_; }
   [[nodiscard]] std::optional<std::int64_t> end_of_document() const override { return end_; }
 
-  [[nodiscard]] std::vector<Token> encode(std::string_view text) const override {
+  [[nodiscard]] std::vector<Token> encode_whole(std::string_view text, Place place) const override {
     std::vector<Token> tokens;
     std::string with_space;
-    if (space_first_ && !text.empty() && text.front() != ' ') {
+    if (space_first_ && place.is_first() && !text.empty() && text.front() != ' ') {
       with_space = " " + std::string(text);
       text = with_space;
     }
@@ -165,7 +154,6 @@ class BytePairs final : public Tokenizer {
   // Ends before the last visible word, which may continue. Later text does not change the words before it,
   // since it ends the spaces that precede it.
   [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
-    if (space_first_) return 0;  // each part would get a space
     text.remove_suffix(incomplete_bytes(text));
     std::vector<std::string_view> words;
     words_.cut(text, [&](std::string_view word) { words.push_back(word); });

@@ -3,15 +3,16 @@
 
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
-#include <sentencepiece_trainer.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
-#include <exception>
+#include <optional>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "data/text_source.h"
+#include "base/units.h"
+#include "data/text_encoding.h"
 
 namespace ebb::data {
 namespace {
@@ -20,26 +21,47 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // a space, as pieces write it
 
+// A serialized ModelProto with another normalizer_spec.add_dummy_prefix. It is appended, since the fields of
+// concatenated messages are merged. Tests that the model has for itself are left out: they would fail.
+std::string with_dummy_prefix(std::string_view model, bool value) {
+  constexpr char kNormalizerSpec = 3 << 3 | 2, kSelfTest = 4 << 3 | 2, kAddDummyPrefix = 3 << 3;
+  std::string changed;
+  for (std::string_view rest = model; !rest.empty();) {
+    std::size_t length = 0, at = 1;
+    for (unsigned shift = 0; at < rest.size(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(rest[at++]);
+      length |= std::size_t{byte & 0x7fU} << shift;
+      if (byte < 0x80 || shift > 49) break;
+    }
+    const std::string_view field = rest.substr(0, at + std::min(length, rest.size() - at));
+    if (field.front() != kSelfTest) changed += field;
+    rest.remove_prefix(field.size());
+  }
+  return changed + kNormalizerSpec + '\2' + kAddDummyPrefix + (value ? '\1' : '\0');
+}
+
 class SentencePieces final : public Tokenizer {
  public:
   explicit SentencePieces(const fs::path& model) {
-    if (const auto status = processor_.LoadFromSerializedProto(read_file(model, ExitCode::data));
-        !status.ok())
-      throw Error(ExitCode::data,
-                  fmt::format("{} is not a sentencepiece model: {}", model.string(), status.ToString()));
-    may_cut_ = no_piece_crosses_a_space();
+    const std::string bytes = read_file(model, ExitCode::data);
+    load(processor_, bytes, model);
+    const std::vector<std::string> x = pieces_of("x");
+    adds_space_ = !x.empty() && spaced(x.front()).starts_with(' ');
+    ends_with_space_ = !x.empty() && !adds_space_ && spaced(x.back()).ends_with(' ');
+    removes_spaces_ = pieces_of("x  x") == pieces_of("x x");
+    for (const char* space : {"\t", "\n", "\r"})
+      if (pieces_of(std::string("x") + space + "x") == pieces_of("x x")) spaces_ += space;
+    may_cut_ = removes_spaces_ || no_piece_crosses_a_space();
+    if (adds_space_ || removes_spaces_) {
+      other_.emplace();
+      load(*other_, with_dummy_prefix(bytes, !adds_space_), model);
+    }
+    find_bytes();
   }
   [[nodiscard]] std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
   [[nodiscard]] std::optional<std::int64_t> end_of_document() const override {
     const int id = processor_.eos_id();
     return id < 0 ? std::nullopt : std::optional<std::int64_t>(id);
-  }
-  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view text) const override {
-    std::vector<int> ids;
-    if (const auto status = processor_.Encode({text.data(), text.size()}, &ids); !status.ok())
-      throw Error(ExitCode::data,
-                  fmt::format("sentencepiece cannot encode this text: {}", status.ToString()));
-    return {ids.begin(), ids.end()};
   }
   // Piece by piece, since the library would remove a space at the beginning of a text.
   [[nodiscard]] std::string decode(std::span<const std::int64_t> tokens) const override {
@@ -48,114 +70,107 @@ class SentencePieces final : public Tokenizer {
       const int id = token >= 0 && token < vocabulary() ? static_cast<int>(token) : -1;
       if (id < 0 || processor_.IsControl(id) || processor_.IsUnknown(id)) continue;
       const std::string& piece = processor_.IdToPiece(id);
-      if (processor_.IsByte(id)) {  // <0x0A>
-        unsigned byte = 0;
-        std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
-        text += static_cast<char>(byte);
-        continue;
-      }
-      std::size_t at = text.size();
-      text += piece;
-      while ((at = text.find(kSpace, at)) != std::string::npos) text.replace(at, kSpace.size(), " ");
+      text += processor_.IsByte(id) ? std::string(1, byte_of(piece)) : spaced(piece);
     }
     return text;
   }
 
   // Ends before the last space that follows another character: pieces begin with spaces, and no piece crosses
-  // one. A model that adds a space before each text, or has other pieces, allows no cut.
+  // one. In a model that removes spaces a piece may cross one, but a part must not end with a space there.
   [[nodiscard]] std::size_t stable_prefix(std::string_view text) const override {
-    if (!may_cut_) return 0;
-    for (std::size_t i = text.size(); i-- > 1;)
-      if (text[i] == ' ' && text[i - 1] != ' ') return i;
-    return 0;
+    const std::size_t space = may_cut_ ? text.find_last_of(spaces_) : std::string_view::npos;
+    if (space == std::string_view::npos) return 0;
+    const std::size_t before = text.find_last_not_of(spaces_, space);
+    return before == std::string_view::npos ? 0 : before + 1;
   }
 
  private:
+  using Processor = sentencepiece::SentencePieceProcessor;
+
+  static void load(Processor& processor, const std::string& bytes, const fs::path& model) {
+    if (const auto status = processor.LoadFromSerializedProto(bytes); !status.ok())
+      throw Error(ExitCode::data,
+                  fmt::format("{} is not a sentencepiece model: {}", model.string(), status.ToString()));
+  }
+  static char byte_of(const std::string& piece) {  // <0x0A>
+    unsigned byte = 0;
+    std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+    return static_cast<char>(byte);
+  }
+  static std::string spaced(std::string piece) {
+    for (std::size_t at = 0; (at = piece.find(kSpace, at)) != std::string::npos;)
+      piece.replace(at, kSpace.size(), " ");
+    return piece;
+  }
+  [[nodiscard]] std::vector<std::string> pieces_of(std::string_view text) const {
+    std::vector<std::string> pieces;
+    if (!processor_.Encode({text.data(), text.size()}, &pieces).ok()) pieces.clear();
+    return pieces;
+  }
   [[nodiscard]] bool no_piece_crosses_a_space() const {
-    std::vector<std::string> first;
-    if (!processor_.Encode("x", &first).ok() || first.empty() || first.front().starts_with(kSpace))
-      return false;
     for (int id = 0; id < processor_.GetPieceSize(); ++id) {
-      std::string_view piece = processor_.IdToPiece(id);
-      while (piece.starts_with(kSpace)) piece.remove_prefix(kSpace.size());
-      if (piece.find(kSpace) != std::string_view::npos) return false;
+      const std::string piece = spaced(processor_.IdToPiece(id));
+      if (piece.find(' ', piece.find_first_not_of(' ')) != std::string::npos) return false;
     }
-    const std::string spaces = "x  x ";
-    return decode(encode(spaces)) == spaces;
+    return true;
+  }
+  void find_bytes() {
+    for (int id = 0; id < processor_.GetPieceSize(); ++id)
+      if (processor_.IsByte(id)) bytes_[static_cast<unsigned char>(byte_of(processor_.IdToPiece(id)))] = id;
   }
 
-  sentencepiece::SentencePieceProcessor processor_;
-  bool may_cut_ = false;
-};
-
-// The library must not see an exception, so the iterator keeps it for rethrow().
-class Lines final : public sentencepiece::SentenceIterator {
- public:
-  explicit Lines(const TextInputs& inputs) : lines_(inputs) { Next(); }
-  bool done() const override { return done_; }
-  void Next() override {
-    try {
-      done_ = !lines_.next(line_);
-    } catch (...) {
-      failure_ = std::current_exception();
-      done_ = true;
+  // The library would turn each byte that is not UTF-8 into U+FFFD. Here it becomes the piece of the byte.
+  [[nodiscard]] std::vector<std::int64_t> encode_whole(std::string_view text, Place place) const override {
+    if (ends_with_space_ && !(place.is_first() && place.is_last))
+      throw Error(
+          ExitCode::data,
+          fmt::format("a text has more than {}, which is the limit for a sentencepiece model that adds "
+                      "a space at the end: split the text",
+                      format_bytes(kPartBytes)));
+    std::vector<std::int64_t> tokens;
+    while (!text.empty()) {
+      const std::size_t good = std::min(find_not_utf8(text), text.size());
+      append_utf8_tokens(text.substr(0, good), place, tokens);
+      text.remove_prefix(good);
+      place.offset += static_cast<std::int64_t>(good);
+      if (text.empty()) break;
+      const auto byte = static_cast<unsigned char>(text.front());
+      if (!bytes_[byte])
+        throw Error(ExitCode::data, fmt::format("the byte 0x{:02x} at offset {} is not UTF-8, and this "
+                                                "sentencepiece model has no piece for it: convert the text "
+                                                "to UTF-8 first",
+                                                byte, place.offset));
+      tokens.push_back(*bytes_[byte]);
+      text.remove_prefix(1);
+      ++place.offset;
     }
+    return tokens;
   }
-  const std::string& value() const override { return line_; }
-  sentencepiece::util::Status status() const override { return {}; }
-  void rethrow() const {
-    if (failure_) std::rethrow_exception(failure_);
+  // Only the beginning of a text gets the space that the model adds. A model that removes the spaces before a
+  // text has to add one to a part that begins with spaces.
+  void append_utf8_tokens(std::string_view text, Place place, std::vector<std::int64_t>& tokens) const {
+    if (text.empty()) return;
+    const bool needs_space =
+        place.is_first() ? adds_space_ : removes_spaces_ && spaces_.find(text.front()) != std::string::npos;
+    const Processor& processor = needs_space == adds_space_ || !other_ ? processor_ : *other_;
+    std::vector<int> ids;
+    if (const auto status = processor.Encode({text.data(), text.size()}, &ids); !status.ok())
+      throw Error(ExitCode::data,
+                  fmt::format("sentencepiece cannot encode this text: {}", status.ToString()));
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
   }
 
- private:
-  TextLines lines_;
-  std::string line_;
-  bool done_ = false;
-  std::exception_ptr failure_;
+  Processor processor_;
+  std::optional<Processor> other_;  // the other value of add_dummy_prefix, for parts of a text
+  std::array<std::optional<int>, 256> bytes_{};
+  std::string spaces_ = " ";  // what the model takes for one
+  bool may_cut_ = false, adds_space_ = false, ends_with_space_ = false, removes_spaces_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<Tokenizer> open_sentence_pieces(const fs::path& model) {
   return std::make_unique<SentencePieces>(model);
-}
-
-void train_tokenizer(const TrainTokenizerOptions& options) {
-  constexpr int kMostLines = 10'000'000, kLongestLine = 1 << 30;
-  if (options.out.extension() != ".model")
-    throw Error(ExitCode::usage,
-                fmt::format("{} must end in .model, the extension of sentencepiece tokenizers",
-                            options.out.string()));
-  if (fs::exists(options.out))
-    throw Error(ExitCode::usage,
-                fmt::format("{} exists; give another --out, or remove it", options.out.string()));
-  Lines lines(options.inputs);
-  lines.rethrow();
-  if (lines.done()) throw Error(ExitCode::data, "the inputs hold no line of text");
-  std::string model;
-  // No text is lost: no normalisation, every space kept, and bytes for text without a piece. The library's
-  // log is off; it returns errors as the status.
-  const auto status = sentencepiece::SentencePieceTrainer::Train(
-      {{"model_type", options.byte_pairs ? "bpe" : "unigram"},
-       {"vocab_size", std::to_string(options.vocabulary)},
-       {"normalization_rule_name", "identity"},
-       {"remove_extra_whitespaces", "false"},
-       {"add_dummy_prefix", "false"},
-       {"byte_fallback", "true"},
-       {"split_digits", "true"},
-       {"character_coverage", "0.9995"},
-       {"input_sentence_size", std::to_string(kMostLines)},
-       {"shuffle_input_sentence", "true"},
-       {"max_sentence_length", std::to_string(kLongestLine)},  // the library silently drops longer ones
-       {"num_threads", "1"},  // so that the same text gives the same tokenizer
-       {"minloglevel", "2"}},
-      &lines, &model);
-  lines.rethrow();
-  if (!status.ok())
-    throw Error(ExitCode::data, fmt::format("this text cannot fill a tokenizer of {} tokens: {}",
-                                            options.vocabulary, status.ToString()));
-  if (options.out.has_parent_path()) make_folders(options.out.parent_path());
-  write_file_atomically(options.out, model);
 }
 
 }  // namespace ebb::data

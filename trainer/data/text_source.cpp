@@ -40,6 +40,13 @@ std::string document_of(const std::string& line, const std::string& key) {
   try {
     json = parse_json(line);
   } catch (const JsonError& error) {
+    // A document over several lines begins with a line of one bracket.
+    const std::size_t first = line.find_first_not_of(" \t"), last = line.find_last_not_of(" \t\r");
+    if (first == last && (line[first] == '[' || line[first] == '{'))
+      throw BadLine(
+          fmt::format("this line has only {}: the file is one JSON document. Write JSON lines first (`jq -c "
+                      "{}` does)",
+                      line[first], line[first] == '[' ? "'.[]'" : "'.' FILE"));
     throw BadLine(fmt::format("this line is not JSON: {}", error.what()));
   }
   if (json.is_array())
@@ -124,7 +131,10 @@ bool TextLines::next(std::string& line) {
     if (!is_json(path)) return true;
     if (is_blank(line)) continue;
     const auto found = document(line, *in_, path, inputs_);
-    if (!found) continue;
+    if (!found) {
+      ++skipped_;
+      continue;
+    }
     std::istringstream text(*found);
     for (std::string part; std::getline(text, part);) ready_.push_back(std::move(part));
   }

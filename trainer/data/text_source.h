@@ -36,11 +36,13 @@ std::int64_t read_texts(const TextInputs& inputs, const TextSink& sink);
 class TextLines {
  public:
   explicit TextLines(TextInputs inputs) : inputs_(std::move(inputs)) {}
-  bool next(std::string& line);  // false: there are no more
+  bool next(std::string& line);                                    // false: there are no more
+  [[nodiscard]] std::int64_t skipped() const { return skipped_; }  // bad lines up to here
 
  private:
   TextInputs inputs_;
   std::size_t file_ = 0;
+  std::int64_t skipped_ = 0;
   std::optional<LineStream> in_;
   std::deque<std::string> ready_;  // lines of text within one line of JSON
 };

@@ -69,7 +69,7 @@ void Trainees::set_initial_values(const Config& config) {
         continue;
       }
       const at::Tensor master = at::empty(parameter.tensor.sizes(), at::kFloat);
-      weights->read(parameter.name, master);
+      weights->read(parameter.name, master, config.precision.dtype);
       trainee->optimizer().set_master(i, master);
     }
   }

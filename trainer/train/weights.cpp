@@ -6,11 +6,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/shell.h"
 #include "memory/ledger.h"
 
 namespace ebb::train {
@@ -29,6 +32,8 @@ nlohmann::json read_json(const fs::path& path) {
     throw Error(ExitCode::usage, fmt::format("{} is not JSON: {}", path.string(), error.what()));
   }
 }
+
+constexpr double kLargestFp16 = 65504;
 
 std::string shape_text(at::IntArrayRef shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -85,9 +90,11 @@ void WeightFolder::open_files() {
   }
 }
 
-bool WeightFolder::is_bf16() const {
-  return !files_.empty() && !files_.front().entries().empty() &&
-         files_.front().entries().front().dtype == at::kBFloat16;
+std::map<std::string, std::int64_t> WeightFolder::dtypes() const {
+  std::map<std::string, std::int64_t> counts;
+  for (const HubTensor& theirs : layout_.tensors)
+    ++counts[std::string(checkpoint::dtype_name(find(theirs.name, nullptr)->dtype))];
+  return counts;
 }
 
 void WeightFolder::open(const fs::path& file) {
@@ -112,7 +119,7 @@ const checkpoint::TensorEntry* WeightFolder::find(const std::string& name,
   return files_[found->second].find(theirs);
 }
 
-void WeightFolder::require(const models::FamilyConfig& config, std::int64_t data_context) {
+void WeightFolder::require(const models::FamilyConfig& config, std::int64_t data_context, bool is_own) {
   std::string lines;
   std::set<std::string> known;
   const std::string theirs = family_.hub->model_type(*config_), ours = family_.hub->model_type(config);
@@ -139,24 +146,64 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t data
     if (!known.contains(prefix_ + name) && !known.contains(name) && !layout_.may_hold(name))
       lines += fmt::format("\n  {} {} is in the folder, but not in the model", name,
                            shape_text(find(prefix_ + name, nullptr)->shape));
-  if (!lines.empty())
-    throw Error(ExitCode::usage, fmt::format("the weights in {} do not fit the configuration:{}\n  "
-                                             "`ebb import {} -o FILE.yaml` writes a configuration that fits",
-                                             folder_.string(), lines, folder_.string()));
+  if (lines.empty()) return;
+  if (is_own)
+    throw Error(ExitCode::usage, fmt::format("the weights in {} are not those of its config.json:{}",
+                                             folder_.string(), lines));
+  throw Error(ExitCode::usage, fmt::format("the weights in {} do not fit the configuration:{}\n  "
+                                           "`ebb import {} -o FILE.yaml` writes a configuration that fits",
+                                           folder_.string(), lines, shell_quoted(folder_.string())));
 }
 
-void WeightFolder::read(const std::string& ours, const at::Tensor& into) const {
+bool WeightFolder::Extreme::fits_fp16() const {
+  return magnitude <= kLargestFp16;
+}
+
+at::Tensor WeightFolder::values_of(const HubTensor& theirs, double& magnitude) const {
+  const SafetensorsFile* file = nullptr;
+  const auto* entry = find(theirs.name, &file);
+  at::Tensor values = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
+  file->read(*entry, values);
+  magnitude = 0;
+  if (values.numel() == 0) return values;
+  const auto [least, most] = at::aminmax(values);
+  const double low = least.item<double>(), high = most.item<double>();
+  magnitude = std::max(std::abs(low), std::abs(high));
+  if (std::isfinite(low) && std::isfinite(high) && magnitude <= std::numeric_limits<float>::max())
+    return values;
+  throw Error(ExitCode::usage,
+              fmt::format("{}: {} has the value {}: weights must be finite in fp32, and those of a run that "
+                          "diverged are of no use",
+                          folder_.string(), theirs.name, std::isfinite(low) ? high : low));
+}
+
+void WeightFolder::read(const std::string& ours, const at::Tensor& into, numerics::Dtype held_in) const {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "imported weights");
   for (const HubTensor& theirs : layout_.tensors) {
     if (theirs.ours != ours) continue;
-    const SafetensorsFile* file = nullptr;
-    const auto* entry = find(theirs.name, &file);
-    const at::Tensor values = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
-    file->read(*entry, values);
+    Extreme extreme{theirs.name};
+    const at::Tensor values = values_of(theirs, extreme.magnitude);
+    if (held_in == numerics::Dtype::fp16 && !extreme.fits_fp16())
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: {} has a value of magnitude {:g}, above {:g}, the largest of fp16: set "
+                              "precision.dtype to bf16 or fp32",
+                              folder_.string(), theirs.name, extreme.magnitude, kLargestFp16));
     const at::Tensor turned = theirs.transposed ? values.t() : values;
     into.narrow(0, theirs.first, turned.size(0)).copy_(turned);
   }
+}
+
+WeightFolder::Extreme WeightFolder::extreme() const {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::workspace, "imported weights");
+  Extreme all;
+  for (const HubTensor& theirs : layout_.tensors) {
+    double magnitude = 0;
+    (void)values_of(theirs, magnitude);
+    if (all.tensor.empty() || magnitude > all.magnitude) all = {theirs.name, magnitude};
+  }
+  return all;
 }
 
 }  // namespace ebb::train

@@ -11,6 +11,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "models/family.h"
+#include "numerics/dtype.h"
 
 namespace ebb::train {
 
@@ -28,15 +29,27 @@ class WeightFolder {
 
   [[nodiscard]] const models::Family& family() const { return family_; }
   [[nodiscard]] const models::FamilyConfig& config() const { return *config_; }
-  [[nodiscard]] bool is_bf16() const;  // the first tensor is bf16: fp16 may not represent its values
   // Selects the model for read(): one with `config`, a configuration of family(), and with `data_context`,
   // the value of data.context. Error(usage) lists every tensor that is missing, superfluous, or of another
-  // shape than in that model.
-  void require(const models::FamilyConfig& config, std::int64_t data_context);
-  // Reads our parameter `ours` into fp32 on the CPU, one tensor of the folder at a time.
-  void read(const std::string& ours, const at::Tensor& into) const;
+  // shape than in that model. Unless `is_own`, `config` is another one than config(), and the message says
+  // which command writes one that fits.
+  void require(const models::FamilyConfig& config, std::int64_t data_context, bool is_own = false);
+  // Reads our parameter `ours` into fp32 on the CPU, one tensor of the folder at a time. Error(usage) with
+  // the tensor and the value, if one is not finite or is too large for `held_in`, the dtype of the run.
+  void read(const std::string& ours, const at::Tensor& into, numerics::Dtype held_in) const;
+  // The number of the model's tensors of each dtype, by its name: F16, BF16, F32, F64. After require().
+  [[nodiscard]] std::map<std::string, std::int64_t> dtypes() const;
+  // The tensor with the value of largest magnitude. Reads all tensors of the model, one at a time.
+  // Error(usage) names one with a value that is not finite.
+  struct Extreme {
+    std::string tensor;
+    double magnitude = 0;
+    [[nodiscard]] bool fits_fp16() const;
+  };
+  [[nodiscard]] Extreme extreme() const;
 
  private:
+  [[nodiscard]] at::Tensor values_of(const models::HubTensor& theirs, double& magnitude) const;
   void open(const std::filesystem::path& file);
   void open_files();
   [[nodiscard]] const checkpoint::TensorEntry* find(const std::string& name,

@@ -70,8 +70,8 @@ class MdsDataset final : public Dataset {
       columns_[i].read(shard, shard.find(sample, columns_[i].column).begin, out[i]);
   }
 
-  // Of the index, which has the hash of each shard. Of shards without hashes, it reads two blocks each, of at
-  // most 16.
+  // Of the index, which has the hash of each shard. Of shards without hashes, it reads two blocks of their
+  // contents each, of at most 16. They are the same blocks whether the shards are packed or not.
   [[nodiscard]] std::string digest() override {
     constexpr std::int64_t kShards = 16, kBlock = 4096;
     Digest digest;
@@ -88,11 +88,11 @@ class MdsDataset final : public Dataset {
     }
     for (const std::int64_t i : spread_evenly(std::ssize(without), kShards)) {
       const std::size_t number = without[static_cast<std::size_t>(i)];
-      const ReadFile file(packed_[number] ? index_.packed_path(number) : index_.raw_path(number),
-                          ExitCode::data);
-      std::vector<std::byte> block(static_cast<std::size_t>(std::min(kBlock, file.size())));
-      for (const std::int64_t offset : {std::int64_t{0}, (file.size() - std::ssize(block)) / 2}) {
-        file.read_at(offset, block);
+      const MdsShard& shard = open(number);
+      const std::int64_t bytes = index_.shards[number].raw.bytes;
+      std::vector<std::byte> block(static_cast<std::size_t>(std::min(kBlock, bytes)));
+      for (const std::int64_t offset : {std::int64_t{0}, (bytes - std::ssize(block)) / 2}) {
+        shard.read_at(offset, block);
         digest.add(block);
       }
     }

@@ -61,6 +61,8 @@ class Node {
 };
 
 constexpr std::int64_t kMostShardBytes = UINT32_MAX;
+// A block of equal bytes: 128 KiB in 4 bytes (RFC 8878, 3.1.1.2).
+constexpr std::int64_t kMostZstdRatio = 32768;
 
 MdsFile parse_file(const Node& node) {
   MdsFile file;
@@ -134,6 +136,16 @@ MdsShardInfo parse_shard(const Node& node) {
   if (shard.packed.has_value() == compression.null()) {
     node.fail("needs both 'compression' and 'zip_data', or neither");
   }
+  // A shard begins with its count of samples and one offset more than samples, of 4 bytes each.
+  if (shard.samples > 0 && shard.samples > shard.raw.bytes / 4 - 2)
+    node.fail(
+        fmt::format("has {} samples, but the offsets of so many do not fit into its raw file of {} bytes",
+                    shard.samples, shard.raw.bytes));
+  if (shard.compression == "zstd" && shard.raw.bytes / kMostZstdRatio > shard.packed->bytes)
+    node.fail(
+        fmt::format("has a packed file of {} bytes, but zstd cannot pack its raw file of {} bytes into "
+                    "fewer than {} bytes",
+                    shard.packed->bytes, shard.raw.bytes, shard.raw.bytes / kMostZstdRatio));
   return shard;
 }
 
@@ -175,8 +187,13 @@ fs::path MdsIndex::packed_path(std::size_t shard) const {
   return folder / shards[shard].packed->basename;
 }
 bool MdsIndex::reads_packed(std::size_t shard) const {
-  std::error_code ignored;
-  return shards[shard].packed && !fs::exists(raw_path(shard), ignored);
+  if (!shards[shard].packed) return false;
+  std::error_code error;
+  const auto bytes = fs::file_size(raw_path(shard), error);
+  if (error) return true;
+  // The unpacking of another program may have been interrupted.
+  const bool whole = static_cast<std::int64_t>(bytes) == shards[shard].raw.bytes;
+  return !whole && fs::exists(packed_path(shard), error);
 }
 
 MdsIndex read_mds_index(const fs::path& folder) {

@@ -62,10 +62,16 @@ std::string pack_documents(const PackRequest& request, const Progress& progress)
                                   ? fmt::format("\nskipped: {} bad line{} of JSON", result.skipped_lines,
                                                 result.skipped_lines == 1 ? "" : "s")
                                   : "";
-  return fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}{}",
+  const std::string not_utf8 =
+      result.not_utf8 && request.tokenizer != "bytes"
+          ? fmt::format(
+                "\nnot UTF-8: byte 0x{:02x} at offset {} of document {} is the first; such bytes are kept",
+                result.not_utf8->byte, result.not_utf8->offset, result.not_utf8->document)
+          : "";
+  return fmt::format("{}packed: {} tokens of {} document{}{}, vocabulary {}, in {}{}{}",
                      result.already_there ? "already " : "", result.tokens, result.documents,
                      result.documents == 1 ? "" : "s", test, tokenizer->vocabulary(), options.out.string(),
-                     skipped);
+                     skipped, not_utf8);
 }
 
 Packer text_packer() {

@@ -8,12 +8,16 @@
 #include <cmath>
 #include <functional>
 #include <list>
+#include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/units.h"
+#include "data/text_encoding.h"
 #include "data/text_source.h"
 #include "data/tokens/token_file.h"
 
@@ -25,33 +29,59 @@ namespace fs = std::filesystem;
 constexpr std::size_t kBlock = std::size_t{1} << 20;
 constexpr std::int64_t kWidest = 65536;  // ids that fit in two bytes
 
-// Converts a stream of text to tokens, about 1 MiB at a time. Only a stable prefix is converted early.
+// Converts documents that arrive in chunks to tokens, part by part.
 class TokenStream {
  public:
   explicit TokenStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  // put(tokens of a chunk)
+  // put(tokens of a part)
   template <class Put>
   void add(std::string_view text, const Put& put) {
     pending_ += text;
-    if (pending_.size() < next_cut_) return;
-    const std::size_t stable = tokenizer_.stable_prefix(pending_);
-    if (stable > 0) put(tokenizer_.encode(std::string_view(pending_).substr(0, stable)));
-    pending_.erase(0, stable);
-    next_cut_ =
-        std::max(kBlock, 2 * pending_.size());  // twice as much, so that text without a cut costs linear time
+    std::size_t done = 0;
+    while (const std::size_t taken = encode(std::string_view(pending_).substr(done), false, put))
+      done += taken;
+    pending_.erase(0, done);
   }
   template <class Put>
   void end(const Put& put) {
-    if (!pending_.empty()) put(tokenizer_.encode(pending_));
+    for (std::string_view rest = pending_; !rest.empty();) rest.remove_prefix(encode(rest, true, put));
     pending_.clear();
-    next_cut_ = kBlock;
+    offset_ = 0;
+    ++document_;
     put(std::vector<std::int64_t>{*tokenizer_.end_of_document()});
   }
+  [[nodiscard]] const std::optional<NotUtf8>& not_utf8() const { return not_utf8_; }
 
  private:
+  template <class Put>
+  std::size_t encode(std::string_view text, bool is_last, const Put& put) {
+    std::vector<std::int64_t> tokens;
+    std::size_t taken = 0;
+    try {
+      taken = tokenizer_.encode_part(text, {offset_, is_last}, tokens);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("document {}: {}", document_, error.what()));
+    } catch (const std::bad_alloc&) {
+      throw Error(
+          ExitCode::memory,
+          fmt::format("the system refuses memory to encode {} of document {} from byte {} on: check "
+                      "which other programs use its memory",
+                      format_bytes(std::ssize(text.substr(0, Tokenizer::kPartBytes))), document_, offset_));
+    }
+    if (!not_utf8_) note_not_utf8(text.substr(0, taken));
+    offset_ += static_cast<std::int64_t>(taken);
+    put(tokens);
+    return taken;
+  }
+  void note_not_utf8(std::string_view part) {
+    if (const std::size_t at = find_not_utf8(part); at != std::string_view::npos)
+      not_utf8_ = {document_, offset_ + static_cast<std::int64_t>(at), static_cast<unsigned char>(part[at])};
+  }
+
   const Tokenizer& tokenizer_;
   std::string pending_;
-  std::size_t next_cut_ = kBlock;
+  std::int64_t document_ = 1, offset_ = 0;  // of pending_
+  std::optional<NotUtf8> not_utf8_;
 };
 
 PackTextResult count(const TextInputs& inputs, const Tokenizer& tokenizer) {
@@ -63,6 +93,7 @@ PackTextResult count(const TextInputs& inputs, const Tokenizer& tokenizer) {
                                                tokens.end(add);
                                                ++result.documents;
                                              }});
+  result.not_utf8 = tokens.not_utf8();
   return result;
 }
 
@@ -172,10 +203,8 @@ bool files_match(const std::vector<Part>& parts, const TextInputs& inputs, const
   }
 }
 
-}  // namespace
-
-PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokenizer,
-                         const Progress& progress) {
+PackTextResult count_and_write(const PackTextOptions& options, const Tokenizer& tokenizer,
+                               const Progress& progress) {
   if (!tokenizer.end_of_document())
     throw Error(
         ExitCode::usage,
@@ -212,6 +241,21 @@ PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokeni
   for (Writer& each : writers) each.commit();
   if (progress) progress(counted.tokens, counted.tokens);
   return counted;
+}
+
+}  // namespace
+
+PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokenizer,
+                         const Progress& progress) {
+  try {
+    return count_and_write(options, tokenizer, progress);
+  } catch (const std::bad_alloc&) {
+    throw Error(
+        ExitCode::memory,
+        fmt::format("the system refuses memory to pack text into {}: a line of JSON is held whole, with "
+                    "its text; check which other programs use its memory",
+                    options.out.string()));
+  }
 }
 
 }  // namespace ebb::data

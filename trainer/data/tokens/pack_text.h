@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "data/progress.h"
 #include "data/text_source.h"
@@ -15,9 +16,16 @@ struct PackTextOptions {
   double test_share = 0;      // share of the last tokens, for evaluation; in [0, 1)
 };
 
+struct NotUtf8 {
+  std::int64_t document = 1;  // from 1 on, over all inputs
+  std::int64_t offset = 0;    // in the document
+  unsigned char byte = 0;
+};
+
 struct PackTextResult {
   std::int64_t tokens = 0, documents = 0, test_tokens = 0;
-  std::int64_t skipped_lines = 0;  // of JSON (TextInputs::skip_bad_lines)
+  std::int64_t skipped_lines = 0;   // of JSON (TextInputs::skip_bad_lines)
+  std::optional<NotUtf8> not_utf8;  // the first byte that is not UTF-8
   bool already_there = false;
 };
 
@@ -27,7 +35,9 @@ struct PackTextResult {
 // at all. Files that hold exactly these tokens stay unchanged.
 //
 // Error(usage) if there are files with other tokens. Error(data), with file and line, for an empty input, a
-// line that is not such an object, and a share that leaves either file empty.
+// line that is not such an object, and a share that leaves either file empty. Error(data), with document and
+// offset, for a byte that is not UTF-8, if no token stands for it. Error(memory), with the same, if the
+// system refuses memory.
 PackTextResult pack_text(const PackTextOptions& options, const Tokenizer& tokenizer,
                          const Progress& progress);
 
