@@ -29,7 +29,20 @@ TEST_F(CpuQuotaTest, TakesTheSmallestOnTheWayToTheRoot) {
   put("mount/pod/job/cpu.max", "max 100000\n");
   put("mount/pod/cpu.max", "100000 50000\n");
   put("mount/cpu.max", "300000 100000\n");
-  EXPECT_EQ(read("0::/pod/job\n").cores, 2);
+  const CpuQuota quota = read("0::/pod/job\n");
+  EXPECT_EQ(quota.cores, 2);
+  EXPECT_EQ(quota.group, "/pod");
+}
+
+// Version 2 gives a folder the file only if its parent enables the controller.
+TEST_F(CpuQuotaTest, FindsTheLimitOfAParentAboveFoldersWithoutOne) {
+  put("mount/user/cpu.max", "200000 100000\n");
+  put("mount/user/session/one/cgroup.procs", "");
+  put("mount/user/session/two/cgroup.procs", "");
+  const CpuQuota one = read("0::/user/session/one\n"), two = read("0::/user/session/two\n");
+  EXPECT_EQ(one.cores, 2);
+  EXPECT_EQ(one.group, "/user");
+  EXPECT_EQ(two.group, one.group);  // so the ranks in both divide the limit
 }
 
 TEST_F(CpuQuotaTest, WithoutALimitItIs0) {

@@ -20,10 +20,11 @@ bool has_controller(std::string_view list, std::string_view name) {
 }
 
 ControlGroup open(int version, const fs::path& root, const std::string& name, const std::string& file) {
-  // In a container the path may be the host's; the group is then mounted at the root.
+  // A folder of version 2 has the file only if its parent gives it the controller; a limit may be set further
+  // up. In a container the path may be the host's; the group is then mounted at the root.
   std::error_code error;
   fs::path relative = fs::path(name).relative_path();
-  if (!fs::exists(root / relative / file, error)) relative.clear();
+  while (!relative.empty() && !fs::exists(root / relative / file, error)) relative = relative.parent_path();
   if (!fs::exists(root / relative / file, error)) return {};
   ControlGroup group{version, name, {}};
   for (;; relative = relative.parent_path()) {

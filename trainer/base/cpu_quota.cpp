@@ -27,7 +27,10 @@ CpuQuota read_cpu_quota(const std::filesystem::path& self, const std::filesystem
   CpuQuota least{.cores = 0, .group = group.name};
   for (const std::filesystem::path& folder : group.folders) {
     const double cores = cores_of(group, folder);
-    if (cores > 0 && (least.cores == 0 || cores < least.cores)) least.cores = cores;
+    if (cores <= 0 || (least.cores > 0 && cores >= least.cores)) continue;
+    // The root of a container is a group of the host, whose path is the process's.
+    const auto within = folder.lexically_relative(group.folders.back());
+    least = {cores, within == "." ? group.name : "/" + within.string()};
   }
   return least;
 }

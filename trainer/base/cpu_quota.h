@@ -8,7 +8,7 @@ namespace ebb {
 // The CPU time that the control group of this process may use, as a container's CPU limit sets it.
 struct CpuQuota {
   double cores = 0;   // CPU seconds a second; 0: no limit
-  std::string group;  // processes of the same group share the quota
+  std::string group;  // that has the limit, or else the process's; its processes share the limit
 };
 
 CpuQuota read_cpu_quota(const std::filesystem::path& self = "/proc/self/cgroup",

@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "base/file_calls.h"
+#include "base/lfs_pointer.h"
 #include "base/units.h"
+#include "base/work_count.h"
 
 namespace ebb {
 namespace fs = std::filesystem;
@@ -42,8 +44,17 @@ OpenFile open_regular(const fs::path& path, ExitCode missing) {
 }  // namespace
 
 std::string read_file(const fs::path& path, ExitCode missing) {
-  const int fd = open_regular(path, missing).fd;
+  const auto [fd, size] = open_regular(path, missing);
   std::string text;
+  // The size of a file in /proc is 0, and a file may grow, so the loop checks the size too.
+  const auto check = [&path, missing, file = fd](std::size_t bytes) {
+    if (bytes <= kMostText) return;
+    ::close(file);
+    throw Error(missing, fmt::format("cannot read {}: it has more than {}, the most for a file that is read "
+                                     "as a whole",
+                                     path.string(), format_bytes(std::int64_t{kMostText})));
+  };
+  check(static_cast<std::size_t>(size));
   std::string block(std::size_t{1} << 16, '\0');
   for (;;) {
     const ssize_t n = ::read(fd, block.data(), block.size());
@@ -54,16 +65,12 @@ std::string read_file(const fs::path& path, ExitCode missing) {
       fail_reading(fmt::format("read {}", path.string()), error, missing);
     }
     if (n == 0) break;
+    count_work();
     text.append(block, 0, static_cast<std::size_t>(n));
-    if (text.size() > kMostText) {
-      ::close(fd);
-      throw Error(missing,
-                  fmt::format("cannot read {}: it has more than {}, the most for a file that is read "
-                              "as a whole",
-                              path.string(), format_bytes(std::int64_t{kMostText})));
-    }
+    check(text.size());
   }
   ::close(fd);
+  refuse_lfs_pointer(path, text, missing);
   return text;
 }
 
@@ -124,6 +131,7 @@ void ReadFile::read_at(std::int64_t offset, std::span<std::byte> out) const {
                               path_.string(), out.size(), offset, size_));
     }
     done += static_cast<std::size_t>(n);
+    count_work();
   }
 }
 

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/work_count.h"
+
 namespace ebb {
 namespace {
 
@@ -69,6 +71,7 @@ int write_all(int fd, std::span<const std::byte> bytes, std::int64_t& done) {
     if (n < 0) return errno;
     if (n == 0) return EIO;
     done += n;
+    count_work();
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
   return 0;

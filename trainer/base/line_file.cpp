@@ -25,9 +25,13 @@ LineFile::~LineFile() {
 }
 
 void LineFile::line(std::string_view text) {
+  // Other errors of stat() are passing ones of network file systems; the write fails if they last.
   struct stat ours{}, at_path{};
-  if (::fstat(fd_, &ours) == 0 && (::stat(path_.c_str(), &at_path) != 0 || at_path.st_ino != ours.st_ino ||
-                                   at_path.st_dev != ours.st_dev))
+  const bool gone =
+      ::stat(path_.c_str(), &at_path) != 0
+          ? errno == ENOENT || errno == ENOTDIR
+          : ::fstat(fd_, &ours) == 0 && (at_path.st_ino != ours.st_ino || at_path.st_dev != ours.st_dev);
+  if (gone)
     throw Error(
         ExitCode::storage,
         fmt::format("{} is no longer there: it was removed, renamed or replaced while it was written. "
