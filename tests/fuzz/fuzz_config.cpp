@@ -24,11 +24,14 @@ void read(std::string_view input) {
   const train::Registries registries{models::described_families(), data::builtin_formats()};
   train::Config once(registries), again(registries);
   config::Section first = train::described(once), second = train::described(again);
-  config::load_text(std::string(yaml), "fuzz", overrides, first);
-  const std::string written = config::resolved_yaml(first);
-  config::load_text(written, "again", {}, second);
-  require(config::resolved_yaml(second) == written);
+  const config::References references = config::load_text(std::string(yaml), "fuzz", overrides, first);
+  const std::string written = config::resolved_yaml(first, references);
+  const config::References again_references = config::load_text(written, "again", {}, second);
+  require(config::resolved_yaml(second, again_references) == written);
   require(config::digest(second) == config::digest(first));
+  train::Config saved(registries);
+  train::load_saved(saved, written, "saved", {});
+  require(train::resolved_yaml(saved) == written);
 }
 
 }  // namespace
