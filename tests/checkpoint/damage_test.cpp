@@ -33,7 +33,7 @@ class DamageTest : public SharedFolder {
       EXPECT_THAT(warnings_, AllOf(HasSubstr("step-00000020"), HasSubstr(because)));
     }
     FakeRun loaded(9);
-    s.load(*found, loaded.parts(), configuration_with("0.1"));
+    s.load(*found, loaded.parts());
     EXPECT_TRUE(same_bits(first_, loaded));
   }
   // With its correct hash.
@@ -160,7 +160,7 @@ TEST_F(DamageTest, AFullDiskLeavesTheCheckpointBeforeWhole) {
     const auto found = again.newest(warn_);
     EXPECT_EQ(found->step, 10);
     FakeRun loaded(9);
-    again.load(*found, loaded.parts(), configuration_with("0.1"));
+    again.load(*found, loaded.parts());
     EXPECT_TRUE(same_bits(first_, loaded));
   }
   on_first([&] { EXPECT_EQ(::umount(disk.c_str()), 0); });

@@ -33,7 +33,7 @@ TEST(Reshard, Loads) {
   ASSERT_TRUE(found);
   const char* writers = std::getenv("EBB_TEST_WRITERS");
   EXPECT_EQ(std::to_string(read_manifest(found->folder).world), writers == nullptr ? "" : writers);
-  EXPECT_EQ(store.load(*found, loaded.parts(), configuration_with("0.1")), 100);
+  EXPECT_EQ(store.load(*found, loaded.parts()), 100);
   EXPECT_TRUE(same_bits(expected, loaded));
   EXPECT_EQ(loaded.optimizer.restored, expected.optimizer.held.values);
 }

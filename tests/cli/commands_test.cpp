@@ -209,6 +209,36 @@ TEST_F(DataCommands, TextBecomesATokenFileThatInspectShows) {
   EXPECT_EQ(ebb({"data", "pack", folder_ / "a.txt", folder_ / "a.txt", "-o", out_}).exit_code, 2);
 }
 
+TEST_F(DataCommands, RefusedMemoryWhilePackingIsCodeFour) {
+  std::ofstream(folder_ / "a.jsonl") << R"({"text": ")" << std::string(std::size_t{80} << 20, 'x') << "\"}\n";
+  const ProcessResult result = run_shell("ulimit -d 200000; " + ebb_binary() + " data pack " +
+                                         folder_ / "a.jsonl" + " --tokenizer bytes -o " + out_);
+  EXPECT_EQ(result.exit_code, 4) << result.out;
+  EXPECT_THAT(result.err, HasSubstr("refuses memory to pack text into " + out_));
+  EXPECT_FALSE(std::filesystem::exists(out_));
+}
+
+TEST_F(DataCommands, AByteThatIsNotUtf8IsTold) {
+  std::filesystem::create_directory(folder_ / "t");
+  nlohmann::json vocabulary;
+  for (unsigned b = 0, next = 256; b < 256; ++b) {
+    const bool is_plain = (b >= '!' && b <= '~') || (b >= 161 && b <= 172) || b >= 174;
+    const unsigned c = is_plain ? b : next++;
+    vocabulary[c < 0x80 ? std::string(1, static_cast<char>(c))
+                        : std::string{static_cast<char>(0xc0 | (c >> 6)),
+                                      static_cast<char>(0x80 | (c & 0x3f))}] = b;
+  }
+  vocabulary["<|endoftext|>"] = 256;
+  std::ofstream(folder_ / "t/vocab.json") << vocabulary;
+  std::ofstream(folder_ / "t/merges.txt") << "#version: 0.2\n";
+  std::ofstream(folder_ / "a.txt") << "caf\xe9";
+  const ProcessResult result =
+      ebb({"data", "pack", folder_ / "a.txt", "--tokenizer", folder_ / "t", "-o", folder_ / "a.bin"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("packed: 5 tokens"));
+  EXPECT_THAT(result.out, HasSubstr("not UTF-8: byte 0xe9 at offset 3 of document 1 is the first"));
+}
+
 TEST_F(DataCommands, WithoutATerminalNothingIsRedrawn) {
   const ProcessResult result = pack();
   EXPECT_THAT(result.out + result.err, Not(HasSubstr("\r")));

@@ -7,7 +7,9 @@
 namespace ebb::config {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Optional;
 
 TEST_F(ConfigTest, FillsEveryKindOfKey) {
@@ -18,6 +20,7 @@ optimizer:
   weight_decay: 0
   schedule: {kind: constant, warmup_steps: 0}
 memory: {bucket: 2MiB, budget: 1.5GiB, micro_batch: 8, timeout: 5m}
+checkpoint: {allow: [run.steps, "optimizer"]}
 )");
   EXPECT_EQ(config.run.name, "vae");
   EXPECT_EQ(config.run.dir, "out put");
@@ -31,6 +34,7 @@ memory: {bucket: 2MiB, budget: 1.5GiB, micro_batch: 8, timeout: 5m}
   EXPECT_THAT(config.memory.budget, Optional(1610612736));
   EXPECT_THAT(config.memory.micro_batch, Optional(8));
   EXPECT_EQ(config.memory.timeout, 300);
+  EXPECT_THAT(config.checkpoint.allow, ElementsAre("run.steps", "optimizer"));
 }
 
 TEST_F(ConfigTest, KeepsDefaultsOfMissingKeys) {
@@ -39,6 +43,7 @@ TEST_F(ConfigTest, KeepsDefaultsOfMissingKeys) {
   EXPECT_EQ(config.optimizer.lr, 1e-3);
   EXPECT_EQ(config.optimizer.schedule.kind, ScheduleConfig::Kind::cosine);
   EXPECT_EQ(config.memory.budget, std::nullopt);
+  EXPECT_THAT(config.checkpoint.allow, IsEmpty());
 }
 
 TEST_F(ConfigTest, AcceptsAnEmptyFileAndAliases) {
@@ -67,7 +72,7 @@ TEST_F(ConfigTest, RefusesUnknownKeysAndSuggestsTheNearest) {
   EXPECT_EQ(refusal("run: {name: x}\noptimizer: {momentum: 3}\n"),
             "a.yaml:2: key `optimizer.momentum`: unknown; known keys here are: lr, weight_decay, schedule");
   EXPECT_EQ(refusal("run: {name: x}\ntelemetry: {}\n"),
-            "a.yaml:2: key `telemetry`: unknown; known keys are: run, optimizer, memory");
+            "a.yaml:2: key `telemetry`: unknown; known keys are: run, optimizer, memory, checkpoint");
 }
 
 TEST_F(ConfigTest, RefusesKeysGivenTwice) {
@@ -208,9 +213,10 @@ TEST_F(ConfigTest, RefusesInvalidYamlAndOtherThanOneMapping) {
   EXPECT_THAT(refusal("run: {name: x\nmemory: 3\n"), HasSubstr("a.yaml:"));
   EXPECT_THAT(refusal("run: [\n"), HasSubstr("this is not valid YAML"));
   EXPECT_EQ(refusal("- a\n- b\n"),
-            "a.yaml:1: is a list; allowed: a section with the keys run, optimizer, memory");
-  EXPECT_EQ(refusal("hello\n"),
-            "a.yaml:1: is a single value; allowed: a section with the keys run, optimizer, memory");
+            "a.yaml:1: is a list; allowed: a section with the keys run, optimizer, memory, checkpoint");
+  EXPECT_EQ(
+      refusal("hello\n"),
+      "a.yaml:1: is a single value; allowed: a section with the keys run, optimizer, memory, checkpoint");
   EXPECT_EQ(refusal("run: {name: x}\n---\nrun: {name: y}\n"),
             "a.yaml:2:1: another YAML document (`---`) begins; allowed: one");
   EXPECT_THAT(refusal("? [a, b]\n: 1\nrun: {name: x}\n"),

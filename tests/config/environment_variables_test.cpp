@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/environment_variables.h"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <stdexcept>
 
@@ -9,8 +9,6 @@
 
 namespace ebb::config {
 namespace {
-
-using ::testing::HasSubstr;
 
 TEST(Environment, SubstitutesValuesAndDefaults) {
   const ScopedVariable data("EBB_TEST_DATA", "/data");
@@ -39,9 +37,21 @@ TEST(Environment, EscapedTextIsRestored) {
   }
 }
 
+TEST(Environment, NamesVariablesWithoutTheirValues) {
+  const ScopedVariable unset("EBB_TEST_UNSET", nullptr);
+  EXPECT_EQ(variables_of("a/${EBB_TEST_UNSET}/$${B}${C:-d}"),
+            (std::vector<std::string>{"EBB_TEST_UNSET", "C"}));
+  for (const char* text : {"${A}", "x$${B}${A:-}", "$${${A}", "${A", "${}"})
+    EXPECT_TRUE(refers_to_environment(text)) << text;
+  for (const char* text : {"", "$A", "$${A}", "$$${A}", "{A}", "$"})
+    EXPECT_FALSE(refers_to_environment(text)) << text;
+}
+
 TEST(Environment, RefusesMalformedReferences) {
   for (const char* text : {"${}", "${1A}", "${A-b}", "${A B}", "${A", "${A:-${B}}", "${A:-"}) {
     EXPECT_THROW(expand_environment(text), std::invalid_argument) << text;
+    EXPECT_THROW(variables_of(text), std::invalid_argument) << text;
+    EXPECT_TRUE(refers_to_environment(text)) << text;
   }
 }
 
@@ -70,7 +80,9 @@ TEST_F(ConfigTest, RefusesAnUnsetVariable) {
 
 TEST_F(ConfigTest, ChecksBoundsOfValuesFromTheEnvironment) {
   const ScopedVariable steps("EBB_TEST_STEPS", "0");
-  EXPECT_THAT(refusal("run: {name: x, steps: \"${EBB_TEST_STEPS}\"}"), HasSubstr("`0` is out of range"));
+  EXPECT_EQ(refusal("run: {name: x, steps: \"${EBB_TEST_STEPS}\"}"),
+            "a.yaml:1: key `run.steps`: what `${EBB_TEST_STEPS}` stands for does not fit, and is not shown; "
+            "allowed: an integer at least 1 and at most 1000000");
 }
 
 }  // namespace

@@ -66,14 +66,21 @@ struct MemoryConfig {
   }
 };
 
+struct CheckpointConfig {
+  std::vector<std::string> allow;
+  void describe(Section& s) { s.texts("allow", allow).key_paths().free_to_change(); }
+};
+
 struct ExampleConfig {
   RunConfig run;
   OptimizerConfig optimizer;
   MemoryConfig memory;
+  CheckpointConfig checkpoint;
   void describe(Section& s) {
     s.section("run", run, "The run itself.");
     s.section("optimizer", optimizer, "Steps the weights.");
     s.section("memory", memory, "Bytes and time.");
+    s.section("checkpoint", checkpoint, "Saving.");
   }
 };
 

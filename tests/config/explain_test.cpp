@@ -40,6 +40,11 @@ TEST_F(ExplainTest, ExplainsAKey) {
             "  a resumed run may change it\n");
   EXPECT_THAT(explain(root_, "run.name"), HasSubstr("default: none, it has to be given"));
   EXPECT_THAT(explain(root_, "optimizer.schedule.kind"), HasSubstr("allowed: constant, cosine"));
+  EXPECT_EQ(explain(root_, "checkpoint.allow"),
+            "checkpoint.allow\n"
+            "  allowed: a list of keys and sections such as [run.steps, optimizer]\n"
+            "  default: []\n"
+            "  a resumed run may change it\n");
 }
 
 TEST_F(ExplainTest, ExplainsAllKeysOfASection) {

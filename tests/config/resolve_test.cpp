@@ -11,7 +11,9 @@ namespace ebb::config {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Key;
 using ::testing::Not;
 using ::testing::Pair;
@@ -46,6 +48,8 @@ memory:
   budget: auto
   micro_batch: auto
   timeout: 1.5s
+checkpoint:
+  allow: []
 )");
 }
 
@@ -98,6 +102,9 @@ TEST_F(ConfigTest, TheDigestDependsOnValuesNotOnSpelling) {
   EXPECT_EQ(digest_of(plain).size(), 16U);
   other.optimizer.lr = std::nextafter(other.optimizer.lr, 1.0);
   EXPECT_NE(digest_of(plain), digest_of(other)) << "the last bit of a number counts";
+  ExampleConfig listed = load_text("run: {name: x, steps: 5}\nmemory: {bucket: 1MiB, timeout: 60s}",
+                                   {"checkpoint.allow=[run.steps]"});
+  EXPECT_NE(digest_of(plain), digest_of(listed));
 }
 
 TEST_F(ConfigTest, TheDigestDistinguishesKeys) {
@@ -119,15 +126,33 @@ TEST_F(ConfigTest, MathematicalValuesExcludeKeysThatAreFreeToChange) {
   EXPECT_EQ(values.size(), 10U);
 }
 
+TEST(Keys, AreListedOnceAndThoseThatShapeTheStateApart) {
+  Section root;
+  bool wide = false;
+  std::int64_t width = 1, other = 2, steps = 3;
+  root.flag("wide", wide);
+  root.integer("steps", steps);
+  root.only_where(
+      "wide", [&] { return wide; }, [&](Section& s) { s.integer("width", width).shapes_state(); });
+  root.only_where("not wide", [&] { return !wide; }, [&](Section& s) { s.integer("width", other); });
+  EXPECT_THAT(all_keys(root), ElementsAre("wide", "steps", "width"));
+  EXPECT_THAT(shaping_keys(root), IsEmpty());
+  wide = true;
+  EXPECT_THAT(shaping_keys(root), ElementsAre("width"));
+  EXPECT_THAT(explain(root, "width"), HasSubstr("has to keep it: the saved tensors depend on it"));
+}
+
 TEST_F(ConfigTest, JsonValuesAreNestedAsTheSectionsAre) {
-  ExampleConfig config =
-      load_text("run: {name: vae, shuffle: false}\nmemory: {timeout: 1.5s, micro_batch: 4}");
+  ExampleConfig config = load_text(
+      "run: {name: vae, shuffle: false}\nmemory: {timeout: 1.5s, micro_batch: 4}\n"
+      "checkpoint: {allow: [run.steps]}");
   Section root;
   config.describe(root);
   EXPECT_EQ(json_values(root), nlohmann::json::parse(R"({
     "run": {"name": "vae", "dir": "runs", "steps": 2000, "shuffle": false},
     "optimizer": {"lr": 0.001, "weight_decay": 0.1, "schedule": {"kind": "cosine", "warmup_steps": 100}},
-    "memory": {"bucket": 26214400, "budget": "auto", "micro_batch": 4, "timeout": 1.5}})"));
+    "memory": {"bucket": 26214400, "budget": "auto", "micro_batch": 4, "timeout": 1.5},
+    "checkpoint": {"allow": ["run.steps"]}})"));
 }
 
 }  // namespace

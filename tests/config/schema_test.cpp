@@ -64,6 +64,8 @@ TEST_F(SchemaTest, HasTypesDefaultsBoundsAndDescriptions) {
             (Json{{"type", "number"}, {"minimum", 0}, {"exclusiveMaximum", 1}, {"default", 0.1}}));
   EXPECT_EQ(field("run", "shuffle"), (Json{{"type", "boolean"}, {"default", true}}));
   EXPECT_EQ(field("run", "dir"), (Json{{"type", "string"}, {"default", "runs"}}));
+  EXPECT_EQ(field("checkpoint", "allow"),
+            (Json{{"type", "array"}, {"items", {{"type", "string"}}}, {"default", Json::array()}}));
   const Json& schedule = field("optimizer", "schedule").at("properties");
   EXPECT_EQ(schedule.at("kind"),
             (Json{{"description", "Its shape."}, {"enum", {"constant", "cosine"}}, {"default", "cosine"}}));

@@ -75,6 +75,19 @@ TEST_F(DivergenceTest, ARunThatWentBackIsResumedToTheBit) {
   EXPECT_EQ(checkpoint_tensors(runs.folder("killed")), checkpoint_tensors(runs.folder("whole")));
 }
 
+// The kill comes after the rollback to step 70 and before the next save.
+TEST_F(DivergenceTest, AKillAfterARollbackDoesNotBringTheSkippedSamplesBack) {
+  const std::vector<std::string> overrides = {"run.steps=280", "checkpoint.every=70", fails_in(75),
+                                              "run.on_divergence=rollback"};
+  ASSERT_EQ(runs.train(1, "whole", overrides).exit_code, 0);
+  runs.kill_after(85, 1, "killed", overrides);
+  const ProcessResult resumed = runs.train(1, "killed", overrides);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("from step"));
+  EXPECT_THAT(resumed.out, Not(HasSubstr("goes back")));
+  EXPECT_EQ(checkpoint_tensors(runs.folder("killed")), checkpoint_tensors(runs.folder("whole")));
+}
+
 // The learning rate grows until it is far too large. All losses stay finite.
 TEST_F(DivergenceTest, AGrowingLossOfAModelWithOnePhaseIsTold) {
   const std::vector<std::string> growing = {"precision.dtype=fp32", "run.steps=300", "optimizer.lr=4",

@@ -221,7 +221,8 @@ TEST_F(BadInput, ARunFolderThatCannotBeMade) {
 TEST_F(BadInput, ACheckpointOfAnotherModelIsRefusedAndKept) {
   const auto copy = run_copy();
   const auto before = checkpoint_tensors(copy);
-  expect_refused(go_on({"model.width=16"}), 2, {"model.width", "8", "16", "resume=force", "run.name="});
+  expect_refused(go_on({"model.width=16"}), 2,
+                 {"model.width: saved with 8, now 16; the saved tensors depend on it", "run.name="});
   expect_refused(go_on({"model.width=16", "checkpoint.resume=force"}), 7, {"step-00000020", "another model"});
   EXPECT_EQ(checkpoint_tensors(copy), before);
 }

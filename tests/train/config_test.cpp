@@ -41,6 +41,18 @@ TEST(TrainConfig, EveryExampleLoadsAndResolvesToItself) {
   EXPECT_GE(files, 1);
 }
 
+TEST(TrainConfig, TheLimitOfAStandstillIsASecondOrMoreOrOff) {
+  const auto limit = [](const std::string& text) {
+    Config config({models::built_in_families(), data::builtin_formats()});
+    load_text(config, "model: {kind: vae}\ndata: {source: d}\nrun: {name: x}\n", "a", {text});
+    return config.launch.stall_s;
+  };
+  EXPECT_EQ(limit("run.steps=1"), 600);
+  EXPECT_EQ(limit("launch.stall=1s"), 1);
+  EXPECT_EQ(limit("launch.stall=0"), 0);
+  EXPECT_THROW(limit("launch.stall=500ms"), Error);
+}
+
 TEST(TrainConfig, ANameIsNoPath) {
   const auto refusal = [](const std::string& name) -> std::string {
     Config config({models::built_in_families(), data::builtin_formats()});
@@ -55,6 +67,21 @@ TEST(TrainConfig, ANameIsNoPath) {
     EXPECT_THAT(refusal(name), AllOf(HasSubstr("run.name"), HasSubstr("`" + name + "` is not a name")));
   EXPECT_THAT(refusal(std::string(201, 'x')), HasSubstr("has 201 bytes, and 200 are allowed"));
   EXPECT_EQ(refusal("..."), "accepted as runs/...");
+}
+
+TEST(TrainConfig, TheKeysThatAResumeMayChangeAreKeys) {
+  Config config({models::built_in_families(), data::builtin_formats()});
+  const std::string yaml = "model: {kind: vae}\ndata: {source: d}\nrun: {name: x}\n";
+  load_text(config, yaml, "a", {"checkpoint.allow=[run.steps,optimizer,generator.optimizer.lr]"});
+  EXPECT_THAT(config.checkpoint.allow,
+              ::testing::ElementsAre("run.steps", "optimizer", "generator.optimizer.lr"));
+  try {
+    load_text(config, yaml, "a", {"checkpoint.allow=[optimizer.learning_rate]"});
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("`optimizer.learning_rate` is unknown; did you mean `optimizer.lr`?"));
+  }
 }
 
 // Parameters as published; nothing is allocated for them here.

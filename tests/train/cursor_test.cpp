@@ -44,6 +44,18 @@ TEST(Cursor, GoingBackTwiceToOneStepGivesOneRange) {
   EXPECT_EQ(third.stream_position(), 180);
 }
 
+// The second time the run goes back to a checkpoint from before the first range.
+TEST(Cursor, GoingBackToBeforeARangeIncludesIt) {
+  Cursor first = at_step(20);
+  first.skip_until(at_step(25));
+  EXPECT_THAT(first.skipped(), ElementsAre(SampleRange{200, 250}));
+  first.step = 30;  // the position is 350
+  Cursor second = at_step(10);
+  second.skip_until(first);
+  EXPECT_THAT(second.skipped(), ElementsAre(SampleRange{100, 350}));
+  EXPECT_EQ(second.stream_position(), 350);
+}
+
 TEST(Cursor, ItsStateIsRestoredAndOlderStatesHaveNoRanges) {
   Cursor cursor = at_step(6);
   cursor.skip_until(at_step(9));

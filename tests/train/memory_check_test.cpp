@@ -82,7 +82,9 @@ TEST_F(MemoryShortage, WithoutTheCacheARunNeedsLess) {
 TEST_F(MemoryShortage, WithoutRoomNothingIsSaidToFit) {
   const std::string found = text(0);
   EXPECT_THAT(found, AllOf(HasSubstr("the run needs "), Not(HasSubstr("fits:"))));
-  EXPECT_THAT(found, HasSubstr("what a rank keeps between steps needs "));
+  EXPECT_THAT(found,
+              AllOf(HasSubstr("what a rank keeps between steps needs "), Not(HasSubstr("micro_batches"))))
+      << "no batch is small enough";
 }
 
 // Two ranks do not fit even with the smallest micro-batches, and one does not with the present ones.
@@ -93,7 +95,12 @@ TEST_F(MemoryShortage, OneRankWithSmallerMicroBatchesIsFoundIfNoSingleChangeFits
   ASSERT_LT(least, need_.of_rank_alone());
   const std::string found = text(least);
   EXPECT_THAT(found, HasSubstr("\n  fits: 1 rank here with data.micro_batches=256 needs "));
-  EXPECT_THAT(text(least - 1), HasSubstr("\n  too large: 1 rank here with data.micro_batches=256 needs "));
+  smallest.memory.host_cache = 0;
+  const std::int64_t without_cache = need_with(need_, smallest, run_)->of_rank_alone();
+  ASSERT_LT(without_cache, least);
+  const std::string both = "1 rank here with data.micro_batches=256 memory.host_cache=0 needs ";
+  EXPECT_THAT(text(least - 1), HasSubstr("\n  fits: " + both));
+  EXPECT_THAT(text(without_cache - 1), HasSubstr("\n  too large: " + both));
 }
 
 TEST_F(MemoryShortage, AModelInFp32IsPlannedInBf16) {

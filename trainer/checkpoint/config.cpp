@@ -16,9 +16,15 @@ void CheckpointConfig::describe(config::Section& s) {
   s.choice("resume", resume,
            {{"auto", Resume::automatic}, {"never", Resume::never}, {"force", Resume::force}})
       .doc(
-          "auto: resume from the newest complete checkpoint if the configuration is mathematically the same. "
-          "never: start "
-          "again, in a folder without checkpoints. force: resume although the configuration differs.")
+          "auto: resume from the newest complete checkpoint if the configuration is mathematically the same, "
+          "but for the keys of checkpoint.allow. never: start again, in a folder without checkpoints. force: "
+          "resume although the configuration differs.")
+      .free_to_change();
+  s.texts("allow", allow)
+      .key_paths()
+      .doc(
+          "Keys and sections that a resumed run may change, such as [run.steps, optimizer.lr]. run.steps may "
+          "always grow if the learning rate's schedule is constant or has samples.")
       .free_to_change();
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "config/section.h"
 
@@ -13,6 +15,7 @@ struct CheckpointConfig {
   std::int64_t every = 500;  // steps; 0: only at the end and when stopped
   std::int64_t keep = 3;     // complete checkpoints, at least one
   Resume resume = Resume::automatic;
+  std::vector<std::string> allow;  // keys and sections that a resume may change
   void describe(config::Section& s);
 };
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "base/work_count.h"
 #include "checkpoint/lease_file.h"
 
 namespace ebb::checkpoint {
@@ -105,6 +106,7 @@ void Lease::Impl::acquire(WhenHeld when_held, const Say& say, const Stop& stop) 
     }
     const auto text = try_to_acquire(watch);
     if (!text) return;
+    count_work();  // a wait for another run is no standstill
     if (when_held == WhenHeld::refuse && !Watch::is_doubtful(*text)) {
       throw Error(
           ExitCode::usage,

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <sstream>
 #include <system_error>
 
 #include "base/digest.h"
@@ -136,7 +137,7 @@ void Store::write(std::int64_t step, const Parts& parts, const RunConfiguration&
   comm::run_on_all_ranks(world_, timeout_s_, [&] {
     if (world_.rank() != 0) return;
     for (const auto& outcome : outcomes) {
-      const auto file = parse_json(outcome);
+      const auto file = parse_json_or_discard(outcome);
       content.manifest.files.push_back({file["name"], file["bytes"], file["xxh3"]});
     }
     check_shared(partial, content.manifest.files);
@@ -182,6 +183,21 @@ std::optional<CheckpointFolder> Store::newest(const std::function<void(const std
   if (results[0].empty()) return std::nullopt;
   const auto step = static_cast<std::int64_t>(std::stoll(results[0]));
   return CheckpointFolder{step_folder(folder_, step), step};
+}
+
+std::vector<CheckpointFolder> Store::up_to(std::int64_t step) {
+  const auto results = comm::gather_from_all(world_, timeout_s_, [&] {
+    std::string steps;
+    if (world_.rank() != 0) return steps;
+    for (const auto& found : list_checkpoints(folder_))  // the newest first
+      if (found.step <= step && std::filesystem::exists(found.folder / kDoneName))
+        steps = fmt::format("{} {}", found.step, steps);
+    return steps;
+  });
+  std::vector<CheckpointFolder> found;
+  std::istringstream steps(results[0]);
+  for (std::int64_t one = 0; steps >> one;) found.push_back({step_folder(folder_, one), one});
+  return found;
 }
 
 }  // namespace ebb::checkpoint

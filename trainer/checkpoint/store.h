@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/changes.h"
 #include "checkpoint/config.h"
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
@@ -21,17 +22,6 @@ namespace ebb::checkpoint {
 
 // The saved objects: parts by name ("model", "optimizer", "scaler", "cursor").
 using Parts = std::map<std::string, core::Stateful*>;
-
-// The configuration of a run. A checkpoint stores it, and a resumed run is compared with it.
-struct RunConfiguration {
-  ConfigValues mathematical;    // config::mathematical_values, and the contents of the dataset
-  std::string resolved_config;  // config::resolved_yaml
-  // The defaults of mathematical keys. A checkpoint may lack a key that a newer version of
-  // ebb added. The two are compatible if the run has the default of that key.
-  ConfigValues defaults = {};
-  // Keys that are not mathematical. They may be in a checkpoint of a version for which they were.
-  std::vector<std::string> free_keys = {};
-};
 
 // The checkpoints of one run: RUN/checkpoints/step-NNNNNNNN/{shard-RRRRR.safetensors, manifest.json, DONE}.
 // Format: docs/checkpoint-format.md. Every rank writes its part of the tensors (by bytes), fsynced, into
@@ -58,13 +48,18 @@ class Store {
   // and checkpoint.resume is never.
   [[nodiscard]] std::optional<CheckpointFolder> newest(const std::function<void(const std::string&)>& warn);
 
+  // Returns the checkpoints up to `step` that have DONE, the oldest first, as rank 0 sees them. Files are not
+  // checked. Collective.
+  [[nodiscard]] std::vector<CheckpointFolder> up_to(std::int64_t step);
+
   // Copies the checkpoint into the parts' tensors, then restores their values. Returns the step.
   // Error(checkpoint) if it is of another model: the message lists all names that are missing, unknown, or of
-  // another shape or dtype. Error(usage) if mathematical keys differ and `resume` is `auto`: the message has
-  // each key, both values and both remedies.
-  std::int64_t load(const CheckpointFolder& found, const Parts& parts, const RunConfiguration& configuration);
+  // another shape or dtype. A resume first calls require_compatible(); a rollback does not, because its run
+  // may have been resumed with a change since.
+  std::int64_t load(const CheckpointFolder& found, const Parts& parts);
 
-  // Makes the check of `load` on the configuration, on this rank only and without a check of files.
+  // Error(usage) if mathematical keys differ, and neither checkpoint.allow nor checkpoint.resume=force
+  // accepts it (require_allowed). On this rank only, and without a check of files.
   void require_compatible(const CheckpointFolder& found, const RunConfiguration& configuration) const;
 
  private:

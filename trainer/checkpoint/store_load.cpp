@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <set>
 
 #include "checkpoint/safetensors.h"
@@ -48,38 +47,6 @@ std::string differences(const Manifest& manifest, const Targets& targets, const 
     }
   }
   return lines;
-}
-
-void check_configuration(const Manifest& manifest, const RunConfiguration& configuration,
-                         const std::filesystem::path& folder) {
-  const ConfigValues& present = configuration.mathematical;
-  const std::set<std::pair<std::string, std::string>> defaults(configuration.defaults.begin(),
-                                                               configuration.defaults.end());
-  const std::map<std::string, std::string> saved(manifest.mathematical.begin(), manifest.mathematical.end());
-  std::string lines;
-  std::set<std::string> seen;
-  for (const auto& [key, value] : present) {
-    seen.insert(key);
-    const auto before = saved.find(key);
-    if (before == saved.end()) {
-      if (defaults.contains({key, value})) continue;
-      lines += fmt::format("\n  {}: unknown when it was saved, now {}", key, value);
-    } else if (before->second != value) {
-      lines += fmt::format("\n  {}: saved with {}, now {}", key, before->second, value);
-    }
-  }
-  for (const auto& [key, value] : manifest.mathematical) {
-    if (std::ranges::find(configuration.free_keys, key) != configuration.free_keys.end()) continue;
-    if (!seen.contains(key)) lines += fmt::format("\n  {}: saved with {}, now absent", key, value);
-  }
-  if (lines.empty()) return;
-  throw Error(
-      ExitCode::usage,
-      fmt::format(
-          "{} was saved with a configuration that is mathematically different:{}\nStart again in a new "
-          "folder: checkpoint.resume=never run.name=...\nOr resume from it with the present "
-          "configuration: checkpoint.resume=force",
-          folder.string(), lines));
 }
 
 // Opens each file once and reads it sequentially.
@@ -147,15 +114,14 @@ std::filesystem::path newest_complete(const std::filesystem::path& run) {
 
 void Store::require_compatible(const CheckpointFolder& found, const RunConfiguration& configuration) const {
   if (config_.resume == Resume::force) return;
-  check_configuration(read_manifest(found.folder), configuration, found.folder);
+  require_allowed(changes_between(read_manifest(found.folder), configuration), configuration, config_.allow,
+                  found.folder);
 }
 
-std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts,
-                         const RunConfiguration& configuration) {
+std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts) {
   const at::NoGradGuard no_grad;
   comm::run_on_all_ranks(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
-    if (config_.resume != Resume::force) check_configuration(manifest, configuration, found.folder);
     Targets targets;
     for (const auto& [part, stateful] : parts) {
       for (auto& [name, tensor] : stateful->state().tensors) targets.emplace(part + "/" + name, tensor);

@@ -2,6 +2,7 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "train/load_model.h"
 
@@ -10,6 +11,7 @@ namespace ebb::cli {
 // What the commands that read a checkpoint's model have in common.
 struct CheckpointOptions {
   std::string path;
+  std::vector<std::string> overrides;
   bool raw_weights = false;
 
   [[nodiscard]] train::WeightChoice choice() const {
@@ -19,6 +21,7 @@ struct CheckpointOptions {
     command
         .add_option("checkpoint", path, "A run's folder (its newest complete checkpoint) or a checkpoint's")
         ->required();
+    command.add_option("overrides", overrides, "key.path=value, over the run's configuration");
     command.add_flag("--raw-weights", raw_weights,
                      "Use the weights of the last step, even if the run has their average");
   }

@@ -37,7 +37,7 @@ ExitCode show(const ConfigOptions& options, const train::Registries& registries)
   train::Config config(registries);
   if (!options.file.empty()) {
     train::load(config, options.file, options.overrides);
-    print(config::resolved_yaml(train::described(config)));
+    print(train::resolved_yaml(config));
     return ExitCode::ok;
   }
   const config::Section section = train::described(config);

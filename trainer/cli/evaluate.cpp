@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/atomic_file.h"
+#include "base/printable.h"
 #include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
@@ -26,12 +27,11 @@ namespace {
 struct EvaluateOptions {
   CheckpointOptions checkpoint;
   std::string data, json;
-  std::vector<std::string> overrides;
   train::EvaluationOptions measures;
 };
 
 std::vector<std::string> overrides_of(const EvaluateOptions& options) {
-  std::vector<std::string> all = options.overrides;
+  std::vector<std::string> all = options.checkpoint.overrides;
   // It computes on the CPU, as all commands on checkpoints do.
   for (const char* here : {"run.device=cpu", "parallel.backend=auto", "parallel.ranks=0"})
     all.emplace_back(here);
@@ -108,7 +108,7 @@ ExitCode run(const EvaluateOptions& options, const Invocation& invocation, comm:
   const train::EvaluatedCheckpoint evaluated =
       train::evaluate_checkpoint(*loaded, *runner, options.measures, environment);
   if (world.rank() == 0) {
-    std::cout << text(evaluated, options, *loaded) << std::flush;
+    std::cout << printable(text(evaluated, options, *loaded)) << std::flush;
     if (!options.json.empty()) write_file_atomically(options.json, json_text(evaluated, options, *loaded));
   }
   if (!std::isfinite(evaluated.result.loss)) {
@@ -124,7 +124,6 @@ void add_evaluate(CLI::App& app, Invocation& invocation) {
   auto* command = add_command(app, "evaluate");
   auto options = std::make_shared<EvaluateOptions>();
   options->checkpoint.add_to(*command);
-  command->add_option("overrides", options->overrides, "key.path=value, over the run's configuration");
   command->add_option("--data", options->data, "Dataset to use instead of the run's data.source");
   command->add_option("--split", options->measures.split, "Split to evaluate on")
       ->capture_default_str()

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "base/printable.h"
 #include "base/units.h"
 #include "cli/checkpoint_options.h"
 #include "cli/commands.h"
@@ -29,12 +30,13 @@ ExitCode run_export(const ExportOptions& options, const train::Registries& regis
         fmt::format("export: --max-file {} is not a size: give a number of bytes with a unit, such as 5GB",
                     options.max_file));
   memory::install(*new memory::Ledger);  // outlives all tensors
-  const train::LoadedModel loaded =
-      train::load_model(options.checkpoint.path, registries, options.checkpoint.choice());
+  const train::LoadedModel loaded = train::load_model(
+      options.checkpoint.path, registries, options.checkpoint.choice(), options.checkpoint.overrides);
   const auto result = train::export_weights(loaded, options.out, *most);
-  std::cout << fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n", result.tensors,
-                           loaded.step, loaded.config.run.name, format_bytes(result.bytes), result.files,
-                           result.files == 1 ? "" : "s", options.out);
+  std::cout << printable(fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n",
+                                     result.tensors, loaded.step, loaded.config.run.name,
+                                     format_bytes(result.bytes), result.files, result.files == 1 ? "" : "s",
+                                     options.out));
   return ExitCode::ok;
 }
 

@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "base/shell.h"
 #include "cli/commands.h"
-#include "config/document.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
 #include "train/summary.h"
@@ -24,6 +23,30 @@ namespace {
 struct ImportOptions {
   std::string folder, out;
 };
+
+struct DtypeChoice {
+  numerics::Dtype dtype;
+  std::string reason;  // for the message; empty if all tensors have one dtype
+};
+
+// A run in fp16 continues the weights in fp16 and fp32 that it can hold. A tensor in bf16 may come to have
+// values that it cannot.
+DtypeChoice choose_dtype(const train::WeightFolder& weights) {
+  const auto dtypes = weights.dtypes();
+  const train::WeightFolder::Extreme extreme = weights.extreme();
+  std::string counts;
+  for (const auto& [name, count] : dtypes)
+    counts += fmt::format("{}{} of {}", counts.empty() ? "" : ", ", count, name);
+  if (!extreme.fits_fp16())
+    return {numerics::Dtype::bf16,
+            fmt::format(" ({}). precision.dtype is bf16, since {} has a value of {:g}, "
+                        "above fp16's 65504",
+                        counts, extreme.tensor, extreme.magnitude)};
+  const bool has_bf16 = dtypes.contains("BF16");
+  if (dtypes.size() == 1) return {has_bf16 ? numerics::Dtype::bf16 : numerics::Dtype::fp16, ""};
+  return {has_bf16 ? numerics::Dtype::bf16 : numerics::Dtype::fp16,
+          fmt::format(" ({}). precision.dtype is {}", counts, has_bf16 ? "bf16" : "fp16")};
+}
 
 ExitCode run_import(const std::string& folder, const std::string& out, const train::Registries& registries) {
   std::error_code ignored;
@@ -45,22 +68,23 @@ ExitCode run_import(const std::string& folder, const std::string& out, const tra
   config.data.context = std::min<std::int64_t>(weights.config().context().value_or(kMaxContext), kMaxContext);
   config.data.batch = 8;
   config.optimizer.lr = 2e-5;
-  config.precision.dtype = weights.is_bf16() ? numerics::Dtype::bf16 : numerics::Dtype::fp16;
+  weights.require(weights.config(), config.data.context, true);
+  const DtypeChoice choice = choose_dtype(weights);
+  config.precision.dtype = choice.dtype;
   const std::string text = fmt::format(
       "# Continues the training of the weights in {}.\n"
       "# To do: data.source, a folder with {}, {}.\n{}",
       config.model.chosen().initial_weights(), config.data.entry().texts.source,
-      weights.family().hub->data_condition(), config::resolved_yaml(train::described(config)));
+      weights.family().hub->data_condition(), train::resolved_yaml(config));
   // Refuses an impossible model (heads that do not divide the width) here, not at the start of a run.
   train::Config checked(registries);
   train::load_text(checked, text, "the configuration of " + folder, {});
-  weights.require(weights.config(), config.data.context);
   if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
   write_file_atomically(out, text);
   std::cout << fmt::format(
-      "imported: {} has every tensor that the model needs. Set data.source, and {} trains from it:\n"
+      "imported: {} has every tensor that the model needs{}. Set data.source, and {} trains from it:\n"
       "  {} train {} data.source=FOLDER\n",
-      folder, out, shell_quoted(train::program_name()), shell_quoted(out));
+      folder, choice.reason, out, shell_quoted(train::program_name()), shell_quoted(out));
   return ExitCode::ok;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <string_view>
 
 #include "base/printable.h"
@@ -70,6 +71,10 @@ int run_program(CLI::App& app, Invocation& invocation) {
   } catch (const Error& error) {
     report(error.what());
     return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    report(std::string("the system refuses memory to `ebb ") + first +
+           "`: check its limits and which other programs use its memory");
+    return static_cast<int>(ExitCode::memory);
   } catch (const std::exception& error) {
     report(std::string("internal error: ") + error.what());
     return static_cast<int>(ExitCode::internal);

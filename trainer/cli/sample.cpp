@@ -71,6 +71,7 @@ class TextOut {
 
 ExitCode write_text(const SampleOptions& options, const train::LoadedModel& loaded,
                     models::TextSampler& sampler, core::UnitRunner& runner) {
+  config::require_known(loaded.config.references, "data.tokenizer");
   const auto tokenizer = data::make_tokenizer(loaded.config.data.tokenizer);
   std::vector<std::int64_t> prompt = tokenizer->encode(options.prompt);
   // A text without a prompt begins like a document: after the end of another one.
@@ -97,7 +98,8 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
 ExitCode run(const SampleOptions& options, const Invocation& invocation) {
   memory::install(*new memory::Ledger);  // outlives all tensors
   const train::LoadedModel loaded =
-      train::load_model(options.checkpoint.path, invocation.registries, options.checkpoint.choice());
+      train::load_model(options.checkpoint.path, invocation.registries, options.checkpoint.choice(),
+                        options.checkpoint.overrides);
   const std::unique_ptr<core::UnitRunner> runner = invocation.make_runner(*loaded.model);
   if (auto* images = loaded.model->image_sampler()) return draw_images(options, loaded, *images, *runner);
   if (auto* texts = loaded.model->text_sampler()) return write_text(options, loaded, *texts, *runner);

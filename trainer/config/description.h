@@ -15,10 +15,21 @@
 
 namespace ebb::config {
 
-enum class ValueKind { text, integer, number, flag, bytes, duration, bytes_or_auto, integer_or_auto, choice };
+enum class ValueKind {
+  text,
+  integer,
+  number,
+  flag,
+  bytes,
+  duration,
+  bytes_or_auto,
+  integer_or_auto,
+  choice,
+  texts
+};
 
 // std::monostate: "auto". A choice is stored as its word, a size in bytes, a duration in seconds.
-using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
+using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::string>>;
 
 struct Field::Impl {
   std::string key;
@@ -37,7 +48,9 @@ struct Field::Impl {
   [[nodiscard]] bool applies() const { return !only_where || only_where->holds(); }
   bool required = false;
   bool is_file_name = false;
+  bool has_key_paths = false;
   bool free_to_change = false;
+  bool shapes_state = false;
 };
 
 struct Section::Impl {

@@ -7,10 +7,11 @@
 #include <set>
 #include <stdexcept>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "config/description.h"
+#include "config/environment_variables.h"
 #include "config/problems.h"
 #include "config/scalar.h"
 #include "config/yaml_reader.h"
@@ -58,9 +59,15 @@ void check_conditions(const std::vector<FieldsOfPath>& all, const GivenValues& g
 }
 
 // Reports broken rules between several values. All values must be set.
-void check_rules(const Section& root, const GivenValues& given, const std::string& name, Problems& problems) {
+void check_rules(const Section& root, const GivenValues& given, const References& references,
+                 const std::string& name, Problems& problems) {
+  const auto is_unknown = [&](const std::string& key) {
+    const auto found = references.find(key);
+    return found != references.end() && !found->second.is_known;
+  };
   for_each_rule(root, [&](const Section::Impl::Rule& rule) {
-    const std::string problem = rule.problem();
+    if (std::ranges::any_of(rule.keys, is_unknown)) return;
+    const std::string problem = without_values(rule.problem(), rule.keys, references);
     if (problem.empty()) return;
     std::string keys, place = name;
     int line = 0;
@@ -76,28 +83,63 @@ void check_rules(const Section& root, const GivenValues& given, const std::strin
   });
 }
 
-void write_section(const Section& section, int depth, std::string& out) {
-  const std::string indent(static_cast<std::size_t>(2 * depth), ' ');
-  for (const auto& entry : section.impl().entries) {
-    if (entry.field) {
-      if (!entry.field->applies()) continue;
-      out += fmt::format("{}{}: {}\n", indent, entry.key, render_value(*entry.field, entry.field->get()));
-    } else if (entry.section->impl().entries.empty()) {
-      out += fmt::format("{}{}: {{}}\n", indent, entry.key);
-    } else if (entry.section->impl().applies()) {
-      out += fmt::format("{}{}:\n", indent, entry.key);
-      write_section(*entry.section, depth + 1, out);
+// Reports items of lists of keys that are neither key nor section. A saved list is of another version, and
+// nothing reads it.
+void check_key_paths(const Section& root, const GivenValues& given, Problems& problems) {
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    const auto found = given.values.find(path);
+    if (!field.has_key_paths || !field.applies() || found == given.values.end() || found->second.is_saved)
+      return;
+    const Value value = field.get();
+    for (const std::string& item : std::get<std::vector<std::string>>(value)) {
+      std::string reason;
+      if (find_path(root, item, reason) == nullptr)
+        problems.add(found->second.line, found->second.place, path, fmt::format("`{}` is {}", item, reason));
     }
+  });
+}
+
+// Returns the value of a scalar that refers to the environment. A text is added to `references`. Throws
+// std::invalid_argument with the reason, without what the scalar stands for.
+Value parse_reference(const std::string& path, const Field::Impl& field, const Given& given,
+                      References& references) {
+  const std::string& written = given.scalar.text;
+  if (const std::size_t bad = find_unprintable(written); bad != std::string::npos)
+    throw std::invalid_argument(
+        fmt::format("`{}` has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
+                    printable(written), static_cast<unsigned char>(written[bad]), bad));
+  variables_of(written);  // throws for a malformed reference
+  const bool is_text = field.kind == ValueKind::text;
+  if (given.is_saved) {
+    if (!is_text)
+      throw std::invalid_argument(
+          fmt::format("`{}` refers to the environment, and ebb does not fill in saved values from there; "
+                      "allowed: {}",
+                      written, allowed(field)));
+    references[path] = {written, written, given.place, false};
+    return written;
+  }
+  expand_environment(written);  // throws for an unset variable
+  try {
+    const Value value = parse_value(field, given.scalar);
+    if (is_text) references[path] = {written, std::get<std::string>(value), given.place, true};
+    return value;
+  } catch (const std::invalid_argument&) {
+    throw std::invalid_argument(fmt::format(
+        "what `{}` stands for does not fit, and is not shown; allowed: {}", written, allowed(field)));
   }
 }
 
 // Sets a given value. Reports an invalid value and a missing required one.
 void set_field(const std::string& path, const Field::Impl& field, const GivenValues& given,
-               const std::string& name, Problems& problems) {
+               const std::string& name, References& references, Problems& problems) {
   const auto found = given.values.find(path);
   if (found != given.values.end()) {
     try {
-      field.set(parse_value(field, found->second.scalar));
+      field.set(found->second.items ? parse_texts(field, *found->second.items)
+                : refers_to_environment(found->second.scalar.text)
+                    ? parse_reference(path, field, found->second, references)
+                    : parse_value(field, found->second.scalar));
     } catch (const std::invalid_argument& refusal) {
       problems.add(found->second.line, found->second.place, path, refusal.what());
     }
@@ -108,20 +150,13 @@ void set_field(const std::string& path, const Field::Impl& field, const GivenVal
   }
 }
 
-}  // namespace
-
-void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root) {
-  load_text(read_file(file, ExitCode::usage), file.string(), overrides, root);
-}
-
-void load_text(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides,
-               Section& root) {
-  Problems problems;
-  GivenValues given = read_yaml(yaml, name, root, problems);
+References load_values(GivenValues given, Problems problems, const std::string& name,
+                       const std::vector<std::string>& overrides, Section& root) {
+  References references;
   for (const std::string& text : overrides) apply_override(text, root, given, problems);
   const std::vector<FieldsOfPath> all = fields_by_path(root);
   for (const auto& [path, fields] : all)
-    if (fields.size() == 1) set_field(path, *fields.front(), given, name, problems);
+    if (fields.size() == 1) set_field(path, *fields.front(), given, name, references, problems);
   problems.throw_if_any();
   // The description that applies may depend on another key with several descriptions, so this repeats until
   // it sets no more.
@@ -131,42 +166,35 @@ void load_text(const std::string& yaml, const std::string& name, const std::vect
     for (const auto& [path, fields] : all)
       for (const Field::Impl* field : fields)
         if (fields.size() > 1 && field->applies() && set.insert(field).second)
-          set_field(path, *field, given, name, problems);
+          set_field(path, *field, given, name, references, problems);
   }
   problems.throw_if_any();
   check_conditions(all, given, problems);
-  check_rules(root, given, name, problems);
+  check_key_paths(root, given, problems);
+  check_rules(root, given, references, name, problems);
   problems.throw_if_any();
+  return references;
 }
 
-std::string resolved_yaml(const Section& root) {
-  std::string out;
-  write_section(root, 0, out);
-  return out;
+}  // namespace
+
+References load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root) {
+  return load_text(read_file(file, ExitCode::usage), file.string(), overrides, root);
 }
 
-std::string digest(const Section& root) {
-  std::string text;
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.applies()) text += fmt::format("{}: {}\n", path, render_value(field, field.get()));
-  });
-  return digest_hex(text);
+References load_text(const std::string& yaml, const std::string& name,
+                     const std::vector<std::string>& overrides, Section& root) {
+  Problems problems;
+  GivenValues given = read_yaml(yaml, name, root, problems);
+  return load_values(std::move(given), std::move(problems), name, overrides, root);
 }
 
-std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root) {
-  std::vector<std::pair<std::string, std::string>> values;
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.applies() && !field.free_to_change) values.emplace_back(path, render_value(field, field.get()));
-  });
-  return values;
-}
-
-std::vector<std::string> free_keys(const Section& root) {
-  std::vector<std::string> keys;
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.applies() && field.free_to_change) keys.push_back(path);
-  });
-  return keys;
+References load_saved(const std::string& yaml, const std::string& name,
+                      const std::vector<std::string>& overrides, Section& root) {
+  Problems problems;
+  GivenValues given = read_yaml(yaml, name, root, problems);
+  for (auto& [path, value] : given.values) value.is_saved = true;
+  return load_values(std::move(given), std::move(problems), name, overrides, root);
 }
 
 std::string suggested_path(const Section& root, std::string_view name) {

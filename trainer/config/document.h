@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/references.h"
 #include "config/section.h"
 
 namespace ebb::config {
@@ -22,21 +23,36 @@ namespace ebb::config {
 // override in place of file:line. Its value is literal, or a YAML text if it begins with a quote.
 //
 // ${NAME} and ${NAME:-default} in a value are replaced from the environment. An unset NAME without default is
-// an error. "$${" is a literal "${".
-void load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root);
+// an error. "$${" is a literal "${". Messages have such a value as it was written. Returns the texts with
+// references, for the functions below.
+References load(const std::filesystem::path& file, const std::vector<std::string>& overrides, Section& root);
 // The same for YAML in a string; messages call it `name`.
-void load_text(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides,
-               Section& root);
+References load_text(const std::string& yaml, const std::string& name,
+                     const std::vector<std::string>& overrides, Section& root);
+// The same for what a run has saved, such as the configuration in a checkpoint. It may be from somebody else,
+// so it gets nothing from the environment: a text with references stays as it is written, its Reference is
+// not known, and rules about it are not checked. Overrides are the user's own, and are expanded.
+References load_saved(const std::string& yaml, const std::string& name,
+                      const std::vector<std::string>& overrides, Section& root);
 
 // Returns the resolved configuration as YAML for RUN/config.yaml: every key that applies, in the order
-// described. load_text() restores the same values.
-std::string resolved_yaml(const Section& root);
-// Returns the XXH3 of all resolved values, in hexadecimal. All ranks compare it first.
+// described. load_text() restores the same values, in the same environment. A text that still has the value
+// of its Reference is as it was written. Without `references`, all values are those in memory: nothing for a
+// file.
+std::string resolved_yaml(const Section& root, const References& references = {});
+// Returns the XXH3 of all values in memory, in hexadecimal. All ranks compare it first.
 std::string digest(const Section& root);
-// Returns "key.path" and value of each key that is not free_to_change. A resumed run must have the same.
-std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root);
+// Returns "key.path" and value of each key that is not free_to_change. A resumed run must have the same. A
+// text with references is compared as it was written: a checkpoint must not hold its value, and a hash can be
+// guessed. (All texts of ebb are free to change.)
+std::vector<std::pair<std::string, std::string>> mathematical_values(const Section& root,
+                                                                     const References& references = {});
 // Returns the path of each key that is free_to_change and applies.
 std::vector<std::string> free_keys(const Section& root);
+// Returns the path of each key, also of those that do not apply, once.
+std::vector<std::string> all_keys(const Section& root);
+// Returns the path of each key on which the tensors of a checkpoint depend, and that applies.
+std::vector<std::string> shaping_keys(const Section& root);
 
 // Returns the value of every key that applies, in JSON objects nested as the sections are. Bytes and seconds
 // are numbers; auto is the text "auto".

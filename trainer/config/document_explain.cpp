@@ -17,7 +17,9 @@ void explain_field(const std::string& path, const Field::Impl& field, std::strin
   out += fmt::format("  allowed: {}\n", allowed(field));
   out += field.required ? "  default: none, it has to be given\n"
                         : fmt::format("  default: {}\n", render_value(field, field.initial));
-  out += field.free_to_change ? "  a resumed run may change it\n" : "  a resumed run has to keep it\n";
+  out += field.free_to_change ? "  a resumed run may change it\n"
+         : field.shapes_state ? "  a resumed run has to keep it: the saved tensors depend on it\n"
+                              : "  a resumed run has to keep it\n";
 }
 
 void explain_section(const std::string& path, const Section& section, std::string& out) {

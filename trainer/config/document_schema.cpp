@@ -49,6 +49,10 @@ void add_type(const Field::Impl& field, Json& json) {
     case ValueKind::choice:
       json["enum"] = field.words;
       break;
+    case ValueKind::texts:
+      json["type"] = "array";
+      json["items"] = {{"type", "string"}};
+      break;
   }
 }
 
@@ -65,6 +69,7 @@ void add_bound(const char* name, const std::optional<double>& bound, Json& json)
 Json default_of(const Field::Impl& field) {
   if (const auto* flag = std::get_if<bool>(&field.initial)) return *flag;
   if (const auto* text = std::get_if<std::string>(&field.initial)) return *text;
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&field.initial)) return *texts;
   if (field.kind == ValueKind::number) return std::get<double>(field.initial);
   const auto* integer = std::get_if<std::int64_t>(&field.initial);
   if (integer != nullptr && (field.kind == ValueKind::integer || field.kind == ValueKind::integer_or_auto))

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 
 namespace ebb::config {
@@ -17,8 +19,11 @@ bool is_name(std::string_view name) {
          std::ranges::all_of(name, allowed);
 }
 
+// Returns the text for ${NAME}, or for ${NAME:-fallback}.
+using LookUp = std::function<std::string(const std::string& name, std::optional<std::string_view> fallback)>;
+
 // Expands the text between `${` and `}`.
-std::string look_up(std::string_view reference) {
+std::string expand_reference(std::string_view reference, const LookUp& look_up) {
   const std::size_t mark = reference.find(":-");
   const std::string name(reference.substr(0, mark));
   const bool has_default = mark != std::string_view::npos;
@@ -29,18 +34,10 @@ std::string look_up(std::string_view reference) {
         "$${{ for a literal ${{",
         reference));
   }
-  const char* value = std::getenv(name.c_str());
-  if (has_default && (value == nullptr || *value == '\0')) return std::string(fallback);
-  if (value == nullptr) {
-    throw std::invalid_argument(
-        fmt::format("the environment variable {0} is not set; set it, or write ${{{0}:-default}}", name));
-  }
-  return value;
+  return look_up(name, has_default ? std::optional(fallback) : std::nullopt);
 }
 
-}  // namespace
-
-std::string expand_environment(std::string_view text) {
+std::string expand(std::string_view text, const LookUp& look_up) {
   std::string out;
   while (!text.empty()) {
     if (text.starts_with("$${")) {
@@ -52,7 +49,7 @@ std::string expand_environment(std::string_view text) {
         throw std::invalid_argument(
             fmt::format("`{}` has no closing brace; write $${{ for a literal ${{", text));
       }
-      out += look_up(text.substr(2, end - 2));
+      out += expand_reference(text.substr(2, end - 2), look_up);
       text.remove_prefix(end + 1);
     } else {
       out += text.front();
@@ -60,6 +57,37 @@ std::string expand_environment(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string value_of_variable(const std::string& name, std::optional<std::string_view> fallback) {
+  const char* value = std::getenv(name.c_str());
+  if (fallback && (value == nullptr || *value == '\0')) return std::string(*fallback);
+  if (value == nullptr) {
+    throw std::invalid_argument(
+        fmt::format("the environment variable {0} is not set; set it, or write ${{{0}:-default}}", name));
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string expand_environment(std::string_view text) {
+  return expand(text, value_of_variable);
+}
+
+bool refers_to_environment(std::string_view text) {
+  for (std::size_t at = text.find("${"); at != std::string_view::npos; at = text.find("${", at + 2))
+    if (at == 0 || text[at - 1] != '$') return true;
+  return false;
+}
+
+std::vector<std::string> variables_of(std::string_view text) {
+  std::vector<std::string> names;
+  expand(text, [&names](const std::string& name, std::optional<std::string_view>) {
+    names.push_back(name);
+    return std::string();
+  });
+  return names;
 }
 
 std::string escape_environment(std::string_view text) {

@@ -124,6 +124,8 @@ Value parse_by_kind(const Field::Impl& field, const std::string& text) {
       refuse_unit(field, text, "a duration", suggest_duration(text));
     case ValueKind::choice:
       return parse_word(field, text);
+    case ValueKind::texts:
+      refuse(field, fmt::format("`{0}` is not a list; write [{0}]", text));
   }
   refuse(field, "has an unknown kind");
 }
@@ -158,6 +160,16 @@ Value parse_value(const Field::Impl& field, const Scalar& scalar) {
   Value value = parse_by_kind(field, text);
   check_bounds(field, value, text);
   return value;
+}
+
+Value parse_texts(const Field::Impl& field, const std::vector<Scalar>& items) {
+  std::vector<std::string> texts;
+  for (const Scalar& item : items) {
+    if (refers_to_environment(item.text))
+      refuse(field, fmt::format("`{}` refers to the environment, and a list does not", item.text));
+    texts.push_back(parse_text(field, expand_environment(item.text)));  // $${ becomes ${
+  }
+  return texts;
 }
 
 }  // namespace ebb::config

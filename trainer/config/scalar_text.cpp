@@ -81,6 +81,9 @@ std::string kind_text(const Field::Impl& field) {
       return "auto or an integer";
     case ValueKind::choice:
       return fmt::format("{}", fmt::join(field.words, ", "));
+    case ValueKind::texts:
+      return field.has_key_paths ? "a list of keys and sections such as [run.steps, optimizer]"
+                                 : "a list such as [a, b]";
   }
   return "";
 }
@@ -103,6 +106,11 @@ std::string render_value(const Field::Impl& field, const Value& value) {
   if (std::holds_alternative<std::monostate>(value)) return "auto";
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* text = std::get_if<std::string>(&value)) return render_text(*text);
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+    std::vector<std::string> items;
+    for (const std::string& text : *texts) items.push_back(render_text(text));
+    return fmt::format("[{}]", fmt::join(items, ", "));
+  }
   if (const auto* number = std::get_if<double>(&value)) {
     return fmt::format("{}{}", *number, field.kind == ValueKind::duration ? "s" : "");
   }

@@ -40,6 +40,10 @@ Field& Field::file_name() {
   impl_->is_file_name = true;
   return *this;
 }
+Field& Field::key_paths() {
+  impl_->has_key_paths = true;
+  return *this;
+}
 Field& Field::required() {
   if (impl_->only_where)
     throw Error(ExitCode::internal, fmt::format("the conditional key `{}` needs a default", impl_->key));
@@ -48,6 +52,10 @@ Field& Field::required() {
 }
 Field& Field::free_to_change() {
   impl_->free_to_change = true;
+  return *this;
+}
+Field& Field::shapes_state() {
+  impl_->shapes_state = true;
   return *this;
 }
 
@@ -173,6 +181,10 @@ Field Section::bytes_or_auto(std::string_view key, std::optional<std::int64_t>& 
 }
 Field Section::integer_or_auto(std::string_view key, std::optional<std::int64_t>& value) {
   return add_optional(*impl_, key, ValueKind::integer_or_auto, value);
+}
+
+Field Section::texts(std::string_view key, std::vector<std::string>& value) {
+  return add_plain(*impl_, key, ValueKind::texts, value);
 }
 
 Field Section::choice_of(std::string_view key, std::function<void(int)> set, std::function<int()> get,

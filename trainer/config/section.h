@@ -36,10 +36,13 @@ class Field {
   Field& above(double bound);
   Field& below(double bound);
   Field& file_name();  // of a text: neither empty, `.`, `..`, with a `/`, nor above 200 bytes
+  Field& key_paths();  // of texts: each names a key or a section of this configuration
   Field& required();   // has no default; refused under a condition
   // The value changes training at most by rounding: a log folder, a queue's depth, a number of threads. A
   // resumed run may change it. If any other key changes, a resumed run ends with code 2.
   Field& free_to_change();
+  // Shapes, dtypes or meaning of the tensors in a checkpoint depend on the value: none fits another one.
+  Field& shapes_state();
 
   struct Impl;
   explicit Field(Impl* impl) : impl_(impl) {}
@@ -63,6 +66,7 @@ class Section {
   Field duration(std::string_view key, double& seconds);                          // "300s"
   Field bytes_or_auto(std::string_view key, std::optional<std::int64_t>& value);  // "auto" is nullopt
   Field integer_or_auto(std::string_view key, std::optional<std::int64_t>& value);
+  Field texts(std::string_view key, std::vector<std::string>& value);  // [a, b]
   // One of a fixed set of words. The member's value must be one of them.
   template <class E>
   Field choice(std::string_view key, E& value, std::vector<std::pair<std::string, E>> words) {

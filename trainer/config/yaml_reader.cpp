@@ -18,6 +18,22 @@ std::string section_text(const Section& section) {
   return fmt::format("a section with the keys {}", fmt::join(section.impl().keys(), ", "));
 }
 
+bool has_foreign_tag(const YAML::Node& node) {
+  const std::string& tag = node.Tag();
+  return !tag.empty() && tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:str" && !node.IsNull();
+}
+
+// Returns the items of a list of texts; nullopt if it has others.
+std::optional<std::vector<Scalar>> items_of(const YAML::Node& list) {
+  if (!list.IsSequence() || has_foreign_tag(list)) return std::nullopt;
+  std::vector<Scalar> items;
+  for (const auto& item : list) {
+    if (!item.IsScalar() || has_foreign_tag(item)) return std::nullopt;
+    items.push_back({item.Scalar(), false});
+  }
+  return items;
+}
+
 class Reader {
  public:
   Reader(std::string file, const Section& root, GivenValues& given, Problems& problems)
@@ -68,20 +84,29 @@ class Reader {
                            lacks_space ? " (a key needs a space after its colon)" : "",
                            section_text(*entry.section)));
       }
+    } else if (node.IsSequence() && entry.field->kind == ValueKind::texts) {
+      if (auto items = items_of(node)) {
+        given_.values[here] = {{}, place(line), line, false, std::move(items)};
+      } else {
+        given_.refused.insert(here);
+        refuse(line, here, fmt::format("has an item that is no text; allowed: {}", allowed(*entry.field)));
+      }
     } else if (node.IsMap() || node.IsSequence()) {
       given_.refused.insert(here);
-      refuse(line, here,
-             fmt::format("is {} where one value is expected; allowed: {}",
-                         node.IsMap() ? "a section" : "a list", allowed(*entry.field)));
+      refuse(
+          line, here,
+          fmt::format("is {} where {} is expected; allowed: {}", node.IsMap() ? "a section" : "a list",
+                      entry.field->kind == ValueKind::texts ? "a list" : "one value", allowed(*entry.field)));
     } else {
       const std::string& tag = node.Tag();
       const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
-      if (!quoted && !tag.empty() && tag != "?" && !node.IsNull()) {
+      if (has_foreign_tag(node)) {
         given_.refused.insert(here);
         refuse(line, here, fmt::format("has the YAML tag {}, which is not supported; leave it out", tag));
         return;
       }
-      given_.values[here] = {{node.IsNull() ? std::string() : node.Scalar(), quoted}, place(line), line};
+      given_.values[here] = {
+          {node.IsNull() ? std::string() : node.Scalar(), quoted}, place(line), line, false};
     }
   }
 
@@ -144,8 +169,17 @@ void apply_override(std::string_view text, const Section& root, GivenValues& giv
                  fmt::format("is {}; override one of them", section_text(*entry->section)));
     return;
   }
-  given.values[std::string(path)] = {override_scalar(std::string(text.substr(equals + 1)), place), place,
-                                     kAfterTheFile};
+  const std::string value(text.substr(equals + 1));
+  if (entry->field->kind == ValueKind::texts && value.starts_with('[')) {
+    if (auto items = items_of(parse_document(value, place))) {
+      given.values[std::string(path)] = {{}, place, kAfterTheFile, false, std::move(items)};
+    } else {
+      problems.add(kAfterTheFile, place, path,
+                   fmt::format("has an item that is no text; allowed: {}", allowed(*entry->field)));
+    }
+    return;
+  }
+  given.values[std::string(path)] = {override_scalar(value, place), place, kAfterTheFile, false};
 }
 
 }  // namespace ebb::config

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ struct Given {
   Scalar scalar;
   std::string place;  // "file:line", or the override
   int line = 0;
+  bool is_saved = false;                          // in a saved configuration: the environment is not for it
+  std::optional<std::vector<Scalar>> items = {};  // of a list, in place of the scalar
 };
 
 // The values of a file and its overrides, by key path, not parsed yet.

@@ -40,7 +40,7 @@ std::vector<RankFacts> facts_of_all(const comm::World& world, const std::string&
   for (const std::string& text :
        world.gather_to_all(nlohmann::json(mine).dump(-1, ' ', false, replace), kGatherTimeout_s)) {
     try {
-      all.push_back(parse_json(text).get<RankFacts>());
+      all.push_back(parse_json_or_discard(text).get<RankFacts>());
     } catch (const nlohmann::json::exception& error) {
       throw Error(ExitCode::communication,
                   fmt::format("rank {} reports other facts than rank {}: they run different versions of ebb; "

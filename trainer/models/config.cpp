@@ -44,7 +44,7 @@ void ModelConfig::describe(config::Section& s) {
     doc += fmt::format(" {}: {}{}{}.", families_[i].name, families_[i].doc,
                        files.empty() ? "" : "; it writes the samples ", fmt::join(files, " and "));
   }
-  s.choice("kind", chosen_, std::move(words)).doc(doc);
+  s.choice("kind", chosen_, std::move(words)).doc(doc).shapes_state();
   for (std::size_t i = 0; i < families_.size(); ++i)
     s.only_where(
         "model.kind is " + families_[i].name, [this, i] { return chosen_ == i; },

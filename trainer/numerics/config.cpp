@@ -35,7 +35,8 @@ std::string LossScaleConfig::problem() const {
 
 void PrecisionConfig::describe(config::Section& s) {
   s.choice("dtype", dtype, {{"fp16", Dtype::fp16}, {"bf16", Dtype::bf16}, {"fp32", Dtype::fp32}})
-      .doc("Type of parameters, gradients, activations and inputs. Losses, norms and moments are fp32.");
+      .doc("Type of parameters, gradients, activations and inputs. Losses, norms and moments are fp32.")
+      .shapes_state();
   s.section("loss_scale", loss_scale, "Dynamic loss scale; used by fp16 only.");
 }
 

@@ -123,10 +123,15 @@ EvaluatedCheckpoint evaluate_checkpoint(LoadedModel& loaded, core::UnitRunner& r
   // Finds all faults before it computes.
   comm::run_on_all_ranks(environment.world, config.parallel.timeout_s, [&] {
     require_useful(options, model, config);
+    config::require_known(config.references, "data.source");
     auto dataset = open_split(config, options.split, config.model.fields());
     require_same_fields(*dataset, options.split, config.model.fields(), model, config);
+    if (dataset->spec().find(core::kTokensField) != nullptr)
+      config::require_known(config.references, "data.tokenizer");
     if (model.image_sampler() != nullptr) {
       const evaluate::EvaluateConfig of_images = config_of_images(config, options, dataset->size());
+      if (of_images.samples > 0 && options.features.empty())
+        config::require_known(config.references, "evaluate.features");
       if (of_images.samples > 0)
         images = std::make_unique<ImageMeasures>(of_images, open_split(config, options.split, image_field));
     }

@@ -66,6 +66,21 @@ void RunConfig::describe(config::Section& s) {
       .free_to_change();
 }
 
+void LaunchConfig::describe(config::Section& s) {
+  s.duration("stall", stall_s)
+      .at_least(0)
+      .doc(
+          "ebb launch ends the run with code 8 if no rank has made progress for this long: a step or a stage "
+          "begins, memory is allocated, or a file is read or written. Until the first rank has started, it "
+          "waits at least a minute. 0: it waits for ever.")
+      .free_to_change();
+  s.rule({"stall"}, [this]() -> std::string {
+    constexpr double kLeast_s = 1;
+    if (stall_s == 0 || stall_s >= kLeast_s) return "";
+    return "ranks report several times within this time: set it to 1s or more, or to 0";
+  });
+}
+
 models::RunFacts Config::facts() const {
   models::RunFacts facts;
   facts.data_context = data.context;
@@ -89,6 +104,7 @@ void Config::describe(config::Section& s) {
   s.section("checkpoint", checkpoint, "Saving and resuming.");
   s.section("telemetry", telemetry, "Progress and metrics.");
   s.section("evaluate", evaluate, "Measures of generated images, in each evaluation.");
+  s.section("launch", launch, "What `ebb launch` does about ranks that stand still.");
   s.rule({"model.kind", "data.format"}, [this] { return model.missing_fields(data.entry().fields); });
   for (models::FamilyRule& rule : model.rules())
     s.rule(std::move(rule.keys), [this, problem = std::move(rule.problem)] { return problem(facts()); });
@@ -160,27 +176,38 @@ config::Section described(Config& config) {
 
 namespace {
 
-void load_with(Config& config, const std::function<void(config::Section&)>& read) {
+void load_with(Config& config, const std::function<config::References(config::Section&)>& read) {
   {
     config::Section section = described(config);
-    read(section);
+    config.references = read(section);
   }
   if (config.trainees.empty()) return;
   // Their defaults are the sections optimizer and average, which are complete only now.
   config.trainees.clear();
   config::Section section = described(config);
-  read(section);
+  config.references = read(section);
 }
 
 }  // namespace
 
 void load(Config& config, const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  load_with(config, [&](config::Section& section) { config::load(file, overrides, section); });
+  load_with(config, [&](config::Section& section) { return config::load(file, overrides, section); });
 }
 
 void load_text(Config& config, const std::string& yaml, const std::string& name,
                const std::vector<std::string>& overrides) {
-  load_with(config, [&](config::Section& section) { config::load_text(yaml, name, overrides, section); });
+  load_with(config,
+            [&](config::Section& section) { return config::load_text(yaml, name, overrides, section); });
+}
+
+void load_saved(Config& config, const std::string& yaml, const std::string& name,
+                const std::vector<std::string>& overrides) {
+  load_with(config,
+            [&](config::Section& section) { return config::load_saved(yaml, name, overrides, section); });
+}
+
+std::string resolved_yaml(Config& config) {
+  return config::resolved_yaml(described(config), config.references);
 }
 
 }  // namespace ebb::train

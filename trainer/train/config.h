@@ -9,6 +9,7 @@
 
 #include "checkpoint/config.h"
 #include "checkpoint/lease.h"
+#include "config/references.h"
 #include "config/section.h"
 #include "data/config.h"
 #include "evaluate/config.h"
@@ -45,6 +46,12 @@ struct RunConfig {
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::path(dir) / name; }
 };
 
+// The section `launch:`. It belongs to `ebb launch`; no key of it changes a result.
+struct LaunchConfig {
+  double stall_s = 600;  // after which a run that stands still is ended; 0: never
+  void describe(config::Section& s);
+};
+
 // The sections of one trainee.
 struct TraineeConfig {
   optim::OptimizerConfig optimizer;
@@ -72,6 +79,8 @@ struct Config {
   checkpoint::CheckpointConfig checkpoint;
   telemetry::TelemetryConfig telemetry;
   evaluate::EvaluateConfig evaluate;
+  LaunchConfig launch;
+  config::References references;  // of the texts that were read
   explicit Config(const Registries& registries) : model(registries.families), data(registries.formats) {}
   [[nodiscard]] Registries registries() const { return {model.families(), data.formats}; }
   void describe(config::Section& s);
@@ -89,6 +98,12 @@ void load(Config& config, const std::filesystem::path& file, const std::vector<s
 // The same for YAML in a string; messages call it `name`.
 void load_text(Config& config, const std::string& yaml, const std::string& name,
                const std::vector<std::string>& overrides);
+// The same for what a run has saved: RUN/config.yaml, or the configuration in a checkpoint. It gets nothing
+// from the environment (config::load_saved); config::require_known asks for a text before its use.
+void load_saved(Config& config, const std::string& yaml, const std::string& name,
+                const std::vector<std::string>& overrides);
+// Returns the configuration as YAML for files and the screen, with references to the environment as written.
+std::string resolved_yaml(Config& config);
 // Describes `config` as it is, to print it or its schema; only the functions above read into a Config.
 config::Section described(Config& config);
 

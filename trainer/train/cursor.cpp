@@ -19,9 +19,13 @@ std::int64_t Cursor::stream_position() const {
 }
 
 void Cursor::skip_until(const Cursor& diverged) {
-  skipped_ = diverged.skipped_;
-  const std::int64_t end = diverged.stream_position();
-  const std::int64_t begin = end - (diverged.step - step) * samples_per_step_;
+  skip_to(diverged.stream_position());
+}
+
+void Cursor::skip_to(std::int64_t end) {
+  // From where this cursor stands. Ranges that the run has skipped since then lie within.
+  const std::int64_t begin = stream_position();
+  if (end <= begin) return;
   if (!skipped_.empty() && skipped_.back().end == begin) {
     skipped_.back().end = end;
   } else if (skipped_.size() < kMaxRanges) {

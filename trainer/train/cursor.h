@@ -37,6 +37,8 @@ class Cursor final : public core::Stateful {
   // this step to `diverged`, the cursor after the step in which it diverged. Error(numerics) if the list
   // would have more than kMaxRanges.
   void skip_until(const Cursor& diverged);
+  // The same, given the position at which the run diverged. It does nothing if that is not ahead.
+  void skip_to(std::int64_t end);
 
   core::State state() override;
   void restore(const nlohmann::json& values) override;

@@ -24,7 +24,7 @@ enum class WeightChoice {
 
 // Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters.
 // Error(checkpoint): there is none.
-// `overrides`: key.path=value, over the configuration of its run.
+// `overrides`: key.path=value, over the configuration of its run (load_saved).
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries,
                        WeightChoice choice = WeightChoice::averaged,
                        const std::vector<std::string>& overrides = {});

@@ -15,6 +15,8 @@ namespace ebb::train {
 class LossWatch {
  public:
   static constexpr std::int64_t kFirstSteps = 10, kHalfLife = 20, kEarliest = 50;
+  // Steps before the crossing in which the loss may already have grown: the average follows it late.
+  static constexpr std::int64_t kDelay = 5 * kHalfLife;
   static constexpr double kGrowth = 0.2, kProgress = 0.1;  // of the absolute value of the first mean
 
   // Takes the finite loss of one step. Returns a sentence with the figures at the step in which the average

@@ -31,9 +31,12 @@ class Search {
       : config_(config), run_(run), need_(need), available_(available) {}
 
   std::vector<MemoryChange> find() {
-    if (state_fits()) {
+    if (state_fits(need_)) {
       without_cache();
       more_micro_batches();
+    } else {
+      found_.push_back({false, fmt::format("what a rank keeps between steps needs {} alone",
+                                           format_bytes(state_of(need_)))});
     }
     half_precision();
     fewer_ranks();
@@ -47,14 +50,13 @@ class Search {
  private:
   // What lives between two steps, except for the slots of the data, depends neither on batches nor on the
   // cache. If that is too large already, no such change helps.
-  bool state_fits() {
-    const memory::Sums& live = need_.plan.live;
-    const std::int64_t state = std::accumulate(live.begin(), live.end(), need_.process.anonymous) -
-                               live[static_cast<std::size_t>(memory::Class::data)];
-    if (need_.ranks * state <= available_.bytes) return true;
-    found_.push_back(
-        {false, fmt::format("what a rank keeps between steps needs {} alone", format_bytes(state))});
-    return false;
+  static std::int64_t state_of(const MemoryNeed& need) {
+    const memory::Sums& live = need.plan.live;
+    return std::accumulate(live.begin(), live.end(), need.process.anonymous) -
+           live[static_cast<std::size_t>(memory::Class::data)];
+  }
+  [[nodiscard]] bool state_fits(const MemoryNeed& need) const {
+    return need.ranks * state_of(need) <= available_.bytes;
   }
 
   // The need of another configuration; the present need if it cannot be trained or planned.
@@ -95,19 +97,27 @@ class Search {
                            format_bytes(fit * need_.of_rank_alone()))});
   }
 
-  // If no single change fits: all changes at once, with all ranks of the host and then with one of them. If
-  // that does not fit either, its need says how much memory would do.
+  // If no single change fits: several at once, with all ranks of the host, then with half as many, and so on.
+  // If none fits, the need of the last says how much memory would do. Where the state alone is too large, no
+  // change of batches is proposed.
   void together() {
     if (std::ranges::any_of(found_, &MemoryChange::fits)) return;
-    const bool leaves_ranks = need_.ranks > 1 && !available_.is_of_each_rank;
-    Changed least = all_changes(need_.ranks);
-    if (!fits(least.need) && leaves_ranks) least = all_changes(1);
-    const bool is_new = least.keys.size() > 1 || least.need.ranks < need_.ranks;
-    if (!is_new || least.keys.empty() || least.need.of_host() >= need_.of_host()) return;
-    std::string text = fmt::format("{}{} needs {}", least.need.ranks < need_.ranks ? "1 rank here with " : "",
-                                   fmt::join(least.keys, " "), format_bytes(least.need.of_rank_alone()));
-    if (least.need.ranks > 1) text += " on each rank";
-    found_.push_back({fits(least.need), text});
+    std::optional<Changed> least;
+    for (int ranks = need_.ranks; ranks > 0; ranks /= 2) {
+      Changed changed = all_changes(ranks);
+      if (!state_fits(changed.need)) continue;
+      least = std::move(changed);
+      if (fits(least->need) || available_.is_of_each_rank) break;
+    }
+    if (!least || least->keys.empty() || least->need.of_host() >= need_.of_host()) return;
+    const int ranks = least->need.ranks;
+    if (least->keys.size() == 1 && ranks == need_.ranks) return;
+    std::string text;
+    if (ranks < need_.ranks) text = fmt::format("{} rank{} here with ", ranks, ranks == 1 ? "" : "s");
+    text +=
+        fmt::format("{} needs {}", fmt::join(least->keys, " "), format_bytes(least->need.of_rank_alone()));
+    if (ranks > 1) text += " on each rank";
+    found_.push_back({fits(least->need), text});
   }
 
   struct Changed {
@@ -124,8 +134,17 @@ class Search {
       changed.keys.emplace_back("precision.dtype=bf16");
     }
     if (const auto found = fewest_micro_batches(config, run_, changed.need, available_)) {
+      config.data.micro_batches = found->count;
       changed.need = found->need;
       changed.keys.push_back(fmt::format("data.micro_batches={}", found->count));
+    }
+    if (!fits(changed.need)) {
+      config.memory.host_cache = 0;
+      const MemoryNeed without = need_with(changed.need, config, run_).value_or(changed.need);
+      if (without.of_rank() < changed.need.of_rank()) {
+        changed.need = without;
+        changed.keys.emplace_back("memory.host_cache=0");
+      }
     }
     return changed;
   }

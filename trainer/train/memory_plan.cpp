@@ -40,11 +40,15 @@ std::int64_t evaluated_samples(const data::EvaluationPlan& plan, std::int64_t te
   return plan.rank_part(test_samples > 0 ? test_samples : plan.global_batch);
 }
 
-// Samples of rank 0's last part of an evaluation if it is shorter than the first; 0: it is not. Its blocks
-// have other sizes than those of the other parts, which stay mapped.
+// Samples of the last part of an evaluation, of the rank where it is largest among those that are shorter
+// than the other parts; 0: none is. Its blocks have other sizes than those of the other parts, which stay
+// mapped.
 std::int64_t last_evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
   const std::int64_t rest = test_samples > plan.global_batch ? test_samples % plan.global_batch : 0;
-  return rest > 0 ? plan.rank_part(rest) : 0;
+  if (rest == 0) return 0;
+  const std::int64_t part = plan.rank_part(rest);
+  // If it is as long as a full part, the last rank with samples has what is left of them.
+  return part < plan.rank_part(plan.global_batch) ? part : rest % part;
 }
 
 void raise(memory::Sums& largest, const memory::Sums& other) {

@@ -13,11 +13,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/round_up.h"
 #include "checkpoint/folders.h"
 #include "checkpoint/manifest.h"
-#include "config/document.h"
 #include "data/open.h"
 #include "models/model.h"
 #include "optim/optimizer.h"
@@ -139,15 +139,16 @@ void for_lines(const fs::path& path, const std::function<void(const nlohmann::js
 bool has_same_shape(const Config& config, const fs::path& run) {
   try {
     Config own = config, logged(config.registries());
-    load(logged, (run / "config.yaml").string(), {});
+    const fs::path file = run / "config.yaml";
+    load_saved(logged, read_file(file, ExitCode::usage), file.string(), {});
     if (logged.run.device != own.run.device) return false;
-    logged.run = own.run;
+    logged.run = own.run = RunConfig();
     logged.checkpoint = own.checkpoint;
     logged.memory.budget = own.memory.budget;
     logged.memory.check = own.memory.check;
     if (!own.data.micro_batches) own.data.micro_batches = logged.data.micro_batches;
-    return config::resolved_yaml(described(own)) == config::resolved_yaml(described(logged));
-  } catch (const Error&) {  // no run, or one of a version with other keys
+    return resolved_yaml(own) == resolved_yaml(logged);  // the log has references as they were written
+  } catch (const Error&) {                               // no run, or one of a version with other keys
     return false;
   }
 }

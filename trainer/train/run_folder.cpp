@@ -34,11 +34,32 @@ std::optional<Results> read_results(const std::filesystem::path& run) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
     const nlohmann::json json = parse_json_or_discard(read_file(path, ExitCode::checkpoint));
-    return Results{json.at("steps"), json.at("test_loss"), json.at("text")};
+    return Results{whole_number(json.at("steps")), json.at("test_loss"), json.at("text")};
   } catch (const nlohmann::json::exception& error) {
     throw Error(
         ExitCode::checkpoint,
         fmt::format("{} is damaged; delete it to recreate it from the last checkpoint", path.string()),
+        error);
+  }
+}
+
+void write_rollback(const std::filesystem::path& run, const StoredRollback& rollback) {
+  const nlohmann::json json = {{"step", rollback.step}, {"stream_position", rollback.end}};
+  write_file_atomically(run / "rollback.json", json.dump() + "\n");
+}
+
+std::optional<StoredRollback> read_rollback(const std::filesystem::path& run) {
+  const std::filesystem::path path = run / "rollback.json";
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  try {
+    const nlohmann::json json = parse_json_or_discard(read_file(path, ExitCode::checkpoint));
+    return StoredRollback{whole_number(json.at("step")), whole_number(json.at("stream_position"))};
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(
+        ExitCode::checkpoint,
+        fmt::format("{} is damaged; delete it, and the run may use the samples with which it diverged "
+                    "again",
+                    path.string()),
         error);
   }
 }

@@ -15,10 +15,11 @@ namespace ebb::train {
 
 // A run that diverged has gone back to a checkpoint.
 struct Rollback {
-  std::int64_t steps = 0;        // done in the checkpoint
-  std::int64_t diverged_at = 0;  // the step, from 0
-  SampleRange skipped;           // of the stream
-  std::string reason;            // for a person
+  std::int64_t steps = 0;                   // done in the checkpoint
+  std::int64_t diverged_at = 0;             // the step, from 0
+  SampleRange skipped;                      // of the stream
+  std::string reason;                       // for a person
+  std::vector<checkpoint::Change> changes;  // of the configuration, since the checkpoint
 };
 
 // Receives the events of a run, on every rank, on the training thread. The order of a step's events: stepped,

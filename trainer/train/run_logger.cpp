@@ -102,6 +102,19 @@ void RunLogger::started(const RunStart& start) {
   for (const std::string& note : start.notes) progress_->note(note);
   if (start.resumed_from)
     progress_->note(fmt::format("resumes from step {} ({})", start.first_step, start.resumed_from->string()));
+  report_changes(start.first_step, start.changes);
+}
+
+// On rank 0.
+void RunLogger::report_changes(std::int64_t steps, const std::vector<checkpoint::Change>& changes) {
+  if (changes.empty()) return;
+  std::vector<telemetry::ConfigChange> written;
+  for (const checkpoint::Change& change : changes) {
+    const auto text = [](const std::string& value) { return value.empty() ? "absent" : value; };
+    progress_->note(fmt::format("  {}: {} -> {}", change.key, text(change.saved), text(change.present)));
+    written.push_back({change.key, change.saved, change.present});
+  }
+  metrics_->write_changes(steps, written);
 }
 
 // Removes the lines of later steps, which are about to be repeated.
@@ -121,6 +134,7 @@ void RunLogger::rolled_back(const Rollback& rollback) {
   if (progress_)
     progress_->note(fmt::format("{}\n  goes back to step {} and skips the samples {} to {} of the stream",
                                 rollback.reason, rollback.steps, skipped.begin, skipped.end - 1));
+  if (metrics_) report_changes(rollback.steps, rollback.changes);
 }
 
 void RunLogger::stepped(const step::StepReport& report) {

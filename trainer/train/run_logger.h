@@ -40,6 +40,7 @@ class RunLogger final : public RunListener {
 
  private:
   void open_logs(std::int64_t first_step);
+  void report_changes(std::int64_t steps, const std::vector<checkpoint::Change>& changes);
   void show(const step::StepReport& report, const telemetry::StepMetrics& line);
 
   const Config& config_;

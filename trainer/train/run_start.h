@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/changes.h"
 #include "telemetry/sample_unit.h"
 #include "train/environment.h"
 #include "train/trainees.h"
@@ -23,6 +24,7 @@ struct RunStart {
   std::int64_t predicted_bytes = -1;  // the planned maximum of live bytes within a step; -1: not planned
   std::vector<std::string> notes;     // lines for a person: what is trained, warnings
   std::optional<std::filesystem::path> resumed_from;  // a checkpoint
+  std::vector<checkpoint::Change> changes;            // of the configuration, since that checkpoint
 };
 
 // One line: model, sizes, ranks, device.

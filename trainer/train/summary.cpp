@@ -85,6 +85,13 @@ std::string measure_lines(const Evaluation& result) {
   return lines;
 }
 
+// Readers of a checkpoint do not fill in its references to the environment.
+std::string sample_overrides(const Config& config) {
+  const auto found = config.references.find("data.tokenizer");
+  return found == config.references.end() ? ""
+                                          : " " + shell_quoted(found->first + "=" + found->second.written);
+}
+
 }  // namespace
 
 std::string Summary::text(const Evaluation& result) const {
@@ -102,14 +109,15 @@ std::string Summary::text(const Evaluation& result) const {
       "  {}/memory/                bytes of every step, one file per rank\n"
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
-      "  {} sample {} {}\n"
+      "  {} sample {} {}{}\n"
       "  {} launch -n {} {} {} optimizer.lr={} run.steps={}\n"
       "  {} config --explain model\n",
       config_.run.steps, texts.result(tested, facts), measure_lines(result),
       telemetry::peak_table(peaks_, planned_), sample_lines(config_, run), run, run, program,
-      shell_quoted(run), texts.sample_options(facts), program, environment_.world.size(),
-      shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
-      config_.optimizer.lr / 2, std::min<std::int64_t>(100, config_.run.steps), program);
+      shell_quoted(run), texts.sample_options(facts), sample_overrides(config_), program,
+      environment_.world.size(), shell_quoted(run + "/config.yaml"),
+      shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2,
+      std::min<std::int64_t>(100, config_.run.steps), program);
 }
 
 }  // namespace ebb::train

@@ -4,14 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
+#include "base/printable.h"
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
 #include "train/memory_check.h"
 #include "train/memory_report.h"
 #include "train/open_run.h"
+#include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/run_logger.h"
 #include "train/training.h"
@@ -31,16 +32,6 @@ void require_same_configuration(const comm::World& world, const std::string& dig
                                            "rank {}. Does the file, an override or an environment "
                                            "variable differ on that host?",
                                            digests.front(), *other, other - digests.begin()));
-}
-
-constexpr const char* kContents = "contents of data.source";
-
-// The mathematical keys of this family and format with their defaults.
-checkpoint::ConfigValues default_values(const Config& config) {
-  Config defaults(config.registries());
-  defaults.model.choose(config.model.family().name);
-  defaults.data.format = config.data.format;
-  return config::mathematical_values(described(defaults));
 }
 
 // A finished run that lacks some evaluates again, and writes them.
@@ -63,21 +54,6 @@ ExitCode run_or_name_checkpoint(Training& training, const std::optional<checkpoi
     if (world.rank() != 0) throw comm::RemoteError(error.code());
     throw Error(ExitCode::numerics, fmt::format("{}\n  {}", error.what(), training.resume_hint(found)));
   }
-}
-
-// For data.micro_batches auto: those of a checkpoint, so that the sums stay the same.
-void take_saved_micro_batches(Config& config, const checkpoint::CheckpointFolder& found, int ranks) {
-  std::int64_t saved = 1;
-  for (const auto& [key, value] : checkpoint::read_manifest(found.folder).mathematical)
-    if (key == "data.micro_batches") std::from_chars(value.data(), value.data() + value.size(), saved);
-  if (config.data.batch % (saved * ranks) != 0)
-    throw Error(
-        ExitCode::usage,
-        fmt::format("data.micro_batches is auto, and {} was saved with {}: a batch of {} does not divide "
-                    "into these on {} ranks. Resume on another number of ranks, or set "
-                    "checkpoint.resume=force, which chooses again",
-                    found.folder.string(), saved, config.data.batch, ranks));
-  config.data.micro_batches = saved;
 }
 
 // The most that any host needs. Collective.
@@ -106,7 +82,7 @@ std::string indented(const std::vector<std::string>& lines, std::size_t count) {
 }  // namespace
 
 ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memory::BlockCache& cache,
-               const models::RunnerFactory& make_runner) {
+               const models::RunnerFactory& make_runner, telemetry::Heartbeat* heartbeat) {
   const config::Section section = described(config);
   const double timeout = config.parallel.timeout_s;
   require_same_configuration(world, config::digest(section), timeout);
@@ -119,24 +95,19 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   const bool speaks = world.rank() == 0;
   if (speaks) remove_leftovers(run);
 
-  const std::string contents = contents_of_all_ranks(config, opened.splits, world);
-  const auto configured = [&] {
-    checkpoint::RunConfiguration all{config::mathematical_values(section), config::resolved_yaml(section),
-                                     default_values(config), config::free_keys(section)};
-    all.mathematical.emplace_back(kContents, contents);
-    all.defaults.emplace_back(kContents, contents);  // checkpoints of 0.2 have no such entry
-    return all;
-  };
   checkpoint::Store store(run, config.checkpoint, world, timeout);
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
   });
-  if (found)
+  // A new run reads no data before it knows that it has the memory.
+  std::string contents;
+  if (found) {
+    contents = contents_of_all_ranks(config, opened.splits, world);
     comm::run_on_all_ranks(world, timeout, [&] {
-      if (!config.data.micro_batches && config.checkpoint.resume != checkpoint::Resume::force)
-        take_saved_micro_batches(config, *found, world.size());
-      store.require_compatible(*found, configured());
+      take_saved_micro_batches(config, *found, world.size());
+      store.require_compatible(*found, run_configuration(config, contents, found));
     });
+  }
   if (found && found->step >= config.run.steps) {
     // Rank 0's view decides: another host may see the folder late. Results of fewer steps belong to an
     // earlier run.
@@ -145,7 +116,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
       return results && results->steps == found->step && has_its_samples(config) ? results->text : "";
     })[0];
     if (!text.empty()) {
-      if (speaks) std::fputs(text.c_str(), stdout);
+      if (speaks) std::fputs(printable(text).c_str(), stdout);
       return ExitCode::ok;
     }
   }
@@ -153,11 +124,12 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   CheckedPlan plan;
   const PlannedRun planned = planned_run(config, opened.splits, world.size(), make_runner);
   if (!config.data.micro_batches) agree_on_micro_batches(config, environment, planned);
-  const checkpoint::RunConfiguration configuration = configured();
   const std::vector<std::string> notes = comm::gather_from_all(world, timeout, [&] {
     plan = check_memory(config, world, environment.device, planned);
     return plan.note;
   });
+  if (!found) contents = contents_of_all_ranks(config, opened.splits, world);
+  const checkpoint::RunConfiguration configuration = run_configuration(config, contents, found);
   // Rank 0 prints the warning of the first host that has one.
   const auto note = std::ranges::find_if(notes, [](const std::string& text) { return !text.empty(); });
   if (note != notes.end()) plan.note = *note;
@@ -168,7 +140,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   MemoryReporter reporter(environment, report, run, plan.need);
   try {
     Training training(config, environment, std::move(opened.splits),
-                      {store, configuration, opened.lease.get()}, {stop, report, reporter}, plan,
+                      {store, configuration, opened.lease.get()}, {stop, report, reporter, heartbeat}, plan,
                       make_runner);
     if (speaks) write_configuration(run, configuration.resolved_config);
     return run_or_name_checkpoint(training, found, world);

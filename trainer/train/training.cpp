@@ -12,6 +12,7 @@
 #include "memory/leak_gate.h"
 #include "step/agreed_step_control.h"
 #include "train/metrics_feed.h"
+#include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/run_logger.h"
 #include "train/samples.h"
@@ -55,7 +56,8 @@ Training::Training(const Config& config, Environment& environment, Splits splits
 }
 
 ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found) {
-  if (found) rollback_points_.add(*found);
+  if (found)
+    for (const auto& point : storage_.store.up_to(found->step)) rollback_points_.add(point);
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
     prepare_image_measures();
     load(found);
@@ -83,6 +85,7 @@ ExitCode Training::run_steps() {
     if (storage_.lease != nullptr) storage_.lease->check();
     begun_ = cursor_.step + 1;
     signals_.reporter.begin_step(cursor_.step);
+    if (signals_.heartbeat != nullptr) signals_.heartbeat->begin_step(cursor_.step);
     step::StepReport report = step.run(cursor_.step);
     ++cursor_.step;
     environment_.cache.end_step();
@@ -110,8 +113,10 @@ ExitCode Training::run_steps() {
 void Training::check(step::StepReport& report) {
   step::PhaseReport& first = report.phase_runs.front();
   const bool finite = std::isfinite(first.loss);
-  if (trainees_.model().phases().size() == 1 && finite && first.warning.empty())
+  if (trainees_.model().phases().size() == 1 && finite && first.warning.empty()) {
     first.warning = cursor_.loss_watch.observe(first.loss);
+    if (!first.warning.empty()) first.warning_delay = LossWatch::kDelay;
+  }
   listeners_.stepped(report);
   const bool last = cursor_.step == config_.run.steps;
   for (const step::PhaseReport& run : report.phase_runs) {
@@ -154,20 +159,26 @@ void Training::roll_back(const DivergenceError& error, std::int64_t delay) {
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
     if (environment_.world.rank() != 0) return;
     if (storage_.lease != nullptr) storage_.lease->check();
+    write_rollback(config_.run.folder(), {good.step, cursor_.stream_position()});
     checkpoint::discard_after(config_.run.folder() / "checkpoints", good.step);
   });
   saved_ = good.step;
   for (core::Phase* phase : trainees_.model().phases()) phase->restart_warnings();
-  listeners_.rolled_back({cursor_.step, begun_ - 1, cursor_.skipped().back(), error.what()});
+  listeners_.rolled_back({cursor_.step, begun_ - 1, cursor_.skipped().back(), error.what(), changes_});
 }
 
 // Sets the parameters, and opens the data at the current step. `diverged`: the run goes back from there.
 void Training::load(const std::optional<checkpoint::CheckpointFolder>& found, const Cursor* diverged) {
   if (found)
-    storage_.store.load(*found, parts(), storage_.configuration);
+    storage_.store.load(*found, parts());
   else
     trainees_.set_initial_values(config_);
-  if (diverged != nullptr) cursor_.skip_until(*diverged);
+  if (found)
+    changes_ = checkpoint::changes_between(checkpoint::read_manifest(found->folder), storage_.configuration);
+  if (diverged != nullptr)
+    cursor_.skip_until(*diverged);
+  else if (found)
+    cursor_.skip_to(position_after_rollback(config_, environment_.world, *found));
   data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.batch_plan(),
                                          cursor_);
 }
@@ -184,6 +195,7 @@ void Training::start(const std::optional<checkpoint::CheckpointFolder>& found) {
     if (!warning.empty()) start.notes.push_back("warning: " + warning);
   if (plan_.need) start.predicted_bytes = plan_.need->plan.peak_total;
   if (found) start.resumed_from = found->folder;
+  start.changes = changes_;
   listeners_.add(std::make_unique<RunLogger>(config_, environment_.world, environment_.ledger,
                                              environment_.cache, environment_.device));
   listeners_.started(start);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "checkpoint/lease.h"
@@ -11,6 +12,7 @@
 #include "core/unit.h"
 #include "models/runner_factory.h"
 #include "step/step.h"
+#include "telemetry/heartbeat.h"
 #include "train/cursor.h"
 #include "train/environment.h"
 #include "train/evaluation.h"
@@ -37,7 +39,8 @@ struct RunStorage {
 struct RunSignals {
   const StopRequest& stop;
   ReportRequest& report;
-  MemoryReporter& reporter;  // writes what `report` requests
+  MemoryReporter& reporter;         // writes what `report` requests
+  telemetry::Heartbeat* heartbeat;  // learns each step; null: there is none
 };
 
 // The loop of one run, from its first step or a checkpoint to its end. Its members exist as long as the run.
@@ -82,7 +85,8 @@ class Training {
   RunListeners listeners_;
   std::int64_t saved_ = -1;  // step of the last checkpoint of this process; -1: none
   RollbackPoints rollback_points_;
-  std::int64_t begun_ = 0;  // steps begun: one more than cursor_.step within a step
+  std::vector<checkpoint::Change> changes_;  // since the loaded checkpoint
+  std::int64_t begun_ = 0;                   // steps begun: one more than cursor_.step within a step
 };
 
 }  // namespace ebb::train

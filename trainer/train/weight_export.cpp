@@ -30,6 +30,7 @@ Contents in_hub_layout(const LoadedModel& loaded, const models::HubFormat& hub) 
   const Config& run = loaded.config;
   Contents out;
   out.config = hub.write_config(run.model.chosen(), run.data.context, run.precision.dtype);
+  config::require_known(run.references, "data.tokenizer");
   if (const auto end = data::make_tokenizer(run.data.tokenizer)->end_of_document())
     out.config["eos_token_id"] = *end;
   const auto ours = loaded.model->state().tensors;

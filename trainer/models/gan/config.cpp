@@ -57,12 +57,18 @@ void GanConfig::describe(config::Section& s) {
            {{"residual", GanArchitecture::residual}, {"dcgan", GanArchitecture::dcgan}})
       .doc(
           "residual: bottleneck blocks with grouped convolutions, without norms. dcgan: strided "
-          "convolutions with group norms.");
-  s.integer("latent", latent).at_least(1).at_most(65536).doc("Dimensions of the generator's noise.");
+          "convolutions with group norms.")
+      .shapes_state();
+  s.integer("latent", latent)
+      .at_least(1)
+      .at_most(65536)
+      .doc("Dimensions of the generator's noise.")
+      .shapes_state();
   s.integer("width", width)
       .at_least(1)
       .at_most(65536)
-      .doc("Channels of both networks at the full image size.");
+      .doc("Channels of both networks at the full image size.")
+      .shapes_state();
   s.integer("max_width", max_width)
       .at_least(1)
       .at_most(65536)
@@ -72,7 +78,7 @@ void GanConfig::describe(config::Section& s) {
       .at_least(1)
       .at_most(65536)
       .doc("Channels of a group: of grouped convolutions (residual) or of group norms (dcgan).");
-  s.flag("conditional", conditional).doc("Both networks read the label of a sample.");
+  s.flag("conditional", conditional).doc("Both networks read the label of a sample.").shapes_state();
   s.integer("classes", classes).at_least(1).at_most(1 << 24).doc("Labels are below this number.");
   s.choice("loss", loss,
            {{"relativistic", GanLoss::relativistic},

@@ -55,30 +55,40 @@ void GptConfig::describe(config::Section& s) {
   s.choice("architecture", architecture, {{"gpt2", GptArchitecture::gpt2}, {"llama", GptArchitecture::llama}})
       .doc(
           "The architecture. gpt2: learned positions, LayerNorm, GELU, biases. llama: rotary positions, "
-          "RMSNorm, SwiGLU, no biases.");
+          "RMSNorm, SwiGLU, no biases.")
+      .shapes_state();
   s.integer("vocabulary", vocabulary)
       .at_least(2)
       .at_most(std::int64_t{1} << 24)
       .unit("tokens")
-      .doc("Number of tokens: 257 for bytes, 50257 for GPT-2. A token file with a larger id is refused.");
+      .doc("Number of tokens: 257 for bytes, 50257 for GPT-2. A token file with a larger id is refused.")
+      .shapes_state();
   s.integer_or_auto("context", context)
       .at_least(1)
       .at_most(1 << 24)
       .doc("Maximum tokens of one forward pass, at least data.context. auto: data.context.");
-  s.integer("layers", layers).at_least(1).at_most(4096).doc("Blocks of attention and feed-forward.");
-  s.integer("heads", heads).at_least(1).at_most(65536).doc("Attention heads of a block.");
+  s.integer("layers", layers)
+      .at_least(1)
+      .at_most(4096)
+      .doc("Blocks of attention and feed-forward.")
+      .shapes_state();
+  s.integer("heads", heads).at_least(1).at_most(65536).doc("Attention heads of a block.").shapes_state();
   s.integer_or_auto("kv_heads", kv_heads)
       .at_least(1)
       .doc(
           "Heads of keys and values, each shared by heads / kv_heads query heads (grouped-query attention). "
           "auto: as many as heads.");
-  s.integer("dim", dim).at_least(2).at_most(1 << 20).doc("Width of the residual stream; all heads together.");
+  s.integer("dim", dim)
+      .at_least(2)
+      .at_most(1 << 20)
+      .doc("Width of the residual stream; all heads together.")
+      .shapes_state();
   s.integer_or_auto("feed_forward", feed_forward)
       .at_least(1)
       .doc(
           "Width of the feed-forward layer. auto: 4 dim in gpt2; 8/3 dim in llama, rounded up to a multiple "
           "of 256.");
-  s.flag("tied", tied).doc("The head shares the weights of the token embedding.");
+  s.flag("tied", tied).doc("The head shares the weights of the token embedding.").shapes_state();
   s.text("weights", weights)
       .doc(
           "Folder of weights that training starts from, as `transformers` and `ebb export` write it. Empty: "
