@@ -59,6 +59,7 @@ REFUSALS = {
     "config has more than one YAML document. Line 3 begins another": text("run: {name: a}\n# b\n---\nrun: {name: c}"),
     "config contains optimizer.schedule.kind twice, on the lines 4 and 6": text("run: {name: a}\noptimizer:\n  schedule:\n    kind: cosine\n\n    \"kind\": constant"),
     "config contains run twice, on the lines 1 and 5": text("run: {name: a}\nmodel:\n  note: |\n    run: 1\nrun: {seed: 2}"),
+    "config has more than one YAML document. Line 2 begins another": text("run: {name: a}\n...\nmodel: {kind: vae}"),
     "parallel.ranks of the run is 3, but 1 workers x 1 slots are 1 ranks": text("parallel: {ranks: 3}"),
     "shm.size=2Gi exceeds worker.resources.limits.memory=1Gi": given("shm.size=2Gi,worker.resources.limits.memory=1Gi"),
     "shm.size=1Gi exceeds worker.resources.limits.memory=1073741823.": given("shm.size=1Gi,worker.resources.limits.memory=1073741823"),
@@ -101,6 +102,7 @@ REFUSALS = {
         given("fullnameOverride=a123456789b123456789c123456789d123456789e12345"),
     "Set fullnameOverride to at most 44 characters": given("fullnameOverride=a123456789b123456789c123456789d123456789e1234", "workers=16"),
     # Volumes
+    "data.existingClaim and checkpoints.existingClaim are both shared": given("data.existingClaim=shared,checkpoints.existingClaim=shared", checkpoints=None),
     "checkpoints has no source": given(checkpoints=None),
     "checkpoints has more than one source (existingClaim, claim.size)": given("checkpoints.existingClaim=x"),
     "checkpoints has more than one source (claim.size, emptyDir)": given("checkpoints.emptyDir=true"),
@@ -133,6 +135,8 @@ REFUSALS = {
     "the mountPath of the secret hub is /opt/ebb. This would hide /opt/ebb/lib": given("secrets[0].name=hub,secrets[0].mountPath=/opt/ebb"),
     "the mountPath of x in worker.extraVolumeMounts is /proc/data. /proc belongs to the system":
         given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].emptyDir.medium=", "worker.extraVolumeMounts[0].name=x,worker.extraVolumeMounts[0].mountPath=/proc/data"),
+    "the mountPath of x in worker.extraVolumeMounts is /data/cache, a folder of data.mountPath=/data":
+        given("data.existingClaim=sets,worker.extraVolumes[0].name=x", "worker.extraVolumeMounts[0].name=x,worker.extraVolumeMounts[0].mountPath=/data/cache"),
     "the mountPath of x in launcher.extraVolumeMounts is data. It must be an absolute path":
         given("launcher.extraVolumes[0].name=x,launcher.extraVolumes[0].emptyDir.medium=", "launcher.extraVolumeMounts[0].name=x,launcher.extraVolumeMounts[0].mountPath=data"),
     "checkpoints.mountPath is /data/runs, a folder of data.mountPath=/data. Kubernetes cannot mount there": given("data.existingClaim=sets,checkpoints.mountPath=/data/runs"),
@@ -152,10 +156,14 @@ REFUSALS = {
     "worker.labels contains training.kubeflow.org/job-role": given("worker.labels.training\\.kubeflow\\.org/job-role=x"),
     "launcher.annotations contains linkerd.io/inject": given("launcher.annotations.linkerd\\.io/inject=enabled"),
     "worker.labels contains istio.io/dataplane-mode": given("worker.labels.istio\\.io/dataplane-mode=ambient"),
+    "job.annotations contains ebb/attempt": given("job.annotations.ebb/attempt=x"),
+    "worker.resourceClaims contains gpu twice": given("worker.resourceClaims[0].name=gpu,worker.resourceClaims[0].resourceClaimName=a,worker.resourceClaims[1].name=gpu"),
+    "worker.resourceClaims: gpu needs either resourceClaimName or resourceClaimTemplateName": given("worker.resourceClaims[0].name=gpu"),
+    "worker.resources.claims contains nic,": given("worker.initContainers[0].name=a,worker.initContainers[0].resources.claims[0].name=nic"),
     "job.labels contains kueue.x-k8s.io/queue-name, but the chart sets this label (kueue.queueName": given("job.labels.kueue\\.x-k8s\\.io/queue-name=a"),
     "worker.resources.claims contains gpu, but worker.resourceClaims does not have this claim (it has none)": given("worker.resources.claims[0].name=gpu"),
     "launcher.resources.claims contains gpu, but launcher.resourceClaims does not have this claim (it has a, b)":
-        given("launcher.resources.claims[0].name=gpu", "launcher.resourceClaims[0].name=a,launcher.resourceClaims[1].name=b"),
+        given("launcher.resources.claims[0].name=gpu", "launcher.resourceClaims[0].name=a,launcher.resourceClaims[0].resourceClaimName=x,launcher.resourceClaims[1].name=b,launcher.resourceClaims[1].resourceClaimName=y"),
     "worker.extraContainers: the job would not end before these containers end. Use worker.initContainers with restartPolicy: Always": given("mode=job,worker.extraContainers[0].name=a"),
     "launcher.extraContainers: the job would not end": given("launcher.extraContainers[0].name=a"),
     "worker.initContainers or extraContainers: a is the name of another container": given("worker.initContainers[0].name=a,worker.extraContainers[0].name=a"),

@@ -102,6 +102,10 @@ def taken(chart):
                       text("data: {batch: '${BATCH:-8}'}", CLAIM, "workers=7"), given("workers=7", "overrides[0]=data.batch=${BATCH:-8}"),
                       given("overrides[0]=run.dir=/runs/team"), given("overrides[0]=run.dir=\"/runs/a b\""), given("overrides[0]=run.dir=/elsewhere,overrides[1]=run.dir=/runs"),
                       text("run: {dir: /elsewhere}", CLAIM), given("checkpoints.mountPath=/srv/runs/", "overrides[0]=run.dir=/srv/runs"),
+                      # Not doubled keys: lists, values of several lines, another document that is empty.
+                      text("model:\n  blocks:\n    - kind: a\n      size: 1\n    - kind: b\n      size: 2", CLAIM), text("x: [ {a: 1\\,\n b: 2}\\,\n {a: 1\\,\n b: 2} ]", CLAIM),
+                      text('run:\n  note: "y: 1\n    y: 2\n    y: 3"', CLAIM), text("run: {name: a}\n...\n# the end\n", CLAIM),
+                      given("security.restricted=false,worker.extraVolumes[0].name=x", "worker.extraVolumeMounts[0].name=x,worker.extraVolumeMounts[0].mountPath=/dev/infiniband"),
                       given("overrides[0]=telemetry.port=0"), text("telemetry: {port: 0}", CLAIM), text("telemetry: {port: 2222}", CLAIM, "metrics.enabled=true"),
                       given("worker.extraVolumes[0].name=x,worker.extraVolumes[0].image.reference=a"), given("worker.extraVolumes[0].name=x"),
                       given("security.restricted=false,worker.extraVolumes[0].name=x,worker.extraVolumes[0].nfs.server=s,worker.extraVolumes[0].nfs.path=/"),

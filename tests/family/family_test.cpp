@@ -169,7 +169,7 @@ TEST_F(FamilyTest, ATraineesKeysAreItsOwnAndMathematical) {
   // Keys that are not set for it have the values of the section `optimizer`.
   const ProcessResult common = runs->train(1, "undisturbed", {"optimizer.beta1=0.5"});
   EXPECT_EQ(common.exit_code, 2);
-  EXPECT_THAT(common.err, HasSubstr("generator.optimizer.beta1: saved with 0.9, now 0.5"));
+  EXPECT_THAT(common.err, HasSubstr("\n  optimizer.beta1: saved with 0.9, now 0.5"));
 }
 
 TEST_F(FamilyTest, ASectionOfATraineeIsRefusedForAnotherFamily) {

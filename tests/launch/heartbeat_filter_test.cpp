@@ -63,10 +63,11 @@ TEST_F(HeartbeatFilterTest, LinesOfSeveralRanksFollowEachOther) {
 TEST_F(HeartbeatFilterTest, WhatOnlyBeginsLikeOnePassesUnchanged) {
   const std::string mark(kHeartbeatMark);
   for (const std::string& text :
-       {std::string("\x1e"), std::string("\x1e\x1e x\n"), mark + "x 1 save h\n", mark + "-1 1 save h\n",
-        mark + "1 -2 save h\n", mark + "1 2 sleeping h\n", mark + "1 2 save\n",
-        mark + "99999999999 1 save h\n", mark + std::string(5000, '1') + "\n",
-        mark + "1 2 save " + std::string(5000, 'h') + "\n"}) {
+       {std::string("\x1e"), std::string("\x1e\x1e x\n"), mark + "x 1 save h\x1e\n",
+        mark + "-1 1 save h\x1e\n", mark + "1 -2 save h\x1e\n", mark + "1 2 sleeping h\x1e\n",
+        mark + "1 2 save\x1e\n", mark + "\x1e\n", mark + "1 2 save h\n",
+        mark + "1 2 save ho" + "warning: the disk is full\n", mark + "99999999999 1 save h\x1e\n",
+        mark + std::string(5000, '1') + "\x1e\n", mark + "1 2 save " + std::string(5000, 'h') + "\x1e\n"}) {
     std::string passed = feed(text);
     passed += filter_.flush();
     EXPECT_EQ(passed, text);

@@ -23,7 +23,7 @@ Cursor at_step(std::int64_t step) {
 
 TEST(Cursor, GoingBackSkipsTheSamplesSinceThen) {
   Cursor cursor = at_step(6);
-  cursor.skip_until(at_step(9));
+  cursor.skip_to(at_step(9).stream_position());
   EXPECT_THAT(cursor.skipped(), ElementsAre(SampleRange{60, 90}));
   EXPECT_EQ(cursor.stream_position(), 90);
   cursor.step = 9;
@@ -32,14 +32,15 @@ TEST(Cursor, GoingBackSkipsTheSamplesSinceThen) {
 
 TEST(Cursor, GoingBackTwiceToOneStepGivesOneRange) {
   Cursor first = at_step(6);
-  first.skip_until(at_step(9));
+  first.skip_to(at_step(9).stream_position());
   first.step = 8;
   Cursor second = at_step(6);
-  second.skip_until(first);
+  second.skip_to(first.stream_position());
   EXPECT_THAT(second.skipped(), ElementsAre(SampleRange{60, 110}));
   second.step = 13;
-  Cursor third = at_step(10);
-  third.skip_until(second);
+  Cursor third = second;  // its checkpoint has the range
+  third.step = 10;
+  third.skip_to(second.stream_position());
   EXPECT_THAT(third.skipped(), ElementsAre(SampleRange{60, 110}, SampleRange{150, 180}));
   EXPECT_EQ(third.stream_position(), 180);
 }
@@ -47,18 +48,18 @@ TEST(Cursor, GoingBackTwiceToOneStepGivesOneRange) {
 // The second time the run goes back to a checkpoint from before the first range.
 TEST(Cursor, GoingBackToBeforeARangeIncludesIt) {
   Cursor first = at_step(20);
-  first.skip_until(at_step(25));
+  first.skip_to(at_step(25).stream_position());
   EXPECT_THAT(first.skipped(), ElementsAre(SampleRange{200, 250}));
   first.step = 30;  // the position is 350
   Cursor second = at_step(10);
-  second.skip_until(first);
+  second.skip_to(first.stream_position());
   EXPECT_THAT(second.skipped(), ElementsAre(SampleRange{100, 350}));
   EXPECT_EQ(second.stream_position(), 350);
 }
 
 TEST(Cursor, ItsStateIsRestoredAndOlderStatesHaveNoRanges) {
   Cursor cursor = at_step(6);
-  cursor.skip_until(at_step(9));
+  cursor.skip_to(at_step(9).stream_position());
   Cursor other(1, 10);
   other.restore(cursor.state().values);
   EXPECT_EQ(other.state().values, cursor.state().values);
@@ -74,7 +75,7 @@ TEST(Cursor, TheListIsBounded) {
       Cursor diverged = cursor;
       diverged.step += 2;
       cursor.step += 1;
-      cursor.skip_until(diverged);
+      cursor.skip_to(diverged.stream_position());
       cursor.step += 5;
     }
     FAIL() << cursor.skipped().size();

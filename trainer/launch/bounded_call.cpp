@@ -20,6 +20,10 @@ std::optional<std::int64_t> call_within(std::chrono::milliseconds limit,
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::nullopt;
   const pid_t child = fork_group_leader(SIGKILL);
   if (child == 0) {
+    // The readers of this process's output must not wait for a child that hangs.
+    const int nothing = ::open("/dev/null", O_RDWR);
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+      if (nothing >= 0) ::dup2(nothing, fd);
     try {
       const std::int64_t result = function();
       ::_exit(::write(ends[1], &result, sizeof result) == sizeof result ? 0 : 1);

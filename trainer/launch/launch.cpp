@@ -128,11 +128,9 @@ RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& reg
   std::fflush(stdout);
   if (options.print_only) return {};
   const double stall_s = config.launch.stall_s;
-  if (stall_s > 0) {
-    // Not in the printed command, which a person may run without a launcher.
-    train_command.insert(train_command.end(),
-                         {"--heartbeat", std::to_string(StallWatch::heartbeat_period(stall_s).count())});
-  }
+  // Not in the printed command, which a person may run without a launcher.
+  train_command.insert(train_command.end(),
+                       {"--heartbeat", std::to_string(StallWatch::heartbeat_period(stall_s).count())});
   const MpirunCommand command = command_for(host, options, train_command);
 
   const auto stop_within = [&](double seconds) { return signals.stop_within(seconds); };

@@ -113,12 +113,14 @@ void kill_orphans(const std::function<void(const std::string&)>& say) {
   for (;;) {
     std::ifstream file(path);
     std::string left;
+    bool any = false;
     for (pid_t orphan = 0; file >> orphan;) {
+      any = true;
       ::kill(orphan, SIGKILL);
       if (::waitpid(orphan, nullptr, WNOHANG) == 0) left += fmt::format(" {}", orphan);
     }
-    if (left.empty()) return;
-    if (std::chrono::steady_clock::now() > until)
+    if (!any) return;  // the children of those that have ended are children of this process now
+    if (!left.empty() && std::chrono::steady_clock::now() > until)
       return say(
           fmt::format("these processes do not end after SIGKILL, since they wait in the kernel:{}", left));
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -164,6 +166,7 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
   using Clock = std::chrono::steady_clock;
   RunEnd end;
   std::optional<Clock::time_point> give_up;  // when mpirun is killed after a loss
+  std::optional<Clock::time_point> killed;   // the first time
   int urgent = 0;                            // how many SIGINT, and SIGTERM if a second one ends the run
   HeartbeatFilter heartbeats;
   StallWatch watch(rules.ranks, rules.stall_s, Clock::now());
@@ -197,12 +200,18 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
     if (rules.stall_s > 0) timeout_ms = std::min<int>(timeout_ms, watch.longest_wait().count());
     if ((lost || failed) && !give_up)
       give_up = Clock::now() + (lost ? kGraceAfterHostLoss : kGraceAfterRankFailure);
+    // A process that waits for storage in the kernel does not end even then.
+    if (killed && Clock::now() > *killed + kGraceAfterKill) {
+      end.code = 128 + SIGKILL;
+      break;
+    }
     if (give_up && Clock::now() > *give_up) {
       say(!end.stall.empty() ? "mpirun does not end either: killing it"
           : lost             ? "mpirun has lost a host and does not end: ending mpirun"
                  : "a rank has ended early, and mpirun does not end: a host may be lost. Ending mpirun");
       end.forced = true;
       ::kill(-mpirun, SIGKILL);
+      if (!killed) killed = Clock::now();
       give_up = Clock::now() + kGraceAfterHostLoss;
     }
     kills.poll();

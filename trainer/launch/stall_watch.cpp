@@ -29,6 +29,7 @@ StallWatch::StallWatch(int ranks, double limit_s, Time start)
       checked_(start) {}
 
 std::chrono::milliseconds StallWatch::heartbeat_period(double limit_s) {
+  if (limit_s == 0) return kLongestPeriod;
   return std::min(kLongestPeriod,
                   std::chrono::duration_cast<std::chrono::milliseconds>(Seconds(limit_s / kReportsInLimit)));
 }
@@ -39,10 +40,11 @@ void StallWatch::report(const telemetry::HeartbeatLine& line, Time now) {
   ranks_[rank] = {line, now, true};
   progress_ = now;
   started_ = true;
+  training_ = training_ || line.step >= 0;
 }
 
 double StallWatch::limit_s() const {
-  return started_ ? limit_s_ : std::max(limit_s_, kLeastStart_s);
+  return training_ ? limit_s_ : std::max(limit_s_, kLeastStart_s);
 }
 
 std::chrono::milliseconds StallWatch::longest_wait() const {

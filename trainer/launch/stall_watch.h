@@ -12,12 +12,13 @@ namespace ebb::launch {
 class StallWatch {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  // Until the first heartbeat, the limit is at least this: mpirun starts the ranks, which load libraries.
+  // Until a rank begins a step, the limit is at least this: mpirun starts the ranks, which load libraries,
+  // plan their memory and measure the machine.
   static constexpr double kLeastStart_s = 60;
 
   // `limit_s`: without progress of any rank; 0: they never count as standing still.
   StallWatch(int ranks, double limit_s, Time start);
-  // How often ranks shall report at most; 0: never.
+  // How often ranks shall report at most. Without a limit too: it shows whether the run had begun.
   static std::chrono::milliseconds heartbeat_period(double limit_s);
 
   void report(const telemetry::HeartbeatLine& line, Time now);  // this rank has made progress
@@ -43,7 +44,8 @@ class StallWatch {
   std::vector<Last> ranks_;
   Time progress_;  // the last of any rank
   Time checked_;
-  bool started_ = false;  // a rank has reported
+  bool started_ = false;   // a rank has reported
+  bool training_ = false;  // a rank has begun a step
 };
 
 }  // namespace ebb::launch

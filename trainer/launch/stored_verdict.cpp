@@ -7,7 +7,6 @@
 #include <array>
 #include <ctime>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
@@ -59,10 +58,14 @@ bool is_final(ExitCode code) {
 }
 
 std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folder) {
-  std::ifstream in(path_in(run_folder));
-  if (!in) return std::nullopt;
+  std::string text;
   try {
-    const auto json = parse_json_or_discard(std::string(std::istreambuf_iterator<char>(in), {}));
+    text = read_file(path_in(run_folder), ExitCode::storage);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  try {
+    const auto json = parse_json_or_discard(text);
     StoredVerdict verdict;
     verdict.code = static_cast<ExitCode>(json.at("code").get<int>());
     if (!is_final(verdict.code)) return std::nullopt;

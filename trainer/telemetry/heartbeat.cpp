@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/heartbeat.h"
 
-#include <poll.h>
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -28,10 +29,14 @@ TrainingState training_state(const memory::Ledger& ledger, std::int64_t step) {
           ledger.recorded_blocks(Location::device), work_count()};
 }
 
-// Leaves the line out if the pipe is full: the rank must not wait for its reader.
+// The same pipe, opened again: its other descriptors stay blocking. -1: `fd` is nothing that can be opened.
+int open_without_blocking(int fd) {
+  return ::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+// Leaves the line out if the pipe is full: the rank must not wait for its reader. A line is shorter than
+// PIPE_BUF, so it is written as a whole or not at all.
 bool write_line(int fd, const std::string& line) {
-  pollfd descriptor{fd, POLLOUT, 0};
-  if (::poll(&descriptor, 1, 0) <= 0 || (descriptor.revents & POLLOUT) == 0) return false;
   return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
@@ -39,7 +44,7 @@ bool write_line(int fd, const std::string& line) {
 
 Heartbeat::Heartbeat(int rank, std::string host, const memory::Ledger& ledger,
                      std::chrono::milliseconds period, int fd)
-    : rank_(rank), host_(std::move(host)), ledger_(ledger), fd_(fd) {
+    : rank_(rank), host_(std::move(host)), ledger_(ledger), fd_(open_without_blocking(fd)) {
   count_work_of_this_thread();
   thread_ = std::thread([this, period] { watch(period); });
 }
@@ -51,6 +56,7 @@ Heartbeat::~Heartbeat() {
   }
   wake_.notify_all();
   thread_.join();
+  if (fd_ >= 0) ::close(fd_);
 }
 
 void Heartbeat::watch(std::chrono::milliseconds period) {

@@ -19,7 +19,8 @@ namespace ebb::telemetry {
 class Heartbeat {
  public:
   // The calling thread is the training thread. Writes a line at once, then at most one each `period`.
-  // `ledger` must outlive the object, which does not own `fd`.
+  // `ledger` must outlive the object. `fd` is a pipe; it is opened again, so that no write waits for its
+  // reader.
   Heartbeat(int rank, std::string host, const memory::Ledger& ledger, std::chrono::milliseconds period,
             int fd);
   ~Heartbeat();

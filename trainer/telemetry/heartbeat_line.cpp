@@ -25,13 +25,15 @@ bool read_number(std::string_view word, Number& value) {
 }  // namespace
 
 std::string format_heartbeat(const HeartbeatLine& line) {
-  return fmt::format("{}{} {} {} {:.255}\n", kHeartbeatMark, line.rank, line.step, memory::name(line.stage),
-                     line.host);
+  return fmt::format("{}{} {} {} {:.255}{}\n", kHeartbeatMark, line.rank, line.step, memory::name(line.stage),
+                     line.host, kHeartbeatEnd);
 }
 
 std::optional<HeartbeatLine> parse_heartbeat(std::string_view text) {
-  if (!text.starts_with(kHeartbeatMark)) return std::nullopt;
+  if (!text.starts_with(kHeartbeatMark) || !text.ends_with(kHeartbeatEnd)) return std::nullopt;
   text.remove_prefix(kHeartbeatMark.size());
+  text.remove_suffix(text.empty() ? 0 : 1);
+  if (text.find(kHeartbeatEnd) != std::string_view::npos) return std::nullopt;
   HeartbeatLine line;
   if (!read_number(take_word(text), line.rank) || line.rank < 0) return std::nullopt;
   if (!read_number(take_word(text), line.step) || line.step < -1) return std::nullopt;

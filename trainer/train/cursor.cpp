@@ -18,10 +18,6 @@ std::int64_t Cursor::stream_position() const {
   return step * samples_per_step_ + skipped_samples();
 }
 
-void Cursor::skip_until(const Cursor& diverged) {
-  skip_to(diverged.stream_position());
-}
-
 void Cursor::skip_to(std::int64_t end) {
   // From where this cursor stands. Ranges that the run has skipped since then lie within.
   const std::int64_t begin = stream_position();

@@ -34,10 +34,8 @@ class Cursor final : public core::Stateful {
   [[nodiscard]] const std::vector<SampleRange>& skipped() const { return skipped_; }
   [[nodiscard]] std::int64_t skipped_samples() const;
   // For a cursor that an earlier checkpoint has just restored: skips all samples that the run has used from
-  // this step to `diverged`, the cursor after the step in which it diverged. Error(numerics) if the list
-  // would have more than kMaxRanges.
-  void skip_until(const Cursor& diverged);
-  // The same, given the position at which the run diverged. It does nothing if that is not ahead.
+  // here to `end`, its position after the step in which it diverged. It does nothing if `end` is not ahead.
+  // Error(numerics) if the list would have more than kMaxRanges.
   void skip_to(std::int64_t end);
 
   core::State state() override;

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "checkpoint/manifest.h"
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
 #include "train/run_folder.h"
@@ -109,6 +111,31 @@ void take_saved_micro_batches(Config& config, const checkpoint::CheckpointFolder
                     found.folder.string(), saved, config.data.batch, ranks,
                     checkpoint::allow_override(config.checkpoint.allow, {kMicroBatches})));
   config.data.micro_batches = saved;
+}
+
+void finish_rollback(const std::filesystem::path& run) {
+  const auto stored = read_rollback(run);
+  if (!stored) return;
+  const std::filesystem::path checkpoints = run / "checkpoints";
+  const auto all = checkpoint::list_checkpoints(checkpoints);
+  if (all.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove(run / "rollback.json", ignored);
+    return;
+  }
+  // A checkpoint of a later step that lies before the divergence is one of those with which it diverged. A
+  // damaged one is left to Store::newest().
+  for (const auto& found : all) {
+    if (found.step <= stored->step) return;
+    try {
+      const auto& cursor = checkpoint::read_manifest(found.folder).values.at("cursor");
+      if (whole_number(cursor.at("stream_position")) >= stored->end) return;
+    } catch (const std::exception&) {
+      continue;
+    }
+    checkpoint::discard_after(checkpoints, stored->step);
+    return;
+  }
 }
 
 std::int64_t position_after_rollback(const Config& config, const comm::World& world,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,11 @@ checkpoint::RunConfiguration run_configuration(Config& config, const std::string
 // they do not divide the batch on `ranks`. Leaves auto where checkpoint.resume or checkpoint.allow accepts
 // other ones.
 void take_saved_micro_batches(Config& config, const checkpoint::CheckpointFolder& found, int ranks);
+
+// Does what a process that went back may have left undone when it ended: deletes the checkpoints of the steps
+// with which it diverged. Forgets a rollback if there are no checkpoints. Call it on rank 0, which holds the
+// lease, before the run looks for its newest checkpoint.
+void finish_rollback(const std::filesystem::path& run);
 
 // The position in the stream of samples at which a resume from `found` goes on: its process went back to it
 // and may have ended before it saved again. 0: it did not go back. Collective.

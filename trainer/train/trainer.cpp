@@ -96,6 +96,9 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
   if (speaks) remove_leftovers(run);
 
   checkpoint::Store store(run, config.checkpoint, world, timeout);
+  comm::run_on_all_ranks(world, timeout, [&] {
+    if (speaks) finish_rollback(run);
+  });
   const auto found = store.newest([&](const std::string& text) {
     if (speaks) print_note(text);
   });
@@ -129,7 +132,8 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
     return plan.note;
   });
   if (!found) contents = contents_of_all_ranks(config, opened.splits, world);
-  const checkpoint::RunConfiguration configuration = run_configuration(config, contents, found);
+  checkpoint::RunConfiguration configuration;
+  comm::run_on_all_ranks(world, timeout, [&] { configuration = run_configuration(config, contents, found); });
   // Rank 0 prints the warning of the first host that has one.
   const auto note = std::ranges::find_if(notes, [](const std::string& text) { return !text.empty(); });
   if (note != notes.end()) plan.note = *note;

@@ -173,12 +173,12 @@ void Training::load(const std::optional<checkpoint::CheckpointFolder>& found, co
     storage_.store.load(*found, parts());
   else
     trainees_.set_initial_values(config_);
+  // Before anything that one rank alone may fail at.
+  const std::int64_t ahead =
+      found && diverged == nullptr ? position_after_rollback(config_, environment_.world, *found) : 0;
+  cursor_.skip_to(diverged != nullptr ? diverged->stream_position() : ahead);
   if (found)
     changes_ = checkpoint::changes_between(checkpoint::read_manifest(found->folder), storage_.configuration);
-  if (diverged != nullptr)
-    cursor_.skip_until(*diverged);
-  else if (found)
-    cursor_.skip_to(position_after_rollback(config_, environment_.world, *found));
   data_ = std::make_unique<TrainingData>(config_, environment_, std::move(splits_), trainees_.batch_plan(),
                                          cursor_);
 }

@@ -171,6 +171,10 @@ at::Tensor WeightFolder::values_of(const HubTensor& theirs, double& magnitude) c
   magnitude = std::max(std::abs(low), std::abs(high));
   if (std::isfinite(low) && std::isfinite(high) && magnitude <= std::numeric_limits<float>::max())
     return values;
+  if (std::isfinite(low) && std::isfinite(high))
+    throw Error(ExitCode::usage,
+                fmt::format("{}: {} has the value {}, which is too large for fp32", folder_.string(),
+                            theirs.name, std::abs(low) > std::abs(high) ? low : high));
   throw Error(ExitCode::usage,
               fmt::format("{}: {} has the value {}: weights must be finite in fp32, and those of a run that "
                           "diverged are of no use",

@@ -54,6 +54,9 @@
 {{- fail (printf "job.labels contains %s, but the chart sets this label%s. Remove it" $key (ternary " (kueue.queueName, kueue.priorityClass)" "" (hasPrefix "kueue." $key))) -}}
 {{- end -}}
 {{- end -}}
+{{- if hasKey (default dict $v.job.annotations) "ebb/attempt" -}}
+{{- fail "job.annotations contains ebb/attempt, but the chart sets this annotation (job.attempt). Remove it" -}}
+{{- end -}}
 {{- $job := include "ebb.jobName" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $job) -}}
 {{- fail (printf "%s is not a valid name of a job. Use a release name that begins with a lower-case letter and has only lower-case letters, digits and hyphens, or set fullnameOverride" $job) -}}

@@ -51,10 +51,22 @@
 {{- end -}}
 {{- end -}}
 {{- $claims := list -}}
-{{- range .role.resourceClaims -}}{{- $claims = append $claims .name -}}{{- end -}}
-{{- range .role.resources.claims -}}
+{{- range .role.resourceClaims -}}
+{{- if has .name $claims -}}
+{{- fail (printf "%s.resourceClaims contains %s twice. Remove one of them" $name .name) -}}
+{{- end -}}
+{{- if eq (empty .resourceClaimName) (empty .resourceClaimTemplateName) -}}
+{{- fail (printf "%s.resourceClaims: %s needs either resourceClaimName or resourceClaimTemplateName" $name .name) -}}
+{{- end -}}
+{{- $claims = append $claims .name -}}
+{{- end -}}
+{{- $users := list .role.resources -}}
+{{- range concat .role.initContainers (default list .role.extraContainers) -}}{{- $users = append $users (default dict .resources) -}}{{- end -}}
+{{- range $user := $users -}}
+{{- range $user.claims -}}
 {{- if not (has .name $claims) -}}
 {{- fail (printf "%s.resources.claims contains %s, but %s.resourceClaims does not have this claim (it has %s). Add it there" $name .name $name (default "none" (join ", " $claims))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .role.extraContainers (or (eq $v.mode "job") (eq $name "launcher")) -}}
@@ -95,6 +107,9 @@
 {{- $mounts := .role.extraVolumeMounts -}}
 {{- range $mounts -}}
 {{- include "ebb.checkMountPath" (dict "of" (printf "the mountPath of %s in %s.extraVolumeMounts" .name $name) "path" .mountPath) -}}
+{{- if and (eq (include "ebb.hasData" $) "true") (ne (toString $v.data.readOnly) "false") (hasPrefix (printf "%s/" (clean $v.data.mountPath)) (clean .mountPath)) -}}
+{{- fail (printf "the mountPath of %s in %s.extraVolumeMounts is %s, a folder of data.mountPath=%s. Kubernetes cannot mount there, because the data volume is read-only. Use another path, or set data.readOnly=false" .name $name .mountPath $v.data.mountPath) -}}
+{{- end -}}
 {{- if has (trimSuffix "/" .mountPath) $taken -}}
 {{- fail (printf "%s.extraVolumeMounts mounts %s at %s, but another volume uses this path. Use another path" $name .name .mountPath) -}}
 {{- end -}}

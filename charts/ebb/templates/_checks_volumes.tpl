@@ -6,6 +6,9 @@
 {{- fail (printf "%s has more than one source (%s). Set only one of existingClaim, claim.size, hostPath, ephemeral.size and emptyDir" $name (join ", " $places)) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.data.existingClaim (eq $v.data.existingClaim $v.checkpoints.existingClaim) -}}
+{{- fail (printf "data.existingClaim and checkpoints.existingClaim are both %s. Kubernetes cannot mount a claim read-only and writable in one pod. Use two claims" $v.data.existingClaim) -}}
+{{- end -}}
 {{- $place := include "ebb.places" $v.checkpoints -}}
 {{- if not $place -}}
 {{- fail "checkpoints has no source. Set checkpoints.claim.size (such as 100Gi) or checkpoints.existingClaim. With checkpoints.emptyDir=true, Kubernetes deletes the checkpoints with the pod" -}}
@@ -73,13 +76,13 @@
 {{- if not (hasPrefix "/" $path) -}}
 {{- fail (printf "%s is %s. It must be an absolute path, such as /data" .of .path) -}}
 {{- end -}}
-{{- range list "/bin" "/sbin" "/lib" "/lib64" "/usr/bin" "/usr/sbin" "/usr/lib" "/usr/local/bin" "/usr/local/lib" "/etc/ebb" "/etc/ssh" "/etc/ssl/certs" "/opt/ebb/lib" "/home/mpiuser" "/run/sshd" "/var/lib/dpkg" -}}
+{{- range list "/bin" "/sbin" "/lib" "/lib64" "/usr/bin" "/usr/sbin" "/usr/lib" "/usr/local/bin" "/usr/local/lib" "/usr/share" "/usr/local/share" "/etc/ebb" "/etc/ssh" "/etc/openmpi" "/opt/ebb/lib" "/home/mpiuser" "/run/sshd" -}}
 {{- if or (eq $path .) (eq $path "/") (hasPrefix (printf "%s/" $path) .) -}}
 {{- fail (printf "%s is %s. This would hide %s of the image, which the program needs. Use another path, such as /data" $.of $.path .) -}}
 {{- end -}}
 {{- end -}}
-{{- range list "/proc" "/sys" "/dev" -}}
-{{- if or (eq $path .) (hasPrefix (printf "%s/" .) $path) -}}
+{{- range list "/proc" "/sys" "/dev/shm" "/dev/mqueue" "/dev/pts" "/dev/termination-log" -}}
+{{- if or (eq $path .) (eq $path (dir .)) (hasPrefix (printf "%s/" .) $path) -}}
 {{- fail (printf "%s is %s. %s belongs to the system. Use another path, such as /data" $.of $.path .) -}}
 {{- end -}}
 {{- end -}}

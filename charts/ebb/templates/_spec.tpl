@@ -54,7 +54,7 @@
 {{- if eq $v.mode "mpijob" }}
 {{- $launcher := merge (dict "role" $v.launcher "name" "launcher" "command" (list "/usr/bin/tini" "--" "ebb-user" "ebb-launcher") "args" $arguments "attempt" true) $common -}}
 {{- $sshd := list "/usr/local/bin/ebb-user" "/usr/local/bin/ebb-worker" -}}
-{{- $probe := dict "exec" (dict "command" (list "/usr/local/bin/ebb-ready")) "periodSeconds" 5 -}}
+{{- $probe := dict "exec" (dict "command" (list "/usr/local/bin/ebb-ready")) "periodSeconds" 5 "timeoutSeconds" 10 -}}
 {{- $stop := list "/usr/local/bin/ebb-stop" -}}
 {{- $worker := merge (dict "role" $v.worker "name" "worker" "command" $sshd "probe" $probe "preStop" $stop) $common -}}
 slotsPerWorker: {{ int $v.slotsPerWorker }}

@@ -46,7 +46,7 @@ persistentVolumeClaim:
      read-only mounts. Arguments: root, role (its values). */}}
 {{- define "ebb.dataIsReadOnly" -}}
 {{- $writers := 0 -}}
-{{- range concat .role.initContainers (default list .role.extraContainers) -}}
+{{- range append (concat .role.initContainers (default list .role.extraContainers)) (dict "volumeMounts" .role.extraVolumeMounts) -}}
 {{- range .volumeMounts -}}
 {{- if and (eq .name "data") (not .readOnly) -}}{{- $writers = 1 -}}{{- end -}}
 {{- end -}}
