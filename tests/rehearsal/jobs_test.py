@@ -221,6 +221,18 @@ class OnePod(Rehearsal):
         self.assertEqual(len(self.kubelet.all(self.ns)), pods)
         self.assertEqual(self.steps(), list(range(STEPS)))
 
+    def test_a_job_that_its_time_to_live_deleted_trains_no_step_again(self):
+        """helm creates an object that is missing in the cluster."""
+        self.install(self.MODE, "job.ttlSecondsAfterFinished=1")
+        wait_for("the deletion of the job", lambda: self.steps()[-1:] == [STEPS - 1] and not self.plane.kubectl("-n", self.ns, "get", "jobs", "-o", "name").stdout, 120)
+        before, pods = (self.run_folder / "metrics.jsonl").read_bytes(), self.kubelet.all(self.ns)
+        self.chart("upgrade", self.MODE, "job.ttlSecondsAfterFinished=1")
+        again = self.trainer(but=pods)
+        wait_for("its end", lambda: not again.is_alive(), 60)
+        self.assertEqual(again.code(), 0)
+        self.assertIn("Done", again.logs())
+        self.assertEqual((self.run_folder / "metrics.jsonl").read_bytes(), before)
+
     def test_a_permanent_failure_ends_the_job(self):
         self.install(self.MODE, overrides=["data.source=/data/elsewhere"])
         wait_for("the job's end", lambda: self.job_conditions().get("Failed") == "PodFailurePolicy", 60)

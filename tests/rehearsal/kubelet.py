@@ -78,12 +78,20 @@ class Kubelet:
             return [pod for pod in self.pods.values() if pod.namespace == namespace and part in pod.name]
 
     def address_of(self, hostname, service, namespace):
-        """Also resolves pods that are not ready, as the operator's Service asks for."""
+        """Resolves a pod that is ready. One that is not ready has a name only if its Service says so."""
         with self.lock:
-            for pod in self.pods.values():
-                if (pod.namespace, pod.hostname, pod.subdomain) == (namespace, hostname, service) and pod.address:
-                    return pod.address
+            found = [pod for pod in self.pods.values() if (pod.namespace, pod.hostname, pod.subdomain) == (namespace, hostname, service) and pod.address]
+        for pod in found:
+            if pod.is_ready() or self._publishes(service, namespace):
+                return pod.address
         return None
+
+    def _publishes(self, service, namespace):
+        """Whether the Service also publishes the addresses of pods that are not ready."""
+        try:
+            return self.api.get(f"/api/v1/namespaces/{namespace}/services/{service}")["spec"].get("publishNotReadyAddresses", False)
+        except Missing:
+            return False
 
     def _watch(self):
         while not self.ended.is_set():

@@ -66,6 +66,9 @@ class Pod(Status, Ending, threading.Thread):
         codes = [status["state"].get("terminated", {}).get("exitCode") for status in self.statuses.values()]
         return None if None in codes or not codes else next(filter(None, codes), 0)
 
+    def is_ready(self):
+        return bool(self.statuses) and all(status["ready"] for status in self.statuses.values())
+
     def message(self):
         states = [status["state"].get("terminated") or status["lastState"].get("terminated") for status in self.statuses.values()]
         return "\n".join(state["message"] for state in states if state and state.get("message"))
