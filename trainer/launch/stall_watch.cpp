@@ -70,7 +70,8 @@ bool StallWatch::is_waiting(const Last& last) const {
 std::string StallWatch::describe(Time now) const {
   std::vector<const Last*> order;
   for (const Last& last : ranks_) order.push_back(&last);
-  std::ranges::stable_partition(order, [this](const Last* last) { return !is_waiting(*last); });
+  // A ranges::stable_partition returns a subrange, which clang 14 cannot instantiate with this libstdc++.
+  std::stable_partition(order.begin(), order.end(), [this](const Last* last) { return !is_waiting(*last); });
   const auto waiting = std::ranges::count_if(ranks_, [this](const Last& last) { return is_waiting(last); });
   std::string text = fmt::format(
       "no rank has made progress for {} (launch.stall is {}). Storage or a network hangs, or the processes "
