@@ -28,7 +28,9 @@ class Network:
     def __init__(self, bridge="ebb0", prefix="10.244.0."):
         self.bridge, self.prefix, self.last = bridge, prefix, 1
         self.gateway = prefix + "1"
-        run("ip", "link", "add", bridge, "type", "bridge")
+        # Without an address of its own, a bridge takes the least of its ports. It would change when that port
+        # leaves, and other pods would lose the gateway for seconds, and with it their DNS.
+        run("ip", "link", "add", bridge, "address", "02:eb:b0:00:00:01", "type", "bridge")
         run("ip", "address", "add", f"{self.gateway}/24", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
 
