@@ -4,36 +4,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
+
+#include "base/utf8.h"
 
 namespace ebb {
 namespace {
 
 // The length of the printable character at the start of `text`, in bytes; 0: there is none.
-std::size_t character_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i]));
-  };
-  const std::uint32_t first = byte(0);
-  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  std::uint32_t character = first & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return 0;
-    character = character << 6U | (byte(i) & 0x3fU);
-  }
-  const bool overlong = (length == 3 && character < 0x800) || (length == 4 && character < 0x10000);
-  const bool surrogate = character >= 0xd800 && character < 0xe000;
-  const bool control = character < 0xa0;
-  return overlong || surrogate || control || character > 0x10ffff ? 0 : length;
+std::size_t printable_length(std::string_view text) {
+  const auto [code, length] = first_character(text);
+  const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+  return is_control ? 0 : length;
 }
 
 }  // namespace
 
 std::size_t find_unprintable(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = character_length(text.substr(i));
+    const std::size_t length = printable_length(text.substr(i));
     if (length == 0) return i;
     i += length;
   }

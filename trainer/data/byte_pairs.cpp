@@ -11,8 +11,8 @@
 #include <queue>
 #include <tuple>
 
+#include "base/utf8.h"
 #include "data/byte_pair_files.h"
-#include "data/text_encoding.h"
 
 namespace ebb::data {
 namespace {

@@ -14,7 +14,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "data/text_encoding.h"
+#include "base/utf8.h"
 
 namespace ebb::data {
 namespace {

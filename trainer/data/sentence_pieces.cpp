@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
-#include "data/text_encoding.h"
+#include "base/utf8.h"
 
 namespace ebb::data {
 namespace {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/lfs_pointer.h"
+#include "base/utf8.h"
 
 namespace ebb::data {
 namespace {
@@ -62,25 +63,6 @@ void append_utf8(char32_t c, std::string& text) {
   }
 }
 
-// The length of the character at the start of `text`, in bytes; 0: there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i]));
-  };
-  const std::uint32_t first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  std::uint32_t character = first & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return 0;
-    character = character << 6U | (byte(i) & 0x3fU);
-  }
-  const bool overlong = (length == 3 && character < 0x800) || (length == 4 && character < 0x10000);
-  const bool surrogate = character >= 0xd800 && character < 0xe000;
-  return overlong || surrogate || character > 0x10ffff ? 0 : length;
-}
-
 }  // namespace
 
 std::string kind_of_no_text(std::string_view head) {
@@ -95,26 +77,6 @@ std::string kind_of_no_text(std::string_view head) {
   if (const std::size_t zero = head.find('\0'); zero != std::string_view::npos)
     return "binary data, or UTF-16 without a byte order mark: byte " + std::to_string(zero) + " is zero";
   return "";
-}
-
-std::size_t find_not_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text.substr(i));
-    if (length == 0) return i;
-    i += length;
-  }
-  return std::string_view::npos;
-}
-
-std::size_t incomplete_bytes(std::string_view text) {
-  constexpr std::size_t kLongest = 4;
-  for (std::size_t n = 1; n <= std::min(kLongest - 1, text.size()); ++n) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - n]);
-    if ((byte & 0xc0) == 0x80) continue;  // continuation byte
-    const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return length > n ? n : 0;
-  }
-  return 0;
 }
 
 bool Utf16Decoder::put(char32_t unit, std::string& text) {

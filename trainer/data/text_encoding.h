@@ -9,11 +9,6 @@ namespace ebb::data {
 // knows the magics of common files, and takes a zero byte for binary data.
 std::string kind_of_no_text(std::string_view head);
 
-// The offset of the first byte that is no part of a character of UTF-8 (RFC 3629); npos: there is none.
-std::size_t find_not_utf8(std::string_view text);
-// The bytes at the end of a text that begin a character without ending it: 0 to 3.
-std::size_t incomplete_bytes(std::string_view text);
-
 // UTF-16 (RFC 2781) to UTF-8, in chunks of any size.
 class Utf16Decoder {
  public:

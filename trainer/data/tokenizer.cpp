@@ -9,9 +9,9 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "data/byte_pairs.h"
 #include "data/sentence_pieces.h"
-#include "data/text_encoding.h"
 
 namespace ebb::data {
 namespace {

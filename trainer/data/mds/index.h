@@ -43,8 +43,8 @@ struct MdsIndex {
   [[nodiscard]] std::size_t shard_of(std::int64_t sample) const;
   [[nodiscard]] std::filesystem::path raw_path(std::size_t shard) const;
   [[nodiscard]] std::filesystem::path packed_path(std::size_t shard) const;
-  // Whether the compressed file is read: only if there is no raw one. Another program's cache may have
-  // unpacked the shard, with or without removing that file.
+  // Whether the compressed file is read: only if there is no whole raw one. Another program's cache may
+  // have unpacked the shard, with or without removing that file.
   [[nodiscard]] bool reads_packed(std::size_t shard) const;
 };
 

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
-#include "data/text_encoding.h"
+#include "base/utf8.h"
 #include "data/text_source.h"
 #include "data/tokens/token_file.h"
 
