@@ -2,11 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <string>
 
-#include "base/printable.h"
 #include "cli/commands.h"
 #include "data/format.h"
 #include "data/sentence_piece_training.h"
@@ -15,11 +13,6 @@
 
 namespace ebb::cli {
 namespace {
-
-void print(std::string text) {
-  if (text.empty() || text.back() != '\n') text += '\n';
-  std::fputs(printable(text).c_str(), stdout);
-}
 
 ExitCode pack(const data::Formats& formats, const data::PackRequest& request) {
   const data::Packer& packer = data::find_packer(formats, request);

@@ -4,12 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <filesystem>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/atomic_file.h"
-#include "base/printable.h"
 #include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
@@ -108,7 +106,7 @@ ExitCode run(const EvaluateOptions& options, const Invocation& invocation, comm:
   const train::EvaluatedCheckpoint evaluated =
       train::evaluate_checkpoint(*loaded, *runner, options.measures, environment);
   if (world.rank() == 0) {
-    std::cout << printable(text(evaluated, options, *loaded)) << std::flush;
+    print(text(evaluated, options, *loaded));
     if (!options.json.empty()) write_file_atomically(options.json, json_text(evaluated, options, *loaded));
   }
   if (!std::isfinite(evaluated.result.loss)) {

@@ -2,9 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 
-#include "base/printable.h"
 #include "base/units.h"
 #include "cli/checkpoint_options.h"
 #include "cli/commands.h"
@@ -33,10 +31,9 @@ ExitCode run_export(const ExportOptions& options, const train::Registries& regis
   const train::LoadedModel loaded = train::load_model(
       options.checkpoint.path, registries, options.checkpoint.choice(), options.checkpoint.overrides);
   const auto result = train::export_weights(loaded, options.out, *most);
-  std::cout << printable(fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n",
-                                     result.tensors, loaded.step, loaded.config.run.name,
-                                     format_bytes(result.bytes), result.files, result.files == 1 ? "" : "s",
-                                     options.out));
+  print(fmt::format("exported: {} tensors of step {} of {}, {} in {} file{}, in {}\n", result.tensors,
+                    loaded.step, loaded.config.run.name, format_bytes(result.bytes), result.files,
+                    result.files == 1 ? "" : "s", options.out));
   return ExitCode::ok;
 }
 

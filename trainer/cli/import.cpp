@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 
 #include "base/atomic_file.h"
 #include "base/file.h"
@@ -81,10 +80,10 @@ ExitCode run_import(const std::string& folder, const std::string& out, const tra
   train::load_text(checked, text, "the configuration of " + folder, {});
   if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
   write_file_atomically(out, text);
-  std::cout << fmt::format(
+  print(fmt::format(
       "imported: {} has every tensor that the model needs{}. Set data.source, and {} trains from it:\n"
       "  {} train {} data.source=FOLDER\n",
-      folder, choice.reason, out, shell_quoted(train::program_name()), shell_quoted(out));
+      folder, choice.reason, out, shell_quoted(train::program_name()), shell_quoted(out)));
   return ExitCode::ok;
 }
 

@@ -46,6 +46,12 @@ CLI::App* add_command(CLI::App& app, std::string_view name) {
   return app.add_subcommand(std::string(name), std::string(command->help));
 }
 
+void print(std::string text) {
+  if (text.empty() || text.back() != '\n') text += '\n';
+  std::fputs(printable(text).c_str(), stdout);
+  std::fflush(stdout);
+}
+
 void report(const std::string& message) {
   std::fflush(stdout);
   const std::string text = "ebb: " + printable(message) + "\n";

@@ -30,6 +30,10 @@ CLI::App* add_command(CLI::App& app, std::string_view name);
 // returns the exit code of the process.
 int run_program(CLI::App& app, Invocation& invocation);
 
+// Writes the text as lines to standard output, with escapes for bytes that are not printable
+// (base/printable.h).
+void print(std::string text);
+
 // Prints "ebb: MESSAGE" to standard error.
 void report(const std::string& message);
 

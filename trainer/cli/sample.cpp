@@ -40,8 +40,8 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   const at::Tensor images =
       sampler.sample(0, options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
-  std::cout << fmt::format("{} images from step {} of {} are in {}\n", options.count, loaded.step,
-                           loaded.config.run.name, options.out);
+  print(fmt::format("{} images from step {} of {} are in {}\n", options.count, loaded.step,
+                    loaded.config.run.name, options.out));
   return ExitCode::ok;
 }
 
