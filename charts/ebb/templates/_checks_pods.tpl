@@ -106,10 +106,7 @@
 {{- range .role.extraVolumes -}}{{- $there = append $there .name -}}{{- end -}}
 {{- $mounts := .role.extraVolumeMounts -}}
 {{- range $mounts -}}
-{{- include "ebb.checkMountPath" (dict "of" (printf "the mountPath of %s in %s.extraVolumeMounts" .name $name) "path" .mountPath) -}}
-{{- if and (eq (include "ebb.hasData" $) "true") (ne (toString $v.data.readOnly) "false") (hasPrefix (printf "%s/" (clean $v.data.mountPath)) (clean .mountPath)) -}}
-{{- fail (printf "the mountPath of %s in %s.extraVolumeMounts is %s, a folder of data.mountPath=%s. Kubernetes cannot mount there, because the data volume is read-only. Use another path, or set data.readOnly=false" .name $name .mountPath $v.data.mountPath) -}}
-{{- end -}}
+{{- include "ebb.checkMountPath" (dict "of" (printf "the mountPath of %s in %s.extraVolumeMounts" .name $name) "path" .mountPath "data" (ternary $v.data nil (eq (include "ebb.hasData" $) "true"))) -}}
 {{- if has (trimSuffix "/" .mountPath) $taken -}}
 {{- fail (printf "%s.extraVolumeMounts mounts %s at %s, but another volume uses this path. Use another path" $name .name .mountPath) -}}
 {{- end -}}

@@ -59,20 +59,21 @@
 {{- if include "ebb.places" $v.data -}}{{- $mounts = append $mounts (dict "of" "data.mountPath" "path" $v.data.mountPath) -}}{{- end -}}
 {{- range $v.secrets -}}{{- $mounts = append $mounts (dict "of" (printf "the mountPath of the secret %s" .name) "path" .mountPath) -}}{{- end -}}
 {{- range $mount := $mounts -}}
-{{- include "ebb.checkMountPath" $mount -}}
+{{- include "ebb.checkMountPath" (merge (dict "data" (ternary $v.data nil (not (empty (include "ebb.places" $v.data))))) $mount) -}}
 {{- if has (trimSuffix "/" $mount.path) $taken -}}
 {{- fail (printf "%s is %s, but another volume uses this path. Use another path" $mount.of $mount.path) -}}
 {{- end -}}
 {{- $taken = append $taken (trimSuffix "/" $mount.path) -}}
-{{- if and (include "ebb.places" $v.data) (ne (toString $v.data.readOnly) "false") (hasPrefix (printf "%s/" (clean $v.data.mountPath)) (clean $mount.path)) -}}
-{{- fail (printf "%s is %s, a folder of data.mountPath=%s. Kubernetes cannot mount there, because the data volume is read-only. Use another path, or set data.readOnly=false" $mount.of $mount.path $v.data.mountPath) -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Refuses a mount that hides the program, its key or folders of the system. Arguments: of, path. */}}
+{{/* Refuses a mount that hides the program, its key or folders of the system, or that Kubernetes cannot
+     make. Arguments: of, path, data (the values of the data volume of the pod; nil: it has none). */}}
 {{- define "ebb.checkMountPath" -}}
 {{- $path := clean .path -}}
+{{- if and .data (ne (toString (default dict .data).readOnly) "false") (hasPrefix (printf "%s/" (clean (default dict .data).mountPath)) $path) -}}
+{{- fail (printf "%s is %s, a folder of data.mountPath=%s. Kubernetes cannot mount there, because the data volume is read-only. Use another path, or set data.readOnly=false" .of .path .data.mountPath) -}}
+{{- end -}}
 {{- if not (hasPrefix "/" $path) -}}
 {{- fail (printf "%s is %s. It must be an absolute path, such as /data" .of .path) -}}
 {{- end -}}
