@@ -51,6 +51,15 @@ nlohmann::json json_of(const Value& value) {
       value);
 }
 
+// The keys that apply and have a mark.
+std::vector<std::string> keys_with(const Section& root, bool Field::Impl::* mark) {
+  std::vector<std::string> keys;
+  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
+    if (field.applies() && field.*mark) keys.push_back(path);
+  });
+  return keys;
+}
+
 }  // namespace
 
 std::string resolved_yaml(const Section& root, const References& references) {
@@ -77,11 +86,7 @@ std::vector<std::pair<std::string, std::string>> mathematical_values(const Secti
 }
 
 std::vector<std::string> free_keys(const Section& root) {
-  std::vector<std::string> keys;
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.applies() && field.free_to_change) keys.push_back(path);
-  });
-  return keys;
+  return keys_with(root, &Field::Impl::free_to_change);
 }
 
 std::vector<std::string> all_keys(const Section& root) {
@@ -91,11 +96,7 @@ std::vector<std::string> all_keys(const Section& root) {
 }
 
 std::vector<std::string> shaping_keys(const Section& root) {
-  std::vector<std::string> keys;
-  for_each_field(root, [&](const std::string& path, const Field::Impl& field) {
-    if (field.applies() && field.shapes_state) keys.push_back(path);
-  });
-  return keys;
+  return keys_with(root, &Field::Impl::shapes_state);
 }
 
 nlohmann::json json_values(const Section& root) {

@@ -58,14 +58,8 @@ bool is_final(ExitCode code) {
 }
 
 std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folder) {
-  std::string text;
   try {
-    text = read_file(path_in(run_folder), ExitCode::storage);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-  try {
-    const auto json = parse_json_or_discard(text);
+    const auto json = parse_json_or_discard(read_file(path_in(run_folder), ExitCode::storage));
     StoredVerdict verdict;
     verdict.code = static_cast<ExitCode>(json.at("code").get<int>());
     if (!is_final(verdict.code)) return std::nullopt;
@@ -75,6 +69,8 @@ std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folde
     verdict.time = json.at("time");
     verdict.job = {json.at("attempt"), json.at("configuration"), json.at("version")};
     return verdict;
+  } catch (const Error&) {
+    return std::nullopt;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
