@@ -26,6 +26,20 @@ std::string fails_in(int step) {
 
 class DivergenceTest : public testing::Test {
  protected:
+  // Both runs fail in step 75 and go back. One is killed after `kill_after` lines of metrics, and resumed.
+  void expect_killed_run_ends_as_whole_one(int steps, int save_every, std::size_t kill_after) {
+    const std::vector<std::string> overrides = {"run.steps=" + std::to_string(steps),
+                                                "checkpoint.every=" + std::to_string(save_every),
+                                                fails_in(75), "run.on_divergence=rollback"};
+    ASSERT_EQ(runs.train(1, "whole", overrides).exit_code, 0);
+    runs.kill_after(kill_after, 1, "killed", overrides);
+    const ProcessResult resumed = runs.train(1, "killed", overrides);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
+    EXPECT_THAT(resumed.out, HasSubstr("from step"));
+    EXPECT_THAT(resumed.out, Not(HasSubstr("goes back")));
+    EXPECT_EQ(checkpoint_tensors(runs.folder("killed")), checkpoint_tensors(runs.folder("whole")));
+  }
+
   FamilyRun runs;
 };
 
@@ -62,30 +76,14 @@ TEST_F(DivergenceTest, RollbackSkipsTheSamplesSinceTheCheckpointOnAnyNumberOfRan
 }
 
 TEST_F(DivergenceTest, ARunThatWentBackIsResumedToTheBit) {
-  const std::vector<std::string> overrides = {"run.steps=600", "checkpoint.every=50", fails_in(75),
-                                              "run.on_divergence=rollback"};
-  ASSERT_EQ(runs.train(1, "whole", overrides).exit_code, 0);
-  runs.kill_after(120, 1, "killed", overrides);
-  const ProcessResult resumed = runs.train(1, "killed", overrides);
-  ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("from step"));
-  EXPECT_THAT(resumed.out, Not(HasSubstr("goes back")));
+  expect_killed_run_ends_as_whole_one(600, 50, 120);
   const json cursor = runs.manifest("killed", 600).at("values").at("cursor");
   EXPECT_EQ(cursor, runs.manifest("whole", 600).at("values").at("cursor"));
-  EXPECT_EQ(checkpoint_tensors(runs.folder("killed")), checkpoint_tensors(runs.folder("whole")));
 }
 
 // The kill comes after the rollback to step 70 and before the next save.
 TEST_F(DivergenceTest, AKillAfterARollbackDoesNotBringTheSkippedSamplesBack) {
-  const std::vector<std::string> overrides = {"run.steps=280", "checkpoint.every=70", fails_in(75),
-                                              "run.on_divergence=rollback"};
-  ASSERT_EQ(runs.train(1, "whole", overrides).exit_code, 0);
-  runs.kill_after(85, 1, "killed", overrides);
-  const ProcessResult resumed = runs.train(1, "killed", overrides);
-  ASSERT_EQ(resumed.exit_code, 0) << resumed.out << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("from step"));
-  EXPECT_THAT(resumed.out, Not(HasSubstr("goes back")));
-  EXPECT_EQ(checkpoint_tensors(runs.folder("killed")), checkpoint_tensors(runs.folder("whole")));
+  expect_killed_run_ends_as_whole_one(280, 70, 85);
 }
 
 // The learning rate grows until it is far too large. All losses stay finite.
