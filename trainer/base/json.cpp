@@ -59,6 +59,8 @@ Json parse_json(std::string_view text) {
     throw JsonError(fmt::format("it has {}, more than {}",
                                 format_bytes(static_cast<std::int64_t>(text.size())),
                                 format_bytes(std::int64_t{kLargestJson})));
+  // Versions of the library word this differently.
+  if (text.empty()) throw JsonError("unexpected end of input: the text is empty");
   // To the library it is the end of the text.
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
     throw JsonError(fmt::format("byte {} is zero", zero));
