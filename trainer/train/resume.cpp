@@ -128,8 +128,8 @@ void finish_rollback(const std::filesystem::path& run) {
   for (const auto& found : all) {
     if (found.step <= stored->step) return;
     try {
-      const auto& cursor = checkpoint::read_manifest(found.folder).values.at("cursor");
-      if (whole_number(cursor.at("stream_position")) >= stored->end) return;
+      const checkpoint::Manifest manifest = checkpoint::read_manifest(found.folder);
+      if (whole_number(manifest.values.at("cursor").at("stream_position")) >= stored->end) return;
     } catch (const std::exception&) {
       continue;
     }
