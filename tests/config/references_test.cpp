@@ -164,10 +164,24 @@ TEST_F(ReferencesTest, ASavedConfigurationGetsNothingFromTheEnvironment) {
   EXPECT_THAT(loaded.resolved(), HasSubstr("dir: \"${EBB_TEST_TOKEN}/${EBB_TEST_UNSET}/${A:-b}\"\n"));
   EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.dir"); }),
             "runs/x:1: key `run.dir`: saved as `${EBB_TEST_TOKEN}/${EBB_TEST_UNSET}/${A:-b}`, and ebb does "
-            "not fill in saved values from the environment (EBB_TEST_TOKEN, EBB_TEST_UNSET, A); add "
-            "run.dir=VALUE to the command");
+            "not fill in saved values from the environment (EBB_TEST_TOKEN, EBB_TEST_UNSET, A), only their "
+            "defaults; add run.dir=VALUE to the command");
   EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.name"); }), "");
   EXPECT_EQ(read_saved("run: {name: \"$${A}\"}").config.run.name, "${A}") << "a literal is no reference";
+}
+
+// A run without EBB_DATA can be evaluated where EBB_DATA is not set either.
+TEST_F(ReferencesTest, ASavedConfigurationGetsDefaultsOfVariablesThatAreNotSet) {
+  const std::string yaml = "run: {name: x, dir: \"${EBB_TEST_UNSET:-data}/x\"}";
+  Loaded loaded = read_saved(yaml);
+  EXPECT_EQ(loaded.config.run.dir, "data/x");
+  EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.dir"); }), "");
+  EXPECT_THAT(loaded.resolved(), HasSubstr("dir: \"${EBB_TEST_UNSET:-data}/x\"\n"));
+
+  const ScopedVariable set("EBB_TEST_UNSET", kSecret);
+  Loaded other = read_saved(yaml);
+  EXPECT_EQ(other.config.run.dir, "${EBB_TEST_UNSET:-data}/x") << "the run may have had another value";
+  EXPECT_THAT(message_of([&] { require_known(other.references, "run.dir"); }), HasSubstr("(EBB_TEST_UNSET)"));
 }
 
 TEST_F(ReferencesTest, OverridesOfASavedConfigurationAreTheUsersOwn) {

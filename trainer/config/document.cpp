@@ -116,8 +116,9 @@ Value parse_reference(const std::string& path, const Field::Impl& field, const G
           fmt::format("`{}` refers to the environment, and ebb does not fill in saved values from there; "
                       "allowed: {}",
                       written, allowed(field)));
-    references[path] = {written, written, given.place, false};
-    return written;
+    const auto value = expand_defaults(written);
+    references[path] = {written, value.value_or(written), given.place, value.has_value()};
+    return value.value_or(written);
   }
   expand_environment(written);  // throws for an unset variable
   try {

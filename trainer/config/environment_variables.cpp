@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace ebb::config {
 namespace {
@@ -59,9 +60,14 @@ std::string expand(std::string_view text, const LookUp& look_up) {
   return out;
 }
 
-std::string value_of_variable(const std::string& name, std::optional<std::string_view> fallback) {
+bool applies_default(const std::string& name, std::optional<std::string_view> fallback) {
   const char* value = std::getenv(name.c_str());
-  if (fallback && (value == nullptr || *value == '\0')) return std::string(*fallback);
+  return fallback && (value == nullptr || *value == '\0');
+}
+
+std::string value_of_variable(const std::string& name, std::optional<std::string_view> fallback) {
+  if (applies_default(name, fallback)) return std::string(*fallback);
+  const char* value = std::getenv(name.c_str());
   if (value == nullptr) {
     throw std::invalid_argument(
         fmt::format("the environment variable {0} is not set; set it, or write ${{{0}:-default}}", name));
@@ -73,6 +79,15 @@ std::string value_of_variable(const std::string& name, std::optional<std::string
 
 std::string expand_environment(std::string_view text) {
   return expand(text, value_of_variable);
+}
+
+std::optional<std::string> expand_defaults(std::string_view text) {
+  bool are_defaults = true;
+  std::string expanded = expand(text, [&](const std::string& name, std::optional<std::string_view> fallback) {
+    are_defaults = are_defaults && applies_default(name, fallback);
+    return std::string(fallback.value_or(""));
+  });
+  return are_defaults ? std::optional(std::move(expanded)) : std::nullopt;
 }
 
 bool refers_to_environment(std::string_view text) {

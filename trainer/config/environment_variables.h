@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,11 @@ namespace ebb::config {
 // empty. "$${" is a literal "${". Substituted text is not expanded again. Throws std::invalid_argument with
 // the reason if NAME is unset without default, or if a reference is malformed.
 std::string expand_environment(std::string_view text);
+
+// Returns `text` with the defaults of its references. Returns nothing if a reference has no default, or if
+// its NAME is set and not empty: no value of the environment enters the text. Throws as expand_environment()
+// does for a malformed reference.
+std::optional<std::string> expand_defaults(std::string_view text);
 
 // True if expand_environment() would read the environment for `text`, or refuse it.
 bool refers_to_environment(std::string_view text);

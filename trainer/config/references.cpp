@@ -41,7 +41,7 @@ void require_known(const References& references, std::string_view key) {
   if (found == references.end() || found->second.is_known) return;
   throw Error(ExitCode::usage,
               fmt::format("{}: key `{}`: saved as `{}`, and ebb does not fill in saved values from the "
-                          "environment ({}); add {}=VALUE to the command",
+                          "environment ({}), only their defaults; add {}=VALUE to the command",
                           found->second.place, key, found->second.written,
                           fmt::join(variables_of(found->second.written), ", "), key));
 }

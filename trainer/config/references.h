@@ -14,10 +14,12 @@ namespace ebb::config {
 // secret does not fit into their bounds and words. Without them a checkpoint would not say what the run was,
 // and nobody could rebuild its model.
 struct Reference {
-  std::string written;   // "${EBB_DATA:-data}/x"
-  std::string value;     // what it stands for; `written` if it is not known
-  std::string place;     // "file:line", or the override
-  bool is_known = true;  // false: in a saved configuration, which is read without the environment
+  std::string written;  // "${EBB_DATA:-data}/x"
+  std::string value;    // what it stands for; `written` if it is not known
+  std::string place;    // "file:line", or the override
+  // false: in a saved configuration, which is read without the environment, and without a default that
+  // applies
+  bool is_known = true;
 };
 
 // By key path.
