@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
-#include "data/sentence_piece_training.h"
+#include "data/word_expression.h"
 
 namespace ebb::data {
 namespace {
@@ -41,6 +41,18 @@ json tokenizer() {
       {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
       {"normalizer", nullptr},
       {"added_tokens", {{{"id", 300}, {"content", "<|endoftext|>"}}}}};
+}
+
+// Of one Split by this expression.
+void split_by(json& document, const std::string& expression) {
+  document["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "Split"},
+         {"pattern", {{"Regex", expression}}},
+         {"behavior", "Isolated"},
+         {"invert", false}},
+        {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
 }
 
 class BytePairs : public ::testing::Test {
@@ -164,16 +176,24 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
   refused({"model is Unigram"}, [](json& d) { d["model"]["type"] = "Unigram"; });
   refused({"(Whitespace)"}, [](json& d) { d["pre_tokenizer"] = {{"type", "Whitespace"}}; });
   refused({"does not end in ByteLevel"}, [](json& d) { d["pre_tokenizer"] = {{"type", "Sequence"}}; });
-  refused({"regular expression", "missing"}, [](json& d) {
+  refused({"regular expression", "an open group"}, [](json& d) {
     d["pre_tokenizer"] = {{"type", "Sequence"},
                           {"pretokenizers",
                            {{{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}},
-                            {{"type", "ByteLevel"}, {"use_regex", false}}}}};
+                            {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
   });
   refused({"\"  \"", "without being special"},
           [](json& d) { d["added_tokens"].push_back({{"id", 301}, {"content", "  "}, {"special", false}}); });
   for (const char* text : {R"({"model": 5})", R"({"model": {"type": 1}})"})
     refused({"tokenizer.json"}, [&](json& d) { d.merge_patch(json::parse(text)); });
+  refused({"add_prefix_space after a Split"}, [](json& d) {
+    split_by(d, "a");
+    d["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] = true;
+  });
+  refused({"dropout 0.1"}, [](json& d) { d["model"]["dropout"] = 0.1; });
+  refused({"end_of_word_suffix \"</w>\""}, [](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; });
+  refused({"continuing_subword_prefix \"##\""},
+          [](json& d) { d["model"]["continuing_subword_prefix"] = "##"; });
   refused({"not as the library writes them"}, [](json& d) { d["model"]["ignore_merges"] = "yes"; });
   refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
   refused({"special token <|endoftext|> has the id 1099511627776"},
@@ -188,37 +208,85 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
   expect_error(ExitCode::usage, {"nowhere", "merges.txt"}, [] { make_tokenizer("nowhere"); });
 }
 
-TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
-  const Scratch dir;
-  std::string text;
-  for (int i = 0; i < 200; ++i) text += "the cat sat on the mat, and number " + std::to_string(i) + " came\n";
-  write_bytes(dir / "a.txt", text);
-  write_bytes(dir / "b.jsonl", json{{"text", "the dog\nsat there"}}.dump() + "\n");
-  TrainTokenizerOptions options;
-  options.inputs.files = {dir / "a.txt", dir / "b.jsonl"};
-  options.out = dir / "sub/t.model";
-  options.vocabulary = 320;
-  train_tokenizer(options);
-  const auto made = make_tokenizer(options.out);
-  EXPECT_EQ(made->vocabulary(), 320);
-  ASSERT_TRUE(made->end_of_document());
-  EXPECT_LT(made->encode("the cat sat").size(), 11U);
-  EXPECT_EQ(made->decode(made->encode(kSnags.substr(0, 30))), kSnags.substr(0, 30));
-  EXPECT_EQ(made->decode({{*made->end_of_document(), -1, 320}}), "");
-  EXPECT_EQ(made->stable_prefix("the cat  sat"), 7U);
-  EXPECT_EQ(made->stable_prefix("cat"), 0U);
-  expect_error(ExitCode::usage, {"t.model exists"}, [&] { train_tokenizer(options); });
-  options.out = dir / "t.txt";
-  expect_error(ExitCode::usage, {"end in .model"}, [&] { train_tokenizer(options); });
-  options.out = dir / "u.model";
-  options.vocabulary = 100000;
-  expect_error(ExitCode::data, {"100000 tokens"}, [&] { train_tokenizer(options); });
-  options.inputs.files = {dir / "nowhere.txt"};
-  expect_error(ExitCode::data, {"nowhere.txt"}, [&] { train_tokenizer(options); });
-  EXPECT_FALSE(std::filesystem::exists(options.out));
-  write_bytes(dir / "bad.model", "no model");
-  expect_error(ExitCode::data, {"bad.model", "not a sentencepiece model"},
-               [&] { make_tokenizer(dir / "bad.model"); });
+// The space is one token with the word that follows it, unless the expression cuts between them.
+TEST_F(BytePairs, SpacesOfExpressionsAreThoseOfTheLibrary) {
+  json document = tokenizer();
+  const auto tokens = [&](const std::string& expression, const std::string& text) {
+    split_by(document, expression);
+    return opened(document)->encode(text).size();
+  };
+  EXPECT_EQ(tokens(R"(\s+|\S+)", " he"), 2U);
+  EXPECT_EQ(tokens(R"([^\s]+|\s+)", " he"), 2U);
+  EXPECT_EQ(tokens(R"([\s\S]+)", " he"), 1U);
+  EXPECT_EQ(tokens(R"(\u0020he|\x{20})", " he"), 1U);
+  // PCRE2 counts U+180E as a space, but not the library: what matches it with "x" before it is not `\s`.
+  document["model"]["vocab"]["xa"] = 259;
+  document["model"]["merges"] = {"x a"};
+  EXPECT_EQ(tokens(R"(x\s?)", "x\u00a0"), 3U);
+  EXPECT_EQ(pcre2_expression(R"(\s)").find("180e"), std::string::npos);
+  EXPECT_EQ(pcre2_expression(R"([a\S])").substr(0, 3), R"([a\)");
+}
+
+TEST_F(BytePairs, ExpressionsThatTheLibraryReadsOtherwiseAreRefusedByPart) {
+  const std::vector<std::pair<std::string, std::string>> cases = {{"a$", "$ at character 1"},
+                                                                  {"^a", "^ at character 0"},
+                                                                  {"(?m)a.b", "(?m) at"},
+                                                                  {"(?s:a.b)", "(?s: at"},
+                                                                  {R"(\h+)", R"(\h at)"},
+                                                                  {R"(a\b)", R"(\b at)"},
+                                                                  {R"(\w+)", R"(\w at)"},
+                                                                  {R"([a-z&&[^b]]+)", "&& at character 4"},
+                                                                  {"[a[b]]", "[ at character 2"},
+                                                                  {"[[:alpha:]]", "[ at character 1"},
+                                                                  {R"(\p{Han}+)", R"(\p{Han} at)"},
+                                                                  {R"(\p{^L}+)", R"(\p{^L} at)"},
+                                                                  {R"((?<=a)b)", "(?<= at"},
+                                                                  {R"((a)\1)", R"(\1 at)"},
+                                                                  {"a{,3}b", "{,3} at"},
+                                                                  {"a{2}+", "+ at character 4"},
+                                                                  {"a{2}?", "? at character 4"},
+                                                                  {"(?i:stop)", "\"st\""},
+                                                                  {R"((?i:\p{L}))", "ASCII"},
+                                                                  {"a*", "empty text"},
+                                                                  {"(?=a)|b", "empty text"},
+                                                                  {"(a", "an open group"},
+                                                                  {"[a", "an open set"}};
+  for (const auto& [expression, part] : cases) {
+    json document = tokenizer();
+    split_by(document, expression);
+    expect_error(ExitCode::data, {"its regular expression", part}, [&] { opened(document); });
+  }
+  for (const char* published :  // of Llama 3 and of o200k
+       {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
+        R"(\s*[\r\n]+|\s+(?!\S)|\s+)",
+        R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+        R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"}) {
+    json document = tokenizer();
+    split_by(document, published);
+    const auto made = opened(document);
+    EXPECT_EQ(made->decode(made->encode(kSnags)), kSnags);
+  }
+}
+
+TEST_F(BytePairs, SettingsBesideTheFilesCount) {
+  const auto with = [&](const std::string& settings) {
+    std::filesystem::create_directories(dir_ / "t");
+    write_bytes(dir_ / "t/tokenizer_config.json", settings);
+    return opened(tokenizer());
+  };
+  EXPECT_EQ(with(R"({"add_prefix_space": false, "model_max_length": 5})")->vocabulary(), 301);
+  EXPECT_EQ(with(R"({"added_tokens_decoder": {"310": {"content": "<x>", "special": true}}})")->vocabulary(),
+            311);
+  const auto refused = [&](const std::string& settings, const std::string& part) {
+    expect_error(ExitCode::data, {"tokenizer_config.json", part}, [&] { (void)with(settings); });
+  };
+  refused(R"({"add_prefix_space": true})", "add_prefix_space is true, but false");
+  refused(R"({"do_lower_case": true})", "do_lower_case is true");
+  refused(R"({"added_tokens_decoder": {"310": {"content": "<x>"}}})", "\"<x>\" is added");
+  refused(R"({"added_tokens_decoder": {"5": {"content": "<|endoftext|>", "special": true}}})",
+          "the id 5, but 300");
+  refused(R"({"added_tokens_decoder": {"5": null}})", "not as the library writes them");
+  refused("[]", "not a JSON object");
 }
 
 }  // namespace

@@ -199,8 +199,8 @@ TEST_F(MdsDamage, FieldsThatAreMissingOrOfAnotherType) {
       {[](json& s) { s["column_names"] = {"image"}; }, "1 column names"},
       {[](json& s) { s["column_names"] = {"image", "image"}; }, "twice"},
       {[](json& s) { s["column_sizes"][1] = 4; }, "takes 8"},
-      {[](json& s) { s["column_encodings"][1] = "tensor"; }, "encoding 'tensor', which is unknown"},
       {[](json& s) { s["column_encodings"][0] = "ndarray:uint8:1,6,1,1"; }, "ndarray:uint8:C,H,W"},
+      {[](json& s) { s["column_encodings"][0] = "tensor"; }, "encoding 'tensor', which is unknown"},
       {[](json& s) { s["column_names"][0] = "picture"; }, "no column 'image'"},
       {[](json& s) { s["raw_data"]["basename"] = "../../secret"; }, "not inside the dataset"},
       {[](json& s) { s["raw_data"]["basename"] = "/etc/passwd"; }, "not inside the dataset"},
@@ -214,13 +214,24 @@ TEST_F(MdsDamage, FieldsThatAreMissingOrOfAnotherType) {
   }
 }
 
-TEST_F(MdsDamage, APickledColumnIsRefusedByName) {
+TEST_F(MdsDamage, APickledColumnIsRefusedByNameIfItIsRead) {
   write();
-  change_index([](json& index) {
-    index["shards"][0]["column_encodings"][1] = "pkl";
-    index["shards"][0]["column_sizes"][1] = nullptr;
-  });
-  expect_refused({"'label'", "pkl", "refused"});
+  change_index([](json& index) { index["shards"][0]["column_encodings"][1] = "pkl"; });
+  expect_error(ExitCode::data, {"'label'", "pkl", "refused"},
+               [this] { (void)open_mds(split(), {.fields = {"image", "label"}}); });
+}
+
+TEST_F(MdsDamage, AColumnThatIsNotReadRefusesNothing) {
+  for (const char* encoding : {"pkl", "tensor", "ndarray:complex64:2"}) {
+    write();
+    change_index([&](json& index) { index["shards"][0]["column_encodings"][1] = encoding; });
+    const auto dataset = open_mds(split());
+    std::vector<std::byte> image(6);
+    read_only_field(*dataset, 7, image);
+    expect_pixels(image, 7);
+    EXPECT_NO_THROW((void)verify(builtin_formats(), split(), {})) << encoding;
+    EXPECT_NO_THROW((void)inspect(builtin_formats(), split())) << encoding;
+  }
 }
 
 TEST_F(MdsDamage, ACompressionThatIsNotSupported) {

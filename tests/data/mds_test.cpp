@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
+#include "data/mds/columns.h"
 #include "data/mds/index.h"
 #include "memory/ledger.h"
 
@@ -174,6 +175,28 @@ TEST(MdsForeign, ReadsColumnsOfVaryingLengthAroundTheImage) {
     read_only_field(*dataset, i, image);
     expect_pixels(image, i);
   }
+}
+
+TEST(MdsForeign, ImagesWithTheChannelsLastAreReadWithThemFirst) {
+  Scratch dir;
+  fs::create_directories(dir / "train");
+  MdsWriter writer(dir / "train", {{"image", "ndarray:uint8:5,6,3", {}}}, {1 << 16, "none"});
+  std::vector<std::byte> image(90), read(90);
+  for (std::size_t i = 0; i < 90; ++i) image[i] = static_cast<std::byte>(i);
+  const std::span<const std::byte> value = image;
+  writer.write({&value, 1});
+  writer.finish();
+  const auto dataset = open_mds(dir / "train");
+  EXPECT_EQ(dataset->spec(), core::SampleSpec{{core::image_field(3, 5, 6)}});
+  read_only_field(*dataset, 0, read);
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t p = 0; p < 30; ++p) EXPECT_EQ(read[30 * c + p], image[3 * p + c]);
+  EXPECT_NE(inspect(builtin_formats(), dir / "train").find("axes H,W,C, read as C,H,W"), std::string::npos);
+  EXPECT_TRUE(has_channels_last({32, 32, 1}));
+  EXPECT_TRUE(has_channels_last({5, 5, 4}));
+  for (const std::vector<std::int64_t>& first :
+       {std::vector<std::int64_t>{3, 32, 32}, {32, 32, 5}, {8, 4, 4}, {32, 32}})
+    EXPECT_FALSE(has_channels_last(first));
 }
 
 TEST(MdsForeign, TakesTheUnpackedFileIfThereIsOne) {

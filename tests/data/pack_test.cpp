@@ -55,6 +55,23 @@ TEST_F(Pack, ThePackedImagesAreTheInputs) {
   }
 }
 
+TEST_F(Pack, ImagesWithTheChannelsLastAreWrittenWithThemFirst) {
+  std::string idx("\0\0\x08\x04\0\0\0\x01\0\0\0\x05\0\0\0\x06\0\0\0\x03", 20);
+  for (int i = 0; i < 90; ++i) idx += static_cast<char>(i);
+  write_bytes(dir_ / "colour", idx);
+  PackOptions colour = options();
+  colour.images = dir_ / "colour";
+  colour.labels.clear();
+  EXPECT_EQ(pack_idx(colour, {}).samples, 1);
+  EXPECT_TRUE(pack_idx(colour, {}).already_there);
+  const auto dataset = open_mds(dir_ / "data/train");
+  EXPECT_EQ(dataset->spec(), core::SampleSpec{{core::image_field(3, 5, 6)}});
+  std::vector<std::byte> image(90);
+  read_only_field(*dataset, 0, image);
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t p = 0; p < 30; ++p) EXPECT_EQ(image[30 * c + p], std::byte(3 * p + c));
+}
+
 TEST_F(Pack, LabelsMayBeLeftOut) {
   PackOptions without = options();
   without.labels.clear();

@@ -192,5 +192,39 @@ TEST_F(SentencePieceTexts, OfAModelThatAddsASpaceAtTheEndAreShort) {
                [&] { (void)made->encode(draws(200'000, kWords)); });
 }
 
+TEST(SentencePieces, AreTrainedOnTextAndLoseNothing) {
+  const std::string snags = "It's  Größe\n\n 漢字 👩‍👧";
+  const Scratch dir;
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "the cat sat on the mat, and number " + std::to_string(i) + " came\n";
+  write_bytes(dir / "a.txt", text);
+  write_bytes(dir / "b.jsonl", nlohmann::json{{"text", "the dog\nsat there"}}.dump() + "\n");
+  TrainTokenizerOptions options;
+  options.inputs.files = {dir / "a.txt", dir / "b.jsonl"};
+  options.out = dir / "sub/t.model";
+  options.vocabulary = 320;
+  train_tokenizer(options);
+  const auto made = make_tokenizer(options.out);
+  EXPECT_EQ(made->vocabulary(), 320);
+  ASSERT_TRUE(made->end_of_document());
+  EXPECT_LT(made->encode("the cat sat").size(), 11U);
+  EXPECT_EQ(made->decode(made->encode(snags)), snags);
+  EXPECT_EQ(made->decode({{*made->end_of_document(), -1, 320}}), "");
+  EXPECT_EQ(made->stable_prefix("the cat  sat"), 7U);
+  EXPECT_EQ(made->stable_prefix("cat"), 0U);
+  expect_error(ExitCode::usage, {"t.model exists"}, [&] { train_tokenizer(options); });
+  options.out = dir / "t.txt";
+  expect_error(ExitCode::usage, {"end in .model"}, [&] { train_tokenizer(options); });
+  options.out = dir / "u.model";
+  options.vocabulary = 100000;
+  expect_error(ExitCode::data, {"100000 tokens"}, [&] { train_tokenizer(options); });
+  options.inputs.files = {dir / "nowhere.txt"};
+  expect_error(ExitCode::data, {"nowhere.txt"}, [&] { train_tokenizer(options); });
+  EXPECT_FALSE(std::filesystem::exists(options.out));
+  write_bytes(dir / "bad.model", "no model");
+  expect_error(ExitCode::data, {"bad.model", "not a sentencepiece model"},
+               [&] { make_tokenizer(dir / "bad.model"); });
+}
+
 }  // namespace
 }  // namespace ebb::data

@@ -10,6 +10,7 @@ all agree, 1 if not, 77 (skipped) if transformers is missing.
 import json
 import pathlib
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -88,6 +89,26 @@ class Comparison:
         self.check(f"{architecture} imported", folder, model, dtype)
 
 
+    def check_range(self):
+        """An export to fp16 of a run in fp32 names the parameter that does not fit."""
+        import torch
+        import transformers
+
+        model = transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(
+            vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=80, num_hidden_layers=1, num_attention_heads=HEADS, max_position_embeddings=CONTEXT))
+        with torch.no_grad():
+            model.model.norm.weight[0] = 70000
+        model.save_pretrained(self.folder / "hub-large")
+        run(self.a.ebb, "import", self.folder / "hub-large", "-o", self.folder / "large.yaml")
+        folder = self.train(self.folder / "large.yaml", "large", "run.steps=1", "optimizer.lr=1e-30", "optimizer.weight_decay=0", "precision.dtype=fp32")
+        command = [self.a.ebb, "export", folder, "-o", self.folder / "small", "precision.dtype=fp16"]
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+        expected = "the parameter norm.weight has a value of magnitude 70000, above 65504"
+        if done.returncode != 2 or expected not in done.stderr or (self.folder / "small").exists():
+            print(f"export to fp16: code {done.returncode}, not 2 with \"{expected}\": {done.stderr}")
+            self.failed = True
+
+
 def main():
     a = parser_of("ebb", "logits", "source").parse_args()
     need_module("transformers")
@@ -97,6 +118,7 @@ def main():
             for dtype in ("fp32", "fp16"):
                 comparison.check_export(architecture, dtype)
                 comparison.check_import(architecture, dtype)
+        comparison.check_range()
     return int(comparison.failed)
 
 

@@ -80,6 +80,22 @@ TEST(Hub, ReadsRotaryPositionsAsVersionFiveWritesThem) {
   EXPECT_EQ(config.rope.original, 8);
 }
 
+// As the library does: rope_scaling wins, and the original context is the outer one, or else the context.
+TEST(Hub, OfTwoPlacesOfRotaryPositionsTheOlderCounts) {
+  Json json = to_hub_config(testing::tiny(GptArchitecture::llama), 16, numerics::Dtype::fp16);
+  json["rope_parameters"] = {{"rope_type", "linear"}, {"factor", 3.0}, {"rope_theta", 7000.0}};
+  EXPECT_EQ(from_hub_config(json).rope.method, numerics::RopeScaling::Method::llama3);
+  EXPECT_EQ(from_hub_config(json).rope_theta, 10000.0);
+  json["original_max_position_embeddings"] = 4;
+  EXPECT_EQ(from_hub_config(json).rope.original, 4);
+  json.erase("original_max_position_embeddings");
+  json["rope_scaling"].erase("original_max_position_embeddings");
+  EXPECT_EQ(from_hub_config(json).rope.original, 16);
+  json["rope_scaling"] = Json::object();
+  EXPECT_EQ(from_hub_config(json).rope.factor, 3.0);
+  EXPECT_EQ(from_hub_config(json).rope_theta, 7000.0);
+}
+
 TEST(Hub, RefusesWhatEbbDoesNotHave) {
   const Json llama = to_hub_config(testing::tiny(GptArchitecture::llama), 16, numerics::Dtype::fp16);
   const Json gpt2 = to_hub_config(testing::tiny(GptArchitecture::gpt2), 16, numerics::Dtype::fp16);
@@ -99,6 +115,18 @@ TEST(Hub, RefusesWhatEbbDoesNotHave) {
   EXPECT_THAT(with(gpt2, "n_layer", 1e30), HasSubstr("from 1 to 16777216"));
   EXPECT_THAT(with(gpt2, "n_layer", nullptr), HasSubstr("n_layer is missing"));
   EXPECT_THAT(with(gpt2, "activation_function", "relu"), HasSubstr("relu"));
+  EXPECT_THAT(with(gpt2, "hidden_size", 31), HasSubstr("hidden_size is 31; but n_embd"));
+  EXPECT_EQ(with(gpt2, "hidden_size", 32), "");
+  for (const Json& json : {llama, gpt2}) {
+    EXPECT_THAT(with(json, "is_causal", false), HasSubstr("is_causal is false; ebb supports only true"));
+    EXPECT_THAT(with(json, "quantization_config", {{"bits", 4}}), HasSubstr("quantization_config is {"));
+  }
+  EXPECT_THAT(with(llama, "rope_scaling", {{"full_attention", Json::object()}}),
+              HasSubstr("full_attention is {}; ebb has one kind"));
+  EXPECT_THAT(with(llama, "rope_scaling", {{"partial_rotary_factor", 0.5}}), HasSubstr("is 0.5"));
+  EXPECT_THAT(with(llama, "rope_scaling", 3), HasSubstr("rope_scaling is 3"));
+  EXPECT_THAT(with(llama, "layer_types", {"full_attention", "sliding_attention"}),
+              HasSubstr("layer_types is"));
 }
 
 }  // namespace

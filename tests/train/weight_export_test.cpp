@@ -144,6 +144,24 @@ TEST_F(WeightExport, SplitsWeightsAboveALimit) {
   EXPECT_FALSE(fs::exists(folder_ / "out/model.safetensors"));
 }
 
+TEST_F(WeightExport, NamesAParameterThatItsDtypeCouldNotHold) {
+  for (const Dtype dtype : {Dtype::fp16, Dtype::bf16}) {
+    LoadedModel vae = small_vae(dtype);
+    {
+      const at::NoGradGuard no_grad;
+      vae.model->state().tensors.at("encoder.conv1.weight").view(-1)[3] = -1e39;  // infinite in all dtypes
+    }
+    try {
+      export_weights(vae, folder_ / "out", kOneFile);
+      FAIL() << "expected a refusal";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      EXPECT_THAT(error.what(), HasSubstr("the parameter encoder.conv1.weight has the value -inf in"));
+    }
+    EXPECT_FALSE(fs::exists(folder_ / "out"));
+  }
+}
+
 TEST_F(WeightExport, RefusesAFolderThatIsNotEmpty) {
   const LoadedModel vae = small_vae();
   fs::create_directory(folder_ / "empty");

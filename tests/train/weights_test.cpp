@@ -97,7 +97,7 @@ TEST_F(WeightsTest, AcceptsNamesAndExtraTensorsOfTheFirstGpt2) {
   write(config, [](checkpoint::NamedTensors& tensors) {
     for (auto& [name, _] : tensors) name = name.substr(std::string("transformer.").size());
     tensors.emplace_back("h.0.attn.bias", at::ones({1, 1, 8, 8}, at::kByte));
-    tensors.emplace_back("lm_head.weight", at::ones({11, 8}));
+    tensors.emplace_back("lm_head.weight", at::arange(88, at::kHalf).view({11, 8}));
   });
   EXPECT_EQ(refusal(config), "");
   const at::Tensor table = at::empty({11, 8});
@@ -175,6 +175,48 @@ TEST_F(WeightsTest, AnImportIsNotAdvisedByItsOwnRefusal) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("is not in the folder"), Not(HasSubstr("`ebb import"))));
   }
+}
+
+// As in the library, which then uses both tensors.
+TEST_F(WeightsTest, AHeadThatDiffersFromTiedEmbeddingsIsRefused) {
+  auto config = tiny(models::GptArchitecture::gpt2);
+  const auto refusal_with = [&](const at::Tensor& head) -> std::string {
+    write(config, [&](checkpoint::NamedTensors& tensors) { tensors.emplace_back("lm_head.weight", head); });
+    WeightFolder weights(folder_, families_);
+    weights.require(Gpt(config), 8);
+    const at::Tensor table = at::empty({11, 8});
+    std::string first;
+    try {
+      weights.read("embedding.weight", table, numerics::Dtype::fp16);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      first = error.what();
+    }
+    EXPECT_EQ(first.empty(), [&] {
+      try {
+        (void)weights.extreme();
+        return true;
+      } catch (const Error&) {
+        return false;
+      }
+    }());
+    return first;
+  };
+  at::Tensor head = at::arange(88, at::kHalf).view({11, 8});
+  EXPECT_EQ(refusal_with(head), "");
+  EXPECT_EQ(refusal_with(head.to(at::kFloat)), "");
+  head[10][7] = 1;
+  EXPECT_THAT(refusal_with(head),
+              AllOf(HasSubstr("lm_head.weight has other values than transformer.wte.weight"),
+                    HasSubstr("set it to false")));
+  EXPECT_THAT(refusal_with(at::ones({3, 8})), HasSubstr("lm_head.weight has other values"));
+  config.tied = false;
+  write(config);
+  WeightFolder untied(folder_, families_);
+  untied.require(Gpt(config), 8);
+  const at::Tensor read = at::empty({11, 8});
+  untied.read("head.weight", read, numerics::Dtype::fp16);
+  EXPECT_TRUE(at::equal(read, at::arange(88, at::kFloat).view({11, 8})));
 }
 
 TEST_F(WeightsTest, PointersOfGitLfsAreNamed) {

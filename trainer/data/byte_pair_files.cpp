@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -98,6 +99,10 @@ void read_words(const json& pre, BytePairFiles& d) {
       if (parts.size() > 1 && part.value("use_regex", true))
         refuse_tokenizer(
             d.from, "its pre-tokenizer cuts twice, by Split and by ByteLevel, which ebb does not support");
+      if (parts.size() > 1 && d.space_first)
+        refuse_tokenizer(d.from,
+                         "its pre-tokenizer adds a space before every word (add_prefix_space after a Split), "
+                         "which ebb does not support");
       if (parts.size() == 1 && !part.value("use_regex", true)) d.words = R"([\s\S]+)";
       return;
     }
@@ -130,6 +135,10 @@ BytePairFiles read_json(const fs::path& path) {
                                  type_of(normal)));
   read_words(all.value("pre_tokenizer", json()), d);
   d.whole_words = model.value("ignore_merges", false);
+  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
+    if (const json value = model.value(key, json()); !value.is_null() && value != "" && value != 0)
+      refuse_tokenizer(d.from,
+                       fmt::format("its model has {} {}, which ebb does not support", key, value.dump()));
   read_vocabulary(model["vocab"], d);
   for (const json& merge : model["merges"]) {
     if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
@@ -150,14 +159,59 @@ BytePairFiles read_json(const fs::path& path) {
   return d;
 }
 
-}  // namespace
+// What tokenizer_config.json adds to the files or changes.
+void read_settings_of(const fs::path& path, BytePairFiles& d) {
+  const json all = parsed(path);
+  for (const char* key : {"do_lower_case", "fix_mistral_regex"})
+    if (all.value(key, json()) == true)
+      refuse_tokenizer(path, fmt::format("{} is true, which ebb does not support", key));
+  if (const json space = all.value("add_prefix_space", json());
+      space.is_boolean() && space != d.space_first) {
+    if (d.from.filename() == "tokenizer.json")
+      refuse_tokenizer(path, fmt::format("add_prefix_space is {}, but {} in tokenizer.json: set both to one "
+                                         "value",
+                                         space.dump(), d.space_first));
+    d.space_first = space;
+  }
+  const json added = all.value("added_tokens_decoder", json::object());
+  for (const auto& [id, token] : added.items()) {
+    const std::string name = token.at("content");
+    if (!token.value("special", false))
+      refuse_tokenizer(path, fmt::format("its token \"{}\" is added to the vocabulary without being special, "
+                                         "which ebb does not support",
+                                         name));
+    std::int64_t number = -1;
+    std::from_chars(id.data(), id.data() + id.size(), number);
+    const auto plain = d.vocabulary.find(name);
+    const auto [known, is_new] =
+        d.special.try_emplace(name, plain == d.vocabulary.end() ? number : plain->second);
+    if (known->second != number)
+      refuse_tokenizer(path, fmt::format("the token \"{}\" has the id {}, but {} in {}", name, id,
+                                         known->second, d.from.filename().string()));
+  }
+}
 
-BytePairFiles read_tokenizer_json(const fs::path& path) {
+void read_settings(const fs::path& path, BytePairFiles& d) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return;
   try {
-    return read_json(path);
+    read_settings_of(path, d);
   } catch (const json::exception& error) {  // a value of another type than the key has
     refuse_tokenizer(path, fmt::format("its keys are not as the library writes them: {}", error.what()));
   }
+}
+
+}  // namespace
+
+BytePairFiles read_tokenizer_json(const fs::path& path) {
+  BytePairFiles d;
+  try {
+    d = read_json(path);
+  } catch (const json::exception& error) {  // a value of another type than the key has
+    refuse_tokenizer(path, fmt::format("its keys are not as the library writes them: {}", error.what()));
+  }
+  read_settings(path.parent_path() / "tokenizer_config.json", d);
+  return d;
 }
 
 BytePairFiles read_vocabulary_and_merges(const fs::path& vocab_json, const fs::path& merges_txt) {
@@ -170,6 +224,7 @@ BytePairFiles read_vocabulary_and_merges(const fs::path& vocab_json, const fs::p
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!line.empty() && !line.starts_with("#version")) add_merge(line, d);
   }
+  read_settings(vocab_json.parent_path() / "tokenizer_config.json", d);
   return d;
 }
 

@@ -9,10 +9,12 @@
 #include <array>
 #include <functional>
 #include <queue>
+#include <stdexcept>
 #include <tuple>
 
 #include "base/utf8.h"
 #include "data/byte_pair_files.h"
+#include "data/word_expression.h"
 
 namespace ebb::data {
 namespace {
@@ -24,17 +26,27 @@ constexpr std::array kEnds = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
 // Splits text into words by a regular expression. Text between two matches is a word too.
 class WordSplitter {
  public:
-  WordSplitter(std::string_view pattern, const fs::path& from) : from_(from) {
+  WordSplitter(std::string_view library_pattern, const fs::path& from) : from_(from) {
+    const std::string pattern = translated(library_pattern);
+    const std::unique_ptr<pcre2_compile_context, void (*)(pcre2_compile_context*)> context(
+        pcre2_compile_context_create(nullptr), pcre2_compile_context_free);
+    pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);  // for the dot
     int error = 0;
     std::size_t at = 0;
     code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                              PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &error, &at, nullptr));
+                              PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &error, &at, context.get()));
     if (code_ == nullptr) {
       std::array<unsigned char, 200> text{};
       pcre2_get_error_message(error, text.data(), text.size());
       refuse_tokenizer(from, fmt::format("its regular expression cannot be used: {} at character {} of {}",
                                          reinterpret_cast<const char*>(text.data()), at, pattern));
     }
+    std::uint32_t may_be_empty = 0;
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_MATCHEMPTY, &may_be_empty);
+    if (may_be_empty != 0)  // the library cuts a text there
+      refuse_tokenizer(from, fmt::format("its regular expression may match an empty text, which ebb does not "
+                                         "support: {}",
+                                         library_pattern));
     pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // if this fails, matching is only slower
     match_.reset(pcre2_match_data_create_from_pattern(code_.get(), nullptr));
   }
@@ -62,6 +74,16 @@ class WordSplitter {
   }
 
  private:
+  [[nodiscard]] std::string translated(std::string_view pattern) const {
+    try {
+      return pcre2_expression(pattern);
+    } catch (const std::invalid_argument& error) {
+      refuse_tokenizer(from_, fmt::format("its regular expression has a part that ebb does not read as the "
+                                          "library does: {}",
+                                          error.what()));
+    }
+  }
+
   struct Free {
     void operator()(pcre2_code* code) const { pcre2_code_free(code); }
     void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }

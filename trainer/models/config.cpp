@@ -9,7 +9,7 @@
 namespace ebb::models {
 
 bool HubLayout::may_hold(std::string_view name) const {
-  return std::ranges::find(ignored_names, name) != ignored_names.end() ||
+  return std::ranges::find(copies, name, &Copy::name) != copies.end() ||
          std::ranges::any_of(ignored_suffixes, [&](const std::string& end) { return name.ends_with(end); });
 }
 

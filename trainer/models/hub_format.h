@@ -26,8 +26,13 @@ struct HubTensor {
 // The contents of a folder with the weights of one model.
 struct HubLayout {
   std::vector<HubTensor> tensors;  // each once, without those of a tied head
-  // A folder may also hold computed masks and angles, and the head if it is tied.
-  std::vector<std::string> ignored_suffixes, ignored_names;
+  // A folder may also hold computed masks and angles, and copies: the head if it is tied. A copy must have
+  // the values of its tensor.
+  struct Copy {
+    std::string name, of;
+  };
+  std::vector<std::string> ignored_suffixes;
+  std::vector<Copy> copies;
   std::string optional_prefix;  // of the tensors' names; some folders leave it out
 
   [[nodiscard]] bool may_hold(std::string_view name) const;

@@ -2,6 +2,11 @@
 #include "train/load_model.h"
 
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -44,6 +49,24 @@ std::map<std::string, at::Tensor> averages_of(const std::filesystem::path& path,
   return all;
 }
 
+// Refuses finite values that `type` cannot hold; in it they would be infinite.
+void require_representable(const std::filesystem::path& path, const std::string& name,
+                           const at::Tensor& values, at::ScalarType type) {
+  if (values.scalar_type() == type || values.numel() == 0) return;
+  const double largest = type == at::kHalf       ? double{std::numeric_limits<c10::Half>::max()}
+                         : type == at::kBFloat16 ? double{std::numeric_limits<c10::BFloat16>::max()}
+                                                 : double{std::numeric_limits<float>::max()};
+  const auto [least, most] = at::aminmax(values);
+  const double magnitude = std::max(std::abs(least.item<double>()), std::abs(most.item<double>()));
+  if (!std::isfinite(magnitude) || magnitude <= largest) return;
+  throw Error(
+      ExitCode::usage,
+      fmt::format("{}: the parameter {} has a value of magnitude {:g}, above {:g}, the largest of {}: "
+                  "set precision.dtype to {}",
+                  path.string(), name, magnitude, largest, type == at::kHalf ? "fp16" : "bf16",
+                  type == at::kHalf ? "bf16 or fp32" : "fp32"));
+}
+
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries, WeightChoice choice,
@@ -63,7 +86,9 @@ LoadedModel load_model(const std::filesystem::path& path, const Registries& regi
     if (saved == part.tensors.end() || saved->second.sizes() != tensor.sizes())
       throw Error(ExitCode::checkpoint,
                   path.string() + " lacks the parameter " + name + " in the shape of its configuration");
-    tensor.copy_(average == averages.end() ? saved->second : average->second);
+    const at::Tensor& values = average == averages.end() ? saved->second : average->second;
+    require_representable(path, name, values, tensor.scalar_type());
+    tensor.copy_(values);
   }
   return loaded;
 }

@@ -23,7 +23,8 @@ enum class WeightChoice {
 };
 
 // Loads the model of a checkpoint, or of the newest complete checkpoint of a run folder, with its parameters.
-// Error(checkpoint): there is none.
+// Error(checkpoint): there is none. Error(usage) names a parameter with a finite value that the dtype of the
+// configuration cannot hold, and its magnitude.
 // `overrides`: key.path=value, over the configuration of its run (load_saved).
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries,
                        WeightChoice choice = WeightChoice::averaged,

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
@@ -80,12 +81,27 @@ std::vector<checkpoint::NamedTensors> split(const checkpoint::NamedTensors& tens
   return files;
 }
 
+// A value beyond the dtype of the run is infinite in it.
+void require_finite(const checkpoint::NamedTensors& tensors) {
+  for (const auto& [name, values] : tensors) {
+    if (values.numel() == 0) continue;
+    const auto [least, most] = at::aminmax(values);
+    for (const double value : {least.item<double>(), most.item<double>()})
+      if (!std::isfinite(value))
+        throw Error(ExitCode::usage,
+                    fmt::format("export: the parameter {} has the value {} in {}, so the weights are of no "
+                                "use: take an earlier checkpoint",
+                                name, value, c10::toString(values.scalar_type())));
+  }
+}
+
 }  // namespace
 
 ExportResult export_weights(const LoadedModel& loaded, const fs::path& folder, std::int64_t max_file_bytes) {
   const auto& hub = loaded.config.model.family().hub;
   const Contents contents =
       hub && hub->has(loaded.config.model.chosen()) ? in_hub_layout(loaded, *hub) : in_own_layout(loaded);
+  require_finite(contents.tensors);
   std::error_code ignored;
   if (fs::exists(folder, ignored) && (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored)))
     throw Error(ExitCode::usage,

@@ -181,6 +181,26 @@ at::Tensor WeightFolder::values_of(const HubTensor& theirs, double& magnitude) c
                           folder_.string(), theirs.name, std::isfinite(low) ? high : low));
 }
 
+// `transformers` does not tie such tensors, whatever config.json says.
+void WeightFolder::require_copies(const HubTensor& original, const at::Tensor& values) const {
+  for (const models::HubLayout::Copy& copy : layout_.copies) {
+    const SafetensorsFile* file = nullptr;
+    const auto* entry = copy.of == original.name ? find(copy.name, &file) : nullptr;
+    if (entry == nullptr) continue;
+    bool is_equal = entry->shape == values.sizes() && c10::isFloatingType(entry->dtype);
+    if (is_equal) {
+      at::Tensor other = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
+      file->read(*entry, other);
+      is_equal = at::equal(other.dtype() == values.dtype() ? other : other.to(values.dtype()), values);
+    }
+    if (!is_equal)
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: {} has other values than {}, although tie_word_embeddings in config.json "
+                              "makes them one tensor: set it to false there to use both, or remove {}",
+                              folder_.string(), copy.name, copy.of, copy.name));
+  }
+}
+
 void WeightFolder::read(const std::string& ours, const at::Tensor& into, numerics::Dtype held_in) const {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::workspace, "imported weights");
@@ -188,6 +208,7 @@ void WeightFolder::read(const std::string& ours, const at::Tensor& into, numeric
     if (theirs.ours != ours) continue;
     Extreme extreme{theirs.name};
     const at::Tensor values = values_of(theirs, extreme.magnitude);
+    require_copies(theirs, values);
     if (held_in == numerics::Dtype::fp16 && !extreme.fits_fp16())
       throw Error(ExitCode::usage,
                   fmt::format("{}: {} has a value of magnitude {:g}, above {:g}, the largest of fp16: set "
@@ -204,7 +225,7 @@ WeightFolder::Extreme WeightFolder::extreme() const {
   Extreme all;
   for (const HubTensor& theirs : layout_.tensors) {
     double magnitude = 0;
-    (void)values_of(theirs, magnitude);
+    require_copies(theirs, values_of(theirs, magnitude));
     if (all.tensor.empty() || magnitude > all.magnitude) all = {theirs.name, magnitude};
   }
   return all;

@@ -36,6 +36,7 @@ class WeightFolder {
   void require(const models::FamilyConfig& config, std::int64_t data_context, bool is_own = false);
   // Reads our parameter `ours` into fp32 on the CPU, one tensor of the folder at a time. Error(usage) with
   // the tensor and the value, if one is not finite or is too large for `held_in`, the dtype of the run.
+  // Error(usage) too, if the folder has a copy of a tensor with other values (extreme() checks this as well).
   void read(const std::string& ours, const at::Tensor& into, numerics::Dtype held_in) const;
   // The number of the model's tensors of each dtype, by its name: F16, BF16, F32, F64. After require().
   [[nodiscard]] std::map<std::string, std::int64_t> dtypes() const;
@@ -50,6 +51,7 @@ class WeightFolder {
 
  private:
   [[nodiscard]] at::Tensor values_of(const models::HubTensor& theirs, double& magnitude) const;
+  void require_copies(const models::HubTensor& original, const at::Tensor& values) const;
   void open(const std::filesystem::path& file);
   void open_files();
   [[nodiscard]] const checkpoint::TensorEntry* find(const std::string& name,

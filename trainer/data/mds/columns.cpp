@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <vector>
 
 #include "base/error.h"
+#include "data/mds/encodings.h"
 
 namespace ebb::data {
 
@@ -24,13 +26,15 @@ constexpr std::array<std::string_view, 8> kIntegers = {"int",  "int64", "int32",
                                           index.folder.string(), column.name, column.encoding, needed));
 }
 
-core::FieldSpec image_of(const MdsIndex& index, const MdsColumn& column) {
-  const auto array = parse_array_encoding(column.encoding);
+void set_image(const MdsIndex& index, const MdsColumn& source, MdsFieldColumn& column) {
+  const auto array = parse_array_encoding(source.encoding);
   if (!array || array->dtype != "uint8" || (array->dims.size() != 2 && array->dims.size() != 3))
-    refuse(index, column, "ndarray:uint8:C,H,W, which `ebb data pack` writes,");
+    refuse(index, source, "ndarray:uint8:C,H,W, which `ebb data pack` writes, or ndarray:uint8:H,W,C");
   const auto& dims = array->dims;
-  return dims.size() == 2 ? core::image_field(1, dims[0], dims[1])
-                          : core::image_field(dims[0], dims[1], dims[2]);
+  column.channels_last = has_channels_last(dims);
+  column.field = dims.size() == 2       ? core::image_field(1, dims[0], dims[1])
+                 : column.channels_last ? core::image_field(dims[2], dims[0], dims[1])
+                                        : core::image_field(dims[0], dims[1], dims[2]);
 }
 
 core::FieldSpec label_of(const MdsIndex& index, const MdsColumn& column) {
@@ -41,11 +45,30 @@ core::FieldSpec label_of(const MdsIndex& index, const MdsColumn& column) {
 
 }  // namespace
 
+bool has_channels_last(const std::vector<std::int64_t>& dims) {
+  constexpr std::int64_t kMostChannels = 4;
+  return dims.size() == 3 && dims[2] <= kMostChannels && dims[0] > kMostChannels && dims[1] > kMostChannels;
+}
+
+void split_channels(std::span<const std::byte> image, std::size_t channels, std::span<std::byte> out) {
+  const std::size_t pixels = image.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t p = 0; p < pixels; ++p) out[c * pixels + p] = image[p * channels + c];
+}
+
 void MdsFieldColumn::read(const MdsShard& shard, std::int64_t offset, std::span<std::byte> out) const {
   const auto stored = static_cast<std::size_t>(stored_bytes);
+  if (channels_last) return read_channels_last(shard, offset, out);
   shard.read_at(offset, out.first(stored));
   const bool negative = is_signed && (out[stored - 1] & std::byte{0x80}) != std::byte{0};
   std::ranges::fill(out.subspan(stored), negative ? std::byte{0xff} : std::byte{0});
+}
+
+void MdsFieldColumn::read_channels_last(const MdsShard& shard, std::int64_t offset,
+                                        std::span<std::byte> out) const {
+  std::vector<std::byte> stored(out.size());
+  shard.read_at(offset, stored);
+  split_channels(stored, static_cast<std::size_t>(field.dims[0]), out);
 }
 
 MdsFieldColumn find_column(const MdsIndex& index, const std::string& field) {
@@ -58,10 +81,12 @@ MdsFieldColumn find_column(const MdsIndex& index, const std::string& field) {
                             "split with that column",
                             index.folder.string(), field, names));
   }
+  if (!is_known_encoding(found->encoding))  // names the fault
+    (void)fixed_bytes(found->name, found->encoding, index.folder.string());
   MdsFieldColumn column;
   column.column = static_cast<std::size_t>(found - index.columns.begin());
   if (field == core::kImageField) {
-    column.field = image_of(index, *found);
+    set_image(index, *found, column);
   } else if (field == core::kLabelField) {
     column.field = label_of(index, *found);
   } else {

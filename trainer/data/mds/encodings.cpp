@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -69,6 +70,16 @@ std::optional<ArrayEncoding> parse_array_encoding(std::string_view encoding) {
   }
 }
 
+bool is_known_encoding(const std::string& encoding) {
+  if (scalar_bytes(encoding) || parse_array_encoding(encoding)) return true;
+  if (std::ranges::find(kVariable, encoding) != kVariable.end()) return true;
+  if (encoding.starts_with("jpeg:")) return true;  // with a quality, which only its writer used
+  if (encoding == "ndarray") return true;
+  if (!encoding.starts_with("ndarray:")) return false;
+  const std::string_view dtype = std::string_view(encoding).substr(8);
+  return dtype != "int" && scalar_bytes(dtype).has_value();  // a type, and a shape in each sample
+}
+
 std::optional<std::int64_t> fixed_bytes(const std::string& column, const std::string& encoding,
                                         const std::string& where) {
   if (encoding == "pkl") {
@@ -79,16 +90,8 @@ std::optional<std::int64_t> fixed_bytes(const std::string& column, const std::st
                     where, column));
   }
   if (const auto bytes = scalar_bytes(encoding)) return bytes;
-  for (const std::string_view name : kVariable) {
-    if (encoding == name) return std::nullopt;
-  }
-  if (encoding.starts_with("jpeg:")) return std::nullopt;  // with a quality, which only its writer used
-  if (encoding == "ndarray") return std::nullopt;
-  if (encoding.starts_with("ndarray:")) {
-    if (const auto array = parse_array_encoding(encoding)) return array->bytes;
-    const std::string_view dtype = std::string_view(encoding).substr(8);
-    if (dtype != "int" && scalar_bytes(dtype)) return std::nullopt;  // a type, and a shape in each sample
-  }
+  if (const auto array = parse_array_encoding(encoding)) return array->bytes;
+  if (is_known_encoding(encoding)) return std::nullopt;
   throw Error(ExitCode::data, fmt::format("{}: column '{}' has the encoding '{}', which is unknown", where,
                                           column, encoding));
 }

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "data/mds/columns.h"
 #include "data/mds/hashes.h"
 #include "data/mds/index.h"
 #include "data/mds/reader.h"
@@ -55,8 +56,11 @@ std::string preview(const MdsColumn& column, const std::vector<std::byte>& value
     const auto [least, most] = std::minmax_element(value.begin(), value.end());
     double sum = 0;
     for (const std::byte b : value) sum += std::to_integer<int>(b);
-    return fmt::format("{} to {}, mean {:.1f}", std::to_integer<int>(*least), std::to_integer<int>(*most),
-                       sum / static_cast<double>(value.size()));
+    return fmt::format("{} to {}, mean {:.1f}{}", std::to_integer<int>(*least), std::to_integer<int>(*most),
+                       sum / static_cast<double>(value.size()),
+                       column.name == core::kImageField && has_channels_last(array->dims)
+                           ? "; axes H,W,C, read as C,H,W"
+                           : "");
   }
   if (column.encoding == "str" || column.encoding == "json" || column.encoding.starts_with("str_")) {
     std::string text;

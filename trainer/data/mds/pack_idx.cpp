@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "data/idx.h"
+#include "data/mds/columns.h"
 #include "data/mds/index.h"
 #include "data/mds/writer.h"
 
@@ -152,6 +153,7 @@ std::optional<PackResult> find_existing(const fs::path& out, const json& wanted)
 struct ImageShape {
   std::size_t channels, height, width;
   std::size_t padded_height, padded_width;
+  bool channels_last;  // in the file
 };
 
 ImageShape image_shape(const IdxReader& images, const PackOptions& options) {
@@ -165,7 +167,8 @@ ImageShape image_shape(const IdxReader& images, const PackOptions& options) {
   }
   const bool grey = dims.size() == 3;
   const auto size = [&](std::size_t i) { return static_cast<std::size_t>(dims[i]); };
-  ImageShape shape{grey ? 1 : size(1), size(dims.size() - 2), size(dims.size() - 1), 0, 0};
+  ImageShape shape{grey ? 1 : size(1), size(dims.size() - 2), size(dims.size() - 1), 0, 0, false};
+  if (has_channels_last({dims.begin() + 1, dims.end()})) shape = {size(3), size(1), size(2), 0, 0, true};
   const auto pad = static_cast<std::size_t>(options.pad);
   if (pad > 0 && pad < std::max(shape.height, shape.width))
     throw Error(ExitCode::usage,
@@ -195,6 +198,7 @@ void pad_image(const ImageShape& s, const std::vector<std::byte>& image, std::ve
 void write_samples(MdsWriter& writer, const ImageShape& shape, IdxReader& images, IdxReader* labels,
                    const Progress& progress) {
   std::vector<std::byte> image(static_cast<std::size_t>(images.item_bytes()));
+  std::vector<std::byte> channels_first(shape.channels_last ? image.size() : 0);
   std::byte label{};
   std::array<std::byte, 8> wide{};  // int is a little-endian i64
   std::vector<std::byte> padded(shape.channels * shape.padded_height * shape.padded_width);
@@ -203,6 +207,10 @@ void write_samples(MdsWriter& writer, const ImageShape& shape, IdxReader& images
   for (std::int64_t i = 0; i < images.items(); ++i) {
     if (progress && i % kProgressEvery == 0) progress(i, images.items());
     images.read(image);
+    if (shape.channels_last) {
+      split_channels(image, shape.channels, channels_first);
+      image.swap(channels_first);
+    }
     pad_image(shape, image, padded);
     if (labels != nullptr) {
       labels->read({&label, 1});
@@ -221,12 +229,13 @@ void write_samples(MdsWriter& writer, const ImageShape& shape, IdxReader& images
 PackResult pack_idx(const PackOptions& given, const Progress& progress) {
   PackOptions options = given;
   options.out = fs::absolute(without_slash(given.out)).lexically_normal();
-  const json wanted = recipe(options);
+  IdxReader images(options.images);
+  const ImageShape shape = image_shape(images, options);
+  json wanted = recipe(options);
+  if (shape.channels_last) wanted["axes"] = "H,W,C";
   if (const auto existing = find_existing(options.out, wanted)) return *existing;
 
-  IdxReader images(options.images);
   std::optional<IdxReader> labels;
-  const ImageShape shape = image_shape(images, options);
   std::vector<MdsColumn> columns = {image_column(shape)};
   if (!options.labels.empty()) {
     labels.emplace(options.labels);

@@ -22,7 +22,8 @@ struct PackResult {
   bool already_there = false;  // an earlier run made it
 };
 
-// Packs IDX files into MDS shards with the columns image (ndarray:uint8:C,H,W) and label (int).
+// Packs IDX files into MDS shards with the columns image (ndarray:uint8:C,H,W) and label (int). Images
+// of H,W,C (has_channels_last) are written as C,H,W.
 //
 // The shards are written into OUT.partial.<host>.<pid>, which is renamed when it is complete. A killed pack
 // therefore leaves no folder that opens. The next pack on this host removes its remains. pack.json records

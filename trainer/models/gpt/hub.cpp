@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "base/error.h"
+#include "models/gpt/hub_keys.h"
 
 namespace ebb::models {
 
@@ -71,102 +71,70 @@ void llama_names(const GptConfig& c, std::vector<HubTensor>& out) {
   out.push_back({"model.norm.weight", {c.dim}, "norm.weight"});
 }
 
-// The value of `key`, or `otherwise` if it is absent or null.
-template <class T>
-T value_of(const Json& json, const char* key, T otherwise) {
-  const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return otherwise;
-  try {
-    return found->get<T>();
-  } catch (const Json::exception&) {
-    throw Error(ExitCode::usage, fmt::format("config.json: {} has the wrong type: {}", key, found->dump()));
-  }
-}
-
-// A size: a whole number from 1 to 2^24, so that no product of two overflows.
-std::int64_t size_of(const Json& json, const char* key,
-                     std::optional<std::int64_t> otherwise = std::nullopt) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 24;
-  const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) {
-    if (otherwise) return *otherwise;
-    throw Error(ExitCode::usage, fmt::format("config.json: {} is missing", key));
-  }
-  const std::int64_t value = found->is_number_integer() ? found->get<std::int64_t>() : 0;
-  if (value < 1 || value > kMost)
-    throw Error(ExitCode::usage, fmt::format("config.json: {} is {}; allowed: whole numbers from 1 to {}",
-                                             key, found->dump(), kMost));
-  return value;
-}
-
-template <class T>
-T required(const Json& json, const char* key) {
-  if (!json.contains(key) || json.at(key).is_null())
-    throw Error(ExitCode::usage, fmt::format("config.json: {} is missing", key));
-  return value_of<T>(json, key, T());
-}
-
-// Refuses values of `key` other than `only`. A missing key has its default, which is one of them.
-template <class T>
-void require_one_of(const Json& json, const char* key, T otherwise, std::initializer_list<T> only) {
-  const T value = value_of<T>(json, key, otherwise);
-  if (std::ranges::find(only, value) == only.end())
-    throw Error(ExitCode::usage, fmt::format("config.json: {} is {}; ebb supports only {}", key,
-                                             Json(value).dump(), Json(*only.begin()).dump()));
-}
-
 void read_rope(const Json& json, GptConfig& c) {
-  // Version 5 of transformers has all values in rope_parameters; earlier versions use two places.
-  const Json all = value_of<Json>(json, "rope_parameters", Json::object());
-  const Json scaling = all.empty() ? value_of<Json>(json, "rope_scaling", Json::object()) : all;
-  c.rope_theta = value_of<double>(all, "rope_theta", value_of<double>(json, "rope_theta", 10000.0));
-  const auto kind =
-      value_of<std::string>(scaling, "rope_type", value_of<std::string>(scaling, "type", "default"));
+  // Version 5 of transformers has all values in rope_parameters; earlier versions use two places. Where a
+  // file has both, the library takes rope_scaling alone.
+  const Json older = hub_object(json, "rope_scaling");
+  const Json all = older.empty() ? hub_object(json, "rope_parameters") : older;
+  for (const auto& [key, value] : all.items())
+    if (value.is_object()) refuse_hub_key(key, value, "ebb has one kind of rotary positions in all layers");
+  c.rope_theta = hub_value<double>(all, "rope_theta", hub_value<double>(json, "rope_theta", 10000.0));
+  for (const Json& place : {all, json}) require_one_of(place, "partial_rotary_factor", {1.0});
+  const auto kind = hub_value<std::string>(all, "rope_type", hub_value<std::string>(all, "type", "default"));
   if (kind == "default") return;
   if (kind != "linear" && kind != "llama3")
     throw Error(ExitCode::usage, fmt::format("config.json: rope_type is {}; ebb supports default, linear "
                                              "and llama3",
                                              kind));
   c.rope.method = kind == "linear" ? Method::linear : Method::llama3;
-  c.rope.factor = required<double>(scaling, "factor");
+  c.rope.factor = hub_number(all, "factor");
   if (c.rope.method == Method::linear) return;
-  c.rope.low = required<double>(scaling, "low_freq_factor");
-  c.rope.high = required<double>(scaling, "high_freq_factor");
-  c.rope.original = size_of(scaling, "original_max_position_embeddings");
+  c.rope.low = hub_number(all, "low_freq_factor");
+  c.rope.high = hub_number(all, "high_freq_factor");
+  // The one beside the object wins, and without any it is the context.
+  constexpr const char* kOriginal = "original_max_position_embeddings";
+  c.rope.original = hub_size(json, kOriginal, hub_size(all, kOriginal, c.context));
 }
 
 GptConfig read_gpt2(const Json& json) {
   GptConfig c;
-  c.vocabulary = size_of(json, "vocab_size");
-  c.context = size_of(json, "n_positions", 1024);
-  c.dim = size_of(json, "n_embd");
-  c.layers = size_of(json, "n_layer");
-  c.heads = size_of(json, "n_head");
-  c.feed_forward = size_of(json, "n_inner", 4 * c.dim);
-  c.norm_eps = value_of<double>(json, "layer_norm_epsilon", 1e-5);
-  c.tied = value_of<bool>(json, "tie_word_embeddings", true);
-  require_one_of<std::string>(json, "activation_function", "gelu_new", {"gelu_new", "gelu_pytorch_tanh"});
-  require_one_of<bool>(json, "scale_attn_weights", true, {true});
-  require_one_of<bool>(json, "scale_attn_by_inverse_layer_idx", false, {false});
+  c.vocabulary = hub_size(json, "vocab_size");
+  c.context = hub_size(json, "n_positions", 1024);
+  c.dim = hub_size(json, "n_embd");
+  c.layers = hub_size(json, "n_layer");
+  c.heads = hub_size(json, "n_head");
+  c.feed_forward = hub_size(json, "n_inner", 4 * c.dim);
+  c.norm_eps = hub_value<double>(json, "layer_norm_epsilon", 1e-5);
+  c.tied = hub_value<bool>(json, "tie_word_embeddings", true);
+  require_one_of(json, "activation_function", {"gelu_new", "gelu_pytorch_tanh"});
+  require_one_of(json, "scale_attn_weights", {true});
+  require_one_of(json, "scale_attn_by_inverse_layer_idx", {false});
+  require_same_size(json, "hidden_size", "n_embd", c.dim);
+  require_same_size(json, "num_hidden_layers", "n_layer", c.layers);
+  require_same_size(json, "num_attention_heads", "n_head", c.heads);
+  require_same_size(json, "max_position_embeddings", "n_positions", *c.context);
   return c;
 }
 
 GptConfig read_llama(const Json& json) {
   GptConfig c;
   c.architecture = GptArchitecture::llama;
-  c.vocabulary = size_of(json, "vocab_size");
-  c.context = size_of(json, "max_position_embeddings", 2048);
-  c.dim = size_of(json, "hidden_size");
-  c.layers = size_of(json, "num_hidden_layers");
-  c.heads = size_of(json, "num_attention_heads");
-  c.kv_heads = size_of(json, "num_key_value_heads", c.heads);
-  c.feed_forward = size_of(json, "intermediate_size");
-  c.norm_eps = value_of<double>(json, "rms_norm_eps", 1e-6);
-  c.tied = value_of<bool>(json, "tie_word_embeddings", false);
-  require_one_of<std::string>(json, "hidden_act", "silu", {"silu"});
-  require_one_of<bool>(json, "attention_bias", false, {false});
-  require_one_of<bool>(json, "mlp_bias", false, {false});
-  if (c.heads > 0) require_one_of<std::int64_t>(json, "head_dim", c.dim / c.heads, {c.dim / c.heads});
+  c.vocabulary = hub_size(json, "vocab_size");
+  c.context = hub_size(json, "max_position_embeddings", 2048);
+  c.dim = hub_size(json, "hidden_size");
+  c.layers = hub_size(json, "num_hidden_layers");
+  c.heads = hub_size(json, "num_attention_heads");
+  c.kv_heads = hub_size(json, "num_key_value_heads", c.heads);
+  c.feed_forward = hub_size(json, "intermediate_size");
+  c.norm_eps = hub_value<double>(json, "rms_norm_eps", 1e-6);
+  c.tied = hub_value<bool>(json, "tie_word_embeddings", false);
+  require_one_of(json, "hidden_act", {"silu", "swish"});
+  require_one_of(json, "attention_bias", {false});
+  require_one_of(json, "mlp_bias", {false});
+  require_one_of(json, "head_dim", {c.dim / c.heads});
+  if (const auto types = hub_value<std::vector<std::string>>(json, "layer_types", {});
+      std::ranges::any_of(types, [](const std::string& type) { return type != "full_attention"; }))
+    refuse_hub_key("layer_types", json.at("layer_types"), "ebb supports only \"full_attention\"");
   read_rope(json, c);
   return c;
 }
@@ -234,9 +202,11 @@ Json to_hub_config(const GptConfig& c, std::int64_t context, numerics::Dtype dty
 }
 
 GptConfig from_hub_config(const Json& json) {
-  const auto type = json.is_object() ? value_of<std::string>(json, "model_type", "") : "";
-  if (type == "gpt2") return read_gpt2(json);
-  if (type == "llama") return read_llama(json);
+  const auto type = json.is_object() ? hub_value<std::string>(json, "model_type", "") : "";
+  if (type == "gpt2" || type == "llama") {
+    require_plain_decoder(json);
+    return type == "gpt2" ? read_gpt2(json) : read_llama(json);
+  }
   throw Error(ExitCode::usage,
               fmt::format("config.json: model_type is \"{}\"; ebb reads gpt2 and llama", type));
 }

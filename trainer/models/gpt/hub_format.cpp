@@ -26,7 +26,7 @@ class GptHubFormat final : public HubFormat {
     HubLayout layout;
     layout.tensors = hub_tensors(gpt, gpt.context_for(data_context));
     layout.ignored_suffixes = {".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"};
-    if (gpt.tied) layout.ignored_names = {"lm_head.weight"};
+    if (gpt.tied) layout.copies = {{"lm_head.weight", layout.tensors.front().name}};
     // The files of the first GPT-2 have no such prefix.
     if (!gpt.is_llama()) layout.optional_prefix = "transformer.";
     return layout;
