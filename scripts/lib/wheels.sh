@@ -52,6 +52,18 @@ missing_wheels() {
   done
 }
 
+# requirements WHEEL…: each wheel with the checksums of its files, as pip reads them. pip refuses any
+# other file. In a file's name, the letters of a wheel are small, and its - and . are _.
+requirements() {
+  local wheel start hashes
+  for wheel; do
+    start=$(tr 'A-Z.-' 'a-z__' <<<"${wheel%%==*}")-${wheel#*==}-
+    hashes=$(awk -v start="$start" 'index(tolower($2), start) == 1 { printf " --hash=sha256:%s", $1 }' "$root/cmake/wheels.sha256")
+    [ -n "$hashes" ] || die "cmake/wheels.sha256 has no checksum of $wheel, which cmake/versions.txt names. scripts/lib/wheel_checksums.py makes that file."
+    printf '%s%s\n' "$wheel" "$hashes"
+  done
+}
+
 # install_some TITLE WHEEL…: downloads into .deps/tmp. Nothing stays outside the checkout, unless
 # the user has set a cache for pip.
 install_some() {
@@ -60,8 +72,10 @@ install_some() {
   [ -z "${PIP_CACHE_DIR:-}" ] || cache=()
   rm -rf "$deps/tmp"
   mkdir -p "$deps/tmp"
+  requirements "$@" >"$deps/tmp/requirements.txt"
   filling=$deps/tmp quietly "$title" env TMPDIR="$deps/tmp" \
-    "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check "${cache[@]}" "$@"
+    "$venv/bin/python" -m pip install --no-deps --no-compile --disable-pip-version-check "${cache[@]}" \
+    --require-hashes -r "$deps/tmp/requirements.txt"
   rm -rf "$deps/tmp"
 }
 

@@ -22,6 +22,10 @@ OF_OTHERS = {"DCGM_FI_DEV_GPU_UTIL"}
 # If an alert's description ends with the same words for all figures, alerts.yaml has one of these.
 ENDINGS = {"$STALLED": "EbbStalled", "$LEAK": "EbbMemoryLeak", "$BUDGET": "EbbMemoryNearBudget", "$OVERFLOW": "EbbOverflowStreak", "$CHECKPOINT": "EbbCheckpointOld",
            "$DATA": "EbbDataWait", "$RANKS": "EbbRankMissing"}
+TWO_BY_TWO = given(METRICS, "metrics.prometheusRule.enabled=true", "workers=2,slotsPerWorker=2")
+# Each threshold with its alert and the least step that alerts.yaml can tell: for a duration, the interval of evaluations.
+STEPS = {"stalledSeconds": ("EbbStalled", 1), "budgetPercent": ("EbbMemoryNearBudget", 1), "overflowStreak": ("EbbOverflowStreak", 1),
+         "checkpointSeconds": ("EbbCheckpointOld", 1), "dataWaitPercent": ("EbbDataWait", 1), "rankMissingSeconds": ("EbbRankMissing", 30)}
 failures = []
 
 
@@ -46,6 +50,29 @@ def promtool(program, *line):
     return subprocess.run([program, *line], capture_output=True, text=True, check=False)
 
 
+def expected(source, rules):
+    """The text of alerts.yaml, with the endings of these rules."""
+    text = (source / "tests/charts/alerts.yaml").read_text()
+    for word, alert in ENDINGS.items():
+        text = text.replace(word, json.dumps(endings_of(rules)[alert])[1:-1])
+    return text
+
+
+def only(alert, text):
+    """The tests of one alert."""
+    whole = yaml.safe_load(text)
+    for group in whole["tests"]:
+        group["alert_rule_test"] = [t for t in group["alert_rule_test"] if t["alertname"] == alert]
+    whole["tests"] = [group for group in whole["tests"] if group["alert_rule_test"]]
+    return yaml.safe_dump(whole)
+
+
+def try_rules(tool, groups, text, folder):
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    (folder / "alerts.yaml").write_text(text)
+    return promtool(tool, "test", "rules", str(folder / "alerts.yaml"))
+
+
 def endings_of(rules):
     """The text after the last figure of each alert's description. It is the same in every alert of its kind."""
     return {r["alert"]: re.split(r"(?<=[.]) ", r["annotations"]["description"].split("}}")[-1], maxsplit=1)[1] for r in rules}
@@ -57,11 +84,8 @@ def alerts(tool, source, groups, folder):
     done = promtool(tool, "check", "rules", str(folder / "rules.yaml"))
     if done.returncode or f"{len(rules)} rules found" not in done.stdout:
         fail(f"promtool check rules: {done.stdout}{done.stderr}")
-    text = (source / "tests/charts/alerts.yaml").read_text()
-    for word, alert in ENDINGS.items():
-        text = text.replace(word, json.dumps(endings_of(rules)[alert])[1:-1])
-    (folder / "alerts.yaml").write_text(text)
-    done = promtool(tool, "test", "rules", str(folder / "alerts.yaml"))
+    text = expected(source, rules)
+    done = try_rules(tool, groups, text, folder)
     if done.returncode:
         fail(f"promtool test rules:\n{done.stdout}{done.stderr}")
     tried = [t for group in yaml.safe_load(text)["tests"] for t in group["alert_rule_test"]]
@@ -72,15 +96,20 @@ def alerts(tool, source, groups, folder):
     return len(rules), len(tried)
 
 
-def thresholds(helm, source):
-    """Each value of the rule appears in its expression."""
-    values = {"stalledSeconds=77": "> 77", "budgetPercent=33": "> 0.33", "overflowStreak=44": ">= 44", "checkpointSeconds=55": "> 55", "dataWaitPercent=66": "> 0.66"}
-    for value, words in values.items():
-        rules = render(helm, source, "prometheusrule", given(METRICS, "metrics.prometheusRule.enabled=true", f"metrics.prometheusRule.{value}"))["spec"]["groups"][0]["rules"]
-        if not any(words in r["expr"] for r in rules):
-            fail(f"{value} is in no expression")
-    rules = render(helm, source, "prometheusrule", given(METRICS, "metrics.prometheusRule.enabled=true", "metrics.prometheusRule.checkpointSeconds=0"))["spec"]["groups"][0]["rules"]
-    if "EbbCheckpointOld" in [r["alert"] for r in rules]:
+def thresholds(helm, tool, source, folder):
+    """alerts.yaml holds each threshold: with the next value below it an alert comes too early, and with the next one above it too late."""
+    def rules_with(value):
+        return render(helm, source, "prometheusrule", [*TWO_BY_TWO, "--set", f"metrics.prometheusRule.{value}"])["spec"]["groups"]
+    defaults = yaml.safe_load((source / "charts/ebb/values.yaml").read_text())["metrics"]["prometheusRule"]
+    numbers = {name for name, value in defaults.items() if isinstance(value, int) and not isinstance(value, bool)}
+    if numbers != set(STEPS):
+        fail(f"the values of metrics.prometheusRule are {sorted(numbers)}, and STEPS has {sorted(STEPS)}")
+    for name, (alert, step) in STEPS.items():
+        for value in (defaults[name] - step, defaults[name] + step):
+            groups = rules_with(f"{name}={value}")
+            if not try_rules(tool, groups, only(alert, expected(source, groups[0]["rules"])), folder).returncode:
+                fail(f"alerts.yaml does not hold {name}: it passes with {value} in place of {defaults[name]}")
+    if "EbbCheckpointOld" in [r["alert"] for r in rules_with("checkpointSeconds=0")[0]["rules"]]:
         fail("checkpointSeconds=0 leaves the alert in")
 
 
@@ -129,15 +158,14 @@ def main():
         print(f"skipped: there is no {tool} (scripts/setup full unpacks it)")
         return SKIPPED
     known = served(source)
-    two_by_two = given(METRICS, "metrics.prometheusRule.enabled=true", "workers=2,slotsPerWorker=2")
-    groups = render(helm, source, "prometheusrule", two_by_two)["spec"]["groups"]
+    groups = render(helm, source, "prometheusrule", TWO_BY_TWO)["spec"]["groups"]
     with tempfile.TemporaryDirectory() as folder:
         rules, tried = alerts(tool, source, groups, pathlib.Path(folder))
         panels = dashboard(tool, render(helm, source, "dashboard", RENDERS["dashboard"]), known, pathlib.Path(folder))
+        thresholds(helm, tool, source, pathlib.Path(folder))
     for rule in groups[0]["rules"]:
         if not names(rule["alert"], rule["expr"], known):
             fail(f"{rule['alert']} asks for nothing")
-    thresholds(helm, source)
     print(f"{rules} alerts, {tried} times tried; {panels} panels; {len(known)} names")
     return int(bool(failures))
 

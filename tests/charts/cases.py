@@ -146,7 +146,7 @@ REFUSALS = {
     "gpu.count=4 differs from slotsPerWorker=2": given("gpu.count=4,slotsPerWorker=2"),
     "rdma.ipcLock adds the capability IPC_LOCK, but the Pod Security Standard `restricted` does not allow it": given("rdma.resource=rdma/a,rdma.ipcLock=true"),
     "rdma.resource is empty": given("rdma.ipcLock=true,security.restricted=false"),
-    "env.HF_TOKEN looks like a secret": given("env.HF_TOKEN=x"),
+    **{f"env.A_{end} looks like a secret": given(f"env.A_{end}=x") for end in ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY")},
     "env.OMPI_MCA_plm_rsh_args: the MPI operator overwrites OMPI_MCA_plm_rsh_args": given("env.OMPI_MCA_plm_rsh_args=x"),
     "env.EBB_DATA: the chart sets EBB_DATA itself, from data.mountPath": given("env.EBB_DATA=x"),
     "env.EBB_KILLED_FOR_MEMORY: the chart sets EBB_KILLED_FOR_MEMORY itself": given("env.EBB_KILLED_FOR_MEMORY=x"),

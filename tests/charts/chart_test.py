@@ -206,10 +206,14 @@ def identity(chart):
     for beside in ("job.suspend=true", "tests.waitForWorkers=1", "kueue.queueName=q", "networkPolicy.enabled=false", "checkpoints.claim.size=20Gi"):
         if chart.job_name(*base, "--set", beside) != name:
             chart.fail(f"{beside} gives the job another name")
+    served = RENDERS["metrics"]
+    for beside in ("metrics.podMonitor.enabled=true", "metrics.podMonitor.interval=30s", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true"):
+        if chart.job_name(*served, "--set", beside) != chart.job_name(*served, "--set", "metrics.podMonitor.enabled=false"):
+            chart.fail(f"{beside} gives the job with metrics another name")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as other:
         other.write((chart.source / VAE).read_text() + "# another text\n")
         other.flush()
-        changes = ["image.tag=x", "workers=4", "env.A=b", "shm.size=2Gi", "metrics.enabled=true", "job.attempt=2", "secrets[0].name=a,secrets[0].mountPath=/a"]
+        changes = ["image.tag=x", "workers=4", "env.A=b", "shm.size=2Gi", "metrics.enabled=true", "job.attempt=2", "secrets[0].name=a,secrets[0].mountPath=/a", "worker.resources.limits.memory=8Gi"]
         names = [chart.job_name(*base, "--set", change) for change in changes] + [chart.job_name(*base, "--set-file", f"config={other.name}")]
     if name in names or len(set(names)) != len(names):
         chart.fail(f"different jobs share a name: {name}, {names}")

@@ -119,7 +119,7 @@ class Image(unittest.TestCase):
         self.assertEqual(self.config["Labels"]["org.opencontainers.image.version"], "0.2.0")
         self.assertEqual(self.config["Labels"]["org.opencontainers.image.revision"], REVISION)
         self.assertIn("mpiuser:x:1000:1000:", (self.tree / "etc/passwd").read_text())
-        done = self.inside("sshd=$(command -v /usr/sbin/sshd) && ls -l $sshd && ebb --version && mpirun --version && id")
+        done = self.inside("sshd=$(command -v /usr/sbin/sshd) && ls -l $sshd && command -v tar && ebb --version && mpirun --version && id")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"(?m)^CUDA +not in this build$")
         self.assertIn("uid=1000(mpiuser)", done.stdout)
@@ -140,6 +140,9 @@ class Image(unittest.TestCase):
         document = json.loads((self.tree / "opt/ebb/sbom.spdx.json").read_text())
         named = {name for one in document["packages"] for name in one["comment"].removeprefix("files: ").split(", ")}
         self.assertLessEqual({path.name for path in (self.tree / "opt/ebb/lib").iterdir()}, named)
+        known = (self.source / "cmake/wheels.sha256").read_text()
+        for one in document["packages"][1:]:
+            self.assertIn(f"{one['checksums'][0]['checksumValue']}  {one['packageFileName']}", known)
         self.assertTrue((self.tree / "opt/ebb/licenses/ebb.txt").read_text().strip().startswith("Apache License"))
         self.assertTrue((self.tree / "opt/ebb/licenses/torch/LICENSE").stat().st_size)
 

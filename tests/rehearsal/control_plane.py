@@ -140,6 +140,7 @@ class ControlPlane:
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)}
         done = subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, env=environment, stdin=None if text is not None else subprocess.DEVNULL)
         if check and done.returncode:
+            self.check()  # a client fails because of such a program
             raise RuntimeError(f"{' '.join(str(word) for word in command)}: code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 

@@ -6,14 +6,12 @@ import subprocess
 import urllib.request
 
 from kubelet import wait_for
-from rehearsal import STEPS, Rehearsal
+from rehearsal import LONG, STEPS, Rehearsal
 
 
 class Watched(Rehearsal):
-    LONG = ["run.steps=100000"]  # the test ends the run
-
     def test_helm_test_passes_while_the_job_trains(self):
-        self.install(overrides=self.LONG)
+        self.install(overrides=LONG)
         self.until_step(3)
         done, said = self.helm_test()
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr + said)
@@ -24,7 +22,7 @@ class Watched(Rehearsal):
         self.until_step(before + 3)  # training continues
 
     def test_helm_test_names_a_missing_worker(self):
-        self.install("tests.waitForWorkers=5", overrides=self.LONG)
+        self.install("tests.waitForWorkers=5", overrides=LONG)
         self.until_step(3)
         worker = self.worker(1)
         self.kubelet.hold(worker.name)
@@ -37,7 +35,7 @@ class Watched(Rehearsal):
 
     def test_prometheus_can_parse_a_scrape_during_training(self):
         promtool = self.world.source / ".deps/unpacked/prometheus/usr/bin/promtool"
-        self.install("metrics.enabled=true", overrides=self.LONG)
+        self.install("metrics.enabled=true", overrides=LONG)
         self.until_step(5)
         texts = []
         for index in range(2):

@@ -109,6 +109,7 @@ class Workers(Rehearsal):
         self.install()
         wait_for("the first worker", lambda: self.worker(0) and self.worker(0).phase == "Running", 60)
         time.sleep(10)
+        self.assertEqual(self.kubelet.all(self.ns, "-launcher-"), [])
         self.assertEqual(self.steps(), [])
         self.kubelet.release(self.name_of_worker(1))
         self.until_succeeded()

@@ -2,20 +2,22 @@
 """A small replacement for the scheduler and the kubelets of two nodes.
 
 It runs the pods of an API server as processes of this machine. It supports the features that the
-chart's pods use, and fails a pod that needs another one. It does not support control groups except
-for memory limits, seccomp, and logs through the API (they are files here).
+chart's pods use, and fails a pod that needs another one. It does not support seccomp, logs through
+the API (they are files here), and control groups other than those of memory and CPU.
 """
 
 import threading
 import time
 
 import limits
+import policies
 from api import Missing, pod_path
 from pod import Pod
 from resolver import Resolver
 from status import now
 
 NODES = ("node-0", "node-1")
+WATCHED = []  # functions that raise if all waiting is in vain
 
 
 class Kubelet:
@@ -25,7 +27,9 @@ class Kubelet:
         self.pods, self.unscheduled, self.held = {}, {}, set()
         self.lock, self.ended = threading.Lock(), threading.Event()
         self.errors = []
-        self.limits = limits.parent()  # folder of the memory limits; None: not allowed here
+        self.limits = limits.parents()  # folders of the limits of memory and CPU, as far as they are allowed here
+        self.open_because = policies.reason_not_to()  # why network policies are not enforced; empty: they are
+        self.policies = None if self.open_because else policies.Policies(self)
         self.kills_whole = False  # whether a container above its memory limit is killed as a whole
         self.key_owner = None  # (part of a pod's name, user, mode): wrong owner and mode of its secrets
 
@@ -35,7 +39,8 @@ class Kubelet:
             self.set_ready(name, True)
         self.resolver = Resolver(self.network.gateway, self.address_of)
         self.resolver.start()
-        for work in (self._watch, self._schedule):
+        works = [self._watch, self._schedule] + ([self.policies.watch] if self.policies else [])
+        for work in works:
             threading.Thread(target=work, daemon=True).start()
         return self
 
@@ -48,8 +53,8 @@ class Kubelet:
         for pod in pods:
             pod.join(20)
         self.resolver.close()
-        if self.limits:
-            limits.remove(self.limits)
+        for folder in set(self.limits.values()):
+            limits.remove(folder)
 
     # Faults of nodes, for tests.
 
@@ -76,6 +81,11 @@ class Kubelet:
     def all(self, namespace, part=""):
         with self.lock:
             return [pod for pod in self.pods.values() if pod.namespace == namespace and part in pod.name]
+
+    def everyone(self):
+        """The pods of all namespaces."""
+        with self.lock:
+            return list(self.pods.values())
 
     def address_of(self, hostname, service, namespace):
         """Resolves a pod that is ready. One that is not ready has a name only if its Service says so."""
@@ -129,21 +139,27 @@ class Kubelet:
         while not self.ended.wait(0.2):
             with self.lock:
                 free = [pod for pod in self.unscheduled.values() if pod["metadata"]["name"] not in self.held]
-            for pod in free:
-                uid = pod["metadata"]["uid"]
-                try:
-                    if pod["metadata"].get("deletionTimestamp"):
-                        continue
-                    self.api.post(pod_path(pod, "/binding"), {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
-                                                              "target": {"apiVersion": "v1", "kind": "Node", "name": NODES[turn % len(NODES)]}})
-                    turn += 1
-                except Missing:
-                    pass  # the pod has been deleted meanwhile
-                except Exception as error:
-                    self.log(f"kubelet: {error}")
-                    continue
-                with self.lock:
-                    self.unscheduled.pop(uid, None)
+            try:
+                nodes = self._nodes() if free else []
+                for pod in free if nodes else ():
+                    if not pod["metadata"].get("deletionTimestamp"):
+                        self._bind(pod, nodes[turn % len(nodes)])
+                        turn += 1
+                    with self.lock:
+                        self.unscheduled.pop(pod["metadata"]["uid"], None)
+            except Exception as error:
+                self.log(f"kubelet: {error}")
+
+    def _nodes(self):
+        """The nodes that take pods: not those that are drained."""
+        return [name for name in NODES if not self.api.get(f"/api/v1/nodes/{name}")["spec"].get("unschedulable")]
+
+    def _bind(self, pod, node):
+        try:
+            self.api.post(pod_path(pod, "/binding"), {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
+                                                      "target": {"apiVersion": "v1", "kind": "Node", "name": node}})
+        except Missing:
+            pass  # the pod has been deleted meanwhile
 
     def fail(self, pod, error):
         """Records an error of this replacement, not of the pod."""
@@ -152,12 +168,22 @@ class Kubelet:
 
 
 def wait_for(what, ready, seconds, every=0.2):
-    """Waits until `ready` returns a true value, and returns it."""
+    """Waits until `ready` returns a true value, and returns it. Raises at once if a function of WATCHED does."""
     end = time.monotonic() + seconds
     while True:
-        found = ready()
+        try:
+            found = ready()
+        except Exception:
+            check_all()
+            raise
         if found:
             return found
+        check_all()
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(every)
+
+
+def check_all():
+    for check in WATCHED:
+        check()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control groups (version 1 or 2) that limit or count the memory of a container."""
+"""Control groups (version 1 or 2) that limit or count the memory of a container, and limit its CPU time."""
 
 import pathlib
 import secrets
@@ -10,26 +10,48 @@ MOUNT = pathlib.Path("/sys/fs/cgroup")
 PREFIX = "ebb-rehearsal-"
 PARENT = PREFIX + secrets.token_hex(4)  # a process number is not unique across PID namespaces
 STALE_AFTER_S = 2 * 3600  # every rehearsal is shorter
+FILES = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us"}  # the limits of version 1
+PERIOD_US = 100_000  # of a kubelet's quotas
 
 
-def parent():
-    """Makes the parent folder of the groups with a memory limit; None if it is not allowed here."""
-    first = (MOUNT / "memory/memory.limit_in_bytes").exists()
-    above = (MOUNT / "memory" if first else MOUNT) / PARENT
+def parents():
+    """{controller: parent folder of its groups}, for those that are allowed here. On version 2 it is one folder."""
+    if any((MOUNT / name / file).exists() for name, file in FILES.items()):
+        made = {name: _make(MOUNT / name, [name], first=True) for name in FILES}
+        return {name: above for name, (above, _) in made.items() if above}
     try:
-        if not first:
-            if "memory" not in (MOUNT / "cgroup.controllers").read_text().split():
-                return None
-            (MOUNT / "cgroup.subtree_control").write_text("+memory")
-        remove_stale(above.parent)
-        above.mkdir()
-        if not first:
-            (above / "cgroup.subtree_control").write_text("+memory")
-        return above
+        known = (MOUNT / "cgroup.controllers").read_text().split()
     except OSError:
-        if above.exists():
-            remove(above)
-        return None
+        return {}
+    above, allowed = _make(MOUNT, [name for name in FILES if name in known], first=False)
+    return dict.fromkeys(allowed, above)
+
+
+def _make(mount, controllers, first):
+    """(the parent folder, the controllers that its groups get); (None, []) if it is not allowed."""
+    above = mount / PARENT
+    try:
+        if not (first or controllers):
+            return None, []
+        remove_stale(mount)
+        above.mkdir()
+    except OSError:
+        return None, []
+    if not first:
+        controllers = [name for name in controllers if all(_enable(folder, name) for folder in (mount, above))]
+    if not controllers:
+        remove(above)
+        return None, []
+    return above, controllers
+
+
+def _enable(folder, controller):
+    """Lets the groups in a folder of version 2 have a controller."""
+    try:
+        (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+        return True
+    except OSError:
+        return False
 
 
 def remove_stale(folder):
@@ -58,14 +80,14 @@ def remove(folder):
 
 
 class Limit:
-    """The control group of a container. The first process joins by writing 0 to `cgroup.procs`."""
+    """The control groups of a container. The first process joins by writing 0 to each `cgroup.procs`."""
 
-    def __init__(self, above, name, megabytes=None, whole=False):
-        """megabytes: the limit; None only counts. whole: all processes are killed at once.
+    def __init__(self, above, name, megabytes=None, whole=False, cores=None):
+        """above: of parents(), with memory. megabytes: the limit; None only counts. whole: all processes are killed at once.
 
-        Kubelets request `whole` on version 2.
+        Kubelets request `whole` on version 2. cores: the limit of CPU time; None: no limit.
         """
-        self.folder, self.whole = above / name, whole
+        self.folder, self.whole = above["memory"] / name, whole
         self.folder.mkdir()
         first = MOUNT / "memory" in self.folder.parents
         if megabytes:
@@ -76,7 +98,9 @@ class Limit:
                 swap.write_text("0")
         self.events = self.folder / ("memory.oom_control" if first else "memory.events")
         # A container sees its own group as the root.
-        self.target = "/sys/fs/cgroup/memory" if first else "/sys/fs/cgroup"
+        self.groups = [{"folder": str(self.folder), "target": "/sys/fs/cgroup/memory" if first else "/sys/fs/cgroup"}]
+        if cores and "cpu" in above:
+            self._limit_cores(above["cpu"] / name, cores, first)
         self.closed = threading.Event()
         if whole and not first:
             (self.folder / "memory.oom.group").write_text("1")
@@ -84,6 +108,16 @@ class Limit:
         self.held = whole and first
         if self.held:
             self.events.write_text("1")
+
+    def _limit_cores(self, folder, cores, first):
+        quota = max(1000, round(cores * PERIOD_US))  # as kubelets do: at least a millisecond
+        if first:
+            folder.mkdir()
+            (folder / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (folder / "cpu.cfs_quota_us").write_text(str(quota))
+            self.groups.append({"folder": str(folder), "target": "/sys/fs/cgroup/cpu"})
+        else:
+            (folder / "cpu.max").write_text(f"{quota} {PERIOD_US}")  # the group of the memory
 
     def watch(self, end_all):
         """On version 1: lets the kernel kill and count one process, then calls `end_all`."""
@@ -112,4 +146,5 @@ class Limit:
 
     def close(self):
         self.closed.set()
-        remove(self.folder)
+        for group in self.groups:
+            remove(pathlib.Path(group["folder"]))

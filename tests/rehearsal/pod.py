@@ -10,7 +10,7 @@ from ending import Ending
 from limits import Limit
 from sandbox import Container, Sandbox, rights
 from status import Status, now
-from volumes import NotYet, Volumes, megabytes
+from volumes import NotYet, Volumes, cores, megabytes
 
 TICK = 0.1
 
@@ -33,6 +33,7 @@ class Pod(Status, Ending, threading.Thread):
         self.delete, self.abandoned, self.eviction, self.gone = None, threading.Event(), None, threading.Event()
         self.stopping = False
         self.failures = {}
+        self.probes = []  # (seconds, exit code or None) of each
         self.next_probe = {}
         self.changed = {}
         if thing["metadata"].get("deletionTimestamp"):
@@ -135,6 +136,8 @@ class Pod(Status, Ending, threading.Thread):
                 self._sleep(0.5)
         self.sandbox = Sandbox(self.kubelet.network, self.thing, self.folder / "sandbox")
         self.address = self.sandbox.address
+        if self.kubelet.policies:
+            self.kubelet.policies.update()
         self._report()
         for container in self.spec.get("initContainers", []):
             if not self._initialize(container):
@@ -246,11 +249,13 @@ class Pod(Status, Ending, threading.Thread):
         return run
 
     def _limit(self, container, start):
-        """The container's own control group, which counts only its kills; None if not allowed."""
-        if not self.kubelet.limits:
+        """The container's own control groups, of which one counts its kills; None if not allowed."""
+        above = self.kubelet.limits
+        if "memory" not in above:
             return None
-        wanted = container.get("resources", {}).get("limits", {}).get("memory")
-        return Limit(self.kubelet.limits, f"{self.uid[:8]}-{start}", megabytes(wanted) if wanted else None, self.kubelet.kills_whole and bool(wanted))
+        wanted = container.get("resources", {}).get("limits", {})
+        size, cpu = (wanted.get(name) for name in ("memory", "cpu"))
+        return Limit(above, f"{self.uid[:8]}-{start}", megabytes(size) if size else None, self.kubelet.kills_whole and bool(size), cores(cpu) if cpu else None)
 
     @staticmethod
     def _expand(word, env):
@@ -269,7 +274,10 @@ class Pod(Status, Ending, threading.Thread):
         if time.monotonic() < self.next_probe.setdefault(name, run.started + probe.get("initialDelaySeconds", 0)):
             return
         self.next_probe[name] = time.monotonic() + probe.get("periodSeconds", 10)
-        if run.execute(probe["exec"]["command"], probe.get("timeoutSeconds", 1)) == 0:
+        begun = time.monotonic()
+        code = run.execute(probe["exec"]["command"], probe.get("timeoutSeconds", 1))
+        self.probes.append((time.monotonic() - begun, code))
+        if code == 0:
             self.failures[name] = 0
             self.statuses[name]["ready"] = True
         else:

@@ -7,8 +7,8 @@ It makes the container's mount and PID namespaces, assembles its root, drops rig
 itself by the container's command as PID 1. It exits with the code of the command, or with 128 plus
 the signal.
 
-The steps are those of a container runtime, without control groups (except for memory) and without
-seccomp's default profile.
+The steps are those of a container runtime, without control groups except for memory and CPU, and
+without seccomp's default profile.
 """
 
 import ctypes
@@ -60,28 +60,29 @@ def devices(root):
     mount("-t", "tmpfs", "-o", "size=64m,mode=1777", "tmpfs", dev / "shm")  # a runtime's default; a volume may replace it
 
 
-def join_group(group):
-    """Joins the control group; all child processes join it too."""
-    pathlib.Path(group["folder"], "cgroup.procs").write_text("0")
+def join_groups(groups):
+    """Joins the control groups; all child processes join them too."""
+    for group in groups:
+        pathlib.Path(group["folder"], "cgroup.procs").write_text("0")
 
 
-def mount_group(root, group):
-    """Mounts the control group where programs read their limit."""
+def mount_groups(root, groups):
+    """Mounts the control groups where programs read their limits."""
     mount("-t", "tmpfs", "-o", "mode=755,size=64k", "tmpfs", below(root, "/sys/fs/cgroup"))
-    bind(root, group["folder"], group["target"], True)
+    for group in groups:
+        bind(root, group["folder"], group["target"], True)
 
 
 def start(spec):
     root = spec["folder"] + "/root"
-    if spec["group"]:
-        join_group(spec["group"])
+    join_groups(spec["groups"])
     for part in ("root", "upper", "work"):
         os.makedirs(f"{spec['folder']}/{part}", exist_ok=True)
     mount("-t", "overlay", "overlay", "-o", f"lowerdir={spec['image']},upperdir={spec['folder']}/upper,workdir={spec['folder']}/work", root)
     mount("-t", "proc", "proc", below(root, "/proc"))
     mount("-t", "sysfs", "-o", "ro", "sysfs", below(root, "/sys"))
-    if spec["group"]:
-        mount_group(root, spec["group"])
+    if spec["groups"]:
+        mount_groups(root, spec["groups"])
     devices(root)
     for one in spec["mounts"]:
         bind(root, one["source"], one["target"], one["readonly"])

@@ -11,11 +11,12 @@ import signal
 import time
 import unittest
 
-from kubelet import wait_for
+from kubelet import check_all, wait_for
 
 # Exit codes of ebb; the last is that of a killed process.
 NO_DATA, NO_MEMORY, LOST, STOPPED, KILLED = 3, 4, 5, 75, 137
 STEPS = 60
+LONG = ["run.steps=100000"]  # for a test that ends the run
 # The quickstart's model with fewer steps: long enough for a fault during the run on two cores.
 OVERRIDES = [f"run.steps={STEPS}", "run.evaluate_every=0", "run.lease_expires=6s", "optimizer.schedule.warmup_steps=10", "checkpoint.every=20"]
 
@@ -27,6 +28,7 @@ class Rehearsal(unittest.TestCase):
     OVERRIDES = OVERRIDES
 
     def setUp(self):
+        check_all()
         self.plane, self.kubelet, self.api = self.world.plane, self.world.kubelet, self.world.api
         self.ns = "t-" + hashlib.sha256(self.id().encode()).hexdigest()[:6]
         self.folder = self.world.folder / self.ns
@@ -41,6 +43,7 @@ class Rehearsal(unittest.TestCase):
     def tearDown(self):
         if self._failed():
             self._print_state()
+        check_all()
         self.kubelet.key_owner, self.kubelet.kills_whole = None, False
         self.plane.helm("uninstall", "-n", self.ns, "vae", check=False)
         self.plane.kubectl("delete", "namespace", self.ns, "--wait=false")

@@ -10,6 +10,8 @@ therefore also submits each job's pods. Exit code 77 (skipped) if the control pl
 
 import json
 import pathlib
+import re
+import shlex
 import sys
 import unittest
 
@@ -39,10 +41,12 @@ class Renders(unittest.TestCase):
         cls.plane = ControlPlane(SOURCE / ".deps/bin", SOURCE / ".deps/kube/crds")
         cls.enterClassContext(cls.plane)
         cls.plane.namespace("n")
+        for level in ("baseline", "privileged"):
+            cls.plane.namespace(level, level)
         cls.plane.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": NAMED}))
 
-    def dry_run(self, text, *more):
-        return self.plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "n", "-f", "-", *more, check=False, input=text)
+    def dry_run(self, text, *more, namespace="n"):
+        return self.plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", "-", *more, check=False, input=text)
 
     def test_the_server_accepts_every_golden_render(self):
         self.assertGreaterEqual(len(GOLDEN), 5)
@@ -67,8 +71,27 @@ class Renders(unittest.TestCase):
                     if beyond:
                         self.assertIn('violates PodSecurity "restricted', done.stderr)
                         self.assertIn(beyond, done.stderr)
+                        self.assert_level_needed(pod)
                     else:
                         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def assert_level_needed(self, pod):
+        """A pod beyond `restricted` needs the level `privileged`; `baseline` is not enough."""
+        # Only the namespace `n` has the service accounts of the renders.
+        pod = {**pod, "spec": {key: value for key, value in pod["spec"].items() if key != "serviceAccountName"}}
+        self.assertIn('violates PodSecurity "baseline', self.dry_run(json.dumps(pod), namespace="baseline").stderr)
+        done = self.dry_run(json.dumps(pod), namespace="privileged")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_server_accepts_the_pod_of_the_page_that_fills_a_claim(self):
+        page = (SOURCE / "docs/kubernetes.md").read_text()
+        (command,) = re.findall(r"^ *kubectl (run fill .*?\}\]\}\}')$", page, re.MULTILINE | re.DOTALL)
+        words = shlex.split(command.replace("REGISTRY", "registry.example"))
+        done = self.plane.kubectl("-n", "n", *words, "--dry-run=server", "-o", "json", check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stderr)
+        spec = json.loads(done.stdout)["spec"]
+        self.assertEqual(spec["volumes"][0]["persistentVolumeClaim"]["claimName"], "datasets")
+        self.assertEqual(spec["containers"][0]["volumeMounts"][0]["mountPath"], "/data")
 
     def test_the_server_refuses_an_unknown_field(self):
         text = (SOURCE / "tests/charts/golden/mpijob.yaml").read_text()

@@ -17,6 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 IMAGE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 IMAGE_USER, IMAGE_FOLDER, IMAGE_ENTRYPOINT = 1000, "/home/mpiuser", ["/usr/bin/tini", "--"]
 
+# Joins the control groups whose files precede --, and becomes the command after it.
+JOIN_AND_RUN = 'while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@"'
+
 
 def run(*command):
     subprocess.run([str(word) for word in command], check=True)
@@ -110,7 +113,7 @@ class Container:
         env = {**IMAGE_ENVIRONMENT, "HOSTNAME": sandbox.hostname, **env}
         mounts = sandbox.files() + [{"source": str(self.message), "target": "/dev/termination-log", "readonly": False}] + mounts
         spec = {"folder": str(folder), "image": str(image), "mounts": mounts, "readonly": readonly, "workdir": IMAGE_FOLDER, "rights": rights_,
-                "command": command, "env": env, "group": {"folder": str(limit.folder), "target": limit.target} if limit else None}
+                "command": command, "env": env, "groups": limit.groups if limit else []}
         (folder / "spec.json").write_text(json.dumps(spec))
         self.env, self.rights = env, rights_
         self.started = time.monotonic()
@@ -149,7 +152,9 @@ class Container:
         first = self.first()
         if first is None:
             return None
-        inside = ["nsenter", "--target", str(first), "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd", "--", "/usr/bin/setpriv", *self.rights, "--"]
+        # Such a process shares the limits of the container.
+        joined = [f"{group['folder']}/cgroup.procs" for group in self.limit.groups] if self.limit else []
+        inside = ["sh", "-c", JOIN_AND_RUN, "sh", *joined, "--", "nsenter", "--target", str(first), "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd", "--", "/usr/bin/setpriv", *self.rights, "--"]
         process = subprocess.Popen(inside + command, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             return process.wait(timeout)

@@ -19,6 +19,12 @@ def megabytes(quantity):
     raise ValueError(f"the replacement of the kubelet does not know the size {quantity}")
 
 
+def cores(quantity):
+    """CPU time per time: 2, "1.5" or "500m"."""
+    text = str(quantity)
+    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+
+
 class Volumes:
     def __init__(self, api, pod, folder, key_owner=None):
         self.api, self.pod, self.folder, self.key_owner = api, pod, folder, key_owner

@@ -10,7 +10,7 @@ import tempfile
 
 from api import Api
 from control_plane import ControlPlane, missing_parts
-from kubelet import Kubelet
+from kubelet import WATCHED, Kubelet
 from sandbox import Network, run
 
 INSIDE = "EBB_REHEARSAL_INSIDE"
@@ -90,12 +90,14 @@ class World:
             over += [(path, path) for path in libraries_of(core)]
             images = {"ebb:0.2.0": (self.source / ".deps/kube/root", over)}
             self.kubelet = Kubelet(self.api, Network(), images, self.folder).__enter__()
+            WATCHED.append(self.plane.check)
         except BaseException:
             self.plane.__exit__()
             raise
         return self
 
     def __exit__(self, *_):
+        WATCHED.remove(self.plane.check)
         self.kubelet.__exit__()
         self.plane.__exit__()
         run("umount", "--lazy", self.folder)

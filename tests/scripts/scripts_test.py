@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests a copy of the scripts, with fakes of the tools that change a machine."""
 
+import hashlib
 import io
 import os
 import pathlib
@@ -15,6 +16,7 @@ import zipfile
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "scripts" / "lib"))
 import skipped  # noqa: E402
+import wheel_checksums  # noqa: E402
 
 EMPTY_PROGRAM = "#!/bin/sh\nexit 0\n"
 ALL_PACKAGES_INSTALLED = '#!/bin/sh\nfor a in "$@"; do case "$a" in -*) ;; *) echo "ii $a" ;; esac; done\n'
@@ -31,7 +33,8 @@ class Checkout(unittest.TestCase):
         self.root = self.folder / self.name
         (self.root / "cmake").mkdir(parents=True)
         shutil.copytree(SOURCE / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(SOURCE / "cmake" / "versions.txt", self.root / "cmake")
+        for name in ("versions.txt", "wheels.sha256"):
+            shutil.copy(SOURCE / "cmake" / name, self.root / "cmake")
         self.calls = self.folder / "calls"
 
     def tool(self, name, text):
@@ -151,6 +154,68 @@ class Again(Checkout):
                 (self.packages / name / "INSTALLER").touch()
         self.assertEqual(self.bash("prepare_venv").returncode, 0)
         self.assertEqual([p.name for p in self.packages.iterdir()], ["numpy-1.dist-info"])
+
+
+class Checksums(Checkout):
+    """pip takes only the files of cmake/wheels.sha256."""
+
+    def wheel(self, name, version):
+        """Makes a wheel, and returns its checksum."""
+        info, path = f"{name}-{version}.dist-info", self.folder / "index" / f"{name}-{version}-py3-none-any.whl"
+        path.parent.mkdir(exist_ok=True)
+        files = {f"{name}.py": "", f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+                 f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+        with zipfile.ZipFile(path, "w") as archive:
+            for file, text in {**files, f"{info}/RECORD": "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])}.items():
+                archive.writestr(file, text)
+        return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+
+    def install(self, wheel):
+        real = SOURCE / ".deps/venv/bin/python"
+        if not real.exists():
+            print("skipped: .deps/venv with pip is missing (scripts/setup makes it)", flush=True)
+            self.skipTest(".deps/venv is missing")
+        self.fake_venv()
+        (self.root / ".deps/venv/bin/python").write_text(f'#!/bin/sh\nexec {real} "$@"\n')
+        return self.run_script("bash", "-c", f". scripts/lib/common.sh; . scripts/lib/wheels.sh; install_some title {wheel}",
+                               PIP_NO_INDEX="1", PIP_FIND_LINKS=str(self.folder / "index"), PIP_TARGET=str(self.folder / "site"))
+
+    def test_a_wheel_with_its_checksum_is_installed(self):
+        (self.root / "cmake/wheels.sha256").write_text("0" * 64 + "  some_thing-1.5-cp311-cp311-linux_x86_64.whl\n" + self.wheel("some_thing", "1.5"))
+        answer = self.install("Some-Thing==1.5")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertTrue((self.folder / "site/some_thing.py").exists())
+
+    def test_a_wheel_with_another_checksum_is_refused(self):
+        self.wheel("some_thing", "1.5")
+        (self.root / "cmake/wheels.sha256").write_text("0" * 64 + "  some_thing-1.5-py3-none-any.whl\n")
+        answer = self.install("some_thing==1.5")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("DO NOT MATCH THE HASHES", answer.stdout)
+        self.assertFalse((self.folder / "site").exists())
+
+    def test_a_wheel_without_a_checksum_is_refused_by_name(self):
+        answer = self.bash("requirements torch==99")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("cmake/wheels.sha256 has no checksum of torch==99", answer.stdout)
+
+    def test_the_file_has_exactly_the_wheels_of_versions_txt(self):
+        known = [line.split()[1] for line in (SOURCE / "cmake/wheels.sha256").read_text().splitlines()]
+        answer = self.bash("requirements $(listed small lint full client go | awk '{ print $1 }')")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(answer.stdout.count("--hash=sha256:"), len(known))
+        # Each kind of machine has one, for each Python.
+        for machine in ("x86_64", "aarch64"):
+            for python in wheel_checksums.PYTHONS:
+                self.assertTrue([name for name in known if name.startswith("torch-") and f"-cp3{python}-" in name and machine in name], (machine, python))
+
+    def test_only_wheels_for_these_pythons_and_machines_are_taken(self):
+        for tags in ("py3-none-any", "py2.py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64", "cp311-cp311-manylinux_2_28_aarch64",
+                     "cp39-abi3-manylinux2014_x86_64"):
+            self.assertTrue(wheel_checksums.is_taken(f"a-1-{tags}.whl"), tags)
+        for tags in ("cp310-cp310-manylinux_2_28_x86_64", "cp314-cp314-manylinux_2_28_x86_64", "cp313-cp313t-manylinux_2_28_x86_64",
+                     "cp314-abi3-manylinux_2_28_x86_64", "py3-none-musllinux_1_2_x86_64", "py3-none-win_amd64", "py3-none-macosx_11_0_arm64"):
+            self.assertFalse(wheel_checksums.is_taken(f"a-1-{tags}.whl"), tags)
 
 
 class Unpacked(Checkout):
