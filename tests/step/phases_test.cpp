@@ -57,7 +57,7 @@ TEST_F(PhasesTest, EachPhaseHasItsOwnBatch) {
   EXPECT_THAT(phases[0]->positions, ElementsAre(0, 1));
   EXPECT_THAT(phases[1]->positions, ElementsAre(2, 3));
   EXPECT_EQ(batches_per_step({phases[0].get(), phases[1].get()}), 2);
-  EXPECT_FALSE(reuses_batches({phases[0].get(), phases[1].get()}));
+  EXPECT_FALSE(keeps_batches({phases[0].get(), phases[1].get()}));
 }
 
 TEST_F(PhasesTest, APhaseReusesTheLastBatchOfThePhaseBeforeIt) {
@@ -70,7 +70,7 @@ TEST_F(PhasesTest, APhaseReusesTheLastBatchOfThePhaseBeforeIt) {
   step->run(1);
   EXPECT_THAT(phases[1]->positions, ElementsAre(2, 3, 6, 7));
   EXPECT_EQ(batches_per_step({phases[0].get(), phases[1].get()}), 2);
-  EXPECT_TRUE(reuses_batches({phases[0].get(), phases[1].get()}));
+  EXPECT_TRUE(keeps_batches({phases[0].get(), phases[1].get()}));
 }
 
 TEST_F(PhasesTest, ABatchIsReusedByAnyNumberOfRuns) {

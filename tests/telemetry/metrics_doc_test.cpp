@@ -47,6 +47,7 @@ TEST_F(MetricsDocument, NamesEveryKeyOfAStepAndNoOther) {
   m.phases[1].reduction_s = 1;
   m.phases[0].overflowed = "decoder.weight";
   m.phases[0].overflowed_term = "kl";
+  m.phases[0].overflowed_by = {"kl"};
   m.phases[0].scheduled = {{"beta2", 0.9}};
   m.rank_seconds.resize(2);
   m.straggler = Straggler{1, memory::Stage::load, 1, 2};

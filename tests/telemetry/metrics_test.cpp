@@ -91,13 +91,15 @@ TEST_F(MetricsTest, LossesComeBackToTheBit) {
   for (std::size_t i = 0; i < losses.size(); ++i) EXPECT_EQ(all[i]["loss"].get<double>(), losses[i]);
 }
 
-TEST_F(MetricsTest, ASkippedStepNamesItsParameter) {
+TEST_F(MetricsTest, ASkippedStepNamesItsParameterAndTerms) {
   StepMetrics m = at_step(0);
   m.phases[0].skipped_runs = 1;
   m.phases[0].overflowed = "decoder.out.weight";
+  m.phases[0].overflowed_by = {"r1", "r2"};
   m.phases[0].grad_norm = std::numeric_limits<double>::infinity();
   Metrics(folder_, 0).write(m);
   EXPECT_EQ(lines()[0]["overflowed"], "decoder.out.weight");
+  EXPECT_EQ(lines()[0]["overflowed_by"], nlohmann::json::array({"r1", "r2"}));
   EXPECT_EQ(lines()[0]["skipped"], true);
   EXPECT_TRUE(lines()[0]["grad_norm"].is_null());
 }
@@ -156,12 +158,15 @@ TEST_F(MetricsTest, AnOverflowIsWrittenWithItsLossScale) {
     m.step = 1;
     m.phases[1].skipped_runs = 1;
     m.phases[1].overflowed = "generator.weight";
+    m.phases[1].overflowed_by = {"loss"};
     metrics.write(m);
   }
   const std::vector<nlohmann::json> all = lines();
   EXPECT_EQ(all[0].at("scale"), 16);
   EXPECT_EQ(all[1].at("scale"), 4);
   EXPECT_EQ(all[1].at("overflowed"), "generator.weight");
+  EXPECT_EQ(all[1].at("overflowed_by"), nlohmann::json::array({"loss"}));
+  EXPECT_FALSE(all[0].contains("overflowed_by"));
   EXPECT_EQ(all[1].at("phases").at("discriminator").at("scale"), 16);
   EXPECT_EQ(all[1].at("phases").at("generator").at("scale"), 4);
 }

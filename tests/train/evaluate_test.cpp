@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/planned_memory.h"
 #include "support/tiny_run.h"
 
 namespace ebb::test {
@@ -93,6 +94,47 @@ TEST_F(EvaluateTest, TheSameMeasuresAreTakenDuringTraining) {
   EXPECT_EQ(checkpoint_tensors(images->run_folder("without")), checkpoint_tensors(images->run_folder("vae")));
 }
 
+std::vector<json> evaluations_of(const std::string& run_folder) {
+  std::vector<json> found;
+  for (const json& line : json_lines(run_folder + "/metrics.jsonl"))
+    if (line.contains("eval")) found.push_back(line.at("eval"));
+  return found;
+}
+
+TEST_F(EvaluateTest, TheBoundWithDrawsIsEstimatedDuringTrainingIfItIsAskedFor) {
+  const std::vector<std::string> overrides = {"run.steps=20", "run.evaluate_every=10", "evaluate.draws=8",
+                                              "run.samples=false"};
+  std::vector<json> one;
+  for (const int ranks : {1, 2}) {
+    SCOPED_TRACE(std::to_string(ranks) + " ranks");
+    const std::string name = "bound-" + std::to_string(ranks), folder = images->run_folder(name);
+    const ProcessResult result = images->train(ranks, name, overrides);
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("importance-weighted bound (8 draws)"));
+    const std::string results = json::parse(std::ifstream(folder + "/results.json")).at("text");
+    EXPECT_THAT(results, HasSubstr("importance-weighted bound (8 draws)"));
+    const std::vector<json> found = evaluations_of(folder);
+    ASSERT_EQ(found.size(), 2U);
+    for (const json& values : found) {
+      EXPECT_NEAR(values.at("evidence_bound").get<double>(), -values.at("loss").get<double>(), 1e-3);
+      EXPECT_GT(values.at("importance_weighted_bound"), values.at("evidence_bound"));
+    }
+    // It is that of `ebb evaluate`, which takes the run's number of draws.
+    const json after = values(ranks, *images, name);
+    EXPECT_EQ(after.at("draws"), 8);
+    const double bound = found[1].at("importance_weighted_bound");
+    EXPECT_NEAR(after.at("measures").at("importance_weighted_bound").get<double>(), bound,
+                1e-6 * std::abs(bound));
+    expect_planned_memory(images->folder() / "tiny.yaml", ranks, overrides, folder);
+    if (ranks == 1) one = found;
+    const double of_one = one[0].at("importance_weighted_bound");
+    EXPECT_NEAR(found[0].at("importance_weighted_bound").get<double>(), of_one, 1e-2 * std::abs(of_one));
+  }
+  EXPECT_FALSE(evaluations_of(images->run_folder("vae"))[0].contains("importance_weighted_bound"));
+  EXPECT_EQ(checkpoint_tensors(images->run_folder("bound-1")), checkpoint_tensors(images->run_folder("vae")))
+      << "the bound changes the training";
+}
+
 TEST_F(EvaluateTest, FeaturesGiveDistancesAndThePictureOfNeighbours) {
   torch::jit::Module module("features");
   module.define("def forward(self, x):\n    return torch.mean(x.float(), [3]).flatten(1)\n");
@@ -149,6 +191,11 @@ TEST_F(EvaluateTest, WhatDoesNotFitIsRefusedByName) {
   EXPECT_EQ(before.exit_code, 2);
   EXPECT_THAT(before.err, HasSubstr("71 images are to be generated"));
   EXPECT_FALSE(std::filesystem::exists(images->run_folder("refused") + "/metrics.jsonl"));
+  const TinyRun text(TinyRun::Of::text);
+  const ProcessResult no_code = text.train(1, "refused", {"evaluate.draws=8"});
+  EXPECT_EQ(no_code.exit_code, 2);
+  EXPECT_THAT(no_code.err,
+              HasSubstr("evaluate.draws is 8, but a model of the family gpt has no latent code"));
 }
 
 }  // namespace

@@ -184,6 +184,7 @@ TEST_F(RefusedGan, EvaluationsOnDataThatDoesNotFit) {
        {"--data", *folder / "unlabelled"},
        3,
        {*folder / "unlabelled/test" + " has no column 'label'"}},
+      {"a picture that is no PNG", {"--nearest", *folder / "nearest.jpg"}, 2, {"--nearest ", "as PNG"}},
   };
   for (const WrongInput& wrong : table) {
     SCOPED_TRACE(wrong.what);

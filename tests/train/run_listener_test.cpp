@@ -25,6 +25,7 @@ class NotingListener final : public RunListener {
       : name_(std::move(name)), notes_(notes), fails_in_(std::move(fails_in)) {}
   void started(const RunStart&) override { note("started"); }
   void stepped(const step::StepReport&) override { note("stepped"); }
+  void evaluating(std::int64_t) override { note("evaluating"); }
   void evaluated(std::int64_t, const Evaluation&, double) override { note("evaluated"); }
   void sampled() override { note("sampled"); }
   void saved(const std::filesystem::path&, double) override { note("saved"); }
@@ -61,6 +62,7 @@ TEST_F(RunListenersTest, EachEventReachesAllInTheOrderInWhichTheyWereAdded) {
       {"started", [this] { listeners_.started(RunStart{}); }},
       {"stepped", [this] { listeners_.stepped(step::StepReport{}); }},
       {"saved", [this] { listeners_.saved("step-00000001", 1); }},
+      {"evaluating", [this] { listeners_.evaluating(1); }},
       {"evaluated", [this] { listeners_.evaluated(1, Evaluation{}, 1); }},
       {"sampled", [this] { listeners_.sampled(); }},
       {"step_completed", [this] { listeners_.step_completed(0); }},

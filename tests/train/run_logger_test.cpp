@@ -74,6 +74,15 @@ TEST(SkipNotes, ATermAndTheScaleOfThePhaseAreNamed) {
               ElementsAre("step 3 skipped: the loss overflowed at loss scale 8"));
 }
 
+TEST(SkipNotes, TheTermsOfAnOverflowedGradientAreNamed) {
+  step::PhaseReport run = run_of("critic", 8, "w");
+  run.overflowed_by = {"r1", "r2"};
+  EXPECT_THAT(skip_notes(report_of({run, run_of("generator", 4)})),
+              ElementsAre("step 3 of critic skipped: the gradients of the terms r1 and r2 with respect to w "
+                          "overflowed at loss scale 8"));
+  EXPECT_THAT(phase_metrics(report_of({run}))[0].overflowed_by, ElementsAre("r1", "r2"));
+}
+
 TEST(SkipNotes, TheScaleIsThatOfTheRunThatOverflowed) {
   EXPECT_THAT(skip_notes(report_of({run_of("critic", 8, "w"), run_of("critic", 4), run_of("generator", 2)})),
               ElementsAre("step 3 of critic skipped: the gradient of w overflowed at loss scale 8"));

@@ -6,6 +6,10 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "support/tiny_run.h"
 
@@ -13,6 +17,7 @@ namespace ebb::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class RunTest : public testing::Test {
  protected:
@@ -85,6 +90,21 @@ TEST_F(RunTest, StoppedBySigtermAndResumedEqualsUndisturbed) {
   EXPECT_EQ(checkpoint_tensors(tiny->run_folder("stopped")), checkpoint_tensors(tiny->run_folder("long")));
 }
 
+TEST_F(RunTest, ResumedOnOneTwoFourAndOneRanksItReadsTheSameSamples) {
+  const std::string constant = "optimizer.schedule.kind=constant";
+  ASSERT_EQ(tiny->train(1, "whole", {constant}).exit_code, 0);
+  const std::vector<std::pair<int, int>> parts = {{1, 8}, {2, 15}, {4, 23}, {1, 30}};  // ranks, last step
+  for (const auto& [ranks, last] : parts) {
+    const ProcessResult part =
+        tiny->train(ranks, "in-parts", {constant, "run.steps=" + std::to_string(last)});
+    ASSERT_EQ(part.exit_code, 0) << ranks << " ranks: " << part.err;
+  }
+  const auto whole = losses(tiny->run_folder("whole")), in_parts = losses(tiny->run_folder("in-parts"));
+  ASSERT_EQ(in_parts.size(), whole.size());
+  // The losses of neighbouring steps differ by more, since each step reads other samples.
+  for (const auto& [step, loss] : whole) EXPECT_NEAR(in_parts.at(step), loss, 2e-3 * loss) << "step " << step;
+}
+
 TEST_F(RunTest, LiveBytesAreTheSameAfterStepTenAndTheLast) {
   for (const int rank : {0, 1}) {
     const auto lines = memory_lines(tiny->run_folder("undisturbed"), rank);
@@ -117,6 +137,28 @@ TEST_F(RunTest, AFinishedRunThatLacksItsSamplesMakesThem) {
   ASSERT_TRUE(std::filesystem::exists(file));
   EXPECT_EQ(std::filesystem::file_size(file), bytes);
   EXPECT_EQ(losses(tiny->run_folder("samples")).size(), 30U);
+}
+
+TEST_F(RunTest, WhatAnEvaluationReadsIsTriedBeforeTheFirstStep) {
+  const std::filesystem::path data = tiny->folder() / "damaged";
+  std::filesystem::copy(tiny->folder() / "data", data, std::filesystem::copy_options::recursive);
+  const std::filesystem::path shard = data / "test" / "shard.00000.mds";
+  ASSERT_TRUE(std::filesystem::exists(shard));
+  std::fstream file(shard, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end).put('\x55');
+  file.close();
+  const ProcessResult result = tiny->train(2, "damaged", {"data.source=" + data.string()});
+  EXPECT_EQ(result.exit_code, 3) << result.out << result.err;
+  EXPECT_THAT(result.err, HasSubstr("test/shard.00000.mds"));
+  EXPECT_TRUE(losses(tiny->run_folder("damaged")).empty());
+}
+
+TEST_F(RunTest, TheTrialBeforeTheFirstStepLeavesNothing) {
+  ASSERT_EQ(tiny->train(2, "without-samples", {"run.samples=false"}).exit_code, 0);
+  EXPECT_EQ(checkpoint_tensors(tiny->run_folder("without-samples")),
+            checkpoint_tensors(tiny->run_folder("undisturbed")));
+  for (const auto& entry : std::filesystem::directory_iterator(tiny->run_folder("undisturbed")))
+    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr(".tmp.")));
 }
 
 TEST_F(RunTest, AnotherConfigurationIsRefusedWithTheKeysAndBothWaysOn) {
@@ -170,6 +212,10 @@ TEST_F(RunTest, SampleDrawsFromARun) {
       run({ebb_binary(), "sample", tiny->run_folder("undisturbed"), "-o", out, "--count", "9"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_GT(std::filesystem::file_size(out), 100U);
+  const ProcessResult jpeg =
+      run({ebb_binary(), "sample", tiny->run_folder("undisturbed"), "-o", tiny->folder() / "grid.jpg"});
+  EXPECT_EQ(jpeg.exit_code, 2);
+  EXPECT_THAT(jpeg.err, HasSubstr("grid.jpg: images are written as PNG"));
 }
 
 }  // namespace

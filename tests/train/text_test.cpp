@@ -127,6 +127,9 @@ TEST_F(TextRun, SamplesGoOnFromAPromptAndDependOnTheSeed) {
   EXPECT_NE(sample({"--prompt", "line 1", "--tokens", "60", "--seed", "4"}).out, first.out);
   const std::string path = tiny_->folder() / "out.txt";
   ASSERT_EQ(sample({"--prompt", "line 1", "--tokens", "60", "--seed", "3", "-o", path}).exit_code, 0);
+  const ProcessResult again = sample({"--prompt", "line 1", "-o", path});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr(path + ": the file exists"));
   std::ifstream file(path);
   EXPECT_EQ((std::string{std::istreambuf_iterator<char>(file), {}}), first.out);
 }

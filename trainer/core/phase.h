@@ -23,6 +23,9 @@ struct Loss {
   std::vector<std::pair<std::string, double>> scheduled = {};
   // Further sums over this rank's samples for Phase::conclude(), detached [k] fp32; undefined: none.
   at::Tensor sums = {};
+  // The summands of `loss` with their graphs, by the names of their terms. With them an overflow of a
+  // gradient can be traced to a term. Empty: it is not traced.
+  std::vector<std::pair<std::string, at::Tensor>> parts = {};
 };
 
 // The data of one run of a phase.
@@ -39,6 +42,9 @@ struct PhasePlan {
   // Whether a parameter may get no gradient. If false, a missing gradient ends the run with
   // Error(internal).
   bool allow_unused = false;
+  // Its loss may have several parts. If a gradient overflows, its run is repeated for each of them, so the
+  // step keeps the micro-batches until its decision.
+  bool traces_overflows = false;
 };
 
 // What all ranks agreed on after one run of a phase, before its update is decided. The same on every rank.
@@ -67,6 +73,8 @@ struct PhaseConclusion {
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
 // multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, whose
 // value excludes these losses. A parameter that they reach declares core::Parameter::gradients_per_backward.
+// A phase that traces overflows makes no such losses. Until conclude(), it can repeat forward() of a batch
+// with the same bits, on all ranks.
 //
 // An evaluation calls forward() of a model's first phase in no-grad mode (at::GradMode is off), for
 // batches of any size. In this mode the first phase skips all work that needs a graph, and its loss has no

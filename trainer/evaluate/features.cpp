@@ -66,24 +66,28 @@ std::string digest_of(const std::string& file) {
   return sha256_of_file(file, ExitCode::usage);
 }
 
+[[noreturn]] void refuse(const std::string& file, const std::exception& error) {
+  if (is_pickled(file))
+    throw Error(
+        ExitCode::usage,
+        fmt::format("the feature extractor {} is a pickled Python object, as torch.save writes it; it "
+                    "needs its Python code. Save the module by torch.jit.script(module).save(FILE)",
+                    file));
+  const std::string reason = reason_of(error);
+  throw Error(ExitCode::usage,
+              fmt::format("the feature extractor {} is not TorchScript, which torch.jit.script(module)"
+                          ".save(FILE) writes: {}",
+                          file, reason.substr(0, reason.find(". "))));  // the first sentence
+}
+
 torch::jit::Module loaded(const std::string& file) {
-  const memory::Tag tag(memory::Class::parameters, "feature extractor");
+  const memory::Tag tag(memory::Class::parameters, kExtractorOwner);
   try {
     torch::jit::Module module = torch::jit::load(file, at::kCPU);
     module.eval();
     return module;
   } catch (const std::exception& error) {
-    if (is_pickled(file))
-      throw Error(
-          ExitCode::usage,
-          fmt::format("the feature extractor {} is a pickled Python object, as torch.save writes it; it "
-                      "needs its Python code. Save the module by torch.jit.script(module).save(FILE)",
-                      file));
-    const std::string reason = reason_of(error);
-    throw Error(ExitCode::usage,
-                fmt::format("the feature extractor {} is not TorchScript, which torch.jit.script(module)"
-                            ".save(FILE) writes: {}",
-                            file, reason.substr(0, reason.find(". "))));  // the first sentence
+    refuse(file, error);
   }
 }
 
@@ -198,6 +202,21 @@ at::Tensor FeatureExtractor::features(const at::Tensor& images) {
     features.narrow(0, first, n).copy_(rows);
   }
   return features;
+}
+
+std::optional<std::vector<std::int64_t>> feature_extractor_blocks(const std::string& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return std::nullopt;
+  std::vector<std::int64_t> bytes;
+  try {
+    caffe2::serialize::PyTorchStreamReader archive(file);
+    for (const std::string& record : archive.getAllRecords())
+      if (record.starts_with("data/") || record.starts_with("constants/") || record.ends_with(".debug_pkl"))
+        bytes.push_back(static_cast<std::int64_t>(archive.getRecordSize(record)));
+  } catch (const std::exception& error) {
+    refuse(file, error);
+  }
+  return bytes;
 }
 
 }  // namespace ebb::evaluate

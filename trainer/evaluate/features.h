@@ -4,9 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace ebb::evaluate {
+
+// Of the blocks of a module in the ledger.
+inline constexpr const char* kExtractorOwner = "feature extractor";
 
 // Computes features of images by a TorchScript module in a file, for feature_distances.h. The module maps
 // images [N, C, H, W] uint8 to features [N, F] of a floating-point type. It runs on the CPU, in evaluation
@@ -49,5 +54,10 @@ class FeatureExtractor {
   bool repeat_channel_ = false;
   std::unique_ptr<Module> module_;
 };
+
+// The bytes of each block that the TorchScript module in `file` holds, from the file's list of contents: its
+// tensors, and the origins of its code. Nothing if there is no such file. Error(usage) as of
+// FeatureExtractor.
+std::optional<std::vector<std::int64_t>> feature_extractor_blocks(const std::string& file);
 
 }  // namespace ebb::evaluate

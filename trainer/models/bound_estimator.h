@@ -20,7 +20,8 @@ class BoundEstimator {
   //
   // The noise of a code is a function of the run's seed, the sample's position in the stream and the number
   // of the draw. The result therefore depends neither on the ranks nor on the batches. It computes one draw
-  // at a time, without gradients. Error(internal) if `draws` is below 1.
+  // at a time, without gradients. Error(internal) if `draws` is below 1. Of a model on the meta device it is
+  // there (on_host).
   virtual at::Tensor log_likelihood_bound(const core::Batch& batch, std::int64_t draws,
                                           core::UnitRunner& runner) = 0;
   // Whether p(x|z) is the probability of one of finitely many values, not a density. Only then are bits per

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "step/step_control.h"
@@ -14,7 +15,7 @@ at::Tensor agreement_message(const LossSums& losses, const at::Tensor& stats, co
 
 // The decision of a real run. All ranks agree on losses, overflow and the stop flag in one collective for
 // each run of a phase, so that all ranks take the same decision in the same step. It also carries each rank's
-// stage times.
+// stage times. Each overflow of a gradient is traced to the terms of the loss (overflow.h).
 class AgreedStepControl final : public StepControl {
  public:
   // It calls `stop_requested` once for each run of a phase on this rank.
@@ -22,6 +23,8 @@ class AgreedStepControl final : public StepControl {
   Decision decide(const DecisionInput& input, numerics::LossScaler& scaler, PhaseReport& report) override;
 
  private:
+  std::vector<double> agree(const DecisionInput& input);
+
   comm::Communicator& communicator_;
   std::function<bool()> stop_requested_;
 };

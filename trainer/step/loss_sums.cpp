@@ -19,6 +19,7 @@ void LossSums::add(const core::Loss& loss) {
   values_ = row;
   sums_ = sums;
   for (const auto& [name, value] : loss.terms) names_.push_back(name);
+  for (const auto& [name, value] : loss.parts) parts_.push_back(name);
 }
 
 }  // namespace ebb::step

@@ -22,9 +22,11 @@ std::int64_t batches_per_step(const std::vector<core::Phase*>& phases) {
   return batches;
 }
 
-bool reuses_batches(const std::vector<core::Phase*>& phases) {
-  return std::any_of(phases.begin(), phases.end(),
-                     [](core::Phase* phase) { return phase->plan().batch == core::BatchChoice::same; });
+bool keeps_batches(const std::vector<core::Phase*>& phases) {
+  return std::any_of(phases.begin(), phases.end(), [](core::Phase* phase) {
+    const core::PhasePlan plan = phase->plan();
+    return plan.batch == core::BatchChoice::same || plan.traces_overflows;
+  });
 }
 
 Step::Step(std::vector<BoundPhase> phases, StepSources sources, StepControl& control,
@@ -84,8 +86,9 @@ void Step::run_phase(const Run& run, StepReport& report) {
     enter(Stage::forward, report);
     // Call it before forward(), since a phase may call backward() in it.
     trainee.reducer().begin_micro_batch({micro + 1 == sources_.micro_batches, run.plan.allow_unused});
-    const core::Loss loss = phase.forward(batch, runner_);
+    core::Loss loss = phase.forward(batch, runner_);
     losses.add(loss);
+    loss.parts.clear();
     if (micro == 0) outcome.scheduled = loss.scheduled;
     enter(Stage::backward, report);
     const memory::Tag tag(memory::Class::activations, "backward");
@@ -93,12 +96,19 @@ void Step::run_phase(const Run& run, StepReport& report) {
   }
   for (const auto& value : trainee.scheduled(report.step)) outcome.scheduled.push_back(value);
   enter(Stage::reduce, report);
-  const std::vector<at::Tensor> gradients = trainee.reducer().finish();
+  std::vector<at::Tensor> gradients = trainee.reducer().finish();
   outcome.reduction_s = trainee.reducer().time().under_way_s;
   outcome.reduction_waited_s = trainee.reducer().time().waited_s;
   earlier_updates_s_ = report.seconds[static_cast<std::size_t>(Stage::update)];
-  const Decision decision = control_.decide(
-      {phase, losses, gradients, trainee.parameters(), seconds_to_report(report)}, trainee.scaler(), outcome);
+  DecisionInput input{phase, losses, gradients, trainee.parameters(), seconds_to_report(report)};
+  if (run.plan.traces_overflows)
+    input.gradients_of_part = [&](std::size_t part) {
+      gradients.clear();
+      losses.free_values();
+      return gradients_of_part(run, part, report);
+    };
+  const Decision decision = control_.decide(input, trainee.scaler(), outcome);
+  if (!run.keeps) kept_micro_batches_.clear();
   report.rank_seconds = std::move(outcome.rank_seconds);
   report.stop = report.stop || decision.stop;
   enter(Stage::update, report);
@@ -107,14 +117,34 @@ void Step::run_phase(const Run& run, StepReport& report) {
   trainee.update_average(report.step);
 }
 
-// A micro-batch that the next run reuses remains in the memory of its source. Each run that uses it copies it
-// to the device again.
+// Repeats the run with one part of its loss, after the run has freed its memory. Neither parameters nor the
+// state of the phase change, and random numbers depend on positions alone: the values are those of the run.
+std::vector<at::Tensor> Step::gradients_of_part(const Run& run, std::size_t part, StepReport& report) {
+  parallel::GradientReducer& reducer = run.bound.trainee.reducer();
+  for (std::int64_t micro = 0; micro < sources_.micro_batches; ++micro) {
+    enter(Stage::load, report);
+    core::Batch batch = sources_.to_device(kept_micro_batches_.at(static_cast<std::size_t>(micro)));
+    batch.loss_scale = run.bound.trainee.scaler().scale();
+    enter(Stage::forward, report);
+    // A part may not depend on every parameter: R1 has no gradient of a last bias.
+    reducer.begin_micro_batch({.last = micro + 1 == sources_.micro_batches, .allow_unused = true});
+    const at::Tensor loss = run.bound.phase.forward(batch, runner_).parts.at(part).second;
+    enter(Stage::backward, report);
+    const memory::Tag tag(memory::Class::activations, "backward");
+    (loss * batch.loss_scale).backward();
+  }
+  enter(Stage::reduce, report);
+  return reducer.finish();
+}
+
+// A kept micro-batch remains in the memory of its source. Each run that uses it copies it to the device
+// again.
 core::Batch Step::take_batch(const Run& run, std::int64_t micro) {
   const auto index = static_cast<std::size_t>(micro);
-  const core::Batch stored = run.shares ? reused_micro_batches_.at(index) : sources_.next_batch();
-  if (!run.keeps && run.shares) reused_micro_batches_[index] = {};
-  if (!run.keeps && micro + 1 == sources_.micro_batches) reused_micro_batches_.clear();
-  if (run.keeps && !run.shares) reused_micro_batches_.push_back(stored);
+  const bool keeps = run.keeps || run.plan.traces_overflows;
+  const core::Batch stored = run.shares ? kept_micro_batches_.at(index) : sources_.next_batch();
+  if (!keeps && run.shares) kept_micro_batches_[index] = {};
+  if (keeps && !run.shares) kept_micro_batches_.push_back(stored);
   return sources_.to_device(stored);
 }
 

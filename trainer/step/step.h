@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,9 +26,9 @@ struct BoundPhase {
 // Returns the number of global batches that one step of the phases reads from the stream. Error(internal):
 // the first phase reuses the batch of the phase before it, but there is none.
 std::int64_t batches_per_step(const std::vector<core::Phase*>& phases);
-// Returns whether a run of a phase reuses the batch of the run before it. The step must then keep the
-// micro-batches.
-bool reuses_batches(const std::vector<core::Phase*>& phases);
+// Returns whether the step keeps the micro-batches of a run: the next run reuses them, or an overflow is
+// traced with them.
+bool keeps_batches(const std::vector<core::Phase*>& phases);
 
 struct StepReport {
   std::int64_t step = 0;
@@ -71,6 +72,7 @@ class Step {
   };
   void run_phase(const Run& run, StepReport& report);
   core::Batch take_batch(const Run& run, std::int64_t micro);
+  std::vector<at::Tensor> gradients_of_part(const Run& run, std::size_t part, StepReport& report);
   void enter(memory::Stage stage, StepReport& report);
   [[nodiscard]] memory::StageSeconds seconds_to_report(const StepReport& report) const;
 
@@ -82,7 +84,7 @@ class Step {
   core::UnitRunner& runner_;
   memory::Ledger& ledger_;
   memory::LeakGate& gate_;
-  std::vector<core::Batch> reused_micro_batches_;  // by the next run; empty between steps
+  std::vector<core::Batch> kept_micro_batches_;  // of this run or the one before it; empty between steps
   std::chrono::steady_clock::time_point since_;
   // Seconds of a step's last update, of its earlier updates, and between two steps.
   double last_update_s_ = 0, earlier_updates_s_ = 0, between_steps_s_ = 0;

@@ -2,6 +2,8 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +27,10 @@ struct PhaseReport {
   double scale = 1;                                       // the loss scale of this phase in the step
   double gradient_norm = 0;                               // before clipping, without the loss scale
   bool skipped = false;
-  std::string overflowed;        // first parameter whose gradient was not finite; empty if none
+  std::string overflowed;  // first parameter whose gradient was not finite; empty if none
+  // The parts of the loss whose gradient of that parameter was not finite; kOnlySum if each is finite. Empty
+  // if the cause is not traced: the loss has no parts, or a term is not finite.
+  std::vector<std::string> overflowed_by;
   std::string overflowed_term;   // first term of the loss that was not finite, or "loss"; empty if none
   std::string overflowed_scale;  // core::PhaseConclusion::overflowed_scale
   std::string warning;           // core::PhaseConclusion::warning
@@ -34,6 +39,8 @@ struct PhaseReport {
   // Of this rank: the duration of the reduction, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;
 };
+
+inline constexpr const char* kOnlySum = "sum";
 
 struct Decision {
   bool apply = false;  // the optimizer applies the update
@@ -47,6 +54,10 @@ struct DecisionInput {
   const std::vector<at::Tensor>& gradients;  // already summed over ranks, in the order of `parameters`
   const std::vector<core::Parameter>& parameters;
   memory::StageSeconds seconds{};  // this rank's time by stage, so far
+  // Repeats the run for one part of the loss, and returns the gradients of that part: as `gradients`, but
+  // those of a parameter without one are zero. Collective, before core::Phase::conclude(). It frees
+  // `gradients` and the values of `losses`. Null: the phase does not trace overflows.
+  std::function<std::vector<at::Tensor>(std::size_t part)> gradients_of_part = {};
 };
 
 // Makes every decision of a step that depends on tensor values: skip, stop, or end the run as diverged. No

@@ -49,6 +49,7 @@ Json by_stage_and_rank(const std::vector<memory::StageSeconds>& ranks) {
 void add_overflow(const PhaseMetrics& phase, Json& json) {
   if (!phase.overflowed.empty()) json["overflowed"] = phase.overflowed;
   if (!phase.overflowed_term.empty()) json["overflowed_term"] = phase.overflowed_term;
+  if (!phase.overflowed_by.empty()) json["overflowed_by"] = phase.overflowed_by;
 }
 
 Json phase_object(const PhaseMetrics& phase) {
@@ -74,6 +75,7 @@ PhaseMetrics together(const std::vector<PhaseMetrics>& phases) {
       all.scale = phase.scale;
       all.overflowed = phase.overflowed;
       all.overflowed_term = phase.overflowed_term;
+      all.overflowed_by = phase.overflowed_by;
     }
     all.skipped_runs += phase.skipped_runs;
     all.reduction_s += phase.reduction_s;

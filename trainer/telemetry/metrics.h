@@ -31,6 +31,7 @@ struct PhaseMetrics {
   // The parameter whose gradient was not finite in the last skipped run; omitted if empty.
   std::string overflowed;
   std::string overflowed_term;  // the term of the loss that was not finite in that run; omitted if empty
+  std::vector<std::string> overflowed_by;  // the parts of the loss that made `overflowed`; omitted if empty
   // Duration of the reduction of rank 0's gradients, and the part of it that the step waited for.
   double reduction_s = 0, reduction_waited_s = 0;
 };

@@ -16,6 +16,7 @@
 #include "data/text_bytes.h"
 #include "data/tokenizer.h"
 #include "telemetry/image_grid.h"
+#include "train/bound_evaluation.h"
 #include "train/evaluation.h"
 #include "train/image_measures.h"
 #include "train/training_data.h"
@@ -24,30 +25,6 @@ namespace ebb::train {
 
 namespace {
 
-// The sum over the ranks, in rank order.
-double sum_over_ranks(double mine, Environment& environment, const char* what) {
-  const memory::Tag tag(memory::Class::communication, "evaluation");
-  const at::Tensor sum =
-      at::full({1}, mine, at::TensorOptions().dtype(at::kDouble).device(environment.device));
-  environment.communicator->all_reduce(sum, what);
-  return sum.item<double>();
-}
-
-models::LikelihoodBound bound_of(models::BoundEstimator& model, std::int64_t draws,
-                                 data::EvaluationLoader& split, data::DeviceFeed& feed,
-                                 core::UnitRunner& runner, Environment& environment) {
-  double sum = 0;
-  for_each_part(split, feed, [&](const core::Batch& part) {
-    if (part.size() > 0) sum += model.log_likelihood_bound(part, draws, runner).sum().item<double>();
-  });
-  models::LikelihoodBound bound;
-  bound.nats = sum_over_ranks(sum, environment, "likelihood bound") / static_cast<double>(split.samples());
-  bound.draws = draws;
-  bound.dimensions = model.dimensions();
-  bound.is_discrete = model.is_discrete();
-  return bound;
-}
-
 models::TextSize text_size(const Config& config, data::Dataset& split, Environment& environment) {
   const auto tokenizer = data::make_tokenizer(config.data.tokenizer);
   const std::int64_t ranks = environment.world.size(), rank = environment.world.rank();
@@ -55,8 +32,8 @@ models::TextSize text_size(const Config& config, data::Dataset& split, Environme
   models::TextSize size;
   size.tokens = split.size() * (split.spec().at(core::kTokensField).dims[0] - 1);
   size.bytes = static_cast<std::int64_t>(
-      sum_over_ranks(static_cast<double>(data::count_text_bytes(split, *tokenizer, first, last)), environment,
-                     "bytes of text"));
+      sum_over_ranks(static_cast<double>(data::count_text_bytes(split, *tokenizer, first, last)),
+                     *environment.communicator, environment.device, "bytes of text"));
   return size;
 }
 
@@ -153,9 +130,11 @@ EvaluatedCheckpoint evaluate_checkpoint(LoadedModel& loaded, core::UnitRunner& r
   out.result.terms = loss.terms;
   out.result.samples = loss.samples;
   out.result.split = options.split;
-  const std::int64_t draws = options.draws.value_or(kDraws);
+  const std::int64_t draws =
+      options.draws.value_or(config.evaluate.draws > 0 ? config.evaluate.draws : kDraws);
   if (auto* bound = model.bound_estimator(); bound != nullptr && draws > 0)
-    out.result.bound = bound_of(*bound, draws, *split, feed, runner, environment);
+    out.result.bound =
+        evaluate_bound(*bound, draws, runner, *split, *environment.communicator, feed, environment.device);
   const models::FamilyTexts& texts = config.model.family().texts;
   if (texts.measures) out.measures = texts.measures(out.result);
   if (!images) return out;

@@ -18,7 +18,8 @@ struct EvaluationOptions {
   // Generated images. Empty: evaluate.samples of the run; if that is 0, as many as the split has, at most
   // 10,000. For models that make images.
   std::optional<std::int64_t> samples = std::nullopt;
-  // Draws of the importance-weighted bound; empty: 64 for models that have one; 0: no bound.
+  // Draws of the importance-weighted bound, for models that have one. Empty: evaluate.draws of the run; if
+  // that is 0, 64. 0: no bound.
   std::optional<std::int64_t> draws = std::nullopt;
   std::string features;  // TorchScript file; empty: that of the run
   std::string nearest;   // PNG of generated images and the nearest training images; empty: none

@@ -49,6 +49,11 @@ void RunConfig::describe(config::Section& s) {
            {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}})
       .doc("Device of the tensors. auto: a GPU for each rank if there are enough, else the CPU.")
       .free_to_change();
+  s.choice("isa", isa, {"auto", "avx512", "avx2", "scalar"})
+      .doc(
+          "Instruction set of the kernels on the CPU. auto: the largest that the processor has. Workspaces "
+          "and the last bits of products depend on it.")
+      .free_to_change();
   s.flag("share_gpus", share_gpus)
       .doc(
           "Allow more ranks than GPUs: ranks share a GPU. It is for trying many ranks on one GPU. NCCL "

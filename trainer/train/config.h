@@ -39,6 +39,7 @@ struct RunConfig {
   bool samples = true;
   OnDivergence on_divergence = OnDivergence::warn;
   DeviceKind device = DeviceKind::automatic;
+  std::string isa = "auto";  // or the name of a numerics::InstructionSet
   bool share_gpus = false;
   checkpoint::WhenHeld when_held = checkpoint::WhenHeld::wait;
   double lease_expires_s = 60;

@@ -7,6 +7,7 @@
 #include "comm/affinity.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "numerics/instruction_set.h"
 
 namespace ebb::train {
 
@@ -27,6 +28,10 @@ void choose_threads(const parallel::ParallelConfig& parallel, Environment& envir
 }
 
 }  // namespace
+
+void choose_kernels(const std::string& isa) {
+  if (const auto set = numerics::find_instruction_set(isa)) numerics::use_instruction_set(*set);
+}
 
 at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,
                          std::string& note) {
@@ -68,6 +73,7 @@ Environment open_environment(const Config& config, comm::World& world, memory::L
   Environment environment{.world = world, .ledger = ledger, .cache = cache};
   environment.device = choose_device(config.run.device, config.run.share_gpus, world,
                                      config.parallel.timeout_s, environment.device_note);
+  choose_kernels(config.run.isa);
   choose_threads(config.parallel, environment);
   environment.communicator =
       comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, environment.device);

@@ -32,6 +32,9 @@ struct Environment {
 Environment open_environment(const Config& config, comm::World& world, memory::Ledger& ledger,
                              memory::BlockCache& cache);
 
+// Selects the CPU's kernels: run.isa. Error(usage) if the processor lacks the instruction set.
+void choose_kernels(const std::string& isa);
+
 // Selects the device of a rank's tensors, and makes a selected GPU the current device. `auto` selects a GPU
 // on every rank or the CPU on every rank; if GPUs remain unused, `note` explains why. Collective.
 at::Device choose_device(DeviceKind kind, bool share, const comm::World& world, double timeout_s,

@@ -3,29 +3,44 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <optional>
+
 #include "memory/ledger.h"
 #include "step/loss_sums.h"
 
 namespace ebb::train {
 
 namespace {
+
 constexpr std::int64_t kFirstPosition = std::int64_t{1} << 62;  // far beyond the training stream
+
+std::optional<core::Batch> next_part(data::EvaluationLoader& split, data::DeviceFeed& feed) {
+  feed.finish_copy();
+  auto part = split.next();
+  if (!part) return part;
+  part->position += kFirstPosition;
+  part->global_batch = 1;
+  feed.start_copy(*part);
+  return part;
 }
+
+}  // namespace
 
 void for_each_part(data::EvaluationLoader& split, data::DeviceFeed& feed,
                    const std::function<void(const core::Batch&)>& use) {
   const at::NoGradGuard no_grad;
   const memory::Tag tag(memory::Class::activations, "evaluation");
   split.restart();
-  for (;;) {
-    feed.finish_copy();
-    auto part = split.next();
-    if (!part) return;
-    part->position += kFirstPosition;
-    part->global_batch = 1;
-    feed.start_copy(*part);
-    use(*part);
-  }
+  while (const auto part = next_part(split, feed)) use(*part);
+}
+
+void try_evaluation(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
+                    data::DeviceFeed& feed) {
+  const at::NoGradGuard no_grad;
+  const memory::Tag tag(memory::Class::activations, "evaluation");
+  split.restart();
+  const auto part = next_part(split, feed);
+  if (part && part->size() > 0) (void)phase.forward(*part, runner);
 }
 
 Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,

@@ -19,7 +19,7 @@ struct Evaluation {
   double loss = 0;
   std::vector<std::pair<std::string, double>> terms;
   std::int64_t samples = 0;
-  std::vector<models::Measure> measures = {};  // of generated images, if the configuration asks for them
+  std::vector<models::Measure> measures = {};  // that the configuration asks for
 };
 
 // Calls `use` with this rank's part of each batch of the split, once from its first sample, without
@@ -33,5 +33,10 @@ void for_each_part(data::EvaluationLoader& split, data::DeviceFeed& feed,
 // uses. It frees all its memory. Collective.
 Evaluation evaluate(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
                     comm::Communicator& communicator, data::DeviceFeed& feed);
+
+// Computes the phase's loss of this rank's first part of the split, and discards it. A fault of later
+// evaluations shows before the first step.
+void try_evaluation(core::Phase& phase, core::UnitRunner& runner, data::EvaluationLoader& split,
+                    data::DeviceFeed& feed);
 
 }  // namespace ebb::train

@@ -14,6 +14,7 @@
 #include "evaluate/precision_recall.h"
 #include "evaluate/sliced_wasserstein.h"
 #include "memory/ledger.h"
+#include "models/model.h"
 #include "train/training_data.h"
 
 namespace ebb::train {
@@ -71,23 +72,37 @@ at::Tensor SharedRows::gather(const at::Tensor& share, std::int64_t rows) const 
   return models::on_host(all.narrow(0, 0, rows)).contiguous();
 }
 
+void require_measurable(const evaluate::EvaluateConfig& config, const core::FieldSpec& image,
+                        std::int64_t split) {
+  const std::int64_t samples = config.samples, channels = image.dims[0], height = image.dims[1],
+                     width = image.dims[2];
+  if (split > 0 && samples > split)
+    refuse(samples, fmt::format("the split that they are compared with has {} images", split));
+  if (height < kLeastSide || width < kLeastSide)
+    refuse(samples, fmt::format("the sliced Wasserstein distance needs images of {0} x {0} pixels, and these "
+                                "are {1} x {2}",
+                                kLeastSide, height, width));
+  if (samples > 0 && evaluate::patches_per_image(samples, channels) == 0)
+    refuse(samples, "the sliced Wasserstein distance does not fit so many images into its memory");
+  if (!config.features.empty() && samples < kLeastFeatures)
+    refuse(samples, fmt::format("measures of features need at least {} images", kLeastFeatures));
+}
+
+models::ImageSampler& image_sampler_of(models::Model& model, std::int64_t samples,
+                                       const std::string& family) {
+  if (models::ImageSampler* const sampler = model.image_sampler()) return *sampler;
+  throw Error(ExitCode::usage,
+              fmt::format("evaluate.samples is {}, but a model of the family {} makes no images: set it to 0",
+                          samples, family));
+}
+
 ImageMeasures::ImageMeasures(const evaluate::EvaluateConfig& config, std::unique_ptr<data::Dataset> split)
     : samples_(config.samples), split_(std::move(split)) {
-  const std::vector<std::int64_t>& dims = split_->spec().at(core::kImageField).dims;
-  const std::int64_t channels = dims[0], height = dims[1], width = dims[2];
-  if (samples_ > split_->size())
-    refuse(samples_, fmt::format("the split that they are compared with has {} images", split_->size()));
-  if (height < kLeastSide || width < kLeastSide)
-    refuse(samples_,
-           fmt::format("the sliced Wasserstein distance needs images of {0} x {0} pixels, and these "
-                       "are {1} x {2}",
-                       kLeastSide, height, width));
-  if (samples_ > 0 && evaluate::patches_per_image(samples_, channels) == 0)
-    refuse(samples_, "the sliced Wasserstein distance does not fit so many images into its memory");
-  if (config.features.empty()) return;
-  if (samples_ < kLeastFeatures)
-    refuse(samples_, fmt::format("measures of features need at least {} images", kLeastFeatures));
-  extractor_ = std::make_unique<evaluate::FeatureExtractor>(config.features, channels, height, width);
+  const core::FieldSpec& image = split_->spec().at(core::kImageField);
+  require_measurable(config, image, split_->size());
+  if (!config.features.empty())
+    extractor_ = std::make_unique<evaluate::FeatureExtractor>(config.features, image.dims[0], image.dims[1],
+                                                              image.dims[2]);
 }
 
 ImageMeasures::~ImageMeasures() = default;

@@ -68,6 +68,13 @@ class ImageMeasures {
   at::Tensor generated_, generated_features_;              // of the last call of measure()
 };
 
+// Error(usage) if images cannot be generated and compared: the number does not fit the split or a measure.
+// `image`: the field of the dataset. `split`: images of the split; 0: unknown.
+void require_measurable(const evaluate::EvaluateConfig& config, const core::FieldSpec& image,
+                        std::int64_t split);
+// The part of a model that generates images. Error(usage) if it has none.
+models::ImageSampler& image_sampler_of(models::Model& model, std::int64_t samples, const std::string& family);
+
 // Allocates what measure() does, without a file of features, on the meta device. `sampler`: of a model on
 // that device. `image`: the field of the dataset.
 void plan_image_measures(std::int64_t samples, const core::FieldSpec& image, models::ImageSampler& sampler,

@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <thread>
 #include <vector>
 
 #include "base/units.h"
 #include "memory/cgroup.h"
+#include "memory/cuda_device.h"
+#include "numerics/dry_gpu.h"
 #include "train/memory_changes.h"
 
 namespace ebb::train {
@@ -88,7 +91,56 @@ CheckedPlan measure(const Config& config, const comm::World& world, at::Device d
   return checked;
 }
 
+// Before the first tensor of the run; empty if this process uses no GPU.
+std::optional<GpuBefore> measure_gpu(const comm::World& world, at::Device device) {
+  const std::optional<memory::CudaMemoryStats> stats = memory::stats_of_used_device();
+  if (!stats || !device.is_cuda()) return std::nullopt;
+  // As choose_device() shares them.
+  const int devices = memory::device_count(), ranks = world.local_size();
+  const int sharing = devices < ranks ? (ranks - device.index() + devices - 1) / devices : 1;
+  return GpuBefore{*stats, memory::device_name(device.index()), sharing, numerics::gpu_capability()};
+}
+
+// What the ranks can have. Their contexts and NCCL are in use already, so they count as free.
+AvailableToRun available_on(const GpuBefore& gpu, const memory::ProcessMemory& of_each) {
+  const std::int64_t free = gpu.stats.device_total - gpu.stats.device_used;
+  const std::int64_t own = gpu.ranks * (of_each.anonymous + gpu.stats.reserved);
+  return {std::min(gpu.stats.device_total, free + own), "free memory of " + gpu.name, true};
+}
+
 }  // namespace
+
+void check_gpu(const Config& config, const PlannedRun& run, const GpuBefore& gpu, CheckedPlan& checked) {
+  if (gpu.compute_capability <= 0) return;
+  PlannedRun on_gpu = run;
+  on_gpu.device.gpu = true;
+  on_gpu.device.compute_capability = gpu.compute_capability;
+  try {
+    checked.on_gpu.emplace(MemoryNeed{plan_memory(config, on_gpu), assumed_on_gpu(run.ranks), gpu.ranks});
+  } catch (const CannotPlan&) {
+    return;  // models of images
+  }
+  const MemoryNeed& need = *checked.on_gpu;
+  const AvailableToRun available = available_on(gpu, need.process);
+  if (need.of_host() <= available.bytes) return;
+  const memory::Sums& live = need.plan.run_peak.live;
+  const std::int64_t least =
+      need.ranks * (std::accumulate(live.begin(), live.end(), std::int64_t{0}) + need.process.anonymous);
+  const bool refused = least > available.bytes;
+  const std::string ranks = need.ranks == 1 ? "" : fmt::format(" by the {} ranks on it", need.ranks);
+  checked.note = refused
+                     ? fmt::format("the run needs at least {} of its GPU{}, and there are {}: {}",
+                                   format_bytes(least), ranks, format_bytes(available.bytes), available.limit)
+                     : fmt::format(
+                           "the run may need {} of its GPU{}, and there are {}: {}; {} are enough if "
+                           "LibTorch's allocator frees the blocks that it keeps",
+                           format_bytes(need.of_host()), ranks, format_bytes(available.bytes),
+                           available.limit, format_bytes(least));
+  checked.note += "\n  largest on each rank: " + memory::largest_classes(need.plan.run_peak.live, 3);
+  for (const std::string& line : change_lines(config, on_gpu, need, available)) checked.note += "\n  " + line;
+  if (refused && config.memory.check == memory::MemoryCheck::error)
+    throw Error(ExitCode::memory, checked.note + "\n  memory.check=warn starts the run all the same");
+}
 
 std::int64_t choose_micro_batches(const Config& config, const comm::World& world, at::Device device,
                                   const PlannedRun& run) {
@@ -108,6 +160,7 @@ CheckedPlan check_memory(const Config& given, const comm::World& world, at::Devi
   if (!config.data.micro_batches)
     config.data.micro_batches = choose_micro_batches(config, world, device, run);
   CheckedPlan checked = measure(config, world, device, run);
+  if (const auto gpu = measure_gpu(world, device)) check_gpu(config, run, *gpu, checked);
   if (!checked.need) return checked;
   const MemoryNeed& need = *checked.need;
   const AvailableToRun available = available_to_run(measure_again_if_short(need), checked.budget, need.ranks);

@@ -20,6 +20,7 @@
 #include "numerics/dry_gpu.h"
 #include "step/dry_step_control.h"
 #include "step/loss_sums.h"
+#include "train/bound_evaluation.h"
 #include "train/dry_data.h"
 #include "train/image_measures.h"
 #include "train/trainees.h"
@@ -60,6 +61,7 @@ class DryRun {
   DryRun(const Config& config, const PlannedRun& run)
       : config_(config),
         run_(run),
+        isa_(run.device.isa),
         batch_(dry_batch(run.sample, loader_plan(config, 0, run.ranks, {}).rank_micro_batch(),
                          config.data.batch)),
         evaluation_(evaluation_plan(config, 0, run.ranks)),
@@ -75,6 +77,7 @@ class DryRun {
   MemoryPlan plan() {
     Reservation reserved(ledger_);
     reserve_buffers(reserved);
+    const std::vector<at::Tensor> extractor = feature_extractor();
     set_initial_values();
     const std::vector<at::Tensor> blas = blas_workspaces();
     run_steps();
@@ -110,6 +113,22 @@ class DryRun {
                  Class::data, data::kLoaderOwner);
     reserved.add(data::kEvaluationSlots, data::SlotPool::slot_bytes(run_.sample, part_.size()), Class::data,
                  data::kEvaluationOwner);
+  }
+
+  [[nodiscard]] models::ImageSampler& image_sampler() {
+    return image_sampler_of(trainees_.model(), config_.evaluate.samples, config_.model.family().name);
+  }
+
+  // As ImageMeasures holds it during the whole run. It finds the same faults.
+  [[nodiscard]] std::vector<at::Tensor> feature_extractor() {
+    std::vector<at::Tensor> tensors;
+    if (config_.evaluate.samples == 0) return tensors;
+    (void)image_sampler();
+    require_measurable(config_.evaluate, run_.sample.at(core::kImageField), run_.test_samples);
+    const memory::Tag tag(memory::Class::parameters, evaluate::kExtractorOwner);
+    for (const std::int64_t bytes : run_.feature_extractor)
+      tensors.push_back(at::empty({bytes}, at::TensorOptions().dtype(at::kByte).device(at::kMeta)));
+    return tensors;
   }
 
   // Trainees::set_initial_values() makes one value after the other on the CPU. A GPU gets a copy of it.
@@ -176,9 +195,9 @@ class DryRun {
       const memory::TemporaryUse temporary(pages_.cache());
       const auto averaged = trainees_.averaged();
       evaluate_loss();
-      models::ImageSampler* const sampler = trainees_.model().image_sampler();
-      if (sampler != nullptr && config_.evaluate.samples > 0)
-        plan_image_measures(config_.evaluate.samples, run_.sample.at(core::kImageField), *sampler, *runner_,
+      if (config_.evaluate.draws > 0) plan_bound();
+      if (const std::int64_t samples = config_.evaluate.samples; samples > 0)
+        plan_image_measures(samples, run_.sample.at(core::kImageField), image_sampler(), *runner_,
                             {communicator_, at::kMeta});
     }
     write_samples();
@@ -196,6 +215,14 @@ class DryRun {
     for (int i = 0; i < 2; ++i) sums.add(phase.forward(on_device(part_), *runner_));
     const std::int64_t last = last_evaluated_samples(evaluation_, run_.test_samples);
     if (last > 0) sums.add(phase.forward(on_device(dry_batch(run_.sample, last, 1)), *runner_));
+  }
+
+  void plan_bound() {
+    const std::int64_t draws = config_.evaluate.draws;
+    models::BoundEstimator& model = bound_estimator_of(trainees_.model(), draws, config_.model.family().name);
+    train::plan_bound(model, draws, *runner_, on_device(part_));
+    const std::int64_t last = last_evaluated_samples(evaluation_, run_.test_samples);
+    if (last > 0) train::plan_bound(model, draws, *runner_, on_device(dry_batch(run_.sample, last, 1)));
   }
 
   // As train::write_samples(), but without the reconstructions (half as many images) and the files.
@@ -230,6 +257,7 @@ class DryRun {
 
   const Config& config_;
   const PlannedRun& run_;
+  const numerics::DryInstructionSet isa_;
   core::Batch batch_;  // of a step; a view of a slot, so it counts as no memory
   data::EvaluationPlan evaluation_;
   core::Batch part_;  // of an evaluation; a view as well
@@ -249,19 +277,6 @@ class DryRun {
 };
 
 }  // namespace
-
-// Image measures open the split for evaluations once more.
-PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
-                       const models::RunnerFactory& make_runner) {
-  const data::Dataset &training = *splits.train, &test = *splits.test;
-  const std::int64_t tests = config.evaluate.samples > 0 ? 2 : 1;
-  return {training.spec(),
-          test.size(),
-          ranks,
-          make_runner,
-          training.cache_bytes() + tests * test.cache_bytes(),
-          training.written_cache_bytes() + test.written_cache_bytes()};
-}
 
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run) {
   try {

@@ -6,19 +6,11 @@
 #include <vector>
 
 #include "base/error.h"
-#include "core/sample.h"
 #include "memory/ledger.h"
-#include "models/runner_factory.h"
 #include "train/config.h"
-#include "train/training_data.h"
+#include "train/planned_run.h"
 
 namespace ebb::train {
-
-// The device that the ranks of a plan train on.
-struct PlannedDevice {
-  bool gpu = false;
-  int compute_capability = 90;  // of a GPU; 90 is 9.0. The workspace of matrix products depends on it
-};
 
 // Bytes of one rank on the device that it trains on, as the ledger counts them, and the memory that they
 // occupy. On a CPU these are tensors and buffers, on a GPU tensors alone.
@@ -51,28 +43,15 @@ class CannotPlan : public Error {
       : Error(ExitCode::internal, "the memory of a step cannot be planned: " + reason) {}
 };
 
-// What the plan of a run depends on beside its configuration.
-struct PlannedRun {
-  core::SampleSpec sample;        // of the data
-  std::int64_t test_samples = 0;  // of the split for evaluations; 0: unknown, at least a batch
-  int ranks = 1;
-  const models::RunnerFactory& make_runner;  // must outlive this object
-  // data::Dataset::cache_bytes() of the splits that a run opens, and what is written of them now.
-  std::int64_t dataset_bytes = 0, written_dataset_bytes = 0;
-  PlannedDevice device{};
-};
-// Of a run with these datasets.
-PlannedRun planned_run(const Config& config, const Splits& splits, int ranks,
-                       const models::RunnerFactory& make_runner);
-
 // Runs the steps of `config` on the meta device, where tensors have a size but no data, and returns their
-// account: that of one rank that trains on the CPU of this machine with the current number of threads, or on
-// a GPU. For GPUs only language models can be planned. The account covers the initial values, the first three
-// steps, the last step and a save. It also covers an evaluation with its image measures, and generated images
-// and texts. An adaptive augmentation is planned as active. A resumed run loads into the tensors of the
-// model, and needs less for that than for a step. Features of images are excluded. Throws CannotPlan, or the
-// errors of the run itself. Call memory::install() first: it lets the plan count small tensors that ops make
-// on the CPU. Only one plan at a time in a process; meanwhile no other thread may allocate tensors.
+// account: that of one rank that trains with the current number of threads on a CPU of the planned
+// instruction set, or on a GPU. For GPUs only language models can be planned. The account covers the initial
+// values, the first three steps, the last step and a save. It also covers an evaluation with its image
+// measures, and generated images and texts. An adaptive augmentation is planned as active. A resumed run
+// loads into the tensors of the model, and needs less for that than for a step. Of features of images it has
+// the weights of the extractor, not what it computes. Throws CannotPlan, or the errors of the run itself.
+// Call memory::install() first: it lets the plan count small tensors that ops make on the CPU. Only one plan
+// at a time in a process; meanwhile no other thread may allocate tensors.
 MemoryPlan plan_memory(const Config& config, const PlannedRun& run);
 
 }  // namespace ebb::train

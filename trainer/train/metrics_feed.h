@@ -31,6 +31,7 @@ class MetricsFeed final : public RunListener {
               const std::vector<std::string>& phases);
   void started(const RunStart& start) override;
   void stepped(const step::StepReport& report) override;
+  void evaluating(std::int64_t) override {}
   void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override;
   void sampled() override {}
   void saved(const std::filesystem::path& checkpoint, double seconds) override;

@@ -135,13 +135,13 @@ void for_lines(const fs::path& path, const std::function<void(const nlohmann::js
 }
 
 // Whether the folder has a run on the same device and with the same keys. Keys that do not change a step may
-// differ: those of the section `run`, those of checkpoints, memory.budget and memory.check.
+// differ: the other ones of the section `run`, those of checkpoints, memory.budget and memory.check.
 bool has_same_shape(const Config& config, const fs::path& run) {
   try {
     Config own = config, logged(config.registries());
     const fs::path file = run / "config.yaml";
     load_saved(logged, read_file(file, ExitCode::usage), file.string(), {});
-    if (logged.run.device != own.run.device) return false;
+    if (logged.run.device != own.run.device || logged.run.isa != own.run.isa) return false;
     logged.run = own.run = RunConfig();
     logged.checkpoint = own.checkpoint;
     logged.memory.budget = own.memory.budget;

@@ -23,12 +23,14 @@ struct Rollback {
 };
 
 // Receives the events of a run, on every rank, on the training thread. The order of a step's events: stepped,
-// saved, evaluated, sampled, step_completed.
+// saved, evaluating, evaluated, sampled, step_completed.
 class RunListener {
  public:
   virtual ~RunListener() = default;
   virtual void started(const RunStart& start) = 0;
   virtual void stepped(const step::StepReport& report) = 0;
+  // An evaluation begins, after `steps` steps. If it fails, evaluated() does not follow.
+  virtual void evaluating(std::int64_t steps) = 0;
   // After `steps` steps; the evaluation lasted `seconds`.
   virtual void evaluated(std::int64_t steps, const Evaluation& result, double seconds) = 0;
   // Rank 0 has written samples; the other ranks have not waited for it.
@@ -51,6 +53,9 @@ class RunListeners final : public RunListener {
   }
   void stepped(const step::StepReport& report) override {
     for (const auto& one : all_) one->stepped(report);
+  }
+  void evaluating(std::int64_t steps) override {
+    for (const auto& one : all_) one->evaluating(steps);
   }
   void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override {
     for (const auto& one : all_) one->evaluated(steps, result, seconds);

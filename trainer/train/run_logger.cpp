@@ -7,8 +7,9 @@
 #include <cstdio>
 #include <iterator>
 
+#include "base/terminal.h"
 #include "base/wall_clock.h"
-#include "train/terminal.h"
+#include "step/overflow.h"
 
 namespace ebb::train {
 
@@ -16,16 +17,6 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// "the term r1 and the gradient of head.weight"
-std::string overflowed_values(const step::PhaseReport& run) {
-  const std::string gradient =
-      fmt::format("the gradient of {}", run.overflowed.empty() ? "some parameter" : run.overflowed);
-  if (run.overflowed_term.empty()) return gradient;
-  const std::string term =
-      run.overflowed_term == "loss" ? "the loss" : fmt::format("the term {}", run.overflowed_term);
-  return run.overflowed.empty() ? term : fmt::format("{} and {}", term, gradient);
 }
 
 }  // namespace
@@ -49,6 +40,7 @@ std::vector<telemetry::PhaseMetrics> phase_metrics(const step::StepReport& repor
       ++found->skipped_runs;
       found->overflowed = run.overflowed;
       found->overflowed_term = run.overflowed_term;
+      found->overflowed_by = run.overflowed_by;
     }
     found->reduction_s += run.reduction_s;
     found->reduction_waited_s += run.reduction_waited_s;
@@ -72,7 +64,7 @@ std::vector<std::string> skip_notes(const step::StepReport& report) {
   for (const step::PhaseReport* run : last_skipped)
     notes.push_back(fmt::format(
         "step {}{} skipped: {} overflowed at {}", report.step, one_phase ? "" : " of " + run->phase,
-        overflowed_values(*run),
+        step::overflowed_values(*run),
         run->overflowed_scale.empty() ? fmt::format("loss scale {:g}", run->scale) : run->overflowed_scale));
   return notes;
 }
@@ -97,7 +89,7 @@ void RunLogger::started(const RunStart& start) {
   open_logs(start.first_step);
   if (world_.rank() != 0) return;
   watch_ = std::make_unique<telemetry::StragglerWatch>(hosts_);
-  progress_ = std::make_unique<telemetry::Progress>(stdout, standard_output_is_terminal(), config_.run.steps,
+  progress_ = std::make_unique<telemetry::Progress>(stdout, output_screen(), config_.run.steps,
                                                     config_.telemetry.progress_every_s);
   for (const std::string& note : start.notes) progress_->note(note);
   if (start.resumed_from)
@@ -173,8 +165,13 @@ void RunLogger::show(const step::StepReport& report, const telemetry::StepMetric
                      first.scale, line.peak_bytes});
 }
 
+void RunLogger::evaluating(std::int64_t) {
+  if (progress_) progress_->begin_work("evaluating");
+}
+
 void RunLogger::evaluated(std::int64_t steps, const Evaluation& result, double) {
   if (!metrics_) return;
+  progress_->end_work();
   telemetry::NamedValues values{{"loss", result.loss}};
   values.insert(values.end(), result.terms.begin(), result.terms.end());
   for (const models::Measure& measure : result.measures) values.emplace_back(measure.name, measure.value);
@@ -214,7 +211,7 @@ void RunLogger::ended(const std::string& note) {
 }
 
 void print_note(const std::string& text) {
-  std::fputs((text + "\n").c_str(), stdout);
+  std::fputs((wrap(text, output_columns()) + "\n").c_str(), stdout);
   std::fflush(stdout);
 }
 

@@ -31,6 +31,7 @@ class RunLogger final : public RunListener {
             at::Device device);
   void started(const RunStart& start) override;
   void stepped(const step::StepReport& report) override;
+  void evaluating(std::int64_t steps) override;
   void evaluated(std::int64_t steps, const Evaluation& result, double seconds) override;
   void sampled() override;
   void saved(const std::filesystem::path&, double) override {}
@@ -71,6 +72,7 @@ class RunLogger final : public RunListener {
 // such run.
 [[nodiscard]] std::vector<std::string> skip_notes(const step::StepReport& report);
 
+// Prints lines on standard output, wrapped at its width.
 void print_note(const std::string& text);
 
 }  // namespace ebb::train

@@ -26,13 +26,13 @@ std::string describe_run(const Config& config, const Environment& environment, m
                       : config.precision.dtype == numerics::Dtype::bf16 ? "bf16"
                                                                         : "fp32";
   return fmt::format(
-      "{}, {:.2f} M parameters, {}; {} rank{} x {} thread{} on {}{}, tensors moved by {}; {} {}, global "
-      "batch {}",
-      config.model.family().name, static_cast<double>(models::parameter_count(model)) / 1e6, dtype,
-      world.size(), world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s",
+      "{}, {:.2f} M parameters, {}; {} {}, global batch {}\n"
+      "  {} rank{} x {} thread{} on {}{}, tensors moved by {}",
+      config.model.family().name, static_cast<double>(models::parameter_count(model)) / 1e6, dtype, samples,
+      config.data.entry().sample_noun(config.data), config.data.batch, world.size(),
+      world.size() == 1 ? "" : "s", threads, threads == 1 ? "" : "s",
       environment.device.is_cuda() ? "GPU" : "CPU", cpu_notes(environment),
-      environment.communicator->backend(), samples, config.data.entry().sample_noun(config.data),
-      config.data.batch);
+      environment.communicator->backend());
 }
 
 telemetry::SampleUnit sample_unit(const Config& config, const core::SampleSpec& sample) {

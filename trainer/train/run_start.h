@@ -27,7 +27,7 @@ struct RunStart {
   std::vector<checkpoint::Change> changes;            // of the configuration, since that checkpoint
 };
 
-// One line: model, sizes, ranks, device.
+// Two lines: model and sizes; ranks and device.
 std::string describe_run(const Config& config, const Environment& environment, models::Model& model,
                          std::int64_t samples);
 // Returns RunStart::unit: that of the chosen family, for samples of this spec.

@@ -78,7 +78,37 @@ class Folder final : public models::SampleSink {
   std::chrono::time_point<std::chrono::steady_clock, std::chrono::duration<double>> until_;
 };
 
+// The files have names of temporary files, so that the next start deletes them if this process is killed.
+class Trial final : public models::SampleSink {
+ public:
+  explicit Trial(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  void write_images(const std::string& name, const at::Tensor& images, std::int64_t columns) override {
+    telemetry::write_grid(path(name), images, columns);
+    std::filesystem::remove(path(name));
+  }
+  void write_text(const std::string& name, const std::string& text) override {
+    write_file_atomically(path(name), text);
+    std::filesystem::remove(path(name));
+  }
+  bool has_time_left() override { return false; }
+
+ private:
+  [[nodiscard]] std::filesystem::path path(const std::string& name) const {
+    return folder_ / (name + ".tmp.0000000000000000");
+  }
+
+  std::filesystem::path folder_;
+};
+
 }  // namespace
+
+void try_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
+                 const std::filesystem::path& folder) {
+  TestSplit source(config);
+  Trial sink(folder);
+  model.write_samples(source, sink, runner);
+}
 
 void write_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
                    const std::filesystem::path& folder) {

@@ -13,4 +13,9 @@ namespace ebb::train {
 void write_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
                    const std::filesystem::path& folder);
 
+// Does what write_samples() does, and deletes the files at once. A text has one new token. A fault of later
+// samples shows before the first step. Rank 0.
+void try_samples(const Config& config, core::UnitRunner& runner, models::Model& model,
+                 const std::filesystem::path& folder);
+
 }  // namespace ebb::train

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/shell.h"
+#include "base/terminal.h"
 #include "memory/block_cache.h"
 #include "memory/system_memory.h"
 
@@ -102,6 +103,13 @@ std::string Summary::text(const Evaluation& result) const {
   tested.loss = result.loss;
   tested.terms = result.terms;
   tested.samples = result.samples;
+  const int columns = output_columns();
+  const std::string sample = fmt::format("  {} sample {} {}{}", program, shell_quoted(run),
+                                         texts.sample_options(facts), sample_overrides(config_));
+  const std::string launch =
+      fmt::format("  {} launch -n {} {} {} optimizer.lr={} run.steps={}", program, environment_.world.size(),
+                  shell_quoted(run + "/config.yaml"), shell_quoted("run.name=" + config_.run.name + "-lr"),
+                  config_.optimizer.lr / 2, std::min<std::int64_t>(100, config_.run.steps));
   return fmt::format(
       "\nDone: {} steps. {}\n{}\n"
       "Memory of each rank at its peak\n{}\n"
@@ -109,15 +117,11 @@ std::string Summary::text(const Evaluation& result) const {
       "  {}/memory/                bytes of every step, one file per rank\n"
       "  {}/metrics.jsonl          losses and times of every step\n\n"
       "Next\n"
-      "  {} sample {} {}{}\n"
-      "  {} launch -n {} {} {} optimizer.lr={} run.steps={}\n"
+      "{}\n{}\n"
       "  {} config --explain model\n",
       config_.run.steps, texts.result(tested, facts), measure_lines(result),
-      telemetry::peak_table(peaks_, planned_), sample_lines(config_, run), run, run, program,
-      shell_quoted(run), texts.sample_options(facts), sample_overrides(config_), program,
-      environment_.world.size(), shell_quoted(run + "/config.yaml"),
-      shell_quoted("run.name=" + config_.run.name + "-lr"), config_.optimizer.lr / 2,
-      std::min<std::int64_t>(100, config_.run.steps), program);
+      telemetry::peak_table(peaks_, planned_, columns), sample_lines(config_, run), run, run,
+      wrap_command(sample, columns), wrap_command(launch, columns), program);
 }
 
 }  // namespace ebb::train

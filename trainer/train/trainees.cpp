@@ -95,7 +95,7 @@ std::vector<std::unique_ptr<optim::AverageScope>> Trainees::averaged() {
 }
 
 BatchPlan Trainees::batch_plan() {
-  return {step::batches_per_step(model_->phases()), step::reuses_batches(model_->phases())};
+  return {step::batches_per_step(model_->phases()), step::keeps_batches(model_->phases())};
 }
 
 checkpoint::Parts Trainees::parts() {

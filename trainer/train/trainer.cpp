@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/printable.h"
+#include "base/terminal.h"
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
 #include "train/memory_check.h"
@@ -119,7 +120,7 @@ ExitCode train(Config& config, comm::World& world, memory::Ledger& ledger, memor
       return results && results->steps == found->step && has_its_samples(config) ? results->text : "";
     })[0];
     if (!text.empty()) {
-      if (speaks) std::fputs(printable(text).c_str(), stdout);
+      if (speaks) std::fputs(wrap(printable(text), output_columns()).c_str(), stdout);
       return ExitCode::ok;
     }
   }

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "base/file.h"
+#include "base/terminal.h"
 #include "comm/run_on_all_ranks.h"
 #include "memory/leak_gate.h"
 #include "step/agreed_step_control.h"
@@ -59,8 +59,9 @@ ExitCode Training::run(const std::optional<checkpoint::CheckpointFolder>& found)
   if (found)
     for (const auto& point : storage_.store.up_to(found->step)) rollback_points_.add(point);
   comm::run_on_all_ranks(environment_.world, config_.parallel.timeout_s, [&] {
-    prepare_image_measures();
+    prepare_measures();
     load(found);
+    try_outputs();
   });
   start(found);
   for (;;) {
@@ -130,18 +131,6 @@ void Training::check(step::StepReport& report) {
           fmt::format("the {} of the last step, {}, is not finite: the run has diverged",
                       run.overflowed_term == "loss" ? "loss" : "term " + run.overflowed_term, where));
   }
-}
-
-// Finds faults of the section `evaluate` before the first step.
-void Training::prepare_image_measures() {
-  if (config_.evaluate.samples == 0) return;
-  if (trainees_.model().image_sampler() == nullptr)
-    throw Error(
-        ExitCode::usage,
-        fmt::format("evaluate.samples is {}, but a model of the family {} makes no images: set it to 0",
-                    config_.evaluate.samples, config_.model.family().name));
-  image_measures_ = std::make_unique<ImageMeasures>(
-      config_.evaluate, open_split(config_, "test", {std::string(core::kImageField)}));
 }
 
 // Loads a checkpoint from before the failure, and opens the data after the samples that the run has used.
@@ -223,37 +212,6 @@ void Training::save() {
   rollback_points_.add({folder, cursor_.step});
 }
 
-Evaluation Training::evaluate() {
-  const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
-  const memory::TemporaryUse temporary(environment_.cache);
-  const auto start = std::chrono::steady_clock::now();
-  const auto averaged = trainees_.averaged();
-  Evaluation result = train::evaluate(*trainees_.model().phases().front(), *runner_, data_->test(),
-                                      *environment_.communicator, data_->feed());
-  if (image_measures_) {
-    result.measures = image_measures_->measure(*trainees_.model().image_sampler(), *runner_,
-                                               {*environment_.communicator, environment_.device});
-    image_measures_->release();
-  }
-  listeners_.evaluated(cursor_.step, result, seconds_since(start));
-  if (!std::isfinite(result.loss))
-    throw DivergenceError(
-        fmt::format("the test loss is not finite after step {}: the run has diverged", cursor_.step));
-  return result;
-}
-
-// The other ranks wait for rank 0 in the first collective of the next step.
-void Training::sample() {
-  if (environment_.world.rank() != 0) return;
-  const memory::StageScope stage(environment_.ledger, memory::Stage::evaluate);
-  const memory::TemporaryUse temporary(environment_.cache);
-  const auto folder = config_.run.folder() / "samples" / fmt::format("step-{:08}", cursor_.step);
-  make_folders(folder);
-  const auto averaged = trainees_.averaged();
-  write_samples(config_, *runner_, trainees_.model(), folder);
-  listeners_.sampled();
-}
-
 // A run goes on if the report cannot be written.
 void Training::report_memory() {
   const int rank = environment_.world.rank();
@@ -286,7 +244,7 @@ ExitCode Training::finished() {
       write_samples(config_, *runner_, trainees_.model(), config_.run.folder());
     }
     write_results(config_.run.folder(), results);  // the last file: with it the run is complete
-    std::fputs(results.text.c_str(), stdout);
+    std::fputs(wrap(results.text, output_columns()).c_str(), stdout);
     std::fflush(stdout);
   }
   return ExitCode::ok;

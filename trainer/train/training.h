@@ -59,11 +59,13 @@ class Training {
   void load(const std::optional<checkpoint::CheckpointFolder>& found, const Cursor* diverged = nullptr);
   ExitCode run_steps();
   void check(step::StepReport& report);
-  void prepare_image_measures();
+  void prepare_measures();
+  void try_outputs();
   void roll_back(const DivergenceError& error, std::int64_t delay);
   void start(const std::optional<checkpoint::CheckpointFolder>& found);
   void save();
   Evaluation evaluate();
+  void add_bound(Evaluation& result);
   void sample();
   void report_memory();
   ExitCode stopped();

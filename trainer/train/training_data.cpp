@@ -96,7 +96,7 @@ data::LoaderPlan loader_plan(const Config& config, int rank, int ranks, const Ba
   plan.shuffle = config.data.shuffle;
   plan.batches_per_step = batches.per_step;
   plan.prefetch = config.data.prefetch;
-  if (batches.reused) plan.held = plan.micro_batches;
+  if (batches.kept) plan.held = plan.micro_batches;
   return plan;
 }
 
@@ -113,6 +113,10 @@ std::unique_ptr<data::Dataset> open_split(const Config& config, const std::strin
 Splits open_splits(const Config& config, const comm::World& world) {
   require_memory_lasted();
   (void)loader_plan(config, world.rank(), world.size(), {}).rank_micro_batch();
+  return open_splits(config);
+}
+
+Splits open_splits(const Config& config) {
   Splits splits;
   const std::vector<std::string> fields = config.model.fields();
   splits.train = open_split(config, "train", fields);

@@ -23,6 +23,8 @@ struct Splits {
 // Opens the splits. It finds faults that a rank can detect before any wait for another rank: invalid data,
 // splits with different samples, or a batch that the ranks cannot divide.
 Splits open_splits(const Config& config, const comm::World& world);
+// The same without ranks. Batches are not checked.
+Splits open_splits(const Config& config);
 // Identifies the contents of the training split: "60000 samples, digest 0123456789abcdef". Error(data) if a
 // rank finds others than rank 0. Collective.
 std::string contents_of_all_ranks(const Config& config, const Splits& splits, const comm::World& world);
@@ -37,7 +39,7 @@ at::Tensor read_images(data::Dataset& dataset, std::int64_t first, std::int64_t 
 // The global batches that the phases of one step use.
 struct BatchPlan {
   std::int64_t per_step = 1;
-  bool reused = false;  // some phase uses the batch of the one before it
+  bool kept = false;  // the step keeps micro-batches (step::keeps_batches())
 };
 
 // The reading of one rank of `ranks`, from the first step, into pageable memory.

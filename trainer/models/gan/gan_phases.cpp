@@ -49,6 +49,7 @@ core::PhasePlan Gan::DiscriminatorPhase::plan() const {
   core::PhasePlan plan;
   plan.trainee = name_;
   plan.repeats = config.discriminator_steps;
+  plan.traces_overflows = config.penalty.any();
   return plan;
 }
 
@@ -86,6 +87,7 @@ core::Loss Gan::DiscriminatorPhase::forward(const core::Batch& batch, core::Unit
   core::Loss loss{adversarial,
                   {{"adversarial", adversarial.detach()},
                    {"accuracy", ((real > fake).to(at::kFloat).sum() * share).detach()}}};
+  if (trains) loss.parts.emplace_back("adversarial", adversarial);
   const GanAugmentConfig& augment = config.augment;
   if (augment.is_adaptive()) loss.terms.emplace_back(kRealSign, (real.sign().sum() * share).detach());
   if (trains && (augment.is_adaptive() || augment.schedule.curve != core::Curve::constant))
@@ -142,7 +144,8 @@ void Gan::add_penalties(const core::Batch& batch, const DiscriminatorPass& pass,
   if (penalty.schedule.curve != core::Curve::constant) loss.scheduled.emplace_back("penalty_ratio", ratio);
   const double scale = inner_scale_ ? inner_scale_->scale() : 1;
   const auto add = [&](const char* name, const at::Tensor& value, double weight) {
-    loss.loss = loss.loss + value * (weight * ratio);
+    loss.parts.emplace_back(name, value * (weight * ratio));
+    loss.loss = loss.loss + loss.parts.back().second;
     loss.terms.emplace_back(name, value.detach());
   };
   if (penalty.r1 > 0 || penalty.r2 > 0) {
@@ -183,8 +186,10 @@ core::Loss Gan::GeneratorPhase::forward(const core::Batch& batch, core::UnitRunn
   const at::Tensor fake =
       logits(gan_.generated(batch, static_cast<std::uint32_t>(RandomStream::generator_latent), runner),
              RandomStream::augmentation_of_generated);
-  return {generator_loss(gan_.config_.loss, real, fake) * (1.0 / static_cast<double>(batch.global_batch)),
-          {}};
+  core::Loss loss;
+  loss.loss = generator_loss(gan_.config_.loss, real, fake) * (1.0 / static_cast<double>(batch.global_batch));
+  loss.parts.emplace_back("loss", loss.loss);
+  return loss;
 }
 
 }  // namespace ebb::models

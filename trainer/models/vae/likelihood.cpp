@@ -64,7 +64,8 @@ at::Tensor log_probabilities(const PixelDistribution& pixels, const at::Tensor& 
   const at::Tensor values = images.to(at::kFloat).div_(kLargestValue);
   const at::Tensor output = pixels.output.to(at::kFloat);
   if (pixels.likelihood == Likelihood::bernoulli)
-    return at::binary_cross_entropy_with_logits(output, values, {}, {}, at::Reduction::None).neg();
+    // Not binary_cross_entropy_with_logits: its log_sigmoid has no form for the meta device.
+    return (values.sub_(1) * output).sub_(at::softplus(-output));
   const at::Tensor residual = values.sub_(kCentre) - output;
   const at::Tensor log_scale = pixels.log_scale.view({1, -1, 1, 1});
   return pixels.likelihood == Likelihood::gaussian ? log_gaussian(residual, log_scale)

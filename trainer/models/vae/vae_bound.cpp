@@ -55,7 +55,7 @@ at::Tensor Vae::log_likelihood_bound(const core::Batch& batch, std::int64_t draw
         log_likelihoods(decode(z.to(dtype_), runner), images) + log_prior_ratio(z, noise, log_variance);
     sum = draw == 0 ? weight : at::logaddexp(sum, weight);
   }
-  return (sum - std::log(static_cast<double>(draws))).cpu();
+  return on_host(sum - std::log(static_cast<double>(draws)));
 }
 
 }  // namespace ebb::models
