@@ -45,15 +45,16 @@ void expect_as_reference(const Case& c) {
   at::manual_seed(5);
   const std::int64_t row = (c.heads.query + 2 * c.heads.key) * c.width;
   const at::Tensor qkv = at::randn({c.batch, c.length, row}).to(c.dtype).requires_grad_();
-  const at::Tensor twin = qkv.detach().to(at::kFloat).requires_grad_();
+  const at::Tensor twin = qkv.detach().to(at::kDouble).requires_grad_();
   const at::Tensor rope = c.rope ? rope_table(c.length, c.width, 10000) : at::Tensor();
   const at::Tensor y = attention(qkv, c.heads, rope), yr = reference(twin, c.heads, rope);
   ASSERT_EQ(y.scalar_type(), c.dtype);
   ASSERT_EQ(y.sizes(), yr.sizes());
-  EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
+  // Where bf16 products are faster, rotated queries and keys are rounded once more.
+  EXPECT_LE(relative_error(y, yr), (c.rope ? 2 : 1) * rounding(c.dtype));
   const at::Tensor dy = at::randn(y.sizes()).to(c.dtype);
   y.backward(dy);
-  yr.backward(dy.to(at::kFloat));
+  yr.backward(dy.to(at::kDouble));
   // The dot product of output and gradient uses the stored output, as backward does.
   EXPECT_LE(relative_error(qkv.grad(), twin.grad()), 4 * rounding(c.dtype));
 }

@@ -63,15 +63,15 @@ void expect_as_framework(const Case& c) {
                                   << c.kernel << ", stride " << c.stride << ", padding " << c.padding
                                   << (c.channels_last ? ", channels last" : ""));
   const Leaves l = leaves(c);
-  const Leaves r{l.x.detach().to(at::kFloat).requires_grad_(), l.w.detach().to(at::kFloat).requires_grad_(),
-                 l.b.detach().to(at::kFloat).requires_grad_()};
+  const Leaves r{l.x.detach().to(at::kDouble).requires_grad_(), l.w.detach().to(at::kDouble).requires_grad_(),
+                 l.b.detach().to(at::kDouble).requires_grad_()};
   const auto y = op(c, l.x, l.w, l.b);
   const auto yr = reference(c, r.x, r.w, r.b);
   ASSERT_EQ(y.sizes(), yr.sizes());
   EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
   const auto dy = at::randn(y.sizes()).to(c.dtype);
   y.backward(dy);
-  yr.backward(dy.to(at::kFloat));
+  yr.backward(dy.to(at::kDouble));
   EXPECT_LE(relative_error(l.x.grad(), r.x.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(l.w.grad(), r.w.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(l.b.grad(), r.b.grad()), 2 * rounding(c.dtype));

@@ -24,8 +24,8 @@ void expect_as_framework(const Case& c) {
   at::manual_seed(7);
   const at::Tensor h = at::randn({c.rows, c.width}).to(c.dtype).requires_grad_();
   const at::Tensor w = (at::randn({c.vocabulary, c.width}) * 0.3).to(c.dtype).requires_grad_();
-  const at::Tensor hr = h.detach().to(at::kFloat).requires_grad_(),
-                   wr = w.detach().to(at::kFloat).requires_grad_();
+  const at::Tensor hr = h.detach().to(at::kDouble).requires_grad_(),
+                   wr = w.detach().to(at::kDouble).requires_grad_();
   const at::Tensor targets = at::randint(0, c.vocabulary, {c.rows});
   for (std::int64_t i = 3; i < c.rows; i += 5) targets[i] = kIgnoreIndex;
   const at::Tensor loss = head_cross_entropy(h, w, targets);

@@ -32,7 +32,7 @@ at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double si
 }
 
 at::Tensor twin(const at::Tensor& t) {
-  return t.detach().to(at::kFloat).requires_grad_();
+  return t.detach().to(at::kDouble).requires_grad_();
 }
 
 // Compares with LibTorch's fp32 operators on the same rounded values.
@@ -51,7 +51,7 @@ void expect_as_framework(const Case& c) {
   EXPECT_LE(relative_error(y, yr), rounding(c.dtype));
   const auto dy = at::randn(y.sizes()).to(c.dtype);
   y.backward(dy);
-  yr.backward(dy.to(at::kFloat));
+  yr.backward(dy.to(at::kDouble));
   EXPECT_LE(relative_error(x.grad(), xr.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(w.grad(), wr.grad()), 2 * rounding(c.dtype));
   EXPECT_LE(relative_error(b.grad(), br.grad()), 2 * rounding(c.dtype));

@@ -19,10 +19,10 @@ at::Tensor leaf(std::vector<std::int64_t> shape, at::ScalarType dtype, double si
   return (at::randn(shape) * size + shift).to(dtype).requires_grad_();
 }
 at::Tensor twin(const at::Tensor& t) {
-  return t.detach().to(at::kFloat).requires_grad_();
+  return t.detach().to(at::kDouble).requires_grad_();
 }
 
-// Compares the op with LibTorch's fp32 on the same rounded values, forward and backward.
+// Compares the op with LibTorch's fp64 on the same rounded values, forward and backward.
 template <class Op, class Reference>
 void expect_alike(const std::vector<at::Tensor>& inputs, const Op& op, const Reference& reference) {
   std::vector<at::Tensor> twins;
@@ -34,9 +34,12 @@ void expect_alike(const std::vector<at::Tensor>& inputs, const Op& op, const Ref
   EXPECT_LE(relative_error(y, yr), rounding(dtype));
   const at::Tensor dy = at::randn(y.sizes()).to(dtype);
   y.backward(dy);
-  yr.backward(dy.to(at::kFloat));
+  yr.backward(dy.to(at::kDouble));
+  const double scale =
+      dy.to(at::kDouble).square().mean().sqrt().item<double>();  // a norm of one column has 0
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    EXPECT_LE(relative_error(inputs[i].grad(), twins[i].grad()), 2 * rounding(dtype)) << "gradient " << i;
+    EXPECT_LE(relative_error(inputs[i].grad(), twins[i].grad(), scale), 2 * rounding(dtype))
+        << "gradient " << i;
 }
 
 TEST(LayerNorm, AgreesWithTheFramework) {
@@ -88,6 +91,50 @@ TEST(Norms, WithAnAdditionHaveTheBitsOfASumThenANorm) {
         EXPECT_TRUE(at::equal(together[i], in_turn[i])) << "result " << i;
     }
   EXPECT_THROW(add_rms_norm(at::ones({2, 4}), at::ones({4}), at::ones({4}), 1e-5), Error);
+}
+
+// Two sums, of which the second cancels all but a hundredth of the first, and their norm: against fp64.
+TEST(Norms, WithTwoPartsKeepWhatARoundedSumLoses) {
+  at::manual_seed(4);
+  const std::int64_t columns = 1500;  // longer than a block
+  for (const bool rms : {false, true}) {
+    SCOPED_TRACE(rms ? "rms" : "layer");
+    const at::Tensor x = leaf({3, 67, columns}, at::kBFloat16), one = leaf({3, 67, columns}, at::kBFloat16),
+                     w = leaf({columns}, at::kBFloat16), b = leaf({columns}, at::kBFloat16),
+                     d_sum = at::randn(x.sizes()).to(at::kBFloat16),
+                     dy = at::randn(x.sizes()).to(at::kBFloat16);
+    const at::Tensor two =
+        (at::randn(x.sizes()) * 0.01 - (x + one)).detach().to(at::kBFloat16).requires_grad_();
+    std::vector<at::Tensor> in = {x, one, two, w}, exact;
+    if (!rms) in.push_back(b);
+    for (const at::Tensor& t : in) exact.push_back(t.detach().to(at::kDouble).requires_grad_());
+    const at::Tensor value = exact[0] + exact[1] + exact[2];
+    const at::Tensor normed = rms ? at::rms_norm(value, {columns}, exact[3], 1e-6)
+                                  : at::layer_norm(value, {columns}, exact[3], exact[4], 1e-5);
+    const auto expected =
+        torch::autograd::grad({value, normed}, exact, {d_sum.to(at::kDouble), dy.to(at::kDouble)});
+    const auto add = [&](const at::Tensor& high, const at::Tensor& low, const at::Tensor& added) {
+      return rms ? split_add_rms_norm(high, low, added, w, 1e-6)
+                 : split_add_layer_norm(high, low, added, w, b, 1e-5);
+    };
+    const SplitAddNorm first = add(x, {}, one), second = add(first.sum, first.low, two);
+    EXPECT_FALSE(second.low.requires_grad());
+    EXPECT_LE(relative_error(second.sum.to(at::kDouble) + second.low.to(at::kDouble), value), 1e-2);
+    EXPECT_LE(relative_error(second.norm, normed), 2e-2);
+    const auto found = torch::autograd::grad({second.sum, second.norm}, in, {d_sum, dy});
+    for (std::size_t i = 0; i < in.size(); ++i)
+      EXPECT_LE((found[i].to(at::kDouble) - expected[i]).norm().item<double>(),
+                1e-2 * expected[i].norm().item<double>())
+          << "gradient " << i;
+    // With one part, the error of the cancelled rows is of the size of the rows.
+    const at::Tensor rounded = x + one;
+    const AddNorm alone =
+        rms ? add_rms_norm(rounded, two, w, 1e-6) : add_layer_norm(rounded, two, w, b, 1e-5);
+    EXPECT_GT((alone.norm.to(at::kDouble) - normed).norm().item<double>(),
+              0.05 * normed.norm().item<double>());
+  }
+  EXPECT_THROW(split_add_rms_norm(at::ones({2, 4}), at::ones({4}), at::ones({2, 4}), at::ones({4}), 1e-5),
+               Error);
 }
 
 TEST(Norms, RefuseWeightsOfAnotherLength) {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -59,7 +58,6 @@ struct Loader::Impl {
   std::deque<Ready> ready;  // bounded by the slots
   std::exception_ptr failure;
   std::atomic<bool> stop{false};
-  double waited = 0;
   FillScratch scratch;  // of the thread
   std::thread thread;   // last: it uses all members above
 
@@ -120,9 +118,7 @@ struct Loader::Impl {
                                 "drop one first",
                                 plan.slots()));
       }
-      const auto start = std::chrono::steady_clock::now();
       arrived.wait(lock, [this] { return !ready.empty() || failure; });
-      waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
     if (ready.empty()) std::rethrow_exception(failure);
     const Ready item = ready.front();
@@ -151,9 +147,6 @@ const core::SampleSpec& Loader::spec() const {
 }
 std::int64_t Loader::all_slots_bytes() const {
   return impl_->pool->bytes();
-}
-double Loader::waited_seconds() const {
-  return impl_->waited;
 }
 
 }  // namespace ebb::data

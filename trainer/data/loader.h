@@ -57,7 +57,6 @@ class Loader {
   [[nodiscard]] std::int64_t samples() const;  // of the dataset
   [[nodiscard]] const core::SampleSpec& spec() const;
   [[nodiscard]] std::int64_t all_slots_bytes() const;  // of all slots together
-  [[nodiscard]] double waited_seconds() const;         // spent waiting in next(), in all
 
  private:
   struct Impl;
