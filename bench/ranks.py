@@ -8,6 +8,7 @@ in seconds since 1970. `seconds` is a dict whose values add up to the duration o
 """
 
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import time
 
 SAMPLE_S = 0.02
+MOST_LOSS = 1.01  # ebb's last loss relative to its twin's, up to which their work is the same
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
@@ -89,6 +91,7 @@ def run(ranks, command, folder, threads=1, warm_up=5):
         "first_step_s": steps[0]["time_s"] - start,
         "peak_rss": peak,
         "step_rss": peak - before,
+        "first_loss": steps[0]["loss"],
         "last_loss": steps[-1]["loss"],
     }
 
@@ -121,9 +124,24 @@ def ratios(key, over, under):
     return [a[key] / b[key] for a, b in zip(over, under)]
 
 
-def bar(name, values, bound, direction, unit):
-    """A bar of the values of all repetitions: their median, with their range as the spread."""
+def multiplies_bf16(flags):
+    """Whether a processor with these flags has instructions for bf16. Without them PyTorch emulates it, and is no peer in bf16."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+
+def fastest(found, names):
+    """The name of the program with the shortest median step."""
+    return min(names, key=lambda name: statistics.median(one["step_s"] for one in found[name]))
+
+
+def bar(name, values, bound, direction, unit, peer=None, losses=()):
+    """A bar of the values of all repetitions: their median, with their range as the spread.
+
+    peer: the program that ebb is compared with. losses: ebb's last loss relative to that of its twin, one for
+    each repetition. If one is above MOST_LOSS, or is no number, the work was not the same and the bar is missed.
+    """
     value = statistics.median(values)
-    met = value >= bound if direction == "at_least" else value <= bound
+    met = (value >= bound if direction == "at_least" else value <= bound) and all(loss <= MOST_LOSS for loss in losses)
+    more = {"loss": math.nan if any(map(math.isnan, losses)) else max(losses)} if losses else {}
     return {"name": name, "value": value, "bound": bound, "direction": direction, "unit": unit, "met": met,
-            "spread": [min(values), max(values)]}
+            "spread": [min(values), max(values)], "peer": peer, **more}

@@ -2,11 +2,12 @@
 """A GPT-2 in PyTorch as a careful user would write it.
 
   twin.py TOKENS FOLDER --layers 6 --heads 6 --dim 384 --context 256 --vocabulary 4096 --batch 8 --steps 20
-          --dtype fp32|bf16|fp16 [--compile] [--device cuda] [--repeat]
+          --dtype fp32|bf16|fp16 [--initial EXPORT] [--compile] [--device cuda] [--repeat]
 
 It has fused attention, fused AdamW, autocast for 16 bits and a memory-mapped token file. mpirun may
 start it; several ranks use DistributedDataParallel (gloo). TOKENS is a token file in llm.c's format,
-u16. The program writes FOLDER/metrics.jsonl with the times of each step. On a GPU it reads the loss
+u16, whose windows are read in their order. EXPORT is a folder of `ebb export` with the initial weights;
+without it they are drawn. The program writes FOLDER/metrics.jsonl with the times of each step. On a GPU it reads the loss
 of a step after it has started the next one, so the device never waits for Python.
 """
 
@@ -25,7 +26,14 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+
+from ebb_models import safetensors  # noqa: E402
+
 HEADER_TOKENS = 512
+NAMES = {  # of a block in GPT-2's files, and here
+    "ln_1": "norm1", "ln_2": "norm2", "attn.c_attn": "qkv", "attn.c_proj": "out", "mlp.c_fc": "up", "mlp.c_proj": "down",
+}
 
 
 class Block(nn.Module):
@@ -65,6 +73,18 @@ class Gpt(nn.Module):
         return F.cross_entropy(self.head(self.norm(x)).flatten(0, 1), targets.flatten())
 
 
+def load(model, folder):
+    """Copies the weights of an export into the model. GPT-2's files have dense weights as [in, out]."""
+    found = {name.removeprefix("transformer."): tensor for name, tensor in safetensors.read_folder(folder).items()}
+    names = {"embedding": "wte", "position": "wpe", "norm": "ln_f"}
+    names |= {f"blocks.{i}.{here}": f"h.{i}.{there}" for i in range(len(model.blocks)) for there, here in NAMES.items()}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():  # a tied head is not named again
+            module, kind = name.rsplit(".", 1)
+            value = found[f"{names[module]}.{kind}"]
+            parameter.copy_(value.T if ".c_" in names[module] and kind == "weight" else value)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tokens", type=pathlib.Path)
@@ -72,6 +92,7 @@ def main():
     for name in ("layers", "heads", "dim", "context", "vocabulary", "batch", "steps"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), required=True)
+    parser.add_argument("--initial", type=pathlib.Path)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeat", action="store_true", help="after the steps, repeat them for each line of standard input")
@@ -83,7 +104,10 @@ def main():
     torch.manual_seed(1)
     a.folder.mkdir(parents=True, exist_ok=True)
     tokens = np.memmap(a.tokens, np.uint16, "r")[HEADER_TOKENS:]
-    model = Gpt(a).to(a.device)
+    model = Gpt(a)
+    if a.initial:
+        load(model, a.initial)
+    model.to(a.device)
     parameters = list(model.parameters())
     if a.compile:
         model = torch.compile(model)
@@ -94,7 +118,7 @@ def main():
               {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=True)
     local = a.batch // ranks
-    order = np.random.default_rng(1).permutation((len(tokens) - 1) // a.context)
+    count = (len(tokens) - 1) // a.context
     log = (a.folder / "metrics.jsonl").open("w", buffering=1) if rank == 0 else None
     scaler = torch.amp.GradScaler(a.device, init_scale=65536.0, enabled=a.dtype == "fp16")
     dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[a.dtype]
@@ -107,8 +131,8 @@ def main():
         pending = None  # step, start and loss of the step that is not logged yet
         for step in steps:
             begin = time.time()
-            first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % len(order)
-            windows = torch.from_numpy(np.stack([tokens[w * a.context : (w + 1) * a.context + 1] for w in order[first]]).astype(np.int64))
+            first = np.arange(step * a.batch + rank * local, step * a.batch + (rank + 1) * local) % count
+            windows = torch.from_numpy(np.stack([tokens[w * a.context : (w + 1) * a.context + 1] for w in first]).astype(np.int64))
             if a.device == "cuda":
                 windows = windows.pin_memory().to(a.device, non_blocking=True)
             optimizer.zero_grad(set_to_none=True)

@@ -91,6 +91,38 @@ TEST_P(GptOfArchitecture, SixteenBitLossIsCloseToFp32) {
   }
 }
 
+// The gradients of all parameters in one, in fp64.
+at::Tensor flat(const std::map<std::string, at::Tensor>& gradients) {
+  std::vector<at::Tensor> parts;
+  parts.reserve(gradients.size());
+  for (const auto& [name, gradient] : gradients) parts.push_back(gradient.to(at::kDouble).flatten());
+  return at::cat(parts);
+}
+
+// The position adds a large vector to each row of the residual stream, and the attention of the first block
+// subtracts it again. With one part, bf16 has 8 bits for a row that is a hundred times as large as the
+// token's.
+TEST(Gpt, InBf16ACancelledPartOfTheStreamLeavesTheGradientsOfFp32) {
+  const GptConfig config = tiny(GptArchitecture::gpt2);
+  const auto half = make(config, numerics::Dtype::bf16), full = make(config);
+  {
+    const at::NoGradGuard no_grad;
+    const auto tensors = half->state().tensors;
+    const std::map<std::string, at::Tensor> by_name(tensors.begin(), tensors.end());
+    by_name.at("position.weight").copy_(30 * at::randn({1, config.dim}));
+    by_name.at("block.0.attention.out.weight").zero_();
+    by_name.at("block.0.attention.out.bias").copy_(-by_name.at("position.weight")[0]);
+    for (auto& [name, tensor] : full->state().tensors) tensor.copy_(by_name.at(name));
+  }
+  const at::Tensor ours = loss_of(*half, batch_of(0, 8, 8));
+  const at::Tensor theirs = Reference(*full, config).loss(batch_of(0, 8, 8));
+  EXPECT_NEAR(ours.item<double>(), theirs.item<double>(), 1e-2 * theirs.item<double>());
+  const at::Tensor found = flat(gradients(*half, ours)), expected = flat(gradients(*full, theirs));
+  EXPECT_NEAR(found.norm().item<double>(), expected.norm().item<double>(),
+              0.05 * expected.norm().item<double>());
+  EXPECT_LT((found - expected).norm().item<double>(), 0.04 * expected.norm().item<double>());
+}
+
 TEST_P(GptOfArchitecture, InitialValuesFollowThePaper) {
   const ModelConfig config = testing::model_config(tiny(GetParam()));
   const auto model =

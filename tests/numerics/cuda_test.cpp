@@ -119,6 +119,15 @@ TEST_F(Cuda, NormsOfRowsAndOfSums) {
             return Tensors{sum, norm};
           },
           4);
+      // Two parts twice.
+      expect_as_on_the_cpu(
+          dtype, {x, more, w, b},
+          [](const Tensors& t) {
+            const auto first = split_add_layer_norm(t[0], {}, t[1], t[2], t[3], 1e-5);
+            const auto second = split_add_rms_norm(first.sum, first.low, t[1], t[2], 1e-6);
+            return Tensors{second.sum, second.norm};
+          },
+          4);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "numerics/cpu/kernels.h"
@@ -69,12 +70,20 @@ TEST_P(KernelSets, SequenceLoops) {
       all.insert(all.end(), values.begin(), values.end());
     };
     const auto x = as_kind(1), dy = as_kind(2), w = noise(kColumns, 3), b = noise(kColumns, 4);
-    for (const bool rms : {false, true}) {
+    std::vector<float> high(kAll), low(kAll);
+    set.split_sum(dtype, x.data(), nullptr, dy.data(), high.data(), low.data(), kAll);
+    for (const auto& values : {high, low}) take(values);
+    set.split_sum(dtype, high.data(), low.data(), x.data(), high.data(), low.data(), kAll);
+    for (const auto& values : {high, low}) take(values);
+    for (const auto& [rms, part] : {std::pair<bool, const void*>{false, nullptr},
+                                    {true, nullptr},
+                                    {false, low.data()},
+                                    {true, low.data()}}) {
       std::vector<float> y(kAll), dx(kAll), mean(kRows), rstd(kRows), dw(kColumns), db(kColumns);
-      set.norm(dtype, x.data(), w.data(), rms ? nullptr : b.data(), 1e-5F, kRows, kColumns, y.data(),
+      set.norm(dtype, x.data(), part, w.data(), rms ? nullptr : b.data(), 1e-5F, kRows, kColumns, y.data(),
                rms ? nullptr : mean.data(), rstd.data());
-      set.norm_gradient(dtype, dy.data(), x.data(), w.data(), rms ? nullptr : mean.data(), rstd.data(), kRows,
-                        kColumns, dx.data(), dw.data(), rms ? nullptr : db.data());
+      set.norm_gradient(dtype, dy.data(), x.data(), part, w.data(), rms ? nullptr : mean.data(), rstd.data(),
+                        kRows, kColumns, dx.data(), dw.data(), rms ? nullptr : db.data());
       for (const auto& values : {y, dx, mean, rstd, dw, db}) take(values);
     }
     std::vector<float> out(kAll), d_gate(kAll), d_up(kAll);

@@ -72,15 +72,22 @@ void reparameterize_gradient(Dtype dtype, const void* dz, const void* logvar, vo
                              std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                              std::uint64_t first_row, void* stream);
 
+// The second part of a residual stream (norm.h) before and after a sum; both null: it has one part.
+struct LowParts {
+  const void* of_x;
+  void* of_sum;
+};
 // Row by row: sum = x + added (both null: x alone), y = (sum - mean) rstd w + b. mean null: RMS norm, which
 // subtracts none. b may be null. At most kCudaWidestRow columns.
-void norm(Dtype dtype, const void* x, const void* added, void* sum, const void* w, const void* b, float eps,
-          std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream);
-// x: the input of the norm. dx has d_sum (or null) added. partial [parts, 2, columns]; dw and db (or null)
-// [columns].
-void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* w, const float* mean,
-                   const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
-                   std::int64_t parts, float* partial, void* dw, void* db, void* stream);
+void norm(Dtype dtype, const void* x, const void* added, void* sum, LowParts low, const void* w,
+          const void* b, float eps, std::int64_t rows, std::int64_t columns, void* y, float* mean,
+          float* rstd, void* stream);
+// x + low: the input of the norm; low may be null. dx has d_sum (or null) added. partial [parts, 2, columns];
+// dw and db (or null) [columns].
+void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* low, const void* w,
+                   const float* mean, const float* rstd, const void* d_sum, std::int64_t rows,
+                   std::int64_t columns, void* dx, std::int64_t parts, float* partial, void* dw, void* db,
+                   void* stream);
 // first[c] = sum over parts of partial[part * stride + c], and second (or null) likewise from `columns` on.
 void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std::int64_t columns,
                      std::int64_t stride, void* first, void* second, void* stream);

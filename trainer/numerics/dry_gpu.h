@@ -17,6 +17,9 @@ class DryGpu {
   DryGpu& operator=(const DryGpu&) = delete;
 };
 
+// The compute capability of the GPU of this process, after memory::use_device(): 90 is 9.0; 0 if unknown.
+[[nodiscard]] int gpu_capability();
+
 // Whether the ops of GPUs compute with tensors on `device`.
 [[nodiscard]] bool on_gpu(at::Device device);
 [[nodiscard]] inline bool on_gpu(const at::Tensor& tensor) {

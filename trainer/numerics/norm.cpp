@@ -24,27 +24,38 @@ using torch::autograd::variable_list;
 constexpr std::int64_t kRowsOfAPart = 64;  // of one partial sum, for any number of threads
 constexpr std::int64_t kRowsAtOnce = 4;    // stay in the L1 cache between two passes
 
-// Without a bias: RMS norm. With `added`: the norm of x + added; the sum is a result too.
+const void* pointer_or_null(const at::Tensor& t, std::int64_t first) {
+  return t.defined() ? element_pointer(t, first) : nullptr;
+}
+
+// Without a bias: RMS norm. With `added`: the norm of x + added; the sum is a result too. `split`: the sum
+// has a low part, a result too, and x may have one.
 struct Norm : torch::autograd::Function<Norm> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& x_in,
+                               const std::optional<at::Tensor>& x_low_in,
                                const std::optional<at::Tensor>& added_in, const at::Tensor& w,
-                               const std::optional<at::Tensor>& bias_in, double eps) {
+                               const std::optional<at::Tensor>& bias_in, double eps, bool split) {
     const at::Tensor b = bias_in ? *bias_in : at::Tensor();
     const at::Tensor added = added_in ? added_in->contiguous() : at::Tensor(), x_alone = x_in.contiguous();
+    const at::Tensor x_low = x_low_in ? x_low_in->contiguous() : at::Tensor();
     const std::int64_t columns = x_alone.size(-1),
                        rows = x_alone.numel() / std::max<std::int64_t>(columns, 1);
     const at::Tensor x = added_in ? at::empty(x_alone.sizes(), x_alone.options()) : x_alone;
+    const at::Tensor low = split ? at::empty(x.sizes(), x.options()) : at::Tensor();
     const at::Tensor y = at::empty(x.sizes(), x.options());
     const auto of_rows = x.options().dtype(at::kFloat);
     const at::Tensor mean = b.defined() ? at::empty({rows}, of_rows) : at::Tensor(),
                      rstd = at::empty({rows}, of_rows);
-    ctx->save_for_backward({x, w, mean, rstd});
+    ctx->save_for_backward({x, low, w, mean, rstd});
+    if (split) ctx->mark_non_differentiable({low});
     ctx->saved_data["added"] = added_in.has_value();
     ctx->set_materialize_grads(false);  // nothing uses the last norm's sum: no zeros for it
-    const variable_list results = added_in ? variable_list{x, y} : variable_list{y};
+    const variable_list results = split      ? variable_list{x, low, y}
+                                  : added_in ? variable_list{x, y}
+                                             : variable_list{y};
     if (on_gpu(x)) {
-      gpu::norm(x_alone, added, added_in ? x : at::Tensor(), w.contiguous(), b.defined() ? b.contiguous() : b,
-                eps, y, mean, rstd);
+      gpu::norm(x_alone, added, added_in ? x : at::Tensor(), {x_low, low}, w.contiguous(),
+                b.defined() ? b.contiguous() : b, eps, y, mean, rstd);
       return results;
     }
     const at::Tensor space = cpu::workspace(2 * columns, x);
@@ -57,14 +68,19 @@ struct Norm : torch::autograd::Function<Norm> {
     at::parallel_for(0, rows, kRowsOfAPart, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
         const std::int64_t n = std::min(kRowsAtOnce, end - first);
-        if (added.defined())
+        if (split)
+          cpu::kernels().split_sum(
+              dtype, element_pointer(x_alone, first * columns), pointer_or_null(x_low, first * columns),
+              element_pointer(added, first * columns), mutable_element_pointer(x, first * columns),
+              mutable_element_pointer(low, first * columns), n * columns);
+        else if (added.defined())
           cpu::kernels().sum(dtype, element_pointer(x_alone, first * columns),
                              element_pointer(added, first * columns),
                              mutable_element_pointer(x, first * columns), n * columns);
-        cpu::kernels().norm(dtype, element_pointer(x, first * columns), weight, bias, static_cast<float>(eps),
-                            n, columns, mutable_element_pointer(y, first * columns),
-                            b.defined() ? mean.data_ptr<float>() + first : nullptr,
-                            rstd.data_ptr<float>() + first);
+        cpu::kernels().norm(
+            dtype, element_pointer(x, first * columns), pointer_or_null(low, first * columns), weight, bias,
+            static_cast<float>(eps), n, columns, mutable_element_pointer(y, first * columns),
+            b.defined() ? mean.data_ptr<float>() + first : nullptr, rstd.data_ptr<float>() + first);
       }
     });
     return results;
@@ -72,7 +88,7 @@ struct Norm : torch::autograd::Function<Norm> {
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor &x = saved[0], &w = saved[1], &mean = saved[2], &rstd = saved[3];
+    const at::Tensor &x = saved[0], &low = saved[1], &w = saved[2], &mean = saved[3], &rstd = saved[4];
     refuse_second_derivative(mean.defined() ? "layer_norm" : "rms_norm");
     const at::Tensor dy = gradients.back().defined() ? gradients.back().contiguous() : at::zeros_like(x);
     const bool added = ctx->saved_data["added"].toBool();
@@ -82,9 +98,9 @@ struct Norm : torch::autograd::Function<Norm> {
     const std::int64_t parts = (rows + kRowsOfAPart - 1) / kRowsOfAPart;
     const at::Tensor dx = at::empty(x.sizes(), x.options()), dw = at::empty({columns}, x.options());
     const at::Tensor db = mean.defined() ? at::empty({columns}, x.options()) : at::Tensor();
-    const variable_list results{dx, added ? dx : at::Tensor(), dw, db, {}};
+    const variable_list results{dx, {}, added ? dx : at::Tensor(), dw, db, {}, {}};
     if (on_gpu(x)) {
-      gpu::norm_gradient(dy, x, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
+      gpu::norm_gradient(dy, x, low, w.contiguous(), mean, rstd, d_sum, {dx, dw, db});
       return results;
     }
     const at::Tensor space = cpu::workspace((1 + 2 * std::max<std::int64_t>(parts, 1)) * columns, x);
@@ -102,7 +118,8 @@ struct Norm : torch::autograd::Function<Norm> {
           const std::int64_t n = std::min(kRowsAtOnce, last - first);
           char* const out = mutable_element_pointer(dx, first * columns);
           cpu::kernels().norm_gradient(dtype, element_pointer(dy, first * columns),
-                                       element_pointer(x, first * columns), weight,
+                                       element_pointer(x, first * columns),
+                                       pointer_or_null(low, first * columns), weight,
                                        mean.defined() ? mean.const_data_ptr<float>() + first : nullptr,
                                        rstd.const_data_ptr<float>() + first, n, columns, out, mine,
                                        mean.defined() ? mine + columns : nullptr);
@@ -140,33 +157,61 @@ void require_same(const at::Tensor& x, const at::Tensor& added) {
                           fmt::join(x.sizes(), ", "), fmt::join(added.sizes(), ", ")));
 }
 
-AddNorm pair_of(const variable_list& results) {
+using MaybeTensor = std::optional<at::Tensor>;
+
+variable_list norm_of_one(const at::Tensor& x, const at::Tensor& w, const MaybeTensor& b, double eps) {
+  return Norm::apply(x, MaybeTensor(), MaybeTensor(), w, b, eps, false);
+}
+
+AddNorm norm_of_sum(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, const MaybeTensor& b,
+                    double eps) {
+  require_same(x, added);
+  const variable_list results = Norm::apply(x, MaybeTensor(), MaybeTensor(added), w, b, eps, false);
   return {results[0], results[1]};
+}
+
+SplitAddNorm norm_of_parts(const at::Tensor& x, const at::Tensor& x_low, const at::Tensor& added,
+                           const at::Tensor& w, const MaybeTensor& b, double eps) {
+  require_same(x, added);
+  if (x_low.defined()) require_same(x, x_low);
+  const MaybeTensor low = x_low.defined() ? MaybeTensor(x_low) : MaybeTensor();
+  const variable_list results = Norm::apply(x, low, MaybeTensor(added), w, b, eps, true);
+  return {results[0], results[1], results[2]};
 }
 
 }  // namespace
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps) {
   require_rows("layer_norm", x, w, b);
-  return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional(b), eps)[0];
+  return norm_of_one(x, w, b, eps)[0];
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {
   require_rows("rms_norm", x, w, {});
-  return Norm::apply(x, std::optional<at::Tensor>(), w, std::optional<at::Tensor>(), eps)[0];
+  return norm_of_one(x, w, {}, eps)[0];
 }
 
 AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, const at::Tensor& b,
                        double eps) {
   require_rows("layer_norm", x, w, b);
-  require_same(x, added);
-  return pair_of(Norm::apply(x, std::optional(added), w, std::optional(b), eps));
+  return norm_of_sum(x, added, w, b, eps);
 }
 
 AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, double eps) {
   require_rows("rms_norm", x, w, {});
-  require_same(x, added);
-  return pair_of(Norm::apply(x, std::optional(added), w, std::optional<at::Tensor>(), eps));
+  return norm_of_sum(x, added, w, {}, eps);
+}
+
+SplitAddNorm split_add_layer_norm(const at::Tensor& x, const at::Tensor& x_low, const at::Tensor& added,
+                                  const at::Tensor& w, const at::Tensor& b, double eps) {
+  require_rows("layer_norm", x, w, b);
+  return norm_of_parts(x, x_low, added, w, b, eps);
+}
+
+SplitAddNorm split_add_rms_norm(const at::Tensor& x, const at::Tensor& x_low, const at::Tensor& added,
+                                const at::Tensor& w, double eps) {
+  require_rows("rms_norm", x, w, {});
+  return norm_of_parts(x, x_low, added, w, {}, eps);
 }
 
 }  // namespace ebb::numerics

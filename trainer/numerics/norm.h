@@ -25,4 +25,16 @@ AddNorm add_layer_norm(const at::Tensor& x, const at::Tensor& added, const at::T
                        double eps);
 AddNorm add_rms_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w, double eps);
 
+// The same for a residual stream in two parts, whose value is sum + low. `low` is what the rounding of `sum`
+// lost, rounded to the same dtype: bf16 then keeps 16 significant bits. Where x and `added` nearly cancel, 8
+// bits leave an error that the norm enlarges as much as the row. x_low like x, or undefined: zeros. The
+// gradient of the value is that of `sum`: no gradient goes through x_low and low.
+struct SplitAddNorm {
+  at::Tensor sum, low, norm;
+};
+SplitAddNorm split_add_layer_norm(const at::Tensor& x, const at::Tensor& x_low, const at::Tensor& added,
+                                  const at::Tensor& w, const at::Tensor& b, double eps);
+SplitAddNorm split_add_rms_norm(const at::Tensor& x, const at::Tensor& x_low, const at::Tensor& added,
+                                const at::Tensor& w, double eps);
+
 }  // namespace ebb::numerics

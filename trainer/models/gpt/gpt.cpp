@@ -136,15 +136,31 @@ const at::Tensor& Gpt::head_weight() const {
   return config_.tied ? embedding_.parameters.front().tensor : head_.parameters.back().tensor;
 }
 
-at::Tensor Gpt::embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner) {
-  return runner.run(
+Gpt::Residual Gpt::Residual::of(const core::UnitRunner::Tensors& tensors) {
+  const auto at = [&](std::size_t i) { return i < tensors.size() ? tensors[i] : at::Tensor(); };
+  return {at(0), at(1), at(2)};
+}
+
+core::UnitRunner::Tensors Gpt::Residual::tensors() const {
+  if (low.defined()) return {sum, added, low};
+  if (added.defined()) return {sum, added};
+  return {sum};
+}
+
+Gpt::Residual Gpt::embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner) {
+  using Tensors = core::UnitRunner::Tensors;
+  return Residual::of(runner.run(
       embedding_,
-      [this, first_position](const at::Tensor& ids) {
-        const at::Tensor x = numerics::embed(ids, embedding_.parameters[0].tensor);
-        if (config_.is_llama()) return x;
-        return x + embedding_.parameters[1].tensor.narrow(0, first_position, ids.size(1));
+      [this, first_position](const Tensors& ids) -> Tensors {
+        const at::Tensor x = numerics::embed(ids[0], embedding_.parameters[0].tensor);
+        if (config_.is_llama()) return {x};
+        const at::Tensor positions =
+            embedding_.parameters[1].tensor.narrow(0, first_position, ids[0].size(1));
+        // The first norm adds them then, in two parts.
+        if (has_two_parts()) return {x, positions.expand_as(x).contiguous()};
+        return {x + positions};
       },
-      tokens);
+      Tensors{tokens}));
 }
 
 at::Tensor Gpt::norm(const at::Tensor& x, ParameterReader& parameters) const {
@@ -153,25 +169,31 @@ at::Tensor Gpt::norm(const at::Tensor& x, ParameterReader& parameters) const {
                             : numerics::layer_norm(x, w, parameters.next(), config_.norm_eps);
 }
 
-numerics::AddNorm Gpt::norm_of(const Residual& x, ParameterReader& parameters) const {
-  if (!x.added.defined()) return {x.sum, norm(x.sum, parameters)};
+numerics::SplitAddNorm Gpt::norm_of(const Residual& x, ParameterReader& parameters) const {
+  if (!x.added.defined()) return {x.sum, {}, norm(x.sum, parameters)};
   const at::Tensor& w = parameters.next();
-  return config_.is_llama()
-             ? numerics::add_rms_norm(x.sum, x.added, w, config_.norm_eps)
-             : numerics::add_layer_norm(x.sum, x.added, w, parameters.next(), config_.norm_eps);
+  const double eps = config_.norm_eps;
+  if (has_two_parts())
+    return config_.is_llama()
+               ? numerics::split_add_rms_norm(x.sum, x.low, x.added, w, eps)
+               : numerics::split_add_layer_norm(x.sum, x.low, x.added, w, parameters.next(), eps);
+  const numerics::AddNorm one = config_.is_llama()
+                                    ? numerics::add_rms_norm(x.sum, x.added, w, eps)
+                                    : numerics::add_layer_norm(x.sum, x.added, w, parameters.next(), eps);
+  return {one.sum, {}, one.norm};
 }
 
 Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& attend,
                          core::UnitRunner& runner) const {
   using Tensors = core::UnitRunner::Tensors;
-  const Tensors out = runner.run(
+  return Residual::of(runner.run(
       unit,
       [this, unit = &unit, attend](const Tensors& input) -> Tensors {
         ParameterReader p(*unit);
         const bool bias = !config_.is_llama();
-        const auto [first, normed_first] = norm_of({input[0], input[1]}, p);
+        const auto [first, first_low, normed_first] = norm_of(Residual::of(input), p);
         at::Tensor h = attend(p.dense(normed_first, bias));
-        const auto [middle, normed] = norm_of({first, p.dense(h, bias)}, p);
+        const auto [middle, low, normed] = norm_of({first, p.dense(h, bias), first_low}, p);
         h = normed;
         if (config_.is_llama()) {
           const at::Tensor gate = p.dense(h, bias);
@@ -179,10 +201,9 @@ Gpt::Residual Gpt::block(core::Unit& unit, const Residual& x, const Attend& atte
         } else {
           h = p.dense(h, bias, Activation::gelu);
         }
-        return {middle, p.dense(h, bias)};
+        return Residual{middle, p.dense(h, bias), low}.tensors();
       },
-      Tensors{x.sum, x.added});
-  return {out[0], out[1]};
+      x.tensors()));
 }
 
 core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
@@ -190,7 +211,7 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
   const std::int64_t tokens = tokens_;
   const at::Tensor& window = batch.field(core::kTokensField);
   const at::Tensor targets = window.narrow(1, 1, tokens).to(at::kLong).flatten();
-  Residual x{embed(window.narrow(1, 0, tokens), 0, runner), {}};
+  Residual x = embed(window.narrow(1, 0, tokens), 0, runner);
   const numerics::Documents documents = documents_of(window.narrow(1, 0, tokens));
   const Attend attend = [this, documents](const at::Tensor& qkv) {
     return numerics::attention(qkv, config_.attention_heads(), rope_, documents);
@@ -202,10 +223,10 @@ core::Loss Gpt::forward(const core::Batch& batch, core::UnitRunner& runner) {
       head_,
       [this, targets, z](const Tensors& input) -> Tensors {
         ParameterReader p(head_);
-        const at::Tensor h = norm_of({input[0], input[1]}, p).norm.flatten(0, 1);
+        const at::Tensor h = norm_of(Residual::of(input), p).norm.flatten(0, 1);
         return {numerics::head_cross_entropy(h, head_weight(), targets, z)};
       },
-      Tensors{x.sum, x.added})[0];
+      x.tensors())[0];
   return {numerics::times(sum, 1.0 / static_cast<double>(batch.global_batch * tokens)), {}};
 }
 

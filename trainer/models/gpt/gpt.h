@@ -50,14 +50,19 @@ class Gpt final : public Model, private core::Phase, private TextSampler {
                  Init init = Init::normal);
   void add_block(std::int64_t layer);
 
-  at::Tensor embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
   at::Tensor norm(const at::Tensor& x, ParameterReader& parameters) const;
   // The residual stream between two blocks. `added` is the output of the last block. It is not added yet: the
-  // norm of the next block does both in one pass. `added` is undefined before the first block.
+  // norm of the next block does both in one pass. `added` is undefined before the first block, unless it is
+  // the rows of the positions. In bf16 the stream has two parts (numerics::SplitAddNorm); `low` is undefined
+  // in other dtypes and before the first sum.
   struct Residual {
-    at::Tensor sum, added;
+    at::Tensor sum, added, low;
+    static Residual of(const core::UnitRunner::Tensors& tensors);
+    [[nodiscard]] core::UnitRunner::Tensors tensors() const;  // without those that are undefined at the end
   };
-  [[nodiscard]] numerics::AddNorm norm_of(const Residual& x, ParameterReader& parameters) const;
+  [[nodiscard]] bool has_two_parts() const { return dtype_ == at::kBFloat16; }
+  Residual embed(const at::Tensor& tokens, std::int64_t first_position, core::UnitRunner& runner);
+  [[nodiscard]] numerics::SplitAddNorm norm_of(const Residual& x, ParameterReader& parameters) const;
   [[nodiscard]] Residual block(core::Unit& unit, const Residual& x, const Attend& attend,
                                core::UnitRunner& runner) const;
   [[nodiscard]] const at::Tensor& head_weight() const;

@@ -63,7 +63,7 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
                                                                                      : cache.document);
     cache.document = documents.starts[0][n - 1].item<std::int64_t>();
   }
-  Residual x{embed(tokens.unsqueeze(0).to(device_), first, runner), {}};
+  Residual x = embed(tokens.unsqueeze(0).to(device_), first, runner);
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
     x = block(
         blocks_[layer], x,
@@ -73,8 +73,8 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
   cache.length += n;
   using Tensors = core::UnitRunner::Tensors;
   const Tensors logits = runner.run(
-      head_, [this](const Tensors& input) -> Tensors { return {last_logits({input[0], input[1]})}; },
-      Tensors{x.sum, x.added});
+      head_, [this](const Tensors& input) -> Tensors { return {last_logits(Residual::of(input))}; },
+      x.tensors());
   return on_host(logits[0]);
 }
 
@@ -82,7 +82,8 @@ at::Tensor Gpt::next(const at::Tensor& tokens, KeyValueCache& cache, core::UnitR
 at::Tensor Gpt::last_logits(const Residual& x) const {
   ParameterReader p(head_);
   const auto last = [](const at::Tensor& t) { return t.narrow(1, t.size(1) - 1, 1).contiguous(); };
-  const at::Tensor h = norm_of({last(x.sum), last(x.added)}, p).norm.view({1, -1}).to(at::kFloat),
+  const at::Tensor low = x.low.defined() ? last(x.low) : at::Tensor();
+  const at::Tensor h = norm_of({last(x.sum), last(x.added), low}, p).norm.view({1, -1}).to(at::kFloat),
                    logits = at::empty({config_.vocabulary}, h.options());
   constexpr std::int64_t kColumns = 4096;
   for (std::int64_t column = 0; column < config_.vocabulary; column += kColumns) {

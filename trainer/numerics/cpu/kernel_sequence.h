@@ -18,18 +18,31 @@ EBB_INLINE float sum_of(std::int64_t n, const Term& term) {
   return total;
 }
 
+// A block of x + low; low may be null. `space` and `more` hold a block each.
+template <class Convert>
+EBB_INLINE const float* read_parts(Dtype dtype, const void* x, const void* low, std::int64_t first,
+                                   float* space, float* more, std::int64_t n) {
+  if (low == nullptr) return read<Convert>(dtype, at(x, dtype, first), space, n);
+  load<Convert>(dtype, at(x, dtype, first), space, n);
+  load<Convert>(dtype, at(low, dtype, first), more, n);
+  for (std::int64_t i = 0; i < n; ++i) space[i] += more[i];
+  return space;
+}
+
 // Reads a row of any length in blocks on the stack: first for its sums, then for its result.
 template <class Convert>
-EBB_INLINE void norm_body(Dtype dtype, const void* x, const float* w, const float* b, float eps,
-                          std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd) {
+EBB_INLINE void norm_body(Dtype dtype, const void* x, const void* low, const float* w, const float* b,
+                          float eps, std::int64_t rows, std::int64_t columns, void* y, float* mean,
+                          float* rstd) {
   alignas(64) float space[kBlock];
+  alignas(64) float more[kBlock];
   const auto count_of = [&](std::int64_t c) { return std::min(kBlock, columns - c); };
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t row = r * columns;
     float centre = 0;
     if (mean != nullptr) {
       for (std::int64_t c = 0; c < columns; c += kBlock) {
-        const float* const v = read<Convert>(dtype, at(x, dtype, row + c), space, count_of(c));
+        const float* const v = read_parts<Convert>(dtype, x, low, row + c, space, more, count_of(c));
         centre += sum_of(count_of(c), [&](std::int64_t i) { return v[i]; });
       }
       centre /= static_cast<float>(columns);
@@ -37,14 +50,14 @@ EBB_INLINE void norm_body(Dtype dtype, const void* x, const float* w, const floa
     }
     float squares = 0;
     for (std::int64_t c = 0; c < columns; c += kBlock) {
-      const float* const v = read<Convert>(dtype, at(x, dtype, row + c), space, count_of(c));
+      const float* const v = read_parts<Convert>(dtype, x, low, row + c, space, more, count_of(c));
       squares += sum_of(count_of(c), [&](std::int64_t i) { return (v[i] - centre) * (v[i] - centre); });
     }
     const float scale = 1.0F / std::sqrt(squares / static_cast<float>(columns) + eps);
     rstd[r] = scale;
     for (std::int64_t c = 0; c < columns; c += kBlock) {
       const std::int64_t n = count_of(c);
-      const float* const v = read<Convert>(dtype, at(x, dtype, row + c), space, n);
+      const float* const v = read_parts<Convert>(dtype, x, low, row + c, space, more, n);
       float* const to = result_block(dtype, at(y, dtype, row + c), space);
       for (std::int64_t i = 0; i < n; ++i) to[i] = (v[i] - centre) * scale * w[c + i];
       if (b != nullptr)
@@ -57,10 +70,12 @@ EBB_INLINE void norm_body(Dtype dtype, const void* x, const float* w, const floa
 // With n = (x - mean) rstd and g = dy w: dx = rstd (g - [mean of g] - n [mean of g n]). Without a mean,
 // [mean of g] is left out.
 template <class Convert>
-EBB_INLINE void norm_gradient_body(Dtype dtype, const void* dy, const void* x, const float* w,
-                                   const float* mean, const float* rstd, std::int64_t rows,
+EBB_INLINE void norm_gradient_body(Dtype dtype, const void* dy, const void* x, const void* low,
+                                   const float* w, const float* mean, const float* rstd, std::int64_t rows,
                                    std::int64_t columns, void* dx, float* dw, float* db) {
   alignas(64) float g[kBlock];
+  alignas(64) float space[kBlock];
+  alignas(64) float more[kBlock];
   alignas(64) float v[kBlock];
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t row = r * columns;
@@ -68,8 +83,8 @@ EBB_INLINE void norm_gradient_body(Dtype dtype, const void* dy, const void* x, c
     const auto read = [&](std::int64_t c) __attribute__((always_inline)) {
       const std::int64_t n = std::min(kBlock, columns - c);
       load<Convert>(dtype, at(dy, dtype, row + c), g, n);
-      load<Convert>(dtype, at(x, dtype, row + c), v, n);
-      for (std::int64_t i = 0; i < n; ++i) v[i] = (v[i] - centre) * scale;
+      const float* const value = read_parts<Convert>(dtype, x, low, row + c, space, more, n);
+      for (std::int64_t i = 0; i < n; ++i) v[i] = (value[i] - centre) * scale;
       return n;
     };
     float sum_g = 0, sum_gn = 0;
@@ -112,6 +127,27 @@ template <class Convert>
 EBB_INLINE void sum_body(Dtype dtype, const void* a, const void* b, void* out, std::int64_t n) {
   combine_body<Convert>(dtype, a, b, out, n,
                         [](float x, float y) __attribute__((always_inline)) { return x + y; });
+}
+
+template <class Convert>
+EBB_INLINE void split_sum_body(Dtype dtype, const void* x, const void* low, const void* added, void* out,
+                               void* out_low, std::int64_t n) {
+  alignas(64) float sum[kBlock];
+  alignas(64) float other[kBlock];
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    const std::int64_t count = std::min(kBlock, n - i);
+    load<Convert>(dtype, at(x, dtype, i), sum, count);
+    if (low != nullptr) {
+      load<Convert>(dtype, at(low, dtype, i), other, count);
+      for (std::int64_t j = 0; j < count; ++j) sum[j] += other[j];
+    }
+    load<Convert>(dtype, at(added, dtype, i), other, count);
+    for (std::int64_t j = 0; j < count; ++j) sum[j] += other[j];
+    store<Convert>(dtype, sum, at(out, dtype, i), count);
+    load<Convert>(dtype, at(out, dtype, i), other, count);
+    for (std::int64_t j = 0; j < count; ++j) sum[j] -= other[j];
+    store<Convert>(dtype, sum, at(out_low, dtype, i), count);
+  }
 }
 
 template <class Convert>

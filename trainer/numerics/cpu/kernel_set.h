@@ -58,17 +58,21 @@
   TARGET void unit_range(Dtype k, const std::uint8_t* in, void* out, std::int64_t n) {                       \
     unit_range_body<Convert>(k, in, out, n);                                                                 \
   }                                                                                                          \
-  TARGET void norm(Dtype k, const void* x, const float* w, const float* b, float eps, std::int64_t rows,     \
-                   std::int64_t columns, void* y, float* mean, float* rstd) {                                \
-    norm_body<Convert>(k, x, w, b, eps, rows, columns, y, mean, rstd);                                       \
+  TARGET void norm(Dtype k, const void* x, const void* low, const float* w, const float* b, float eps,       \
+                   std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd) {             \
+    norm_body<Convert>(k, x, low, w, b, eps, rows, columns, y, mean, rstd);                                  \
   }                                                                                                          \
-  TARGET void norm_gradient(Dtype k, const void* dy, const void* x, const float* w, const float* mean,       \
-                            const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw, \
-                            float* db) {                                                                     \
-    norm_gradient_body<Convert>(k, dy, x, w, mean, rstd, rows, columns, dx, dw, db);                         \
+  TARGET void norm_gradient(Dtype k, const void* dy, const void* x, const void* low, const float* w,         \
+                            const float* mean, const float* rstd, std::int64_t rows, std::int64_t columns,   \
+                            void* dx, float* dw, float* db) {                                                \
+    norm_gradient_body<Convert>(k, dy, x, low, w, mean, rstd, rows, columns, dx, dw, db);                    \
   }                                                                                                          \
   TARGET void sum(Dtype k, const void* a, const void* b, void* out, std::int64_t n) {                        \
     sum_body<Convert>(k, a, b, out, n);                                                                      \
+  }                                                                                                          \
+  TARGET void split_sum(Dtype k, const void* x, const void* low, const void* added, void* out,               \
+                        void* out_low, std::int64_t n) {                                                     \
+    split_sum_body<Convert>(k, x, low, added, out, out_low, n);                                              \
   }                                                                                                          \
   TARGET float reduce_max(const float* x, std::int64_t n) {                                                  \
     return reduce_max_body(x, n);                                                                            \
@@ -115,6 +119,7 @@
                            norm,                                                                             \
                            norm_gradient,                                                                    \
                            sum,                                                                              \
+                           split_sum,                                                                        \
                            reduce_max,                                                                       \
                            exponentials,                                                                     \
                            softmax_gradient,                                                                 \

@@ -8,7 +8,7 @@
 
 // The inner loops of the CPU's ops, over plain memory without tensors. There are three sets: for any machine,
 // for AVX2 and for AVX-512. They do the same operations in the same order, so their results have the same
-// bits. kernels() chooses once, by the processor.
+// bits. kernels() are those of instruction_set().
 namespace ebb::numerics::cpu {
 
 struct Kernels {
@@ -49,15 +49,19 @@ struct Kernels {
   // out = in / 255
   void (*unit_range)(Dtype dtype, const std::uint8_t* in, void* out, std::int64_t n);
 
-  // Row by row: y = (x - mean) * rstd * w + b. mean null: RMS norm, without a mean. b may be null.
-  void (*norm)(Dtype dtype, const void* x, const float* w, const float* b, float eps, std::int64_t rows,
-               std::int64_t columns, void* y, float* mean, float* rstd);
-  // Writes dx and adds to dw and db [columns]. db may be null.
-  void (*norm_gradient)(Dtype dtype, const void* dy, const void* x, const float* w, const float* mean,
-                        const float* rstd, std::int64_t rows, std::int64_t columns, void* dx, float* dw,
-                        float* db);
+  // Row by row: y = (x + low - mean) * rstd * w + b. mean null: RMS norm, without a mean. low and b may be
+  // null.
+  void (*norm)(Dtype dtype, const void* x, const void* low, const float* w, const float* b, float eps,
+               std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd);
+  // Writes dx and adds to dw and db [columns]. low and db may be null.
+  void (*norm_gradient)(Dtype dtype, const void* dy, const void* x, const void* low, const float* w,
+                        const float* mean, const float* rstd, std::int64_t rows, std::int64_t columns,
+                        void* dx, float* dw, float* db);
   // out = a + b; out may be either.
   void (*sum)(Dtype dtype, const void* a, const void* b, void* out, std::int64_t n);
+  // out = x + low + added, and out_low = what that rounding lost. low may be null.
+  void (*split_sum)(Dtype dtype, const void* x, const void* low, const void* added, void* out, void* out_low,
+                    std::int64_t n);
   float (*reduce_max)(const float* x, std::int64_t n);
   // x = exp(x scale - shift); returns the sum.
   float (*exponentials)(float* x, std::int64_t n, float scale, float shift);

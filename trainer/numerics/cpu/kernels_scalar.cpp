@@ -27,11 +27,4 @@ const Kernels& scalar_kernels() {
   return kTable;
 }
 
-const Kernels& kernels() {
-  static const Kernels& chosen = avx512_kernels() != nullptr ? *avx512_kernels()
-                                 : avx2_kernels() != nullptr ? *avx2_kernels()
-                                                             : scalar_kernels();
-  return chosen;
-}
-
 }  // namespace ebb::numerics::cpu

@@ -32,8 +32,8 @@ struct Panels {
                std::int64_t columns, bool accumulate, float* c, std::int64_t ldc);
 };
 
-// For elements of fp32 or bf16. Null for fp16, and if the processor lacks the instructions or is faster
-// without them.
+// For elements of fp32 or bf16. Null for fp16, if instruction_set() is another one, and for bf16 if the
+// processor is faster without its instruction.
 const Panels* avx512_panels(Dtype element);
 
 }  // namespace ebb::numerics::cpu

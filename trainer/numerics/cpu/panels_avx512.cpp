@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "numerics/cpu/panels.h"
+#include "numerics/instruction_set.h"
 
 #if defined(__x86_64__)
 #include <algorithm>
@@ -260,7 +261,8 @@ constexpr Panels kBf16{2, pack_rows_bf16, pack_columns_bf16, tile<kTilesBf16>};
 }  // namespace
 
 const Panels* avx512_panels(Dtype element) {
-  if (element == Dtype::fp32) return has_avx512() ? &kF32 : nullptr;
+  if (instruction_set() != InstructionSet::avx512) return nullptr;
+  if (element == Dtype::fp32) return &kF32;
   return element == Dtype::bf16 && bf16_products_are_faster() ? &kBf16 : nullptr;
 }
 
@@ -268,8 +270,10 @@ const Panels* avx512_panels(Dtype element) {
 
 #else
 namespace ebb::numerics::cpu {
-const Panels* avx512_panels(Dtype) {
-  return nullptr;
+// A dry run may size the workspaces of such a processor. Nothing computes then.
+const Panels* avx512_panels(Dtype element) {
+  static constexpr Panels kSized{};
+  return element == Dtype::fp32 && instruction_set() == InstructionSet::avx512 ? &kSized : nullptr;
 }
 }  // namespace ebb::numerics::cpu
 #endif

@@ -11,6 +11,7 @@
 #include "numerics/cpu/operand.h"
 #include "numerics/cpu/packing.h"
 #include "numerics/cpu/panels.h"
+#include "numerics/instruction_set.h"
 
 // All threads pack up to 3 MiB of the right matrix. Then each thread packs rows of the left one, which stay
 // in its own cache, and computes their tiles (Goto and van de Geijn, "Anatomy of high-performance matrix
@@ -219,7 +220,7 @@ bool packed_product(const Operand& a, const Operand& b, const Result& result, st
                     std::int64_t k, const Scratch& scratch) {
   const Product p{a, b, result, m, n, k};
   const Path path = path_of(p);
-  if (path.panels == nullptr || k == 0) return false;
+  if (path.panels == nullptr || k == 0 || instruction_set() > best_instruction_set()) return false;
   const Plan plan = plan_for({m, n, k}, size_of(path.element), scratch.in_parallel,
                              std::min(scratch.floats, scratch.workspace_bytes / 4));
   if (m > 0 && n > 0) PackedProduct(p, path, plan, scratch.data).run();

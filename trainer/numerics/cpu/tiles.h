@@ -31,7 +31,7 @@ struct Tiles {
                 std::int64_t columns, float* c, float* scratch);
 };
 
-const Tiles* avx512_tiles();  // null on a processor without AVX-512
+const Tiles* avx512_tiles();  // null if instruction_set() is another one
 
 inline std::int64_t outer_scratch(std::int64_t columns) {
   return kOuterRows * (columns + kPanel);

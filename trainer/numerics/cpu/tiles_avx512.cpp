@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "numerics/cpu/kernels.h"
 #include "numerics/cpu/tiles.h"
+#include "numerics/instruction_set.h"
 
 #if defined(__x86_64__)
 #include <algorithm>
@@ -208,15 +209,17 @@ constexpr Tiles kTiles{reduce, spread, outer};
 }  // namespace
 
 const Tiles* avx512_tiles() {
-  return avx512_kernels() != nullptr ? &kTiles : nullptr;
+  return instruction_set() == InstructionSet::avx512 ? &kTiles : nullptr;
 }
 
 }  // namespace ebb::numerics::cpu
 
 #else
 namespace ebb::numerics::cpu {
+// A dry run may size the workspaces of such a processor. Nothing computes then.
 const Tiles* avx512_tiles() {
-  return nullptr;
+  static constexpr Tiles kSized{};
+  return instruction_set() == InstructionSet::avx512 ? &kSized : nullptr;
 }
 }  // namespace ebb::numerics::cpu
 #endif

@@ -40,8 +40,8 @@ void with_row(Dtype dtype, std::int64_t columns, int most_threads, const Body& b
 
 template <class T, int W, int N>
 __global__ void __launch_bounds__(kMostThreads)
-    norm_kernel(const void* x, const void* added, void* sum, const void* w, const void* b, float eps,
-                std::int64_t columns, void* y, float* means, float* rstds) {
+    norm_kernel(const void* x, const void* added, void* sum, LowParts low, const void* w, const void* b,
+                float eps, std::int64_t columns, void* y, float* means, float* rstds) {
   __shared__ float space[32];
   const std::int64_t row = blockIdx.x, begin = row * columns;
   float values[N][W];
@@ -51,12 +51,27 @@ __global__ void __launch_bounds__(kMostThreads)
     const std::int64_t c = (static_cast<std::int64_t>(n) * blockDim.x + threadIdx.x) * W;
     if (c >= columns) continue;
     read<T, W>(x, begin + c, values[n]);
+    if (low.of_x != nullptr) {
+      float other[W];
+      read<T, W>(low.of_x, begin + c, other);
+#pragma unroll
+      for (int i = 0; i < W; ++i) values[n][i] += other[i];
+    }
     if (added != nullptr) {
       float other[W];
       read<T, W>(added, begin + c, other);
 #pragma unroll
-      for (int i = 0; i < W; ++i) values[n][i] = rounded<T>(values[n][i] + other[i]);
+      for (int i = 0; i < W; ++i) {
+        const float exact = values[n][i] + other[i];
+        values[n][i] = rounded<T>(exact);
+        other[i] = rounded<T>(exact - values[n][i]);
+      }
       write<T, W>(sum, begin + c, values[n]);
+      if (low.of_sum != nullptr) {
+        write<T, W>(low.of_sum, begin + c, other);
+#pragma unroll
+        for (int i = 0; i < W; ++i) values[n][i] += other[i];
+      }
     }
 #pragma unroll
     for (int i = 0; i < W; ++i) total += values[n][i];
@@ -91,9 +106,9 @@ __global__ void __launch_bounds__(kMostThreads)
 // A block takes every gridDim-th row and keeps the column sums of dy xhat and dy in registers.
 template <class T, int W, int N>
 __global__ void __launch_bounds__(N == 8 ? kMostThreads : kGradientThreads)
-    norm_gradient_kernel(const void* dy, const void* x, const void* w, const float* means, const float* rstds,
-                         const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
-                         float* partial) {
+    norm_gradient_kernel(const void* dy, const void* x, const void* low, const void* w, const float* means,
+                         const float* rstds, const void* d_sum, std::int64_t rows, std::int64_t columns,
+                         void* dx, float* partial) {
   __shared__ float space[2][32];
   float weight[N][W], dw[N][W] = {}, db[N][W] = {};
 #pragma unroll
@@ -113,6 +128,12 @@ __global__ void __launch_bounds__(N == 8 ? kMostThreads : kGradientThreads)
       if (c >= columns) continue;
       read<T, W>(dy, begin + c, g[n]);
       read<T, W>(x, begin + c, hat[n]);
+      if (low != nullptr) {
+        float other[W];
+        read<T, W>(low, begin + c, other);
+#pragma unroll
+        for (int i = 0; i < W; ++i) hat[n][i] += other[i];
+      }
 #pragma unroll
       for (int i = 0; i < W; ++i) {
         hat[n][i] = (hat[n][i] - mean) * rstd;
@@ -182,30 +203,32 @@ void combine_columns(Dtype dtype, const float* partial, std::int64_t parts, std:
   });
 }
 
-void norm(Dtype dtype, const void* x, const void* added, void* sum, const void* w, const void* b, float eps,
-          std::int64_t rows, std::int64_t columns, void* y, float* mean, float* rstd, void* stream) {
+void norm(Dtype dtype, const void* x, const void* added, void* sum, LowParts low, const void* w,
+          const void* b, float eps, std::int64_t rows, std::int64_t columns, void* y, float* mean,
+          float* rstd, void* stream) {
   with_row(
       dtype, columns, kMostThreads,
       [&](auto type, auto width, auto packs, int threads) {
         norm_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
-            <<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(x, added, sum, w, b, eps, columns, y,
-                                                                      mean, rstd);
+            <<<static_cast<unsigned>(rows), threads, 0, on(stream)>>>(x, added, sum, low, w, b, eps, columns,
+                                                                      y, mean, rstd);
       },
-      x, added, sum, w, b, y);
+      x, added, sum, low.of_x, low.of_sum, w, b, y);
   check_launch("norm");
 }
 
-void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* w, const float* mean,
-                   const float* rstd, const void* d_sum, std::int64_t rows, std::int64_t columns, void* dx,
-                   std::int64_t parts, float* partial, void* dw, void* db, void* stream) {
+void norm_gradient(Dtype dtype, const void* dy, const void* x, const void* low, const void* w,
+                   const float* mean, const float* rstd, const void* d_sum, std::int64_t rows,
+                   std::int64_t columns, void* dx, std::int64_t parts, float* partial, void* dw, void* db,
+                   void* stream) {
   with_row(
       dtype, columns, kGradientThreads,
       [&](auto type, auto width, auto packs, int threads) {
         norm_gradient_kernel<decltype(type), decltype(width)::value, decltype(packs)::value>
-            <<<static_cast<unsigned>(parts), threads, 0, on(stream)>>>(dy, x, w, mean, rstd, d_sum, rows,
+            <<<static_cast<unsigned>(parts), threads, 0, on(stream)>>>(dy, x, low, w, mean, rstd, d_sum, rows,
                                                                        columns, dx, partial);
       },
-      dy, x, w, d_sum, dx, partial);
+      dy, x, low, w, d_sum, dx, partial);
   combine_columns(dtype, partial, parts, columns, 2 * columns, dw, db, stream);
   check_launch("norm_gradient");
 }

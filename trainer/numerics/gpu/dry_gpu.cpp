@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "numerics/gpu/dry_table.h"
+#include "numerics/gpu/ops.h"
 
 namespace ebb::numerics {
 namespace {
@@ -35,6 +36,10 @@ DryGpu::DryGpu(int compute_capability) {
 
 DryGpu::~DryGpu() {
   the_capability.store(0);
+}
+
+int gpu_capability() {
+  return cuda_table().compute_capability();
 }
 
 bool on_gpu(at::Device device) {

@@ -58,25 +58,27 @@ void require_width(std::int64_t columns) {
 
 }  // namespace
 
-void norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& sum, const at::Tensor& w,
-          const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
+void norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& sum, const LowParts& low,
+          const at::Tensor& w, const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
           const at::Tensor& rstd) {
   require_width(x.size(-1));
   if (x.numel() == 0) return;
-  cuda_table().norm(dtype_of(x), x.const_data_ptr(), address(added), address(sum), w.const_data_ptr(),
-                    address(b), static_cast<float>(eps), rstd.numel(), x.size(-1), y.mutable_data_ptr(),
+  cuda_table().norm(dtype_of(x), x.const_data_ptr(), address(added), address(sum),
+                    {address(low.of_x), address(low.of_sum)}, w.const_data_ptr(), address(b),
+                    static_cast<float>(eps), rstd.numel(), x.size(-1), y.mutable_data_ptr(),
                     static_cast<float*>(address(mean)), rstd.data_ptr<float>(), cuda_stream(x));
 }
 
-void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, const at::Tensor& mean,
-                   const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out) {
+void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& low, const at::Tensor& w,
+                   const at::Tensor& mean, const at::Tensor& rstd, const at::Tensor& d_sum,
+                   const NormGradients& out) {
   const std::int64_t columns = x.size(-1), parts = norm_parts(rstd.numel(), columns);
   const at::Tensor partial = cuda_partials(x, parts * 2 * columns, at::kFloat);
-  cuda_table().norm_gradient(dtype_of(x), dy.const_data_ptr(), x.const_data_ptr(), w.const_data_ptr(),
-                             static_cast<const float*>(address(mean)), rstd.const_data_ptr<float>(),
-                             address(d_sum), rstd.numel(), columns, out.dx.mutable_data_ptr(), parts,
-                             partial.data_ptr<float>(), out.dw.mutable_data_ptr(), address(out.db),
-                             cuda_stream(x));
+  cuda_table().norm_gradient(dtype_of(x), dy.const_data_ptr(), x.const_data_ptr(), address(low),
+                             w.const_data_ptr(), static_cast<const float*>(address(mean)),
+                             rstd.const_data_ptr<float>(), address(d_sum), rstd.numel(), columns,
+                             out.dx.mutable_data_ptr(), parts, partial.data_ptr<float>(),
+                             out.dw.mutable_data_ptr(), address(out.db), cuda_stream(x));
 }
 
 at::Tensor embedding(const at::Tensor& table, const at::Tensor& ids) {

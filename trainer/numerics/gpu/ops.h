@@ -28,12 +28,17 @@ namespace gpu {
 struct NormGradients {
   at::Tensor dx, dw, db;
 };
+// The second part of a residual stream before and after a sum; both undefined: it has one part.
+struct LowParts {
+  at::Tensor of_x, of_sum;
+};
 // x [..., C], or null `added` for x alone; mean undefined for RMS norm.
-void norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& sum, const at::Tensor& w,
-          const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
+void norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& sum, const LowParts& low,
+          const at::Tensor& w, const at::Tensor& b, double eps, const at::Tensor& y, const at::Tensor& mean,
           const at::Tensor& rstd);
-void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, const at::Tensor& mean,
-                   const at::Tensor& rstd, const at::Tensor& d_sum, const NormGradients& out);
+void norm_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& low, const at::Tensor& w,
+                   const at::Tensor& mean, const at::Tensor& rstd, const at::Tensor& d_sum,
+                   const NormGradients& out);
 
 // As cpu/linear.h.
 cpu::LinearOutput linear_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
