@@ -115,10 +115,11 @@ function(ebb_test name)
   add_dependencies(ebb_tests test_${name})
   # Two mpiruns that start at once may both try to make Open MPI's session folder of this user, and one fails.
   # So each test has its own.
+  # COLUMNS: a test that looks for a text should find it in one line.
   string(MD5 session "${name}")
   string(SUBSTRING "${session}" 0 8 session)
   set(session "${CMAKE_BINARY_DIR}/mpi/${session}")
-  set(environment "${EBB_TEST_ENVIRONMENT};OMPI_MCA_orte_tmpdir_base=${session};PRTE_MCA_prte_tmpdir_base=${session};EBB_BINARY=$<TARGET_FILE:ebb>;EBB_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+  set(environment "${EBB_TEST_ENVIRONMENT};OMPI_MCA_orte_tmpdir_base=${session};PRTE_MCA_prte_tmpdir_base=${session};EBB_BINARY=$<TARGET_FILE:ebb>;EBB_SOURCE_DIR=${CMAKE_SOURCE_DIR};COLUMNS=10000")
   if(A_RANKS)
     foreach(n IN LISTS A_RANKS)
       if(EBB_SANITIZE AND n GREATER 2)

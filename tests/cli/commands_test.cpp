@@ -45,6 +45,8 @@ TEST(Usage, AWrongCommandLineIsReportedWithCode2) {
                                              {"data"},
                                              {"config"},
                                              {"data", "pack", "in", "-o", "out", "--compression", "rar"},
+                                             {"data", "pack", "in", "-o", ""},
+                                             {"export", "run", "-o", ""},
                                              {"config", shipped_config(), "--schema"}}) {
     const ProcessResult result = ebb(wrong);
     EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(wrong);

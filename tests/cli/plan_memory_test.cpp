@@ -100,6 +100,68 @@ nlohmann::json plan_of(const TinyRun& tiny, const std::vector<std::string>& over
   return nlohmann::json::parse(planned.out);
 }
 
+// The parts of a plan that depend on neither this process nor the free memory.
+nlohmann::json counted(const nlohmann::json& plan) {
+  nlohmann::json parts;
+  for (const char* key : {"live", "peak", "peak_total", "stages", "evaluation_total", "kept"})
+    parts[key] = plan.at(key);
+  return parts;
+}
+
+// Kernels for AVX-512 have other workspaces than those of smaller instruction sets.
+TEST(PlannedInstructionSet, IsThatOfTheProcessorUnlessItIsGiven) {
+  for (const auto of : {kImages, kText}) {
+    const TinyRun tiny(of);
+    const nlohmann::json own = plan_of(tiny, {});
+    EXPECT_EQ(counted(plan_of(tiny, {"--isa", own.at("isa")})), counted(own));
+    const nlohmann::json packed = plan_of(tiny, {"--isa=avx512"}), blas = plan_of(tiny, {"--isa=avx2"});
+    EXPECT_EQ(packed.at("isa"), "avx512");
+    EXPECT_NE(counted(packed), counted(blas));
+    EXPECT_EQ(counted(plan_of(tiny, {"run.isa=avx2"})), counted(blas));
+    EXPECT_EQ(counted(plan_of(tiny, {"run.isa=avx2", "--isa=avx512"})), counted(packed));
+  }
+}
+
+TEST(PlannedInstructionSet, HasTheMemoryOfARunWithItsKernels) {
+  struct OfRun {
+    std::string name;
+    TinyRun::Of data;
+    int ranks;
+    std::vector<std::string> overrides;
+  };
+  for (const OfRun& one : {OfRun{"vae", kImages, 1, {"evaluate.samples=40"}},
+                           OfRun{"gpt", kText, 2, {"data.micro_batches=2"}}}) {
+    const TinyRun tiny(one.data);
+    const std::string best = plan_of(tiny, {}).at("isa");
+    for (const std::string isa : {"avx2", "scalar"}) {
+      if (isa == best || best == "scalar") continue;
+      SCOPED_TRACE(one.name + " for " + isa);
+      std::vector<std::string> overrides{"run.steps=6", "run.evaluate_every=3", "run.samples=false"};
+      overrides.insert(overrides.end(), one.overrides.begin(), one.overrides.end());
+      std::vector<std::string> forced = overrides, planned = overrides;
+      forced.push_back("run.isa=" + isa);
+      planned.push_back("--isa=" + isa);
+      const std::string run_name = one.name + "-" + isa;
+      const ProcessResult trained = tiny.train(one.ranks, run_name, forced);
+      ASSERT_EQ(trained.exit_code, 0) << trained.out << trained.err;
+      expect_planned_memory(tiny.folder() / "tiny.yaml", one.ranks, planned, tiny.run_folder(run_name));
+    }
+  }
+}
+
+TEST(PlannedInstructionSet, OfAnotherNameIsRefusedWithTheList) {
+  const TinyRun tiny;
+  for (const std::string wrong : {"--isa=amx", "run.isa=amx"}) {
+    const ProcessResult refused = run({ebb_binary(), "plan", tiny.folder() / "tiny.yaml", wrong});
+    EXPECT_EQ(refused.exit_code, 2) << wrong;
+    for (const char* name : {"scalar", "avx2", "avx512"}) EXPECT_THAT(refused.err, HasSubstr(name)) << wrong;
+  }
+  const ProcessResult on_gpu =
+      run({ebb_binary(), "plan", tiny.folder() / "tiny.yaml", "--device=cuda", "--isa=avx2"});
+  EXPECT_EQ(on_gpu.exit_code, 2);
+  EXPECT_THAT(on_gpu.err, HasSubstr("--isa are for runs on CPUs"));
+}
+
 std::int64_t peak_resident(const TinyRun& tiny, const std::string& name) {
   return memory_lines(tiny.run_folder(name), 0).back().at("peak_resident");
 }

@@ -23,7 +23,9 @@ using ::testing::Not;
 
 ProcessResult plan(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {ebb_binary(), "plan"});
-  return run(arguments);
+  ProcessOptions options;
+  options.environment["COLUMNS"] = "80";
+  return run(arguments, options);
 }
 
 std::int64_t number(const std::string& text, const std::string& key) {
@@ -43,7 +45,7 @@ std::int64_t bytes_in(const fs::path& folder) {
 TEST(Plan, AModelOfEightBillionParametersIsPlannedOnAnyMachine) {
   const std::string config = source_dir() + "/configs/llama-8b.yaml";
   const ProcessResult text =
-      run_shell("ulimit -v 8000000; " + ebb_binary() + " plan " + config + " data.source=/nowhere");
+      run_shell("ulimit -v 8000000; " + ebb_binary() + " plan " + config + " data.source=/dev/null/nowhere");
   ASSERT_EQ(text.exit_code, 0) << text.err;
   EXPECT_THAT(text.out, AllOf(HasSubstr("8.03 billion"), HasSubstr("for a worker of 1 rank, on CPUs")));
   const ProcessResult values = plan({"--helm-values", "--slots", "8", "--write-rate", "1GiB", config});
@@ -99,10 +101,10 @@ TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {
   const TinyRun tiny;
   const std::string config = tiny.folder() / "tiny.yaml";
   const ProcessResult with = plan({config, "--json"});
-  const ProcessResult without = plan({config, "data.source=/nowhere"});
+  const ProcessResult without = plan({config, "data.source=/dev/null/nowhere"});
   EXPECT_EQ(without.exit_code, 2);
   EXPECT_THAT(without.err, HasSubstr("--image"));
-  const ProcessResult planned = plan({config, "data.source=/nowhere", "--image", "1x8x8", "--json"});
+  const ProcessResult planned = plan({config, "data.source=/dev/null/nowhere", "--image", "1x8x8", "--json"});
   ASSERT_EQ(planned.exit_code, 0) << planned.err;
   for (const char* key : {"live", "peak", "stages"})
     EXPECT_EQ(nlohmann::json::parse(planned.out).at(key), nlohmann::json::parse(with.out).at(key));
@@ -111,6 +113,48 @@ TEST(Plan, WithoutADatasetAnImageRunAsksForTheImageSize) {
     EXPECT_EQ(refused.exit_code, 2) << wrong;
     EXPECT_THAT(refused.err, HasSubstr("three numbers")) << wrong;
   }
+}
+
+// Black images of 8 x 9 pixels, as IDX.
+void write_wide_images(const std::string& file, char count) {
+  std::ofstream out(file, std::ios::binary);
+  for (const char number : {char{3}, count, char{8}, char{9}}) {
+    const bool is_magic = number == 3;
+    out.write(is_magic ? "\0\0\x8" : "\0\0\0", 3);
+    out.put(number);
+  }
+  out << std::string(static_cast<std::size_t>(count) * 8 * 9, '\0');
+}
+
+// What `ebb train` refuses before it trains, a plan refuses with the same words. An empty folder is no
+// dataset.
+TEST(Plan, FaultsOfTheDatasetAreThoseOfARun) {
+  const TinyRun tiny;
+  const std::string config = tiny.folder() / "tiny.yaml";
+  fs::create_directory(tiny.folder() / "empty");
+  const std::string empty = "data.source=" + (tiny.folder() / "empty");
+  EXPECT_EQ(plan({config, empty, "--image=1x8x8"}).exit_code, 0);
+
+  const auto pack = [&](const std::string& from, const std::string& to) {
+    const ProcessResult packed =
+        run({ebb_binary(), "data", "pack", tiny.folder() / from, "-o", tiny.folder() / to});
+    ASSERT_EQ(packed.exit_code, 0) << packed.err;
+  };
+  write_wide_images(tiny.folder() / "wide.idx", 40);
+  pack("train.idx", "without-test/train");
+  pack("train.idx", "wide/train");
+  pack("wide.idx", "wide/test");
+  for (const std::string source : {"without-test", "wide"}) {
+    const std::string key = "data.source=" + (tiny.folder() / source);
+    const ProcessResult trained = tiny.train(1, "refused", {key});
+    const ProcessResult planned = plan({config, key, "--image=1x8x8"});
+    EXPECT_EQ(trained.exit_code, 3) << source << trained.err;
+    EXPECT_EQ(planned.exit_code, trained.exit_code) << source << planned.out;
+    EXPECT_EQ(planned.err, trained.err) << source;
+  }
+  const ProcessResult uneven = plan({config, "-n", "3"}), unequal = tiny.train(3, "uneven");
+  EXPECT_EQ(uneven.exit_code, 2);
+  EXPECT_EQ(uneven.exit_code, unequal.exit_code);
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

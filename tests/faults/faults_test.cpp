@@ -212,11 +212,11 @@ TEST_F(Faults, ASlowRankIsReportedOnTheScreenAndInTheMetrics) {
 
 TEST_F(Faults, RefusedMemoryEndsAllRanksWithAReport) {
   // Large enough that some blocks come from the block cache, which calls mmap.
-  const std::vector<std::string> three = {"run.steps=3", "checkpoint.every=2", "data.batch=512",
+  const std::vector<std::string> eight = {"run.steps=8", "checkpoint.every=2", "data.batch=512",
                                           "model.width=32"};
   std::set<std::string> stages;
   for (const int rank : {0, 1}) {
-    const long blocks = count(rank, three).first;
+    const long blocks = count(rank, eight).first;
     ASSERT_GT(blocks, 100);
     const long tries = std::min(blocks, rounds(8));
     for (long i = 0; i < tries; ++i) {
@@ -226,7 +226,7 @@ TEST_F(Faults, RefusedMemoryEndsAllRanksWithAReport) {
       fs::remove_all(tiny_->run_folder("refused"));
       const ProcessResult result = run_with_fault(
           "refused", {{"EBB_FAULT_RANK", std::to_string(rank)}, {"EBB_FAULT_BLOCK", std::to_string(at)}},
-          three);
+          eight);
       EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
       EXPECT_FALSE(result.timed_out);
       for (const char* text : {"rank ", "in stage ", "requested by ", "are live"})

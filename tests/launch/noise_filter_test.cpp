@@ -36,6 +36,9 @@ TEST(NoiseFilter, OnlyTheRanksOwnMessageRemains) {
           paragraph("MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD\nwith errorcode 6.")),
       own);
   EXPECT_EQ(filtered("mpirun: Forwarding signal 10 to job\n" + own), own);
+  EXPECT_EQ(
+      filtered("mpirun: abort is already in progress...hit ctrl-c again to forcibly terminate\n\n" + own),
+      "\n" + own);
   EXPECT_EQ(filtered("[vm:8] [[1,0],0] ORTE_ERROR_LOG: Out of resource in file ../x.c at line 507\n" + own),
             own);
 }

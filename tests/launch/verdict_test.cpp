@@ -57,6 +57,15 @@ TEST(Verdict, ARefusalOfMpirunIsAnErrorOfUsageWithItsReason) {
   EXPECT_THAT(verdict(end).message, HasSubstr("mpirun finds neither ssh nor rsh on PATH"));
 }
 
+// Some versions of mpirun warn of a component that is missing, and go on.
+TEST(Verdict, ARefusalThatDidNotStopTheRunIsNone) {
+  RunEnd end{213, 0, false};
+  end.error.start = ErrorReport::Start::refused;
+  end.error.text = "this Open MPI lacks a component";
+  end.began = true;
+  EXPECT_EQ(verdict(end).code, ExitCode::communication);
+}
+
 TEST(Verdict, AKilledRankLackedMemoryOnlyIfTheKernelReportsIt) {
   EXPECT_EQ(verdict({137, 0, true}).code, ExitCode::memory);
   EXPECT_EQ(verdict({137, 0, false}).code, ExitCode::communication);
@@ -172,7 +181,7 @@ TEST(Verdict, AStopBeforeTheRanksListenReturns75) {
 
 TEST(Verdict, AnImmediateEndSaysWhatIsLost) {
   EXPECT_EQ(verdict({1, 2, false}).code, ExitCode::communication);
-  EXPECT_THAT(verdict({1, 2, false}).message, HasSubstr("last checkpoint"));
+  EXPECT_THAT(verdict({1, 2, false}).message, HasSubstr("last complete checkpoint"));
   EXPECT_EQ(verdict({75, 2, false}).code, ExitCode::stopped);
 }
 

@@ -55,12 +55,17 @@ def python_blocks(text):
 
 def next_lines(output):
     """The commands that a program prints at its end, below a line `Next`."""
-    lines, below = [], False
+    lines, below, continued = [], False, False
     for line in output.splitlines():
         if line.strip() == "Next":
             below = True
         elif below and line.startswith("  "):
-            lines.append(line.strip())
+            part = line.strip()
+            if continued:
+                lines[-1] += part.removesuffix("\\")
+            else:
+                lines.append(part.removesuffix("\\"))
+            continued = part.endswith("\\")
         elif below:
             below = False
     return lines

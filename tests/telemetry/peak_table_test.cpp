@@ -70,6 +70,23 @@ TEST(PeakTable, OfManyRanksItShowsTheLeastAndTheMost) {
   EXPECT_THAT(text, HasSubstr("of 100)\n"));
 }
 
+TEST(PeakTable, ANarrowScreenShowsTwoRanks) {
+  std::vector<RankPeaks> ranks;
+  for (int rank = 0; rank < 4; ++rank) ranks.push_back(peaks(rank, {kMiB}, (300 - rank) * kMiB));
+  for (const int columns : {80, 60, 20}) {
+    const std::string text = peak_table(ranks, ranks[0].host_bytes, columns);
+    if (columns == 80) {
+      EXPECT_THAT(text, Not(HasSubstr("of 4)")));
+      continue;
+    }
+    EXPECT_THAT(text, HasSubstr("        plan       rank 3       rank 0\n"));
+    EXPECT_THAT(text, HasSubstr("of 4)\n"));
+  }
+  EXPECT_THAT(peak_table(ranks, {}, 60), HasSubstr("       rank 3       rank 0\n"));
+  EXPECT_THAT(peak_table({ranks[0], ranks[1], ranks[2]}, {}, 60),
+              HasSubstr("rank 0       rank 1       rank 2\n"));
+}
+
 TEST(PeakTable, DevicesHaveRowsOfTheirOwn) {
   auto one = peaks(0, {0, 0, 0, 0, 0, 0, 2 * kMiB, 0});
   one.device_bytes = {5 * kMiB};

@@ -52,7 +52,7 @@ class ProgressTest : public ::testing::Test {
 };
 
 TEST_F(ProgressTest, ATerminalShowsOneLineThatIsUpdated) {
-  Progress progress(out_, true, 2000, 5, clock(), 120);
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 120);
   for (int step = 100; step <= 120; ++step, now_s_ += 1) progress.update(at_step(step));
   EXPECT_EQ(shown(written()),
             std::vector<std::string>{
@@ -63,7 +63,7 @@ TEST_F(ProgressTest, ATerminalShowsOneLineThatIsUpdated) {
 }
 
 TEST_F(ProgressTest, ATerminalIsUpdatedAtMostTenTimesASecond) {
-  Progress progress(out_, true, 2000, 5, clock(), 120);
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 120);
   for (int step = 1; step <= 1000; ++step, now_s_ += 0.001) progress.update(at_step(step));
   const std::string text = written();
   EXPECT_LE(std::count(text.begin(), text.end(), '\r'), 11);
@@ -75,7 +75,7 @@ TEST_F(ProgressTest, ALineFitsTheTerminalAndKeepsTheStep) {
   for (int columns = 2; columns < 120; ++columns) {
     TearDown();
     SetUp();
-    Progress progress(out_, true, 2000, 5, clock(), columns);
+    Progress progress(out_, Screen::full, 2000, 5, clock(), columns);
     progress.update(at_step(100));
     const std::string line = shown(written()).back();
     EXPECT_LT(line.size(), static_cast<std::size_t>(columns));
@@ -84,18 +84,18 @@ TEST_F(ProgressTest, ALineFitsTheTerminalAndKeepsTheStep) {
 }
 
 TEST_F(ProgressTest, ANarrowTerminalLosesTheScaleFirstAndTheLossLast) {
-  Progress progress(out_, true, 2000, 5, clock(), 50);
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 50);
   progress.update(at_step(100));
   EXPECT_EQ(shown(written()).back(), "step 100/2000 | loss 0.4321 | 5123 samples/s");
   TearDown();
   SetUp();
-  Progress narrow(out_, true, 2000, 5, clock(), 30);
+  Progress narrow(out_, Screen::full, 2000, 5, clock(), 30);
   narrow.update(at_step(100));
   EXPECT_EQ(shown(written()).back(), "step 100/2000 | loss 0.4321");
 }
 
 TEST_F(ProgressTest, ANoteIsPrintedAboveTheLine) {
-  Progress progress(out_, true, 2000, 5, clock(), 120);
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 120);
   progress.note("before");
   progress.update(at_step(1));
   progress.note("a note");
@@ -107,7 +107,7 @@ TEST_F(ProgressTest, ANoteIsPrintedAboveTheLine) {
 }
 
 TEST_F(ProgressTest, WithoutATerminalALineIsPrintedEveryFewSeconds) {
-  Progress progress(out_, false, 2000, 5, clock());
+  Progress progress(out_, Screen::none, 2000, 5, clock());
   for (int step = 1; step <= 12; ++step, now_s_ += 1) progress.update(at_step(step));
   progress.note("a note");
   progress.finish();
@@ -123,8 +123,54 @@ TEST_F(ProgressTest, WithoutATerminalALineIsPrintedEveryFewSeconds) {
   EXPECT_THAT(lines[4], HasSubstr("step 12/2000"));
 }
 
+TEST_F(ProgressTest, WhatTheRunDoesBetweenTwoStepsIsShownUntilItEnds) {
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 60);
+  progress.update(at_step(100));
+  progress.begin_work("evaluating");
+  EXPECT_EQ(shown(written()).back(), "step 100/2000 | evaluating | loss 0.4321 | 5123 samples/s");
+  progress.end_work();
+  progress.note("step 100: test loss 0.5");
+  auto lines = shown(written());
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1], "step 100/2000 | loss 0.4321 | 5123 samples/s");
+  progress.begin_work("evaluating");
+  now_s_ = 1;
+  progress.update(at_step(101));
+  lines = shown(written());
+  EXPECT_EQ(lines.back().find("evaluating"), std::string::npos) << lines.back();
+}
+
+TEST_F(ProgressTest, AnEvaluationBeforeTheFirstStepIsShownWithoutFigures) {
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 60);
+  progress.begin_work("evaluating");
+  EXPECT_EQ(shown(written()), std::vector<std::string>{"evaluating"});
+}
+
+TEST_F(ProgressTest, WithoutATerminalWorkIsShownIfTheLastLineIsOld) {
+  Progress progress(out_, Screen::none, 2000, 5, clock());
+  progress.update(at_step(1));
+  now_s_ = 4;
+  progress.begin_work("evaluating");
+  EXPECT_EQ(shown(written()).size(), 1U);
+  progress.end_work();
+  now_s_ = 5;
+  progress.begin_work("evaluating");
+  EXPECT_THAT(shown(written()).back(), HasSubstr("step 1/2000 | evaluating | loss"));
+}
+
+TEST_F(ProgressTest, ADumbTerminalGetsLinesThatFitAndNoEscapes) {
+  Progress progress(out_, Screen::plain, 2000, 5, clock(), 40);
+  for (int step = 1; step <= 12; ++step, now_s_ += 1) progress.update(at_step(step));
+  progress.note("a note that is longer than the forty columns of this terminal");
+  progress.finish();
+  const std::string text = written();
+  EXPECT_EQ(text.find_first_of("\r\x1b"), std::string::npos) << text;
+  for (const std::string& line : shown(text)) EXPECT_LE(line.size(), 40U) << line;
+  EXPECT_THAT(text, HasSubstr("a note that is longer than the forty\n  columns of this terminal\n"));
+}
+
 TEST_F(ProgressTest, TheTimeLeftIsComputedFromTheStepsOfThisRun) {
-  Progress progress(out_, true, 2000, 5, clock(), 120);
+  Progress progress(out_, Screen::full, 2000, 5, clock(), 120);
   progress.update(at_step(1000));
   EXPECT_EQ(shown(written()).back().find("left"), std::string::npos);
   now_s_ = 10;

@@ -24,4 +24,10 @@ CLI::Validator not_negative() {
   return CLI::Validator(problem_of, "NONNEGATIVE", "");
 }
 
+// A check of an option that names a file or folder.
+inline CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& text) { return std::string(text.empty() ? "a name is missing" : ""); }, "", "");
+}
+
 }  // namespace ebb::cli

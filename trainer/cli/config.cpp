@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/terminal.h"
 #include "cli/commands.h"
 #include "config/document.h"
 
@@ -41,7 +42,8 @@ ExitCode show(const ConfigOptions& options, const train::Registries& registries)
     return ExitCode::ok;
   }
   const config::Section section = train::described(config);
-  print(options.schema ? config::json_schema(section) : config::explain(section, options.key));
+  print(options.schema ? config::json_schema(section)
+                       : wrap(config::explain(section, options.key), output_columns(), 0));
   return ExitCode::ok;
 }
 

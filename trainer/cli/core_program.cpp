@@ -6,7 +6,9 @@
 #include <CLI/CLI.hpp>
 
 #include "base/process.h"
+#include "base/terminal.h"
 #include "cli/commands.h"
+#include "cli/help_formatter.h"
 #include "doctor/versions.h"
 
 namespace ebb::cli {
@@ -16,6 +18,7 @@ int core_program(int argc, char** argv, const train::Registries& registries,
   prepare_process();
   ::signal(SIGUSR2, SIG_IGN);  // asks a run for a report (train/report_request.h), and never ends a program
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
+  fit_help(app, output_columns());
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return doctor::version_text(); }, "Print the versions of ebb and of what it links");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/format.h"
 #include "data/sentence_piece_training.h"
@@ -83,7 +84,8 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
   command
       ->add_option("-o,--out", request->out,
                    "Output: the folder of one split, such as data/fashion-mnist/train, or a token file")
-      ->required();
+      ->required()
+      ->check(not_empty());
   command->add_option("--shard-size", request->shard_size, "Uncompressed size at which a new shard begins")
       ->capture_default_str();
   command->add_option("--compression", request->compression, "How shards are compressed")
@@ -110,7 +112,9 @@ void add_tokenizer(CLI::App& data, Invocation& invocation) {
                    "Text files and JSON lines (.jsonl, .ndjson, .json), also as .gz or .zst")
       ->required();
   add_json_lines(*command, options->inputs.key, options->inputs.skip_bad_lines);
-  command->add_option("-o,--out", options->out, "The file to make; ends in .model")->required();
+  command->add_option("-o,--out", options->out, "The file to make; ends in .model")
+      ->required()
+      ->check(not_empty());
   command->add_option("--vocabulary", options->vocabulary, "Number of tokens, 256 of them single bytes")
       ->capture_default_str()
       ->check(CLI::Range(300, 1 << 20));

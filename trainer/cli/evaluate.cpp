@@ -11,6 +11,7 @@
 #include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/output_option.h"
 #include "cli/ranks.h"
 #include "comm/run_on_all_ranks.h"
 #include "memory/block_cache.h"
@@ -31,19 +32,10 @@ struct EvaluateOptions {
 std::vector<std::string> overrides_of(const EvaluateOptions& options) {
   std::vector<std::string> all = options.checkpoint.overrides;
   // It computes on the CPU, as all commands on checkpoints do.
-  for (const char* here : {"run.device=cpu", "parallel.backend=auto", "parallel.ranks=0"})
+  for (const char* here : {"run.device=cpu", "run.isa=auto", "parallel.backend=auto", "parallel.ranks=0"})
     all.emplace_back(here);
   if (!options.data.empty()) all.push_back("data.source=" + options.data);
   return all;
-}
-
-// So that a wrong path is found before the evaluation.
-void require_folder_of(const std::string& file) {
-  if (file.empty()) return;
-  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-  std::error_code error;
-  if (!std::filesystem::is_directory(folder, error))
-    throw Error(ExitCode::usage, fmt::format("{}: there is no folder {}", file, folder.string()));
 }
 
 nlohmann::json number(double value) {
@@ -96,8 +88,8 @@ ExitCode run(const EvaluateOptions& options, const Invocation& invocation, comm:
   world.report_stages_of(*ledger);
   std::optional<train::LoadedModel> loaded;
   comm::run_on_all_ranks(world, kTimeout_s, [&] {
-    require_folder_of(options.json);
-    require_folder_of(options.measures.nearest);
+    check_output_option("--json", options.json, OutputKind::json);
+    check_output_option("--nearest", options.measures.nearest, OutputKind::png);
     loaded.emplace(train::load_model(options.checkpoint.path, invocation.registries,
                                      options.checkpoint.choice(), overrides_of(options)));
   });
@@ -134,7 +126,8 @@ void add_evaluate(CLI::App& app, Invocation& invocation) {
       ->check(not_negative());
   command
       ->add_option("--draws", options->measures.draws,
-                   "Draws of the importance-weighted bound; 0: no bound. Default: 64")
+                   "Draws of the importance-weighted bound; 0: no bound. Default: evaluate.draws of the run, "
+                   "or, if that is 0, 64")
       ->check(CLI::Range(0, 1 << 20));
   command->add_option("--features", options->measures.features,
                       "TorchScript file that maps images to features, for Frechet distance and others");

@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "cli/checkpoint_options.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
@@ -43,7 +44,7 @@ void add_export(CLI::App& app, Invocation& invocation) {
   auto* command = add_command(app, "export");
   auto options = std::make_shared<ExportOptions>();
   options->checkpoint.add_to(*command);
-  command->add_option("-o,--out", options->out, "Folder to make")->required();
+  command->add_option("-o,--out", options->out, "Folder to make")->required()->check(not_empty());
   command
       ->add_option("--max-file", options->max_file, "Size above which weights are split into several files")
       ->capture_default_str();

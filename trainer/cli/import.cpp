@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/file.h"
 #include "base/shell.h"
+#include "base/terminal.h"
 #include "cli/commands.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
@@ -81,9 +82,11 @@ ExitCode run_import(const std::string& folder, const std::string& out, const tra
   if (const auto parent = std::filesystem::path(out).parent_path(); !parent.empty()) make_folders(parent);
   write_file_atomically(out, text);
   print(fmt::format(
-      "imported: {} has every tensor that the model needs{}. Set data.source, and {} trains from it:\n"
-      "  {} train {} data.source=FOLDER\n",
-      folder, choice.reason, out, shell_quoted(train::program_name()), shell_quoted(out)));
+      "imported: {} has every tensor that the model needs{}. Set data.source, and {} trains from it:\n{}\n",
+      folder, choice.reason, out,
+      wrap_command(fmt::format("  {} train {} data.source=FOLDER", shell_quoted(train::program_name()),
+                               shell_quoted(out)),
+                   output_columns())));
   return ExitCode::ok;
 }
 

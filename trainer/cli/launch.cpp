@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/launch.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <memory>
 
+#include "base/terminal.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 
@@ -36,13 +40,21 @@ void add_supervision(CLI::App& command, launch::LaunchOptions& options) {
                      "File for code, rank, host and error in one line (at most 4096 bytes)");
 }
 
+// Rank 0 may show its progress line on the same terminal.
+void report_over_progress(const std::string& message) {
+  if (screen_of(STDOUT_FILENO) == Screen::full && screen_of(STDERR_FILENO) == Screen::full)
+    std::fputs("\r\033[K", stderr);
+  report(message);
+}
+
 }  // namespace
 
 void add_launch(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<launch::LaunchOptions>();
   CLI::App* command = add_command(app, "launch");
-  command->add_option("-n,--ranks", options->plan.ranks, "Number of ranks (processes)")
-      ->capture_default_str();
+  command->add_option("-n,--ranks", options->ranks,
+                      "Number of ranks (processes); in a Slurm job without --hostfile its tasks by default, "
+                      "else 1");
   command->add_option("--hostfile", options->plan.hostfile,
                       "Open MPI's host file, a name and slots=N per line; ranks are started there by ssh");
   command
@@ -62,7 +74,7 @@ void add_launch(CLI::App& app, Invocation& invocation) {
   command->add_option("overrides", options->overrides, "key.path=value, applied after the file");
   command->callback([options, &invocation] {
     invocation.run = [options, &invocation] {
-      return launch::launch(*options, invocation.registries, report);
+      return launch::launch(*options, invocation.registries, report_over_progress);
     };
   });
 }

@@ -13,8 +13,10 @@
 #include <string_view>
 
 #include "base/process.h"
+#include "base/terminal.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/help_formatter.h"
 #include "data/format.h"
 #include "launch/core_executable.h"
 #include "models/families.h"
@@ -77,6 +79,7 @@ int main(int argc, char** argv) {
   replace_synonyms(argc, argv);
   if (argc > 1 && runs_in_core(argv[1])) return exec_core(argv);
   CLI::App app("ebb trains generative models on many ranks and accounts for every byte of them.", "ebb");
+  cli::fit_help(app, output_columns());
   app.require_subcommand(1);
   app.add_flag("--version")->description("Print the versions of ebb and of what it links");
   cli::Invocation invocation{argc, argv, {models::described_families(), data::builtin_formats()}, {}};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/cpu_quota.h"
+#include "base/terminal.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/plan_text.h"
@@ -19,6 +20,7 @@
 #include "memory/cpu_allocator.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
+#include "numerics/instruction_set.h"
 #include "train/training_data.h"
 
 namespace ebb::cli {
@@ -31,6 +33,7 @@ struct PlanOptions {
   std::int64_t ranks = 0;           // 0: parallel.ranks of the configuration, else those of the logs, else 1
   std::int64_t ranks_per_host = 0;  // 0: all ranks on one host
   std::int64_t threads = 0;         // of a rank; 0: parallel.threads, else its share of the cores
+  std::string isa;                  // of the CPUs; empty: run.isa
   std::string host_memory;          // empty: that of this machine
   std::string device;               // "cpu", "cuda"; empty: run.device
   std::string device_memory;        // empty: that of this machine's GPU, if it has one
@@ -63,6 +66,12 @@ std::int64_t threads_of(const PlanOptions& options, const train::Config& config,
   if (options.threads > 0) return options.threads;
   if (config.parallel.threads > 0) return config.parallel.threads;
   return comm::threads_of_each(comm::measure_affinity().mask_cores, read_cpu_quota().cores, ranks);
+}
+
+// As train::open_environment() chooses it.
+numerics::InstructionSet isa_of(const PlanOptions& options, const train::Config& config) {
+  return numerics::find_instruction_set(options.isa.empty() ? config.run.isa : options.isa)
+      .value_or(numerics::best_instruction_set());
 }
 
 train::AvailableToRun available_of(const PlanOptions& options, const train::Config& config,
@@ -103,10 +112,11 @@ struct NeedAndAvailable {
 
 NeedAndAvailable need_on_gpu(const PlanOptions& options, const train::Config& config,
                              const train::PlannedRun& run) {
-  if (!options.host_memory.empty() || options.ranks_per_host > 0 || options.threads > 0)
+  if (!options.host_memory.empty() || options.ranks_per_host > 0 || options.threads > 0 ||
+      !options.isa.empty())
     throw Error(ExitCode::usage,
-                "plan: --host-memory, --ranks-per-host and --threads are for runs on CPUs, and this plan is "
-                "for GPUs: leave them out, or give --device=cpu");
+                "plan: --host-memory, --ranks-per-host, --threads and --isa are for runs on CPUs, and this "
+                "plan is for GPUs: leave them out, or give --device=cpu");
   return {{train::plan_memory(config, run), train::assumed_on_gpu(run.ranks), 1}, available_on_gpu(options)};
 }
 
@@ -122,22 +132,6 @@ NeedAndAvailable need_on_host(const PlanOptions& options, const train::Config& c
   need.plan = train::plan_memory(config, run);
   need.process = train::with_growth(memory::measure_process_memory(), false);
   return {need, available_of(options, config, need)};
-}
-
-// A run of one rank. What only the dataset tells, if it is here, is part of it: samples for evaluations, and
-// bytes of caches. `image`: the sides of a sample, which the dataset need not tell; empty: not given.
-train::PlannedRun planned_run(const train::Config& config, const std::vector<std::int64_t>& image,
-                              const models::RunnerFactory& make_runner) {
-  try {
-    const std::vector<std::string> fields = config.model.fields();
-    const train::Splits splits{train::open_split(config, "train", fields),
-                               train::open_split(config, "test", fields)};
-    train::PlannedRun run = train::planned_run(config, splits, 1, make_runner);
-    if (!image.empty()) run.sample = train::planned_sample(config, image);
-    return run;
-  } catch (const Error&) {  // a plan needs no data
-    return {train::planned_sample(config, image), 0, 1, make_runner};
-  }
 }
 
 // Finds the largest values with which the run fits. `start`: those of the configuration.
@@ -174,17 +168,19 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
                          const models::RunnerFactory& make_runner) {
   PlanFigures figures;
   figures.config = options.config;
+  figures.columns = output_columns();
   figures.write_rate = options.write_rate;
   figures.bytes_per_s =
       bytes_of("--write-rate", options.write_rate,
                "give the bytes that the checkpoint volume accepts per second, such as 100MiB");
   figures.slots = options.slots;
-  train::PlannedRun run = planned_run(config, sides_of(options.image), make_runner);
+  train::PlannedRun run = train::planned_run_here(config, sides_of(options.image), make_runner);
   const std::int64_t given = options.ranks > 0 ? options.ranks : config.parallel.ranks;
   figures.estimate = train::estimate_resources(config, run.sample, given);
   figures.world_size = given > 0 ? given : figures.estimate.measured ? figures.estimate.measured->ranks : 1;
   run.ranks = static_cast<int>(figures.world_size);
   run.device.gpu = figures.on_gpu = is_for_gpu(options, config);
+  run.device.isa = figures.isa = isa_of(options, config);
   try {
     auto [need, available] =
         run.device.gpu ? need_on_gpu(options, config, run) : need_on_host(options, config, run);
@@ -201,6 +197,8 @@ PlanFigures make_figures(const PlanOptions& options, train::Config& config,
   } catch (const train::CannotPlan& error) {
     figures.cannot_plan = error.what();
   }
+  if (config.evaluate.samples > 0 && !config.evaluate.features.empty())
+    figures.features = {{config.evaluate.features, train::feature_extractor_of(config)}};
   // With run.device auto, a chart's workers may have GPUs.
   const bool on_cpus =
       !figures.on_gpu && (config.run.device == train::DeviceKind::cpu ||
@@ -254,6 +252,10 @@ void add_plan(CLI::App& app, Invocation& invocation) {
       ->add_option("--threads", options->threads,
                    "Threads of a rank (default: parallel.threads, else its share of this machine's cores)")
       ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--isa", options->isa,
+                   "Instruction set of the CPUs' kernels (default: run.isa, else the best of this processor)")
+      ->check(CLI::IsMember(numerics::kInstructionSetNames));
   command->add_option("--host-memory", options->host_memory,
                       "Bytes of a host for its ranks, such as 64GiB (default: what this one has now)");
   command->add_option("--device", options->device, "cpu or cuda (default: run.device)")

@@ -5,14 +5,17 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "base/terminal.h"
 #include "base/units.h"
+#include "cli/plan_notes.h"
 #include "telemetry/memory_json.h"
 
 namespace ebb::cli {
 namespace {
 
-constexpr std::int64_t kBarWidth = 40;
+constexpr std::int64_t kWidestBar = 40, kNarrowestBar = 10;
 
 std::string count_text(std::int64_t n) {
   const auto count = static_cast<double>(n);
@@ -25,12 +28,30 @@ std::string plural(std::int64_t count, const char* word) {
   return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
 }
 
-// A line of at most 80 columns; the words beyond it follow below, indented.
+constexpr std::size_t kNameWidth = 13;
+
 std::string line(const char* name, const std::string& text) {
-  constexpr std::size_t kWidth = 80 - 13;
-  const std::size_t end = text.size() <= kWidth ? std::string::npos : text.rfind(' ', kWidth);
-  if (end == std::string::npos || end < 3) return fmt::format("{:<12} {}\n", name, text);
-  return fmt::format("{:<12} {}\n", name, text.substr(0, end)) + line("", "  " + text.substr(end + 1));
+  return fmt::format("{:<12} {}\n", name, text);
+}
+
+std::string line_if(const char* name, const std::string& text) {
+  return text.empty() ? "" : line(name, text);
+}
+
+// Breaks lines that are too long. They go on to the right of the names.
+std::string fitted(const std::string& text, int columns) {
+  std::string out;
+  std::istringstream lines(text);
+  for (std::string one; std::getline(lines, one);) {
+    const std::size_t lead = std::min(kNameWidth, one.size());
+    out += wrap_after(one.substr(0, lead), one.substr(lead), columns) + "\n";
+  }
+  return out;
+}
+
+// Of tables: less where the columns are few.
+std::size_t indentation(int columns) {
+  return columns < 64 ? 2 : kNameWidth;
 }
 
 // The bytes that every rank holds for the model.
@@ -49,12 +70,14 @@ std::string seen_text(const train::ResourceEstimate::Measured& seen) {
 }
 
 // The plan beside what the run has logged: the maximum of each class within a step.
-std::string comparison(const train::MemoryNeed& need, const train::ResourceEstimate::Measured& seen) {
+std::string comparison(const train::MemoryNeed& need, const train::ResourceEstimate::Measured& seen,
+                       int columns) {
+  const std::size_t indent = indentation(columns);
   std::string text =
-      fmt::format("{:<12} {:<13} {:>10} {:>12} {:>12}\n", "", "", "plan", "measured", "difference");
+      fmt::format("{:<{}}{:<13} {:>10} {:>12} {:>12}\n", "", indent, "", "plan", "measured", "difference");
   const auto row = [&](std::string_view name, std::int64_t plan, std::int64_t measured) {
     if (plan == 0 && measured == 0) return;
-    text += fmt::format("{:<12} {:<13} {:>10} {:>12} {:>12}\n", "", name, format_bytes(plan),
+    text += fmt::format("{:<{}}{:<13} {:>10} {:>12} {:>12}\n", "", indent, name, format_bytes(plan),
                         format_bytes(measured), format_bytes(measured - plan));
   };
   for (std::size_t c = 0; c < memory::kClasses; ++c)
@@ -71,11 +94,15 @@ std::string checkpoint_text(const train::ResourceEstimate& estimate) {
 
 // The bytes of a rank at its peak, with bars. `limit`: the rank's share of the host, which `|` marks; 0:
 // unknown. `sum`: the name of the last row. A whole bar is the larger of need and limit.
-std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* sum) {
+std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* sum, int columns_of_screen) {
+  const std::size_t indent = indentation(columns_of_screen);
+  // Without the name, the bytes, and the spaces between them.
+  const auto width = std::clamp<std::int64_t>(columns_of_screen - static_cast<std::int64_t>(indent) - 27,
+                                              kNarrowestBar, kWidestBar);
   const std::int64_t scale = std::max(need.of_rank(), limit);
   const auto columns = [&](std::int64_t bytes) {
     return static_cast<std::size_t>(
-        (static_cast<double>(bytes) * kBarWidth + static_cast<double>(scale) / 2) /
+        (static_cast<double>(bytes) * static_cast<double>(width) + static_cast<double>(scale) / 2) /
         static_cast<double>(scale));
   };
   std::string text;
@@ -83,10 +110,10 @@ std::string bars(const train::MemoryNeed& need, std::int64_t limit, const char* 
     if (bytes == 0) return;
     std::string bar(columns(bytes), '#');
     if (limit > 0) {
-      bar.resize(kBarWidth + 1, ' ');
+      bar.resize(static_cast<std::size_t>(width) + 1, ' ');
       bar[columns(limit)] = '|';
     }
-    text += fmt::format("{:<12} {:<13} {:>10}  {}", "", name, format_bytes(bytes), bar);
+    text += fmt::format("{:<{}}{:<13} {:>10}  {}", "", indent, name, format_bytes(bytes), bar);
     text.erase(text.find_last_not_of(' ') + 1);
     text += "\n";
   };
@@ -145,7 +172,7 @@ std::string gpu_text(const PlanFigures& figures) {
   return available_text(figures) +
          line("every rank", fmt::format("{} of its GPU at its peak, one of {}", format_bytes(need.of_rank()),
                                         plural(figures.world_size, "rank"))) +
-         bars(need, limit, "GPU memory") +
+         bars(need, limit, "GPU memory", figures.columns) +
          line("", "outside: context and NCCL, assumed; kept: by LibTorch's allocator") +
          line("peak", peak_text(need.plan)) +
          line("host", fmt::format("{} of buffers for each rank, without code and libraries",
@@ -164,7 +191,8 @@ std::string memory_text(const PlanFigures& figures) {
   return available_text(figures) +
          line("every rank", fmt::format("{} resident at its peak on the CPU, one of {}",
                                         format_bytes(need.of_rank()), plural(figures.world_size, "rank"))) +
-         bars(need, limit, "resident") + line("peak", peak_text(need.plan));
+         bars(need, limit, "resident", figures.columns) + line_if("", isa_note(figures)) +
+         line("peak", peak_text(need.plan)) + line_if("features", features_note(figures));
 }
 
 }  // namespace
@@ -174,7 +202,7 @@ std::string plan_text(const PlanFigures& figures) {
   std::string text = line("parameters", count_text(estimate.parameters)) + memory_text(figures);
   if (estimate.measured) text += line("measured", seen_text(*estimate.measured));
   if (estimate.measured && figures.need && !figures.on_gpu && estimate.measured->device_bytes == 0)
-    text += comparison(*figures.need, *estimate.measured);
+    text += comparison(*figures.need, *estimate.measured, figures.columns);
   text += line("checkpoint", fmt::format("{} ({} bytes)", format_bytes(estimate.checkpoint_bytes),
                                          estimate.checkpoint_bytes)) +
           line("", checkpoint_text(estimate));
@@ -183,10 +211,13 @@ std::string plan_text(const PlanFigures& figures) {
   text += line("/dev/shm", fmt::format("{} for {}", format_bytes(figures.values.shm_bytes),
                                        plural(figures.slots, "rank")));
   if (figures.values.memory_bytes == 0)
-    return text + line("memory limit", "unknown before a run: train a few steps, and plan again");
-  return text + line("memory limit",
-                     fmt::format("{} for a worker of {}, {}", format_bytes(figures.values.memory_bytes),
-                                 plural(figures.slots, "rank"), estimate.measured ? "as logged" : "on CPUs"));
+    return fitted(text + line("memory limit", "unknown before a run: train a few steps, and plan again"),
+                  figures.columns);
+  return fitted(
+      text + line("memory limit",
+                  fmt::format("{} for a worker of {}, {}", format_bytes(figures.values.memory_bytes),
+                              plural(figures.slots, "rank"), estimate.measured ? "as logged" : "on CPUs")),
+      figures.columns);
 }
 
 std::string plan_json(const PlanFigures& figures) {
@@ -209,7 +240,11 @@ std::string plan_json(const PlanFigures& figures) {
         {"needed", need.of_host()},
         {"limit", figures.available.bytes < 0 ? nlohmann::ordered_json(nullptr)
                                               : nlohmann::ordered_json(figures.available.bytes)}}}};
-  if (figures.on_gpu) json["host"] = {{"buffers", need.plan.host}};
+  if (figures.on_gpu)
+    json["host"] = {{"buffers", need.plan.host}};
+  else
+    json["isa"] = numerics::name(figures.isa);
+  if (figures.features) json["features"] = features_json(*figures.features);
   for (std::size_t s = 0; s < need.plan.stages.size(); ++s)
     json["stages"][std::string(memory::kStageNames[s])] = telemetry::by_class(need.plan.stages[s]);
   return json.dump() + "\n";

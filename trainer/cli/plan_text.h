@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "numerics/instruction_set.h"
 #include "train/memory_changes.h"
 #include "train/resource_estimate.h"
 
@@ -13,6 +14,7 @@ namespace ebb::cli {
 // What `ebb plan` prints.
 struct PlanFigures {
   std::string config;  // the file
+  int columns = 80;    // of the screen
   std::int64_t world_size = 1;
   std::string write_rate;  // as given: bytes of a checkpoint per second
   std::int64_t bytes_per_s = 0;
@@ -21,6 +23,12 @@ struct PlanFigures {
   train::ChartValues values;
 
   bool on_gpu = false;  // `need` and `available` are those of one GPU, else of the ranks of a host
+  numerics::InstructionSet isa = numerics::instruction_set();  // of the CPUs
+  struct Features {
+    std::string file;                                 // evaluate.features
+    std::optional<std::vector<std::int64_t>> blocks;  // of feature_extractor_of()
+  };
+  std::optional<Features> features;
   // Empty: `cannot_plan` is the reason.
   std::optional<train::MemoryNeed> need;
   std::string cannot_plan;
@@ -35,7 +43,7 @@ struct PlanFigures {
   bool chose_micro_batches = false;  // data.micro_batches is auto
 };
 
-// For a terminal of 80 columns; names of files may make a line longer.
+// At most `columns` wide, of which 50 are needed; names of files may make a line longer.
 std::string plan_text(const PlanFigures& figures);
 // One line of JSON. Error(internal) without a need.
 std::string plan_json(const PlanFigures& figures);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/program.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -10,6 +12,7 @@
 #include <string_view>
 
 #include "base/printable.h"
+#include "base/terminal.h"
 #include "cli/commands.h"
 #include "cli/usage_hints.h"
 
@@ -48,13 +51,15 @@ CLI::App* add_command(CLI::App& app, std::string_view name) {
 
 void print(std::string text) {
   if (text.empty() || text.back() != '\n') text += '\n';
-  std::fputs(printable(text).c_str(), stdout);
+  std::fputs(wrap(printable(text), output_columns()).c_str(), stdout);
   std::fflush(stdout);
 }
 
 void report(const std::string& message) {
   std::fflush(stdout);
-  const std::string text = "ebb: " + printable(message) + "\n";
+  std::string text = "ebb: " + printable(message) + "\n";
+  // `ebb launch` reads the messages of its ranks, and a log is searched for them: there a line stays whole.
+  if (screen_of(STDERR_FILENO) != Screen::none) text = wrap(text, columns_of(STDERR_FILENO));
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }

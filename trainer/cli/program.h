@@ -30,11 +30,11 @@ CLI::App* add_command(CLI::App& app, std::string_view name);
 // returns the exit code of the process.
 int run_program(CLI::App& app, Invocation& invocation);
 
-// Writes the text as lines to standard output, with escapes for bytes that are not printable
-// (base/printable.h).
+// Writes the text as lines to standard output, wrapped at its width (base/terminal.h), with escapes for bytes
+// that are not printable (base/printable.h).
 void print(std::string text);
 
-// Prints "ebb: MESSAGE" to standard error.
+// Prints "ebb: MESSAGE" to standard error, wrapped if that is a terminal.
 void report(const std::string& message);
 
 }  // namespace ebb::cli

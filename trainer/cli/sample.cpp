@@ -11,6 +11,7 @@
 #include "cli/checkpoint_options.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/output_option.h"
 #include "data/tokenizer.h"
 #include "memory/cpu_allocator.h"
 #include "memory/ledger.h"
@@ -37,6 +38,7 @@ ExitCode draw_images(const SampleOptions& options, const train::LoadedModel& loa
   if (options.out.empty())
     throw Error(ExitCode::usage,
                 "sample: this model makes images: name a file for them, such as -o grid.png");
+  check_output_option("-o", options.out, OutputKind::png);
   const at::Tensor images =
       sampler.sample(0, options.count, static_cast<std::uint64_t>(options.seed), runner);
   telemetry::write_grid(options.out, images, telemetry::columns_for(options.count));
@@ -82,6 +84,7 @@ ExitCode write_text(const SampleOptions& options, const train::LoadedModel& load
         "sample: without a tokenizer (data.tokenizer=none) there is no token that begins a text: give a "
         "prompt, such as --prompt '1 17 4'");
   models::check_prompt(sampler, prompt);
+  check_output_option("-o", options.out, OutputKind::text);
   models::TextOptions text = options.text;
   text.sampling.seed = static_cast<std::uint64_t>(options.seed);
   text.stop = tokenizer->end_of_document();

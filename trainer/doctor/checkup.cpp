@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "base/terminal.h"
 #include "base/units.h"
 
 namespace ebb::doctor {
@@ -277,14 +278,14 @@ ExitCode exit_code(const std::vector<Check>& checks) {
   return ExitCode::ok;
 }
 
-std::string as_text(const std::vector<Check>& checks) {
+std::string as_text(const std::vector<Check>& checks, int columns) {
   std::string text;
   for (const Check& check : checks) {
     const char* const word = check.health == Health::ok     ? "ok"
                              : check.health == Health::warn ? "warn"
                                                             : "FAIL";
-    text += fmt::format("{:<5} {:<9} {}\n", word, check.name, check.found);
-    if (!check.to_do.empty()) text += fmt::format("{:<15} -> {}\n", "", check.to_do);
+    text += wrap_after(fmt::format("{:<5} {:<9} ", word, check.name), check.found, columns) + "\n";
+    if (!check.to_do.empty()) text += wrap_after(fmt::format("{:<15} -> ", ""), check.to_do, columns) + "\n";
   }
   return text;
 }

@@ -27,6 +27,7 @@ std::vector<Check> examine(const std::vector<RankFacts>& ranks);
 // memory, storage, others. ok if none failed.
 ExitCode exit_code(const std::vector<Check>& checks);
 
-std::string as_text(const std::vector<Check>& checks);
+// One line for each check and what to do about it, wrapped at `columns`.
+std::string as_text(const std::vector<Check>& checks, int columns);
 
 }  // namespace ebb::doctor

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <vector>
 
+#include "base/terminal.h"
 #include "doctor/checkup.h"
 #include "doctor/facts.h"
 #include "doctor/memory_need.h"
@@ -87,9 +88,10 @@ ExitCode doctor(const comm::World& world, OutputForm form, const train::Config* 
   if (config != nullptr)
     std::ranges::move(check_run(world, *config, ranks, make_runner), std::back_inserter(checks));
   if (world.rank() == 0) {
-    const std::string text = form == OutputForm::json
-                                 ? as_json(ranks, checks).dump(2, ' ', false, kReplace) + "\n"
-                                 : as_text(checks) + fmt::format("{:<5} {:<9} {}\n", "", "time", time_now());
+    const std::string text =
+        form == OutputForm::json
+            ? as_json(ranks, checks).dump(2, ' ', false, kReplace) + "\n"
+            : as_text(checks, output_columns()) + fmt::format("{:<5} {:<9} {}\n", "", "time", time_now());
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }

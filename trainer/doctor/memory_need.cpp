@@ -10,6 +10,7 @@
 #include "comm/affinity.h"
 #include "doctor/outcomes.h"
 #include "doctor/try_on_ranks.h"
+#include "train/environment.h"
 #include "train/memory_check.h"
 #include "train/training_data.h"
 
@@ -24,6 +25,7 @@ Check check_memory_need(const train::Config& config, const comm::World& world, a
   const int size = config.parallel.ranks > 0 ? static_cast<int>(config.parallel.ranks) : world.size();
   std::string need;  // of this rank
   const std::vector<Outcome> outcomes = try_on_ranks(world, timeout_s, [&] {
+    train::choose_kernels(config.run.isa);
     const train::Splits splits = train::open_splits(config, world);
     const train::CheckedPlan plan =
         train::check_memory(config, world, device, train::planned_run(config, splits, size, make_runner));
@@ -31,9 +33,12 @@ Check check_memory_need(const train::Config& config, const comm::World& world, a
       need = fmt::format("a rank needs {} at its peak, the {} of this host {}",
                          format_bytes(plan.need->of_rank()), plan.need->ranks,
                          format_bytes(plan.need->of_host()));
+    if (plan.on_gpu)
+      need = fmt::format("a rank needs {} of its GPU at its peak", format_bytes(plan.on_gpu->of_rank()));
     return plan.note;
   });
-  const Check check = summarize(kName, outcomes, device.is_cpu() ? need : "on GPUs it is not planned");
+  const Check check =
+      summarize(kName, outcomes, device.is_cuda() && need.empty() ? "on GPUs it is not planned" : need);
   const auto noted = std::ranges::find_if(outcomes, [](const Outcome& one) { return !one.found.empty(); });
   if (check.health == Health::fail || noted == outcomes.end()) return check;
   const std::size_t end = noted->found.find('\n');

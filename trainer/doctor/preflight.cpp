@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/terminal.h"
 #include "base/units.h"
 #include "comm/run_on_all_ranks.h"
 #include "doctor/checkup.h"
@@ -77,7 +78,7 @@ std::vector<Outcome> Preflight::on_all(const std::function<std::string()>& work)
 // Prints checks one by one, so that the user sees earlier results during a slow check.
 void Preflight::print(std::vector<Check> checks) {
   if (world_.rank() == 0) {
-    std::fputs(as_text(checks).c_str(), stdout);
+    std::fputs(as_text(checks, output_columns()).c_str(), stdout);
     std::fflush(stdout);
   }
   all_.insert(all_.end(), checks.begin(), checks.end());

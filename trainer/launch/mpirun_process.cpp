@@ -133,14 +133,14 @@ void handle_signal(int signal, pid_t mpirun, RepeatedSigterm repeated, RunEnd& e
   if (may_be_urgent) ++urgent;
   if (end.stop_requests == 0) {
     end.stop_requests = 1;
-    say(repeated == RepeatedSigterm::ends_now
-            ? "stopping after this step and saving a checkpoint; press Ctrl-C again to end at once"
+    say(signal == SIGINT || repeated == RepeatedSigterm::ends_now
+            ? "stopping after this step and saving a checkpoint; press Ctrl-C again to end at once without it"
             : "stopping after this step and saving a checkpoint");
     ::kill(mpirun, SIGUSR1);
   } else if (may_be_urgent && urgent > 1) {
     ++end.stop_requests;
     if (end.stop_requests == 2) {
-      say("ending all ranks at once; the last checkpoint is kept");
+      say("ending all ranks at once; only a checkpoint that is already complete is kept");
       ::kill(mpirun, SIGTERM);
     } else {
       say("killing all ranks");

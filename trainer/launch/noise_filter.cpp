@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/noise_filter.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -14,9 +15,13 @@ constexpr std::array<std::string_view, 5> kNoisyParagraphs = {
     "terminated normally, but", "MPI_ABORT was invoked on", "exited with non-zero status,",
     "mpirun has exited due to process rank", "prterun has exited due to process rank"};
 
+// The second one asks for another Ctrl-C, also if `ebb launch` asked mpirun to end.
+constexpr std::array<std::string_view, 2> kNoisyBeginnings = {"mpirun: Forwarding signal ",
+                                                              "mpirun: abort is already in progress"};
+
 // Tests a whole line outside of paragraphs.
 bool is_noise(std::string_view line) {
-  return line.starts_with("mpirun: Forwarding signal ") ||
+  return std::ranges::any_of(kNoisyBeginnings, [&](std::string_view b) { return line.starts_with(b); }) ||
          line.find(" has sent help message help-") != std::string_view::npos ||
          line.find(" have sent help message help-") != std::string_view::npos ||
          line.find("] ORTE_ERROR_LOG: ") != std::string_view::npos ||  // its text is in the ErrorReport
@@ -32,9 +37,10 @@ bool is_noise(std::string_view line) {
 
 // Returns whether a line with this beginning may be mpirun's.
 bool may_be_noise(std::string_view begin) {
-  constexpr std::string_view kForwarding = "mpirun: Forwarding signal ";
   return begin.empty() || begin.starts_with('-') || begin.starts_with('[') ||
-         begin.substr(0, kForwarding.size()) == kForwarding.substr(0, begin.size());
+         std::ranges::any_of(kNoisyBeginnings, [&](std::string_view noisy) {
+           return begin.substr(0, noisy.size()) == noisy.substr(0, begin.size());
+         });
 }
 
 bool is_rule(std::string_view line) {

@@ -30,9 +30,9 @@ Verdict verdict(const RunEnd& mpirun_end) {
             "stopped before training began: there is nothing to save; run it again to continue"};
   }
   if (end.stop_requests >= 2 && end.code != 0 && end.code != static_cast<int>(ExitCode::stopped)) {
-    return {
-        ExitCode::communication,
-        "ended at once on request: steps since the last checkpoint are lost; run it again to resume from it"};
+    return {ExitCode::communication,
+            "ended at once on request: run it again to go on from the last complete checkpoint, or from the "
+            "beginning if there is none"};
   }
   // mpirun's own failures have codes that ebb uses too: its 1 is not a fault of ebb.
   if (end.error.start == ErrorReport::Start::no_slots && !end.error.rank_reported) {
@@ -55,8 +55,8 @@ Verdict verdict(const RunEnd& mpirun_end) {
             fmt::format("mpirun ended the run without a message of a rank (its code 1){}{}",
                         end.error.internal.empty() ? "" : ": ", end.error.internal)};
   }
-  const bool refused =
-      end.error.start == ErrorReport::Start::refused || (end.code == 1 && !end.error.host_lost);
+  const bool refused = (end.error.start == ErrorReport::Start::refused && !end.began) ||
+                       (end.code == 1 && !end.error.host_lost);
   if (refused && end.code != 0 && !end.out_of_memory && !end.error.a_rank_failed()) {
     const std::string reason = !end.error.text.empty() ? end.error.text : end.error.internal;
     return {ExitCode::usage,

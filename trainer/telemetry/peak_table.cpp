@@ -37,15 +37,16 @@ Column column_of(const RankPeaks& peaks) {
           peaks.device_bytes};
 }
 
-std::vector<Column> columns_of(const std::vector<RankPeaks>& ranks) {
+// `most`: the number of ranks of which each has a column.
+std::vector<Column> columns_of(const std::vector<RankPeaks>& ranks, std::size_t most) {
   std::vector<Column> columns;
-  if (ranks.size() <= kMostColumns) {
+  if (ranks.size() <= most) {
     for (const RankPeaks& one : ranks) columns.push_back(column_of(one));
     return columns;
   }
-  const auto [least, most] =
+  const auto [low, high] =
       std::ranges::minmax_element(ranks, {}, [](const RankPeaks& one) { return one.host_bytes.resident; });
-  return {column_of(*least), column_of(*most)};
+  return {column_of(*low), column_of(*high)};
 }
 
 class Table {
@@ -109,10 +110,14 @@ RankPeaks RankPeaks::parse(const std::string& text) {
   }
 }
 
-std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan) {
+std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan,
+                       int screen) {
+  const int fixed = static_cast<int>(kNameWidth + (plan ? kGap + kColumnWidth : 0));
+  const int room = (screen - fixed) / static_cast<int>(kGap + kColumnWidth);
+  const auto most = static_cast<std::size_t>(std::clamp(room, 2, static_cast<int>(kMostColumns)));
   std::vector<Column> columns;
   if (plan) columns.push_back({"plan", "", *plan, {}});
-  for (Column& column : columns_of(ranks)) columns.push_back(std::move(column));
+  for (Column& column : columns_of(ranks, most)) columns.push_back(std::move(column));
   Table table(columns);
   table.texts([](const Column& column) { return column.title; });
   if (std::ranges::any_of(ranks, [&](const RankPeaks& one) { return one.host != ranks.front().host; }))
@@ -133,7 +138,7 @@ std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<
   if (!ranks.empty() && ranks.front().host_bytes.phases.size() > 1)
     table.phases(ranks.front().host_bytes.phases, on_devices ? " (device)" : "");
   text += table.take();
-  if (ranks.size() > kMostColumns)
+  if (ranks.size() > most)
     text += fmt::format("(the ranks with the least and the most resident memory, of {})\n", ranks.size());
   return text;
 }

@@ -33,7 +33,9 @@ struct RankPeaks {
 // Formats a table with a column for the plan, if there is one, and one for each of up to four ranks; of more
 // ranks, for those with the least and the most resident memory. Its rows are the classes that have bytes,
 // their total, what is kept, what lies outside, and their sum, the resident set. Device and host have rows of
-// their own. Several phases follow in a part of their own. At most 80 characters wide; ends with a newline.
-std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan);
+// their own. Several phases follow in a part of their own. Where `screen` has too few columns for four ranks,
+// it shows those two of fewer ranks, too. At most 80 characters wide; ends with a newline.
+std::string peak_table(const std::vector<RankPeaks>& ranks, const std::optional<PeakBytes>& plan,
+                       int screen = 80);
 
 }  // namespace ebb::telemetry

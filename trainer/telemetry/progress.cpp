@@ -2,8 +2,6 @@
 #include "telemetry/progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,10 +26,10 @@ void put(std::FILE* out, std::string_view text) {
 
 }  // namespace
 
-Progress::Progress(std::FILE* out, bool terminal, std::int64_t total_steps, double every_s,
+Progress::Progress(std::FILE* out, Screen screen, std::int64_t total_steps, double every_s,
                    ClockFunction clock, int columns)
     : out_(out),
-      terminal_(terminal),
+      screen_(screen),
       total_steps_(total_steps),
       every_s_(every_s),
       clock_(clock ? std::move(clock) : steady_s),
@@ -43,20 +41,27 @@ Progress::~Progress() {
 
 void Progress::update(const ProgressState& state) {
   state_ = state;
+  work_.clear();
   pending_ = true;
   now_s_ = clock_();
   if (!first_step_) {
     first_step_ = state.step;
     first_s_ = now_s_;
   }
-  const double every_s = terminal_ ? kTerminalEvery_s : every_s_;
+  const double every_s = updates_in_place() ? kTerminalEvery_s : every_s_;
   if (!shown_s_ || now_s_ - *shown_s_ >= every_s) show();
+}
+
+void Progress::begin_work(const std::string& what) {
+  work_ = what;
+  now_s_ = clock_();
+  if (updates_in_place() || !shown_s_ || now_s_ - *shown_s_ >= every_s_) show();
 }
 
 void Progress::note(const std::string& text) {
   erase();
-  put(out_, text + "\n");
-  if (terminal_ && shown_s_) show();
+  put(out_, wrap(text, columns()) + "\n");
+  if (updates_in_place() && shown_s_) show();
   std::fflush(out_);
 }
 
@@ -69,13 +74,13 @@ void Progress::finish() {
 }
 
 void Progress::show() {
-  if (terminal_) {
+  if (updates_in_place()) {
     // The last column stays empty: some terminals wrap once it is written.
     put(out_, kClear);
     put(out_, line(columns() - 1));
     line_open_ = true;
   } else {
-    put(out_, line(10'000) + "\n");
+    put(out_, line(screen_ == Screen::none ? 10'000 : columns()) + "\n");
   }
   std::fflush(out_);
   pending_ = false;
@@ -88,10 +93,7 @@ void Progress::erase() {
 }
 
 int Progress::columns() const {
-  if (columns_ > 0) return columns_;
-  winsize size{};
-  if (::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
-  return 80;
+  return columns_ > 0 ? columns_ : output_columns();
 }
 
 std::string Progress::line(int columns) const {
@@ -106,7 +108,9 @@ std::string Progress::line(int columns) const {
                            static_cast<double>(total_steps_ - state_.step)) +
            " left";
   }
-  std::array<Item, 6> items = {{{fmt::format("step {}/{}", state_.step, total_steps_), 0},
+  if (!first_step_) return work_.substr(0, static_cast<std::size_t>(std::max(columns, 1)));
+  std::array<Item, 7> items = {{{fmt::format("step {}/{}", state_.step, total_steps_), 0},
+                                {work_, 1},
                                 {fmt::format("loss {:.5g}", state_.loss), 1},
                                 {fmt::format("{:.0f} {}/s", state_.per_s, state_.unit), 3},
                                 {fmt::format("scale {:g}", state_.scale), 5},

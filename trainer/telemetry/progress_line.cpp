@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/terminal.h"
 #include "base/units.h"
 
 namespace ebb::telemetry {
@@ -23,14 +24,14 @@ std::string amount(std::int64_t n, const std::string& unit) {
 ProgressLine::ProgressLine(std::string what, std::string unit)
     : what_(std::move(what)),
       unit_(std::move(unit)),
-      terminal_(::isatty(STDERR_FILENO) != 0),
+      in_place_(screen_of(STDERR_FILENO) == Screen::full),
       start_(Clock::now()),
-      next_(start_ + (terminal_ ? Clock::duration(0) : kPlain)) {}
+      next_(start_ + (in_place_ ? Clock::duration(0) : kPlain)) {}
 
 void ProgressLine::show(std::int64_t done, std::int64_t total) {
   const Clock::time_point now = Clock::now();
   if (now < next_) return;
-  next_ = now + (terminal_ ? kRenewed : kPlain);
+  next_ = now + (in_place_ ? kRenewed : kPlain);
   const double seconds = std::chrono::duration<double>(now - start_).count();
   std::string text = fmt::format("{} {} of {}{}", what_, amount(done, unit_), amount(total, unit_),
                                  unit_ == "bytes" ? "" : " " + unit_);
@@ -41,9 +42,10 @@ void ProgressLine::show(std::int64_t done, std::int64_t total) {
                                                      static_cast<double>(total - done)));
   }
   // \033[K erases the rest of a longer previous line.
-  std::fputs(terminal_ ? ("\r" + text + "\033[K").c_str() : (text + "\n").c_str(), stderr);
+  if (in_place_) text = text.substr(0, static_cast<std::size_t>(columns_of(STDERR_FILENO)) - 1);
+  std::fputs(in_place_ ? ("\r" + text + "\033[K").c_str() : (text + "\n").c_str(), stderr);
   std::fflush(stderr);
-  open_ = terminal_;
+  open_ = in_place_;
 }
 
 void ProgressLine::done() {

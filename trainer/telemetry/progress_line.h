@@ -6,8 +6,9 @@
 
 namespace ebb::telemetry {
 
-// Shows the progress of a command on standard error. On a terminal it updates one line in place; elsewhere it
-// prints a line every few seconds. Call done() before any other output: it ends the line.
+// Shows the progress of a command on standard error. On a terminal with escapes it updates one line in place,
+// no wider than that; elsewhere it prints a line every few seconds. Call done() before any other output: it
+// ends the line.
 class ProgressLine {
  public:
   // `what` is a participle: "packing"; `unit` a plural: "samples", or "bytes".
@@ -21,7 +22,7 @@ class ProgressLine {
  private:
   using Clock = std::chrono::steady_clock;
   const std::string what_, unit_;
-  const bool terminal_;
+  const bool in_place_;  // a terminal with escapes
   const Clock::time_point start_;
   Clock::time_point next_;
   bool open_ = false;  // the terminal shows a line without newline

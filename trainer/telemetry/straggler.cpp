@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "telemetry/step_times.h"
 
@@ -16,6 +17,9 @@ using memory::StageSeconds;
 constexpr double kShareOfStep = 0.1;
 constexpr double kMinimum_s = 5e-3;  // shorter delays come from the operating system's scheduler
 constexpr std::size_t kWindow = 20;
+constexpr std::ptrdiff_t kSlowSteps = 15;  // of the last ones: one rank is late
+constexpr std::ptrdiff_t kTurnSteps = 10;  // any rank is late
+constexpr std::size_t kNamed = 4;          // ranks in a report
 constexpr std::int64_t kSilentSteps = 500;
 
 double own_time(const StageSeconds& seconds) {
@@ -63,26 +67,95 @@ std::optional<Straggler> find_straggler(const std::vector<StageSeconds>& ranks) 
 std::optional<std::string> StragglerWatch::observe(std::int64_t step, const std::optional<Straggler>& found) {
   recent_.push_back(found);
   if (recent_.size() > kWindow) recent_.pop_front();
-  if (!found) return std::nullopt;
-  const auto same = [&](const std::optional<Straggler>& s) { return s && s->rank == found->rank; };
-  const auto times = std::count_if(recent_.begin(), recent_.end(), same);
-  std::int64_t& silent_until = silent_until_[static_cast<std::size_t>(found->rank)];
-  if (static_cast<std::size_t>(times) < kWindow / 2 || step < silent_until) return std::nullopt;
-  silent_until = step + kSilentSteps;
-  double delay_s = 0, step_s = 0;
-  for (const auto& s : recent_) {
-    if (!same(s)) continue;
-    delay_s += s->delay_s;
-    step_s += s->step_s;
+  // Fewer steps do not tell one slow rank from several in turn.
+  if (!found || recent_.size() < kWindow) return std::nullopt;
+  std::vector<Late> late = late_ranks();
+  const auto delayed = std::ranges::count_if(recent_, [](const auto& one) { return one.has_value(); });
+  const bool alone = late.size() == 1 || 3 * late[1].steps < late[0].steps;
+  if (alone ? late[0].steps < kSlowSteps : delayed < kTurnSteps) return std::nullopt;
+  const bool silent = step < silent_until_;
+  if (silent && (!reported_ || late[0].rank == *reported_)) return std::nullopt;
+  silent_until_ = step + kSilentSteps;
+  if (alone && !silent) {
+    reported_ = late[0].rank;
+    return describe(late[0]);
   }
+  if (silent && std::ranges::find(late, *reported_, &Late::rank) == late.end())
+    late.push_back({*reported_, 0});
+  reported_.reset();
+  return describe(std::move(late));
+}
+
+// Those that delayed one of the last steps; the one that delayed most of them is first.
+std::vector<StragglerWatch::Late> StragglerWatch::late_ranks() const {
+  std::vector<Late> all;
+  for (const auto& one : recent_) {
+    if (!one) continue;
+    const auto known = std::ranges::find(all, one->rank, &Late::rank);
+    if (known == all.end())
+      all.push_back({one->rank, 1});
+    else
+      ++known->steps;
+  }
+  std::ranges::sort(all, [](const Late& a, const Late& b) {
+    return a.steps != b.steps ? a.steps > b.steps : a.rank < b.rank;
+  });
+  return all;
+}
+
+std::string StragglerWatch::name_of(int rank) const {
+  return fmt::format("rank {} ({})", rank, hosts_[static_cast<std::size_t>(rank)]);
+}
+
+// Of the last steps that this rank delayed, or any rank.
+std::string StragglerWatch::delay(std::optional<int> rank) const {
+  double delay_s = 0, step_s = 0, steps = 0;
+  std::array<double, memory::kStages> of_stage{};
+  for (const auto& one : recent_) {
+    if (!one || (rank && one->rank != *rank)) continue;
+    ++steps;
+    delay_s += one->delay_s;
+    step_s += one->step_s;
+    of_stage[static_cast<std::size_t>(one->stage)] += one->delay_s;
+  }
+  const auto most = std::ranges::max_element(of_stage) - of_stage.begin();
+  return fmt::format("for {:.0f} % of such a step ({:.0f} of {:.0f} ms), mostly in {}",
+                     100 * delay_s / step_s, 1e3 * delay_s / steps, 1e3 * step_s / steps,
+                     name(static_cast<Stage>(most)));
+}
+
+std::string StragglerWatch::describe(const Late& late) const {
   return fmt::format(
-      "rank {} ({}) is slow: the other ranks waited for it in {} of the last {} steps, for {:.0f} % of such "
-      "a "
-      "step ({:.0f} of {:.0f} ms), mostly in {}. Look for other load on that host. metrics.jsonl has the "
-      "times of every rank.",
-      found->rank, hosts_[static_cast<std::size_t>(found->rank)], times, recent_.size(),
-      100 * delay_s / step_s, 1e3 * delay_s / static_cast<double>(times),
-      1e3 * step_s / static_cast<double>(times), name(found->stage));
+      "{} is slow: the other ranks waited for it in {} of the last {} steps, {}. Look for other load on that "
+      "host. metrics.jsonl has the times of every rank.",
+      name_of(late.rank), late.steps, recent_.size(), delay(late.rank));
+}
+
+std::string StragglerWatch::describe(std::vector<Late> in_turn) const {
+  const auto host_of = [this](const Late& late) { return hosts_[static_cast<std::size_t>(late.rank)]; };
+  const bool one_host =
+      std::ranges::all_of(in_turn, [&](const Late& late) { return host_of(late) == host_of(in_turn[0]); });
+  int steps = 0, of_others = 0;
+  for (const Late& late : in_turn) steps += late.steps;
+  std::string names;
+  for (std::size_t i = 0; i < in_turn.size(); ++i) {
+    const Late& late = in_turn[i];
+    if (i >= kNamed)
+      of_others += late.steps;
+    else
+      names += fmt::format("{}{} {}", i > 0 ? ", " : "", name_of(late.rank),
+                           late.steps > 0 ? fmt::format("in {}", late.steps) : "before them");
+  }
+  if (in_turn.size() > kNamed)
+    names += fmt::format(", {} other{} in {}", in_turn.size() - kNamed,
+                         in_turn.size() == kNamed + 1 ? "" : "s", of_others);
+  return fmt::format(
+      "the ranks wait for each other in turn: one of them was late in {} of the last {} steps ({}), {}. {} "
+      "metrics.jsonl has the times of every rank.",
+      steps, recent_.size(), names, delay({}),
+      one_host ? "They share one host: probably other programs use its cores, or the ranks have more threads "
+                 "than it has cores (parallel.threads)."
+               : "Look for other load on their hosts, and for storage or a network that they share.");
 }
 
 }  // namespace ebb::telemetry

@@ -24,8 +24,10 @@ struct Straggler {
 // counts in the stage in which the host waits for it.
 std::optional<Straggler> find_straggler(const std::vector<memory::StageSeconds>& ranks);
 
-// Reports a rank that is the straggler in at least half of the last 20 steps. It reports the same rank again
-// only after 500 more steps. One thread.
+// Reports a rank that is the straggler in at least 15 of the last 20 steps. If another rank is it a third as
+// often or more, none of them is slow: they wait for each other in turn. That is reported once for all of
+// them, if they delay 10 of these steps. So is a rank that follows another one within 500 steps of its
+// report. Nothing is repeated within 500 steps. One thread.
 class StragglerWatch {
  public:
   // `hosts`: host name of each rank.
@@ -34,9 +36,20 @@ class StragglerWatch {
   std::optional<std::string> observe(std::int64_t step, const std::optional<Straggler>& found);
 
  private:
+  struct Late {
+    int rank = 0;
+    int steps = 0;  // of the last ones
+  };
+  [[nodiscard]] std::vector<Late> late_ranks() const;
+  [[nodiscard]] std::string name_of(int rank) const;
+  [[nodiscard]] std::string describe(const Late& late) const;
+  [[nodiscard]] std::string describe(std::vector<Late> in_turn) const;
+  [[nodiscard]] std::string delay(std::optional<int> rank) const;
+
   std::vector<std::string> hosts_;
   std::deque<std::optional<Straggler>> recent_;
-  std::vector<std::int64_t> silent_until_ = std::vector<std::int64_t>(hosts_.size(), 0);
+  std::optional<int> reported_;  // the rank of the last report; none: of several ranks
+  std::int64_t silent_until_ = 0;
 };
 
 }  // namespace ebb::telemetry
