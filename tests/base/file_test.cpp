@@ -171,9 +171,23 @@ TEST_F(FileTest, AtomicFileInAMissingFolderIsAStorageError) {
 }
 
 TEST_F(FileTest, AtomicFileOntoAFolderFailsAndLeavesNoTemporaryFile) {
-  fs::create_directories(folder_ / "a" / "b");
   AtomicFile file(folder_ / "a");
+  fs::create_directories(folder_ / "a" / "b");
   EXPECT_EQ(error_of([&] { file.commit(); }).code(), ExitCode::storage);
+  const Error early = error_of([&] { AtomicFile again(folder_ / "a"); });
+  EXPECT_THAT(early.what(), HasSubstr("cannot write " + (folder_ / "a").string() + ": Is a directory"));
+  EXPECT_EQ(files(), 1U);
+}
+
+// rename() would replace it, even a device of the system; a log would wait for its reader.
+TEST_F(FileTest, APipeIsNeitherReplacedNorAppendedTo) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const Error replaced = error_of([&] { write_file_atomically(pipe, "x"); });
+  EXPECT_EQ(replaced.code(), ExitCode::storage);
+  EXPECT_THAT(replaced.what(), HasSubstr("cannot write " + pipe.string() + ": it is a pipe"));
+  EXPECT_THAT(error_of([&] { LineFile log(pipe); }).what(), HasSubstr("cannot append to " + pipe.string()));
+  EXPECT_TRUE(fs::is_fifo(pipe));
   EXPECT_EQ(files(), 1U);
 }
 

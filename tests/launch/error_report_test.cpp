@@ -114,6 +114,12 @@ TEST(ErrorReport, RefusalsOfMpirunHaveTheirReason) {
            {"[vm:31015] PML ucx cannot be selected", Start::refused,
             "PML ucx cannot be selected: this Open MPI lacks it"},
            {"  orte_session_dir failed", Start::refused, "TMPDIR"},
+           {"A requested component was not found, or was unable to be opened.  This", Start::refused,
+            "lacks a component"},
+           {"[vm:8] opal_ifinit: unable to find network interfaces.", Start::refused, "not even lo"},
+           {"presence of an illegal character in the following node name:", Start::refused,
+            "letters, digits, dots and hyphens"},
+           {"The SLURM process starter for OpenMPI was unable to locate a", Start::refused, "srun"},
            {"  plm_rsh_agent: ssh : rsh", Start::refused, "neither ssh nor rsh"}}) {
     ErrorReportParser parser;
     parser.feed(line + "\n");

@@ -74,6 +74,9 @@ TEST_F(Hosts, LinesThatMpirunCannotTakeAreRefusedByNumber) {
            {"b slots=two", "`slots=two`"},
            {"b slots=2x", "`slots=2x`"},
            {"a slots=2", "hosts:2: the slots of a are given twice"},
+           {"b\x1b[31m",
+            "hosts:2: the host name b\x1b[31m has the byte 0x1b at offset 1, which is no printable"},
+           {"b\xe9", "has the byte 0xe9 at offset 1"},
            {longest + "h", "has 57 bytes before its first dot"},
            {longest + "h.svc", "has 57 bytes before its first dot"}}) {
     std::ofstream(folder_ / "hosts") << "a slots=1\n" << line << "\n";

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/printable.h"
 #include "base/shell.h"
 #include "support/process.h"
 
@@ -103,14 +104,16 @@ TEST(MpirunLine, VersionFiveGetsItsOwnNamesOfVariables) {
 }
 
 TEST(ShellLine, AShellReadsEveryWordBack) {
-  const std::vector<std::string> words = {"plain", "with blank", "it's",      "$HOME", "a\"b",
-                                          "",      "*",          "new\nline", "~",     "key=[1, 2]"};
+  const std::vector<std::string> words = {"plain",      "with blank", "it's",      "$HOME", "a\"b",
+                                          "",           "*",          "new\nline", "~",     "key=[1, 2]",
+                                          "a\x1b[31mb", "d\xe9p",     "\x01'\xff"};
   std::string line = "printf '%s|'", expected;
   for (const std::string& word : words) {
     line.append(" ").append(shell_quoted(word));
     expected.append(word).append("|");
   }
   EXPECT_EQ(test::run_shell(line).out, expected);
+  EXPECT_EQ(printable(line), line);
 }
 
 TEST(LaunchHost, ThisMachineHasAnOpenMpi) {

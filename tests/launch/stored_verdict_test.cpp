@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
+#include "base/error.h"
 #include "support/folder_test.h"
 
 namespace ebb::launch {
@@ -46,7 +48,10 @@ TEST_F(StoredVerdicts, RetryableCodesCountAsNone) {
 
 TEST_F(StoredVerdicts, HoldTextThatIsNotUtf8) {
   store_verdict(folder_, {ExitCode::data, "folder \xff", -1, "", "", {}});
-  EXPECT_TRUE(read_verdict(folder_));
+  ASSERT_TRUE(read_verdict(folder_));
+  EXPECT_EQ(read_verdict(folder_)->message, "folder \\xff");
+  ASSERT_TRUE(write_termination_message(folder_ / "message", "b\x1b[31m"));
+  EXPECT_EQ(contents("message"), "b\\x1b[31m\n");
 }
 
 TEST_F(StoredVerdicts, TheTerminationMessageFitsAndIsWrittenInPlace) {
@@ -65,6 +70,29 @@ TEST_F(StoredVerdicts, TheTerminationMessageFitsAndIsWrittenInPlace) {
   EXPECT_LE(cut.size(), 4096U);
   EXPECT_EQ(cut[cut.size() - 2], '\xa4') << "cut within a character";
   EXPECT_FALSE(write_termination_message(folder_ / "nowhere" / "message", "x"));
+}
+
+TEST_F(StoredVerdicts, ATerminationMessageReplacesNoOtherText) {
+  const auto path = folder_ / "message";
+  EXPECT_NO_THROW(require_termination_file(path));
+  std::ofstream(path) << "";  // as Kubernetes makes it
+  EXPECT_NO_THROW(require_termination_file(path));
+  ASSERT_TRUE(write_termination_message(path, describe_end(ExitCode::ok, {})));
+  EXPECT_NO_THROW(require_termination_file(path));
+  std::ofstream(path) << "# My notes\n";
+  for (const auto& [file, reason] :
+       {std::pair{path, "the file has another text"}, {folder_, "it is a folder"}}) {
+    try {
+      require_termination_file(file);
+      ADD_FAILURE() << file;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      EXPECT_NE(std::string(error.what()).find(reason), std::string::npos) << error.what();
+    }
+  }
+  const std::string pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_FALSE(write_termination_message(pipe, "x")) << "nobody reads it";
 }
 
 }  // namespace

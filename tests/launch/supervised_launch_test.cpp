@@ -164,7 +164,9 @@ TEST_F(Supervised, ASecondLauncherWaitsForTheSaveAndResumesFromIt) {
   const auto at = first.out().find("stopped after step ");
   ASSERT_NE(at, std::string::npos) << first.out();
   const int step = std::stoi(first.out().substr(at + std::string("stopped after step ").size()));
-  EXPECT_TRUE(second.wait_for_output("resumes from step " + std::to_string(step) + " "))
+  const std::string digits = std::to_string(step);
+  EXPECT_TRUE(
+      second.wait_for_output("checkpoints/step-" + std::string(8 - digits.size(), '0') + digits + ")"))
       << second.out() << second.err();
   second.signal(SIGTERM);
   EXPECT_EQ(second.wait().exit_code, 75) << second.err();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,11 +36,22 @@ bool is_temporary(std::string_view name) {
          name.find_first_not_of("0123456789abcdef", digits) == std::string_view::npos;
 }
 
+// rename() would replace a device of the system, such as /dev/null, by a file.
+void require_replaceable(const fs::path& path) {
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode)) return;
+  if (S_ISDIR(status.st_mode)) fail_writing(fmt::format("write {}", path.string()), EISDIR);
+  throw Error(ExitCode::storage, fmt::format("cannot write {}: it is a pipe, a socket or a device; give the "
+                                             "name of a file",
+                                             path.string()));
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(fs::path path)
     : path_(std::move(path)),
       temporary_(fmt::format("{}{}{:0{}x}", path_.string(), kTemporary, random_number(), kRandomDigits)) {
+  require_replaceable(path_);
   fd_ = open_retrying(temporary_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
   if (fd_ < 0) fail_writing(fmt::format("create {}", path_.string()), errno);
 }

@@ -75,7 +75,7 @@ std::string read_file(const fs::path& path, ExitCode missing) {
 }
 
 void truncate_file(const fs::path& path, std::int64_t bytes) {
-  const int fd = open_retrying(path, O_WRONLY);
+  const int fd = open_retrying(path, O_WRONLY | O_NONBLOCK);
   if (fd < 0) fail_writing(fmt::format("open {}", path.string()), errno);
   const int error = ::ftruncate(fd, bytes) == 0 && ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);

@@ -16,8 +16,17 @@ namespace ebb {
 
 LineFile::LineFile(const std::filesystem::path& path) : path_(path) {
   make_folders(folder_of(path_));
-  fd_ = open_retrying(path_, O_WRONLY | O_CREAT | O_APPEND);
-  if (fd_ < 0) fail_writing(fmt::format("open {} for appending", path_.string()), errno);
+  // Does not wait for the reader of a pipe.
+  fd_ = open_retrying(path_, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
+  int error = fd_ < 0 ? errno : 0;
+  struct stat status{};
+  if (error == 0 && ::fstat(fd_, &status) == 0 && S_ISFIFO(status.st_mode)) error = ENXIO;
+  if (error == 0) return;
+  if (fd_ >= 0) ::close(fd_);
+  if (error == ENXIO)
+    throw Error(ExitCode::storage,
+                fmt::format("cannot append to {}: it is a pipe or a socket; remove it", path_.string()));
+  fail_writing(fmt::format("open {} for appending", path_.string()), error);
 }
 
 LineFile::~LineFile() {

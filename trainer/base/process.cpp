@@ -8,11 +8,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/printable.h"
+
 namespace ebb {
 
 std::string host_name() {
   char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "this host";
+  return ::gethostname(name, sizeof name - 1) == 0 ? printable(name) : "this host";
 }
 
 void prepare_process() {

@@ -94,6 +94,15 @@ std::string parse_refusal(std::string_view text) {
   }
   if (text.find("session_dir failed") != std::string_view::npos)
     return "mpirun cannot create its session folder in TMPDIR or /tmp";
+  if (text.find("requested component was not found") != std::string_view::npos)
+    return "this Open MPI lacks a component, and a variable OMPI_MCA_* asks for it";
+  if (text.find("unable to find network interfaces") != std::string_view::npos)
+    return "this host has no network interface that is up, not even lo";
+  if (text.find("illegal character in the following node name") != std::string_view::npos)
+    return "a host has a name with a character that mpirun does not take: it takes letters, digits, dots and "
+           "hyphens";
+  if (text.find("SLURM process starter for OpenMPI was unable to locate") != std::string_view::npos)
+    return "mpirun does not find Slurm's srun on PATH";
   if (text.substr(begin).starts_with(kAgent)) return "mpirun finds neither ssh nor rsh on PATH";
   return "";
 }

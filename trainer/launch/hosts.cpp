@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
 
 namespace ebb::launch {
 namespace {
@@ -70,18 +71,13 @@ std::string connection_failure(const std::string& host, int port) {
   return std::strerror(failure);
 }
 
-// Why mpirun does not take a host; empty if it does.
-std::string host_problem(const std::string& host) {
-  constexpr std::size_t kLongest = 56;  // mpirun 4.1 overwrites its stack with one more
+// Why mpirun does not take a line; empty if it does.
+std::string line_problem(const std::string& host) {
   const std::size_t colon = host.find(':');
   if (colon != std::string::npos && host.find(':', colon + 1) == std::string::npos)
     return fmt::format("{} is not a host name: write `{} slots={}`", host, host.substr(0, colon),
                        host.substr(colon + 1));
-  const std::size_t length = std::min(host.find('.'), host.size());
-  if (length > kLongest)
-    return fmt::format("the host name {} has {} bytes before its first dot, and mpirun crashes above {}",
-                       host, length, kLongest);
-  return {};
+  return host_problem(host);
 }
 
 // `word`: "slots=N".
@@ -95,6 +91,18 @@ std::string slots_problem(std::string_view word) {
 
 }  // namespace
 
+std::string host_problem(const std::string& host) {
+  constexpr std::size_t kLongest = 56;  // mpirun 4.1 overwrites its stack with one more
+  if (const std::size_t at = find_unprintable(host); at != std::string::npos)
+    return fmt::format("the host name {} has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
+                       host, static_cast<unsigned char>(host[at]), at);
+  const std::size_t length = std::min(host.find('.'), host.size());
+  if (length > kLongest)
+    return fmt::format("the host name {} has {} bytes before its first dot, and mpirun crashes above {}",
+                       host, length, kLongest);
+  return {};
+}
+
 std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
   std::istringstream lines(read_file(path, ExitCode::usage));
   std::vector<std::string> hosts, with_slots;
@@ -106,7 +114,7 @@ std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
     if (!(words >> host)) continue;
     std::string problem = line.ends_with('\r')
                               ? "the line ends as on Windows: remove the CR, such as by dos2unix"
-                              : host_problem(host);
+                              : line_problem(host);
     for (std::string word; problem.empty() && words >> word;) {
       if (!word.starts_with("slots=")) continue;
       problem = slots_problem(word);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/printable.h"
 #include "base/process.h"
 #include "base/units.h"
 #include "base/version.h"
@@ -22,6 +23,7 @@
 #include "launch/hosts.h"
 #include "launch/mpirun_process.h"
 #include "launch/restart_policy.h"
+#include "launch/slurm.h"
 #include "launch/stall_watch.h"
 #include "launch/start_environment.h"
 #include "launch/stored_verdict.h"
@@ -43,14 +45,23 @@ double seconds_of(const char* option, const std::string& text) {
 }
 
 std::vector<std::string> hosts_of(const LaunchOptions& options) {
-  if (options.plan.ranks < 1) {
+  if (options.ranks.value_or(1) < 1) {
     throw Error(ExitCode::usage,
-                fmt::format("launch: -n {}: at least one rank is needed, -n 1 or more", options.plan.ranks));
+                fmt::format("launch: -n {}: at least one rank is needed, -n 1 or more", *options.ranks));
   }
   if (!options.plan.hostfile.empty()) return read_hostfile(options.plan.hostfile);
   if (!options.wait.empty())
     throw Error(ExitCode::usage, "launch: --wait waits for the hosts of a host file: give --hostfile too");
   return {};
+}
+
+// verdict.json holds it.
+void require_text(const char* option, const std::string& text) {
+  const std::size_t at = find_unprintable(text);
+  if (at == std::string::npos) return;
+  throw Error(ExitCode::usage,
+              fmt::format("launch: {} {} has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
+                          option, text, static_cast<unsigned char>(text[at]), at));
 }
 
 void require_ranks(const LaunchOptions& options, const train::Config& config) {
@@ -104,9 +115,13 @@ MpirunCommand command_for(const LaunchHost& host, const LaunchOptions& options,
 }
 
 // Does all work of `ebb launch` except the report of its end.
-RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& registries,
+RunOutcome run_to_end(LaunchOptions options, const train::Registries& registries,
                       const ScopedSignalBlock& signals, const Report& report) {
+  require_text("--attempt", options.attempt);
   const std::vector<std::string> hosts = hosts_of(options);
+  const std::optional<SlurmJob> job_of_slurm = read_slurm_job();
+  options.plan.ranks =
+      job_of_slurm ? ranks_in_job(*job_of_slurm, options.ranks, hosts) : options.ranks.value_or(1);
   const double wait_s = options.wait.empty() ? 0 : seconds_of("--wait", options.wait);
   const double pause_s = seconds_of("--restart-pause", options.restart_pause);
   // Errors of the configuration are reported once here, not by every rank.
@@ -121,7 +136,8 @@ RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& reg
     if (const auto stored = read_verdict(run); stored && stored->job == job) return repeated(*stored);
   }
   if (!options.print_only) prepare_start_environment();
-  const LaunchHost host = inspect_launch_host();
+  LaunchHost host = inspect_launch_host();
+  if (job_of_slurm) use_slurm_job(*job_of_slurm, hosts, host);
   const std::string ranks = std::to_string(options.plan.ranks);
   std::vector<std::string> train_command{"train", "--ranks", ranks};
   std::printf("%s\n", shell_command(command_for(host, options, train_command)).c_str());
@@ -174,6 +190,7 @@ RunOutcome run_to_end(const LaunchOptions& options, const train::Registries& reg
 ExitCode launch(LaunchOptions options, const train::Registries& registries, const Report& report) {
   // Signals stay blocked until the final message is written, so that another stop request does not interrupt
   // it.
+  if (!options.termination_message.empty()) require_termination_file(options.termination_message);
   const ScopedSignalBlock signals;
   ::signal(SIGPIPE, SIG_IGN);  // the run goes on without a reader of its output
   // Ranks wait while another run holds the folder. Otherwise they would end with code 2, and this launcher

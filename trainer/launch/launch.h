@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace ebb::launch {
 
 // The options of `ebb launch`. Durations are texts, such as "600s".
 struct LaunchOptions {
-  LaunchPlan plan;
+  LaunchPlan plan;           // its `ranks` is ignored
+  std::optional<int> ranks;  // without it the tasks of the Slurm job, else 1
   bool print_only = false;
   std::string wait;
   int port = 22;

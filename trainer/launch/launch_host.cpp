@@ -126,8 +126,8 @@ LaunchHost inspect_launch_host() {
   host.slots = usable_cores();
   host.root = ::geteuid() == 0;
   host.remote_shell = !find_on_path("ssh").empty() || !find_on_path("rsh").empty();
-  for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "OMPI_MCA_orte_default_hostfile",
-                           "OMPI_MCA_hostfile", "PRTE_MCA_prte_default_hostfile"}) {
+  for (const char* name : {"PBS_JOBID", "LSB_JOBID", "OMPI_MCA_orte_default_hostfile", "OMPI_MCA_hostfile",
+                           "PRTE_MCA_prte_default_hostfile"}) {
     host.ranks_are_placed = host.ranks_are_placed || is_set(name);
   }
   host.cross_memory = may_read_process_memory();

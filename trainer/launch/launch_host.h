@@ -16,9 +16,10 @@ struct LaunchHost {
   int slots = 1;       // as Open MPI counts them: cores, not hardware threads, that this process may use
   bool root = false;   // Open MPI refuses root unless two variables allow it
   bool remote_shell = true;        // ssh or rsh is on PATH
-  bool ranks_are_placed = false;   // a scheduler or a host file places the ranks
+  bool ranks_are_placed = false;   // a scheduler or a variable places the ranks
   bool cross_memory = true;        // a process may read the memory of another (some containers forbid it)
   bool plugin_list_is_set = true;  // the environment has kPluginList
+  std::vector<std::pair<std::string, std::string>> starter_variables;  // for a job of Slurm (launch/slurm.h)
   // Variables for version 5, with the values that the environment has under the names of version 4.
   std::vector<std::pair<std::string, std::string>> version_5_variables;
 };

@@ -22,6 +22,7 @@ MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
   if (host.root)
     command.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
   if (!host.plugin_list_is_set) command.environment.emplace_back(kPluginList, kUnusedPlugins);
+  for (const auto& variable : host.starter_variables) command.environment.push_back(variable);
   for (const auto& variable : host.version_5_variables) command.environment.push_back(variable);
   command.argv = {"mpirun", "--bind-to", "none"};
   const auto add = [&command](std::initializer_list<const char*> words) {

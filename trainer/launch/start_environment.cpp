@@ -16,6 +16,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "launch/hosts.h"
 
 namespace ebb::launch {
 namespace {
@@ -50,6 +51,15 @@ void check_temporary_folder() {
   ::rmdir(probe.c_str());
 }
 
+// The name of this host is a part of mpirun's own addresses.
+void check_host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return;
+  if (const std::string problem = host_problem(name); !problem.empty())
+    throw Error(ExitCode::usage,
+                fmt::format("{}; this host has it: choose another name (hostname)", problem));
+}
+
 std::set<std::string> network_interfaces() {
   std::set<std::string> names;
   ifaddrs* first = nullptr;
@@ -81,6 +91,7 @@ void check_interfaces() {
 void prepare_start_environment() {
   constexpr int kOnlyIfUnset = 0;
   ::setenv("PATH", "/usr/local/bin:/usr/bin:/bin", kOnlyIfUnset);
+  check_host_name();
   raise_open_files();
   check_temporary_folder();
   check_interfaces();

@@ -42,8 +42,10 @@ std::string join_lines(const std::string& text);
 std::string describe_end(ExitCode code, const ErrorReport& error);
 
 // Writes a message for Kubernetes (terminationMessagePath), at most 4096 bytes. It writes in place, since the
-// file may be a mount. Returns false if it cannot write.
+// file may be a mount. Returns false if it cannot write, as to a pipe without a reader.
 bool write_termination_message(const std::filesystem::path& file, const std::string& text);
+// Checks it before the run: Error(usage) if the file is a folder, or has a text that is no such message.
+void require_termination_file(const std::filesystem::path& file);
 
 std::string utc_now();  // "2026-01-31T12:00:00Z"
 
