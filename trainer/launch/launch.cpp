@@ -188,9 +188,9 @@ RunOutcome run_to_end(LaunchOptions options, const train::Registries& registries
 }  // namespace
 
 ExitCode launch(LaunchOptions options, const train::Registries& registries, const Report& report) {
+  if (!options.termination_message.empty()) require_termination_file(options.termination_message);
   // Signals stay blocked until the final message is written, so that another stop request does not interrupt
   // it.
-  if (!options.termination_message.empty()) require_termination_file(options.termination_message);
   const ScopedSignalBlock signals;
   ::signal(SIGPIPE, SIG_IGN);  // the run goes on without a reader of its output
   // Ranks wait while another run holds the folder. Otherwise they would end with code 2, and this launcher
