@@ -16,9 +16,9 @@ class Ends(Rehearsal):
         return sorted(path.parent.name for path in (self.run_folder / "checkpoints").glob("step-*/DONE"))
 
     def test_a_job_at_its_deadline_saves_and_fails_with_the_reason(self):
-        self.install("job.activeDeadlineSeconds=25", overrides=LONG)
+        self.install("job.activeDeadlineSeconds=60", overrides=LONG)
         launcher = self.launcher()
-        wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 90)
+        wait_for("the job's failure", lambda: self.conditions(self.job()).get("Failed"), 180)
         self.assertEqual(self.reason("Failed"), "DeadlineExceeded")
         self.assertIn("DeadlineExceeded", self.plane.kubectl("-n", self.ns, "describe", "mpijob").stdout)
         wait_for("the end of all pods", lambda: not any(pod.is_alive() for pod in self.kubelet.all(self.ns)), 60)
@@ -39,13 +39,13 @@ class Ends(Rehearsal):
 
     def cleaned(self, policy):
         """Ends a job with an evicted worker by its deadline. Returns the two workers; the second was evicted."""
-        self.install(f"job.cleanPodPolicy={policy},job.activeDeadlineSeconds=30,job.backoffLimit=0", overrides=LONG)
+        self.install(f"job.cleanPodPolicy={policy},job.activeDeadlineSeconds=75,job.backoffLimit=0", overrides=LONG)
         self.until_step(1)
         launcher, workers = self.launcher(), [self.worker(0), self.worker(1)]
         workers[1].evict()
         wait_for("the launcher's wait", lambda: "waiting for 1 of 2 hosts" in launcher.logs(), 60)
         self.assertEqual(len(self.workers()), 2)
-        wait_for("the launcher's end", lambda: not launcher.is_alive(), 60)
+        wait_for("the launcher's end", lambda: not launcher.is_alive(), 150)
         wait_for("the deletion of the first worker", lambda: f"pod/{workers[0].name}" not in self.workers(), 60)
         return workers
 
