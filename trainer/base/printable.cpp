@@ -28,21 +28,34 @@ std::size_t find_unprintable(std::string_view text) {
   return std::string_view::npos;
 }
 
-std::string printable(std::string_view text) {
+std::string unprintable_problem(std::string_view text) {
+  const std::size_t at = find_unprintable(text);
+  return at == std::string_view::npos
+             ? ""
+             : fmt::format("has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
+                           static_cast<unsigned char>(text[at]), at);
+}
+
+std::string replace_unprintable(std::string_view text,
+                                const std::function<std::string(std::string_view)>& part,
+                                const std::function<std::string(unsigned char)>& byte) {
   std::string out;
   while (!text.empty()) {
     const std::size_t good = std::min(find_unprintable(text), text.size());
-    out += text.substr(0, good);
+    out += part(text.substr(0, good));
     text.remove_prefix(good);
     if (text.empty()) break;
-    const char byte = text.front();
-    if (byte == '\n' || byte == '\t')
-      out += byte;
-    else
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    const char bad = text.front();
+    out += bad == '\n' || bad == '\t' ? std::string(1, bad) : byte(static_cast<unsigned char>(bad));
     text.remove_prefix(1);
   }
   return out;
+}
+
+std::string printable(std::string_view text) {
+  return replace_unprintable(
+      text, [](std::string_view part) { return std::string(part); },
+      [](unsigned char byte) { return fmt::format("\\x{:02x}", byte); });
 }
 
 }  // namespace ebb

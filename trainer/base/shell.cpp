@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "base/printable.h"
@@ -12,9 +11,15 @@ namespace ebb {
 
 namespace {
 
+std::string within_quotes(std::string_view text) {
+  std::string quoted;
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted;
+}
+
 // A byte that must not reach a terminal, in the midst of a quoted word.
-std::string by_printf(char byte) {
-  return fmt::format("'\"$(printf '\\{:03o}')\"'", static_cast<unsigned char>(byte));
+std::string by_printf(unsigned char byte) {
+  return fmt::format("'\"$(printf '\\{:03o}')\"'", byte);
 }
 
 }  // namespace
@@ -22,17 +27,7 @@ std::string by_printf(char byte) {
 std::string shell_quoted(const std::string& word) {
   constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (std::string_view rest = word; !rest.empty();) {
-    const std::size_t good = std::min(find_unprintable(rest), rest.size());
-    for (const char c : rest.substr(0, good)) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    rest.remove_prefix(good);
-    if (rest.empty()) break;
-    const char byte = rest.front();
-    quoted += byte == '\n' || byte == '\t' ? std::string(1, byte) : by_printf(byte);
-    rest.remove_prefix(1);
-  }
-  return quoted + "'";
+  return "'" + replace_unprintable(word, within_quotes, by_printf) + "'";
 }
 
 }  // namespace ebb

@@ -89,9 +89,8 @@ std::string parse_word(const Field::Impl& field, const std::string& text) {
 // Texts name files, and appear in logs and on terminals.
 std::string parse_text(const Field::Impl& field, const std::string& text) {
   constexpr std::size_t kLongestName = 200;  // file systems have 255, and outputs add endings
-  if (const std::size_t bad = find_unprintable(text); bad != std::string::npos)
-    refuse(field, fmt::format("`{}` has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
-                              printable(text), static_cast<unsigned char>(text[bad]), bad));
+  if (const std::string problem = unprintable_problem(text); !problem.empty())
+    refuse(field, fmt::format("`{}` {}", printable(text), problem));
   const bool is_path = text.empty() || text == "." || text == ".." || text.find('/') != std::string::npos;
   if (field.is_file_name && is_path) refuse(field, fmt::format("`{}` is not a name", text));
   if (field.is_file_name && text.size() > kLongestName)

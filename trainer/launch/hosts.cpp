@@ -93,9 +93,8 @@ std::string slots_problem(std::string_view word) {
 
 std::string host_problem(const std::string& host) {
   constexpr std::size_t kLongest = 56;  // mpirun 4.1 overwrites its stack with one more
-  if (const std::size_t at = find_unprintable(host); at != std::string::npos)
-    return fmt::format("the host name {} has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
-                       host, static_cast<unsigned char>(host[at]), at);
+  if (const std::string problem = unprintable_problem(host); !problem.empty())
+    return fmt::format("the host name {} {}", host, problem);
   const std::size_t length = std::min(host.find('.'), host.size());
   if (length > kLongest)
     return fmt::format("the host name {} has {} bytes before its first dot, and mpirun crashes above {}",

@@ -57,11 +57,8 @@ std::vector<std::string> hosts_of(const LaunchOptions& options) {
 
 // verdict.json holds it.
 void require_text(const char* option, const std::string& text) {
-  const std::size_t at = find_unprintable(text);
-  if (at == std::string::npos) return;
-  throw Error(ExitCode::usage,
-              fmt::format("launch: {} {} has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
-                          option, text, static_cast<unsigned char>(text[at]), at));
+  const std::string problem = unprintable_problem(text);
+  if (!problem.empty()) throw Error(ExitCode::usage, fmt::format("launch: {} {} {}", option, text, problem));
 }
 
 void require_ranks(const LaunchOptions& options, const train::Config& config) {
