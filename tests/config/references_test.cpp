@@ -13,6 +13,7 @@ namespace ebb::config {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -51,11 +52,12 @@ Loaded read(const std::string& yaml, const std::vector<std::string>& overrides =
   return loaded;
 }
 
-Loaded read_saved(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+Loaded read_saved(const std::string& yaml, const std::vector<std::string>& overrides = {},
+                  const std::vector<std::string>& defaulted = {}) {
   Loaded loaded;
   Section root;
   loaded.config.describe(root);
-  loaded.references = load_saved(yaml, "runs/x", overrides, root);
+  loaded.references = load_saved(yaml, "runs/x", overrides, root, defaulted);
   return loaded;
 }
 
@@ -164,24 +166,35 @@ TEST_F(ReferencesTest, ASavedConfigurationGetsNothingFromTheEnvironment) {
   EXPECT_THAT(loaded.resolved(), HasSubstr("dir: \"${EBB_TEST_TOKEN}/${EBB_TEST_UNSET}/${A:-b}\"\n"));
   EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.dir"); }),
             "runs/x:1: key `run.dir`: saved as `${EBB_TEST_TOKEN}/${EBB_TEST_UNSET}/${A:-b}`, and ebb does "
-            "not fill in saved values from the environment (EBB_TEST_TOKEN, EBB_TEST_UNSET, A), only their "
-            "defaults; add run.dir=VALUE to the command");
+            "not fill in saved values from the environment (EBB_TEST_TOKEN, EBB_TEST_UNSET, A); add "
+            "run.dir=VALUE to the command");
   EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.name"); }), "");
   EXPECT_EQ(read_saved("run: {name: \"$${A}\"}").config.run.name, "${A}") << "a literal is no reference";
 }
 
-// A run without EBB_DATA can be evaluated where EBB_DATA is not set either.
-TEST_F(ReferencesTest, ASavedConfigurationGetsDefaultsOfVariablesThatAreNotSet) {
+// A reader has what the run had: a default, whatever the reader's environment has.
+TEST_F(ReferencesTest, ASavedConfigurationGetsTheDefaultsThatTheRunHad) {
   const std::string yaml = "run: {name: x, dir: \"${EBB_TEST_UNSET:-data}/x\"}";
-  Loaded loaded = read_saved(yaml);
-  EXPECT_EQ(loaded.config.run.dir, "data/x");
-  EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.dir"); }), "");
-  EXPECT_THAT(loaded.resolved(), HasSubstr("dir: \"${EBB_TEST_UNSET:-data}/x\"\n"));
+  EXPECT_THAT(defaulted_keys(read(yaml).references), ElementsAre("run.dir"));
+  for (const char* of_reader : {static_cast<const char*>(nullptr), kSecret}) {
+    const ScopedVariable variable("EBB_TEST_UNSET", of_reader);
+    Loaded loaded = read_saved(yaml, {}, {"run.dir"});
+    EXPECT_EQ(loaded.config.run.dir, "data/x");
+    EXPECT_EQ(message_of([&] { require_known(loaded.references, "run.dir"); }), "");
+    EXPECT_THAT(loaded.resolved(), HasSubstr("dir: \"${EBB_TEST_UNSET:-data}/x\"\n"));
+  }
+}
 
-  const ScopedVariable set("EBB_TEST_UNSET", kSecret);
-  Loaded other = read_saved(yaml);
-  EXPECT_EQ(other.config.run.dir, "${EBB_TEST_UNSET:-data}/x") << "the run may have had another value";
-  EXPECT_THAT(message_of([&] { require_known(other.references, "run.dir"); }), HasSubstr("(EBB_TEST_UNSET)"));
+TEST_F(ReferencesTest, ASavedConfigurationGetsNoDefaultThatTheRunDidNotHave) {
+  const std::string yaml = "run: {name: \"${EBB_TEST_TOKEN:-d}\", dir: \"${EBB_TEST_TOKEN}\"}";
+  EXPECT_THAT(defaulted_keys(read(yaml).references), IsEmpty());
+  const ScopedVariable unset("EBB_TEST_TOKEN", nullptr);
+  for (const std::vector<std::string>& defaulted : {std::vector<std::string>{}, {"run.dir"}}) {
+    Loaded loaded = read_saved(yaml, {}, defaulted);
+    EXPECT_EQ(loaded.config.run.name, "${EBB_TEST_TOKEN:-d}");
+    for (const char* key : {"run.name", "run.dir"})
+      EXPECT_THAT(message_of([&] { require_known(loaded.references, key); }), HasSubstr("(EBB_TEST_TOKEN)"));
+  }
 }
 
 TEST_F(ReferencesTest, OverridesOfASavedConfigurationAreTheUsersOwn) {

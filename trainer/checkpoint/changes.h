@@ -11,8 +11,9 @@ namespace ebb::checkpoint {
 
 // The configuration of a run. A checkpoint stores it, and a resumed run is compared with it.
 struct RunConfiguration {
-  ConfigValues mathematical;    // config::mathematical_values, and the contents of the dataset
-  std::string resolved_config;  // config::resolved_yaml
+  ConfigValues mathematical;                // config::mathematical_values, and the contents of the dataset
+  std::string resolved_config;              // config::resolved_yaml
+  std::vector<std::string> defaulted = {};  // config::defaulted_keys
   // The defaults of mathematical keys. A checkpoint may lack a key that a newer version of
   // ebb added. The two are compatible if the run has the default of that key.
   ConfigValues defaults = {};

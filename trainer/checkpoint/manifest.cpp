@@ -41,7 +41,8 @@ nlohmann::json to_json(const Manifest& m) {
           {"tensors", tensors},
           {"values", m.values},
           {"mathematical", mathematical},
-          {"resolved_config", m.resolved_config}};
+          {"resolved_config", m.resolved_config},
+          {"defaulted", m.defaulted}};
 }
 
 Manifest from_json(const std::filesystem::path& folder, const nlohmann::json& json) {
@@ -68,6 +69,7 @@ Manifest from_json(const std::filesystem::path& folder, const nlohmann::json& js
     m.mathematical.emplace_back(pair.at(0).get<std::string>(), pair.at(1).get<std::string>());
   }
   json.at("resolved_config").get_to(m.resolved_config);
+  m.defaulted = json.value("defaulted", std::vector<std::string>{});  // checkpoints of 0.2 may lack it
   return m;
 }
 

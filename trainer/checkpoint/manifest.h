@@ -39,6 +39,7 @@ struct Manifest {
   nlohmann::json values = nlohmann::json::object();  // part -> its State::values
   ConfigValues mathematical;
   std::string resolved_config;
+  std::vector<std::string> defaulted;  // config::defaulted_keys() of resolved_config
 };
 
 // The checkpoint is of a later version of ebb. It is never skipped, since the next saves would delete it.

@@ -46,6 +46,7 @@ Content collect(std::int64_t step, const Parts& parts, const RunConfiguration& c
   manifest.world = ranks;
   manifest.mathematical = configuration.mathematical;
   manifest.resolved_config = configuration.resolved_config;
+  manifest.defaulted = configuration.defaulted;
   for (std::size_t i = 0; i < content.tensors.size(); ++i) {
     const auto& [name, tensor] = content.tensors[i];
     manifest.tensors[name] = {std::string(dtype_name(tensor.scalar_type())), tensor.sizes().vec(),

@@ -75,7 +75,8 @@ class Store {
 struct LoadedPart {
   std::map<std::string, at::Tensor> tensors;  // on the CPU
   nlohmann::json values;
-  std::string resolved_config;  // RUN/config.yaml as saved in the checkpoint
+  std::string resolved_config;         // RUN/config.yaml as saved in the checkpoint
+  std::vector<std::string> defaulted;  // Manifest::defaulted
   std::int64_t step = 0;
 };
 // Whether a checkpoint, or the newest complete one of a run folder, has a part of this name.

@@ -160,7 +160,8 @@ LoadedPart read_part(const std::filesystem::path& path, const std::string& part)
   }
   check_shards(folder, manifest);
   Targets targets;
-  LoadedPart loaded{{}, manifest.values.at(part), manifest.resolved_config, manifest.step};
+  LoadedPart loaded{
+      {}, manifest.values.at(part), manifest.resolved_config, manifest.defaulted, manifest.step};
   for (const auto& [name, saved] : manifest.tensors) {
     if (!name.starts_with(part + "/")) continue;
     auto tensor = at::empty(saved.shape, at::TensorOptions().dtype(dtype_of(saved.dtype)));

@@ -104,10 +104,8 @@ void check_key_paths(const Section& root, const GivenValues& given, Problems& pr
 Value parse_reference(const std::string& path, const Field::Impl& field, const Given& given,
                       References& references) {
   const std::string& written = given.scalar.text;
-  if (const std::size_t bad = find_unprintable(written); bad != std::string::npos)
-    throw std::invalid_argument(
-        fmt::format("`{}` has the byte 0x{:02x} at offset {}, which is no printable UTF-8",
-                    printable(written), static_cast<unsigned char>(written[bad]), bad));
+  if (const std::string problem = unprintable_problem(written); !problem.empty())
+    throw std::invalid_argument(fmt::format("`{}` {}", printable(written), problem));
   variables_of(written);  // throws for a malformed reference
   const bool is_text = field.kind == ValueKind::text;
   if (given.is_saved) {
@@ -116,7 +114,7 @@ Value parse_reference(const std::string& path, const Field::Impl& field, const G
           fmt::format("`{}` refers to the environment, and ebb does not fill in saved values from there; "
                       "allowed: {}",
                       written, allowed(field)));
-    const auto value = expand_defaults(written);
+    const auto value = given.has_defaults ? expand_defaults(written) : std::nullopt;
     references[path] = {written, value.value_or(written), given.place, value.has_value()};
     return value.value_or(written);
   }
@@ -191,10 +189,14 @@ References load_text(const std::string& yaml, const std::string& name,
 }
 
 References load_saved(const std::string& yaml, const std::string& name,
-                      const std::vector<std::string>& overrides, Section& root) {
+                      const std::vector<std::string>& overrides, Section& root,
+                      const std::vector<std::string>& defaulted) {
   Problems problems;
   GivenValues given = read_yaml(yaml, name, root, problems);
-  for (auto& [path, value] : given.values) value.is_saved = true;
+  for (auto& [path, value] : given.values) {
+    value.is_saved = true;
+    value.has_defaults = std::ranges::find(defaulted, path) != defaulted.end();
+  }
   return load_values(std::move(given), std::move(problems), name, overrides, root);
 }
 

@@ -31,9 +31,11 @@ References load_text(const std::string& yaml, const std::string& name,
                      const std::vector<std::string>& overrides, Section& root);
 // The same for what a run has saved, such as the configuration in a checkpoint. It may be from somebody else,
 // so it gets nothing from the environment: a text with references stays as it is written, its Reference is
-// not known, and rules about it are not checked. Overrides are the user's own, and are expanded.
+// not known, and rules about it are not checked. The keys `defaulted`, of defaulted_keys() of the run, have
+// the defaults of their references. Overrides are the user's own, and are expanded.
 References load_saved(const std::string& yaml, const std::string& name,
-                      const std::vector<std::string>& overrides, Section& root);
+                      const std::vector<std::string>& overrides, Section& root,
+                      const std::vector<std::string>& defaulted = {});
 
 // Returns the resolved configuration as YAML for RUN/config.yaml: every key that applies, in the order
 // described. load_text() restores the same values, in the same environment. A text that still has the value

@@ -60,14 +60,9 @@ std::string expand(std::string_view text, const LookUp& look_up) {
   return out;
 }
 
-bool applies_default(const std::string& name, std::optional<std::string_view> fallback) {
-  const char* value = std::getenv(name.c_str());
-  return fallback && (value == nullptr || *value == '\0');
-}
-
 std::string value_of_variable(const std::string& name, std::optional<std::string_view> fallback) {
-  if (applies_default(name, fallback)) return std::string(*fallback);
   const char* value = std::getenv(name.c_str());
+  if (fallback && (value == nullptr || *value == '\0')) return std::string(*fallback);
   if (value == nullptr) {
     throw std::invalid_argument(
         fmt::format("the environment variable {0} is not set; set it, or write ${{{0}:-default}}", name));
@@ -82,12 +77,12 @@ std::string expand_environment(std::string_view text) {
 }
 
 std::optional<std::string> expand_defaults(std::string_view text) {
-  bool are_defaults = true;
-  std::string expanded = expand(text, [&](const std::string& name, std::optional<std::string_view> fallback) {
-    are_defaults = are_defaults && applies_default(name, fallback);
+  bool has_all = true;
+  std::string expanded = expand(text, [&](const std::string&, std::optional<std::string_view> fallback) {
+    has_all = has_all && fallback.has_value();
     return std::string(fallback.value_or(""));
   });
-  return are_defaults ? std::optional(std::move(expanded)) : std::nullopt;
+  return has_all ? std::optional(std::move(expanded)) : std::nullopt;
 }
 
 bool refers_to_environment(std::string_view text) {

@@ -12,9 +12,8 @@ namespace ebb::config {
 // the reason if NAME is unset without default, or if a reference is malformed.
 std::string expand_environment(std::string_view text);
 
-// Returns `text` with the defaults of its references. Returns nothing if a reference has no default, or if
-// its NAME is set and not empty: no value of the environment enters the text. Throws as expand_environment()
-// does for a malformed reference.
+// Returns `text` with the default of each reference, whether or not its NAME is set; nothing if one has no
+// default. Throws as expand_environment() does for a malformed reference.
 std::optional<std::string> expand_defaults(std::string_view text);
 
 // True if expand_environment() would read the environment for `text`, or refuse it.

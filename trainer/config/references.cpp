@@ -36,12 +36,19 @@ std::string without_values(std::string message, const std::vector<std::string>& 
   return message;
 }
 
+std::vector<std::string> defaulted_keys(const References& references) {
+  std::vector<std::string> keys;
+  for (const auto& [key, reference] : references)
+    if (reference.is_known && expand_defaults(reference.written) == reference.value) keys.push_back(key);
+  return keys;
+}
+
 void require_known(const References& references, std::string_view key) {
   const auto found = references.find(key);
   if (found == references.end() || found->second.is_known) return;
   throw Error(ExitCode::usage,
               fmt::format("{}: key `{}`: saved as `{}`, and ebb does not fill in saved values from the "
-                          "environment ({}), only their defaults; add {}=VALUE to the command",
+                          "environment ({}); add {}=VALUE to the command",
                           found->second.place, key, found->second.written,
                           fmt::join(variables_of(found->second.written), ", "), key));
 }

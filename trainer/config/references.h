@@ -17,8 +17,8 @@ struct Reference {
   std::string written;  // "${EBB_DATA:-data}/x"
   std::string value;    // what it stands for; `written` if it is not known
   std::string place;    // "file:line", or the override
-  // false: in a saved configuration, which is read without the environment, and without a default that
-  // applies
+  // false: in a saved configuration, which is read without the environment, if the run that saved it did not
+  // have the defaults
   bool is_known = true;
 };
 
@@ -28,6 +28,10 @@ using References = std::map<std::string, Reference, std::less<>>;
 // Returns `message` with the values of `keys` as they were written.
 std::string without_values(std::string message, const std::vector<std::string>& keys,
                            const References& references);
+
+// The keys whose value is that of the defaults of their references. A saved run has them beside its
+// configuration, since a reader cannot tell from its own environment what the run had.
+std::vector<std::string> defaulted_keys(const References& references);
 
 // Error(usage) if the value of `key` is not known. The message names key and variables, and asks for an
 // override.

@@ -21,6 +21,7 @@ struct Given {
   int line = 0;
   bool is_saved = false;                          // in a saved configuration: the environment is not for it
   std::optional<std::vector<Scalar>> items = {};  // of a list, in place of the scalar
+  bool has_defaults = false;                      // the run that saved it had the defaults of its references
 };
 
 // The values of a file and its overrides, by key path, not parsed yet.

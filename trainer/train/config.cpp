@@ -206,9 +206,10 @@ void load_text(Config& config, const std::string& yaml, const std::string& name,
 }
 
 void load_saved(Config& config, const std::string& yaml, const std::string& name,
-                const std::vector<std::string>& overrides) {
-  load_with(config,
-            [&](config::Section& section) { return config::load_saved(yaml, name, overrides, section); });
+                const std::vector<std::string>& overrides, const std::vector<std::string>& defaulted) {
+  load_with(config, [&](config::Section& section) {
+    return config::load_saved(yaml, name, overrides, section, defaulted);
+  });
 }
 
 std::string resolved_yaml(Config& config) {

@@ -101,8 +101,9 @@ void load_text(Config& config, const std::string& yaml, const std::string& name,
                const std::vector<std::string>& overrides);
 // The same for what a run has saved: RUN/config.yaml, or the configuration in a checkpoint. It gets nothing
 // from the environment (config::load_saved); config::require_known asks for a text before its use.
+// `defaulted`: of Manifest::defaulted.
 void load_saved(Config& config, const std::string& yaml, const std::string& name,
-                const std::vector<std::string>& overrides);
+                const std::vector<std::string>& overrides, const std::vector<std::string>& defaulted = {});
 // Returns the configuration as YAML for files and the screen, with references to the environment as written.
 std::string resolved_yaml(Config& config);
 // Describes `config` as it is, to print it or its schema; only the functions above read into a Config.

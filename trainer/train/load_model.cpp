@@ -73,7 +73,7 @@ LoadedModel load_model(const std::filesystem::path& path, const Registries& regi
                        const std::vector<std::string>& overrides) {
   const checkpoint::LoadedPart part = checkpoint::read_part(path, "model");
   Config config(registries);
-  load_saved(config, part.resolved_config, path.string(), overrides);
+  load_saved(config, part.resolved_config, path.string(), overrides, part.defaulted);
   LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
                      config, part.step};

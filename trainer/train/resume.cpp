@@ -81,7 +81,8 @@ checkpoint::RunConfiguration run_configuration(Config& config, const std::string
                                                const std::optional<checkpoint::CheckpointFolder>& found) {
   const config::Section section = described(config);
   checkpoint::RunConfiguration all{config::mathematical_values(section, config.references),
-                                   config::resolved_yaml(section, config.references)};
+                                   config::resolved_yaml(section, config.references),
+                                   config::defaulted_keys(config.references)};
   all.mathematical.emplace_back(kContents, contents);
   all.defaults = default_values(config);
   all.defaults.emplace_back(kContents, contents);  // checkpoints of 0.2 have no such entry

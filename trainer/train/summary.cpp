@@ -86,7 +86,7 @@ std::string measure_lines(const Evaluation& result) {
   return lines;
 }
 
-// Readers of a checkpoint do not fill in its references to the environment.
+// Readers of a checkpoint take nothing from their environment.
 std::string sample_overrides(const Config& config) {
   const auto found = config.references.find("data.tokenizer");
   return found == config.references.end() ? ""
