@@ -26,6 +26,17 @@ def lists_of(page, *headings):
     return lists
 
 
+class Failures:
+    """The failures of a test, each printed when it is found."""
+
+    def __init__(self):
+        self.failed = []
+
+    def fail(self, text):
+        print(text)
+        self.failed.append(text)
+
+
 def difference(lists, keys, what):
     """Returns a line for each of `keys` that is in no list."""
     listed = {key for known in lists.values() for key in known}

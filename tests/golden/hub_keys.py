@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-from documented import difference, lists_of
+from documented import Failures, difference, lists_of
 from running import need_module, parser_of
 
 VOCABULARY, CONTEXT = 61, 16
@@ -53,14 +53,11 @@ def changed_rotary(key):
     return {**kept, key: ROTARY[key]}
 
 
-class Keys:
+class Keys(Failures):
     def __init__(self, a, folder):
-        self.a, self.folder, self.failed = a, folder, []
+        super().__init__()
+        self.a, self.folder = a, folder
         self.out = folder / "imported.yaml"
-
-    def fail(self, text):
-        print(text)
-        self.failed.append(text)
 
     def imported(self, config, generation=None):
         """Returns code, configuration and messages of `ebb import`."""

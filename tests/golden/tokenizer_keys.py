@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-from documented import difference, lists_of
+from documented import Failures, difference, lists_of
 from running import need_module, parser_of
 from tokenizer_compare import DIFFICULT, LLAMA3, read_tokens
 
@@ -57,14 +57,11 @@ def base_tokenizer():
     return json.loads(tokenizer.to_str())
 
 
-class Keys:
+class Keys(Failures):
     def __init__(self, a, folder):
-        self.a, self.folder, self.failed = a, folder, []
+        super().__init__()
+        self.a, self.folder = a, folder
         (folder / "text.txt").write_bytes(TEXT.encode())
-
-    def fail(self, text):
-        print(text)
-        self.failed.append(text)
 
     def ours(self, document, settings=None):
         """Returns the tokens without the end of the document, or the message of the refusal."""
