@@ -65,9 +65,10 @@ def main():
     print(f"\n{'bar':<40}{'value':>14}{'bound':>16}   {'spread':<24}{'loss':<8}{'':<8}peer")
     for b in result["bars"]:
         sign = "≥" if b["direction"] == "at_least" else "≤"
+        loss = b.get("loss", "")
         low, high = b["spread"]
         print(f"{b['name']:<40}{b['value']:>14.5g}{sign + ' ' + format(b['bound'], 'g'):>16}   {f'{low:.5g} … {high:.5g}':<24}"
-              f"{format(b['loss'], '.4f') if 'loss' in b else '':<8}{'met' if b['met'] else 'MISSED':<8}{b.get('peer') or ''}")
+              f"{f'{loss:.4f}' if isinstance(loss, float) else str(loss):<8}{'met' if b['met'] else 'MISSED':<8}{b.get('peer') or ''}")
     if a.quick:
         print("A quick run is too short for a measurement.")
     if a.json:

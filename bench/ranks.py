@@ -142,6 +142,6 @@ def bar(name, values, bound, direction, unit, peer=None, losses=()):
     """
     value = statistics.median(values)
     met = (value >= bound if direction == "at_least" else value <= bound) and all(loss <= MOST_LOSS for loss in losses)
-    more = {"loss": math.nan if any(map(math.isnan, losses)) else max(losses)} if losses else {}
+    more = {"loss": None if any(map(math.isnan, losses)) else max(losses)} if losses else {}
     return {"name": name, "value": value, "bound": bound, "direction": direction, "unit": unit, "met": met,
             "spread": [min(values), max(values)], "peer": peer, **more}

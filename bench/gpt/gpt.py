@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares ebb with PyTorch on language models, on two cores. The programs run in turn."""
 
+import math
 import pathlib
 import shutil
 import struct
@@ -70,6 +71,8 @@ def refuse_other_starts(found):
     """Ends the program if two programs of a group did not begin with the same weights and samples."""
     for group in GROUPS:
         first = {name: one["first_loss"] for name, all_runs in found.items() if group in name for one in all_runs}
+        if lost := [name for name, loss in first.items() if not math.isfinite(loss)]:
+            raise SystemExit(f"{lost[0]} begins with a loss that is not finite")
         low, high = min(first, key=first.get), max(first, key=first.get)
         if not first[high] <= (1 + SAME_START) * first[low]:
             raise SystemExit(f"{low} begins with the loss {first[low]:.4f} and {high} with {first[high]:.4f}: their weights or samples differ")

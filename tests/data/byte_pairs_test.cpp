@@ -286,6 +286,10 @@ TEST_F(BytePairs, SettingsBesideTheFilesCount) {
   refused(R"({"added_tokens_decoder": {"5": {"content": "<|endoftext|>", "special": true}}})",
           "the id 5, but 300");
   refused(R"({"added_tokens_decoder": {"5": null}})", "not as the library writes them");
+  for (const char* id : {"31x", "x", "-1"})
+    refused(
+        R"({"added_tokens_decoder": {")" + std::string(id) + R"(": {"content": "<x>", "special": true}}})",
+        "the id " + std::string(id) + ", which is no whole number");
   refused("[]", "not a JSON object");
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -181,7 +182,10 @@ void read_settings_of(const fs::path& path, BytePairFiles& d) {
                                          "which ebb does not support",
                                          name));
     std::int64_t number = -1;
-    std::from_chars(id.data(), id.data() + id.size(), number);
+    if (const auto parsed_id = std::from_chars(id.data(), id.data() + id.size(), number);
+        parsed_id.ec != std::errc() || parsed_id.ptr != id.data() + id.size() || number < 0)
+      refuse_tokenizer(path,
+                       fmt::format("its token \"{}\" has the id {}, which is no whole number", name, id));
     const auto plain = d.vocabulary.find(name);
     const auto [known, is_new] =
         d.special.try_emplace(name, plain == d.vocabulary.end() ? number : plain->second);

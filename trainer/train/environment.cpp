@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "comm/affinity.h"
+#include "comm/run_on_all_ranks.h"
 #include "memory/cuda_device.h"
 #include "memory/cuda_library.h"
 #include "numerics/instruction_set.h"
@@ -73,7 +74,7 @@ Environment open_environment(const Config& config, comm::World& world, memory::L
   Environment environment{.world = world, .ledger = ledger, .cache = cache};
   environment.device = choose_device(config.run.device, config.run.share_gpus, world,
                                      config.parallel.timeout_s, environment.device_note);
-  choose_kernels(config.run.isa);
+  comm::run_on_all_ranks(world, config.parallel.timeout_s, [&] { choose_kernels(config.run.isa); });
   choose_threads(config.parallel, environment);
   environment.communicator =
       comm::make_communicator(world, config.parallel.backend, config.parallel.timeout_s, environment.device);

@@ -78,7 +78,8 @@ class Folder final : public models::SampleSink {
   std::chrono::time_point<std::chrono::steady_clock, std::chrono::duration<double>> until_;
 };
 
-// The files have names of temporary files, so that the next start deletes them if this process is killed.
+// The files have names of temporary files: if this process is killed, a start at least a minute later deletes
+// them.
 class Trial final : public models::SampleSink {
  public:
   explicit Trial(std::filesystem::path folder) : folder_(std::move(folder)) {}

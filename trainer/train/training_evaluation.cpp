@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/file.h"
-#include "comm/run_on_all_ranks.h"
 #include "train/bound_evaluation.h"
 #include "train/samples.h"
 #include "train/training.h"

@@ -13,8 +13,8 @@ struct ExportResult {
 
 // Writes a folder with the weights of a model, in its dtype: config.json and model.safetensors, or above
 // `max_file_bytes` several files with model.safetensors.index.json. config.json is written last, so a folder
-// without it is incomplete. Error(usage): the folder is not empty, or
-// a value is not finite; the message names the parameter.
+// without it is incomplete. Error(usage): the folder is not empty, or a value is not finite; the message
+// names the parameter.
 //
 // The layout is that of the library `transformers` if it has the model. Otherwise each parameter keeps its
 // name and shape, and config.json has these keys:

@@ -191,7 +191,9 @@ void WeightFolder::require_copies(const HubTensor& original, const at::Tensor& v
     if (is_equal) {
       at::Tensor other = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
       file->read(*entry, other);
-      is_equal = at::equal(other.dtype() == values.dtype() ? other : other.to(values.dtype()), values);
+      // The type that holds both: neither is rounded before the comparison.
+      const at::ScalarType wider = at::promote_types(other.scalar_type(), values.scalar_type());
+      is_equal = at::equal(other.to(wider), values.to(wider));
     }
     if (!is_equal)
       throw Error(ExitCode::usage,

@@ -34,8 +34,9 @@ class WeightFolder {
   // shape than in that model. Unless `is_own`, `config` is another one than config(), and the message says
   // which command writes one that fits.
   void require(const models::FamilyConfig& config, std::int64_t data_context, bool is_own = false);
-  // Reads our parameter `ours` into fp32 on the CPU, one tensor of the folder at a time. Error(usage) with
-  // the tensor and the value, if one is not finite or is too large for `held_in`, the dtype of the run.
+  // Reads our parameter `ours` into fp32 on the CPU, one tensor of the folder at a time, or one and its copy
+  // (models::HubLayout::copies). Error(usage) with the tensor and the value, if one is not finite or is too
+  // large for `held_in`, the dtype of the run.
   // Error(usage) too, if the folder has a copy of a tensor with other values (extreme() checks this as well).
   void read(const std::string& ours, const at::Tensor& into, numerics::Dtype held_in) const;
   // The number of the model's tensors of each dtype, by its name: F16, BF16, F32, F64. After require().

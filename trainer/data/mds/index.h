@@ -32,9 +32,8 @@ struct MdsShardInfo {
 };
 
 // The checked contents of an MDS split's index.json (MosaicML Streaming, version 2). Every required field
-// exists and has its type. All shards have the same columns. Those in an unknown encoding, or pickled,
-// have the length that the index gives. File names
-// stay inside the folder. There is at least one sample.
+// exists and has its type. All shards have the same columns. Those in an unknown encoding, or pickled, have
+// the length that the index gives. File names stay inside the folder. There is at least one sample.
 struct MdsIndex {
   std::filesystem::path folder;
   std::vector<MdsColumn> columns;  // in the order of the index, which is the order inside a sample
