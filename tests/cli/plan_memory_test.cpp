@@ -2,6 +2,7 @@
 // The planned memory of a step equals the measured one, for the families with one network.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -98,6 +99,16 @@ nlohmann::json plan_of(const TinyRun& tiny, const std::vector<std::string>& over
   const ProcessResult planned = run(argv);
   EXPECT_EQ(planned.exit_code, 0) << planned.err;
   return nlohmann::json::parse(planned.out);
+}
+
+// A pipe has no writer here: a reader of it would wait for ever.
+TEST(MemoryCheck, PipesInPlaceOfTheLogsDoNotStopAPlan) {
+  const TinyRun tiny;
+  const std::filesystem::path folder = tiny.run_folder("pipes");
+  std::filesystem::create_directories(folder / "memory");
+  for (const char* name : {"metrics.jsonl", "memory/rank-00000.jsonl"})
+    ASSERT_EQ(::mkfifo((folder / name).c_str(), 0600), 0) << name;
+  EXPECT_GT(plan_of(tiny, {"run.name=pipes"}).at("peak_total"), 0);
 }
 
 // The parts of a plan that depend on neither this process nor the free memory.

@@ -79,6 +79,14 @@ TEST_F(Pack, LabelsMayBeLeftOut) {
   EXPECT_EQ(inspect(builtin_formats(), without.out).find("label "), std::string::npos);
 }
 
+TEST_F(Pack, AnInputNameThatIsNoUtf8IsPacked) {
+  write_gzip(dir_ / "caf\xe9.gz", idx_images(100, 2, 3));
+  PackOptions latin = options();
+  latin.images = dir_ / "caf\xe9.gz";
+  EXPECT_EQ(pack_idx(latin, {}).samples, 100);
+  EXPECT_TRUE(pack_idx(latin, {}).already_there);
+}
+
 TEST_F(Pack, ASecondRunReportsTheExistingResult) {
   const PackResult first = pack_idx(options(), {});
   const auto written = fs::last_write_time(dir_ / "data/train/index.json");

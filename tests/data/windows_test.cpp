@@ -50,6 +50,14 @@ TEST_F(WindowsTest, EveryTokenButTheFirstIsPredictedOnce) {
   EXPECT_EQ(open("train", 12)->size(), 1);
 }
 
+TEST_F(WindowsTest, IdsWithFewerBitsThanTheVocabularyNeedsAreRefused) {
+  write("train.bin", 0, 13);
+  EXPECT_EQ(open("train", 4, 65536)->size(), 3);
+  expect_error(ExitCode::data,
+               {"train.bin", "16 bits", "0 to 65535", "model.vocabulary is 65537", "at most 65536"},
+               [&] { (void)open("train", 4, 65537); });
+}
+
 TEST_F(WindowsTest, FilesOfAFolderFollowByName) {
   write("train/b.bin", 100, 9);
   write("train/a.bin", 0, 6);

@@ -121,6 +121,7 @@ void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
 void for_lines(const fs::path& path, const std::function<void(const nlohmann::json&)>& use) {
   constexpr std::uintmax_t kLastPart = 8 << 20;
   std::error_code none;
+  if (!fs::is_regular_file(path, none)) return;  // reading a pipe would wait for its writer
   const std::uintmax_t size = fs::file_size(path, none);
   std::ifstream in(path);
   std::string line;
@@ -190,6 +191,8 @@ void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
 // Finds the slowest of the newest steps, since a stop may have to wait for such a step.
 void read_step_times(const fs::path& run, ResourceEstimate& result) {
   constexpr std::size_t kNewest = 1000;
+  std::error_code none;
+  if (!fs::is_regular_file(run / "metrics.jsonl", none)) return;
   std::ifstream in(run / "metrics.jsonl");
   std::deque<double> newest;
   for (std::string line; std::getline(in, line);) {

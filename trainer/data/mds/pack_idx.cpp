@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "base/process.h"
 #include "data/idx.h"
 #include "data/mds/columns.h"
@@ -51,7 +52,7 @@ json fingerprint(const fs::path& path) {
     digest.add(std::span(block).first(n));
     at += static_cast<std::int64_t>(n);
   }
-  return {{"name", path.filename().string()}, {"bytes", file.size()}, {"xxh3_64", digest.hex()}};
+  return {{"name", printable(path.filename().string())}, {"bytes", file.size()}, {"xxh3_64", digest.hex()}};
 }
 
 json recipe(const PackOptions& options) {

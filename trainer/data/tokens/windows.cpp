@@ -36,6 +36,19 @@ std::vector<fs::path> files_of(const fs::path& split) {
   return files;
 }
 
+// Ids of a file of u16 that was made with a larger vocabulary have lost their upper bits. Each one that is
+// left looks valid.
+void require_width(const fs::path& path, const TokenFile& file, std::int64_t vocabulary) {
+  constexpr std::int64_t kIdsOfU16 = 65536;
+  if (file.token_bytes() != 2 || vocabulary <= kIdsOfU16) return;
+  throw Error(
+      ExitCode::data,
+      fmt::format("{}: its tokens have 16 bits, and so the ids 0 to 65535, but model.vocabulary is {}, "
+                  "which needs 32 bits: pack the text again with the tokenizer of this vocabulary, or "
+                  "set model.vocabulary to at most 65536",
+                  path.string(), vocabulary));
+}
+
 class Windows final : public Dataset {
  public:
   Windows(const fs::path& split, const WindowOptions& options)
@@ -45,6 +58,7 @@ class Windows final : public Dataset {
     std::int64_t longest = 0;
     for (const fs::path& path : files_of(split)) {
       TokenFile file(path, options.format);
+      require_width(path, file, options.vocabulary);
       longest = std::max(longest, file.size());
       const std::int64_t windows = std::max<std::int64_t>(file.size() - 1, 0) / options.tokens;
       if (windows == 0) continue;
