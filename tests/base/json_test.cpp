@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 namespace ebb {
 namespace {
 
@@ -64,6 +66,28 @@ TEST(Json, AZeroByteDoesNotEndTheText) {
 
 TEST(Json, AHugeTextIsRefusedBeforeItIsRead) {
   EXPECT_EQ(reason(std::string(kLargestJson + 1, ' ')), "it has 256.0 MiB, more than 256.0 MiB");
+}
+
+// 600 KB took 40 s while each value cost time that grew with those before it. Now it takes milliseconds.
+TEST(Json, ALongListTakesTimeThatGrowsWithItsLength) {
+  std::string list = "[{}";
+  for (int i = 0; i < 200000; ++i) list += ",{}";
+  list += "]";
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(parse_json(list).size(), 200001U);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+TEST(Json, TooManyValuesAreRefused) {
+  std::string list = "[0";
+  for (std::size_t i = 0; i < kMostJsonValues; ++i) list += ",0";
+  EXPECT_THAT(reason(list + "]"), HasSubstr("more than 16777216 values"));
+}
+
+TEST(Json, NumbersOutOfTheirRangeAreRefused) {
+  EXPECT_EQ(whole_number(parse_json("7"), 0, 7), 7);
+  for (const char* text : {"-1", "8", "9223372036854775807"})
+    EXPECT_THROW((void)whole_number(parse_json(text), 0, 7), nlohmann::json::exception) << text;
 }
 
 TEST(Json, InPlaceOfAnErrorAValueIsDiscarded) {

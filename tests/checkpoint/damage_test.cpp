@@ -100,6 +100,18 @@ TEST_F(DamageTest, WhereNoneIsWholeTheRunDoesNotSilentlyStartAnew) {
   }
 }
 
+TEST_F(DamageTest, AFolderWithTheNameOfAnotherStepIsRefused) {
+  on_first([&] { std::filesystem::rename(step(20), step(30)); });
+  auto s = store();
+  const auto found = s.newest(warn_);
+  ASSERT_EQ(found->step, 30);
+  const auto outcome = outcome_of([&] { (void)s.load(*found, first_.parts()); });
+  EXPECT_EQ(outcome.code, ExitCode::checkpoint);
+  if (is_first()) {
+    EXPECT_THAT(outcome.message, HasSubstr("its folder is of step 30, and its manifest of step 20"));
+  }
+}
+
 TEST_F(DamageTest, ALaterFormatIsRefusedWithBothVersions) {
   on_first([&] { set_version(step(20), 9); });
   auto s = store();

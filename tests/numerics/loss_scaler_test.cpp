@@ -99,6 +99,22 @@ TEST(LossScaler, ARestoredScalerDecidesTheSame) {
   }
 }
 
+TEST(LossScaler, AStateThatCannotBeIsRefused) {
+  LossScaler scaler({.initial = 64});
+  const nlohmann::json good = scaler.state();
+  for (const auto& [key, value] : std::vector<std::pair<std::string, nlohmann::json>>{{"scale", 0},
+                                                                                      {"scale", -1.0},
+                                                                                      {"scale", nullptr},
+                                                                                      {"scale", "64"},
+                                                                                      {"accepted", -1},
+                                                                                      {"forgiven", 0.5}}) {
+    nlohmann::json bad = good;
+    bad[key] = value;
+    EXPECT_THROW(scaler.restore(bad), nlohmann::json::exception) << bad;
+  }
+  EXPECT_NO_THROW(scaler.restore(good));
+}
+
 TEST(LossScaler, AnInitialScaleOutsideItsBoundsIsRefused) {
   EXPECT_THROW(LossScaler({.initial = 0.5, .floor = 1}), Error);
 }

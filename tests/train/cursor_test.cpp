@@ -86,6 +86,26 @@ TEST(Cursor, TheListIsBounded) {
   }
 }
 
+TEST(Cursor, AStateThatCannotBeIsRefused) {
+  const std::int64_t last = Cursor::kLastPosition;
+  nlohmann::json many = nlohmann::json::array();
+  for (std::size_t i = 0; i <= Cursor::kMaxRanges; ++i) many.push_back({2 * i, 2 * i + 1});
+  for (const nlohmann::json& values :
+       std::vector<nlohmann::json>{{{"step", -1}},
+                                   {{"step", last / 10 + 1}},
+                                   {{"step", 1}, {"skipped", {{-5, 3}}}},
+                                   {{"step", 1}, {"skipped", {{7, 3}}}},
+                                   {{"step", 1}, {"skipped", {{3, 7}, {5, 9}}}},
+                                   {{"step", 1}, {"skipped", {{0, last + 1}}}},
+                                   {{"step", 1}, {"skipped", many}}}) {
+    Cursor cursor = at_step(0);
+    EXPECT_THROW(cursor.restore(values), nlohmann::json::exception) << values;
+  }
+  Cursor farthest = at_step(0);
+  farthest.restore({{"step", last / 10}, {"skipped", {{0, last}}}});
+  EXPECT_EQ(farthest.stream_position(), last / 10 * 10 + last);
+}
+
 TEST(LossWatch, TellsOnceOfALossThatGrows) {
   LossWatch watch;
   std::string told;

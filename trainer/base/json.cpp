@@ -10,39 +10,58 @@
 namespace ebb {
 namespace {
 
-// Throws what the library's parser accepts: deep nesting, whose values its recursive functions (copies, dump)
-// cannot take, and equal keys, of which it keeps the last.
+// Throws for what the library's parser accepts: deep nesting, whose values its recursive functions (copies,
+// dump) cannot take, equal keys, of which it keeps the last, and more values than memory is meant for. It
+// builds nothing: the library's parser with a callback takes time that grows with the square of a list.
 template <class Json>
-class Watch {
+class Check final : public nlohmann::json_sax<Json> {
  public:
-  using Event = typename Json::parse_event_t;
+  using typename nlohmann::json_sax<Json>::number_integer_t;
+  using typename nlohmann::json_sax<Json>::number_unsigned_t;
+  using typename nlohmann::json_sax<Json>::number_float_t;
+  using typename nlohmann::json_sax<Json>::string_t;
+  using typename nlohmann::json_sax<Json>::binary_t;
 
-  bool operator()(int, Event event, Json& value) {
-    switch (event) {
-      case Event::object_start:
-      case Event::array_start:
-        open_.emplace_back();
-        if (open_.size() > kDeepestJson)
-          throw JsonError(fmt::format("it is nested deeper than {} levels", kDeepestJson));
-        break;
-      case Event::object_end:
-      case Event::array_end:
-        open_.pop_back();
-        break;
-      case Event::key: {
-        const auto& key = value.template get_ref<const std::string&>();
-        if (!open_.back().insert(key).second)
-          throw JsonError(fmt::format("the key {} occurs twice in an object", Json(key).dump()));
-        break;
-      }
-      default:
-        break;
-    }
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_integer(number_integer_t) override { return value(); }
+  bool number_unsigned(number_unsigned_t) override { return value(); }
+  bool number_float(number_float_t, const string_t&) override { return value(); }
+  bool string(string_t&) override { return value(); }
+  bool binary(binary_t&) override { return value(); }
+  bool start_object(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& key) override {
+    if (!open_.back().insert(key).second)
+      throw JsonError(fmt::format("the key {} occurs twice in an object", Json(key).dump()));
     return true;
+  }
+  // The second reading finds the same fault, and words it.
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
   }
 
  private:
+  bool value() {
+    if (++values_ > kMostJsonValues)
+      throw JsonError(fmt::format("it has more than {} values", kMostJsonValues));
+    return true;
+  }
+  bool open() {
+    open_.emplace_back();
+    if (open_.size() > kDeepestJson)
+      throw JsonError(fmt::format("it is nested deeper than {} levels", kDeepestJson));
+    return value();
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
   std::vector<std::unordered_set<std::string>> open_;  // keys of each
+  std::size_t values_ = 0;
 };
 
 // Without the library's "[json.exception.parse_error.101] ".
@@ -64,9 +83,10 @@ Json parse_json(std::string_view text) {
   // To the library it is the end of the text.
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
     throw JsonError(fmt::format("byte {} is zero", zero));
-  Watch<Json> watch;
   try {
-    return Json::parse(text, std::ref(watch));
+    Check<Json> check;
+    (void)Json::sax_parse(text, &check);
+    return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
     throw JsonError(reason(error.what()));
   }

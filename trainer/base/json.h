@@ -16,10 +16,13 @@ struct JsonError : std::runtime_error {
 
 inline constexpr std::size_t kDeepestJson = 64;                      // arrays and objects within each other
 inline constexpr std::size_t kLargestJson = std::size_t{256} << 20;  // bytes
+// A value takes about 100 bytes of memory, and "0," takes 2 of the text.
+inline constexpr std::size_t kMostJsonValues = std::size_t{1} << 24;
 
 // Reads JSON (RFC 8259) in UTF-8. All JSON is read by it, since files of others are not trusted. JsonError if
-// the text is not JSON, has another encoding, is larger than kLargestJson, is nested deeper than
-// kDeepestJson, or has an object with two equal keys. Json: nlohmann::json or nlohmann::ordered_json.
+// the text is not JSON, has another encoding, is larger than kLargestJson, has more than kMostJsonValues, is
+// nested deeper than kDeepestJson, or has an object with two equal keys. Json: nlohmann::json or
+// nlohmann::ordered_json.
 template <class Json = nlohmann::json>
 Json parse_json(std::string_view text);
 
@@ -36,6 +39,18 @@ std::int64_t whole_number(const Json& value) {
   if (!value.is_number_integer() || huge)
     throw nlohmann::json::type_error::create(302, "a whole number is expected, not " + value.dump(), &value);
   return value.template get<std::int64_t>();
+}
+
+// The same for an integer in [least, most]; otherwise throws nlohmann::json::out_of_range.
+template <class Json>
+std::int64_t whole_number(const Json& value, std::int64_t least, std::int64_t most) {
+  const std::int64_t number = whole_number(value);
+  if (number < least || number > most)
+    throw nlohmann::json::out_of_range::create(401,
+                                               "a number from " + std::to_string(least) + " to " +
+                                                   std::to_string(most) + " is expected, not " + value.dump(),
+                                               &value);
+  return number;
 }
 
 template <class Json>

@@ -110,6 +110,17 @@ std::filesystem::path newest_complete(const std::filesystem::path& run) {
                   run.string(), reasons));
 }
 
+void restore(core::Stateful& stateful, const nlohmann::json& values, const std::string& part,
+             const std::filesystem::path& folder) {
+  try {
+    stateful.restore(values);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(
+        ExitCode::checkpoint,
+        fmt::format("{} is damaged: its manifest has values of {} that cannot be", folder.string(), part), e);
+  }
+}
+
 }  // namespace
 
 void Store::require_compatible(const CheckpointFolder& found, const RunConfiguration& configuration) const {
@@ -122,6 +133,10 @@ std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts) {
   const at::NoGradGuard no_grad;
   comm::run_on_all_ranks(world_, timeout_s_, [&] {
     const Manifest manifest = read_manifest(found.folder);
+    if (manifest.step != found.step)
+      throw Error(ExitCode::checkpoint,
+                  fmt::format("{} is damaged: its folder is of step {}, and its manifest of step {}",
+                              found.folder.string(), found.step, manifest.step));
     Targets targets;
     for (const auto& [part, stateful] : parts) {
       for (auto& [name, tensor] : stateful->state().tensors) targets.emplace(part + "/" + name, tensor);
@@ -133,7 +148,8 @@ std::int64_t Store::load(const CheckpointFolder& found, const Parts& parts) {
     }
     check_shards(found.folder, manifest);
     read_tensors(found.folder, manifest, targets);
-    for (const auto& [part, stateful] : parts) stateful->restore(manifest.values.at(part));
+    for (const auto& [part, stateful] : parts)
+      restore(*stateful, manifest.values.at(part), part, found.folder);
   });
   return found.step;
 }

@@ -46,6 +46,8 @@ Sampler::Sampler(std::int64_t samples, std::uint64_t seed, bool shuffle)
 }
 
 std::int64_t Sampler::sample_at(std::int64_t position) const {
+  if (position < 0)  // the search below would not end
+    throw Error(ExitCode::internal, fmt::format("sample {} of the stream was requested", position));
   const std::int64_t place = position % samples_;
   if (!shuffle_ || half_bits_ == 0) return place;
   const std::uint64_t key = epoch_key(seed_, static_cast<std::uint64_t>(epoch_at(position)));

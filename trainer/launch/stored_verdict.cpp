@@ -9,6 +9,7 @@
 #include <array>
 #include <ctime>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
@@ -44,7 +45,7 @@ std::string_view name(ExitCode code) {
     case ExitCode::communication:
       return "communication";
     case ExitCode::numerics:
-      return "numerics";
+      return "diverged";
     case ExitCode::checkpoint:
       return "checkpoint";
     case ExitCode::storage:
@@ -66,10 +67,12 @@ std::optional<StoredVerdict> read_verdict(const std::filesystem::path& run_folde
   try {
     const auto json = parse_json_or_discard(read_file(path_in(run_folder), ExitCode::storage));
     StoredVerdict verdict;
-    verdict.code = static_cast<ExitCode>(json.at("code").get<int>());
+    verdict.code = static_cast<ExitCode>(whole_number(json.at("code"), 0, 255));
     if (!is_final(verdict.code)) return std::nullopt;
     verdict.message = json.at("message");
-    verdict.rank = json.at("rank").is_null() ? -1 : json.at("rank").get<int>();
+    verdict.rank = json.at("rank").is_null()
+                       ? -1
+                       : static_cast<int>(whole_number(json.at("rank"), 0, std::numeric_limits<int>::max()));
     verdict.host = json.at("host");
     verdict.time = json.at("time");
     verdict.job = {json.at("attempt"), json.at("configuration"), json.at("version")};

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "base/error.h"
@@ -71,10 +73,14 @@ nlohmann::json LossScaler::state() const {
 }
 
 void LossScaler::restore(const nlohmann::json& values) {
-  scale_ = values.at("scale").get<double>();
-  steps_without_overflow_ = whole_number(values.at("accepted"));
-  overflows_without_halving_ = whole_number(values.at("forgiven"));
-  overflows_in_a_row_ = whole_number(values.at("overflows_in_a_row"));
+  const nlohmann::json& scale = values.at("scale");
+  if (!scale.is_number() || !std::isfinite(scale.get<double>()) || scale.get<double>() <= 0)
+    throw nlohmann::json::out_of_range::create(401, "a loss scale above 0 is expected, not " + scale.dump(),
+                                               &scale);
+  scale_ = scale.get<double>();
+  steps_without_overflow_ = whole_number(values.at("accepted"), 0, INT64_MAX);
+  overflows_without_halving_ = whole_number(values.at("forgiven"), 0, INT64_MAX);
+  overflows_in_a_row_ = whole_number(values.at("overflows_in_a_row"), 0, INT64_MAX);
 }
 
 }  // namespace ebb::numerics

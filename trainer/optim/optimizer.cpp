@@ -79,7 +79,7 @@ core::State Optimizer::state() {
 }
 
 void Optimizer::restore(const nlohmann::json& values) {
-  steps_ = whole_number(values.at("steps"));
+  steps_ = whole_number(values.at("steps"), 0, INT64_MAX);
 }
 
 }  // namespace ebb::optim

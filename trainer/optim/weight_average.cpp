@@ -34,7 +34,7 @@ core::State WeightAverage::state() {
 }
 
 void WeightAverage::restore(const nlohmann::json& values) {
-  updates_ = whole_number(values.at("updates"));
+  updates_ = whole_number(values.at("updates"), 0, INT64_MAX);
 }
 
 AverageScope::AverageScope(const WeightAverage* average) {

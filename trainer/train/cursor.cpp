@@ -46,11 +46,17 @@ core::State Cursor::state() {
 }
 
 void Cursor::restore(const nlohmann::json& values) {
-  step = whole_number(values.at("step"));
+  step = whole_number(values.at("step"), 0, kLastPosition / samples_per_step_);
   skipped_.clear();
   // Older checkpoints have neither of the two.
-  for (const nlohmann::json& range : values.value("skipped", nlohmann::json::array()))
-    skipped_.push_back({whole_number(range.at(0)), whole_number(range.at(1))});
+  const nlohmann::json ranges = values.value("skipped", nlohmann::json::array());
+  (void)whole_number(nlohmann::json(ranges.size()), 0, kMaxRanges);
+  std::int64_t end = 0;
+  for (const nlohmann::json& range : ranges) {
+    const std::int64_t begin = whole_number(range.at(0), end, kLastPosition);
+    end = whole_number(range.at(1), begin, kLastPosition);
+    skipped_.push_back({begin, end});
+  }
   loss_watch.restore(values.value("loss_watch", nlohmann::json::object()));
 }
 

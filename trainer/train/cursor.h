@@ -21,6 +21,8 @@ struct SampleRange {
 class Cursor final : public core::Stateful {
  public:
   static constexpr std::size_t kMaxRanges = 64;
+  // The last position that a file may claim: with the skipped samples and another run it does not overflow.
+  static constexpr std::int64_t kLastPosition = std::int64_t{1} << 60;
 
   // `samples_per_step`: global batch x batches of a step.
   Cursor(std::int64_t seed, std::int64_t samples_per_step)
@@ -39,6 +41,8 @@ class Cursor final : public core::Stateful {
   void skip_to(std::int64_t end);
 
   core::State state() override;
+  // Throws nlohmann::json::exception for a negative step or position, one beyond kLastPosition, ranges that
+  // are not in their order, and more than kMaxRanges.
   void restore(const nlohmann::json& values) override;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -67,6 +68,31 @@ void require_representable(const std::filesystem::path& path, const std::string&
                   type == at::kHalf ? "bf16 or fp32" : "fp32"));
 }
 
+std::string shape_of(const at::Tensor& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.sizes(), ", "));
+}
+
+void require_shape(const at::Tensor& saved, const at::Tensor& expected, const std::string& what,
+                   const std::filesystem::path& path) {
+  if (saved.defined() && saved.sizes() == expected.sizes()) return;
+  throw Error(ExitCode::checkpoint,
+              fmt::format("{} has {} {}, and its configuration needs {}", path.string(),
+                          saved.defined() ? "the shape " + shape_of(saved) + " for" : "no", what,
+                          shape_of(expected)));
+}
+
+// Compares without memory for the model: the sizes of the configuration may be wrong.
+void require_parameters(const checkpoint::LoadedPart& part, const Config& config,
+                        const std::filesystem::path& path) {
+  const auto model =
+      models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype, at::kMeta, 0);
+  for (const auto& [name, tensor] : model->state().tensors) {
+    const auto saved = part.tensors.find(name);
+    require_shape(saved == part.tensors.end() ? at::Tensor() : saved->second, tensor, "parameter " + name,
+                  path);
+  }
+}
+
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path, const Registries& registries, WeightChoice choice,
@@ -74,6 +100,7 @@ LoadedModel load_model(const std::filesystem::path& path, const Registries& regi
   const checkpoint::LoadedPart part = checkpoint::read_part(path, "model");
   Config config(registries);
   load_saved(config, part.resolved_config, path.string(), overrides, part.defaulted);
+  require_parameters(part, config, path);
   LoadedModel loaded{models::make_model(config.model, sample_spec(part.values, path), config.precision.dtype,
                                         at::kCPU, static_cast<std::uint64_t>(config.run.seed)),
                      config, part.step};
@@ -82,11 +109,9 @@ LoadedModel load_model(const std::filesystem::path& path, const Registries& regi
   if (choice == WeightChoice::averaged) averages = averages_of(path, config);
   for (auto& [name, tensor] : loaded.model->state().tensors) {
     const auto average = averages.find(name);
-    const auto saved = part.tensors.find(name);
-    if (saved == part.tensors.end() || saved->second.sizes() != tensor.sizes())
-      throw Error(ExitCode::checkpoint,
-                  path.string() + " lacks the parameter " + name + " in the shape of its configuration");
-    const at::Tensor& values = average == averages.end() ? saved->second : average->second;
+    const bool averaged = average != averages.end();
+    const at::Tensor& values = averaged ? average->second : part.tensors.at(name);
+    if (averaged) require_shape(average->second, tensor, "the average of " + name, path);
     require_representable(path, name, values, tensor.scalar_type());
     tensor.copy_(values);
   }

@@ -14,6 +14,7 @@
 #include "checkpoint/manifest.h"
 #include "comm/run_on_all_ranks.h"
 #include "config/document.h"
+#include "data/config.h"
 #include "train/run_folder.h"
 
 namespace ebb::train {
@@ -32,11 +33,15 @@ checkpoint::ConfigValues default_values(const Config& config) {
   return config::mathematical_values(described(defaults));
 }
 
-// Returns the integer that a checkpoint has for a key, or 0.
+// Returns the integer that a checkpoint has for a key, or 0 if it has none.
 std::int64_t saved_integer(const checkpoint::Manifest& manifest, const std::string& wanted) {
   std::int64_t saved = 0;
   for (const auto& [key, value] : manifest.mathematical)
-    if (key == wanted) std::from_chars(value.data(), value.data() + value.size(), saved);
+    if (key == wanted) {
+      const char* end = value.data() + value.size();
+      const auto [stopped, error] = std::from_chars(value.data(), end, saved);
+      if (error != std::errc() || stopped != end) saved = 0;
+    }
   return saved;
 }
 
@@ -103,7 +108,7 @@ void take_saved_micro_batches(Config& config, const checkpoint::CheckpointFolder
     return;
   const std::int64_t saved =
       std::max<std::int64_t>(saved_integer(checkpoint::read_manifest(found.folder), kMicroBatches), 1);
-  if (config.data.batch % (saved * ranks) != 0)
+  if (saved > data::kMostMicroBatches || config.data.batch % (saved * ranks) != 0)
     throw Error(
         ExitCode::usage,
         fmt::format("data.micro_batches is auto, and {} was saved with {}: a batch of {} does not divide "

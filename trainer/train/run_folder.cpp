@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "train/cursor.h"
 
 namespace ebb::train {
 
@@ -53,7 +54,8 @@ std::optional<StoredRollback> read_rollback(const std::filesystem::path& run) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
     const nlohmann::json json = parse_json_or_discard(read_file(path, ExitCode::checkpoint));
-    return StoredRollback{whole_number(json.at("step")), whole_number(json.at("stream_position"))};
+    return StoredRollback{whole_number(json.at("step"), 0, Cursor::kLastPosition),
+                          whole_number(json.at("stream_position"), 0, Cursor::kLastPosition)};
   } catch (const nlohmann::json::exception& error) {
     throw Error(
         ExitCode::checkpoint,

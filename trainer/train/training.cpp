@@ -156,10 +156,18 @@ void Training::roll_back(const DivergenceError& error, std::int64_t delay) {
   listeners_.rolled_back({cursor_.step, begun_ - 1, cursor_.skipped().back(), error.what(), changes_});
 }
 
+void Training::load_checkpoint(const checkpoint::CheckpointFolder& found) {
+  storage_.store.load(found, parts());
+  if (cursor_.step == found.step) return;
+  throw Error(ExitCode::checkpoint,
+              fmt::format("{} is damaged: its folder is of step {}, and its cursor of step {}",
+                          found.folder.string(), found.step, cursor_.step));
+}
+
 // Sets the parameters, and opens the data at the current step. `diverged`: the run goes back from there.
 void Training::load(const std::optional<checkpoint::CheckpointFolder>& found, const Cursor* diverged) {
   if (found)
-    storage_.store.load(*found, parts());
+    load_checkpoint(*found);
   else
     trainees_.set_initial_values(config_);
   // Before anything that one rank alone may fail at.

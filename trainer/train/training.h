@@ -56,6 +56,7 @@ class Training {
   [[nodiscard]] std::string resume_hint(const std::optional<checkpoint::CheckpointFolder>& found) const;
 
  private:
+  void load_checkpoint(const checkpoint::CheckpointFolder& found);
   void load(const std::optional<checkpoint::CheckpointFolder>& found, const Cursor* diverged = nullptr);
   ExitCode run_steps();
   void check(step::StepReport& report);
