@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lists of keys in docs/weights.md: read, refused, of no matter."""
+"""The lists of keys in docs/weights.md: read, refused (with one value or some exceptions accepted), of no matter."""
 
 import json
 import re
 
-KINDS = {"Read.": "read", "Refused.": "refused", "Of no matter.": "of no matter"}
+KINDS = {"Read.": "read", "Only with this value": "refused", "Refused, except as said below.": "refused", "Of no matter.": "of no matter"}
 
 
 def lists_of(page, *headings):

@@ -129,7 +129,7 @@ TEST(StragglerWatch, ARankThatIsNoLongerLateIsStillNamedBeforeTheOneThatFollows)
   });
   ASSERT_EQ(reports.size(), 2U);
   EXPECT_THAT(reports[0].second, HasSubstr("rank 2 (c) is slow"));
-  EXPECT_THAT(reports[1].second, HasSubstr("rank 0 (a) in 15, rank 2 (c) before them"));
+  EXPECT_THAT(reports[1].second, HasSubstr("rank 0 (a) in 15, rank 2 (c) in earlier steps"));
 }
 
 TEST(StragglerWatch, ASlowRankIsNamedThoughAnotherOneIsLateNowAndThen) {

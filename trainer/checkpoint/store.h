@@ -24,13 +24,13 @@ namespace ebb::checkpoint {
 using Parts = std::map<std::string, core::Stateful*>;
 
 // The checkpoints of one run: RUN/checkpoints/step-NNNNNNNN/{shard-RRRRR.safetensors, manifest.json, DONE}.
-// Format: docs/checkpoint-format.md. Every rank writes its part of the tensors (by bytes), fsynced, into
-// step-N.partial. Rank 0 then writes the manifest, then DONE, and renames the folder. The manifest has the
-// format version, the world size, every file's bytes and XXH3, every tensor's dtype, shape and file, the
-// parts' values, and the configuration. A run of any world size can load it. The constructor, save, newest
-// and load are collective. If one rank fails, all throw. Rank 0 throws an Error with the code and the message
-// of the failed rank; all other ranks throw comm::RemoteError with that code. All ranks must see the same
-// folder; a save checks it.
+// Format: docs/checkpoint-format.md. Every rank writes its share of the tensors, about equal in bytes, into
+// step-N.partial, with fsync. Rank 0 then writes the manifest, then DONE, and renames the folder. The
+// manifest has the format version, the world size, every file's bytes and XXH3, every tensor's dtype, shape
+// and file, the parts' values, and the configuration. A run of any world size can load it. The constructor,
+// save, newest and load are collective. If one rank fails, all throw. Rank 0 throws an Error with the code
+// and the message of the failed rank; all other ranks throw comm::RemoteError with that code. All ranks must
+// see the same folder; a save checks it.
 class Store {
  public:
   // Rank 0 removes the leftovers of a killed run, so construct it only while the run holds its Lease.

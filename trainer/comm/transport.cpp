@@ -246,10 +246,11 @@ void Transport::fail_late(const Operation& operation, Step step) {
   std::sort(states.begin(), states.end());
   states.erase(std::unique(states.begin(), states.end()), states.end());
   fail(fmt::format(
-      "{} did not complete within its limit of {} s on {} (waited {:.1f} s): {}. Look at that rank's last "
-      "lines. It may be stopped, out of memory, or busy; parallel.timeout sets the limit",
+      "{} did not complete within its limit of {} s on {} (waited {:.1f} s): {}. Look at the last lines of "
+      "{}. Such a rank may be stopped, out of memory, or busy; parallel.timeout sets the limit",
       describe(operation), operation.timeout_s, rank_name(rank_), seconds_since(operation.started),
-      states.empty() ? std::string("a rank is missing") : fmt::format("{}", fmt::join(states, "; "))));
+      states.empty() ? std::string("a rank is missing") : fmt::format("{}", fmt::join(states, "; ")),
+      step == Step::rendezvous ? "the ranks that have not started it" : "the other ranks"));
 }
 
 void Transport::check_mpi(const Operation& operation, int code, const char* call) {

@@ -28,26 +28,26 @@ struct Loss {
   std::vector<std::pair<std::string, at::Tensor>> parts = {};
 };
 
-// The data of one run of a phase.
+// The data of one pass of a phase: of one forward, backward, reduce and update.
 enum class BatchChoice {
   next,  // the next global batch of the stream
-  same   // the global batch of the run before it in the same step
+  same   // the global batch of the pass before it in the same step
 };
 
 // The use of a phase in a step. Constant over the run.
 struct PhasePlan {
   std::string trainee;       // name of the trainee; empty: the model has only one
-  std::int64_t repeats = 1;  // runs in a step, at least 1, each with its own decision and update
+  std::int64_t repeats = 1;  // passes in a step, at least 1, each with its own decision and update
   BatchChoice batch = BatchChoice::next;
   // Whether a parameter may get no gradient. If false, a missing gradient ends the run with
   // Error(internal).
   bool allow_unused = false;
-  // Its loss may have several parts. If a gradient overflows, its run is repeated for each of them, so the
-  // step keeps the micro-batches until its decision.
+  // Its loss may have several parts. If a gradient overflows, the step repeats forward, backward and reduce
+  // once for each part, to find those that overflow. It keeps the micro-batches until then.
   bool traces_overflows = false;
 };
 
-// What all ranks agreed on after one run of a phase, before its update is decided. The same on every rank.
+// What all ranks agreed on after one pass of a phase, before its update is decided. The same on every rank.
 struct PhaseOutcome {
   double loss = 0;
   const std::vector<std::pair<std::string, double>>& terms;
@@ -57,7 +57,7 @@ struct PhaseOutcome {
 
 // The conclusion of a phase from its outcome. The same on every rank.
 struct PhaseConclusion {
-  // A scale of the phase's own overflowed, and the phase has lowered it: its name and value in this run. The
+  // A scale of the phase's own overflowed, and the phase has lowered it: its name and value in this pass. The
   // loss scale then stays. Empty: the loss scale is to blame for an overflow.
   std::string overflowed_scale;
   // Values to report beside the terms.
@@ -73,8 +73,8 @@ struct PhaseConclusion {
 // forward() may differentiate with torch::autograd::grad(). It may also call backward() on further losses,
 // multiplied by batch.loss_scale, before it returns. Their gradients are added to those of Loss::loss, whose
 // value excludes these losses. A parameter that they reach declares core::Parameter::gradients_per_backward.
-// A phase that traces overflows makes no such losses. Until conclude(), it can repeat forward() of a batch
-// with the same bits, on all ranks.
+// A phase with traces_overflows calls no backward() in forward(). Until conclude(), the step may call
+// forward() of the same batch again on all ranks, and gets the same bits.
 //
 // An evaluation calls forward() of a model's first phase in no-grad mode (at::GradMode is off), for
 // batches of any size. In this mode the first phase skips all work that needs a graph, and its loss has no
@@ -87,7 +87,7 @@ class Phase {
   // The units that it trains: all of its trainee's, each once. All other units are constants to it.
   virtual std::vector<Unit*> units() = 0;
   virtual Loss forward(const Batch& batch, UnitRunner& runner) = 0;
-  // Called on every rank after each run of the phase in training, in the order of the runs. A phase that
+  // Called on every rank after each pass of the phase in training, in the order of the passes. A phase that
   // keeps state here saves it in the State of its model.
   virtual PhaseConclusion conclude(const PhaseOutcome&) { return {}; }
   // Called on every rank after the run has gone back to a checkpoint because of a warning. The averages

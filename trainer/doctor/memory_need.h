@@ -11,7 +11,7 @@ namespace ebb::doctor {
 
 // The check "plan": plans the run of `config` and compares its need with the memory of each host, as the run
 // itself does before its first step. `world`: the ranks of the run, or some of them; parallel.ranks is then
-// the number of all. On a GPU it passes without a plan. Collective; the data must open.
+// the number of all. A model of images on a GPU passes without a plan. Collective; the data must open.
 Check check_memory_need(const train::Config& config, const comm::World& world, at::Device device,
                         const models::RunnerFactory& make_runner);
 

@@ -10,9 +10,9 @@
 
 namespace ebb::launch {
 
-// Decides whether an ended run is restarted, and after which pause. Codes 5 and 8 can be retried, and 75 if
-// the launcher itself received no stop request. At most `limit` restarts follow each other without a newer
-// checkpoint.
+// Decides whether an ended run is restarted, and after which pause. Codes 5, 8 and 75 can be retried. The
+// caller must not ask after a stop request to the launcher itself, which this class does not know. At most
+// `limit` restarts follow each other without a newer checkpoint.
 class RestartPolicy {
  public:
   // `pause_s`: before the first restart; it doubles with each restart without progress, up to five minutes.

@@ -28,8 +28,8 @@ PageSource& kernel_pages();  // mmap
 // pages and returns others, which changes the resident set from step to step.
 //
 // Sizes are rounded up to size classes, 8 per power of two; only touched pages are resident. Kept and used
-// bytes together exceed the maximum use of the last 96 steps by at most an eighth, or 16 MiB if that is
-// larger. Temporary use is exempt from this bound. Kept bytes never exceed the value of set_limit(). If a
+// bytes together are at most the maximum use of the last two to three periods of 32 steps, plus an eighth of
+// it or 16 MiB, the larger. Temporary use is exempt. Kept bytes never exceed the value of set_limit(). If a
 // bound would be exceeded, the cache unmaps the block that has been unused for longest. Any thread may call
 // it; no member throws, except for kept_blocks(), which allocates.
 class BlockCache {
@@ -68,8 +68,8 @@ class BlockCache {
     std::int64_t bytes;  // as rounded
   };
   [[nodiscard]] std::vector<KeptBlock> kept_blocks() const;  // in no order
-  // The maximum of resident_bytes() so far minus that of requested_bytes(): what it takes beyond the largest
-  // use.
+  // max(resident_bytes()) - max(requested_bytes()), each over the time so far: what the cache takes beyond
+  // the largest use. The two maxima may be of different times.
   [[nodiscard]] std::int64_t overhead_bytes() const noexcept;
 
  private:
@@ -86,7 +86,7 @@ class BlockCache {
     Free* newest = nullptr;
     Free* oldest = nullptr;
     std::int64_t kept = 0, used = 0;  // blocks
-    // At once, in the present and in the previous period of 32 steps.
+    // The most used at one time, in the present and in the previous period of 32 steps.
     std::int64_t most_used = 0, most_used_before = 0;
     std::int64_t blocks_before_temporary_use = 0;  // blocks, kept and used, when temporary use began
   };

@@ -12,8 +12,8 @@ namespace ebb::numerics {
 
 // These split an fp32 master into the model's 16-bit weight and an int16 residual, and join them. fp16: exact
 // to the bit for 2^-16 <= |w| <= 65504; below, the error is at most 9.1e-13. bf16: exact for every finite
-// fp32 (the weight is rounded half up, the residual is signed). An fp32 weight needs no residual: it is
-// undefined then.
+// fp32 (the weight is the nearest, ties away from zero; the residual is signed). An fp32 weight needs no
+// residual: it is undefined then.
 void split_master(const at::Tensor& master /*fp32 [n]*/, const at::Tensor& weight /*16-bit [n]*/,
                   const at::Tensor& residual /*int16 [n]*/);
 at::Tensor join_master(const at::Tensor& weight, const at::Tensor& residual);  // fp32 [n]

@@ -89,27 +89,28 @@ void GradientReducer::begin_micro_batch(const MicroBatchOptions& options) {
   for (Bucket& bucket : buckets_) std::fill(bucket.counts.begin(), bucket.counts.end(), 0);
 }
 
-void GradientReducer::add(std::size_t parameter) {
+void GradientReducer::add(std::size_t parameter_index) {
   const at::NoGradGuard no_grad;
-  const auto [number, slot] = slots_[parameter];
-  Bucket& bucket = buckets_[number];
-  at::Tensor& grad = parameters_[parameter].tensor.mutable_grad();
+  const auto [bucket_index, position] = slots_[parameter_index];
+  Bucket& bucket = buckets_[bucket_index];
+  at::Tensor& grad = parameters_[parameter_index].tensor.mutable_grad();
   if (bucket.work)
-    throw Error(ExitCode::internal,
-                fmt::format("parameter {} got a gradient after its bucket was reduced: it declares {} "
-                            "gradient{} in a backward pass and got more",
-                            parameters_[parameter].name, parameters_[parameter].gradients_per_backward,
-                            parameters_[parameter].gradients_per_backward == 1 ? "" : "s"));
+    throw Error(
+        ExitCode::internal,
+        fmt::format("parameter {} got a gradient after its bucket was reduced: it declares {} "
+                    "gradient{} in a backward pass and got more",
+                    parameters_[parameter_index].name, parameters_[parameter_index].gradients_per_backward,
+                    parameters_[parameter_index].gradients_per_backward == 1 ? "" : "s"));
   if (!bucket.flat.defined()) allocate(bucket);
-  const at::Tensor part = bucket.flat.narrow(0, bucket.offsets[slot], grad.numel());
+  const at::Tensor part = bucket.flat.narrow(0, bucket.offsets[position], grad.numel());
   const at::Tensor flat = grad.reshape({-1});
-  if (bucket.received[slot])
+  if (bucket.received[position])
     add_in_chunks(part, flat);
   else
     part.copy_(flat);
-  bucket.received[slot] = true;
+  bucket.received[position] = true;
   grad.reset();
-  ++bucket.counts[slot];
+  ++bucket.counts[position];
   if (micro_batch_.last) start_complete();
 }
 
@@ -120,11 +121,11 @@ void GradientReducer::allocate(Bucket& bucket) {
       at::empty({bucket.numel}, (accumulate_ ? options.dtype(at::kFloat) : options).requires_grad(false));
 }
 
-// A count of 0 means not known: such a bucket waits for the end of backward.
+// Where gradients_per_backward is 0, the number is unknown: the bucket then waits for the end of backward.
 bool GradientReducer::is_complete(const Bucket& bucket) const {
-  for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
-    const std::int64_t declared = parameters_[bucket.parameters[slot]].gradients_per_backward;
-    if (declared == 0 || bucket.counts[slot] < declared) return false;
+  for (std::size_t position = 0; position < bucket.parameters.size(); ++position) {
+    const std::int64_t declared = parameters_[bucket.parameters[position]].gradients_per_backward;
+    if (declared == 0 || bucket.counts[position] < declared) return false;
   }
   return true;
 }
@@ -138,10 +139,10 @@ void GradientReducer::start_all() {
   for (; next_to_start_ < buckets_.size(); ++next_to_start_) {
     Bucket& bucket = buckets_[next_to_start_];
     if (!bucket.flat.defined()) allocate(bucket);
-    for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
-      if (bucket.received[slot]) continue;
-      const core::Parameter& parameter = parameters_[bucket.parameters[slot]];
-      bucket.flat.narrow(0, bucket.offsets[slot], parameter.tensor.numel()).zero_();
+    for (std::size_t position = 0; position < bucket.parameters.size(); ++position) {
+      if (bucket.received[position]) continue;
+      const core::Parameter& parameter = parameters_[bucket.parameters[position]];
+      bucket.flat.narrow(0, bucket.offsets[position], parameter.tensor.numel()).zero_();
     }
     start(bucket);
   }
@@ -158,12 +159,12 @@ void GradientReducer::start(Bucket& bucket) {
 std::vector<at::Tensor> GradientReducer::finish() {
   if (!micro_batch_.allow_unused)
     for (const Bucket& bucket : buckets_)
-      for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot)
-        if (!bucket.received[slot])
+      for (std::size_t position = 0; position < bucket.parameters.size(); ++position)
+        if (!bucket.received[position])
           throw Error(
               ExitCode::internal,
               fmt::format("parameter {} got no gradient in this step: the model's forward does not use it",
-                          parameters_[bucket.parameters[slot]].name));
+                          parameters_[bucket.parameters[position]].name));
   start_all();
   std::vector<at::Tensor> gradients(parameters_.size());
   time_ = {};
@@ -173,9 +174,9 @@ std::vector<at::Tensor> GradientReducer::finish() {
     time_.waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
     time_.under_way_s += bucket.work->seconds();
     bucket.work.reset();
-    for (std::size_t slot = 0; slot < bucket.parameters.size(); ++slot) {
-      const std::size_t i = bucket.parameters[slot];
-      gradients[i] = bucket.flat.narrow(0, bucket.offsets[slot], parameters_[i].tensor.numel());
+    for (std::size_t position = 0; position < bucket.parameters.size(); ++position) {
+      const std::size_t i = bucket.parameters[position];
+      gradients[i] = bucket.flat.narrow(0, bucket.offsets[position], parameters_[i].tensor.numel());
     }
     bucket.flat.reset();
     std::fill(bucket.received.begin(), bucket.received.end(), false);

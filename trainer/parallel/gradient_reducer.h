@@ -70,7 +70,7 @@ class GradientReducer {
   std::size_t next_to_start_ = 0;
   Time time_;
   std::vector<Bucket> buckets_;
-  std::vector<std::pair<std::size_t, std::size_t>> slots_;  // parameter -> (bucket, slot)
+  std::vector<std::pair<std::size_t, std::size_t>> slots_;  // parameter -> (bucket, position in it)
 };
 
 }  // namespace ebb::parallel

@@ -144,7 +144,7 @@ std::string StragglerWatch::describe(std::vector<Late> in_turn) const {
       of_others += late.steps;
     else
       names += fmt::format("{}{} {}", i > 0 ? ", " : "", name_of(late.rank),
-                           late.steps > 0 ? fmt::format("in {}", late.steps) : "before them");
+                           late.steps > 0 ? fmt::format("in {}", late.steps) : "in earlier steps");
   }
   if (in_turn.size() > kNamed)
     names += fmt::format(", {} other{} in {}", in_turn.size() - kNamed,

@@ -9,10 +9,10 @@
 
 namespace ebb::train {
 
-// A run fails although its values are finite.
+// Thrown when a loss grows or a GAN collapses: all values are finite, but the training has failed.
 class FailureSign : public DivergenceError {
  public:
-  // `delay`: steps before the sign in which the training may already have failed.
+  // `delay`: how many steps before this sign the training may have begun to fail.
   FailureSign(const std::string& message, std::int64_t delay) : DivergenceError(message), delay_(delay) {}
   [[nodiscard]] std::int64_t delay() const { return delay_; }
 
@@ -28,19 +28,19 @@ class RollbackPoints {
   // `keep`: checkpoints that the store retains.
   explicit RollbackPoints(std::int64_t keep) : keep_(keep) {}
 
-  // A checkpoint that the run has resumed from or saved. The store has deleted the oldest beyond `keep`.
+  // Takes a checkpoint that the run has resumed from or saved, and forgets the oldest one beyond `keep`.
   void add(const checkpoint::CheckpointFolder& checkpoint);
-  // Returns the newest checkpoint from before the failure, or else the oldest, and drops those after it.
-  // `begun`: steps that have begun; `delay`: FailureSign::delay().
+  // Returns the newest checkpoint at least `delay` steps old (at least 1), or else the oldest. Forgets those
+  // after it. `begun`: steps that have begun, the failed one included; `delay`: FailureSign::delay().
   // Throws DivergenceError with the message of `error` and the reason: there is none from before this step,
-  // or the run has gone back kMaxRollbacks times and has not come further.
+  // or the run has gone back kMaxRollbacks times and has not passed furthest_ since.
   checkpoint::CheckpointFolder go_back(const DivergenceError& error, std::int64_t begun, std::int64_t delay);
 
  private:
   std::int64_t keep_;
   std::vector<checkpoint::CheckpointFolder> points_;  // the oldest first
-  int rollbacks_ = 0;                                 // since the last checkpoint from furthest_ on
-  std::int64_t furthest_ = 0;                         // the last step at which the run has diverged, from 1
+  int rollbacks_ = 0;                                 // since the run last saved at or after furthest_
+  std::int64_t furthest_ = 0;                         // the largest `begun` of all failures so far
 };
 
 }  // namespace ebb::train

@@ -131,7 +131,7 @@ __device__ void adamw_some(Dtype dtype, Dtype gradient_dtype, const Update& u, c
 }
 
 template <int W>
-__device__ bool lies_even(const void* data, int element) {
+__device__ bool is_aligned_for(const void* data, int element) {
   return reinterpret_cast<std::uintptr_t>(data) % static_cast<unsigned>(W * element) == 0;
 }
 
@@ -143,10 +143,11 @@ __global__ void adamw_kernel(Updates group, AdamWFactors f) {
   const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - group.first[t]) * kCudaPart;
   const std::int64_t end = begin + kCudaPart < u.n ? begin + kCudaPart : u.n;
   constexpr int W = kElementsAtOnce;
-  const bool even = lies_even<W>(u.weight, kDtype == Dtype::fp32 ? 4 : 2) && lies_even<W>(u.residual, 2) &&
-                    lies_even<W>(u.gradient, kGradient == Dtype::fp32 ? 4 : 2) && lies_even<W>(u.m, 4) &&
-                    lies_even<W>(u.v, 4);
-  const std::int64_t whole = even ? begin + (end - begin) / W * W : begin;
+  const bool aligned = is_aligned_for<W>(u.weight, kDtype == Dtype::fp32 ? 4 : 2) &&
+                       is_aligned_for<W>(u.residual, 2) &&
+                       is_aligned_for<W>(u.gradient, kGradient == Dtype::fp32 ? 4 : 2) &&
+                       is_aligned_for<W>(u.m, 4) && is_aligned_for<W>(u.v, 4);
+  const std::int64_t whole = aligned ? begin + (end - begin) / W * W : begin;
   for (std::int64_t i = begin + threadIdx.x * W; i < whole; i += kThreads * W)
     adamw_some<W>(kDtype, kGradient, u, f, i);
   for (std::int64_t i = whole + threadIdx.x; i < end; i += kThreads)
@@ -192,9 +193,9 @@ __global__ void stats_kernel(Dtype dtype, Ranges group, double* partial) {
   // The order of a sum must not depend on the alignment of a range: a thread has the same elements either
   // way.
   constexpr int W = kElementsAtOnce;
-  const bool even = lies_even<W>(range.data, dtype == Dtype::fp32 ? 4 : 2);
+  const bool aligned = is_aligned_for<W>(range.data, dtype == Dtype::fp32 ? 4 : 2);
   for (std::int64_t i = begin + threadIdx.x * W; i < end; i += kThreads * W) {
-    if (even && i + W <= end) {
+    if (aligned && i + W <= end) {
       float some[W];
       load_some<W>(dtype, range.data, i, some);
 #pragma unroll
