@@ -74,6 +74,7 @@ TEST_F(SafetensorsTest, EveryDtypeComesBackToTheBit) {
   const SafetensorsFile file(path_);
   EXPECT_EQ(file.metadata().at("format"), "pt");
   ASSERT_EQ(file.entries().size(), tensors.size());
+  for (const char* absent : {"", "na", "nan ", "zz"}) EXPECT_EQ(file.find(absent), nullptr) << absent;
   for (const auto& [name, tensor] : tensors) {
     const auto* entry = file.find(name);
     ASSERT_NE(entry, nullptr) << name;

@@ -95,7 +95,7 @@ TEST(Usage, HelpNamesTheFormatsAndTheModelsOfTheRegistries) {
     return std::regex_replace(ebb(std::move(command)).out, std::regex("\\s+"), " ");
   };
   const std::string pack = help_of({"data", "pack"});
-  EXPECT_THAT(pack, HasSubstr("MDS shards of an IDX dataset"));
+  EXPECT_THAT(pack, HasSubstr("MDS shards of pictures, or of an IDX dataset"));
   EXPECT_THAT(pack, HasSubstr("or with --tokenizer a token file of text"));
   EXPECT_THAT(help_of({"data", "inspect"}), HasSubstr("a folder with an index.json, or a token file"));
   EXPECT_THAT(help_of({"data", "verify"}), Not(HasSubstr("token file")));
@@ -257,6 +257,49 @@ TEST_F(DataCommands, ADamagedShardIsFoundWithCodeThree) {
   const ProcessResult result = ebb({"data", "verify", out_});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.err, HasSubstr(".mds"));
+}
+
+// 4 x 4, of one colour.
+void write_bmp(const std::filesystem::path& path, char value) {
+  std::filesystem::create_directories(path.parent_path());
+  const auto word = [](unsigned v) {
+    return std::string{static_cast<char>(v), static_cast<char>(v >> 8), '\0', '\0'};
+  };
+  std::ofstream(path, std::ios::binary)
+      << "BM" << word(54 + 48) << word(0) << word(54) << word(40) << word(4) << word(4) << '\1' << '\0'
+      << '\x18' << '\0' << std::string(24, '\0') << std::string(48, value);
+}
+
+TEST_F(DataCommands, AFolderOfPicturesIsInspectedVerifiedAndPacked) {
+  const std::string pictures = folder_ / "pictures";
+  for (int i = 0; i < 10; ++i)
+    write_bmp(pictures + (i < 3 ? "/ant/" : "/bee/") + std::to_string(i) + ".bmp", static_cast<char>(i));
+  std::ofstream(pictures + "/about.txt") << "x";
+  const ProcessResult inspected = ebb({"data", "inspect", pictures});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+  for (const char* part : {"pictures     10\n", "0          ant  3\n", "width        all 4\n",
+                           "10 BMP colour", "skipped      1 .txt\n"})
+    EXPECT_THAT(inspected.out, HasSubstr(part));
+  const ProcessResult verified = ebb({"data", "verify", pictures});
+  EXPECT_EQ(verified.exit_code, 0) << verified.err;
+  EXPECT_THAT(verified.out, HasSubstr("is intact: 10 pictures"));
+  const std::vector<std::string> pack = {"data",       "pack", pictures,       "--size", "8",  "--crop",
+                                         "--channels", "1",    "--test-share", "0.2",    "-o", out_};
+  const ProcessResult packed = ebb(pack);
+  EXPECT_EQ(packed.exit_code, 0) << packed.err;
+  EXPECT_THAT(packed.out,
+              ::testing::MatchesRegex("packed: 8 samples of 1x8x8 with labels in 1 shard, .* B, in " + out_ +
+                                      "/train\npacked: 2 samples of 1x8x8 with labels in 1 shard, .* B, in " +
+                                      out_ + "/test\n"));
+  EXPECT_THAT(ebb(pack).out, ::testing::StartsWith("already packed: 8 samples"));
+  EXPECT_EQ(ebb({"data", "verify", out_ + "/test"}).exit_code, 0);
+  const ProcessResult channels = ebb({"data", "pack", pictures, "--channels", "2", "-o", out_});
+  EXPECT_EQ(channels.exit_code, 2);
+  EXPECT_THAT(channels.err, HasSubstr("--channels"));
+  const ProcessResult sizeless =
+      ebb({"data", "pack", folder_ / "images", "--size", "8", "-o", out_ + "/idx"});
+  EXPECT_EQ(sizeless.exit_code, 2);
+  EXPECT_THAT(sizeless.err, HasSubstr("--size, --crop and --channels are for pictures"));
 }
 
 TEST_F(DataCommands, ABadSizeAndAMissingFolderAreNamed) {

@@ -196,8 +196,10 @@ TEST_F(BytePairs, WhatWouldChangeTheTokensIsRefusedByName) {
           [](json& d) { d["model"]["continuing_subword_prefix"] = "##"; });
   refused({"not as the library writes them"}, [](json& d) { d["model"]["ignore_merges"] = "yes"; });
   refused({"byte 0"}, [](json& d) { d["model"]["vocab"].erase("\u0100"); });
-  refused({"special token <|endoftext|> has the id 1099511627776"},
-          [](json& d) { d["added_tokens"][0]["id"] = std::int64_t{1} << 40; });
+  refused(
+      {"special token \"<|endoftext|>\" has the id 1099511627776", "for 260 listed tokens, ids are 0 to 519"},
+      [](json& d) { d["added_tokens"][0]["id"] = std::int64_t{1} << 40; });
+  refused({"the token \"hello\" has the id 520"}, [](json& d) { d["model"]["vocab"]["hello"] = 520; });
   refused({"\"he\"", "id -1"}, [](json& d) { d["model"]["vocab"]["he"] = -1; });
   refused({"\"he\"", "not a whole number"}, [](json& d) { d["model"]["vocab"]["he"] = "x"; });
   write_bytes(dir_ / "t/tokenizer.json", "version https://git-lfs.github.com/spec/v1\nsize 5\n");

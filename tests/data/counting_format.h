@@ -49,7 +49,7 @@ inline Packer counting_packer() {
   packer.accepts = [](const PackRequest& request) {
     return request.inputs.front().extension() == ".numbers";
   };
-  packer.pack = [](const PackRequest& request, const Progress& progress) {
+  packer.pack = [](const PackRequest& request, const Formats&, const Progress& progress) {
     const std::int64_t files = std::ssize(request.inputs);
     for (std::int64_t done = 1; done <= files; ++done) progress(done, files);
     return "packed: " + std::to_string(files) + " files of numbers, in " + request.out.string();

@@ -54,6 +54,70 @@ TEST(Formats, AFormatOwnsItsKeys) {
   });
 }
 
+TEST(Formats, KeysOfPicturesAreOfTheirFormatOnly) {
+  DataConfig data(builtin_formats());
+  load(data, "data: {source: a, format: pictures, size: 64, crop: center, channels: 1, test_share: 0.1}\n");
+  EXPECT_EQ(data.pictures.size, 64);
+  EXPECT_TRUE(data.pictures.crop);
+  EXPECT_EQ(data.pictures.channels, 1);
+  EXPECT_EQ(data.test_share, 0.1);
+  const auto refused = [](const std::string& keys, const std::vector<std::string>& words) {
+    expect_error(ExitCode::usage, words, [&keys] {
+      DataConfig other(builtin_formats());
+      load(other, "data: {source: a, " + keys + "}\n");
+    });
+  };
+  for (const char* key : {"size: 64", "crop: center", "channels: 1", "test_share: 0.1"})
+    refused(std::string("format: mds, ") + key, {"applies only where data.format is", "pictures"});
+  refused("format: pictures, channels: 2", {"data.channels", "1, 3 or 4 channels, not 2"});
+  refused("format: pictures, channels: 5", {"data.channels", "4"});
+  refused("format: pictures, size: 0", {"data.size"});
+  refused("format: pictures, crop: random", {"data.crop", "center"});
+  refused("format: pictures, test_share: 1", {"data.test_share", "0.9"});
+}
+
+TEST(Formats, AutoIsTheFormatOfTheSource) {
+  Scratch dir;
+  write_split(dir / "shards/train", 20);
+  fs::create_directories(dir / "text/train");
+  write_bytes(dir / "text/train/a.bin", "x");
+  fs::create_directories(dir / "words");
+  write_bytes(dir / "words/train.bin", "x");
+  fs::create_directories(dir / "pics/train/cat");
+  write_bytes(dir / "pics/train/cat/1.JPG", "x");
+  fs::create_directories(dir / "nothing");
+  for (const auto& [folder, format] :
+       std::vector<std::pair<std::string, std::string>>{{"shards", "mds"},
+                                                        {"shards/train", "mds"},
+                                                        {"text", "tokens"},
+                                                        {"words", "tokens"},
+                                                        {"pics", "pictures"}}) {
+    DataConfig data(builtin_formats());
+    load(data, "data: {source: " + (dir / folder).string() + ", format: auto}\n");
+    EXPECT_EQ(data.entry().name, format) << folder;
+    data.resolve_format();
+    EXPECT_EQ(data.format, format) << folder;
+  }
+  // The keys of the format that was found apply, and no others.
+  DataConfig data(builtin_formats());
+  load(data, "data: {source: " + (dir / "pics").string() + ", format: auto, size: 8}\n");
+  EXPECT_EQ(data.pictures.size, 8);
+  expect_error(ExitCode::usage, {"data.size", "applies only where data.format is"}, [&dir] {
+    DataConfig other(builtin_formats());
+    load(other, "data: {source: " + (dir / "shards").string() + ", format: auto, size: 8}\n");
+  });
+  for (const auto& [folder, words] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"nothing",
+            {"data.format is auto", "nothing, is not", "a folder with an index.json", "set data.format"}},
+           {"nowhere",
+            {"data.format is auto", "nowhere, does not exist", "mds, tokens, raw_u16, pictures"}}}) {
+    DataConfig other(builtin_formats());
+    other.source = dir / folder;
+    other.format = kAutoFormat;
+    expect_error(ExitCode::usage, words, [&other] { (void)other.entry(); });
+  }
+}
+
 TEST(Formats, TheDocumentationOfTheSourceNamesEachFormatWithItsText) {
   const auto explained = [](DataConfig data) {
     config::Section root;
@@ -111,6 +175,15 @@ TEST(Formats, APathIsInspectedByTheFormatThatRecognizesIt) {
   expect_error(ExitCode::data, {"t.bin", "inspect"},
                [&] { (void)verify(builtin_formats(), dir / "t.bin", {}); });
   expect_error(ExitCode::data, {"no format"}, [&] { (void)inspect({counting_format()}, dir / "t.bin"); });
+  write_bytes(dir / "notes.txt", "x");
+  expect_error(ExitCode::data, {"notes.txt has no format", "a folder of pictures"},
+               [&] { (void)inspect(builtin_formats(), dir / "notes.txt"); });
+  expect_error(ExitCode::data, {"nowhere does not exist"},
+               [&] { (void)inspect(builtin_formats(), dir / "nowhere"); });
+  fs::create_directories(dir / "tokens");
+  fs::rename(dir / "t.bin", dir / "tokens/train.bin");
+  expect_error(ExitCode::data, {"is a folder of token files", "train.bin"},
+               [&] { (void)inspect(builtin_formats(), dir / "tokens"); });
 }
 
 TEST(Formats, ARequestToPackGoesToThePackerThatAcceptsIt) {
@@ -128,7 +201,7 @@ TEST(Formats, ARequestToPackGoesToThePackerThatAcceptsIt) {
   const Packer& packer = find_packer(formats, request);
   ASSERT_EQ(&packer, packer_of("counting"));
   std::int64_t last = 0;
-  EXPECT_EQ(packer.pack(request, [&last](std::int64_t done, std::int64_t) { last = done; }),
+  EXPECT_EQ(packer.pack(request, formats, [&last](std::int64_t done, std::int64_t) { last = done; }),
             "packed: 2 files of numbers, in out");
   EXPECT_EQ(last, 2);
   request.inputs.resize(1);

@@ -54,7 +54,8 @@ TEST_F(Idx, RefusesWhatIsNoIdx) {
 TEST_F(Idx, NoticesAFileCutShort) {
   const std::string whole = idx_images(200, 8, 8);
   write_bytes(dir_ / "plain", whole.substr(0, whole.size() - 1));
-  expect_error(ExitCode::data, {"ends too early", "byte 12815", "1 more bytes"},
+  expect_error(ExitCode::data,
+               {"ends too early", "200 items of 64 bytes", "12815 bytes cannot hold the 12816"},
                [&] { read_all(dir_ / "plain"); });
   write_bytes(dir_ / "header", whole.substr(0, 10));
   expect_error(ExitCode::data, {"ends too early", "header"}, [&] { read_all(dir_ / "header"); });
@@ -65,6 +66,27 @@ TEST_F(Idx, NoticesAFileCutShort) {
     write_bytes(dir_ / "cut.gz", packed.substr(0, cut));
     expect_error(ExitCode::data, {"cut.gz"}, [&] { read_all(dir_ / "cut.gz"); });
   }
+}
+
+// Nobody has taken memory for an item then.
+TEST_F(Idx, RefusesItemsThatTheFileCannotHave) {
+  const std::string header = idx_header({1, 46340, 46340});
+  write_bytes(dir_ / "plain", header);
+  expect_error(ExitCode::data, {"1 items of 2147395600 bytes", "16 bytes cannot hold the 2147395616"},
+               [&] { IdxReader reader(dir_ / "plain"); });
+  write_gzip(dir_ / "packed.gz", header);
+  expect_error(ExitCode::data, {"1 items of 2147395600 bytes", "bytes of gzip cannot hold"},
+               [&] { IdxReader reader(dir_ / "packed.gz"); });
+  write_bytes(dir_ / "most", idx_header({0xffffffff, 1U << 31}));
+  expect_error(ExitCode::data, {"4294967295 items", "cannot hold the 9223372034707292172"},
+               [&] { IdxReader reader(dir_ / "most"); });
+}
+
+// Equal bytes are packed as tightly as gzip can.
+TEST_F(Idx, ReadsTheMostThatGzipCanPack) {
+  write_gzip(dir_ / "zeros.gz", idx_header({1, 5000, 5000}) + std::string(25'000'000, '\0'));
+  ASSERT_GT(25'000'000 / static_cast<std::int64_t>(fs::file_size(dir_ / "zeros.gz")), 1000);
+  read_all(dir_ / "zeros.gz");
 }
 
 TEST_F(Idx, NoticesAFlippedByteInAGzipFile) {

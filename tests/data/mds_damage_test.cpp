@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 #include "base/digest.h"
 #include "data/fixtures.h"
 
@@ -162,8 +161,33 @@ TEST_F(MdsDamage, ASampleWhosePartsDoNotAddUp) {
   expect_refused({"sample 2 of 12", "need 14 bytes", "15"});
 }
 
+// Only the index gives the size of a column in an unknown encoding.
+TEST_F(MdsDamage, AColumnOfMoreThanASampleOrAShardHas) {
+  const auto label_takes = [this](std::int64_t bytes) {
+    write();
+    change_index([&](json& index) {
+      index["shards"][0]["column_encodings"][1] = "tensor";
+      index["shards"][0]["column_sizes"][1] = bytes;
+    });
+  };
+  label_takes(std::int64_t{1} << 62);
+  expect_refused({"shard 0", "of column 'label' is 4611686018427387904", "offsets of 32 bits"});
+  label_takes(std::int64_t{UINT32_MAX});
+  expect_refused({"sample 0 of 12", "column 'label' needs 4294967295 bytes, and 8 of its 14 are left"});
+}
+
+TEST_F(MdsDamage, ARecordOfThePackingWithAnotherType) {
+  write();
+  write_bytes(split() / "pack.json", R"({"images":{"name":5}})");
+  expect_error(ExitCode::data, {"pack.json", "the 'name' of its 'images' is a number"},
+               [this] { (void)inspect(builtin_formats(), split()); });
+  write_bytes(split() / "pack.json", "{}");
+  EXPECT_NO_THROW((void)inspect(builtin_formats(), split()));
+}
+
 TEST_F(MdsDamage, NoIndex) {
-  fs::create_directories(split());
+  write();
+  fs::remove(split() / "index.json");
   expect_refused({"no index.json"});
   expect_error(ExitCode::data, {"does not exist"}, [this] { (void)open_mds(dir_ / "nowhere"); });
 }

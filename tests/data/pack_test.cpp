@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
 #include "data/mds/pack_idx.h"
@@ -115,6 +117,20 @@ TEST_F(Pack, ADamagedResultIsRefused) {
   fs::remove(dir_ / "data/train/shard.00001.mds");
   expect_error(ExitCode::data, {"damaged now", "shard.00001.mds", "remove the folder"},
                [this] { (void)pack_idx(options(), {}); });
+}
+
+TEST_F(Pack, ADamagedRecordIsRefused) {
+  (void)pack_idx(options(), {});
+  const fs::path record = dir_ / "data/train/pack.json";
+  const auto good = nlohmann::json::parse(std::ifstream(record));
+  for (const auto& [key, value] : std::vector<std::pair<std::string, nlohmann::json>>{
+           {"samples", "100"}, {"shards", -1}, {"bytes", 1e300}, {"index_xxh3_64", 5}}) {
+    auto bad = good;
+    bad[key] = value;
+    std::ofstream(record) << bad;
+    expect_error(ExitCode::data, {"pack.json is damaged", "remove the folder"},
+                 [this] { (void)pack_idx(options(), {}); });
+  }
 }
 
 TEST_F(Pack, AFolderThatHoldsSomethingElseIsLeftAlone) {

@@ -15,13 +15,15 @@ FAMILIES = "trainer/models/CMakeLists.txt"
 FORMATS = "trainer/data/format.cpp"
 
 # Names that are words of the field too: only a literal that is nothing but the name, or that follows data.format, counts.
-ORDINARY = {"tokens"}
+ORDINARY = {"pictures", "tokens"}
 
 # (file, name): why the file may use it.
 EXCEPTIONS = {
     ("trainer/core/sample.h", "tokens"): "the name of a field of samples",
     ("trainer/models/gpt/config.cpp", "tokens"): "the unit of keys",
     ("trainer/models/gpt/family.cpp", "tokens"): "the unit of throughput",
+    ("trainer/train/image_measures.cpp", "pictures"): "an owner of memory",
+    ("trainer/train/training_data.cpp", "pictures"): "an owner of memory",
 }
 
 TOKEN = re.compile(

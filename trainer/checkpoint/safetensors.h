@@ -16,7 +16,6 @@ namespace ebb::checkpoint {
 
 // The safetensors format: u64 N (little-endian), N bytes of JSON header, the buffer.
 // docs/checkpoint-format.md has the rules.
-inline constexpr std::int64_t kMaxHeaderBytes = 100'000'000;
 // A tensor on a device or with strides is copied through a buffer of this size.
 inline constexpr std::int64_t kStagingBytes = 4 << 20;
 
@@ -62,6 +61,7 @@ class SafetensorsFile {
   ReadFile file_;
   std::int64_t buffer_start_ = 0;
   std::vector<TensorEntry> entries_;
+  std::vector<std::size_t> by_name_;  // places in entries_, in the order of names
   Metadata metadata_;
 };
 

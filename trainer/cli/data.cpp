@@ -18,8 +18,8 @@ namespace {
 ExitCode pack(const data::Formats& formats, const data::PackRequest& request) {
   const data::Packer& packer = data::find_packer(formats, request);
   telemetry::ProgressLine line("packing", packer.unit);
-  const std::string summary =
-      packer.pack(request, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
+  const std::string summary = packer.pack(
+      request, formats, [&line](std::int64_t done, std::int64_t total) { line.show(done, total); });
   line.done();
   print(summary);
   return ExitCode::ok;
@@ -74,16 +74,24 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
       "merges.txt");
   command
       ->add_option("--test-share", request->test_share,
-                   "Share of a text for the test split: OUT becomes a folder with train.bin and test.bin "
-                   "(the last tokens)")
+                   "Share of the input for the test split: OUT becomes a folder with both splits. Of a text, "
+                   "the last tokens; of pictures, a random choice that is always the same")
       ->check(CLI::Range(0.0, 0.9));
   add_json_lines(*command, request->key, request->skip_bad_lines);
   command->add_option("--pad", request->pad, "Pad images with zeros to this height and width, such as 32")
       ->check(CLI::Range(1, 65536));
-  command->add_option("--labels", request->labels, "File of labels, in the same file format as INPUT");
+  command->add_option("--size", request->size, "Scale pictures to this height and width, such as 32")
+      ->check(CLI::Range(1, 8192));
+  command->add_flag("--crop", request->crop,
+                    "With --size: use the square in the middle of a picture, instead of stretching it");
+  command->add_option("--channels", request->channels, "Channels of pictures: 1, 3 or 4 (default: 3)")
+      ->check(CLI::IsMember({1, 3, 4}));
+  command->add_option("--labels", request->labels, "File of labels in IDX, for images in IDX");
   command
-      ->add_option("-o,--out", request->out,
-                   "Output: the folder of one split, such as data/fashion-mnist/train, or a token file")
+      ->add_option(
+          "-o,--out", request->out,
+          "Output: the folder of one split, such as data/fashion-mnist/train, or a token file. If INPUT "
+          "has splits, or with --test-share: a folder for both")
       ->required()
       ->check(not_empty());
   command->add_option("--shard-size", request->shard_size, "Uncompressed size at which a new shard begins")

@@ -96,6 +96,8 @@ class WordSplitter {
 using Token = std::int64_t;
 
 constexpr std::int64_t kMostTokens = 1 << 24;  // the largest published vocabularies have 2^18
+// Published vocabularies have few gaps. Each id up to the largest one takes memory.
+constexpr std::int64_t kMostIdsPerToken = 2;
 
 struct Pair {
   Token left, right;
@@ -118,7 +120,17 @@ class BytePairs final : public Tokenizer {
         visible_(R"(\S)", d.from),
         space_first_(d.space_first),
         whole_words_(d.whole_words) {
-    for (const auto& [text, id] : d.vocabulary) add(d, text, id);
+    const std::int64_t listed = std::ssize(d.vocabulary) + std::ssize(d.special);
+    const auto check = [&](const char* kind, const std::string& text, Token id) {
+      const Token end = std::min(kMostTokens, kMostIdsPerToken * listed);
+      if (id >= 0 && id < end) return;
+      refuse_tokenizer(d.from, fmt::format("the {} \"{}\" has the id {}, but for {} listed tokens, ids are 0 "
+                                           "to {}",
+                                           kind, text, id, listed, end - 1));
+    };
+    for (const auto& [text, id] : d.vocabulary) check("token", text, id);
+    for (const auto& [text, id] : d.special) check("special token", text, id);
+    for (const auto& [text, id] : d.vocabulary) add(text, id);
     const auto visible = visible_bytes();
     for (std::size_t b = 0; b < visible.size(); ++b) {
       const auto found = d.vocabulary.find(visible[b]);
@@ -140,8 +152,6 @@ class BytePairs final : public Tokenizer {
       merges_.insert_or_assign({l->second, r->second}, Merge{rank++, both->second});
     }
     for (const auto& [text, id] : d.special) {
-      if (id < 0 || id >= kMostTokens)
-        refuse_tokenizer(d.from, fmt::format("the special token {} has the id {}", text, id));
       count_ = std::max(count_, id + 1);
       if (id < std::ssize(texts_)) texts_[static_cast<std::size_t>(id)].clear();
     }
@@ -190,10 +200,7 @@ class BytePairs final : public Tokenizer {
   }
 
  private:
-  void add(const BytePairFiles& d, const std::string& text, Token id) {
-    if (id < 0 || id >= kMostTokens)
-      refuse_tokenizer(d.from, fmt::format("the token \"{}\" has the id {}, but ids are 0 to {}", text, id,
-                                           kMostTokens - 1));
+  void add(const std::string& text, Token id) {
     if (id >= std::ssize(texts_)) texts_.resize(static_cast<std::size_t>(id + 1));
     texts_[static_cast<std::size_t>(id)] = bytes_of_token(text);
     if (whole_words_) whole_[bytes_of_token(text)] = id;

@@ -4,7 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <vector>
+
+#include "base/error.h"
 
 namespace ebb::data {
 namespace {
@@ -54,6 +58,20 @@ void CacheConfig::describe(config::Section& s) {
       .free_to_change();
 }
 
+const Format& DataConfig::entry() const {
+  if (format != kAutoFormat) return find_format(formats, format);
+  if (const Format* found = recognize(formats, source)) return *found;
+  std::string names;
+  for (const Format& known : formats) names += (names.empty() ? "" : ", ") + known.name;
+  std::error_code ignored;
+  const bool exists = std::filesystem::exists(source, ignored);
+  throw Error(ExitCode::usage,
+              fmt::format("data.format is {}, and data.source, {}, {}: set data.format to one of {}{}",
+                          kAutoFormat, source.empty() ? "which is empty" : source,
+                          exists ? fmt::format("is not {}", recognized_paths(formats)) : "does not exist",
+                          names, exists ? "" : ", or data.source to the dataset"));
+}
+
 void DataConfig::describe(config::Section& s) {
   s.text("source", source)
       .required()
@@ -61,11 +79,15 @@ void DataConfig::describe(config::Section& s) {
            " A resumed run may find it elsewhere, with the same contents.")
       .free_to_change();
   std::vector<std::string> names;
-  std::string doc = "The format of the dataset.";
+  std::string doc = fmt::format(
+      "The format of the dataset. {}: the one that data.source has, by its names of files; saved by its "
+      "name.",
+      kAutoFormat);
   for (const Format& entry : formats) {
     names.push_back(entry.name);
     doc += fmt::format(" {}: {}.", entry.name, entry.doc);
   }
+  names.emplace_back(kAutoFormat);
   s.choice("format", format, names).doc(doc);
   describe_format_keys(s, *this);
   s.integer("batch", batch)

@@ -4,17 +4,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "base/error.h"
+#include "data/arrays/format.h"
 #include "data/mds/format.h"
+#include "data/picture_folder/format.h"
 #include "data/tokens/format.h"
+#include "data/webdataset/format.h"
 
 namespace ebb::data {
 
 namespace fs = std::filesystem;
 
 Formats builtin_formats() {
-  return {mds_format(), token_format(), raw_u16_format()};
+  return {mds_format(),   token_format(),     raw_u16_format(), picture_folder_format(),
+          array_format(), webdataset_format()};
 }
 
 bool Format::provides(std::string_view field) const {
@@ -36,22 +41,38 @@ std::string formats_providing(const Formats& formats, std::string_view field) {
   return names;
 }
 
+const Format* recognize(const Formats& formats, const fs::path& path) {
+  const auto found = std::ranges::find_if(
+      formats, [&path](const Format& format) { return format.recognizes && format.recognizes(path); });
+  return found == formats.end() ? nullptr : &*found;
+}
+
+std::string recognized_paths(const Formats& formats) {
+  std::string paths;
+  for (const Format& format : formats)
+    if (!format.texts.path.empty()) paths += (paths.empty() ? "" : ", or ") + format.texts.path;
+  return paths;
+}
+
 namespace {
 
-const Format& recognize(const Formats& formats, const fs::path& path) {
-  for (const Format& format : formats)
-    if (format.recognizes && format.recognizes(path)) return format;
-  throw Error(ExitCode::data, fmt::format("{} has no format that can be recognized", path.string()));
+const Format& must_recognize(const Formats& formats, const fs::path& path) {
+  if (const Format* found = recognize(formats, path)) return *found;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored))
+    throw Error(ExitCode::data, fmt::format("{} does not exist", path.string()));
+  throw Error(ExitCode::data, fmt::format("{} has no format that can be recognized: give {}", path.string(),
+                                          recognized_paths(formats)));
 }
 
 }  // namespace
 
 std::string inspect(const Formats& formats, const fs::path& path) {
-  return recognize(formats, path).inspect(path);
+  return must_recognize(formats, path).inspect(path);
 }
 
 std::string verify(const Formats& formats, const fs::path& path, const Progress& progress) {
-  const Format& format = recognize(formats, path);
+  const Format& format = must_recognize(formats, path);
   if (format.verify) return format.verify(path, progress);
   throw Error(ExitCode::data, fmt::format("{} has the format {}, which has no hashes to verify; `ebb data "
                                           "inspect` shows its contents",

@@ -37,6 +37,12 @@ struct FormatTexts {
   std::string path;    // a path that Format::recognizes accepts: "a folder with an index.json"; empty: none
 };
 
+// A split that a source has.
+struct SourceSplit {
+  std::string name;                 // of SplitRequest; empty: the source is not divided into splits
+  std::vector<std::string> fields;  // that its samples have, in this order
+};
+
 // One format. The comment of a member that may be null explains null.
 struct Format {
   std::string name;                 // the word of data.format
@@ -54,13 +60,18 @@ struct Format {
   // Opens one split of data.source. Error(data) if it is damaged or lacks a requested field.
   std::function<std::unique_ptr<Dataset>(const DataConfig&, const SplitRequest&)> open;
 
-  // For `ebb data inspect` and `verify`, which get only a path. Null: a path never identifies this
-  // format.
+  // Whether the path is one of this format: a dataset, as data.source names it, or one of its splits or
+  // files. For `data.format: auto`, and for commands that get only a path. Looks at names and at the first
+  // bytes of files. Null: a path never identifies this format.
   std::function<bool(const std::filesystem::path&)> recognizes;
   std::function<std::string(const std::filesystem::path&)> inspect;  // text for a person; Error(data)
   // Reads the whole dataset and returns a summary of one line. Error(data) for the first fault. Null: the
   // format has nothing to check.
   std::function<std::string(const std::filesystem::path&, const Progress&)> verify;
+
+  // For `ebb data pack`, which reads the source by open(): the splits of data.source. Error(data) if it has
+  // none. Null: datasets of this format are not packed into another one.
+  std::function<std::vector<SourceSplit>(const DataConfig&)> splits;
 
   std::optional<Packer> packer;  // for `ebb data pack`; empty: ebb makes no datasets of this format
 
@@ -69,6 +80,8 @@ struct Format {
 
 // The first is the default of data.format.
 using Formats = std::vector<Format>;
+// The word of data.format for the first format that recognizes data.source.
+inline constexpr const char* kAutoFormat = "auto";
 
 // The formats of ebb. This is the registry: a format is a folder here, and an entry of this function's list.
 Formats builtin_formats();
@@ -77,6 +90,11 @@ Formats builtin_formats();
 const Format& find_format(const Formats& formats, std::string_view name);
 // Names of the formats whose datasets can provide the field: "tokens, raw_u16".
 std::string formats_providing(const Formats& formats, std::string_view field);
+
+// The first format that recognizes the path; null if none does. The result belongs to `formats`.
+const Format* recognize(const Formats& formats, const std::filesystem::path& path);
+// The paths that formats recognize, for messages: "a folder with an index.json, or a token file".
+std::string recognized_paths(const Formats& formats);
 
 // Calls the first format that recognizes the path. Error(data) if none does.
 std::string inspect(const Formats& formats, const std::filesystem::path& path);

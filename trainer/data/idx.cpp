@@ -18,6 +18,7 @@ namespace {
 constexpr unsigned kReadAhead = 1U << 18;
 constexpr int kUnsignedByte = 8;
 constexpr std::int64_t kLargestItem = std::int64_t{1} << 31;
+constexpr std::int64_t kMostDeflateRatio = 1032;  // 258 bytes in 2 bits (RFC 1951, 3.2.5)
 
 }  // namespace
 
@@ -72,9 +73,28 @@ IdxReader::IdxReader(const std::filesystem::path& path) : path_(path) {
     dims_.push_back(size);
     if (d > 0) item_bytes_ *= size;
   }
+  check_size();
 }
 
 IdxReader::~IdxReader() = default;
+
+// Before anyone takes memory for an item. Nothing overflows: items are below 2^32, their bytes at most 2^31.
+void IdxReader::check_size() const {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path_, error);
+  if (error)
+    throw Error(ExitCode::data,
+                fmt::format("cannot read the size of {}: {}", path_.string(), error.message()));
+  const bool plain = gzdirect(file_->gz) == 1;
+  const std::int64_t needed = offset_ + items() * item_bytes_;
+  const auto file_bytes = static_cast<std::int64_t>(size);
+  if ((plain ? needed : (needed - 1) / kMostDeflateRatio + 1) <= file_bytes) return;
+  throw Error(
+      ExitCode::data,
+      fmt::format("{} ends too early or is damaged: its header gives {} items of {} bytes, and {} bytes{} "
+                  "cannot hold the {}; fetch the file again",
+                  path_.string(), items(), item_bytes_, file_bytes, plain ? "" : " of gzip", needed));
+}
 
 void IdxReader::fill(std::span<std::byte> out, const char* what) {
   while (!out.empty()) {

@@ -11,7 +11,8 @@ namespace ebb::data {
 
 // Reads an IDX file (the MNIST family: u8 values, big-endian header), plain or gzipped, once from front to
 // back in bounded memory. Error(data) names the file, the offset in the unpacked bytes and the expected
-// value. A file that does not open also throws Error(data). For one thread.
+// value. A file that does not open also throws Error(data), and one that cannot have as many bytes as its
+// header gives. For one thread.
 class IdxReader {
  public:
   explicit IdxReader(const std::filesystem::path& path);
@@ -28,6 +29,7 @@ class IdxReader {
 
  private:
   struct File;
+  void check_size() const;
   void fill(std::span<std::byte> out, const char* what);
   std::filesystem::path path_;
   std::unique_ptr<File> file_;

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "data/charsmap.h"
 
 namespace ebb::data {
 namespace {
@@ -88,6 +89,7 @@ class SentencePieces final : public Tokenizer {
   using Processor = sentencepiece::SentencePieceProcessor;
 
   static void load(Processor& processor, const std::string& bytes, const fs::path& model) {
+    check_charsmaps(bytes, model.string());
     if (const auto status = processor.LoadFromSerializedProto(bytes); !status.ok())
       throw Error(ExitCode::data,
                   fmt::format("{} is not a sentencepiece model: {}", model.string(), status.ToString()));

@@ -186,11 +186,13 @@ void load_with(Config& config, const std::function<config::References(config::Se
     config::Section section = described(config);
     config.references = read(section);
   }
-  if (config.trainees.empty()) return;
-  // Their defaults are the sections optimizer and average, which are complete only now.
-  config.trainees.clear();
-  config::Section section = described(config);
-  config.references = read(section);
+  if (!config.trainees.empty()) {
+    // Their defaults are the sections optimizer and average, which are complete only now.
+    config.trainees.clear();
+    config::Section section = described(config);
+    config.references = read(section);
+  }
+  config.data.resolve_format();
 }
 
 }  // namespace

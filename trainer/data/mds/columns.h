@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "core/sample.h"
+#include "data/channels.h"
 #include "data/mds/index.h"
 #include "data/mds/reader.h"
 
@@ -28,14 +28,9 @@ struct MdsFieldColumn {
   void read_channels_last(const MdsShard& shard, std::int64_t offset, std::span<std::byte> out) const;
 };
 
-// Whether the dimensions of an image are H,W,C.
-bool has_channels_last(const std::vector<std::int64_t>& dims);
-// Writes an image of H,W,C into `out` as C,H,W. Both have one length, a multiple of `channels`.
-void split_channels(std::span<const std::byte> image, std::size_t channels, std::span<std::byte> out);
-
 // The column of this name: image is an ndarray of uint8 with the shape C,H,W, H,W,C or H,W; label is an
-// integer. Of three dimensions, the last one is the channels if it is at most 4 and both others are larger.
-// Error(data) lists the existing columns, or names the encoding that does not fit this field.
+// integer. The channels are last as has_channels_last() says. Error(data) lists the existing columns, or
+// names the encoding that does not fit this field.
 MdsFieldColumn find_column(const MdsIndex& index, const std::string& field);
 
 }  // namespace ebb::data

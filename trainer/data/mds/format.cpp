@@ -2,12 +2,18 @@
 #include "data/mds/format.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "base/units.h"
+#include "config/document.h"
 #include "data/config.h"
 #include "data/mds/dataset.h"
 #include "data/mds/inspect.h"
+#include "data/mds/pack_dataset.h"
 #include "data/mds/pack_idx.h"
 
 namespace ebb::data {
@@ -15,11 +21,67 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string pack_images(const PackRequest& request, const Progress& progress) {
-  if (request.test_share > 0)
-    throw Error(ExitCode::usage,
-                "data pack: --test-share is for text, with --tokenizer; images have a test split of "
-                "their own");
+std::int64_t shard_bytes_of(const PackRequest& request) {
+  const auto bytes = parse_bytes(request.shard_size);
+  if (bytes && *bytes >= 1) return *bytes;
+  throw Error(
+      ExitCode::usage,
+      fmt::format(
+          "data pack: --shard-size {} is not a size: give a number of bytes with a unit, such as 8MiB",
+          request.shard_size));
+}
+
+// What formats with Format::splits recognize.
+std::string packable_paths(const Formats& formats) {
+  std::string paths;
+  for (const Format& format : formats)
+    if (format.splits) paths += (paths.empty() ? "" : ", or ") + format.texts.path;
+  return paths;
+}
+
+std::string packed_text(const PackResult& result, const std::string& samples, const fs::path& folder) {
+  return fmt::format("{}packed: {} {} in {} shard{}, {}, in {}", result.already_there ? "already " : "",
+                     result.samples, samples, result.shards, result.shards == 1 ? "" : "s",
+                     format_bytes(result.bytes), folder.string());
+}
+
+// The configuration that reads the input as the options say. Its keys check them.
+DataConfig source_of(const Format& format, const PackRequest& request, const Formats& formats) {
+  DataConfig config(formats);
+  std::vector<std::string> keys = {"data.source=input", "data.format=" + format.name};
+  if (request.size > 0) keys.push_back(fmt::format("data.size={}", request.size));
+  if (request.crop) keys.emplace_back("data.crop=center");
+  if (request.channels > 0) keys.push_back(fmt::format("data.channels={}", request.channels));
+  if (request.test_share > 0) keys.push_back(fmt::format("data.test_share={}", request.test_share));
+  config::Section root;
+  root.section("data", config, "");
+  config::load_text("", "the options of data pack", keys, root);
+  config.source = request.inputs.front().string();  // not as a value, which may refer to the environment
+  return config;
+}
+
+std::string pack_source(const Format& format, const PackRequest& request, const Formats& formats,
+                        const Progress& progress) {
+  if (!request.labels.empty() || request.pad > 0)
+    throw Error(ExitCode::usage, fmt::format("data pack: {} is for IDX files, and {} is {}",
+                                             request.pad > 0 ? "--pad" : "--labels",
+                                             request.inputs.front().string(), format.texts.path));
+  const auto packed = pack_dataset(source_of(format, request, formats), request.out,
+                                   {shard_bytes_of(request), request.compression}, progress);
+  std::string text;
+  for (const PackedSplit& split : packed) {
+    std::string samples = "samples";
+    if (const auto* image = split.spec.find(core::kImageField))
+      samples += fmt::format(" of {}", fmt::join(image->dims, "x"));
+    samples += split.spec.find(core::kLabelField) != nullptr ? " with labels" : " without labels";
+    text += (text.empty() ? "" : "\n") + packed_text(split.result, samples, split.folder);
+  }
+  if (packed.size() == 1 && packed.front().name.empty())
+    text += "\nThis is one split. data.source needs the splits train and test: see --test-share";
+  return text;
+}
+
+std::string pack_images(const PackRequest& request, const Formats& formats, const Progress& progress) {
   if (request.inputs.size() != 1)
     throw Error(
         ExitCode::usage,
@@ -27,31 +89,37 @@ std::string pack_images(const PackRequest& request, const Progress& progress) {
             "data pack: {} image files were given, but only one can be packed at a time. For text add "
             "--tokenizer bytes",
             request.inputs.size()));
-  const auto bytes = parse_bytes(request.shard_size);
-  if (!bytes || *bytes < 1) {
+  const fs::path& input = request.inputs.front();
+  if (const Format* format = recognize(formats, input); format != nullptr && format->splits != nullptr)
+    return pack_source(*format, request, formats, progress);
+  std::error_code ignored;
+  if (fs::is_directory(input, ignored))
+    throw Error(ExitCode::data,
+                fmt::format("data pack: the folder {} holds nothing that can be packed: give {}",
+                            input.string(), packable_paths(formats)));
+  if (request.test_share > 0)
     throw Error(
         ExitCode::usage,
-        fmt::format(
-            "data pack: --shard-size {} is not a size: give a number of bytes with a unit, such as 8MiB",
-            request.shard_size));
-  }
+        "data pack: --test-share is for text, with --tokenizer, and for pictures; IDX images have a test "
+        "split of their own");
+  if (request.size > 0 || request.crop || request.channels > 0)
+    throw Error(
+        ExitCode::usage,
+        "data pack: --size, --crop and --channels are for pictures; IDX images get another size by --pad");
   PackOptions options;
-  options.images = request.inputs.front();
+  options.images = input;
   options.labels = request.labels;
   options.out = request.out;
-  options.shard_bytes = *bytes;
+  options.shard_bytes = shard_bytes_of(request);
   options.compression = request.compression;
   options.pad = request.pad;
-  const PackResult result = pack_idx(options, progress);
-  return fmt::format("{}packed: {} samples in {} shard{}, {}, in {}", result.already_there ? "already " : "",
-                     result.samples, result.shards, result.shards == 1 ? "" : "s", format_bytes(result.bytes),
-                     options.out.string());
+  return packed_text(pack_idx(options, progress), "samples", pack_folder(request.out));
 }
 
 Packer image_packer() {
   Packer packer;
-  packer.output = "MDS shards of an IDX dataset (the MNIST family)";
-  packer.input = "an IDX file of images, plain or .gz";
+  packer.output = "MDS shards of pictures, or of an IDX dataset (the MNIST family)";
+  packer.input = "a folder of pictures, or an IDX file of images, plain or .gz";
   packer.unit = "samples";
   packer.pack = pack_images;
   return packer;
@@ -73,7 +141,11 @@ Format mds_format() {
   };
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;
-    return !fs::is_regular_file(path, ignored);
+    for (const fs::path& folder : {path, path / "train"})
+      for (const char* name :
+           {"index.json", "shard.00000.mds", "shard.00000.mds.zstd"})  // the index may be lost
+        if (fs::exists(folder / name, ignored)) return true;
+    return false;
   };
   format.inspect = inspect_mds;
   format.verify = verify_mds;

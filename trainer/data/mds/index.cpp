@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -92,12 +93,15 @@ std::vector<MdsColumn> parse_columns(const Node& shard) {
                            sizes.array().size()));
   }
   std::vector<MdsColumn> columns;
+  std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < count; ++i) {
     MdsColumn column;
     column.name = Node(names.array()[i], names.where()).text();
     column.encoding = Node(encodings.array()[i], encodings.where()).text();
     const Node size(sizes.array()[i], fmt::format("{} of column '{}'", sizes.where(), column.name));
     if (!size.null()) column.bytes = size.integer(0);
+    if (column.bytes > kMostShardBytes)
+      size.fail(fmt::format("is {}, more than a shard's offsets of 32 bits can address", *column.bytes));
     // A column that nobody reads only needs its length.
     const auto expected = !is_known_encoding(column.encoding)
                               ? column.bytes
@@ -107,9 +111,7 @@ std::vector<MdsColumn> parse_columns(const Node& shard) {
       size.fail(fmt::format("is {}, but the encoding {} takes {}", word(column.bytes), column.encoding,
                             word(expected)));
     }
-    for (const MdsColumn& other : columns) {
-      if (other.name == column.name) names.fail(fmt::format("has '{}' twice", column.name));
-    }
+    if (!seen.insert(column.name).second) names.fail(fmt::format("has '{}' twice", column.name));
     columns.push_back(std::move(column));
   }
   return columns;

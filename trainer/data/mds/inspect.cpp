@@ -101,9 +101,14 @@ std::string packed_from(const fs::path& folder) {
   if (!fs::exists(folder / "pack.json", ignored)) return "";
   const auto record = parse_json_or_discard(read_file(folder / "pack.json", ExitCode::data));
   std::string names;
-  for (const char* key : {"images", "labels"}) {
+  for (const char* key : {"images", "labels", "source"}) {
     if (!record.is_object() || !record.contains(key) || !record[key].is_object()) continue;
-    names += (names.empty() ? "" : ", ") + record[key].value("name", std::string("?"));
+    const auto name = record[key].find("name");
+    if (name != record[key].end() && !name->is_string())
+      throw Error(ExitCode::data, fmt::format("{}: the 'name' of its '{}' is a {}, not a string: pack the "
+                                              "dataset again",
+                                              (folder / "pack.json").string(), key, name->type_name()));
+    names += (names.empty() ? "" : ", ") + (name == record[key].end() ? "?" : name->get<std::string>());
   }
   return names.empty() ? "" : fmt::format("packed from  {}\n", names);
 }

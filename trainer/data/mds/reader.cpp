@@ -153,6 +153,10 @@ MdsShard::Extent MdsShard::find(std::int64_t sample, std::size_t column) const {
       bytes = word_at(size_word);
       size_word += 4;
     }
+    if (bytes > end - at)
+      fail(sample, begin,
+           fmt::format("column '{}' needs {} bytes, and {} of its {} are left", index_->columns[i].name,
+                       bytes, end - at, end - begin));
     if (i == column) found = {at, bytes};
     at += bytes;
   }

@@ -3,10 +3,16 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <span>
+#include <system_error>
+
 #include "base/error.h"
+#include "base/file.h"
 #include "data/config.h"
 #include "data/tokens/inspect.h"
 #include "data/tokens/pack_text.h"
+#include "data/tokens/token_file.h"
 #include "data/tokens/windows.h"
 
 namespace ebb::data {
@@ -46,10 +52,36 @@ Format windows_format(std::optional<TokenFileFormat> file_format) {
   return format;
 }
 
-std::string pack_documents(const PackRequest& request, const Progress& progress) {
+bool is_token_file(const fs::path& path) {
+  if (path.extension() == ".bin" || path.extension() == ".idx") return true;
+  std::array<std::int32_t, 1> magic{};
+  try {
+    ReadFile(path, ExitCode::data).read_at(0, std::as_writable_bytes(std::span(magic)));
+  } catch (const Error&) {
+    return false;
+  }
+  return magic[0] == kLlmcMagicU16 || magic[0] == kLlmcMagicU32;
+}
+
+bool is_token_dataset(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_regular_file(path, error)) return is_token_file(path);
+  if (fs::is_regular_file(path / "train.bin", error)) return true;
+  for (const fs::path& folder : {path, path / "train"})
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+      if (entry->path().extension() == ".bin" && entry->is_regular_file(error)) return true;
+  return false;
+}
+
+std::string pack_documents(const PackRequest& request, const Formats&, const Progress& progress) {
   if (!request.labels.empty())
     throw Error(ExitCode::usage,
                 "data pack: --labels is for images, and --tokenizer is for text: give one of them");
+  if (request.size > 0 || request.crop || request.channels > 0)
+    throw Error(
+        ExitCode::usage,
+        "data pack: --size, --crop and --channels are for pictures, and --tokenizer is for text: give one "
+        "of them");
   PackTextOptions options;
   options.inputs = {request.inputs, request.key, request.skip_bad_lines};
   options.out = request.out;
@@ -92,10 +124,7 @@ Format token_format() {
   format.name = "tokens";
   format.doc = "token files of llm.c or Megatron";
   format.texts.path = "a token file of llm.c or Megatron";
-  format.recognizes = [](const fs::path& path) {
-    std::error_code ignored;
-    return fs::is_regular_file(path, ignored);
-  };
+  format.recognizes = is_token_dataset;
   format.inspect = inspect_tokens;
   format.packer = text_packer();
   return format;

@@ -5,8 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <system_error>
 #include <vector>
 
+#include "base/error.h"
 #include "base/units.h"
 #include "data/tokens/token_file.h"
 
@@ -14,6 +16,11 @@ namespace ebb::data {
 
 std::string inspect_tokens(const std::filesystem::path& path) {
   constexpr std::int64_t kLooked = 1'000'000, kShown = 16;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    throw Error(
+        ExitCode::data,
+        fmt::format("{} is a folder of token files: give one of them, such as train.bin", path.string()));
   const TokenFile file(path);
   std::string text = fmt::format("{}\n", path.string());
   text += fmt::format("format       {}, {} byte{} per token\n", name(file.format()), file.token_bytes(),

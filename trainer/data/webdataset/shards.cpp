@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/webdataset/shards.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace ebb::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kPacked{{{".tar.gz", "gunzip"},
+                                                                                {".tgz", "gunzip"},
+                                                                                {".tar.zst", "unzstd"},
+                                                                                {".tar.zstd", "unzstd"},
+                                                                                {".tar.bz2", "bunzip2"},
+                                                                                {".tar.xz", "unxz"},
+                                                                                {".txz", "unxz"}}};
+
+bool is_shard_name(const std::string& name) {
+  return !name.starts_with('.') &&
+         (name.ends_with(".tar") ||
+          std::ranges::any_of(kPacked, [&](const auto& p) { return name.ends_with(p.first); }));
+}
+
+// The names of archives in a folder, sorted.
+std::vector<std::string> shard_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::error_code ignored;
+    const std::string name = entry->path().filename().string();
+    if (is_shard_name(name) && !entry->is_directory(ignored)) names.push_back(name);
+  }
+  if (error) throw Error(ExitCode::data, fmt::format("cannot list {}: {}", folder.string(), error.message()));
+  std::ranges::sort(names);
+  return names;
+}
+
+bool holds_prefix(const std::vector<std::string>& names, std::string_view prefix) {
+  return std::ranges::any_of(names, [prefix](const std::string& name) { return name.starts_with(prefix); });
+}
+
+void refuse_packed(const fs::path& shard) {
+  for (const auto& [ending, command] : kPacked)
+    if (shard.filename().string().ends_with(ending))
+      throw Error(
+          ExitCode::data,
+          fmt::format("{} is compressed: samples cannot be read from the middle of it; unpack it by `{} "
+                      "{}` first",
+                      shard.string(), command, shard.string()));
+}
+
+}  // namespace
+
+ShardSplits shard_splits(const fs::path& source) {
+  std::error_code ignored;
+  const bool train = fs::is_directory(source / "train", ignored);
+  const bool test = fs::is_directory(source / "test", ignored);
+  if (train && test) return ShardSplits::folders;
+  if (!fs::is_directory(source, ignored)) return ShardSplits::none;
+  const std::vector<std::string> names = shard_names(source);
+  if (names.empty() && (train || test))
+    throw Error(
+        ExitCode::data,
+        fmt::format("{} has a folder {}, but no folder {}: add the other split, or give {} as the source "
+                    "and choose data.test_share",
+                    source.string(), train ? "train" : "test", train ? "test" : "train",
+                    (source / (train ? "train" : "test")).string()));
+  return holds_prefix(names, "train-") && holds_prefix(names, "test-") ? ShardSplits::prefixes
+                                                                       : ShardSplits::none;
+}
+
+std::vector<fs::path> shards_of(const fs::path& source, const std::string& split) {
+  std::error_code ignored;
+  const ShardSplits splits = shard_splits(source);
+  std::vector<fs::path> shards;
+  if (fs::is_directory(source, ignored)) {
+    const fs::path folder = splits == ShardSplits::folders ? source / split : source;
+    const std::string prefix = splits == ShardSplits::prefixes ? split + "-" : "";
+    for (const std::string& name : shard_names(folder))
+      if (name.starts_with(prefix)) shards.push_back(folder / name);
+    if (shards.empty())
+      throw Error(ExitCode::data, fmt::format("{} holds no archive {}*.tar", folder.string(), prefix));
+  } else {
+    shards.push_back(source);
+  }
+  for (const fs::path& shard : shards) refuse_packed(shard);
+  return shards;
+}
+
+bool holds_shards(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return is_shard_name(path.filename().string());
+  const auto holds = [&ignored](const fs::path& folder) {
+    return fs::is_directory(folder, ignored) && !shard_names(folder).empty();
+  };
+  try {
+    return holds(path) || holds(path / "train") || holds(path / "test");
+  } catch (const Error&) {
+    return false;  // it cannot be listed
+  }
+}
+
+}  // namespace ebb::data
