@@ -42,6 +42,9 @@ INSTANTIATE_TEST_SUITE_P(
     Families, PlannedMemory,
     testing::Values(
         Case{"vae", kImages, 1, {}}, Case{"vae-2", kImages, 2, {"data.prefetch=2"}},
+        // Of the test images, rank 0 has one full part and a shorter one, and one part alone.
+        Case{"vae-two-parts", kImages, 2, {"data.batch=64"}},
+        Case{"vae-one-part", kImages, 2, {"data.batch=256"}},
         Case{"vae-micro", kImages, 2, {"data.micro_batches=4"}},
         Case{"vae-measures", kImages, 1, {"evaluate.samples=40"}},
         Case{"vae-fp32", kImages, 1, {"precision.dtype=fp32", "average.half_life=100"}},

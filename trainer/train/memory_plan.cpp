@@ -42,14 +42,22 @@ std::int64_t evaluated_samples(const data::EvaluationPlan& plan, std::int64_t te
 }
 
 // Samples of the last part of an evaluation, of the rank where it is largest among those that are shorter
-// than the other parts; 0: none is. Its blocks have other sizes than those of the other parts, which stay
-// mapped.
+// than the other parts; 0: none is. The other parts' blocks have other sizes, and stay mapped.
 std::int64_t last_evaluated_samples(const data::EvaluationPlan& plan, std::int64_t test_samples) {
   const std::int64_t rest = test_samples > plan.global_batch ? test_samples % plan.global_batch : 0;
   if (rest == 0) return 0;
   const std::int64_t part = plan.rank_part(rest);
   // If it is as long as a full part, the last rank with samples has what is left of them.
   return part < plan.rank_part(plan.global_batch) ? part : rest % part;
+}
+
+// How many parts rank 0 has that are as long as its first, at most two: the second holds the sum of the
+// first.
+std::int64_t full_parts(const data::EvaluationPlan& plan, std::int64_t test_samples) {
+  if (test_samples == 0) return 2;
+  const std::int64_t rest = test_samples % plan.global_batch;
+  const bool rest_is_full = rest > 0 && plan.rank_part(rest) == plan.rank_part(plan.global_batch);
+  return std::clamp<std::int64_t>(test_samples / plan.global_batch + (rest_is_full ? 1 : 0), 1, 2);
 }
 
 void raise(memory::Sums& largest, const memory::Sums& other) {
@@ -206,13 +214,13 @@ class DryRun {
     plan_.evaluation_total = ledger_.peak_total(location_);
   }
 
-  // As train::evaluate(), of two parts of a split and its last one. The sum of the losses goes on from the
-  // first to the others.
+  // As train::evaluate(), of up to two full parts and the last one. They share the sum of the losses.
   void evaluate_loss() {
     const memory::Tag tag(memory::Class::activations, "evaluation");
     step::LossSums sums;
     core::Phase& phase = *trainees_.model().phases().front();
-    for (int i = 0; i < 2; ++i) sums.add(phase.forward(on_device(part_), *runner_));
+    for (std::int64_t i = full_parts(evaluation_, run_.test_samples); i > 0; --i)
+      sums.add(phase.forward(on_device(part_), *runner_));
     const std::int64_t last = last_evaluated_samples(evaluation_, run_.test_samples);
     if (last > 0) sums.add(phase.forward(on_device(dry_batch(run_.sample, last, 1)), *runner_));
   }
