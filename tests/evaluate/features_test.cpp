@@ -122,6 +122,17 @@ TEST_F(FeatureExtractorTest, RefusesOtherResults) {
   expect_refusal("def forward(self, x):\n    return x.float().flatten(1)[0:1]\n",
                  {"Float [1, 64]", "2 images"});
   expect_refusal("def forward(self, x):\n    return (x, x)\n", {"Tuple"});
+  expect_refusal("def forward(self, x):\n    return torch.zeros([1, 1]).expand([2, 65537])\n",
+                 {"Float [2, 65537] for 2 images", "F at most 65536"});
+  expect_refusal("def forward(self, x):\n    return x.float().flatten(1).to_sparse()\n",
+                 {"a Sparse tensor on the device cpu", "a dense tensor on the CPU"});
+  expect_refusal("def forward(self, x):\n    return torch.zeros([2, 8], device=\"meta\")\n",
+                 {"a Strided tensor on the device meta"});
+}
+
+TEST_F(FeatureExtractorTest, AcceptsTheMostFeatures) {
+  const std::string file = script("def forward(self, x):\n    return torch.zeros([x.size(0), 65536])\n");
+  EXPECT_EQ(FeatureExtractor(file, 1, 8, 8).dimension(), kMostFeatures);
 }
 
 TEST_F(FeatureExtractorTest, NamesTheReasonsOfAModuleThatAlwaysFails) {

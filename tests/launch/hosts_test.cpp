@@ -64,6 +64,18 @@ TEST_F(Hosts, AreReadInFileOrderWithoutDuplicates) {
   }
 }
 
+// Its lines are not compared in pairs, which would take minutes.
+TEST_F(Hosts, OfALongFileAreRead) {
+  constexpr int kHosts = 200'000;
+  {
+    std::ofstream out(folder_ / "hosts");
+    for (int i = 0; i < kHosts; ++i) out << "a-long-prefix-of-a-name-" << i << " slots=1\n";
+  }
+  const auto hosts = read_hostfile(folder_ / "hosts");
+  ASSERT_EQ(hosts.size(), kHosts);
+  EXPECT_EQ(hosts.back(), "a-long-prefix-of-a-name-199999");
+}
+
 TEST_F(Hosts, LinesThatMpirunCannotTakeAreRefusedByNumber) {
   const std::string longest(56, 'h');
   for (const auto& [line, problem] : std::vector<std::pair<std::string, std::string>>{

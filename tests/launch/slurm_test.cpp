@@ -67,6 +67,18 @@ TEST(SlurmLists, OthersAreRefusedWithTheVariableBeforeTheyTakeMemory) {
         << list;
 }
 
+TEST(SlurmLists, NamesThatNoHostHasAreRefusedBeforeTheyAreMade) {
+  const std::string longest(255, 'a'), long_begin(250, 'a');
+  EXPECT_THAT(parse_slurm_hosts("LIST", longest), ElementsAre(longest));
+  EXPECT_EQ(parse_slurm_hosts("LIST", long_begin + "[00001-65536]").size(), 65536U);
+  for (const std::string& list : {longest + "a", long_begin + "[000001-65536]", long_begin + "[1]b[0-9]ccc",
+                                  std::string(100'000, 'a') + "[0-65535]"})
+    EXPECT_THAT(refusal([&] { parse_slurm_hosts("LIST", list); }),
+                AllOf(HasSubstr("LIST has a host name of "), HasSubstr("begins with \"aaaaaaaa"),
+                      HasSubstr("host names have at most 255")))
+        << list.size();
+}
+
 // Each test has only the variables of Slurm and the starters that it sets.
 class SlurmJobs : public ::testing::Test {
  protected:

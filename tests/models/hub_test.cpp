@@ -112,7 +112,9 @@ TEST(Hub, RefusesWhatEbbDoesNotHave) {
   EXPECT_THAT(with(llama, "hidden_size", "x"), HasSubstr("hidden_size is \"x\""));
   EXPECT_THAT(with(llama, "num_attention_heads", 0), HasSubstr("num_attention_heads is 0"));
   EXPECT_THAT(with(llama, "vocab_size", 2.5), HasSubstr("vocab_size is 2.5"));
-  EXPECT_THAT(with(gpt2, "n_layer", 1e30), HasSubstr("from 1 to 16777216"));
+  EXPECT_THAT(with(gpt2, "n_layer", 1e30), HasSubstr("from 1 to 4096"));
+  EXPECT_THAT(with(llama, "num_hidden_layers", 4097), HasSubstr("num_hidden_layers is 4097"));
+  EXPECT_THAT(with(llama, "vocab_size", 1e30), HasSubstr("from 1 to 16777216"));
   EXPECT_THAT(with(gpt2, "n_layer", nullptr), HasSubstr("n_layer is missing"));
   EXPECT_THAT(with(gpt2, "activation_function", "relu"), HasSubstr("relu"));
   EXPECT_THAT(with(gpt2, "hidden_size", 31), HasSubstr("hidden_size is 31; but n_embd"));

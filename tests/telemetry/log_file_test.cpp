@@ -47,6 +47,29 @@ TEST_F(LogFileTest, LinesOfAnyLengthAreReadAcrossBlocks) {
   EXPECT_EQ(contents("log"), kept);
 }
 
+// In one pass, and without holding them. Lines above a MiB have no step.
+TEST_F(LogFileTest, LinesThatEbbDoesNotWriteAreSkipped) {
+  constexpr std::int64_t kHole = std::int64_t{256} << 20;
+  const std::string before = "{\"step\":1}\n";
+  put("log", before);
+  std::filesystem::resize_file(folder_ / "log", kHole);
+  drop_lines_from(folder_ / "log", 2);
+  EXPECT_EQ(contents("log"), before) << "an incomplete line goes, whatever its length";
+
+  const std::string line = "{\"step\":1,\"text\":\"" + std::string(2 << 20, 'x') + "\"}\n";
+  put("log", before + line);
+  drop_lines_from(folder_ / "log", 0);
+  EXPECT_EQ(contents("log"), "");
+  put("log", line + "{\"step\":2}\n");
+  drop_lines_from(folder_ / "log", 0);
+  EXPECT_EQ(contents("log"), line);
+  const std::string longest = "{\"step\":1,\"text\":\"" + std::string((1 << 20) - 20, 'x') + "\"}\n";
+  ASSERT_EQ(std::ssize(longest), kLongestLogLine + 1);
+  put("log", longest + "{\"step\":2}\n");
+  drop_lines_from(folder_ / "log", 0);
+  EXPECT_EQ(contents("log"), "");
+}
+
 // The first TiB of this file is a hole, which nobody could read in the time of a test.
 TEST_F(LogFileTest, ReadsOnlyTheEnd) {
   constexpr std::int64_t kHole = std::int64_t{1} << 40;

@@ -18,6 +18,7 @@ namespace ebb::telemetry {
 namespace {
 
 constexpr std::int64_t kLimit = 80'000;
+constexpr std::int64_t kMost = std::int64_t{1} << 20;  // bytes that a part of these tests unpacks to
 
 class RotatedLogTest : public test::FolderTest {
  protected:
@@ -36,7 +37,7 @@ class RotatedLogTest : public test::FolderTest {
   [[nodiscard]] std::vector<std::int64_t> steps() const {
     std::string all;
     for (const auto& part : packed_parts(path())) {
-      unpack_file(part, folder_ / "unpacked");
+      unpack_file(part, folder_ / "unpacked", kMost);
       all += contents("unpacked");
     }
     std::istringstream text(all + contents("log.jsonl"));
@@ -87,7 +88,8 @@ TEST_F(RotatedLogTest, ARunThatResumesAnywhereGoesOnWithoutAGapOrARepetition) {
 
 TEST_F(RotatedLogTest, LinesThatAKilledProcessLeftTwiceAreThereOnce) {
   write(0, 150);
-  unpack_file(packed_parts(path()).back(), path());  // as before the removal of the packed file's source
+  unpack_file(packed_parts(path()).back(), path(),
+              kMost);  // as before the removal of the packed file's source
   const std::vector<std::int64_t> twice = steps();
   const std::int64_t last = twice.back();
   ASSERT_GT(std::ssize(twice), last + 1);
@@ -113,8 +115,35 @@ TEST_F(RotatedLogTest, AFileOfWholeBlocksIsUnpacked) {
   const std::string text = std::string((64 << 10) - 1, 'x') + "\n";
   put("blocks", text + text);
   pack_file(folder_ / "blocks", folder_ / "packed");
-  unpack_file(folder_ / "packed", folder_ / "unpacked");
+  unpack_file(folder_ / "packed", folder_ / "unpacked", 2 * std::ssize(text));
   EXPECT_EQ(contents("unpacked"), text + text);
+  EXPECT_THROW(unpack_file(folder_ / "packed", folder_ / "unpacked", 2 * std::ssize(text) - 1), DamagedPart);
+}
+
+// A packed file of a few KB may hold any number of equal bytes.
+TEST_F(RotatedLogTest, APartThatEbbHasNotWrittenIsSetAside) {
+  const std::string long_line(3 << 20, 'x'), large = line_of(1) + "\n" + std::string(80 << 20, '\n');
+  for (const std::string& text :
+       {long_line, large, std::string("{\"step\":\"x\"}\n"), std::string("[1]\n")}) {
+    put("unpacked", text);
+    const auto part = folder_ / "log.000000.jsonl.zst";
+    pack_file(folder_ / "unpacked", part);
+    write(5, 8);
+    EXPECT_TRUE(std::filesystem::exists(part.string() + ".damaged")) << text.substr(0, 20);
+    EXPECT_EQ(steps(), range(5, 8));
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directory(folder_);
+  }
+}
+
+// It is in no part, though both begin with an empty line.
+TEST_F(RotatedLogTest, AnEmptyLineIsNoSignOfAPartThatIsThereTwice) {
+  put("log.jsonl", line_of(0) + "\n");
+  pack_file(path(), folder_ / "log.000000.jsonl.zst");
+  std::filesystem::resize_file(folder_ / "log.000000.jsonl.zst", 10);
+  put("log.jsonl", "\n" + line_of(1) + "\n");
+  write(2, 2);
+  EXPECT_EQ(packed_parts(path()).size(), 1U);
 }
 
 TEST_F(RotatedLogTest, TheNewestFileAlwaysHasTheNewestLine) {

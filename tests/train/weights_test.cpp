@@ -252,6 +252,15 @@ TEST_F(WeightsTest, ListsEveryMismatch) {
   EXPECT_THAT(refusal(other), HasSubstr("the folder holds a llama, and the configuration describes a gpt2"));
 }
 
+TEST_F(WeightsTest, MoreLayersThanTensorsAreRefused) {
+  auto config = tiny(models::GptArchitecture::gpt2);
+  write(config, [](checkpoint::NamedTensors& tensors) { tensors.resize(3); });
+  config.layers = 4096;
+  EXPECT_THAT(refusal(config), HasSubstr("a model of 4096 layers: the folder holds 3 tensors"));
+  config.layers = 3;
+  EXPECT_THAT(refusal(config), HasSubstr("is not in the folder"));
+}
+
 TEST_F(WeightsTest, AnIndexMayNotLeadOutOfItsFolder) {
   write(tiny(models::GptArchitecture::llama));
   fs::rename(folder_ / "model.safetensors", folder_ / "model-1.safetensors");

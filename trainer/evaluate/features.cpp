@@ -113,17 +113,19 @@ struct FeatureExtractor::Module {
   // The result as a tensor [images, F].
   static at::Tensor checked(const c10::IValue& result, std::int64_t images, const std::string& file) {
     std::string found;
-    if (!result.isTensor())
+    if (!result.isTensor() || !result.toTensor().defined())
       found = "a value of type " + result.tagKind();
-    else if (const at::Tensor& t = result.toTensor();
-             t.dim() != 2 || t.size(0) != images || t.size(1) < 1 || !t.is_floating_point())
+    else if (const at::Tensor& t = result.toTensor(); t.layout() != at::kStrided || !t.device().is_cpu())
+      found = fmt::format("a {} tensor on the device {}", c10::str(t.layout()), t.device().str());
+    else if (t.dim() != 2 || t.size(0) != images || t.size(1) < 1 || t.size(1) > kMostFeatures ||
+             !t.is_floating_point())
       found = fmt::format("{} [{}]", c10::toString(t.scalar_type()), fmt::join(t.sizes(), ", "));
     else
       return t;
     throw Error(ExitCode::usage,
                 fmt::format("the feature extractor {} returns {} for {} images; it has to return features "
-                            "[{}, F] of a floating-point type",
-                            file, found, images, images));
+                            "[{}, F] of a floating-point type in a dense tensor on the CPU, F at most {}",
+                            file, found, images, images, kMostFeatures));
   }
 };
 
@@ -186,20 +188,21 @@ at::Tensor FeatureExtractor::features(const at::Tensor& images) {
   at::Tensor features = at::empty({count, dimension_}, at::kFloat);
   for (std::int64_t first = 0; first < count; first += at_once) {
     const std::int64_t n = std::min(at_once, count - first);
-    c10::IValue result;
     try {
-      result = module_->forward(prepared(images.narrow(0, first, n).contiguous()));
+      const c10::IValue result = module_->forward(prepared(images.narrow(0, first, n).contiguous()));
+      const at::Tensor rows = Module::checked(result, n, file_);
+      if (rows.size(1) != dimension_)
+        throw Error(ExitCode::usage,
+                    fmt::format("the feature extractor {} returned {} features an image before, and now "
+                                "{}; the number has to be the same",
+                                file_, dimension_, rows.size(1)));
+      features.narrow(0, first, n).copy_(rows);
+    } catch (const Error&) {
+      throw;
     } catch (const std::exception& error) {
       throw Error(ExitCode::usage, fmt::format("the feature extractor {} fails on images {} to {}: {}", file_,
                                                first, first + n - 1, reason_of(error)));
     }
-    const at::Tensor rows = Module::checked(result, n, file_);
-    if (rows.size(1) != dimension_)
-      throw Error(ExitCode::usage,
-                  fmt::format("the feature extractor {} returned {} features an image before, and now "
-                              "{}; the number has to be the same",
-                              file_, dimension_, rows.size(1)));
-    features.narrow(0, first, n).copy_(rows);
   }
   return features;
 }

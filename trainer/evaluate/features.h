@@ -13,12 +13,15 @@ namespace ebb::evaluate {
 // Of the blocks of a module in the ledger.
 inline constexpr const char* kExtractorOwner = "feature extractor";
 
+// Features that a module may return for an image. Inception v3 returns 2048.
+inline constexpr std::int64_t kMostFeatures = 65536;
+
 // Computes features of images by a TorchScript module in a file, for feature_distances.h. The module maps
-// images [N, C, H, W] uint8 to features [N, F] of a floating-point type. It runs on the CPU, in evaluation
-// mode, without gradients and without the optimizer of TorchScript: the first calls then compute the same as
-// later ones. If its forward has an argument `return_features`, it is called with return_features=True, as
-// the published Inception v3 of the FID (inception-2015-12-05.pt) needs it. TorchScript code cannot
-// open network connections.
+// images [N, C, H, W] uint8 to features [N, F] of a floating-point type, F at most kMostFeatures. It runs on
+// the CPU, in evaluation mode, without gradients and without the optimizer of TorchScript: the first calls
+// then compute the same as later ones. If its forward has an argument `return_features`, it is called with
+// return_features=True, as the published Inception v3 of the FID (inception-2015-12-05.pt) needs it.
+// TorchScript code cannot open network connections.
 //
 // The constructor passes two black images of [channels, height, width] to the module. If it fails on them,
 // the constructor tries grey images as three equal channels, then images resized to 299 x 299 (resize.h),

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <memory>
 #include <sstream>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -104,7 +105,8 @@ std::string host_problem(const std::string& host) {
 
 std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
   std::istringstream lines(read_file(path, ExitCode::usage));
-  std::vector<std::string> hosts, with_slots;
+  std::vector<std::string> hosts;
+  std::unordered_set<std::string> seen, with_slots;
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
@@ -117,13 +119,12 @@ std::vector<std::string> read_hostfile(const std::filesystem::path& path) {
     for (std::string word; problem.empty() && words >> word;) {
       if (!word.starts_with("slots=")) continue;
       problem = slots_problem(word);
-      if (std::ranges::find(with_slots, host) != with_slots.end())
+      if (!with_slots.insert(host).second)
         problem = fmt::format("the slots of {} are given twice: write it on one line", host);
-      with_slots.push_back(host);
     }
     if (!problem.empty())
       throw Error(ExitCode::usage, fmt::format("{}:{}: {}", path.string(), number, problem));
-    if (std::ranges::find(hosts, host) == hosts.end()) hosts.push_back(host);
+    if (seen.insert(host).second) hosts.push_back(host);
   }
   if (hosts.empty())
     throw Error(

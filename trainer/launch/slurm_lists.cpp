@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostHosts = 65536;  // as many as Slurm allows
 constexpr std::size_t kMostDigits = 9;
+constexpr std::size_t kLongestName = 255;  // bytes of a DNS name
 constexpr int kMostTasks = 1 << 20;
 
 // A list that is read from its start. Each error shows the whole list.
@@ -24,6 +25,18 @@ class SlurmList {
     throw Error(ExitCode::usage,
                 fmt::format("{} is \"{}\", which Slurm does not write: a value is such as {}", variable_,
                             text_, example_));
+  }
+  // Before the names are made: their number times their length may be any memory.
+  void require_room(const std::vector<std::string>& begins, std::size_t bytes) const {
+    const std::string& longest =
+        *std::ranges::max_element(begins, {}, [](const std::string& begin) { return begin.size(); });
+    if (longest.size() + bytes <= kLongestName) return;
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{} has a host name of {} bytes or more, which begins with \"{}\"; "
+                    "host names have at most {}",
+                    variable_, longest.size() + bytes,
+                    (longest + std::string(text_.substr(at_ - bytes, bytes))).substr(0, 40), kLongestName));
   }
   [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
   bool take(std::string_view text) {
@@ -64,6 +77,7 @@ std::vector<std::string> with_numbers(SlurmList& list, const std::vector<std::st
     std::size_t width = 0, last_width = 0;
     const int first = list.number(width);
     const int last = list.take("-") ? list.number(last_width) : first;
+    list.require_room(begins, width);
     const auto count = static_cast<std::size_t>(std::int64_t{last} - first + 1);
     if (last < first || count > kMostHosts || (numbers.size() + count) * begins.size() > kMostHosts)
       list.fail();
@@ -86,6 +100,7 @@ std::vector<std::string> parse_slurm_hosts(std::string_view variable, std::strin
     bool any = false;
     for (;;) {
       const std::string_view part = list.take_all_of(kOfNames);
+      list.require_room(names, part.size());
       for (std::string& name : names) name += part;
       any = any || !part.empty();
       if (!list.take("[")) break;

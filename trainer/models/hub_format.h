@@ -48,6 +48,8 @@ class HubFormat {
   [[nodiscard]] virtual bool has(const FamilyConfig& config) const = 0;
   // The model_type of `config`.
   [[nodiscard]] virtual std::string model_type(const FamilyConfig& config) const = 0;
+  // Repeated parts, each of which has tensors of its own in the layout.
+  [[nodiscard]] virtual std::int64_t layers(const FamilyConfig& config) const = 0;
   [[nodiscard]] virtual HubLayout layout(const FamilyConfig& config, std::int64_t data_context) const = 0;
   // The model that config.json in `folder` describes; its training starts from that folder. Error(usage)
   // names an unsupported feature with its key and value.

@@ -33,30 +33,35 @@ class BackwardLines {
   [[nodiscard]] std::int64_t end() const { return end_; }
   // Takes the text after the last newline, which is empty in a file of whole lines.
   std::string take_incomplete() { return take(end_); }
-  // Takes the last line, without its newline. end() must be above 0, and after a newline.
+  // Takes the last line, without its newline; empty if it is above kLongestLogLine. end() must be above 0,
+  // and after a newline.
   std::string take_line() { return take(end_ - 1); }
 
  private:
-  // Takes all from the start of the line whose last byte is before `last`.
+  // Takes all from the start of the line whose last byte is before `last`. Each block is searched once.
   std::string take(std::int64_t last) {
-    const std::int64_t start = start_of_line(last);
-    std::string text =
-        held_.substr(static_cast<std::size_t>(start - begin_), static_cast<std::size_t>(last - start));
-    held_.resize(static_cast<std::size_t>(start - begin_));
+    std::int64_t start = 0;
+    bool too_long = false;
+    for (std::int64_t searched = last;; searched = begin_, prepend_block()) {
+      const std::size_t newline = searched > begin_
+                                      ? held_.rfind('\n', static_cast<std::size_t>(searched - begin_ - 1))
+                                      : std::string::npos;
+      if (newline != std::string::npos) start = begin_ + static_cast<std::int64_t>(newline) + 1;
+      too_long = last - std::max(start, begin_) > kLongestLogLine;
+      if (newline != std::string::npos || begin_ == 0) break;
+      if (too_long) held_.clear();
+    }
+    const auto before = static_cast<std::size_t>(start - begin_);
+    std::string text = too_long ? "" : held_.substr(before, static_cast<std::size_t>(last - start));
+    held_.resize(before);
     end_ = start;
     return text;
   }
-  std::int64_t start_of_line(std::int64_t last) {
-    for (;;) {
-      const std::size_t newline =
-          last > begin_ ? held_.rfind('\n', static_cast<std::size_t>(last - begin_ - 1)) : std::string::npos;
-      if (newline != std::string::npos) return begin_ + static_cast<std::int64_t>(newline) + 1;
-      if (begin_ == 0) return 0;
-      std::string block(static_cast<std::size_t>(std::min(kBlock, begin_)), '\0');
-      begin_ -= std::ssize(block);
-      file_.read_at(begin_, std::as_writable_bytes(std::span<char>(block)));
-      held_ = block + held_;
-    }
+  void prepend_block() {
+    std::string block(static_cast<std::size_t>(std::min(kBlock, begin_)), '\0');
+    begin_ -= std::ssize(block);
+    file_.read_at(begin_, std::as_writable_bytes(std::span<char>(block)));
+    held_ = block + held_;
   }
 
   static constexpr std::int64_t kBlock = 1 << 16;

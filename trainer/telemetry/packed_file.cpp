@@ -13,12 +13,14 @@
 
 #include "base/atomic_file.h"
 #include "base/file.h"
+#include "telemetry/log_file.h"
 
 namespace ebb::telemetry {
 namespace {
 
 constexpr std::int64_t kBlock = std::int64_t{64} << 10;
-constexpr int kWindowLog = 17;  // 128 KiB: zstd needs a few times as much
+constexpr int kWindowLog = 17;      // 128 KiB: zstd needs a few times as much
+constexpr int kMostWindowLog = 21;  // of a file that is read: zstd's own default
 
 // Calls `use` with each block of a file and whether it is the last one, until `use` returns false.
 void for_blocks(const std::filesystem::path& path,
@@ -37,12 +39,13 @@ void for_blocks(const std::filesystem::path& path,
 void require(std::size_t result, const std::filesystem::path& path) {
   if (ZSTD_isError(result) != 0)
     throw Error(ExitCode::storage,
-                fmt::format("cannot pack {}: {}", path.string(), ZSTD_getErrorName(result)));
+                fmt::format("cannot pack or unpack {}: {}", path.string(), ZSTD_getErrorName(result)));
 }
 
 // Calls `use` with each part of the unpacked bytes, until it returns false.
 void unpack(const std::filesystem::path& from, const std::function<bool(std::string_view)>& use) {
   const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), &ZSTD_freeDCtx);
+  require(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kMostWindowLog), from);
   std::vector<char> out(static_cast<std::size_t>(kBlock));
   std::size_t wants = 1;  // 0 at the end of the frame
   bool stopped = false;
@@ -83,9 +86,14 @@ void pack_file(const std::filesystem::path& from, const std::filesystem::path& t
   file.commit();
 }
 
-void unpack_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+void unpack_file(const std::filesystem::path& from, const std::filesystem::path& to,
+                 std::int64_t most_bytes) {
   AtomicFile file(to);
+  std::int64_t left = most_bytes;
   unpack(from, [&](std::string_view part) {
+    left -= std::ssize(part);
+    if (left < 0)
+      throw DamagedPart(fmt::format("{} unpacks to more than {} bytes", from.string(), most_bytes));
     file.append(part);
     return true;
   });
@@ -94,11 +102,17 @@ void unpack_file(const std::filesystem::path& from, const std::filesystem::path&
 
 std::string first_line_of_packed(const std::filesystem::path& packed) {
   std::string text;
+  bool found = false;
   unpack(packed, [&](std::string_view part) {
-    text += part;
-    return text.find('\n') == std::string::npos;
+    const std::size_t newline = part.find('\n');
+    found = newline != std::string_view::npos;
+    text += part.substr(0, newline);
+    if (std::ssize(text) > kLongestLogLine)
+      throw DamagedPart(
+          fmt::format("the first line of {} has more than {} bytes", packed.string(), kLongestLogLine));
+    return !found;
   });
-  return text.substr(0, text.find('\n'));
+  return text;
 }
 
 }  // namespace ebb::telemetry

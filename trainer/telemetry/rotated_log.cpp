@@ -4,10 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "telemetry/log_file.h"
 #include "telemetry/packed_file.h"
@@ -52,10 +53,10 @@ std::int64_t number_of(const fs::path& part, const std::string& name) {
 }
 
 std::string first_line(const fs::path& path) {
-  std::ifstream in(path);
-  std::string line;
-  std::getline(in, line);
-  return line;
+  const ReadFile file(path, ExitCode::storage);
+  std::string text(static_cast<std::size_t>(std::min(file.size(), kLongestLogLine)), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span<char>(text)));
+  return text.substr(0, text.find('\n'));
 }
 
 std::string first_line_or_none(const fs::path& packed) {
@@ -66,24 +67,34 @@ std::string first_line_or_none(const fs::path& packed) {
   }
 }
 
+// A line without a step counts as one of step 0.
 bool begins_before(const fs::path& part, std::int64_t first_step) {
   const auto json = parse_json_or_discard(first_line_of_packed(part));
-  return json.is_object() && json.value("step", std::int64_t{0}) < first_step;
+  const auto step = json.is_object() ? json.find("step") : json.end();
+  if (!json.is_object() || (step != json.end() && !step->is_number_integer()))
+    throw DamagedPart(fmt::format("{} does not begin with a line of a log", part.string()));
+  return (step == json.end() ? 0 : step->get<std::int64_t>()) < first_step;
 }
 
-// Leaves the lines of the steps before `first_step`, the newest of them in `path`.
-void drop_steps_from(const fs::path& path, std::int64_t first_step) {
+// Leaves the lines of the steps before `first_step`, the newest of them in `path`. Before it is packed, a
+// part has an eighth of the limit that its run had, and the rest of a line.
+void drop_steps_from(const fs::path& path, std::int64_t first_step, std::int64_t limit) {
+  constexpr std::int64_t kLargestPart = std::int64_t{64} << 20;  // of a run with a higher limit
+  const std::int64_t most_bytes = std::max(limit / kParts, kLargestPart) + kLongestLogLine;
   std::vector<fs::path> parts = packed_parts(path);
   // A process that ended between the packing of a file and its removal has left the lines twice.
-  if (!parts.empty() && size_of(path) > 0 && first_line(path) == first_line_or_none(parts.back())) {
-    remove_file(parts.back());
-    parts.pop_back();
+  if (!parts.empty() && size_of(path) > 0) {
+    const std::string first = first_line(path);
+    if (!first.empty() && first == first_line_or_none(parts.back())) {
+      remove_file(parts.back());
+      parts.pop_back();
+    }
   }
   drop_lines_from(path, first_step);
   for (; size_of(path) == 0 && !parts.empty(); parts.pop_back()) {
     try {
       if (begins_before(parts.back(), first_step)) {
-        unpack_file(parts.back(), path);
+        unpack_file(parts.back(), path, most_bytes);
         drop_lines_from(path, first_step);
       }
       remove_file(parts.back());
@@ -107,7 +118,7 @@ std::vector<fs::path> packed_parts(const fs::path& path) {
 
 RotatedLog::RotatedLog(fs::path path, std::int64_t limit, std::int64_t first_step)
     : path_(std::move(path)), limit_(limit) {
-  drop_steps_from(path_, first_step);
+  drop_steps_from(path_, first_step, limit);
   bytes_ = size_of(path_);
   file_.emplace(path_);
 }

@@ -18,7 +18,9 @@ class RotatedLog {
  public:
   // `path`: NAME.jsonl. `limit`: bytes of all files together, at least 8 KiB. `first_step`: the steps done
   // before; later lines are removed, as drop_lines_from() does. A part that had been packed becomes
-  // NAME.jsonl again if the run resumes in it. A damaged one is renamed to PART.damaged and skipped.
+  // NAME.jsonl again if the run resumes in it. A damaged one is renamed to PART.damaged and skipped: also one
+  // that does not begin with a line of JSON, that has a longer line there than kLongestLogLine, or that
+  // unpacks to more than an eighth of the limit (at least 64 MiB).
   RotatedLog(std::filesystem::path path, std::int64_t limit, std::int64_t first_step);
   void line(std::string_view text);     // adds the newline
   [[nodiscard]] bool at_start() const;  // whether the next line is the first of a file

@@ -154,15 +154,21 @@ bool has_same_shape(const Config& config, const fs::path& run) {
   }
 }
 
+// The number of bytes or ranks in a line of a log; 0 for anything else.
+std::int64_t count_in(const nlohmann::json& line, std::string_view key) {
+  const auto found = line.is_object() ? line.find(key) : line.end();
+  if (found == line.end() || !found->is_number_integer() || *found < 0 || *found > INT64_MAX) return 0;
+  return found->get<std::int64_t>();
+}
+
 // The maxima of a step without a save or an evaluation, in a line of the memory log.
 void raise_to(ResourceEstimate::Measured& measured, const nlohmann::json& line) {
-  const nlohmann::json stages = line.value("stages", nlohmann::json::object());
+  const nlohmann::json stages = line.contains("stages") ? line.at("stages") : nlohmann::json();
   if (stages.contains("save") || stages.contains("evaluate")) return;
-  measured.peak_total = std::max(measured.peak_total, line.value("peak_total", std::int64_t{0}));
-  const nlohmann::json peak = line.value("peak", nlohmann::json::object());
+  measured.peak_total = std::max(measured.peak_total, count_in(line, "peak_total"));
+  const nlohmann::json peak = line.contains("peak") ? line.at("peak") : nlohmann::json();
   for (std::size_t c = 0; c < measured.peak.size(); ++c)
-    measured.peak[c] =
-        std::max(measured.peak[c], peak.value(std::string(memory::kClassNames[c]), std::int64_t{0}));
+    measured.peak[c] = std::max(measured.peak[c], count_in(peak, memory::kClassNames[c]));
 }
 
 // Reads the logs of the ranks of the last start. An earlier one may have had another number of ranks.
@@ -172,18 +178,20 @@ void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
   };
   std::int64_t ranks = 0;
   // Short lines have no number of ranks. Their steps had the bytes of the whole line before them.
-  for_lines(log_of(0), [&](const nlohmann::json& line) { ranks = line.value("ranks", ranks); });
+  for_lines(log_of(0), [&](const nlohmann::json& line) {
+    if (const std::int64_t written = count_in(line, "ranks"); written > 0) ranks = written;
+  });
   if (ranks == 0) return;
   ResourceEstimate::Measured measured;
   measured.ranks = ranks;
-  for (std::int64_t rank = 0; rank < ranks; ++rank)
+  std::error_code none;
+  for (std::int64_t rank = 0; rank < ranks && fs::exists(log_of(rank), none); ++rank)
     for_lines(log_of(rank), [&](const nlohmann::json& line) {
-      if (line.value("ranks", std::int64_t{0}) != ranks) return;
+      if (count_in(line, "ranks") != ranks) return;
       raise_to(measured, line);
-      if (const auto resident = line.find("peak_resident"); resident != line.end() && resident->is_number())
-        measured.host_bytes = std::max(measured.host_bytes, resident->get<std::int64_t>());
-      if (const auto device = line.find("device"); device != line.end() && device->is_object())
-        measured.device_bytes = std::max(measured.device_bytes, device->value("used", std::int64_t{0}));
+      measured.host_bytes = std::max(measured.host_bytes, count_in(line, "peak_resident"));
+      if (const auto device = line.find("device"); device != line.end())
+        measured.device_bytes = std::max(measured.device_bytes, count_in(*device, "used"));
     });
   if (measured.host_bytes > 0) result.measured = measured;
 }

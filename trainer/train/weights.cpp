@@ -125,6 +125,13 @@ void WeightFolder::require(const models::FamilyConfig& config, std::int64_t data
   const std::string theirs = family_.hub->model_type(*config_), ours = family_.hub->model_type(config);
   if (theirs != ours)
     lines += fmt::format("\n  the folder holds a {}, and the configuration describes a {}", theirs, ours);
+  // Before the layout, which takes memory for each layer.
+  if (const std::int64_t layers = family_.hub->layers(config); layers > std::ssize(file_indices_))
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "the weights in {} cannot be those of a model of {} layers: the folder holds {} tensors{}",
+            folder_.string(), layers, file_indices_.size(), lines));
   layout_ = family_.hub->layout(config, data_context);
   const std::string& prefix = layout_.optional_prefix;
   const auto has_prefix = [&](const auto& item) { return item.first.starts_with(prefix); };

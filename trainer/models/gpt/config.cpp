@@ -69,7 +69,7 @@ void GptConfig::describe(config::Section& s) {
       .doc("Maximum tokens of one forward pass, at least data.context. auto: data.context.");
   s.integer("layers", layers)
       .at_least(1)
-      .at_most(4096)
+      .at_most(kMostGptLayers)
       .doc("Blocks of attention and feed-forward.")
       .shapes_state();
   s.integer("heads", heads).at_least(1).at_most(65536).doc("Attention heads of a block.").shapes_state();

@@ -16,6 +16,8 @@ namespace ebb::models {
 // 2023).
 enum class GptArchitecture { gpt2, llama };
 
+inline constexpr std::int64_t kMostGptLayers = 4096;
+
 // A decoder-only transformer with pre-norms.
 struct GptConfig {
   GptArchitecture architecture = GptArchitecture::gpt2;

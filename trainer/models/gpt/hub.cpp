@@ -101,7 +101,7 @@ GptConfig read_gpt2(const Json& json) {
   c.vocabulary = hub_size(json, "vocab_size");
   c.context = hub_size(json, "n_positions", 1024);
   c.dim = hub_size(json, "n_embd");
-  c.layers = hub_size(json, "n_layer");
+  c.layers = hub_size(json, "n_layer", std::nullopt, kMostGptLayers);
   c.heads = hub_size(json, "n_head");
   c.feed_forward = hub_size(json, "n_inner", 4 * c.dim);
   c.norm_eps = hub_value<double>(json, "layer_norm_epsilon", 1e-5);
@@ -122,7 +122,7 @@ GptConfig read_llama(const Json& json) {
   c.vocabulary = hub_size(json, "vocab_size");
   c.context = hub_size(json, "max_position_embeddings", 2048);
   c.dim = hub_size(json, "hidden_size");
-  c.layers = hub_size(json, "num_hidden_layers");
+  c.layers = hub_size(json, "num_hidden_layers", std::nullopt, kMostGptLayers);
   c.heads = hub_size(json, "num_attention_heads");
   c.kv_heads = hub_size(json, "num_key_value_heads", c.heads);
   c.feed_forward = hub_size(json, "intermediate_size");

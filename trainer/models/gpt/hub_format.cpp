@@ -21,6 +21,10 @@ class GptHubFormat final : public HubFormat {
     return config_of<GptConfig>(config).is_llama() ? "llama" : "gpt2";
   }
 
+  [[nodiscard]] std::int64_t layers(const FamilyConfig& config) const override {
+    return config_of<GptConfig>(config).layers;
+  }
+
   [[nodiscard]] HubLayout layout(const FamilyConfig& config, std::int64_t data_context) const override {
     const auto& gpt = config_of<GptConfig>(config);
     HubLayout layout;

@@ -21,16 +21,16 @@ void refuse_hub_key(const std::string& key, const json& value, const std::string
   throw Error(ExitCode::usage, fmt::format("config.json: {} is {}; {}", key, text, supported));
 }
 
-std::int64_t hub_size(const json& json, const char* key, std::optional<std::int64_t> otherwise) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 24;
+std::int64_t hub_size(const json& json, const char* key, std::optional<std::int64_t> otherwise,
+                      std::int64_t most) {
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) {
     if (otherwise) return *otherwise;
     throw Error(ExitCode::usage, fmt::format("config.json: {} is missing", key));
   }
   const std::int64_t value = found->is_number_integer() ? found->get<std::int64_t>() : 0;
-  if (value < 1 || value > kMost)
-    refuse_hub_key(key, *found, fmt::format("allowed: whole numbers from 1 to {}", kMost));
+  if (value < 1 || value > most)
+    refuse_hub_key(key, *found, fmt::format("allowed: whole numbers from 1 to {}", most));
   return value;
 }
 

@@ -26,10 +26,11 @@ T hub_value(const nlohmann::json& json, const char* key, T otherwise) {
   }
 }
 
-// A size: a whole number from 1 to 2^24, so that no product of two overflows. Without `otherwise` the key is
-// required.
+// A size: a whole number from 1 to `most`, which is small enough that no product of two overflows. Without
+// `otherwise` the key is required.
 std::int64_t hub_size(const nlohmann::json& json, const char* key,
-                      std::optional<std::int64_t> otherwise = std::nullopt);
+                      std::optional<std::int64_t> otherwise = std::nullopt,
+                      std::int64_t most = std::int64_t{1} << 24);
 // A finite number that is not negative, and required.
 double hub_number(const nlohmann::json& json, const char* key);
 // An object; empty if the key is absent.
