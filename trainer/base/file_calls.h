@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 
-// The system's calls on files, with their errors in words. For the files of this folder.
+// The system's calls on files, with their errors in words. For the files of this folder, and for others that
+// call the system themselves.
 namespace ebb {
 
 // Linux moves at most about 2 GiB in one call.

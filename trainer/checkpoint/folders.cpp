@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_calls.h"
 #include "checkpoint/manifest.h"
 
 namespace ebb::checkpoint {
@@ -26,17 +27,13 @@ fs::path with_suffix(fs::path path, std::string_view suffix) {
 void move_folder(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
-  if (error) {
-    throw Error(ExitCode::storage,
-                fmt::format("{} cannot be renamed to {}: {}", from.string(), to.string(), error.message()));
-  }
+  if (error) fail_writing(fmt::format("rename {} to {}", from.string(), to.string()), error.value());
 }
 
 void remove_folder(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error)
-    throw Error(ExitCode::storage, fmt::format("{} cannot be deleted: {}", path.string(), error.message()));
+  if (error) fail_writing(fmt::format("delete {}", path.string()), error.value());
 }
 
 // "step-00000500" -> 500
