@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -90,6 +92,13 @@ TEST_F(LeaseTest, ASecondWaitsUntilTheFirstGivesItBack) {
   EXPECT_THAT(said, AllOf(HasSubstr("waiting for"), HasSubstr("process " + std::to_string(::getpid()))));
   EXPECT_NO_THROW(second.check());
   EXPECT_TRUE(is_ours());
+}
+
+TEST_F(LeaseTest, AFailedRenewalLeavesNoFile) {
+  std::filesystem::create_directory(folder_ / "lease.json");  // no file can replace a folder
+  EXPECT_THROW(LeaseFile(folder_).renew(LeaseHolder::of_this_process(kLong_s, kLong_s)), Error);
+  const std::filesystem::directory_iterator files(folder_);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1);
 }
 
 TEST_F(LeaseTest, TakingIfFreeDoesNotWait) {

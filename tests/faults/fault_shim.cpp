@@ -5,6 +5,9 @@
 //                           and every later block of that thread: ebb frees memory and retries
 //   EBB_FAULT_WRITE=n       fails the n-th write, fsync, rename or link below a folder
 //                           `checkpoints`, and every later one
+//   EBB_FAULT_FOLDER=TEXT   counts the calls on paths with this text instead of `/checkpoints`
+//   EBB_FAULT_ONCE=1        fails only the n-th such call
+//   EBB_FAULT_NOTE=FILE     writes the path of the first call that fails
 //   EBB_FAULT_ERROR=ENOSPC  the error of EBB_FAULT_WRITE: ENOSPC, EIO, SHORT (half of the bytes are
 //                           written, then ENOSPC), or HANG (the call never returns)
 //   EBB_FAULT_KILL=1        sends SIGKILL at EBB_FAULT_BLOCK or EBB_FAULT_WRITE, not an error
@@ -72,13 +75,31 @@ bool refuses_block() {
   return refuses;
 }
 
+const char* environment_text(const char* name, const char* otherwise) {
+  const char* text = getenv(name);
+  return text == nullptr ? otherwise : text;
+}
+
+void write_note(const char* path) {
+  const char* note = getenv("EBB_FAULT_NOTE");
+  if (note == nullptr) return;
+  const int fd = open(note, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  dprintf(fd, "%s\n", path);
+  close(fd);
+}
+
 // Counts the call, and returns whether it fails. A full disk stays full.
 bool fails(const char* path) {
-  if (!is_affected_rank() || strstr(path, "/checkpoints") == nullptr) return false;
+  static const char* folder = environment_text("EBB_FAULT_FOLDER", "/checkpoints");
+  if (!is_affected_rank() || strstr(path, folder) == nullptr) return false;
   static const long at = environment_number("EBB_FAULT_WRITE");
+  static const bool once = getenv("EBB_FAULT_ONCE") != nullptr;
   const long call = ++calls;
-  if (call == at) kill_if_requested();
-  return at > 0 && call >= at;
+  if (call == at) {
+    kill_if_requested();
+    write_note(path);
+  }
+  return at > 0 && (once ? call == at : call >= at);
 }
 
 bool fails(int fd) {
@@ -90,8 +111,7 @@ bool fails(int fd) {
 }
 
 const char* error_name() {
-  const char* text = getenv("EBB_FAULT_ERROR");
-  return text == nullptr ? "ENOSPC" : text;
+  return environment_text("EBB_FAULT_ERROR", "ENOSPC");
 }
 
 int fail_call() {

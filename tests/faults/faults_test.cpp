@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "faults/ranks.h"
 #include "support/tiny_run.h"
 
 namespace ebb::test {
@@ -33,15 +34,6 @@ using Clock = std::chrono::steady_clock;
 long rounds(long by_default) {
   const char* text = std::getenv("EBB_FAULT_ROUNDS");
   return text == nullptr ? by_default : std::atol(text);
-}
-
-// Whether the process is a rank. `ebb launch` first runs mpirun for its version.
-bool is_rank(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
-  std::string program, command;
-  std::getline(in, program, '\0');
-  std::getline(in, command, '\0');
-  return command == "train";
 }
 
 class Faults : public ::testing::Test {
@@ -62,14 +54,7 @@ class Faults : public ::testing::Test {
     more.insert(more.begin(), kKeep.begin(), kKeep.end());
     return tiny_->launch(name, more);
   }
-  // The ranks that a launch has started up to now.
-  static std::vector<pid_t> ranks_of(const Process& launched) {
-    std::vector<pid_t> ranks;
-    for (const pid_t mpirun : children(launched.pid()))
-      for (const pid_t child : children(mpirun))
-        if (is_rank(child)) ranks.push_back(child);
-    return ranks;
-  }
+  static std::vector<pid_t> ranks_of(const Process& launched) { return ranks_below(launched.pid()); }
   static void expect_gone(const std::vector<pid_t>& ranks) {
     for (const pid_t rank : ranks) EXPECT_FALSE(is_alive(rank)) << rank;
   }

@@ -124,6 +124,15 @@ TEST_F(OpenRun, DamagedDataIsReportedWithoutAWait) {
   EXPECT_EQ(code_of_opening(), ExitCode::data);
 }
 
+TEST_F(OpenRun, AStopThatComesAfterTheEndHasNoEffect) {
+  const auto before = std::signal(SIGUSR1, SIG_DFL);
+  {
+    const StopRequest stop;
+  }
+  EXPECT_EQ(std::raise(SIGUSR1), 0);
+  EXPECT_EQ(std::signal(SIGUSR1, before), SIG_IGN);
+}
+
 TEST_F(OpenRun, ASignalDuringTheOpeningStopsTheStartBeforeTheLease) {
   raised_ = SIGTERM;
   EXPECT_EQ(code_of_opening(), ExitCode::stopped);

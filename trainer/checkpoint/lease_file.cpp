@@ -134,8 +134,13 @@ bool LeaseFile::create(const LeaseHolder& holder) const {
 
 void LeaseFile::renew(const LeaseHolder& holder) const {
   const fs::path ours = temporary_path(holder.token);
-  write_file_atomically(ours, holder.to_text());
-  if (::rename(ours.c_str(), path_.c_str()) != 0) fail("renew", path_, errno);
+  try {
+    write_file_atomically(ours, holder.to_text());
+    if (::rename(ours.c_str(), path_.c_str()) != 0) fail("renew", path_, errno);
+  } catch (const Error&) {
+    ::unlink(ours.c_str());  // this may have been the last renewal
+    throw;
+  }
 }
 
 void LeaseFile::break_stale(const std::string& stale, const std::string& token) const {

@@ -36,8 +36,12 @@ StopRequest::StopRequest() : before_(std::make_unique<Handlers>()) {
 }
 
 StopRequest::~StopRequest() {
-  if (!requested())
+  if (!requested()) {
     for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_->actions[i], nullptr);
+    // mpirun may still send it, and would report a finished rank as killed.
+    struct sigaction now{};
+    if (sigaction(SIGUSR1, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGUSR1, SIG_IGN);
+  }
   receiver = nullptr;
 }
 

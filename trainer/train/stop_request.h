@@ -9,9 +9,9 @@ namespace ebb::train {
 
 // SIGTERM, SIGINT, SIGUSR1 and SIGHUP (unless ignored, as under nohup) request a stop after the current step;
 // all ranks agree on it in the step's message. At most one object in a process. It handles these signals
-// while it exists, and its destructor restores the previous handlers. After a request it does not restore
-// them. The sender may repeat the signal while the process ends, and the default handler would change the
-// exit code.
+// while it exists, and its destructor restores the previous handlers, but ignores SIGUSR1 where the default
+// was in force. After a request it does not restore them. mpirun may send or repeat the signal while the
+// process ends, and the default handler would change the exit code.
 class StopRequest {
  public:
   StopRequest();
