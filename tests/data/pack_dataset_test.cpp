@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "data/arrays.h"
 #include "data/counting_format.h"
 #include "data/fixtures.h"
 #include "data/picture_files.h"
@@ -134,6 +135,36 @@ TEST_F(PackPictures, ASecondPackIsTheFirstUnlessAFileChanged) {
   expect_error(ExitCode::usage, {"other options", "size (8 there, 9 asked for)"}, [&] { (void)pack(other); });
   put("pics/ant/10.png", png_of(sample_picture(20, 20, 3)));
   expect_error(ExitCode::usage, {"other inputs", "source"}, [this] { (void)pack(request_); });
+}
+
+TEST_F(PackPictures, ArraysWithOtherLabelsAreOtherInputs) {
+  put("x.npy", images_npy(3));
+  put("x_labels.npy", npy_of("|u1", "(3,)", "\1\2\3"));
+  request_ = {};
+  request_.inputs = {dir_ / "x.npy"};
+  request_.out = dir_ / "out/arrays";
+  EXPECT_THAT(pack(request_), HasSubstr("packed: 3 samples"));
+  EXPECT_THAT(pack(request_), HasSubstr("already packed: 3 samples"));
+  put("x_labels.npy", npy_of("|u1", "(3,)", "\1\2\4"));
+  expect_error(ExitCode::usage, {"other inputs"}, [&] { (void)pack(request_); });
+}
+
+TEST_F(PackPictures, SplitsMayBeLinks) {
+  fs::rename(dir_ / "pics", dir_ / "elsewhere");
+  for (const char* split : {"train", "test"}) {
+    fs::create_directories(dir_ / "pics");
+    fs::create_directory_symlink(dir_ / "elsewhere", dir_ / "pics" / split);
+  }
+  EXPECT_THAT(pack(request_), HasSubstr("packed: 12 samples"));
+  EXPECT_THAT(pack(request_), HasSubstr("already packed: 12 samples"));
+  put("elsewhere/bee/11.png", png_of(sample_picture(9, 9, 3)));
+  expect_error(ExitCode::usage, {"other inputs"}, [&] { (void)pack(request_); });
+}
+
+TEST_F(PackPictures, ACropNeedsASize) {
+  request_.size = 0;
+  request_.crop = true;
+  expect_error(ExitCode::usage, {"crop", "set size too"}, [&] { (void)pack(request_); });
 }
 
 TEST_F(PackPictures, PicturesOfSeveralSizesNeedOne) {

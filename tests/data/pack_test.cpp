@@ -108,6 +108,12 @@ TEST_F(Pack, OtherInputsOrOptionsAreRefused) {
   (void)pack_idx(options(), {});
   expect_error(ExitCode::usage, {"compression", "none", "zstd"},
                [this] { (void)pack_idx(options("zstd"), {}); });
+  PackOptions padded = options();
+  padded.out = dir_ / "data/padded";
+  padded.pad = 4;
+  (void)pack_idx(padded, {});
+  padded.pad = 0;
+  expect_error(ExitCode::usage, {"pad (4 there, not asked for)"}, [&] { (void)pack_idx(padded, {}); });
   write_gzip(dir_ / "images.gz", idx_images(101, 2, 3));
   expect_error(ExitCode::usage, {"other inputs", "images"}, [this] { (void)pack_idx(options(), {}); });
 }

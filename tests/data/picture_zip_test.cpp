@@ -87,6 +87,23 @@ TEST_F(PictureZips, OfStyleGanAreReadInTheOrderOfNamesWithTheirLabels) {
                [&] { (void)read.entry().open(read, {"", {"label"}, 0, 8}); });
 }
 
+TEST_F(PictureZips, PackedWithTheirOuterFolderHaveNoClasses) {
+  put("outer.zip", {{"P/ant/0.png", png(2, 0)}, {"P/bee/0.png", png(2, 10)}});
+  const DataConfig read = config("outer.zip");
+  EXPECT_THAT(values(*open(read, "", {"image"})), ElementsAre(0, 10));
+  expect_error(ExitCode::data, {"outer.zip", "P would be the only class", "cd P && zip -r"},
+               [&] { (void)open(read, "", {"label"}); });
+}
+
+TEST_F(PictureZips, WhoseSplitsHaveOtherLabelsAreRefused) {
+  put("splits/train.zip", style_gan(kLabels));
+  put("splits/test.zip", {{"00000/a.png", png(2, 0)}, {"00001/b.png", png(2, 10)}});
+  const DataConfig read = config("splits");
+  EXPECT_THAT(labels(*open(read, "train", {"label"})), ElementsAre(5, 6, 7, 8));
+  expect_error(ExitCode::data, {"train.zip", "test.zip", "labels in different ways", "dataset.json"},
+               [&] { (void)open(read, "test", {"label"}); });
+}
+
 TEST_F(PictureZips, WithoutLabelsTheFoldersAreNoClasses) {
   put("a.zip", style_gan("null"));
   const DataConfig read = config("a.zip");

@@ -126,6 +126,9 @@ TEST_F(WebDatasets, SplitsAreFoldersOrPrefixesOrAShare) {
   expect_error(ExitCode::usage, {"data.test_share", "of its own"},
                [&] { (void)shared.entry().open(shared, {"train", {"image"}}); });
   fs::remove(dir_ / "set/test-0.tar");
+  expect_error(ExitCode::data,
+               {"archives train-*.tar and val-0.tar, but no test-*.tar", "val-*.tar of other"},
+               [&] { (void)shared.entry().open(shared, {"train", {"image"}}); });
   fs::remove(dir_ / "set/val-0.tar");
   expect_error(ExitCode::usage, {"data.test_share"}, [&] { (void)open("train"); });
   std::vector<int> both;

@@ -72,6 +72,8 @@ struct Format {
   // For `ebb data pack`, which reads the source by open(): the splits of data.source. Error(data) if it has
   // none. Null: datasets of this format are not packed into another one.
   std::function<std::vector<SourceSplit>(const DataConfig&)> splits;
+  // Files outside of data.source that its samples depend on. Null: there are none.
+  std::function<std::vector<std::filesystem::path>(const DataConfig&)> beside;
 
   std::optional<Packer> packer;  // for `ebb data pack`; empty: ebb makes no datasets of this format
 

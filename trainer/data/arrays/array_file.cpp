@@ -106,13 +106,7 @@ class NpzFile final : public ArrayFile {
 
 std::unique_ptr<ArrayFile> open_npy_file(const fs::path& path) {
   std::map<std::string, fs::path> paths = {{"images", path}};
-  std::error_code ignored;
-  for (const fs::path& beside :
-       {path.parent_path() / (path.stem().string() + "_labels.npy"), path.parent_path() / "labels.npy"}) {
-    if (beside == path || !fs::exists(beside, ignored)) continue;
-    paths.emplace("labels", beside);
-    break;
-  }
+  if (const auto labels = labels_beside(path)) paths.emplace("labels", *labels);
   return std::make_unique<NpyFiles>(std::move(paths));
 }
 
@@ -158,6 +152,15 @@ std::string first_bytes(const fs::path& path) {
 }
 
 }  // namespace
+
+std::optional<fs::path> labels_beside(const fs::path& path) {
+  if (path.extension() != ".npy") return std::nullopt;
+  std::error_code ignored;
+  for (const fs::path& beside :
+       {path.parent_path() / (path.stem().string() + "_labels.npy"), path.parent_path() / "labels.npy"})
+    if (beside != path && fs::is_regular_file(path, ignored) && fs::exists(beside, ignored)) return beside;
+  return std::nullopt;
+}
 
 std::string ArrayFile::check(const Progress& /*progress*/) const {
   return "none";

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,6 +61,9 @@ class ArrayFile {
 // A .npy file has the array "images". Its labels are NAME_labels.npy beside it, or labels.npy. A folder has
 // the names of its .npy files. Without any, it has the arrays of its only .npz or .safetensors file.
 std::unique_ptr<ArrayFile> open_array_file(const std::filesystem::path& path);
+
+// The file of labels beside a .npy file, as above; empty: there is none, or the path is no such file.
+std::optional<std::filesystem::path> labels_beside(const std::filesystem::path& path);
 
 // Whether the path is such a file, by its name and first bytes, or a folder with such files.
 bool holds_arrays(const std::filesystem::path& path);

@@ -47,6 +47,10 @@ Format array_format() {
   format.inspect = inspect_arrays;
   format.verify = verify_arrays;
   format.splits = array_splits;
+  format.beside = [](const DataConfig& config) {
+    const auto labels = labels_beside(config.source);
+    return labels ? std::vector{*labels} : std::vector<std::filesystem::path>();
+  };
   return format;
 }
 

@@ -119,7 +119,9 @@ std::vector<PackedSplit> pack_dataset(const DataConfig& config, const fs::path& 
                                 config.source, field.name, fmt::join(field.dims, ", "),
                                 opened.front().split.name, fmt::join(other->dims, ", "), split.name));
   }
-  const json source = fingerprint(config.source);
+  json source = fingerprint(config.source);
+  if (format.beside)
+    for (const fs::path& file : format.beside(config)) source["beside"].push_back(fingerprint(file));
   std::vector<PackedSplit> packed;
   std::int64_t done = 0;
   for (const Opened& one : opened) {

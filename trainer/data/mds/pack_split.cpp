@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -28,6 +30,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kRecord = "pack.json";
+constexpr std::array<std::string_view, 4> kResults = {"samples", "shards", "bytes", "index_xxh3_64"};
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 62;
 
 json file_fingerprint(const fs::path& input) {
@@ -47,8 +50,10 @@ json folder_fingerprint(const fs::path& input) {
   std::vector<std::string> files;
   std::int64_t bytes = 0;
   std::error_code error, unknown;
-  for (fs::recursive_directory_iterator entry(input, error), end; !error && entry != end;
-       entry.increment(error)) {
+  // The splits of a source may be links.
+  for (fs::recursive_directory_iterator entry(input, fs::directory_options::follow_directory_symlink, error),
+       end;
+       !error && entry != end; entry.increment(error)) {
     if (!entry->is_regular_file(unknown)) continue;
     const auto size = static_cast<std::int64_t>(entry->file_size(unknown));
     const auto time = entry->last_write_time(unknown).time_since_epoch().count();
@@ -105,6 +110,10 @@ std::string differences(const json& here, const json& wanted) {
     if (here.value(key, json()) == value) continue;
     text += fmt::format("{}{} ({} there, {} asked for)", text.empty() ? "" : ", ", key,
                         here.value(key, json()).dump(), value.dump());
+  }
+  for (const auto& [key, value] : here.items()) {
+    if (wanted.contains(key) || std::ranges::find(kResults, key) != kResults.end()) continue;
+    text += fmt::format("{}{} ({} there, not asked for)", text.empty() ? "" : ", ", key, value.dump());
   }
   return text;
 }

@@ -31,7 +31,8 @@ Format picture_folder_format() {
   };
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;
-    return is_picture_zip(path) || (fs::is_directory(path, ignored) && holds_picture(path));
+    return is_picture_zip(path) || (fs::is_directory(path, ignored) &&
+                                    (holds_picture(path) || holds_picture(path / "train")));  // may be a link
   };
   format.inspect = [](const fs::path& path) {
     return is_picture_zip(path) ? inspect_picture_zip(path) : inspect_picture_folder(path);

@@ -36,10 +36,19 @@ void refuse_share_of_zips(const DataConfig& config) {
                             config.test_share, config.source));
 }
 
+ZipLabelSource label_source(const ZipPictures& pictures) {
+  return zip_label_source(pictures.zip(), pictures.entries());
+}
+
+// Error(data) if the training split has its labels from elsewhere: their numbers would mean other classes.
 std::vector<std::string> training_folders(const fs::path& source, const ZipPictures& opened) {
   const fs::path training = zip_of_split(source, "train");
   if (training == opened.zip().path()) return zip_folders(opened.zip(), opened.entries());
   const ZipPictures pictures(training, allocate_on_heap);
+  if (label_source(pictures) != label_source(opened))
+    throw Error(ExitCode::data,
+                fmt::format("{} and {} have their labels in different ways: give both a {}, or neither",
+                            training.string(), opened.zip().path().string(), kZipLabels));
   return zip_folders(pictures.zip(), pictures.entries());
 }
 
@@ -163,7 +172,7 @@ std::vector<SourceSplit> picture_zip_splits(const DataConfig& config) {
   bool labels = true;
   for (const fs::path& path : archives_of(config.source)) {
     const ZipPictures pictures(path, allocate_on_heap);
-    labels = labels && zip_label_source(pictures.zip(), pictures.entries()) != ZipLabelSource::none;
+    labels = labels && label_source(pictures) != ZipLabelSource::none;
   }
   for (SourceSplit& split : splits) {
     split.fields = {std::string(core::kImageField)};

@@ -76,8 +76,24 @@ std::vector<std::int64_t> labels_of_list(const ZipFile& zip, const nlohmann::jso
   return labels;
 }
 
+// A folder that was packed from outside: its own name would be the only class.
+void refuse_one_top_folder(const ZipFile& zip, std::span<const std::int64_t> pictures,
+                           const std::vector<std::string>& folders) {
+  const bool deeper = std::ranges::all_of(pictures, [&](std::int64_t picture) {
+    const std::string_view name = zip.name(picture);
+    return name.find('/') != name.rfind('/');
+  });
+  if (folders.size() != 1 || !deeper) return;
+  throw Error(
+      ExitCode::data,
+      fmt::format("{}: all its pictures lie in folders of {}/, so {} would be the only "
+                  "class. Pack the folder from inside: cd {} && zip -r ../NAME.zip .",
+                  zip.path().string(), printable(folders[0]), printable(folders[0]), printable(folders[0])));
+}
+
 std::vector<std::int64_t> labels_of_folders(const ZipFile& zip, std::span<const std::int64_t> pictures,
                                             const std::vector<std::string>& folders) {
+  refuse_one_top_folder(zip, pictures, folders);
   std::vector<std::int64_t> labels;
   for (const std::int64_t picture : pictures) {
     const std::string_view folder = folder_of(zip.name(picture));

@@ -28,6 +28,11 @@ void describe_shape(config::Section& section, PictureConfig& pictures) {
       .doc(
           "Channels of a sample. 1: grey. 3: colour; transparent parts are white. 4: colour and alpha. Other "
           "pictures are converted.");
+  section.rule({"crop", "size"}, [&pictures]() -> std::string {
+    return pictures.crop && !pictures.size ? "a picture is cropped when it gets a size: set size too, or set "
+                                             "crop to none"
+                                           : "";
+  });
   section.rule({"channels"}, [&pictures]() -> std::string {
     return pictures.channels == 2 ? "pictures have 1, 3 or 4 channels, not 2" : "";
   });

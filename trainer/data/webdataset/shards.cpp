@@ -76,8 +76,16 @@ ShardSplits shard_splits(const fs::path& source) {
                     "and choose data.test_share",
                     source.string(), train ? "train" : "test", train ? "test" : "train",
                     (source / (train ? "train" : "test")).string()));
-  return holds_prefix(names, "train-") && holds_prefix(names, "test-") ? ShardSplits::prefixes
-                                                                       : ShardSplits::none;
+  const bool training = holds_prefix(names, "train-"), testing = holds_prefix(names, "test-");
+  const std::string one = training ? "train-" : "test-", other = training ? "test-" : "train-";
+  const auto has_other_name = [&](const std::string& name) { return !name.starts_with(one); };
+  // The others may be a validation split, which must not get into the training.
+  if (training != testing && std::ranges::any_of(names, has_other_name))
+    throw Error(ExitCode::data,
+                fmt::format("{} has archives {}*.tar and {}, but no {}*.tar: give the other split this name "
+                            "(val-*.tar of other programs is test-*.tar here), or move one of them away",
+                            source.string(), one, *std::ranges::find_if(names, has_other_name), other));
+  return training && testing ? ShardSplits::prefixes : ShardSplits::none;
 }
 
 std::vector<fs::path> shards_of(const fs::path& source, const std::string& split) {
