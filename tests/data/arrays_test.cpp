@@ -256,11 +256,13 @@ TEST_F(Arrays, InspectShowsWhatIsRead) {
   put("a.npz", zip_of({{"x_train.npy", images_npy(30)},
                        {"y_train.npy", labels_npy(30), true},
                        {"x_test.npy", npy_of("<f4", "(1, 2)", std::string(8, 'f'))},
-                       {"other.npy", labels_npy(3)}}));
+                       {"other.npy", labels_npy(3)},
+                       {"meta.npy", npy_of("|O", "(1,)", "pickled!")}}));
   const std::string text = inspect(builtin_formats(), dir_ / "a.npz");
-  for (const char* const words : {"format       arrays", "x_train", "uint8", "(30, 2, 3)", "180 B",
-                                  "images of train", "axes N,H,W", "labels of train; deflated",
-                                  "images of test, but", "float32", "not read", "10 classes", "0: 3, 1: 3"})
+  for (const char* const words :
+       {"format       arrays", "x_train", "uint8", "(30, 2, 3)", "180 B", "images of train", "axes N,H,W",
+        "labels of train; deflated", "images of test, but", "meta         ignored: ", "float32", "not read",
+        "10 classes", "0: 3, 1: 3"})
     EXPECT_NE(text.find(words), std::string::npos) << words << " is not in\n" << text;
 }
 

@@ -167,6 +167,15 @@ TEST(Formats, AnotherRegistryBringsItsOwnFormatsAndKeys) {
   });
 }
 
+TEST(Formats, AnIndexOfTarsIsNoneOfMds) {
+  const testing::Scratch dir;
+  testing::write_bytes(dir / "index.json", R"({"__kind__": "wids-shard-index-v1", "shardlist": []})");
+  const Formats formats = builtin_formats();
+  EXPECT_FALSE(find_format(formats, "mds").recognizes(dir / "."));
+  testing::write_bytes(dir / "index.json", R"({"version": 2, "shards": []})");
+  EXPECT_TRUE(find_format(formats, "mds").recognizes(dir / "."));
+}
+
 TEST(Formats, APathIsInspectedByTheFormatThatRecognizesIt) {
   Scratch dir;
   write_split(dir / "train", 20);

@@ -272,11 +272,13 @@ TEST_F(PictureFolders, InspectShowsClassesSizesKindsAndSkippedFiles) {
   put("pics/train/dog/1.jpg", jpeg_of(sample_picture(6, 8, 1)));
   put("pics/train/dog/bad.jpg", "no picture");
   put("pics/train/notes.txt", "x");
-  put("pics/test/cat/1.png", png(4, 0));
+  put("pics/test/dog/1.png", png(4, 0));
+  put("pics/test/owl/1.png", png(4, 0));  // no class of training
   const std::string text = inspect(builtin_formats(), dir_ / "pics");
   for (const char* part :
        {"pics/train\n", "pics/test\n", "pictures     4\n", "classes      2", "0          cat  2\n",
-        "1          dog  2\n", "width        4 to 10, median 8\n", "height       4 to 10, median 6\n",
+        "1          dog  2\n", "1          dog  1\n", "refused    owl  1\n",
+        "width        4 to 10, median 8\n", "height       4 to 10, median 6\n",
         "kinds        2 PNG colour\n             1 JPEG grey\n", "damaged      1; the first: dog/bad.jpg",
         "skipped      1 .txt\n"})
     EXPECT_THAT(text, HasSubstr(part));

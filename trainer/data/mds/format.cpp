@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <system_error>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/units.h"
 #include "config/document.h"
 #include "data/config.h"
@@ -125,6 +127,18 @@ Packer image_packer() {
   return packer;
 }
 
+// wids, a part of WebDataset, has an index.json too: {"__kind__": "wids-shard-index-v1", "shardlist": [...]}.
+bool is_index_of_tars(const fs::path& path) {
+  try {
+    const ReadFile file(path, ExitCode::data);
+    std::string begin(static_cast<std::size_t>(std::min<std::int64_t>(file.size(), 4096)), '\0');
+    file.read_at(0, std::as_writable_bytes(std::span(begin)));
+    return begin.find("\"shardlist\"") != std::string::npos || begin.find("\"wids-") != std::string::npos;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 Format mds_format() {
@@ -141,10 +155,11 @@ Format mds_format() {
   };
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;
-    for (const fs::path& folder : {path, path / "train"})
-      for (const char* name :
-           {"index.json", "shard.00000.mds", "shard.00000.mds.zstd"})  // the index may be lost
+    for (const fs::path& folder : {path, path / "train"}) {
+      if (fs::exists(folder / "index.json", ignored) && !is_index_of_tars(folder / "index.json")) return true;
+      for (const char* name : {"shard.00000.mds", "shard.00000.mds.zstd"})  // the index may be lost
         if (fs::exists(folder / name, ignored)) return true;
+    }
     return false;
   };
   format.inspect = inspect_mds;

@@ -29,7 +29,8 @@ std::vector<fs::path> split_folders(const fs::path& source) {
   return {source / "train", source / "test"};
 }
 
-std::string classes_text(const PictureList& list) {
+// `classes`: the folders of the training split, which give the numbers.
+std::string classes_text(const PictureList& list, const std::vector<std::string>& classes) {
   std::map<std::string, std::int64_t, std::less<>> counts;
   for (std::int64_t i = 0; i < list.size(); ++i) ++counts[std::string(list.class_name(i))];
   const auto without = counts.find("");
@@ -43,13 +44,17 @@ std::string classes_text(const PictureList& list) {
   } else {
     text = fmt::format("classes      {} (label, folder, pictures)\n", counts.size());
   }
-  std::size_t label = 0;
+  std::size_t shown = 0;
   for (const auto& [name, count] : counts) {
-    if (label == kShownClasses) {
-      text += fmt::format("  and {} more\n", counts.size() - label);
+    if (shown == kShownClasses) {
+      text += fmt::format("  and {} more\n", counts.size() - shown);
       break;
     }
-    text += fmt::format("  {:<10} {}  {}\n", label++, name, count);
+    const auto found = std::ranges::lower_bound(classes, name);
+    const bool known = found != classes.end() && *found == name;
+    text += fmt::format("  {:<10} {}  {}\n", known ? std::to_string(found - classes.begin()) : "refused",
+                        name, count);
+    ++shown;
   }
   return text;
 }
@@ -116,11 +121,13 @@ std::string headers_text(const PictureList& list) {
 
 std::string inspect_picture_folder(const fs::path& source) {
   std::string text;
-  for (const fs::path& folder : split_folders(source)) {
+  const std::vector<fs::path> folders = split_folders(source);
+  const std::vector<std::string> classes = subfolders(folders.front());
+  for (const fs::path& folder : folders) {
     const PictureList list(folder, allocate_on_heap);
     text += fmt::format("{}{}\n", text.empty() ? "" : "\n", folder.string());
     text += fmt::format("format       pictures\npictures     {}\n", list.size());
-    text += classes_text(list);
+    text += classes_text(list, classes);
     text += headers_text(list);
     text += counts_text("skipped", list.skipped());
   }
