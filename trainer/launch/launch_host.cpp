@@ -85,7 +85,10 @@ std::string find_on_path(const std::string& program) {
 }
 
 std::string mpirun_version(const std::string& mpirun) {
-  const std::string line = shell_quoted(mpirun) + " --version 2>/dev/null </dev/null";
+  // Version 5 refuses even this to root without the two.
+  const std::string root =
+      ::geteuid() == 0 ? "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " : "";
+  const std::string line = root + shell_quoted(mpirun) + " --version 2>/dev/null </dev/null";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(line.c_str(), "r"), ::pclose);
   std::array<char, 256> text{};
   if (!pipe || std::fgets(text.data(), text.size(), pipe.get()) == nullptr) return {};
