@@ -156,6 +156,16 @@ TEST_F(Zip, RefusesSizesThatTheArchiveCannotHold) {
                  {"47 bytes after the last of 1 entries"});
 }
 
+// A name of 60 bytes has room for the header of a second entry, which is claimed and not there.
+TEST_F(Zip, RefusesMoreEntriesThanHeaders) {
+  expect_refused(zip_of({{std::string(60, 'n'), "x"}},
+                        [](std::string& end) {
+                          put_number(end, 8, std::uint16_t{2});
+                          put_number(end, 10, std::uint16_t{2});
+                        }),
+                 {"entry 0 of 2", "damaged or cut short"});
+}
+
 TEST_F(Zip, RefusesLyingSizesOfZip64) {
   const auto wide = [](std::uint64_t packed) {
     return [packed](std::string&, std::string& central, std::string&) {

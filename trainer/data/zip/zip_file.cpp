@@ -174,6 +174,8 @@ void ZipFile::read_directory(const Directory& directory, const BlockAllocator& a
       if (header.unpacked != 0) fail(name, "its name is that of a folder, but it has contents");
       continue;
     }
+    // More entries are claimed than headers follow, so the names take bytes of headers.
+    if (text.size() > names.size() - name_at) damaged();
     std::copy(text.begin(), text.end(), names.begin() + static_cast<std::ptrdiff_t>(name_at));
     new (entries + kept++) ZipEntry{header.offset,
                                     0,
