@@ -29,6 +29,18 @@ TEST(Verdict, TheCode1IsAFaultOfEbbOnlyIfARankReportsIt) {
   EXPECT_EQ(verdict(end).message, "");
 }
 
+TEST(Verdict, WithoutAReasonOfMpirunTheComponentsThatVariablesAskForAreNamed) {
+  RunEnd end{1, 0, false};
+  end.chosen_components = "OMPI_MCA_pml=ucx";
+  EXPECT_THAT(
+      verdict(end).message,
+      HasSubstr("(its code 1): perhaps this Open MPI lacks a component that OMPI_MCA_pml=ucx asks for"));
+  end.error.internal = "mpirun had an internal error: Out of resource";
+  EXPECT_THAT(verdict(end).message, HasSubstr("Out of resource; perhaps this Open MPI lacks a component"));
+  end.error.text = "this host has no network interface that is up";
+  EXPECT_EQ(verdict(end).message.find("perhaps"), std::string::npos) << verdict(end).message;
+}
+
 // After ten hours it is no error of usage, which would be final.
 TEST(Verdict, TheCode1OfARunThatHadBegunIsWorthAnotherTry) {
   RunEnd end{1, 0, false};

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -41,6 +42,17 @@ int major_of(const std::string& version) {
   return std::atoi(version.c_str() + mark + std::string("(Open MPI)").size());
 }
 
+// Calls `use` with the rest of the name after `prefix`, and the value, of each such variable.
+void for_each_variable(std::string_view prefix,
+                       const std::function<void(std::string_view rest, std::string_view value)>& use) {
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos && text.substr(0, equals).starts_with(prefix))
+      use(text.substr(prefix.size(), equals - prefix.size()), text.substr(equals + 1));
+  }
+}
+
 // Version 5 starts processes by PRRTE, which has variables of its own: the mpirun of 5.0.7 ignores those of
 // version 4. Sites and the MPI operator may still set the latter. A variable of version 5 in the environment
 // takes precedence.
@@ -49,18 +61,22 @@ std::vector<std::pair<std::string, std::string>> variables_for_version_5() {
   constexpr std::array<Prefixes, 2> kPrefixes = {
       {{"OMPI_MCA_plm_rsh_", "PRTE_MCA_plm_ssh_"}, {"OMPI_MCA_orte_", "PRTE_MCA_prte_"}}};
   std::vector<std::pair<std::string, std::string>> found;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos) continue;
-    for (const Prefixes& prefixes : kPrefixes) {
-      if (!text.starts_with(prefixes.first)) continue;
-      const std::string_view rest = text.substr(prefixes.first.size(), equals - prefixes.first.size());
+  for (const Prefixes& prefixes : kPrefixes)
+    for_each_variable(prefixes.first, [&](std::string_view rest, std::string_view value) {
       const std::string name = std::string(prefixes.second) + std::string(rest);
-      if (std::getenv(name.c_str()) == nullptr) found.emplace_back(name, text.substr(equals + 1));
-    }
-  }
+      if (std::getenv(name.c_str()) == nullptr) found.emplace_back(name, value);
+    });
   return found;
+}
+
+// "OMPI_MCA_pml=ucx OMPI_MCA_btl=tcp,self": a name without a further underscore is that of a framework.
+std::string chosen_components() {
+  std::string all;
+  for_each_variable("OMPI_MCA_", [&all](std::string_view framework, std::string_view value) {
+    if (framework.find('_') == std::string_view::npos)
+      all += fmt::format("{}OMPI_MCA_{}={}", all.empty() ? "" : " ", framework, value);
+  });
+  return all;
 }
 
 }  // namespace
@@ -85,10 +101,10 @@ std::string find_on_path(const std::string& program) {
 }
 
 std::string mpirun_version(const std::string& mpirun) {
-  // Version 5 refuses even this to root without the two.
-  const std::string root =
-      ::geteuid() == 0 ? "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " : "";
-  const std::string line = root + shell_quoted(mpirun) + " --version 2>/dev/null </dev/null";
+  std::string line;
+  if (::geteuid() == 0)
+    for (const auto& [name, value] : kRootVariables) line += fmt::format("{}={} ", name, value);
+  line += shell_quoted(mpirun) + " --version 2>/dev/null </dev/null";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(line.c_str(), "r"), ::pclose);
   std::array<char, 256> text{};
   if (!pipe || std::fgets(text.data(), text.size(), pipe.get()) == nullptr) return {};
@@ -135,6 +151,7 @@ LaunchHost inspect_launch_host() {
   }
   host.cross_memory = may_read_process_memory();
   host.plugin_list_is_set = std::getenv(kPluginList) != nullptr;
+  host.chosen_components = chosen_components();
   if (host.major >= 5) host.version_5_variables = variables_for_version_5();
   return host;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,16 +10,21 @@ namespace ebb::launch {
 // hwloc reads the list of the plugins that it must not open from this variable.
 inline constexpr const char* kPluginList = "HWLOC_PLUGINS_BLACKLIST";
 
+// Open MPI refuses to run as root without these two, of which version 5 needs them even for --version.
+inline constexpr std::array<std::pair<const char*, const char*>, 2> kRootVariables{
+    {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}}};
+
 // The properties of this host that decide mpirun's arguments.
 struct LaunchHost {
   std::string mpirun;  // full path
   int major = 4;       // of Open MPI
   int slots = 1;       // as Open MPI counts them: cores, not hardware threads, that this process may use
-  bool root = false;   // Open MPI refuses root unless two variables allow it
+  bool root = false;   // kRootVariables are needed
   bool remote_shell = true;        // ssh or rsh is on PATH
   bool ranks_are_placed = false;   // a scheduler or a variable places the ranks
   bool cross_memory = true;        // a process may read the memory of another (some containers forbid it)
   bool plugin_list_is_set = true;  // the environment has kPluginList
+  std::string chosen_components;   // by variables, of Open MPI: "OMPI_MCA_pml=ucx"
   std::vector<std::pair<std::string, std::string>> starter_variables;  // for a job of Slurm (launch/slurm.h)
   // Variables for version 5, with the values that the environment has under the names of version 4.
   std::vector<std::pair<std::string, std::string>> version_5_variables;

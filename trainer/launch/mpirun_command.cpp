@@ -19,8 +19,7 @@ MpirunCommand mpirun_command(const LaunchHost& host, const LaunchPlan& plan,
                              const std::vector<std::string>& program) {
   const bool placed = host.ranks_are_placed || !plan.hostfile.empty();
   MpirunCommand command;
-  if (host.root)
-    command.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
+  if (host.root) command.environment.assign(kRootVariables.begin(), kRootVariables.end());
   if (!host.plugin_list_is_set) command.environment.emplace_back(kPluginList, kUnusedPlugins);
   for (const auto& variable : host.starter_variables) command.environment.push_back(variable);
   for (const auto& variable : host.version_5_variables) command.environment.push_back(variable);

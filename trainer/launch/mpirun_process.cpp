@@ -165,6 +165,7 @@ RunEnd run_mpirun(const LaunchHost& host, const MpirunCommand& command, const Sc
 
   using Clock = std::chrono::steady_clock;
   RunEnd end;
+  end.chosen_components = host.chosen_components;
   std::optional<Clock::time_point> give_up;  // when mpirun is killed after a loss
   std::optional<Clock::time_point> killed;   // the first time
   int urgent = 0;                            // how many SIGINT, and SIGTERM if a second one ends the run

@@ -58,7 +58,11 @@ Verdict verdict(const RunEnd& mpirun_end) {
   const bool refused = (end.error.start == ErrorReport::Start::refused && !end.began) ||
                        (end.code == 1 && !end.error.host_lost);
   if (refused && end.code != 0 && !end.out_of_memory && !end.error.a_rank_failed()) {
-    const std::string reason = !end.error.text.empty() ? end.error.text : end.error.internal;
+    std::string reason = !end.error.text.empty() ? end.error.text : end.error.internal;
+    // mpirun of version 4 sometimes loses its message on a component that is missing.
+    if (end.error.text.empty() && !end.chosen_components.empty())
+      reason += fmt::format("{}perhaps this Open MPI lacks a component that {} asks for",
+                            reason.empty() ? "" : "; ", end.chosen_components);
     return {ExitCode::usage,
             fmt::format("mpirun did not start the ranks (its code {}){}{}; `ebb doctor` checks this machine",
                         end.code, reason.empty() ? "" : ": ", reason)};

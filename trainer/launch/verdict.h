@@ -15,7 +15,8 @@ struct RunEnd {
   bool forced = false;         // `ebb launch` killed it: it did not end after a lost host or a failed rank
   bool crashed = false;        // a signal that this process did not send ended mpirun itself
   bool began = false;          // a rank has reported a stage
-  std::string stall{};         // all ranks stood still, so `ebb launch` ended them; empty: they did not
+  std::string chosen_components{};  // LaunchHost::chosen_components
+  std::string stall{};              // all ranks stood still, so `ebb launch` ended them; empty: they did not
   ErrorReport error{};
 };
 
