@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <set>
 #include <vector>
 
 #include "base/atomic_file.h"
@@ -134,6 +135,21 @@ TEST_F(FileTest, ALogWhoseFolderIsRenamedOrRemovedIsNoticedAtTheNextLine) {
     EXPECT_EQ(error.code(), ExitCode::storage);
     EXPECT_THAT(error.what(), HasSubstr((folder_ / "run" / "log").string() + " is no longer there"));
   }
+}
+
+TEST_F(FileTest, TheHeadOfAFileAndTheEntriesOfAFolder) {
+  make_folders(folder_ / "four");
+  write_file_atomically(folder_ / "four/a", "abcd");
+  EXPECT_EQ(read_head(folder_ / "four/a", 3, ExitCode::data), "abc");
+  EXPECT_EQ(read_head(folder_ / "four/a", 9, ExitCode::data), "abcd");
+  EXPECT_EQ(error_of([&] { read_head(folder_ / "none", 3, ExitCode::usage); }).code(), ExitCode::usage);
+  write_file_atomically(folder_ / "four/b", "");
+  std::set<std::string> names;
+  for_each_entry(folder_ / "four", [&](const auto& entry) { names.insert(entry.path().filename()); });
+  EXPECT_EQ(names, (std::set<std::string>{"a", "b"}));
+  const Error missing = error_of([&] { for_each_entry(folder_ / "none", [](const auto&) {}); });
+  EXPECT_EQ(missing.code(), ExitCode::data);
+  EXPECT_THAT(missing.what(), HasSubstr("cannot list " + (folder_ / "none").string()));
 }
 
 TEST_F(FileTest, APipeOrADeviceIsRefusedAtOnce) {

@@ -103,6 +103,14 @@ TEST(Json, OnlyIntegersAreAccepted) {
     EXPECT_THROW(whole_number(nlohmann::json::parse(text)), nlohmann::json::type_error) << text;
 }
 
+TEST(Json, WhetherAValueIsAnIntegerOfARange) {
+  for (const char* text : {"-3", "0", "7"})
+    EXPECT_TRUE(is_whole_number(nlohmann::json::parse(text), -3, 7)) << text;
+  for (const char* text : {"-4", "8", "18446744073709551615", "1.0", "\"1\"", "null"})
+    EXPECT_FALSE(is_whole_number(nlohmann::json::parse(text), -3, 7)) << text;
+  EXPECT_FALSE(is_whole_number(nlohmann::json::parse("9223372036854775808")));
+}
+
 TEST(Json, ListsOfIntegers) {
   EXPECT_EQ(whole_numbers(nlohmann::json::parse("[1, 0, -3]")), (std::vector<std::int64_t>{1, 0, -3}));
   EXPECT_TRUE(whole_numbers(nlohmann::json::parse("[]")).empty());

@@ -74,6 +74,23 @@ std::string read_file(const fs::path& path, ExitCode missing) {
   return text;
 }
 
+std::string read_head(const fs::path& path, std::size_t most, ExitCode missing) {
+  const ReadFile file(path, missing);
+  std::string head(std::min(most, static_cast<std::size_t>(file.size())), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(head)));
+  return head;
+}
+
+void for_each_entry(const fs::path& folder, const std::function<void(const fs::directory_entry&)>& use) {
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  while (!error && entry != fs::directory_iterator()) {
+    use(*entry);
+    entry.increment(error);
+  }
+  if (error) throw Error(ExitCode::data, fmt::format("cannot list {}: {}", folder.string(), error.message()));
+}
+
 void truncate_file(const fs::path& path, std::int64_t bytes) {
   const int fd = open_retrying(path, O_WRONLY | O_NONBLOCK);
   if (fd < 0) fail_writing(fmt::format("open {}", path.string()), errno);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -17,6 +18,12 @@ namespace ebb {
 // Returns the whole file. A missing or unreadable file is an Error with the code `missing`, and so is a pipe,
 // a device, or a file above 1 GiB.
 std::string read_file(const std::filesystem::path& path, ExitCode missing);
+// The first bytes of a regular file, at most `most`. Errors as read_file().
+std::string read_head(const std::filesystem::path& path, std::size_t most, ExitCode missing);
+// Calls `use` for each entry of the folder, in the order of the file system. Error(data) if it cannot be
+// listed.
+void for_each_entry(const std::filesystem::path& folder,
+                    const std::function<void(const std::filesystem::directory_entry&)>& use);
 // Cuts a file to its first `bytes` bytes, durably. Error(storage).
 void truncate_file(const std::filesystem::path& path, std::int64_t bytes);
 void make_folders(const std::filesystem::path& path);  // mkdir -p; Error(storage) names path and reason

@@ -30,13 +30,21 @@ Json parse_json(std::string_view text);
 // array.
 nlohmann::json parse_json_or_discard(std::string_view text);
 
+// Whether the value is an integer in [least, most].
+template <class Json>
+bool is_whole_number(const Json& value, std::int64_t least = INT64_MIN, std::int64_t most = INT64_MAX) {
+  if (!value.is_number_integer()) return false;
+  if (value.is_number_unsigned() && value.template get<std::uint64_t>() > std::uint64_t{INT64_MAX})
+    return false;
+  const auto number = value.template get<std::int64_t>();
+  return number >= least && number <= most;
+}
+
 // Returns an integer within std::int64_t; otherwise throws nlohmann::json::type_error. The library's
 // conversion accepts any number: it truncates fractions, and a number out of range is undefined behaviour.
 template <class Json>
 std::int64_t whole_number(const Json& value) {
-  const bool huge =
-      value.is_number_unsigned() && value.template get<std::uint64_t>() > std::uint64_t{INT64_MAX};
-  if (!value.is_number_integer() || huge)
+  if (!is_whole_number(value))
     throw nlohmann::json::type_error::create(302, "a whole number is expected, not " + value.dump(), &value);
   return value.template get<std::int64_t>();
 }
@@ -45,7 +53,7 @@ std::int64_t whole_number(const Json& value) {
 template <class Json>
 std::int64_t whole_number(const Json& value, std::int64_t least, std::int64_t most) {
   const std::int64_t number = whole_number(value);
-  if (number < least || number > most)
+  if (!is_whole_number(value, least, most))
     throw nlohmann::json::out_of_range::create(401,
                                                "a number from " + std::to_string(least) + " to " +
                                                    std::to_string(most) + " is expected, not " + value.dump(),

@@ -17,8 +17,7 @@ enum class Line { stays, goes, has_no_step };
 
 Line classify(std::string_view line, std::int64_t first_step) {
   const auto json = parse_json_or_discard(line);
-  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer())
-    return Line::has_no_step;
+  if (!json.is_object() || !json.contains("step") || !is_whole_number(json["step"])) return Line::has_no_step;
   const auto step = json["step"].get<std::int64_t>();
   return step < first_step || (step == first_step && json.contains("eval")) ? Line::stays : Line::goes;
 }

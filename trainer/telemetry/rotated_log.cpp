@@ -71,7 +71,7 @@ std::string first_line_or_none(const fs::path& packed) {
 bool begins_before(const fs::path& part, std::int64_t first_step) {
   const auto json = parse_json_or_discard(first_line_of_packed(part));
   const auto step = json.is_object() ? json.find("step") : json.end();
-  if (!json.is_object() || (step != json.end() && !step->is_number_integer()))
+  if (!json.is_object() || (step != json.end() && !is_whole_number(*step)))
     throw DamagedPart(fmt::format("{} does not begin with a line of a log", part.string()));
   return (step == json.end() ? 0 : step->get<std::int64_t>()) < first_step;
 }

@@ -117,13 +117,18 @@ void measure_checkpoint(const fs::path& run, ResourceEstimate& result) {
   }
 }
 
+// Of a pipe in place of the log nothing is read, since that would wait for its writer.
+std::ifstream open_log(const fs::path& path) {
+  std::error_code none;
+  return fs::is_regular_file(path, none) ? std::ifstream(path) : std::ifstream();
+}
+
 // Calls `use` for each complete line of a log; of a long log, for those of its last part.
 void for_lines(const fs::path& path, const std::function<void(const nlohmann::json&)>& use) {
   constexpr std::uintmax_t kLastPart = 8 << 20;
   std::error_code none;
-  if (!fs::is_regular_file(path, none)) return;  // reading a pipe would wait for its writer
   const std::uintmax_t size = fs::file_size(path, none);
-  std::ifstream in(path);
+  std::ifstream in = open_log(path);
   std::string line;
   if (!none && size > kLastPart) {
     in.seekg(static_cast<std::streamoff>(size - kLastPart));
@@ -157,8 +162,7 @@ bool has_same_shape(const Config& config, const fs::path& run) {
 // The number of bytes or ranks in a line of a log; 0 for anything else.
 std::int64_t count_in(const nlohmann::json& line, std::string_view key) {
   const auto found = line.is_object() ? line.find(key) : line.end();
-  if (found == line.end() || !found->is_number_integer() || *found < 0 || *found > INT64_MAX) return 0;
-  return found->get<std::int64_t>();
+  return found != line.end() && is_whole_number(*found, 0) ? found->get<std::int64_t>() : 0;
 }
 
 // The maxima of a step without a save or an evaluation, in a line of the memory log.
@@ -199,9 +203,7 @@ void read_memory_logs(const fs::path& run, ResourceEstimate& result) {
 // Finds the slowest of the newest steps, since a stop may have to wait for such a step.
 void read_step_times(const fs::path& run, ResourceEstimate& result) {
   constexpr std::size_t kNewest = 1000;
-  std::error_code none;
-  if (!fs::is_regular_file(run / "metrics.jsonl", none)) return;
-  std::ifstream in(run / "metrics.jsonl");
+  std::ifstream in = open_log(run / "metrics.jsonl");
   std::deque<double> newest;
   for (std::string line; std::getline(in, line);) {
     const nlohmann::json step = parse_json_or_discard(line);

@@ -113,16 +113,12 @@ std::unique_ptr<ArrayFile> open_npy_file(const fs::path& path) {
 // Its files with one of these extensions, by name.
 std::vector<fs::path> files_with(const fs::path& folder, std::initializer_list<std::string_view> extensions) {
   std::vector<fs::path> found;
-  std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string(),
-                      extension = entry->path().extension().string();
-    if (name.starts_with('.') || std::ranges::find(extensions, extension) == extensions.end()) continue;
+  for_each_entry(folder, [&](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string(), extension = entry.path().extension().string();
+    if (name.starts_with('.') || std::ranges::find(extensions, extension) == extensions.end()) return;
     if (found.size() == kMostArrays) refuse_many(folder);
-    found.push_back(entry->path());
-  }
-  if (error) throw Error(ExitCode::data, fmt::format("cannot list {}: {}", folder.string(), error.message()));
+    found.push_back(entry.path());
+  });
   std::ranges::sort(found);
   return found;
 }
@@ -142,13 +138,6 @@ std::unique_ptr<ArrayFile> open_array_folder(const fs::path& folder) {
                     "them train and test",
                     folder.string(), others[0].filename().string(), others.size() - 1));
   return open_array_file(others[0]);
-}
-
-std::string first_bytes(const fs::path& path) {
-  const ReadFile file(path, ExitCode::data);
-  std::string head(static_cast<std::size_t>(std::min<std::int64_t>(file.size(), 9)), '\0');
-  file.read_at(0, std::as_writable_bytes(std::span(head)));
-  return head;
 }
 
 }  // namespace
@@ -201,9 +190,10 @@ bool holds_arrays(const fs::path& path) {
     }
     if (!fs::is_regular_file(path, ignored)) return false;
     const std::string extension = path.extension().string();
-    if (extension == kNpy) return first_bytes(path).starts_with("\x93NUMPY");
-    if (extension == ".npz") return first_bytes(path).starts_with("PK");
-    return extension == ".safetensors" && first_bytes(path).ends_with('{');
+    const auto head = [&path] { return read_head(path, 9, ExitCode::data); };
+    if (extension == kNpy) return head().starts_with("\x93NUMPY");
+    if (extension == ".npz") return head().starts_with("PK");
+    return extension == ".safetensors" && head().ends_with('{');
   } catch (const Error&) {
     return false;  // what cannot be read is recognized by nobody
   }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <system_error>
 #include <vector>
 
@@ -130,9 +129,7 @@ Packer image_packer() {
 // wids, a part of WebDataset, has an index.json too: {"__kind__": "wids-shard-index-v1", "shardlist": [...]}.
 bool is_index_of_tars(const fs::path& path) {
   try {
-    const ReadFile file(path, ExitCode::data);
-    std::string begin(static_cast<std::size_t>(std::min<std::int64_t>(file.size(), 4096)), '\0');
-    file.read_at(0, std::as_writable_bytes(std::span(begin)));
+    const std::string begin = read_head(path, 4096, ExitCode::data);
     return begin.find("\"shardlist\"") != std::string::npos || begin.find("\"wids-") != std::string::npos;
   } catch (const Error&) {
     return false;

@@ -32,8 +32,7 @@ class Node {
   }
   [[nodiscard]] std::int64_t integer(std::int64_t least) const {
     if (!value_.is_number_integer()) fail(fmt::format("is {}, not a whole number", value_.dump()));
-    const bool huge = value_.is_number_unsigned() && value_.get<std::uint64_t>() > std::uint64_t{1} << 62;
-    if (huge || value_.get<std::int64_t>() < least)
+    if (!is_whole_number(value_, least, std::int64_t{1} << 62))
       fail(fmt::format("is {}, which is invalid", value_.dump()));
     return value_.get<std::int64_t>();
   }

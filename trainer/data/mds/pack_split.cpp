@@ -147,7 +147,7 @@ std::optional<PackResult> find_packed_split(const fs::path& out, const json& rec
   }
   const json here = parse_json_or_discard(read_file(record, ExitCode::data));
   const auto counts = [&](const char* key) {
-    return here.contains(key) && here[key].is_number_integer() && here[key] >= 0 && here[key] <= kMostCounted;
+    return here.contains(key) && is_whole_number(here[key], 0, kMostCounted);
   };
   if (!here.is_object() || !counts("samples") || !counts("shards") || !counts("bytes") ||
       !here.value("index_xxh3_64", json()).is_string()) {

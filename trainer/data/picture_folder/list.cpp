@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "data/pictures/picture.h"
 
 namespace ebb::data {
@@ -19,17 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kDeepestFolder = 64;
-
-// Calls `use` for each entry of the folder, in the order of the file system.
-void for_entries(const fs::path& folder, const std::function<void(const fs::directory_entry&)>& use) {
-  std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  while (!error && entry != fs::directory_iterator()) {
-    use(*entry);
-    entry.increment(error);
-  }
-  if (error) throw Error(ExitCode::data, fmt::format("cannot list {}: {}", folder.string(), error.message()));
-}
 
 bool is_hidden(const std::string& name) {
   return name.starts_with('.');
@@ -64,7 +54,7 @@ void walk(const fs::path& folder, const fs::path& root, const std::string& prefi
     throw Error(ExitCode::data,
                 fmt::format("{} is more than {} folders deep", folder.string(), kDeepestFolder));
   std::vector<std::string> below;
-  for_entries(folder, [&](const fs::directory_entry& entry) {
+  for_each_entry(folder, [&](const fs::directory_entry& entry) {
     const std::string name = entry.path().filename().string();
     std::error_code error;
     const fs::file_type type = entry.symlink_status(error).type();
@@ -164,7 +154,7 @@ std::string_view PictureList::class_name(std::int64_t index) const {
 
 std::vector<std::string> subfolders(const fs::path& folder) {
   std::vector<std::string> names;
-  for_entries(folder, [&names](const fs::directory_entry& entry) {
+  for_each_entry(folder, [&names](const fs::directory_entry& entry) {
     std::error_code ignored;
     const std::string name = entry.path().filename().string();
     if (!is_hidden(name) && entry.symlink_status(ignored).type() == fs::file_type::directory)

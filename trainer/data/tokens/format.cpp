@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <span>
+#include <cstring>
 #include <system_error>
 
 #include "base/error.h"
@@ -54,13 +53,14 @@ Format windows_format(std::optional<TokenFileFormat> file_format) {
 
 bool is_token_file(const fs::path& path) {
   if (path.extension() == ".bin" || path.extension() == ".idx") return true;
-  std::array<std::int32_t, 1> magic{};
+  std::int32_t magic = 0;
   try {
-    ReadFile(path, ExitCode::data).read_at(0, std::as_writable_bytes(std::span(magic)));
+    const std::string head = read_head(path, sizeof magic, ExitCode::data);
+    if (head.size() == sizeof magic) std::memcpy(&magic, head.data(), sizeof magic);
   } catch (const Error&) {
     return false;
   }
-  return magic[0] == kLlmcMagicU16 || magic[0] == kLlmcMagicU32;
+  return magic == kLlmcMagicU16 || magic == kLlmcMagicU32;
 }
 
 bool is_token_dataset(const fs::path& path) {
