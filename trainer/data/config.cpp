@@ -61,15 +61,13 @@ void CacheConfig::describe(config::Section& s) {
 const Format& DataConfig::entry() const {
   if (format != kAutoFormat) return find_format(formats, format);
   if (const Format* found = recognize(formats, source)) return *found;
-  std::string names;
-  for (const Format& known : formats) names += (names.empty() ? "" : ", ") + known.name;
   std::error_code ignored;
   const bool exists = std::filesystem::exists(source, ignored);
   throw Error(ExitCode::usage,
               fmt::format("data.format is {}, and data.source, {}, {}: set data.format to one of {}{}",
                           kAutoFormat, source.empty() ? "which is empty" : source,
                           exists ? fmt::format("is not {}", recognized_paths(formats)) : "does not exist",
-                          names, exists ? "" : ", or data.source to the dataset"));
+                          format_names(formats), exists ? "" : ", or data.source to the dataset"));
 }
 
 void DataConfig::describe(config::Section& s) {

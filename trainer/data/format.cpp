@@ -26,12 +26,17 @@ bool Format::provides(std::string_view field) const {
   return std::ranges::find(fields, field) != fields.end();
 }
 
+std::string format_names(const Formats& formats) {
+  std::string names;
+  for (const Format& format : formats) names += (names.empty() ? "" : ", ") + format.name;
+  return names;
+}
+
 const Format& find_format(const Formats& formats, std::string_view name) {
   const auto found = std::ranges::find(formats, name, &Format::name);
   if (found != formats.end()) return *found;
-  std::string names;
-  for (const Format& format : formats) names += (names.empty() ? "" : ", ") + format.name;
-  throw Error(ExitCode::usage, fmt::format("there is no format {} of data, only {}", name, names));
+  throw Error(ExitCode::usage,
+              fmt::format("there is no format {} of data, only {}", name, format_names(formats)));
 }
 
 std::string formats_providing(const Formats& formats, std::string_view field) {

@@ -88,6 +88,7 @@ inline constexpr const char* kAutoFormat = "auto";
 // The formats of ebb. This is the registry: a format is a folder here, and an entry of this function's list.
 Formats builtin_formats();
 
+std::string format_names(const Formats& formats);  // "mds, tokens"
 // Error(usage) lists the existing formats.
 const Format& find_format(const Formats& formats, std::string_view name);
 // Names of the formats whose datasets can provide the field: "tokens, raw_u16".

@@ -47,6 +47,16 @@ std::vector<std::int64_t> spread_evenly(std::int64_t count, std::int64_t most) {
   return all;
 }
 
+std::string label_counts_text(const std::map<std::int64_t, std::int64_t>& counts) {
+  constexpr std::size_t kShown = 20;
+  std::string text;
+  for (std::size_t shown = 0; const auto& [label, count] : counts) {
+    if (++shown > kShown) return text + fmt::format(", and {} more", counts.size() - kShown);
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", label, count);
+  }
+  return text;
+}
+
 void refuse_label(std::int64_t label, std::int64_t classes, const std::string& sample) {
   throw Error(ExitCode::data,
               fmt::format("{} has the label {}, but labels are from 0 to {}: set model.classes to the number "

@@ -18,6 +18,28 @@ void describe_test_share(config::Section& section, DataConfig& config) {
           "samples are chosen at random, but always the same ones.");
 }
 
+void refuse_share_of_divided(const DataConfig& config, bool divided) {
+  if (config.test_share > 0 && divided)
+    throw Error(ExitCode::usage,
+                fmt::format("data.test_share is {}, but {} has a test split of its own: leave it out",
+                            config.test_share, config.source));
+}
+
+std::vector<SourceSplit> image_splits(const DataConfig& config, bool divided, bool labels) {
+  std::vector<std::string> fields = {std::string(core::kImageField)};
+  if (labels) fields.emplace_back(core::kLabelField);
+  if (config.test_share > 0 || divided) return {{"train", fields}, {"test", fields}};
+  return {{"", fields}};
+}
+
+void refuse_one_split_folder(const std::filesystem::path& source, bool train) {
+  const char *const here = train ? "train" : "test", *const lacking = train ? "test" : "train";
+  throw Error(ExitCode::data,
+              fmt::format("{} has a folder {}, but no folder {}: add the other split (val of other programs "
+                          "is test here), or give {} as the source and choose data.test_share",
+                          source.string(), here, lacking, (source / here).string()));
+}
+
 TestShare::TestShare(std::int64_t samples, double share, const std::string& split, const std::string& source)
     : order_(samples, 0, !split.empty()), size_(samples) {
   if (split.empty()) return;

@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "config/section.h"
 #include "data/config.h"
+#include "data/format.h"
 #include "data/sampler.h"
 
 namespace ebb::data {
 
 // Adds test_share to the section `data`: for Format::describe_keys.
 void describe_test_share(config::Section& section, DataConfig& config);
+
+// Error(usage) if data.test_share is set, and the source is `divided`: it has splits of its own.
+void refuse_share_of_divided(const DataConfig& config, bool divided);
+
+// The splits of a source of images, for Format::splits: train and test if it is divided or has a share, else
+// one without a name. Their samples have labels if `labels`.
+std::vector<SourceSplit> image_splits(const DataConfig& config, bool divided, bool labels);
+
+// Error(data) for a source that has only one of the folders train and test; `train`: this one.
+[[noreturn]] void refuse_one_split_folder(const std::filesystem::path& source, bool train);
 
 // The samples of one split of a source that has no splits of its own. A keyed permutation of [0, samples)
 // puts round(share * samples) of them first: the test split. The others are the training split. The mapping

@@ -29,10 +29,7 @@ constexpr std::int64_t kCheckedArrayLabels = 4096;
 
 bool is_divided(const DataConfig& config) {
   const bool divided = has_array_splits(config.source);
-  if (divided && config.test_share > 0)
-    throw Error(ExitCode::usage,
-                fmt::format("data.test_share is {}, but {} has a test split of its own: leave it out",
-                            config.test_share, config.source));
+  refuse_share_of_divided(config, divided);
   return divided;
 }
 
@@ -135,18 +132,10 @@ std::unique_ptr<Dataset> open_arrays(const DataConfig& config, const SplitReques
 
 std::vector<SourceSplit> array_splits(const DataConfig& config) {
   const bool divided = is_divided(config);
-  std::vector<SourceSplit> splits;
-  bool labels = true;
-  for (const std::string split : {"train", "test"}) {
-    labels = labels && find_arrays(config.source, divided ? split : "").labels.has_value();
-    splits.push_back({split, {}});
-  }
-  if (!divided && !(config.test_share > 0)) splits = {{"", {}}};
-  for (SourceSplit& split : splits) {
-    split.fields = {std::string(core::kImageField)};
-    if (labels) split.fields.emplace_back(core::kLabelField);
-  }
-  return splits;
+  const auto has_labels = [&config](const std::string& split) {
+    return find_arrays(config.source, split).labels.has_value();
+  };
+  return image_splits(config, divided, divided ? has_labels("train") && has_labels("test") : has_labels(""));
 }
 
 }  // namespace ebb::data

@@ -13,6 +13,7 @@
 #include "data/arrays/images.h"
 #include "data/arrays/labels.h"
 #include "data/arrays/source.h"
+#include "data/labels.h"
 
 namespace ebb::data {
 
@@ -44,7 +45,7 @@ std::string use_of(const StoredArray& array) {
 }
 
 std::string counts_of_labels(const StoredArray& array) {
-  constexpr std::size_t kShownLabels = 20, kMostCounted = 100'000;
+  constexpr std::size_t kMostCounted = 100'000;
   if (!array.header.is_integer() || array.header.shape.empty()) return "";
   const ArrayValues values(array, allocate_on_heap);
   std::map<std::int64_t, std::int64_t> counts;
@@ -53,15 +54,8 @@ std::string counts_of_labels(const StoredArray& array) {
     if (counts.size() > kMostCounted)
       return fmt::format("{:<12} more than {} values\n", array.name, kMostCounted);
   }
-  std::string text;
-  for (std::size_t shown = 0; const auto& [label, count] : counts) {
-    if (++shown > kShownLabels) {
-      text += fmt::format(", and {} more", counts.size() - kShownLabels);
-      break;
-    }
-    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", label, count);
-  }
-  return fmt::format("{:<12} {} classes (label: images): {}\n", printable(array.name), counts.size(), text);
+  return fmt::format("{:<12} {} classes (label: images): {}\n", printable(array.name), counts.size(),
+                     label_counts_text(counts));
 }
 
 }  // namespace

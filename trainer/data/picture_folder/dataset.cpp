@@ -6,17 +6,13 @@
 #include <algorithm>
 #include <cstring>
 #include <system_error>
-#include <utility>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/units.h"
-#include "data/channels.h"
 #include "data/labels.h"
 #include "data/picture_folder/list.h"
-#include "data/pictures/fit.h"
-#include "data/pictures/picture.h"
+#include "data/pictures/sample.h"
 #include "data/test_share.h"
 
 namespace ebb::data {
@@ -25,18 +21,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t kLargestFile = std::int64_t{256} << 20;
-
 // The folder of a split of a source.
 fs::path split_folder(const fs::path& source, const std::string& split) {
   return has_split_folders(source) && !split.empty() ? source / split : source;
-}
-
-void refuse_share_of_splits(const DataConfig& config) {
-  if (config.test_share > 0 && has_split_folders(config.source))
-    throw Error(ExitCode::usage,
-                fmt::format("data.test_share is {}, but {} has a test split of its own: leave it out",
-                            config.test_share, config.source));
 }
 
 class PictureFolder final : public Dataset {
@@ -72,7 +59,10 @@ class PictureFolder final : public Dataset {
         const std::int64_t label = label_of(picture);
         std::memcpy(out[i].data(), &label, sizeof label);
       } else {
-        read_image(picture, spec_.fields[i], out[i]);
+        const fs::path path = list_.path(picture);
+        read_picture(
+            read_picture_file(path), path.string(), settings_, spec_.fields[i],
+            [this] { return list_.path(0).string(); }, out[i]);
       }
     }
   }
@@ -88,23 +78,10 @@ class PictureFolder final : public Dataset {
 
  private:
   [[nodiscard]] core::FieldSpec image_spec() const {
-    if (settings_.size) return core::image_field(settings_.channels, *settings_.size, *settings_.size);
-    const fs::path first = list_.path(0);
-    const PictureInfo info = picture_info(read_picture_file(first), first.string());
-    return core::image_field(settings_.channels, info.height, info.width);
-  }
-
-  void read_image(std::int64_t picture, const core::FieldSpec& field, std::span<std::byte> out) const {
-    const fs::path path = list_.path(picture);
-    Picture decoded = decode_picture(read_picture_file(path), settings_.channels, path.string());
-    if (settings_.size) decoded = fit_picture(std::move(decoded), *settings_.size, settings_.crop);
-    if (decoded.height != field.dims[1] || decoded.width != field.dims[2])
-      throw Error(ExitCode::data,
-                  fmt::format("{} has {} x {} pixels (width x height), but {} has {} x {}: set data.size, to "
-                              "which every picture is then scaled (--size of `ebb data pack`)",
-                              path.string(), decoded.width, decoded.height, list_.path(0).string(),
-                              field.dims[2], field.dims[1]));
-    split_channels(decoded.pixels, static_cast<std::size_t>(settings_.channels), out);
+    return picture_field(settings_, [this] {
+      const fs::path first = list_.path(0);
+      return picture_info(read_picture_file(first), first.string());
+    });
   }
 
   // `training`: the folder whose class folders give the numbers. Checks that every picture has a class.
@@ -151,50 +128,37 @@ class PictureFolder final : public Dataset {
 bool has_split_folders(const fs::path& source) {
   std::error_code ignored;
   const bool train = fs::is_directory(source / "train", ignored);
-  const bool test = fs::is_directory(source / "test", ignored);
-  if (train != test)
-    throw Error(
-        ExitCode::data,
-        fmt::format("{} has a folder {}, but no folder {}: add the other split (val of other programs "
-                    "is test here), or give {} as the source and choose data.test_share",
-                    source.string(), train ? "train" : "test", train ? "test" : "train",
-                    (source / (train ? "train" : "test")).string()));
+  if (train != fs::is_directory(source / "test", ignored)) refuse_one_split_folder(source, train);
   return train;
+}
+
+std::vector<fs::path> split_folders(const fs::path& source) {
+  if (!has_split_folders(source)) return {source};
+  return {source / "train", source / "test"};
 }
 
 std::vector<std::byte> read_picture_file(const fs::path& path) {
   const ReadFile file(path, ExitCode::data);
-  if (file.size() > kLargestFile)
-    throw Error(ExitCode::data, fmt::format("{} has {}, and pictures of at most {} are read", path.string(),
-                                            format_bytes(file.size()), format_bytes(kLargestFile)));
+  if (file.size() > kLargestPictureFile) refuse_large_picture(file.size(), path.string());
   std::vector<std::byte> bytes(static_cast<std::size_t>(file.size()));
   file.read_at(0, bytes);
   return bytes;
 }
 
 std::unique_ptr<Dataset> open_picture_folder(const DataConfig& config, const SplitRequest& request) {
-  refuse_share_of_splits(config);
+  refuse_share_of_divided(config, has_split_folders(config.source));
   return std::make_unique<PictureFolder>(config, request);
 }
 
 std::vector<SourceSplit> picture_splits(const DataConfig& config) {
-  refuse_share_of_splits(config);
-  std::vector<SourceSplit> splits;
-  if (config.test_share > 0 || has_split_folders(config.source)) {
-    splits = {{"train", {}}, {"test", {}}};
-  } else {
-    splits = {{"", {}}};
-  }
+  const bool divided = has_split_folders(config.source);
+  refuse_share_of_divided(config, divided);
   bool labels = true;
-  for (const SourceSplit& split : splits) {
-    const PictureList list(split_folder(config.source, split.name), allocate_on_heap);
+  for (const fs::path& folder : split_folders(config.source)) {
+    const PictureList list(folder, allocate_on_heap);
     for (std::int64_t i = 0; labels && i < list.size(); ++i) labels = !list.class_name(i).empty();
   }
-  for (SourceSplit& split : splits) {
-    split.fields = {std::string(core::kImageField)};
-    if (labels) split.fields.emplace_back(core::kLabelField);
-  }
-  return splits;
+  return image_splits(config, divided, labels);
 }
 
 }  // namespace ebb::data

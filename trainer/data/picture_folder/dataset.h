@@ -29,7 +29,10 @@ std::vector<SourceSplit> picture_splits(const DataConfig& config);
 // Whether SOURCE has folders train and test. Error(data) if it has one of them only: it would be a class.
 bool has_split_folders(const std::filesystem::path& source);
 
-// The bytes of a regular file. Error(data) above 256 MiB.
+// SOURCE/train and SOURCE/test, or SOURCE if it has no split folders. Errors as has_split_folders().
+std::vector<std::filesystem::path> split_folders(const std::filesystem::path& source);
+
+// The bytes of a regular file. Error(data) above kLargestPictureFile.
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path);
 
 }  // namespace ebb::data

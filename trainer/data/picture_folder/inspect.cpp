@@ -13,7 +13,7 @@
 #include "data/labels.h"
 #include "data/picture_folder/dataset.h"
 #include "data/picture_folder/list.h"
-#include "data/pictures/picture.h"
+#include "data/pictures/sample.h"
 
 namespace ebb::data {
 
@@ -22,12 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kInspectedPictures = 1000;
-constexpr std::size_t kShownClasses = 20, kShownFaults = 10;
-
-std::vector<fs::path> split_folders(const fs::path& source) {
-  if (!has_split_folders(source)) return {source};
-  return {source / "train", source / "test"};
-}
+constexpr std::size_t kShownClasses = 20;
 
 // `classes`: the folders of the training split, which give the numbers.
 std::string classes_text(const PictureList& list, const std::vector<std::string>& classes) {
@@ -136,31 +131,22 @@ std::string inspect_picture_folder(const fs::path& source) {
 
 std::string verify_picture_folder(const fs::path& source, const Progress& progress) {
   std::vector<PictureList> lists;
-  std::int64_t all = 0, done = 0, damaged = 0, bytes = 0;
+  std::int64_t all = 0, bytes = 0;
   for (const fs::path& folder : split_folders(source)) {
     lists.emplace_back(folder, allocate_on_heap);
     all += lists.back().size();
   }
-  std::string faults;
+  PictureFaults faults;
   for (const PictureList& list : lists)
     for (std::int64_t i = 0; i < list.size(); ++i) {
-      if (progress) progress(done++, all);
-      const fs::path path = list.path(i);
-      try {
+      if (progress) progress(faults.checked(), all);
+      faults.check([&, path = list.path(i)] {
         const std::vector<std::byte> file = read_picture_file(path);
         bytes += std::ssize(file);
         (void)decode_picture(file, 3, path.string());
-      } catch (const Error& error) {
-        if (error.code() != ExitCode::data) throw;
-        if (damaged++ < static_cast<std::int64_t>(kShownFaults))
-          faults += fmt::format("\n  {}", error.what());
-      }
+      });
     }
-  if (damaged > 0)
-    throw Error(ExitCode::data,
-                fmt::format("{} of the {} pictures of {} {} damaged; replace or remove {}:{}{}", damaged, all,
-                            source.string(), damaged == 1 ? "is" : "are", damaged == 1 ? "it" : "them",
-                            faults, damaged > static_cast<std::int64_t>(kShownFaults) ? "\n  and more" : ""));
+  faults.require_none(source.string(), "picture", "replace or remove");
   if (progress) progress(all, all);
   return fmt::format("{} is intact: {} pictures, {}", source.string(), all, format_bytes(bytes));
 }

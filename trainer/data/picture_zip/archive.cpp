@@ -8,16 +8,13 @@
 
 #include "base/error.h"
 #include "base/printable.h"
-#include "base/units.h"
-#include "data/pictures/picture.h"
+#include "data/pictures/sample.h"
 
 namespace ebb::data {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::int64_t kLargestZipPicture = std::int64_t{256} << 20;
 
 bool is_listed(std::string_view name) {
   return has_picture_name(name) && !name.starts_with('.') && name.find("/.") == std::string_view::npos &&
@@ -56,9 +53,7 @@ std::string ZipPictures::where(std::int64_t index) const {
 std::span<const std::byte> ZipPictures::read(std::int64_t index) {
   const std::int64_t entry = entries_[static_cast<std::size_t>(index)];
   const std::int64_t bytes = zip_.entry(entry).unpacked;
-  if (bytes > kLargestZipPicture)
-    throw Error(ExitCode::data, fmt::format("{} has {}, and pictures of at most {} are read", where(index),
-                                            format_bytes(bytes), format_bytes(kLargestZipPicture)));
+  if (bytes > kLargestPictureFile) refuse_large_picture(bytes, where(index));
   file_.resize(static_cast<std::size_t>(bytes));
   zip_.read(entry, file_);
   return file_;

@@ -7,18 +7,15 @@
 #include <cstring>
 #include <map>
 #include <system_error>
-#include <utility>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
-#include "data/channels.h"
 #include "data/labels.h"
 #include "data/picture_zip/archive.h"
 #include "data/picture_zip/labels.h"
-#include "data/pictures/fit.h"
-#include "data/pictures/picture.h"
+#include "data/pictures/sample.h"
 #include "data/test_share.h"
 
 namespace ebb::data {
@@ -26,15 +23,6 @@ namespace ebb::data {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::size_t kShownZipFaults = 10, kShownZipLabels = 20;
-
-void refuse_share_of_zips(const DataConfig& config) {
-  if (config.test_share > 0 && has_zip_splits(config.source))
-    throw Error(ExitCode::usage,
-                fmt::format("data.test_share is {}, but {} has a test split of its own: leave it out",
-                            config.test_share, config.source));
-}
 
 ZipLabelSource label_source(const ZipPictures& pictures) {
   return zip_label_source(pictures.zip(), pictures.entries());
@@ -84,7 +72,9 @@ class PictureZip final : public Dataset {
         std::memcpy(out[i].data(), labels_.bytes.data() + static_cast<std::size_t>(picture) * out[i].size(),
                     out[i].size());
       } else {
-        read_image(picture, spec_.fields[i], out[i]);
+        read_picture(
+            pictures_.read(picture), pictures_.where(picture), settings_, spec_.fields[i],
+            [this] { return pictures_.where(0); }, out[i]);
       }
     }
   }
@@ -114,23 +104,7 @@ class PictureZip final : public Dataset {
   }
 
   [[nodiscard]] core::FieldSpec image_spec() {
-    if (settings_.size) return core::image_field(settings_.channels, *settings_.size, *settings_.size);
-    const PictureInfo info = picture_info(pictures_.read(0), pictures_.where(0));
-    return core::image_field(settings_.channels, info.height, info.width);
-  }
-
-  void read_image(std::int64_t picture, const core::FieldSpec& field, std::span<std::byte> out) {
-    const std::string where = pictures_.where(picture);
-    Picture decoded = decode_picture(pictures_.read(picture), settings_.channels, where);
-    if (settings_.size) decoded = fit_picture(std::move(decoded), *settings_.size, settings_.crop);
-    if (decoded.height != field.dims[1] || decoded.width != field.dims[2])
-      throw Error(
-          ExitCode::data,
-          fmt::format("{} has {} x {} pixels (width x height), but {} has {} x {}: set data.size, to which "
-                      "every picture is then scaled (--size of `ebb data pack`)",
-                      where, decoded.width, decoded.height, pictures_.where(0), field.dims[2],
-                      field.dims[1]));
-    split_channels(decoded.pixels, static_cast<std::size_t>(settings_.channels), out);
+    return picture_field(settings_, [this] { return picture_info(pictures_.read(0), pictures_.where(0)); });
   }
 
   PictureConfig settings_;
@@ -152,33 +126,26 @@ bool is_picture_zip(const fs::path& path) {
   if (fs::is_directory(path, ignored)) return fs::is_regular_file(path / "train.zip", ignored);
   if (path.extension() != ".zip" || !fs::is_regular_file(path, ignored)) return false;
   try {
-    std::string magic(2, '\0');
-    ReadFile(path, ExitCode::data).read_at(0, std::as_writable_bytes(std::span(magic)));
-    return magic == "PK";
+    return read_head(path, 2, ExitCode::data) == "PK";
   } catch (const Error&) {
     return false;
   }
 }
 
 std::unique_ptr<Dataset> open_picture_zip(const DataConfig& config, const SplitRequest& request) {
-  refuse_share_of_zips(config);
+  refuse_share_of_divided(config, has_zip_splits(config.source));
   return std::make_unique<PictureZip>(config, request);
 }
 
 std::vector<SourceSplit> picture_zip_splits(const DataConfig& config) {
-  refuse_share_of_zips(config);
-  std::vector<SourceSplit> splits = {{"", {}}};
-  if (config.test_share > 0 || has_zip_splits(config.source)) splits = {{"train", {}}, {"test", {}}};
+  const bool divided = has_zip_splits(config.source);
+  refuse_share_of_divided(config, divided);
   bool labels = true;
   for (const fs::path& path : archives_of(config.source)) {
     const ZipPictures pictures(path, allocate_on_heap);
     labels = labels && label_source(pictures) != ZipLabelSource::none;
   }
-  for (SourceSplit& split : splits) {
-    split.fields = {std::string(core::kImageField)};
-    if (labels) split.fields.emplace_back(core::kLabelField);
-  }
-  return splits;
+  return image_splits(config, divided, labels);
 }
 
 std::string inspect_picture_zip(const fs::path& source) {
@@ -194,7 +161,7 @@ std::string inspect_picture_zip(const fs::path& source) {
                     pictures.zip().size() - pictures.size());
     text += fmt::format("the first    {}, {} x {} pixels (width x height)\n", first.kind, first.width,
                         first.height);
-    const ZipLabelSource kind = zip_label_source(pictures.zip(), pictures.entries());
+    const ZipLabelSource kind = label_source(pictures);
     if (kind == ZipLabelSource::none) {
       text += "labels       none\n";
       continue;
@@ -203,49 +170,33 @@ std::string inspect_picture_zip(const fs::path& source) {
     for (const std::int64_t label :
          zip_labels(pictures.zip(), pictures.entries(), training_folders(source, pictures)))
       ++counts[label];
-    text += fmt::format("labels       {} classes, of {} (class: pictures)", counts.size(),
-                        kind == ZipLabelSource::list ? kZipLabels : "the folders");
-    for (std::size_t shown = 0; const auto& [label, count] : counts) {
-      text += shown == kShownZipLabels  ? fmt::format(", and {} more", counts.size() - shown)
-              : shown < kShownZipLabels ? fmt::format("{} {}: {}", shown == 0 ? "" : ",", label, count)
-                                        : "";
-      ++shown;
-    }
-    text += "\n";
+    text += fmt::format("labels       {} classes, of {} (class: pictures) {}\n", counts.size(),
+                        kind == ZipLabelSource::list ? kZipLabels : "the folders", label_counts_text(counts));
   }
   return text;
 }
 
 std::string verify_picture_zip(const fs::path& source, const Progress& progress) {
   std::vector<std::unique_ptr<ZipPictures>> archives;
-  std::int64_t all = 0, done = 0, damaged = 0, bytes = 0;
+  std::int64_t all = 0, bytes = 0;
   for (const fs::path& path : archives_of(source)) {
     archives.push_back(std::make_unique<ZipPictures>(path, allocate_on_heap));
     all += archives.back()->size();
   }
-  std::string faults;
+  PictureFaults faults;
   for (const auto& pictures : archives) {
-    if (zip_label_source(pictures->zip(), pictures->entries()) != ZipLabelSource::none)
+    if (label_source(*pictures) != ZipLabelSource::none)
       (void)zip_labels(pictures->zip(), pictures->entries(), training_folders(source, *pictures));
     for (std::int64_t i = 0; i < pictures->size(); ++i) {
-      if (progress) progress(done++, all);
-      try {
+      if (progress) progress(faults.checked(), all);
+      faults.check([&, i] {
         const auto file = pictures->read(i);
         bytes += std::ssize(file);
         (void)decode_picture(file, 3, pictures->where(i));
-      } catch (const Error& error) {
-        if (error.code() != ExitCode::data) throw;
-        if (damaged++ < static_cast<std::int64_t>(kShownZipFaults))
-          faults += fmt::format("\n  {}", error.what());
-      }
+      });
     }
   }
-  if (damaged > 0)
-    throw Error(
-        ExitCode::data,
-        fmt::format("{} of the {} pictures of {} {} damaged; make the archive again without {}:{}{}", damaged,
-                    all, source.string(), damaged == 1 ? "is" : "are", damaged == 1 ? "it" : "them", faults,
-                    damaged > static_cast<std::int64_t>(kShownZipFaults) ? "\n  and more" : ""));
+  faults.require_none(source.string(), "picture", "make the archive again without");
   if (progress) progress(all, all);
   return fmt::format("{} is intact: {} pictures, {}, checksums: CRC-32", source.string(), all,
                      format_bytes(bytes));

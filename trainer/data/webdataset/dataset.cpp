@@ -10,9 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "data/channels.h"
-#include "data/pictures/fit.h"
-#include "data/pictures/picture.h"
+#include "data/pictures/sample.h"
 #include "data/tar/reader.h"
 #include "data/test_share.h"
 #include "data/webdataset/fields.h"
@@ -52,13 +50,6 @@ class OpenArchives {
   std::uint64_t clock_ = 0;
 };
 
-void refuse_share_of_divided(const DataConfig& config) {
-  if (config.test_share > 0 && shard_splits(config.source) != ShardSplits::none)
-    throw Error(ExitCode::usage,
-                fmt::format("data.test_share is {}, but {} has a test split of its own: leave it out",
-                            config.test_share, config.source));
-}
-
 class WebDataset final : public Dataset {
  public:
   WebDataset(const DataConfig& config, const SplitRequest& request)
@@ -85,7 +76,9 @@ class WebDataset final : public Dataset {
       if (spec_.fields[i].name == core::kLabelField) {
         std::memcpy(out[i].data(), &entry.label, sizeof entry.label);
       } else {
-        read_image(entry, spec_.fields[i], out[i]);
+        read_picture(
+            file_of(entry), name_of(entry), settings_, spec_.fields[i],
+            [] { return std::string("the first one"); }, out[i]);
       }
     }
   }
@@ -110,22 +103,10 @@ class WebDataset final : public Dataset {
   }
 
   [[nodiscard]] core::FieldSpec image_spec() {
-    if (settings_.size) return core::image_field(settings_.channels, *settings_.size, *settings_.size);
-    const TarIndex::Entry first = index_.at(0);
-    const PictureInfo info = picture_info(file_of(first), name_of(first));
-    return core::image_field(settings_.channels, info.height, info.width);
-  }
-
-  void read_image(const TarIndex::Entry& entry, const core::FieldSpec& field, std::span<std::byte> out) {
-    const std::string name = name_of(entry);
-    Picture decoded = decode_picture(file_of(entry), settings_.channels, name);
-    if (settings_.size) decoded = fit_picture(std::move(decoded), *settings_.size, settings_.crop);
-    if (decoded.height != field.dims[1] || decoded.width != field.dims[2])
-      throw Error(ExitCode::data,
-                  fmt::format("{} has {} x {} pixels (width x height), but the first one has {} x {}: set "
-                              "data.size, to which every image is then scaled (--size of `ebb data pack`)",
-                              name, decoded.width, decoded.height, field.dims[2], field.dims[1]));
-    split_channels(decoded.pixels, static_cast<std::size_t>(settings_.channels), out);
+    return picture_field(settings_, [this] {
+      const TarIndex::Entry first = index_.at(0);
+      return picture_info(file_of(first), name_of(first));
+    });
   }
 
   std::string source_;
@@ -140,25 +121,18 @@ class WebDataset final : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> open_webdataset(const DataConfig& config, const SplitRequest& request) {
-  refuse_share_of_divided(config);
+  refuse_share_of_divided(config, shard_splits(config.source) != ShardSplits::none);
   return std::make_unique<WebDataset>(config, request);
 }
 
 std::vector<SourceSplit> webdataset_splits(const DataConfig& config) {
-  refuse_share_of_divided(config);
-  std::vector<SourceSplit> splits = {{"", {}}};
-  if (config.test_share > 0 || shard_splits(config.source) != ShardSplits::none)
-    splits = {{"train", {}}, {"test", {}}};
-  bool labels = true;
-  for (const SourceSplit& split : splits) {
-    const auto first = first_sample(shards_of(config.source, split.name).front());
-    labels = labels && first && !label_suffix(*first).empty();
-  }
-  for (SourceSplit& split : splits) {
-    split.fields = {std::string(core::kImageField)};
-    if (labels) split.fields.emplace_back(core::kLabelField);
-  }
-  return splits;
+  const bool divided = shard_splits(config.source) != ShardSplits::none;
+  refuse_share_of_divided(config, divided);
+  const auto has_label = [&config](const std::string& split) {
+    const auto first = first_sample(shards_of(config.source, split).front());
+    return first && !label_suffix(*first).empty();
+  };
+  return image_splits(config, divided, divided ? has_label("train") && has_label("test") : has_label(""));
 }
 
 }  // namespace ebb::data

@@ -10,12 +10,13 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "base/units.h"
+#include "data/pictures/sample.h"
 #include "data/tar/reader.h"
 
 namespace ebb::data {
 namespace {
 
-constexpr std::int64_t kLargestImage = std::int64_t{256} << 20, kLongestLabel = 64;
+constexpr std::int64_t kLongestLabel = 64;
 
 template <class Suffixes>
 std::string one_of(const Suffixes& suffixes) {
@@ -55,10 +56,10 @@ const SamplePart& image_part(const TarSample& sample, const std::filesystem::pat
     throw Error(ExitCode::data,
                 fmt::format("{} has no image, one of {}; it has {}{}", sample_name(sample, shard),
                             one_of(kImageSuffixes), sample.suffixes(), pickle_note(sample)));
-  if (image->size > kLargestImage)
+  if (image->size > kLargestPictureFile)
     throw Error(ExitCode::data, fmt::format("{} has an image of {}, and images of at most {} are read",
                                             sample_name(sample, shard), format_bytes(image->size),
-                                            format_bytes(kLargestImage)));
+                                            format_bytes(kLargestPictureFile)));
   return *image;
 }
 

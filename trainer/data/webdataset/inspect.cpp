@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -13,7 +14,7 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "base/units.h"
-#include "data/pictures/picture.h"
+#include "data/pictures/sample.h"
 #include "data/tar/reader.h"
 #include "data/webdataset/dali_index.h"
 #include "data/webdataset/fields.h"
@@ -26,7 +27,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kShownClasses = 20, kShownFaults = 10;
+constexpr std::size_t kShownClasses = 20;
 
 // "train" and "test", or "" for a source without splits.
 std::vector<std::string> split_names(const fs::path& source) {
@@ -51,25 +52,25 @@ struct Survey {
   std::map<std::string, std::int64_t> skipped;
 };
 
-Survey survey_of(const std::vector<fs::path>& shards) {
-  Survey survey;
-  for (const fs::path& shard : shards) {
-    for_each_sample(
-        shard, ShardIndexing::headers,
-        [&](const ReadFile& file, const TarSample& sample) {
-          ++survey.samples;
-          for (const SamplePart& part : sample.parts) {
-            Survey::Suffix& suffix = survey.suffixes[part.suffix];
-            ++suffix.count;
-            suffix.bytes += part.size;
-          }
-          if (!survey.label) survey.label = label_suffix(sample);
-          if (!survey.label->empty()) ++survey.classes[read_label(file, sample, *survey.label, shard)];
-        },
-        &survey.skipped);
-    survey.bytes += static_cast<std::int64_t>(fs::file_size(shard));
-  }
-  return survey;
+using UseSample = std::function<void(const ReadFile&, const TarSample&)>;
+
+// Also calls `use` for each sample of the shard.
+void add_shard(Survey& survey, const fs::path& shard, const UseSample& use) {
+  for_each_sample(
+      shard, ShardIndexing::headers,
+      [&](const ReadFile& file, const TarSample& sample) {
+        ++survey.samples;
+        for (const SamplePart& part : sample.parts) {
+          Survey::Suffix& suffix = survey.suffixes[part.suffix];
+          ++suffix.count;
+          suffix.bytes += part.size;
+        }
+        if (!survey.label) survey.label = label_suffix(sample);
+        if (!survey.label->empty()) ++survey.classes[read_label(file, sample, *survey.label, shard)];
+        use(file, sample);
+      },
+      &survey.skipped);
+  survey.bytes += static_cast<std::int64_t>(fs::file_size(shard));
 }
 
 std::string use_of(const std::string& suffix, const Survey& survey) {
@@ -91,25 +92,6 @@ std::string classes_text(const Survey& survey) {
   }
   return text;
 }
-
-// Decodes the images of a shard, and collects the faults.
-struct Images {
-  std::int64_t samples = 0, damaged = 0;
-  std::string faults;
-
-  void decode(const ReadFile& file, const TarSample& sample, const fs::path& shard) {
-    ++samples;
-    const SamplePart& image = image_part(sample, shard);
-    std::vector<std::byte> buffer;
-    try {
-      (void)decode_picture(read_tar_member(file, shard, image.offset, image.size, buffer), 3,
-                           fmt::format("{}: {}.{}", shard.string(), printable(sample.key), image.suffix));
-    } catch (const Error& error) {
-      if (error.code() != ExitCode::data) throw;
-      if (damaged++ < static_cast<std::int64_t>(kShownFaults)) faults += fmt::format("\n  {}", error.what());
-    }
-  }
-};
 
 std::vector<std::pair<std::string, std::int64_t>> offsets_of(const fs::path& shard, ShardIndexing indexing) {
   std::vector<std::pair<std::string, std::int64_t>> offsets;
@@ -142,7 +124,8 @@ std::string inspect_webdataset(const fs::path& source) {
   std::string text;
   for (const std::string& split : split_names(source)) {
     const std::vector<fs::path> shards = shards_of(source, split);
-    const Survey survey = survey_of(shards);
+    Survey survey;
+    for (const fs::path& shard : shards) add_shard(survey, shard, [](const ReadFile&, const TarSample&) {});
     const auto indexed = std::ranges::count_if(shards, has_dali_index);
     text +=
         fmt::format("{}{}{}\n", text.empty() ? "" : "\n", source.string(), split.empty() ? "" : ": " + split);
@@ -166,29 +149,33 @@ std::string inspect_webdataset(const fs::path& source) {
 }
 
 std::string verify_webdataset(const fs::path& source, const Progress& progress) {
-  std::vector<fs::path> all;
-  for (const std::string& split : split_names(source))
-    for (fs::path& shard : shards_of(source, split)) all.push_back(std::move(shard));
-  Images images;
-  std::int64_t done = 0, bytes = 0;
-  for (const fs::path& shard : all) {
-    if (progress) progress(done++, std::ssize(all));
-    check_dali_index(shard);
-    for_each_sample(shard, ShardIndexing::headers, [&](const ReadFile& file, const TarSample& sample) {
-      images.decode(file, sample, shard);
-    });
-    bytes += static_cast<std::int64_t>(fs::file_size(shard));
+  std::vector<std::vector<fs::path>> splits;
+  std::int64_t all = 0, done = 0, bytes = 0;
+  for (const std::string& split : split_names(source)) {
+    splits.push_back(shards_of(source, split));
+    all += std::ssize(splits.back());
   }
-  for (const std::string& split : split_names(source))
-    (void)survey_of(shards_of(source, split));  // the labels
-  if (progress) progress(std::ssize(all), std::ssize(all));
-  if (images.damaged > 0)
-    throw Error(ExitCode::data,
-                fmt::format("{} of the {} images of {} {} damaged:{}{}", images.damaged, images.samples,
-                            source.string(), images.damaged == 1 ? "is" : "are", images.faults,
-                            images.damaged > static_cast<std::int64_t>(kShownFaults) ? "\n  and more" : ""));
-  return fmt::format("{} is intact: {} samples in {} shard{}, {}", source.string(), images.samples,
-                     all.size(), all.size() == 1 ? "" : "s", format_bytes(bytes));
+  PictureFaults faults;
+  for (const std::vector<fs::path>& shards : splits) {
+    Survey survey;
+    for (const fs::path& shard : shards) {
+      if (progress) progress(done++, all);
+      check_dali_index(shard);
+      add_shard(survey, shard, [&](const ReadFile& file, const TarSample& sample) {
+        const SamplePart& image = image_part(sample, shard);
+        faults.check([&] {
+          std::vector<std::byte> buffer;
+          (void)decode_picture(read_tar_member(file, shard, image.offset, image.size, buffer), 3,
+                               fmt::format("{}: {}.{}", shard.string(), printable(sample.key), image.suffix));
+        });
+      });
+    }
+    bytes += survey.bytes;
+  }
+  if (progress) progress(all, all);
+  faults.require_none(source.string(), "image", "");
+  return fmt::format("{} is intact: {} samples in {} shard{}, {}", source.string(), faults.checked(), all,
+                     all == 1 ? "" : "s", format_bytes(bytes));
 }
 
 }  // namespace ebb::data

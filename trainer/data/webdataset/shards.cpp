@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "data/test_share.h"
 
 namespace ebb::data {
 
@@ -34,14 +36,11 @@ bool is_shard_name(const std::string& name) {
 // The names of archives in a folder, sorted.
 std::vector<std::string> shard_names(const fs::path& folder) {
   std::vector<std::string> names;
-  std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+  for_each_entry(folder, [&names](const fs::directory_entry& entry) {
     std::error_code ignored;
-    const std::string name = entry->path().filename().string();
-    if (is_shard_name(name) && !entry->is_directory(ignored)) names.push_back(name);
-  }
-  if (error) throw Error(ExitCode::data, fmt::format("cannot list {}: {}", folder.string(), error.message()));
+    const std::string name = entry.path().filename().string();
+    if (is_shard_name(name) && !entry.is_directory(ignored)) names.push_back(name);
+  });
   std::ranges::sort(names);
   return names;
 }
@@ -69,13 +68,7 @@ ShardSplits shard_splits(const fs::path& source) {
   if (train && test) return ShardSplits::folders;
   if (!fs::is_directory(source, ignored)) return ShardSplits::none;
   const std::vector<std::string> names = shard_names(source);
-  if (names.empty() && (train || test))
-    throw Error(
-        ExitCode::data,
-        fmt::format("{} has a folder {}, but no folder {}: add the other split, or give {} as the source "
-                    "and choose data.test_share",
-                    source.string(), train ? "train" : "test", train ? "test" : "train",
-                    (source / (train ? "train" : "test")).string()));
+  if (names.empty() && (train || test)) refuse_one_split_folder(source, train);
   const bool training = holds_prefix(names, "train-"), testing = holds_prefix(names, "test-");
   const std::string one = training ? "train-" : "test-", other = training ? "test-" : "train-";
   const auto has_other_name = [&](const std::string& name) { return !name.starts_with(one); };
