@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "config/document.h"
-#include "data/config.h"
+#include "data/format_fixture.h"
 #include "data/labels.h"
 
 namespace ebb::data {
@@ -15,23 +15,12 @@ namespace {
 
 using namespace testing;
 
-class Arrays : public ::testing::Test {
+class Arrays : public FormatTest {
  protected:
-  void put(const std::string& name, const std::string& bytes) const {
-    fs::create_directories((dir_ / name).parent_path());
-    write_bytes(dir_ / name, bytes);
-  }
-  [[nodiscard]] DataConfig config(const std::string& source) const {
-    DataConfig config(builtin_formats());
-    config.source = dir_ / source;
-    config.format = kAutoFormat;
-    config.resolve_format();
-    EXPECT_EQ(config.format, "arrays") << source;
-    return config;
-  }
+  [[nodiscard]] DataConfig config(const std::string& source) const { return recognized(source, "arrays"); }
   static std::unique_ptr<Dataset> open(const DataConfig& config, const std::string& split,
                                        std::vector<std::string> fields = {"image", "label"}) {
-    return config.entry().open(config, {split, std::move(fields)});
+    return open_split(config, split, std::move(fields));
   }
   // The images of all samples, then the labels.
   static std::string contents(Dataset& dataset) {
@@ -45,13 +34,6 @@ class Arrays : public ::testing::Test {
     }
     return images + labels;
   }
-  static std::vector<std::int64_t> labels_of(Dataset& dataset) {
-    std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
-    for (std::size_t i = 0; i < all.size(); ++i)
-      read_only_field(dataset, static_cast<std::int64_t>(i), std::as_writable_bytes(std::span(&all[i], 1)));
-    return all;
-  }
-  Scratch dir_;
 };
 
 TEST_F(Arrays, AreReadAsTheLibrariesWroteThem) {

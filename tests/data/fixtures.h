@@ -2,6 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -58,6 +59,21 @@ inline void limit_further_memory(std::int64_t bytes) {
   const auto most = static_cast<rlim_t>(kib * 1024 + bytes);
   const rlimit limit{most, most};
   ASSERT_EQ(::setrlimit(RLIMIT_DATA, &limit), 0);
+}
+
+// Runs `body` in a process of its own, and returns its status (waitpid).
+inline int status_of_child(const std::function<void()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      body();
+    } catch (...) {
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
 }
 
 inline std::string read_bytes(const fs::path& path) {

@@ -150,5 +150,14 @@ TEST(MdsLabelsOfManyShards, AtMostEightAreUnpacked) {
   EXPECT_EQ(open_mds(dir / "train", options)->size(), 3000);
 }
 
+TEST(LabelCounts, ShowTwentyAndHowManyOthersThereAre) {
+  EXPECT_EQ(label_counts_text({{-1, 2}, {5, 1}}), "-1: 2, 5: 1");
+  std::map<std::int64_t, std::int64_t> counts;
+  for (int label = 0; label < 20; ++label) counts[label] = 1;
+  EXPECT_TRUE(label_counts_text(counts).ends_with(", 19: 1"));
+  for (int label = 20; label < 23; ++label) counts[label] = 1;
+  EXPECT_TRUE(label_counts_text(counts).ends_with(", 19: 1, and 3 more"));
+}
+
 }  // namespace
 }  // namespace ebb::data

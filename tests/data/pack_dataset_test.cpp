@@ -9,7 +9,7 @@
 
 #include "data/arrays.h"
 #include "data/counting_format.h"
-#include "data/fixtures.h"
+#include "data/format_fixture.h"
 #include "data/picture_files.h"
 
 namespace ebb::data {
@@ -18,7 +18,7 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-class PackPictures : public ::testing::Test {
+class PackPictures : public FormatTest {
  protected:
   // Pictures of two classes and different sizes.
   void SetUp() override {
@@ -30,18 +30,12 @@ class PackPictures : public ::testing::Test {
     request_.size = 8;
     request_.shard_size = "2KiB";
   }
-  void put(const std::string& name, const std::string& bytes) const {
-    fs::create_directories((dir_ / name).parent_path());
-    write_bytes(dir_ / name, bytes);
-  }
   static std::string pack(const PackRequest& request, const Progress& progress = {}) {
     const Formats formats = builtin_formats();
     return find_packer(formats, request).pack(request, formats, progress);
   }
   [[nodiscard]] DataConfig folder() const {
-    DataConfig config(builtin_formats());
-    config.source = dir_ / "pics";
-    config.format = "pictures";
+    DataConfig config = config_of("pics", "pictures");
     config.pictures.size = 8;
     return config;
   }
@@ -64,7 +58,6 @@ class PackPictures : public ::testing::Test {
       ASSERT_EQ(first, second) << "sample " << i;
     }
   }
-  Scratch dir_;
   PackRequest request_;
 };
 
@@ -235,18 +228,11 @@ TEST_F(PackPictures, AKilledPackIsCompletedByTheNext) {
   for (int i = 0; i < 100; ++i)
     put("pics/bee/x" + std::to_string(i) + ".png", png_of(sample_picture(8, 8, 3)));
   request_.test_share = 0.5;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      (void)pack(request_, [](std::int64_t done, std::int64_t) {
-        if (done >= 100) ::raise(SIGKILL);
-      });
-    } catch (...) {
-    }
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const int status = status_of_child([this] {
+    (void)pack(request_, [](std::int64_t done, std::int64_t) {
+      if (done >= 100) ::raise(SIGKILL);
+    });
+  });
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(open_mds(request_.out / "train")->size(), 56);
   EXPECT_THROW((void)open_mds(request_.out / "test"), Error);

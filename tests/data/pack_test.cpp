@@ -211,18 +211,11 @@ TEST_F(Pack, RefusesImpossibleOptions) {
 TEST_F(Pack, AKilledPackLeavesNothingThatOpensAndTheNextCleansUp) {
   write_gzip(dir_ / "images.gz", idx_images(5000, 2, 3));
   write_bytes(dir_ / "labels", idx_labels(5000));
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      (void)pack_idx(options(), [](std::int64_t done, std::int64_t) {
-        if (done >= 2000) ::raise(SIGKILL);
-      });
-    } catch (...) {
-    }
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const int status = status_of_child([this] {
+    (void)pack_idx(options(), [](std::int64_t done, std::int64_t) {
+      if (done >= 2000) ::raise(SIGKILL);
+    });
+  });
   ASSERT_TRUE(WIFSIGNALED(status));
   const auto left = beside();
   ASSERT_EQ(left.size(), 1U);

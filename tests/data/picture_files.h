@@ -183,4 +183,10 @@ inline std::string bmp_file(const BmpParts& parts) {
          parts.rows;
 }
 
+// A square of one value in every channel.
+inline std::string square_png(std::int64_t side, int value) {
+  const auto bytes = static_cast<std::size_t>(3 * side * side);
+  return png_of({side, side, 3, std::vector<std::byte>(bytes, static_cast<std::byte>(value))});
+}
+
 }  // namespace ebb::data::testing

@@ -5,7 +5,7 @@
 #include <map>
 #include <tuple>
 
-#include "data/fixtures.h"
+#include "data/format_fixture.h"
 #include "data/picture_files.h"
 #include "data/picture_folder/dataset.h"
 #include "data/picture_folder/list.h"
@@ -17,55 +17,23 @@ using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Of one colour.
-std::string png(std::int64_t side, int value) {
-  const auto bytes = static_cast<std::size_t>(3 * side * side);
-  return png_of({side, side, 3, std::vector<std::byte>(bytes, static_cast<std::byte>(value))});
-}
-
-class PictureFolders : public ::testing::Test {
+class PictureFolders : public FormatTest {
  protected:
-  void put(const std::string& name, const std::string& bytes) const {
-    fs::create_directories((dir_ / name).parent_path());
-    write_bytes(dir_ / name, bytes);
-  }
-  [[nodiscard]] DataConfig config() const {
-    DataConfig config(builtin_formats());
-    config.source = dir_ / "pics";
-    config.format = "pictures";
-    return config;
-  }
+  [[nodiscard]] DataConfig config() const { return config_of("pics", "pictures"); }
   static std::unique_ptr<Dataset> open(const DataConfig& config, const std::string& split,
                                        std::vector<std::string> fields = {"image"}) {
-    return config.entry().open(config, {split, std::move(fields)});
+    return open_split(config, split, std::move(fields));
   }
-  // The first value of each sample's image.
-  static std::vector<int> values(Dataset& dataset) {
-    std::vector<int> all;
-    std::vector<std::byte> image(static_cast<std::size_t>(dataset.spec().at("image").bytes()));
-    for (std::int64_t i = 0; i < dataset.size(); ++i) {
-      read_only_field(dataset, i, image);
-      all.push_back(std::to_integer<int>(image.front()));
-    }
-    return all;
-  }
-  static std::vector<std::int64_t> labels(Dataset& dataset) {
-    std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
-    for (std::size_t i = 0; i < all.size(); ++i)
-      read_only_field(dataset, static_cast<std::int64_t>(i), std::as_writable_bytes(std::span(&all[i], 1)));
-    return all;
-  }
-  Scratch dir_;
 };
 
 TEST_F(PictureFolders, PicturesAreNumberedByTheirPathsInBytewiseOrder) {
   // '-' sorts before '/', and upper case before lower case.
   for (const auto& [name, value] : std::map<std::string, int>{
            {"a/1.png", 3}, {"a-b/1.png", 2}, {"B/x.png", 1}, {"a/deep/2.PNG", 4}, {"b.bmp.png", 5}})
-    put("pics/" + name, png(4, value));
+    put("pics/" + name, square_png(4, value));
   const auto dataset = open(config(), "");
   EXPECT_EQ(dataset->spec(), core::SampleSpec{{core::image_field(3, 4, 4)}});
-  EXPECT_THAT(values(*dataset), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(first_values(*dataset), ElementsAre(1, 2, 3, 4, 5));
 }
 
 TEST_F(PictureFolders, ASampleHasItsChannelsFirst) {
@@ -80,7 +48,7 @@ TEST_F(PictureFolders, ASampleHasItsChannelsFirst) {
 }
 
 TEST_F(PictureFolders, EveryPictureGetsTheSizeAndTheChannelsOfTheKeys) {
-  put("pics/a.png", png(9, 100));
+  put("pics/a.png", square_png(9, 100));
   put("pics/b.jpg", jpeg_of(sample_picture(30, 20, 1)));
   put("pics/c.webp", webp_of(sample_picture(5, 5, 4)));
   for (const std::int64_t channels : {1, 3, 4}) {
@@ -89,7 +57,7 @@ TEST_F(PictureFolders, EveryPictureGetsTheSizeAndTheChannelsOfTheKeys) {
     sized.pictures.channels = channels;
     const auto dataset = open(sized, "");
     EXPECT_EQ(dataset->spec(), core::SampleSpec{{core::image_field(channels, 8, 8)}});
-    EXPECT_EQ(values(*dataset).size(), 3U);
+    EXPECT_EQ(first_values(*dataset).size(), 3U);
   }
 }
 
@@ -99,75 +67,75 @@ TEST_F(PictureFolders, CroppingUsesTheMiddleSquare) {
   put("pics/a.png", png_of(wide));
   DataConfig sized = config();
   sized.pictures = {4, true, 1};
-  EXPECT_THAT(values(*open(sized, "")), ElementsAre(255));
+  EXPECT_THAT(first_values(*open(sized, "")), ElementsAre(255));
   sized.pictures.crop = false;
-  EXPECT_NEAR(values(*open(sized, ""))[0], 0, 40);
+  EXPECT_NEAR(first_values(*open(sized, ""))[0], 0, 40);
 }
 
 TEST_F(PictureFolders, WithoutASizeTheFirstPictureThatDiffersIsNamed) {
-  put("pics/a.png", png(4, 1));
+  put("pics/a.png", square_png(4, 1));
   put("pics/b.png", png_of(sample_picture(6, 5, 3)));
   const auto dataset = open(config(), "");
   EXPECT_EQ(dataset->size(), 2);
   expect_error(ExitCode::data, {"b.png has 5 x 6 pixels", "a.png has 4 x 4", "data.size", "--size"},
-               [&] { (void)values(*dataset); });
+               [&] { (void)first_values(*dataset); });
 }
 
 TEST_F(PictureFolders, ClassesAreNumberedByTheFoldersOfTheTrainingSplit) {
   for (const char* name : {"train/cat/1.png", "train/ant/1.png", "train/cat/2.png", "train/bee/1.png",
                            "test/cat/1.png", "test/bee/1.png"})
-    put(std::string("pics/") + name, png(4, 0));
-  EXPECT_THAT(labels(*open(config(), "train", {"label"})), ElementsAre(0, 1, 2, 2));
-  EXPECT_THAT(labels(*open(config(), "test", {"label"})), ElementsAre(1, 2));
+    put(std::string("pics/") + name, square_png(4, 0));
+  EXPECT_THAT(labels_of(*open(config(), "train", {"label"})), ElementsAre(0, 1, 2, 2));
+  EXPECT_THAT(labels_of(*open(config(), "test", {"label"})), ElementsAre(1, 2));
   const auto both = open(config(), "test", {"label", "image"});
   EXPECT_EQ(both->spec(), (core::SampleSpec{{core::label_field(), core::image_field(3, 4, 4)}}));
 }
 
 TEST_F(PictureFolders, AClassOfTheTestSplitThatTrainingLacksIsNamed) {
   for (const char* name : {"train/cat/1.png", "test/cat/1.png", "test/dog/1.png"})
-    put(std::string("pics/") + name, png(4, 0));
+    put(std::string("pics/") + name, square_png(4, 0));
   expect_error(ExitCode::data, {"test", "class folder dog", "train lacks"},
                [this] { (void)open(config(), "test", {"label"}); });
   EXPECT_EQ(open(config(), "test")->size(), 2);  // without labels it does not matter
 }
 
 TEST_F(PictureFolders, LabelsThatCannotBeGivenAreRefused) {
-  put("pics/train/cat/1.png", png(4, 0));
-  put("pics/test/cat/1.png", png(4, 0));
+  put("pics/train/cat/1.png", square_png(4, 0));
+  put("pics/test/cat/1.png", square_png(4, 0));
   fs::create_directories(dir_ / "pics/train/dog");
   expect_error(ExitCode::data, {"train/dog holds no picture"},
                [this] { (void)open(config(), "train", {"label"}); });
-  put("pics/train/dog/1.png", png(4, 0));
+  put("pics/train/dog/1.png", square_png(4, 0));
   expect_error(ExitCode::data, {"class folder dog", "label 1", "from 0 to 0", "model.classes"},
                [this] { (void)config().entry().open(config(), {"train", {"label"}, 0, 1}); });
-  put("pics/train/stray.png", png(4, 0));
+  put("pics/train/stray.png", square_png(4, 0));
   expect_error(ExitCode::data, {"train/stray.png lies in no class folder", "label"},
                [this] { (void)open(config(), "train", {"label"}); });
 }
 
 TEST_F(PictureFolders, AShareOfTheFolderIsTheTestSplit) {
-  for (int i = 0; i < 20; ++i) put("pics/" + std::to_string(100 + i) + ".png", png(4, i));
+  for (int i = 0; i < 20; ++i) put("pics/" + std::to_string(100 + i) + ".png", square_png(4, i));
   DataConfig shared = config();
   shared.test_share = 0.2;
   const auto train = open(shared, "train"), test = open(shared, "test");
   EXPECT_EQ(train->size(), 16);
   EXPECT_EQ(test->size(), 4);
-  std::vector<int> all = values(*train);
-  for (const int value : values(*test)) all.push_back(value);
+  std::vector<int> all = first_values(*train);
+  for (const int value : first_values(*test)) all.push_back(value);
   std::ranges::sort(all);
   std::vector<int> every(20);
   for (int i = 0; i < 20; ++i) every[static_cast<std::size_t>(i)] = i;
   EXPECT_EQ(all, every);
-  EXPECT_EQ(values(*open(shared, "test")), values(*test));
+  EXPECT_EQ(first_values(*open(shared, "test")), first_values(*test));
   expect_error(ExitCode::usage, {"pics is not divided", "data.test_share"},
                [this] { (void)open(config(), "train"); });
 }
 
 TEST_F(PictureFolders, AShareOfASourceWithSplitsAndASingleSplitAreRefused) {
-  put("pics/train/1.png", png(4, 0));
+  put("pics/train/1.png", square_png(4, 0));
   expect_error(ExitCode::data, {"has a folder train, but no folder test"},
                [this] { (void)open(config(), "train"); });
-  put("pics/test/1.png", png(4, 0));
+  put("pics/test/1.png", square_png(4, 0));
   DataConfig shared = config();
   shared.test_share = 0.2;
   expect_error(ExitCode::usage, {"data.test_share is 0.2", "test split of its own"},
@@ -175,9 +143,9 @@ TEST_F(PictureFolders, AShareOfASourceWithSplitsAndASingleSplitAreRefused) {
 }
 
 TEST_F(PictureFolders, HiddenAndOtherFilesAreSkippedAndCounted) {
-  put("pics/a.png", png(4, 0));
-  put("pics/.b.png", png(4, 0));
-  put("pics/.git/c.png", png(4, 0));
+  put("pics/a.png", square_png(4, 0));
+  put("pics/.b.png", square_png(4, 0));
+  put("pics/.git/c.png", square_png(4, 0));
   put("pics/d.txt", "x");
   put("pics/e/f.txt", "x");
   put("pics/LICENSE", "x");
@@ -198,11 +166,11 @@ TEST_F(PictureFolders, AFolderWithoutPicturesIsRefused) {
 }
 
 TEST_F(PictureFolders, LinksOutOfTheFolderToFoldersAndToNothingAreNamed) {
-  put("pics/a.png", png(4, 7));
-  put("outside/b.png", png(4, 8));
+  put("pics/a.png", square_png(4, 7));
+  put("outside/b.png", square_png(4, 8));
   const fs::path link = dir_ / "pics/link.png";
   fs::create_symlink("a.png", link);
-  EXPECT_THAT(values(*open(config(), "")), ElementsAre(7, 7));
+  EXPECT_THAT(first_values(*open(config(), "")), ElementsAre(7, 7));
   fs::remove(link);
   fs::create_symlink(dir_ / "outside/b.png", link);
   expect_error(ExitCode::data, {"link.png is a link to", "outside/b.png, outside of"},
@@ -218,27 +186,27 @@ TEST_F(PictureFolders, LinksOutOfTheFolderToFoldersAndToNothingAreNamed) {
 
 // A pipe has no writer here: opening it would wait for ever.
 TEST_F(PictureFolders, APipeWithTheNameOfAPictureIsRefused) {
-  put("pics/a.png", png(4, 0));
+  put("pics/a.png", square_png(4, 0));
   ASSERT_EQ(::mkfifo((dir_ / "pics/b.png").c_str(), 0600), 0);
   expect_error(ExitCode::data, {"b.png", "no regular file"}, [this] { (void)open(config(), ""); });
 }
 
 TEST_F(PictureFolders, AFileThatVanishesOrIsDamagedIsNamed) {
-  put("pics/a.png", png(4, 0));
-  put("pics/b.png", png(4, 0));
+  put("pics/a.png", square_png(4, 0));
+  put("pics/b.png", square_png(4, 0));
   const auto dataset = open(config(), "");
   fs::remove(dir_ / "pics/b.png");
-  expect_error(ExitCode::data, {"pics/b.png", "No such file"}, [&] { (void)values(*dataset); });
-  put("pics/b.png", png(4, 0).substr(0, 60));
-  expect_error(ExitCode::data, {"pics/b.png"}, [&] { (void)values(*dataset); });
+  expect_error(ExitCode::data, {"pics/b.png", "No such file"}, [&] { (void)first_values(*dataset); });
+  put("pics/b.png", square_png(4, 0).substr(0, 60));
+  expect_error(ExitCode::data, {"pics/b.png"}, [&] { (void)first_values(*dataset); });
   put("pics/b.png", "");
-  expect_error(ExitCode::data, {"pics/b.png"}, [&] { (void)values(*dataset); });
-  put("pics/b.png", png(4, 9));
-  EXPECT_THAT(values(*dataset), ElementsAre(0, 9));
+  expect_error(ExitCode::data, {"pics/b.png"}, [&] { (void)first_values(*dataset); });
+  put("pics/b.png", square_png(4, 9));
+  EXPECT_THAT(first_values(*dataset), ElementsAre(0, 9));
 }
 
 TEST_F(PictureFolders, TheListIsOneBlockOfTheAllocator) {
-  for (const char* name : {"x/1.png", "x/22.png"}) put(std::string("pics/") + name, png(4, 0));
+  for (const char* name : {"x/1.png", "x/22.png"}) put(std::string("pics/") + name, square_png(4, 0));
   std::vector<std::pair<std::size_t, std::string>> blocks;
   const DataConfig one = config();
   const auto dataset =
@@ -252,8 +220,8 @@ TEST_F(PictureFolders, TheListIsOneBlockOfTheAllocator) {
 }
 
 TEST_F(PictureFolders, TheDigestIsThatOfTheContentsAndNames) {
-  put("pics/a.png", png(4, 1));
-  put("pics/b.png", png(4, 2));
+  put("pics/a.png", square_png(4, 1));
+  put("pics/b.png", square_png(4, 2));
   const std::string before = open(config(), "")->digest();
   fs::rename(dir_ / "pics", dir_ / "moved");
   DataConfig moved = config();
@@ -262,18 +230,18 @@ TEST_F(PictureFolders, TheDigestIsThatOfTheContentsAndNames) {
   fs::rename(dir_ / "moved/b.png", dir_ / "moved/c.png");
   EXPECT_NE(open(moved, "")->digest(), before);
   fs::rename(dir_ / "moved/c.png", dir_ / "moved/b.png");
-  write_bytes(dir_ / "moved/b.png", png(4, 3));
+  write_bytes(dir_ / "moved/b.png", square_png(4, 3));
   EXPECT_NE(open(moved, "")->digest(), before);
 }
 
 TEST_F(PictureFolders, InspectShowsClassesSizesKindsAndSkippedFiles) {
-  put("pics/train/cat/1.png", png(4, 0));
-  put("pics/train/cat/2.png", png(10, 0));
+  put("pics/train/cat/1.png", square_png(4, 0));
+  put("pics/train/cat/2.png", square_png(10, 0));
   put("pics/train/dog/1.jpg", jpeg_of(sample_picture(6, 8, 1)));
   put("pics/train/dog/bad.jpg", "no picture");
   put("pics/train/notes.txt", "x");
-  put("pics/test/dog/1.png", png(4, 0));
-  put("pics/test/owl/1.png", png(4, 0));  // no class of training
+  put("pics/test/dog/1.png", square_png(4, 0));
+  put("pics/test/owl/1.png", square_png(4, 0));  // no class of training
   const std::string text = inspect(builtin_formats(), dir_ / "pics");
   for (const char* part :
        {"pics/train\n", "pics/test\n", "pictures     4\n", "classes      2", "0          cat  2\n",
@@ -287,7 +255,7 @@ TEST_F(PictureFolders, InspectShowsClassesSizesKindsAndSkippedFiles) {
 }
 
 TEST_F(PictureFolders, InspectLooksAtAThousandPictures) {
-  const std::string one = png(4, 0);
+  const std::string one = square_png(4, 0);
   for (int i = 0; i < 1200; ++i) put("pics/" + std::to_string(i) + ".png", one);
   const std::string text = inspect(builtin_formats(), dir_ / "pics");
   EXPECT_THAT(text, HasSubstr("pictures     1200\n"));
@@ -295,13 +263,13 @@ TEST_F(PictureFolders, InspectLooksAtAThousandPictures) {
 }
 
 TEST_F(PictureFolders, VerifyDecodesAllAndNamesTheDamagedOnes) {
-  for (int i = 0; i < 15; ++i) put("pics/" + std::to_string(10 + i) + ".png", png(4, i));
+  for (int i = 0; i < 15; ++i) put("pics/" + std::to_string(10 + i) + ".png", square_png(4, i));
   std::int64_t last = 0;
   const std::string line =
       verify(builtin_formats(), dir_ / "pics", [&last](std::int64_t done, std::int64_t) { last = done; });
   EXPECT_THAT(line, HasSubstr("is intact: 15 pictures"));
   EXPECT_EQ(last, 15);
-  const std::string whole = png(4, 3);
+  const std::string whole = square_png(4, 3);
   put("pics/13.png", whole.substr(0, whole.size() - 20));
   expect_error(ExitCode::data, {"1 of the 15 pictures", "13.png"},
                [this] { (void)verify(builtin_formats(), dir_ / "pics", {}); });

@@ -7,7 +7,6 @@
 // to RGB in a second of its CPU time. An ebb::Error ends the program with its code.
 #include <cstdio>
 #include <ctime>
-#include <exception>
 #include <fstream>
 #include <span>
 #include <string>
@@ -17,6 +16,7 @@
 #include "base/file.h"
 #include "data/pictures/fit.h"
 #include "data/pictures/picture.h"
+#include "support/tool_main.h"
 
 namespace {
 
@@ -50,17 +50,13 @@ void time_decoder(int repetitions, const std::string& path) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words.at(0) == "time")
-    time_decoder(std::stoi(words.at(1)), words.at(2));
-  else
-    decode(words);
-  return 0;
-} catch (const ebb::Error& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return static_cast<int>(error.code());
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+int main(int argc, char** argv) {
+  return ebb::test::run_tool([&] {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.at(0) == "time")
+      time_decoder(std::stoi(words.at(1)), words.at(2));
+    else
+      decode(words);
+    return 0;
+  });
 }

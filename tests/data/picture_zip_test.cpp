@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
-#include "data/config.h"
-#include "data/fixtures.h"
+#include "data/format_fixture.h"
 #include "data/picture_files.h"
 #include "data/zip_files.h"
 
@@ -13,18 +12,12 @@ using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Of one colour.
-std::string png(std::int64_t side, int value) {
-  const auto bytes = static_cast<std::size_t>(3 * side * side);
-  return png_of({side, side, 3, std::vector<std::byte>(bytes, static_cast<std::byte>(value))});
-}
-
 // As dataset_tool.py of StyleGAN and EDM writes it: stored pictures in folders that are no classes.
 std::vector<ZipMember> style_gan(const std::string& labels) {
   std::vector<ZipMember> members;
   for (const int i : {2, 0, 3, 1})
     members.push_back(
-        {"0000" + std::to_string(i / 2) + "/img0000000" + std::to_string(i) + ".png", png(2, 10 * i)});
+        {"0000" + std::to_string(i / 2) + "/img0000000" + std::to_string(i) + ".png", square_png(2, 10 * i)});
   members.push_back({"dataset.json", "{\"labels\": " + labels + "}"});
   return members;
 }
@@ -32,52 +25,27 @@ constexpr const char* kLabels =
     R"([["00001/img00000002.png", 7], ["00000/img00000000.png", 5], ["00000/img00000001.png", 6],
         ["00001/img00000003.png", 8]])";
 
-class PictureZips : public ::testing::Test {
+class PictureZips : public FormatTest {
  protected:
   void put(const std::string& name, const std::vector<ZipMember>& members) const {
-    fs::create_directories((dir_ / name).parent_path());
-    write_bytes(dir_ / name, zip_of(members));
+    FormatTest::put(name, zip_of(members));
   }
-  [[nodiscard]] DataConfig config(const std::string& source) const {
-    DataConfig config(builtin_formats());
-    config.source = dir_ / source;
-    config.format = kAutoFormat;
-    config.resolve_format();
-    EXPECT_EQ(config.format, "pictures");
-    return config;
-  }
+  [[nodiscard]] DataConfig config(const std::string& source) const { return recognized(source, "pictures"); }
   static std::unique_ptr<Dataset> open(const DataConfig& config, const std::string& split,
                                        std::vector<std::string> fields) {
-    return config.entry().open(config, {split, std::move(fields)});
-  }
-  // The first value of each sample's image.
-  static std::vector<int> values(Dataset& dataset) {
-    std::vector<int> all;
-    std::vector<std::byte> image(static_cast<std::size_t>(dataset.spec().at("image").bytes()));
-    for (std::int64_t i = 0; i < dataset.size(); ++i) {
-      read_only_field(dataset, i, image);
-      all.push_back(std::to_integer<int>(image.front()));
-    }
-    return all;
-  }
-  static std::vector<std::int64_t> labels(Dataset& dataset) {
-    std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
-    for (std::size_t i = 0; i < all.size(); ++i)
-      read_only_field(dataset, static_cast<std::int64_t>(i), std::as_writable_bytes(std::span(&all[i], 1)));
-    return all;
+    return open_split(config, split, std::move(fields));
   }
   void expect_no_labels(const std::string& json, const std::vector<std::string>& words) const {
     put("bad.zip", style_gan(json));
     expect_error(ExitCode::data, words, [&] { (void)open(config("bad.zip"), "", {"label"}); });
   }
-  Scratch dir_;
 };
 
 TEST_F(PictureZips, OfStyleGanAreReadInTheOrderOfNamesWithTheirLabels) {
   put("a.zip", style_gan(kLabels));
   const DataConfig read = config("a.zip");
-  EXPECT_THAT(values(*open(read, "", {"image"})), ElementsAre(0, 10, 20, 30));
-  EXPECT_THAT(labels(*open(read, "", {"label"})), ElementsAre(5, 6, 7, 8));
+  EXPECT_THAT(first_values(*open(read, "", {"image"})), ElementsAre(0, 10, 20, 30));
+  EXPECT_THAT(labels_of(*open(read, "", {"label"})), ElementsAre(5, 6, 7, 8));
   EXPECT_EQ(read.entry().splits(read)[0].fields, (std::vector<std::string>{"image", "label"}));
   EXPECT_THAT(inspect(builtin_formats(), dir_ / "a.zip"),
               AllOf(HasSubstr("pictures     4"), HasSubstr("PNG, 2 x 2"),
@@ -88,18 +56,18 @@ TEST_F(PictureZips, OfStyleGanAreReadInTheOrderOfNamesWithTheirLabels) {
 }
 
 TEST_F(PictureZips, PackedWithTheirOuterFolderHaveNoClasses) {
-  put("outer.zip", {{"P/ant/0.png", png(2, 0)}, {"P/bee/0.png", png(2, 10)}});
+  put("outer.zip", {{"P/ant/0.png", square_png(2, 0)}, {"P/bee/0.png", square_png(2, 10)}});
   const DataConfig read = config("outer.zip");
-  EXPECT_THAT(values(*open(read, "", {"image"})), ElementsAre(0, 10));
+  EXPECT_THAT(first_values(*open(read, "", {"image"})), ElementsAre(0, 10));
   expect_error(ExitCode::data, {"outer.zip", "P would be the only class", "cd P && zip -r"},
                [&] { (void)open(read, "", {"label"}); });
 }
 
 TEST_F(PictureZips, WhoseSplitsHaveOtherLabelsAreRefused) {
   put("splits/train.zip", style_gan(kLabels));
-  put("splits/test.zip", {{"00000/a.png", png(2, 0)}, {"00001/b.png", png(2, 10)}});
+  put("splits/test.zip", {{"00000/a.png", square_png(2, 0)}, {"00001/b.png", square_png(2, 10)}});
   const DataConfig read = config("splits");
-  EXPECT_THAT(labels(*open(read, "train", {"label"})), ElementsAre(5, 6, 7, 8));
+  EXPECT_THAT(labels_of(*open(read, "train", {"label"})), ElementsAre(5, 6, 7, 8));
   expect_error(ExitCode::data, {"train.zip", "test.zip", "labels in different ways", "dataset.json"},
                [&] { (void)open(read, "test", {"label"}); });
 }
@@ -107,7 +75,7 @@ TEST_F(PictureZips, WhoseSplitsHaveOtherLabelsAreRefused) {
 TEST_F(PictureZips, WithoutLabelsTheFoldersAreNoClasses) {
   put("a.zip", style_gan("null"));
   const DataConfig read = config("a.zip");
-  EXPECT_THAT(values(*open(read, "", {"image"})), ElementsAre(0, 10, 20, 30));
+  EXPECT_THAT(first_values(*open(read, "", {"image"})), ElementsAre(0, 10, 20, 30));
   EXPECT_EQ(read.entry().splits(read)[0].fields, (std::vector<std::string>{"image"}));
   expect_error(ExitCode::data, {"a.zip has no labels", "dataset.json"},
                [&] { (void)open(read, "", {"label"}); });
@@ -117,7 +85,7 @@ TEST_F(PictureZips, AreReadLikeTheFolderThatTheyWereMadeOf) {
   std::vector<ZipMember> members = {
       {"__MACOSX/a/1.png", "no picture"}, {"a/.hidden.png", "no picture"}, {"notes.txt", "text"}};
   for (const char* const name : {"bee/2.png", "a-b/1.png", "a/9.png", "a/10.png", "a/sub/1.png"}) {
-    const std::string bytes = png(4, static_cast<int>(members.size()) * 9);
+    const std::string bytes = square_png(4, static_cast<int>(members.size()) * 9);
     fs::create_directories((dir_ / "pics" / name).parent_path());
     write_bytes(dir_ / "pics" / name, bytes);
     members.push_back({name, bytes, true});
@@ -129,28 +97,29 @@ TEST_F(PictureZips, AreReadLikeTheFolderThatTheyWereMadeOf) {
     each->test_share = 0.4;
   }
   for (const char* const split : {"train", "test"}) {
-    EXPECT_EQ(values(*open(folder, split, {"image"})), values(*open(zip, split, {"image"})));
-    EXPECT_EQ(labels(*open(folder, split, {"label"})), labels(*open(zip, split, {"label"})));
+    EXPECT_EQ(first_values(*open(folder, split, {"image"})), first_values(*open(zip, split, {"image"})));
+    EXPECT_EQ(labels_of(*open(folder, split, {"label"})), labels_of(*open(zip, split, {"label"})));
   }
-  EXPECT_THAT(labels(*open(zip, "", {"label"})), ElementsAre(1, 0, 0, 0, 2));  // a-b, a, a, a, bee
+  EXPECT_THAT(labels_of(*open(zip, "", {"label"})), ElementsAre(1, 0, 0, 0, 2));  // a-b, a, a, a, bee
 }
 
 TEST_F(PictureZips, OfASplitHaveTheClassesOfTraining) {
-  put("two/train.zip", {{"ant/1.png", png(2, 1)}, {"bee/1.png", png(2, 2)}, {"cow/1.png", png(2, 3)}});
-  put("two/test.zip", {{"bee/1.png", png(2, 4)}, {"cow/1.png", png(2, 5)}});
-  EXPECT_THAT(labels(*open(config("two"), "train", {"label"})), ElementsAre(0, 1, 2));
-  EXPECT_THAT(labels(*open(config("two"), "test", {"label"})), ElementsAre(1, 2));
+  put("two/train.zip",
+      {{"ant/1.png", square_png(2, 1)}, {"bee/1.png", square_png(2, 2)}, {"cow/1.png", square_png(2, 3)}});
+  put("two/test.zip", {{"bee/1.png", square_png(2, 4)}, {"cow/1.png", square_png(2, 5)}});
+  EXPECT_THAT(labels_of(*open(config("two"), "train", {"label"})), ElementsAre(0, 1, 2));
+  EXPECT_THAT(labels_of(*open(config("two"), "test", {"label"})), ElementsAre(1, 2));
   DataConfig shared = config("two");
   shared.test_share = 0.5;
   expect_error(ExitCode::usage, {"has a test split of its own"},
                [&] { (void)open(shared, "train", {"image"}); });
-  put("two/test.zip", {{"dog/1.png", png(2, 4)}});
+  put("two/test.zip", {{"dog/1.png", square_png(2, 4)}});
   expect_error(ExitCode::data, {"test.zip, entry dog/1.png", "no class of the training split"},
                [&] { (void)open(config("two"), "test", {"label"}); });
-  put("half/train.zip", {{"1.png", png(2, 1)}});
+  put("half/train.zip", {{"1.png", square_png(2, 1)}});
   expect_error(ExitCode::data, {"has train.zip, but no test.zip"},
                [&] { (void)open(config("half"), "train", {"image"}); });
-  put("one.zip", {{"train/1.png", png(2, 1)}, {"test/1.png", png(2, 1)}});
+  put("one.zip", {{"train/1.png", square_png(2, 1)}, {"test/1.png", square_png(2, 1)}});
   expect_error(ExitCode::data, {"folders train and test", "train.zip and test.zip"},
                [&] { (void)open(config("one.zip"), "", {"image"}); });
 }
@@ -181,7 +150,7 @@ TEST_F(PictureZips, NameADamagedPicture) {
                [&] { read_only_field(*dataset, 0, image); });
   expect_error(ExitCode::data, {"1 of the 4 pictures", "00000/img00000000.png"},
                [&] { (void)verify(builtin_formats(), dir_ / "a.zip", {}); });
-  put("b.zip", {{"1.png", png(2, 1)}, {"2.png", png(3, 1)}});
+  put("b.zip", {{"1.png", square_png(2, 1)}, {"2.png", square_png(3, 1)}});
   const auto mixed = open(config("b.zip"), "", {"image"});
   expect_error(ExitCode::data, {"entry 2.png has 3 x 3", "data.size"},
                [&] { read_only_field(*mixed, 1, image); });

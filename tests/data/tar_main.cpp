@@ -10,7 +10,6 @@
 #include <zlib.h>
 
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "base/error.h"
 #include "data/tar/reader.h"
 #include "data/webdataset/samples.h"
+#include "support/tool_main.h"
 
 namespace {
 
@@ -51,18 +51,14 @@ void list_samples(const std::string& path) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   const std::string what = argc == 3 ? argv[1] : "";
   if (what != "members" && what != "samples") {
     std::fputs("usage: ebb_tar members|samples FILE\n", stderr);
     return 2;
   }
-  what == "members" ? list_members(argv[2]) : list_samples(argv[2]);
-  return 0;
-} catch (const ebb::Error& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return static_cast<int>(error.code());
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+  return ebb::test::run_tool([&] {
+    what == "members" ? list_members(argv[2]) : list_samples(argv[2]);
+    return 0;
+  });
 }

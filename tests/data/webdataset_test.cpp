@@ -3,8 +3,7 @@
 
 #include <array>
 
-#include "data/config.h"
-#include "data/fixtures.h"
+#include "data/format_fixture.h"
 #include "data/picture_files.h"
 #include "data/tar_files.h"
 #include "data/webdataset/names.h"
@@ -16,31 +15,16 @@ using namespace testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// A square of one colour.
-std::string square(std::int64_t side, int value) {
-  const auto bytes = static_cast<std::size_t>(3 * side * side);
-  return png_of({side, side, 3, std::vector<std::byte>(bytes, static_cast<std::byte>(value))});
-}
-
 std::string sample(const std::string& key, int value, const std::string& label) {
-  return tar_file(key + ".cls", label) + tar_file(key + ".png", square(4, value));
+  return tar_file(key + ".cls", label) + tar_file(key + ".png", square_png(4, value));
 }
 
-class WebDatasets : public ::testing::Test {
+class WebDatasets : public FormatTest {
  protected:
-  void put(const std::string& name, const std::string& bytes) const {
-    fs::create_directories((dir_ / name).parent_path());
-    write_bytes(dir_ / name, bytes);
-  }
-  [[nodiscard]] DataConfig config() const {
-    DataConfig config(builtin_formats());
-    config.source = dir_ / "set";
-    config.format = "webdataset";
-    return config;
-  }
+  [[nodiscard]] DataConfig config() const { return config_of("set", "webdataset"); }
   [[nodiscard]] std::unique_ptr<Dataset> open(const std::string& split = "",
                                               std::vector<std::string> fields = {"image", "label"}) const {
-    return config().entry().open(config(), {split, std::move(fields)});
+    return open_split(config(), split, std::move(fields));
   }
   // The first value of each image, and the label.
   static std::vector<std::pair<int, std::int64_t>> all_of(Dataset& dataset) {
@@ -58,7 +42,6 @@ class WebDatasets : public ::testing::Test {
     put("set/a.tar", archive + kTarEnd);
     expect_error(ExitCode::data, words, [&] { (void)open(); });
   }
-  Scratch dir_;
 };
 
 TEST(WebDatasetNames, AKeyEndsAtTheFirstDotOfTheFilesName) {
@@ -169,8 +152,9 @@ TEST_F(WebDatasets, ASampleHasOneImageAndALabelOfDigits) {
 
 TEST_F(WebDatasets, OtherPartsAreSkippedAndPicklesStayClosed) {
   put("set/a.tar", tar_file("1.pkl", "\x80\x04.") + tar_file("1.seg.png", "x") +
-                       tar_file("1.png", square(4, 9)) + tar_file("1.id", "5") + tar_file("1.index", "4") +
-                       tar_file("1.json", "{}") + tar_file("README", "x") + kTarEnd);
+                       tar_file("1.png", square_png(4, 9)) + tar_file("1.id", "5") +
+                       tar_file("1.index", "4") + tar_file("1.json", "{}") + tar_file("README", "x") +
+                       kTarEnd);
   EXPECT_THAT(all_of(*open()), ElementsAre(std::pair(9, 4)));
   const std::string text = inspect(builtin_formats(), dir_ / "set");
   EXPECT_THAT(text, HasSubstr("samples      1\nshards       1, "));
@@ -215,7 +199,7 @@ TEST_F(WebDatasets, VerifyingDecodesEveryImage) {
   put("set/test/a.tar", sample("3", 3, "3") + kTarEnd);
   EXPECT_EQ(recognize(builtin_formats(), dir_ / "set")->name, "webdataset");
   EXPECT_THAT(verify(builtin_formats(), dir_ / "set", {}), HasSubstr("is intact: 3 samples in 2 shards"));
-  std::string damaged = square(4, 2);
+  std::string damaged = square_png(4, 2);
   damaged[damaged.size() - 20] ^= 1;
   put("set/train/a.tar", sample("1", 1, "1") + tar_file("2.cls", "2") + tar_file("2.png", damaged) + kTarEnd);
   expect_error(ExitCode::data, {"1 of the 3 images", "a.tar: 2.png"},
@@ -247,7 +231,7 @@ class DaliIndexes : public WebDatasets {
  protected:
   DaliIndexes() {
     archive_ = sample("a", 1, "1") + sample("b", 2, "2");
-    image_ = std::to_string(square(4, 1).size());
+    image_ = std::to_string(square_png(4, 1).size());
     put("set/s.tar", archive_ + kTarEnd);
   }
   [[nodiscard]] std::string line(const std::string& key, std::int64_t begin) const {
@@ -292,7 +276,7 @@ TEST_F(DaliIndexes, AnIndexThatDoesNotFitItsArchiveIsRefused) {
                        {"line 3 has the offset 512"});
   // No header precedes the offset of an image, or one of another length.
   std::string shifted = whole();
-  shifted.replace(shifted.rfind(image_), image_.size(), std::to_string(square(4, 1).size() - 1));
+  shifted.replace(shifted.rfind(image_), image_.size(), std::to_string(square_png(4, 1).size() - 1));
   expect_index_refused(shifted, {"s.tar: byte", "its .idx file belongs to another one"});
   put("set/s.idx", shifted);
   expect_error(ExitCode::data, {"s.idx does not fit", "wds2idx"},

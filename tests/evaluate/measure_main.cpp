@@ -10,7 +10,6 @@
 #include <ATen/ATen.h>
 
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,6 +21,7 @@
 #include "evaluate/features.h"
 #include "evaluate/precision_recall.h"
 #include "evaluate/resize.h"
+#include "support/tool_main.h"
 
 namespace {
 
@@ -54,23 +54,20 @@ void print_distances(const std::vector<std::string>& words) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words.at(0) == "distances") {
-    print_distances(words);
-    return 0;
-  }
-  std::string pixels = ebb::read_file(words.at(1), ebb::ExitCode::usage);
-  const at::Tensor images = raw_tensor(
-      pixels, at::kByte, {-1, std::stoll(words.at(2)), std::stoll(words.at(3)), std::stoll(words.at(4))});
-  const at::Tensor result = result_of(words, images).contiguous();
-  std::ofstream out(words.at(5), std::ios::binary);
-  out.write(static_cast<const char*>(result.const_data_ptr()), static_cast<std::streamsize>(result.nbytes()));
-  return out.flush() ? 0 : 1;
-} catch (const ebb::Error& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return static_cast<int>(error.code());
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+int main(int argc, char** argv) {
+  return ebb::test::run_tool([&] {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.at(0) == "distances") {
+      print_distances(words);
+      return 0;
+    }
+    std::string pixels = ebb::read_file(words.at(1), ebb::ExitCode::usage);
+    const at::Tensor images = raw_tensor(
+        pixels, at::kByte, {-1, std::stoll(words.at(2)), std::stoll(words.at(3)), std::stoll(words.at(4))});
+    const at::Tensor result = result_of(words, images).contiguous();
+    std::ofstream out(words.at(5), std::ios::binary);
+    out.write(static_cast<const char*>(result.const_data_ptr()),
+              static_cast<std::streamsize>(result.nbytes()));
+    return out.flush() ? 0 : 1;
+  });
 }

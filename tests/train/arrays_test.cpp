@@ -14,6 +14,7 @@
 #include "data/picture_files.h"
 #include "support/planned_memory.h"
 #include "support/tiny_run.h"
+#include "train/source_runs.h"
 
 namespace ebb::test {
 namespace {
@@ -22,15 +23,10 @@ namespace fs = std::filesystem;
 using namespace data::testing;
 using ::testing::HasSubstr;
 
-void write(const fs::path& path, const std::string& bytes) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-class ArrayRuns : public ::testing::Test {
+class ArrayRuns : public SourceRuns {
  protected:
   static void SetUpTestSuite() {
-    tiny_ = new TinyRun;
+    SourceRuns::SetUpTestSuite();
     std::string images, labels;
     std::vector<ZipMember> pictures;
     for (int i = 0; i < 60; ++i) {
@@ -41,27 +37,16 @@ class ArrayRuns : public ::testing::Test {
       const std::int64_t label = i < 25 ? 0 : 1;
       labels += number_text(label);
       const std::string name = (label == 0 ? "a/" : "b/") + std::to_string(100 + i) + ".png";
-      write(fs::path(path("pictures")) / name, png_of(picture));
+      write("pictures/" + name, png_of(picture));
       pictures.push_back({name, png_of(picture)});
     }
     const std::string x = npy_of("|u1", "(60, 16, 16, 3)", images), y = npy_of("<i8", "(60,)", labels);
-    write(path("x.npy"), x);
-    write(path("x_labels.npy"), y);
-    write(path("arrays.npz"), zip_of({{"x.npy", x, true}, {"y.npy", y, true}}));
-    write(path("pictures.zip"), zip_of(pictures));
+    write("x.npy", x);
+    write("x_labels.npy", y);
+    write("arrays.npz", zip_of({{"x.npy", x, true}, {"y.npy", y, true}}));
+    write("pictures.zip", zip_of(pictures));
   }
-  static void TearDownTestSuite() { delete tiny_; }
-  static std::string path(const std::string& name) { return tiny_->folder() / name; }
-  static std::vector<std::string> on(const std::string& source, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> keys{"data.source=" + path(source), "data.format=auto", "data.batch=8",
-                                  "run.steps=15", "run.samples=false"};
-    keys.insert(keys.end(), more.begin(), more.end());
-    return keys;
-  }
-  static TinyRun* tiny_;
 };
-TinyRun* ArrayRuns::tiny_ = nullptr;
-
 const std::string kShare = "data.test_share=0.2";
 
 TEST_F(ArrayRuns, TrainToTheSameLossesAsAFolderAZipAndPacked) {
@@ -93,7 +78,7 @@ TEST_F(ArrayRuns, UnpackedArraysAndTheIndexOfAZipAreInThePlan) {
 }
 
 TEST_F(ArrayRuns, ADamagedArrayEndsTheRunOnAllRanksBeforeTheFirstStep) {
-  write(path("cut.npy"), npy_of("|u1", "(60, 16, 16, 3)", std::string(46'079, 'x')));
+  write("cut.npy", npy_of("|u1", "(60, 16, 16, 3)", std::string(46'079, 'x')));
   const ProcessResult cut = tiny_->train(2, "cut", on("cut.npy", {kShare}));
   EXPECT_EQ(cut.exit_code, 3) << cut.out << cut.err;
   EXPECT_THAT(cut.err, HasSubstr("46079 follow its header"));

@@ -13,6 +13,7 @@
 #include "data/tar_files.h"
 #include "support/planned_memory.h"
 #include "support/tiny_run.h"
+#include "train/source_runs.h"
 
 namespace ebb::test {
 namespace {
@@ -21,16 +22,11 @@ namespace fs = std::filesystem;
 using namespace data::testing;
 using ::testing::HasSubstr;
 
-void write(const fs::path& path, const std::string& bytes) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-class TarPictures : public ::testing::Test {
+class TarPictures : public SourceRuns {
  protected:
   // By their paths, in bytewise order, half of them in each archive.
   static void SetUpTestSuite() {
-    tiny_ = new TinyRun;
+    SourceRuns::SetUpTestSuite();
     std::map<std::string, std::string> files;
     for (int i = 0; i < 80; ++i) {
       const data::Picture picture = sample_picture(14 + i % 5, 17 + i % 3, 3);
@@ -39,30 +35,19 @@ class TarPictures : public ::testing::Test {
     }
     std::string archives[2];
     for (std::size_t number = 0; const auto& [path, bytes] : files) {
-      write(fs::path(folder("pictures")) / path, bytes);
+      write("pictures/" + path, bytes);
       std::string& archive = archives[number++ * 2 / files.size()];
       archive += tar_file(path.substr(0, path.find('.')) + ".cls", path[0] == 'a' ? "0" : "1") +
                  tar_file(path, bytes);
     }
     for (std::size_t i = 0; i < 2; ++i)
-      write(fs::path(folder("tars")) / ("shard-" + std::to_string(i) + ".tar"), archives[i] + kTarEnd);
+      write("tars/shard-" + std::to_string(i) + ".tar", archives[i] + kTarEnd);
   }
-  static void TearDownTestSuite() { delete tiny_; }
-  static std::string folder(const std::string& name) { return tiny_->folder() / name; }
-  static std::vector<std::string> on(const std::string& source, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> keys{"data.source=" + folder(source), "data.format=auto", "data.batch=8",
-                                  "run.steps=15", "run.samples=false"};
-    keys.insert(keys.end(), more.begin(), more.end());
-    return keys;
-  }
-  static TinyRun* tiny_;
 };
-TinyRun* TarPictures::tiny_ = nullptr;
-
 const std::vector<std::string> kUnpacked{"data.size=16", "data.test_share=0.2"};
 
 TEST_F(TarPictures, TrainToTheSameLossesAsTheFolderAndPacked) {
-  const ProcessResult packed = run({ebb_binary(), "data", "pack", folder("tars"), "-o", folder("packed"),
+  const ProcessResult packed = run({ebb_binary(), "data", "pack", path("tars"), "-o", path("packed"),
                                     "--size", "16", "--test-share", "0.2"});
   ASSERT_EQ(packed.exit_code, 0) << packed.err;
   EXPECT_THAT(packed.out, HasSubstr("packed: 64 samples of 3x16x16 with labels in "));
@@ -86,8 +71,8 @@ TEST_F(TarPictures, TheIndexIsInThePlan) {
 }
 
 TEST_F(TarPictures, ADamagedArchiveEndsTheRunOnAllRanksBeforeTheFirstStep) {
-  fs::copy(folder("tars"), folder("cut"));
-  fs::resize_file(fs::path(folder("cut")) / "shard-1.tar", 20'000);
+  fs::copy(path("tars"), path("cut"));
+  fs::resize_file(fs::path(path("cut")) / "shard-1.tar", 20'000);
   const ProcessResult cut = tiny_->train(2, "cut", on("cut", kUnpacked));
   EXPECT_EQ(cut.exit_code, 3) << cut.out << cut.err;
   EXPECT_THAT(cut.err, HasSubstr("shard-1.tar: the header at byte "));
