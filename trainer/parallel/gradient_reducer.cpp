@@ -16,7 +16,9 @@ namespace ebb::parallel {
 
 namespace {
 
-// sum += added. The CPU converts `added` to the dtype of the sum first, so this bounds the memory for it.
+// sum += added. The CPU converts `added` to the dtype of the sum first, so this bounds the memory for it. A
+// plan runs on the meta device, where the chunks between the first and the last would repeat the first's
+// memory.
 void add_in_chunks(const at::Tensor& sum, const at::Tensor& added) {
   constexpr std::int64_t kElements = std::int64_t{1} << 20;
   if (sum.scalar_type() == added.scalar_type() || sum.is_cuda()) {
@@ -24,6 +26,7 @@ void add_in_chunks(const at::Tensor& sum, const at::Tensor& added) {
     return;
   }
   for (std::int64_t begin = 0; begin < sum.numel(); begin += kElements) {
+    if (sum.is_meta() && begin == kElements) begin = (sum.numel() - 1) / kElements * kElements;
     const std::int64_t count = std::min(kElements, sum.numel() - begin);
     sum.narrow(0, begin, count).add_(added.narrow(0, begin, count).to(sum.scalar_type()));
   }
