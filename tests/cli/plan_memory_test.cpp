@@ -69,6 +69,12 @@ INSTANTIATE_TEST_SUITE_P(
              kText,
              2,
              {"model.vocabulary=8192", "data.context=16", "data.batch=2", "parallel.bucket=64KiB"}},
+        // The sum of the embedding's gradients takes four chunks.
+        Case{"gpt-chunks",
+             kText,
+             1,
+             {"model.vocabulary=50000", "model.dim=64", "data.context=16", "data.batch=2",
+              "precision.dtype=bf16", "data.micro_batches=2"}},
         Case{"gpt-2-bf16", kText, 2, {"precision.dtype=bf16", "data.micro_batches=2"}},
         Case{"llama",
              kText,
