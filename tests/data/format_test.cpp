@@ -68,7 +68,8 @@ TEST(Formats, KeysOfPicturesAreOfTheirFormatOnly) {
     });
   };
   for (const char* key : {"size: 64", "crop: center", "channels: 1", "test_share: 0.1"})
-    refused(std::string("format: mds, ") + key, {"applies only where data.format is", "pictures"});
+    refused(std::string("format: tokens, ") + key, {"applies only where data.format is", "pictures"});
+  refused("format: mds, test_share: 0.1", {"applies only where data.format is", "pictures"});
   refused("format: pictures, channels: 2", {"data.channels", "1, 3 or 4 channels, not 2"});
   refused("format: pictures, channels: 5", {"data.channels", "4"});
   refused("format: pictures, size: 0", {"data.size"});
@@ -104,7 +105,7 @@ TEST(Formats, AutoIsTheFormatOfTheSource) {
   EXPECT_EQ(data.pictures.size, 8);
   expect_error(ExitCode::usage, {"data.size", "applies only where data.format is"}, [&dir] {
     DataConfig other(builtin_formats());
-    load(other, "data: {source: " + (dir / "shards").string() + ", format: auto, size: 8}\n");
+    load(other, "data: {source: " + (dir / "text").string() + ", format: auto, size: 8}\n");
   });
   for (const auto& [folder, words] : std::vector<std::pair<std::string, std::vector<std::string>>>{
            {"nothing",

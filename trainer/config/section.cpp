@@ -64,6 +64,10 @@ Section::~Section() = default;
 Section::Section(Section&&) noexcept = default;
 
 void Section::rule(std::vector<std::string> keys, std::function<std::string()> problem) {
+  if (impl_->condition)
+    problem = [holds = impl_->condition->holds, problem = std::move(problem)] {
+      return holds() ? problem() : std::string();
+    };
   impl_->rules.push_back({std::move(keys), std::move(problem)});
 }
 

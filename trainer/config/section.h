@@ -106,8 +106,8 @@ class Section {
                   const std::function<void(Section&)>& describe);
 
   // A rule between several values. `keys` are their paths below this section. `problem` is called after all
-  // values are set. It returns the fault and its remedy, or an empty text. The error names the keys, and the
-  // place of the last of them that is given.
+  // values are set; inside of only_where(), only where that holds. It returns the fault and its remedy, or an
+  // empty text. The error names the keys, and the place of the last of them that is given.
   void rule(std::vector<std::string> keys, std::function<std::string()> problem);
 
   // Keys of earlier versions. A file or an override with such a key is refused. The message has the remedy:

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "data/mds/encodings.h"
+#include "data/mds/picture_column.h"
 
 namespace ebb::data {
 
@@ -29,7 +30,8 @@ constexpr std::array<std::string_view, 8> kIntegers = {"int",  "int64", "int32",
 void set_image(const MdsIndex& index, const MdsColumn& source, MdsFieldColumn& column) {
   const auto array = parse_array_encoding(source.encoding);
   if (!array || array->dtype != "uint8" || (array->dims.size() != 2 && array->dims.size() != 3))
-    refuse(index, source, "ndarray:uint8:C,H,W, which `ebb data pack` writes, or ndarray:uint8:H,W,C");
+    refuse(index, source,
+           "ndarray:uint8:C,H,W, which `ebb data pack` writes, ndarray:uint8:H,W,C, jpeg, png or pil");
   const auto& dims = array->dims;
   column.channels_last = has_channels_last(dims);
   column.field = dims.size() == 2       ? core::image_field(1, dims[0], dims[1])
@@ -74,6 +76,7 @@ MdsFieldColumn find_column(const MdsIndex& index, const std::string& field) {
     (void)fixed_bytes(found->name, found->encoding, index.folder.string());
   MdsFieldColumn column;
   column.column = static_cast<std::size_t>(found - index.columns.begin());
+  if (field == core::kImageField && holds_pictures(found->encoding)) return column;
   if (field == core::kImageField) {
     set_image(index, *found, column);
   } else if (field == core::kLabelField) {

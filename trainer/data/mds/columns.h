@@ -28,9 +28,10 @@ struct MdsFieldColumn {
   void read_channels_last(const MdsShard& shard, std::int64_t offset, std::span<std::byte> out) const;
 };
 
-// The column of this name: image is an ndarray of uint8 with the shape C,H,W, H,W,C or H,W; label is an
-// integer. The channels are last as has_channels_last() says. Error(data) lists the existing columns, or
-// names the encoding that does not fit this field.
+// The column of this name: image is an ndarray of uint8 with the shape C,H,W, H,W,C or H,W, or encoded
+// pictures, whose `field` is for the caller to set; label is an integer. The channels are last as
+// has_channels_last() says. Error(data) lists the existing columns, or names the encoding that does not fit
+// this field.
 MdsFieldColumn find_column(const MdsIndex& index, const std::string& field);
 
 }  // namespace ebb::data

@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "data/labels.h"
 #include "data/mds/columns.h"
 #include "data/mds/index.h"
+#include "data/mds/picture_column.h"
 #include "data/mds/reader.h"
 
 namespace ebb::data {
@@ -27,23 +29,13 @@ class MdsDataset final : public Dataset {
  public:
   MdsDataset(const std::filesystem::path& folder, const MdsOptions& options)
       : index_(read_mds_index(folder)), checked_(index_.shards.size()) {
-    for (const std::string& field : options.fields) {
-      columns_.push_back(find_column(index_, field));
-      spec_.fields.push_back(columns_.back().field);
-    }
+    for (const std::string& field : options.fields) columns_.push_back(find_column(index_, field));
     check_shard_files(index_);
-    std::int64_t largest = 0;
-    std::int64_t compressed = 0;
-    for (std::size_t i = 0; i < index_.shards.size(); ++i) {
-      packed_.push_back(index_.reads_packed(i));
-      if (!packed_.back()) continue;
-      ++compressed;
-      largest = std::max(largest, index_.shards[i].raw.bytes);
+    allocate_cache(options);
+    for (MdsFieldColumn& column : columns_) {
+      set_pictures(column, options.pictures);
+      spec_.fields.push_back(column.field);
     }
-    if (compressed == 0) return;
-    const std::int64_t blocks = std::clamp<std::int64_t>(options.cache_bytes / largest, 1, compressed);
-    for (std::int64_t i = 0; i < blocks; ++i)
-      unpacked_.push_back({options.allocate(static_cast<std::size_t>(largest), kShardCache), {}, 0});
   }
 
   [[nodiscard]] std::int64_t size() const override { return index_.samples; }
@@ -66,8 +58,13 @@ class MdsDataset final : public Dataset {
     const std::size_t number = index_.shard_of(index);
     const MdsShard& shard = open(number);
     const std::int64_t sample = index - index_.shards[number].first;
-    for (std::size_t i = 0; i < columns_.size(); ++i)
-      columns_[i].read(shard, shard.find(sample, columns_[i].column).begin, out[i]);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const MdsFieldColumn& column = columns_[i];
+      if (pictures_ && column.field.name == core::kImageField)
+        pictures_->read(shard, sample, column.field, out[i]);
+      else
+        column.read(shard, shard.find(sample, column.column).begin, out[i]);
+    }
   }
 
   // Of the index, which has the hash of each shard. Of shards without hashes, it reads two blocks of their
@@ -120,6 +117,41 @@ class MdsDataset final : public Dataset {
   }
 
  private:
+  void allocate_cache(const MdsOptions& options) {
+    std::int64_t largest = 0;
+    std::int64_t compressed = 0;
+    for (std::size_t i = 0; i < index_.shards.size(); ++i) {
+      packed_.push_back(index_.reads_packed(i));
+      if (!packed_.back()) continue;
+      ++compressed;
+      largest = std::max(largest, index_.shards[i].raw.bytes);
+    }
+    if (compressed == 0) return;
+    const std::int64_t blocks = std::clamp<std::int64_t>(options.cache_bytes / largest, 1, compressed);
+    for (std::int64_t i = 0; i < blocks; ++i)
+      unpacked_.push_back({options.allocate(static_cast<std::size_t>(largest), kShardCache), {}, 0});
+  }
+
+  // Only pictures have a size and channels to choose.
+  void set_pictures(MdsFieldColumn& column, const PictureConfig& settings) {
+    const MdsColumn& source = index_.columns[column.column];
+    if (holds_pictures(source.encoding)) {
+      pictures_.emplace(index_, column.column, settings);
+      column.field = pictures_->field(open(0));
+    } else if (source.name == core::kImageField && settings.size) {
+      throw Error(ExitCode::usage,
+                  fmt::format("data.size is for columns of jpeg, png or pil; the images of {} have the "
+                              "encoding {}, so their size is fixed: remove the key",
+                              index_.folder.string(), source.encoding));
+    } else if (source.name == core::kImageField && settings.channels != PictureConfig{}.channels &&
+               settings.channels != column.field.dims[0]) {
+      throw Error(ExitCode::usage, fmt::format("data.channels is {}, and the images of {} have {} channels, "
+                                               "which are fixed ({}): remove the key",
+                                               settings.channels, index_.folder.string(),
+                                               column.field.dims[0], source.encoding));
+    }
+  }
+
   // Samples of raw shards, spread over the dataset. Then samples of compressed shards, shard by shard.
   [[nodiscard]] std::vector<std::int64_t> labels_to_check() const {
     std::vector<std::int64_t> samples = spread_evenly(index_.samples, kCheckedLabels);
@@ -193,6 +225,7 @@ class MdsDataset final : public Dataset {
 
   MdsIndex index_;
   std::vector<MdsFieldColumn> columns_;
+  std::optional<MdsPictures> pictures_;  // of the image, if its column holds them
   core::SampleSpec spec_;
   std::vector<bool> checked_, packed_;       // by shard
   std::vector<OpenShard> unpacked_, files_;  // compressed shards in the cache; raw ones

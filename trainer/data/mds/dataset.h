@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/config.h"
 #include "data/dataset.h"
 
 namespace ebb::data {
@@ -21,12 +22,13 @@ struct MdsOptions {
   // Labels in [0, classes) are valid; empty: any. Opening checks about 4096 of them, spread evenly. It
   // reads only these values of raw shards, without their hashes, and unpacks at most 8 compressed shards.
   std::optional<std::int64_t> classes = {};
+  PictureConfig pictures = {};  // for columns of encoded pictures (picture_column.h)
 };
 
 // The samples of an MDS folder (index.json and shards, raw or zstd). Opening checks the index, and the
 // existence and length of every shard. The first use of a shard reads all of it and checks its hashes and
-// offsets. Every read checks the bounds of its sample. Memory beside the cache: the index. At most 64 files
-// are open.
+// offsets. Every read checks the bounds of its sample. Memory beside the cache: the index, and one picture
+// while it is decoded. At most 64 files are open.
 std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options = {});
 
 }  // namespace ebb::data

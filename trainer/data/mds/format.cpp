@@ -16,6 +16,7 @@
 #include "data/mds/inspect.h"
 #include "data/mds/pack_dataset.h"
 #include "data/mds/pack_idx.h"
+#include "data/pictures/keys.h"
 
 namespace ebb::data {
 namespace {
@@ -145,10 +146,11 @@ Format mds_format() {
   format.fields = {std::string(core::kImageField), std::string(core::kLabelField)};
   format.texts.source = "one subfolder per split, train and test";
   format.texts.path = "a folder with an index.json";
+  format.describe_keys = describe_picture_shape;
   format.sample_noun = [](const DataConfig&) { return std::string("samples"); };
   format.open = [](const DataConfig& config, const SplitRequest& request) {
     return open_mds(fs::path(config.source) / request.split,
-                    {request.fields, config.cache.ram, request.allocate, request.classes});
+                    {request.fields, config.cache.ram, request.allocate, request.classes, config.pictures});
   };
   format.recognizes = [](const fs::path& path) {
     std::error_code ignored;

@@ -16,7 +16,9 @@
 #include "data/mds/columns.h"
 #include "data/mds/hashes.h"
 #include "data/mds/index.h"
+#include "data/mds/picture_column.h"
 #include "data/mds/reader.h"
+#include "data/pictures/sample.h"
 
 namespace ebb::data {
 namespace fs = std::filesystem;
@@ -71,6 +73,11 @@ std::string preview(const MdsColumn& column, const std::vector<std::byte>& value
     return fmt::format("\"{}\"{}", text, bytes > std::ssize(value) ? "..." : "");
   }
   return fmt::format("{} bytes", bytes);
+}
+
+std::string picture_text(const MdsIndex& index, std::size_t column, const MdsShard& first) {
+  const core::FieldSpec field = MdsPictures(index, column, {}).field(first);
+  return fmt::format("{} x {} pixels (width x height)", field.dims[2], field.dims[1]);
 }
 
 std::string hash_names(const MdsIndex& index) {
@@ -138,9 +145,10 @@ std::string inspect_mds(const fs::path& folder) {
     const std::int64_t shown = column.bytes ? extent.bytes : std::min(extent.bytes, kPreviewBytes);
     std::vector<std::byte> value(static_cast<std::size_t>(shown));
     opened.shard->read_at(extent.begin, value);
+    const std::string shown_value = holds_pictures(column.encoding) ? picture_text(index, c, *opened.shard)
+                                                                    : preview(column, value, extent.bytes);
     text += fmt::format("  {:<10} {:<24} {:<8} {}\n", column.name, column.encoding,
-                        column.bytes ? std::to_string(*column.bytes) : "varies",
-                        preview(column, value, extent.bytes));
+                        column.bytes ? std::to_string(*column.bytes) : "varies", shown_value);
   }
   return text;
 }
@@ -149,13 +157,21 @@ std::string verify_mds(const fs::path& folder, const Progress& progress) {
   const MdsIndex index = read_mds_index(folder);
   check_shard_files(index);
   const Totals totals = total(index);
+  std::vector<MdsPictures> pictures;
+  for (std::size_t c = 0; c < index.columns.size(); ++c)
+    if (holds_pictures(index.columns[c].encoding)) pictures.emplace_back(index, c, PictureConfig{});
+  PictureFaults faults;
   OpenShard opened;
   for (std::size_t i = 0; i < index.shards.size(); ++i) {
     const MdsShardInfo& shard = index.shards[i];
     if (progress) progress(shard.first, index.samples);
     open_checked(index, i, opened);
-    for (std::int64_t s = 0; s < shard.samples; ++s) (void)opened.shard->find(s, 0);
+    for (std::int64_t s = 0; s < shard.samples; ++s) {
+      (void)opened.shard->find(s, 0);
+      for (const MdsPictures& column : pictures) faults.check([&] { (void)column.decode(*opened.shard, s); });
+    }
   }
+  faults.require_none(folder.string(), "picture", "write the dataset again without");
   if (progress) progress(index.samples, index.samples);
   return fmt::format("{} is intact: {} samples in {} shards, {}, hashes: {}", folder.string(), index.samples,
                      index.shards.size(), format_bytes(totals.on_disk), hash_names(index));

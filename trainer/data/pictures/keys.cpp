@@ -7,9 +7,8 @@
 
 namespace ebb::data {
 
-namespace {
-
-void describe_shape(config::Section& section, PictureConfig& pictures) {
+void describe_picture_shape(config::Section& section, DataConfig& config) {
+  PictureConfig& pictures = config.pictures;
   section.integer_or_auto("size", pictures.size)
       .at_least(1)
       .at_most(kLargestSize)
@@ -38,10 +37,8 @@ void describe_shape(config::Section& section, PictureConfig& pictures) {
   });
 }
 
-}  // namespace
-
 void describe_picture_keys(config::Section& section, DataConfig& config) {
-  describe_shape(section, config.pictures);
+  describe_picture_shape(section, config);
   describe_test_share(section, config);
 }
 

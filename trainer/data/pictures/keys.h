@@ -9,7 +9,10 @@ namespace ebb::data {
 
 inline constexpr std::int64_t kLargestSize = 8192;  // of data.size
 
-// Adds size, crop, channels and test_share to the section `data`: for Format::describe_keys of the formats
+// Adds size, crop and channels to the section `data`.
+void describe_picture_shape(config::Section& section, DataConfig& config);
+
+// Adds them and test_share to the section `data`: for Format::describe_keys of the formats
 // whose samples are pictures.
 void describe_picture_keys(config::Section& section, DataConfig& config);
 

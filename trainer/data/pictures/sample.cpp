@@ -26,7 +26,12 @@ core::FieldSpec picture_field(const PictureConfig& settings, const std::function
 void read_picture(std::span<const std::byte> file, const std::string& name, const PictureConfig& settings,
                   const core::FieldSpec& field, const std::function<std::string()>& first,
                   std::span<std::byte> out) {
-  Picture decoded = decode_picture(file, settings.channels, name);
+  write_picture(decode_picture(file, settings.channels, name), name, settings, field, first, out);
+}
+
+void write_picture(Picture decoded, const std::string& name, const PictureConfig& settings,
+                   const core::FieldSpec& field, const std::function<std::string()>& first,
+                   std::span<std::byte> out) {
   if (settings.size) decoded = fit_picture(std::move(decoded), *settings.size, settings.crop);
   if (decoded.height != field.dims[1] || decoded.width != field.dims[2])
     throw Error(ExitCode::data,

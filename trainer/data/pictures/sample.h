@@ -26,6 +26,11 @@ void read_picture(std::span<const std::byte> file, const std::string& name, cons
                   const core::FieldSpec& field, const std::function<std::string()>& first,
                   std::span<std::byte> out);
 
+// The same for a picture that is decoded already, to the channels of the settings.
+void write_picture(Picture decoded, const std::string& name, const PictureConfig& settings,
+                   const core::FieldSpec& field, const std::function<std::string()>& first,
+                   std::span<std::byte> out);
+
 // Collects the damaged pictures that `ebb data verify` finds.
 class PictureFaults {
  public:

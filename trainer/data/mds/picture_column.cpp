@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/mds/picture_column.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "data/pictures/layout.h"
+#include "data/pictures/sample.h"
+
+namespace ebb::data {
+
+namespace {
+
+constexpr std::string_view kPil = "pil";
+constexpr std::size_t kPilHeader = 12;  // bytes
+
+std::uint32_t word(std::span<const std::byte> bytes, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value |= std::to_integer<std::uint32_t>(bytes[at + i]) << (8 * i);
+  return value;
+}
+
+[[noreturn]] void refuse(const std::string& name, const std::string& problem) {
+  throw Error(ExitCode::data, fmt::format("{}: {}", name, problem));
+}
+
+// The pixels of a value. Modes with a palette, fewer bits or more than eight bits have another layout.
+Picture pil_picture(std::span<const std::byte> value, const std::string& name) {
+  if (value.size() < kPilHeader)
+    refuse(name, fmt::format("a pil picture starts with 12 bytes, and this has {}", value.size()));
+  const std::int64_t width = word(value, 0), height = word(value, 4), mode_bytes = word(value, 8);
+  const auto rest = value.subspan(kPilHeader);
+  if (mode_bytes > std::ssize(rest))
+    refuse(name,
+           fmt::format("the mode of the pil picture has {} bytes, and {} are left", mode_bytes, rest.size()));
+  const std::string mode(reinterpret_cast<const char*>(rest.data()), static_cast<std::size_t>(mode_bytes));
+  const std::int64_t channels = mode == "L"      ? 1
+                                : mode == "LA"   ? 2
+                                : mode == "RGB"  ? 3
+                                : mode == "RGBA" ? 4
+                                                 : 0;
+  if (channels == 0)
+    refuse(name, fmt::format("the pil picture has the mode '{}', and L, LA, RGB and RGBA are read: convert "
+                             "the pictures before they are written",
+                             mode.substr(0, 16)));
+  if (width < 1 || height < 1 || width > kLargestPictureSide || height > kLargestPictureSide ||
+      width * height > kMostPicturePixels)
+    refuse(name, fmt::format("the pil picture has {} x {} pixels (width x height); at most {} a side and {} "
+                             "altogether are read",
+                             width, height, kLargestPictureSide, kMostPicturePixels));
+  const auto pixels = rest.subspan(mode.size());
+  if (std::ssize(pixels) != width * height * channels)
+    refuse(name, fmt::format("{} x {} pixels of mode {} take {} bytes, and the pil picture has {}", width,
+                             height, mode, width * height * channels, pixels.size()));
+  return {height, width, channels, {pixels.begin(), pixels.end()}};
+}
+
+}  // namespace
+
+bool holds_pictures(std::string_view encoding) {
+  return encoding == "jpeg" || encoding.starts_with("jpeg:") || encoding == "png" || encoding == kPil;
+}
+
+MdsPictures::MdsPictures(const MdsIndex& index, std::size_t column, PictureConfig settings)
+    : index_(&index),
+      column_(column),
+      settings_(std::move(settings)),
+      is_pil_(index.columns[column].encoding == kPil) {}
+
+std::string MdsPictures::where(std::size_t shard, std::int64_t sample) const {
+  const auto path = index_->reads_packed(shard) ? index_->packed_path(shard) : index_->raw_path(shard);
+  return fmt::format("{}: the picture of sample {}", path.string(), sample);
+}
+
+std::vector<std::byte> MdsPictures::value(const MdsShard& shard, std::int64_t sample) const {
+  const auto extent = shard.find(sample, column_);
+  if (extent.bytes > kLargestPictureFile) refuse_large_picture(extent.bytes, where(shard.number(), sample));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(extent.bytes));
+  shard.read_at(extent.begin, bytes);
+  return bytes;
+}
+
+core::FieldSpec MdsPictures::field(const MdsShard& first) const {
+  return picture_field(settings_, [&]() -> PictureInfo {
+    const std::vector<std::byte> bytes = value(first, 0);
+    if (!is_pil_) return picture_info(bytes, where(0, 0));
+    const Picture picture = pil_picture(bytes, where(0, 0));
+    return {std::string(kPil), picture.height, picture.width, picture.channels};
+  });
+}
+
+Picture MdsPictures::decode(const MdsShard& shard, std::int64_t sample) const {
+  const std::vector<std::byte> bytes = value(shard, sample);
+  const std::string name = where(shard.number(), sample);
+  if (!is_pil_) return decode_picture(bytes, settings_.channels, name);
+  return with_channels(pil_picture(bytes, name), settings_.channels);
+}
+
+void MdsPictures::read(const MdsShard& shard, std::int64_t sample, const core::FieldSpec& field,
+                       std::span<std::byte> out) const {
+  write_picture(
+      decode(shard, sample), where(shard.number(), sample), settings_, field, [this] { return where(0, 0); },
+      out);
+}
+
+}  // namespace ebb::data
