@@ -7,8 +7,9 @@
 
 namespace ebb::data {
 
-void describe_picture_shape(config::Section& section, DataConfig& config) {
-  PictureConfig& pictures = config.pictures;
+namespace {
+
+void describe_shape(config::Section& section, PictureConfig& pictures) {
   section.integer_or_auto("size", pictures.size)
       .at_least(1)
       .at_most(kLargestSize)
@@ -37,8 +38,14 @@ void describe_picture_shape(config::Section& section, DataConfig& config) {
   });
 }
 
+}  // namespace
+
+void describe_picture_shape(config::Section& section, DataConfig& config) {
+  describe_shape(section, config.pictures);
+}
+
 void describe_picture_keys(config::Section& section, DataConfig& config) {
-  describe_picture_shape(section, config);
+  describe_shape(section, config.pictures);
   describe_test_share(section, config);
 }
 
