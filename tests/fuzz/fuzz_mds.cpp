@@ -21,9 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (s.packed && s.raw.bytes > 1 << 20) return;  // the reader allocates the claimed size
     const auto dataset = data::open_mds(folder.path(), {.cache_bytes = 1 << 16});
     fuzz::require(dataset->size() > 0);
+    if (dataset->spec().bytes() > 1 << 20) return;
     std::vector<std::byte> pixels(static_cast<std::size_t>(dataset->spec().bytes()));
     const std::span<std::byte> image(pixels);
-    if (pixels.size() > 1 << 20) return;
     for (std::int64_t i = 0; i < std::min<std::int64_t>(dataset->size(), 64); ++i)
       fuzz::refused_or_read(ExitCode::data, [&] { dataset->read(i, {&image, 1}); });
   });
