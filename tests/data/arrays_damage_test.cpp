@@ -166,6 +166,21 @@ TEST_F(ArraysDamage, DeflatedValuesAreChecked) {
                [&] { (void)verify(builtin_formats(), dir_ / "b.npz", {}); });
 }
 
+TEST_F(ArraysDamage, VerifyFindsLabelsThatDoNotFitTheirImages) {
+  const auto expect_fault = [&](const std::string& file, const std::vector<std::string>& words) {
+    expect_error(ExitCode::data, words, [&] { (void)verify(builtin_formats(), dir_ / file, {}); });
+  };
+  put("few.npz", zip_of({{"x.npy", images_npy(3)}, {"y.npy", labels_npy(2)}}));
+  expect_fault("few.npz", {"entry y.npy", "its shape is (2,)", "labels have (3,)"});
+  put("many.npz", zip_of({{"x_train.npy", images_npy(3)},
+                          {"y_train.npy", labels_npy(3)},
+                          {"x_test.npy", images_npy(2)},
+                          {"y_test.npy", labels_npy(4)}}));
+  expect_fault("many.npz", {"entry y_test.npy", "its shape is (4,)", "labels have (2,)"});
+  put("one.npz", zip_of({{"x_train.npy", images_npy(3)}}));
+  expect_fault("one.npz", {"has x_train, but not the images of test"});
+}
+
 TEST_F(ArraysDamage, SafetensorsThatLieAreRefused) {
   const auto file = [](const std::string& header, std::size_t buffer) {
     return number_text(std::uint64_t{header.size()}) + header + std::string(buffer, 'b');

@@ -58,6 +58,16 @@ std::string counts_of_labels(const StoredArray& array) {
                      label_counts_text(counts));
 }
 
+// Every split has as many labels as images, if it has labels.
+void require_labels_of_splits(const fs::path& source) {
+  const std::vector<std::string> divided = {"train", "test"}, whole = {""};
+  for (const std::string& split : has_array_splits(source) ? divided : whole) {
+    const SplitArrays arrays = find_arrays(source, split);
+    const auto& shape = arrays.images.header.shape;
+    if (arrays.labels && !shape.empty()) require_labels(*arrays.labels, shape.front());
+  }
+}
+
 }  // namespace
 
 std::string inspect_arrays(const fs::path& source) {
@@ -86,16 +96,19 @@ std::string inspect_arrays(const fs::path& source) {
 
 std::string verify_arrays(const fs::path& source, const Progress& progress) {
   std::int64_t arrays = 0, bytes = 0;
+  bool has_images = false;
   std::string checksums;
   for (const fs::path& path : array_paths(source)) {
     const auto file = open_array_file(path);
     checksums = file->check(progress);
     for (const std::string& name : file->names()) {
       if (meaning_of(name).empty()) continue;  // a run ignores it
+      has_images = has_images || meaning_of(name).starts_with("images");
       ++arrays;
       bytes += file->array(name).header.bytes();
     }
   }
+  if (has_images) require_labels_of_splits(source);
   return fmt::format("{} is intact: {} array{}, {}, checksums: {}", source.string(), arrays,
                      arrays == 1 ? "" : "s", format_bytes(bytes), checksums);
 }

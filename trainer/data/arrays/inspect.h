@@ -11,8 +11,8 @@ namespace ebb::data {
 // Error(data) if the path holds no arrays.
 std::string inspect_arrays(const std::filesystem::path& path);
 
-// Checks the header of every array, the checksums of .npz files, and that images and labels are such. Returns
-// a summary of one line. Error(data) names the first fault. Progress counts bytes.
+// Checks the header of every array, the checksums of .npz files, that both splits exist if one does, and that
+// labels are integers, one for each image. Returns a summary of one line. Error(data) names the first fault. Progress counts bytes.
 std::string verify_arrays(const std::filesystem::path& path, const Progress& progress);
 
 }  // namespace ebb::data
