@@ -139,6 +139,61 @@ TEST_F(SharedKey, IsExplainedForEachKind) {
   EXPECT_THAT(schema, HasSubstr("\"minimum\": 200"));
 }
 
+// A rule for each kind, one of them in a nested condition and one in a child.
+TEST(ConditionalRule, IsCheckedOnlyWhereItsConditionsHold) {
+  bool outer = false, inner = false;
+  std::int64_t low = 3, high = 2;
+  std::vector<std::string> checked;
+  Section root;
+  root.flag("outer", outer);
+  root.flag("inner", inner);
+  root.only_where(
+      "outer is true", [&] { return outer; },
+      [&](Section& s) {
+        s.integer("low", low);
+        s.rule({"low"}, [&]() -> std::string {
+          checked.emplace_back("outer");
+          return "";
+        });
+        s.only_where(
+            "inner is true", [&] { return inner; },
+            [&](Section& keys) {
+              keys.integer("high", high);
+              keys.rule({"low", "high"}, [&]() -> std::string {
+                checked.emplace_back("inner");
+                return low < high ? "" : "set high above low";
+              });
+              Section& child = keys.child("body", "");
+              child.integer("depth", high);
+              child.rule({"depth"}, [&]() -> std::string {
+                checked.emplace_back("child");
+                return "";
+              });
+            });
+      });
+  const auto refusal = [&](const std::string& yaml) -> std::string {
+    checked.clear();
+    low = 3, high = 2;
+    outer = inner = false;
+    try {
+      config::load_text(yaml, "a.yaml", {}, root);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  using ::testing::IsEmpty;
+  using ::testing::UnorderedElementsAre;
+  EXPECT_EQ(refusal("inner: true\n"), "");
+  EXPECT_THAT(checked, IsEmpty());
+  EXPECT_EQ(refusal("outer: true\n"), "");
+  EXPECT_THAT(checked, UnorderedElementsAre("outer"));
+  EXPECT_EQ(refusal("outer: true\ninner: true\nhigh: 4\nbody: {depth: 5}\n"), "");
+  EXPECT_THAT(checked, UnorderedElementsAre("outer", "inner", "child"));
+  EXPECT_THAT(refusal("outer: true\ninner: true\nhigh: 3\nbody: {depth: 3}\n"),
+              HasSubstr("set high above low"));
+}
+
 TEST_F(SharedKey, IsRefusedUnderOneConditionTwiceOrBesideAnUnconditionalKey) {
   std::int64_t value = 0;
   const auto always = [] { return true; };

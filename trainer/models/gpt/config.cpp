@@ -37,7 +37,7 @@ void describe_rope(config::Section& s, double& theta, numerics::RopeScaling& rop
             .unit("tokens")
             .doc("The context of the original training.");
         keys.rule({"low", "high"}, [&rope]() -> std::string {
-          if (rope.method != Method::llama3 || rope.low < rope.high) return "";
+          if (rope.low < rope.high) return "";
           return fmt::format("low is {} and high is {}: set high above low", rope.low, rope.high);
         });
       });
