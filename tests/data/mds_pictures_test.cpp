@@ -14,7 +14,7 @@ using namespace testing;
 
 // One shard with the columns image and label.
 void write_pictures(const fs::path& folder, const std::string& encoding,
-                    const std::vector<std::string>& pictures) {
+                    const std::vector<std::string>& pictures, const std::string& column = "image") {
   fs::create_directories(folder);
   std::string body;
   const std::string config = "{}";
@@ -37,7 +37,7 @@ void write_pictures(const fs::path& folder, const std::string& encoding,
          {"size_limit", 1 << 26},
          {"compression", nullptr},
          {"hashes", nlohmann::json::array()},
-         {"column_names", {"image", "label"}},
+         {"column_names", {column, "label"}},
          {"column_encodings", {encoding, "int"}},
          {"column_sizes", {nullptr, 8}},
          {"raw_data",
@@ -122,7 +122,7 @@ TEST_F(MdsPictureColumns, PicturesOfSeveralSizesAreScaledAndKeepTheirLabels) {
 TEST_F(MdsPictureColumns, ArraysHaveAFixedSizeAndFixedChannels) {
   write_split(folder(), 3);
   expect_refused(ExitCode::usage, {"data.size", "ndarray:uint8:1,2,3", "remove the key"}, {.size = 4});
-  expect_refused(ExitCode::usage, {"data.channels is 4", "1 channels"}, of_channels(4));
+  expect_refused(ExitCode::usage, {"data.channels is 4", "are 1 x 2 x 3"}, of_channels(4));
   EXPECT_EQ(image_of(0, of_channels(1)).size(), 6U);
 }
 
@@ -138,6 +138,28 @@ TEST_F(MdsPictureColumns, DamagedPicturesAreNamedAndFoundByVerify) {
   EXPECT_NE(inspect_mds(folder()).find("4 x 4 pixels"), std::string::npos);
 }
 
+TEST_F(MdsPictureColumns, ADamagedFirstPictureIsDescribedByInspect) {
+  write_pictures(folder(), "png", {"not a picture"});
+  const std::string text = inspect_mds(folder());
+  EXPECT_NE(text.find("damaged: "), std::string::npos) << text;
+  EXPECT_NE(text.find("label"), std::string::npos) << text;
+}
+
+TEST_F(MdsPictureColumns, PicturesOfOtherColumnsAreNotDecoded) {
+  for (const char* encoding : {"png", "jpeg:90", "pil"}) {
+    write_pictures(folder(), encoding, {"not a picture"}, "thumbnail");
+    EXPECT_NE(verify_mds(folder(), {}).find("intact: 1 samples"), std::string::npos) << encoding;
+    EXPECT_NE(inspect_mds(folder()).find("13 bytes"), std::string::npos) << encoding;
+  }
+}
+
+// Its picture is not needed to know the size of samples.
+TEST_F(MdsPictureColumns, WithASizeOpeningReadsNoPicture) {
+  write_pictures(folder(), "png", {"not a picture", png_of(sample_picture(4, 4, 3))});
+  expect_refused(ExitCode::data, {"the picture of sample 0"}, {}, 1);
+  EXPECT_EQ(image_of(1, {.size = 2}).size(), 12U);
+}
+
 TEST_F(MdsPictureColumns, DamagedPilPicturesAreRefused) {
   const std::string good = pil_of(sample_picture(4, 4, 3), "RGB");
   const auto refuse = [&](const std::string& value, const std::string& words) {
@@ -148,6 +170,7 @@ TEST_F(MdsPictureColumns, DamagedPilPicturesAreRefused) {
   refuse(good.substr(0, 11), "and this has 11");
   refuse(good.substr(0, 8) + std::string(4, '\xff') + good.substr(12), "has 4294967295 bytes");
   refuse(pil_of(sample_picture(4, 4, 1), "P"), "the mode 'P'");
+  refuse(pil_of(sample_picture(4, 4, 1), "\x1b\xff"), R"(the mode '\x1b\xff')");
   refuse(good.substr(0, good.size() - 1), "take 48 bytes, and the pil picture has 47");
   refuse(good + "x", "has 49");
   refuse(std::string(8, '\xff') + good.substr(8), "4294967295 x 4294967295 pixels");

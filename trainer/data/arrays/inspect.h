@@ -12,7 +12,8 @@ namespace ebb::data {
 std::string inspect_arrays(const std::filesystem::path& path);
 
 // Checks the header of every array, the checksums of .npz files, that both splits exist if one does, and that
-// labels are integers, one for each image. Returns a summary of one line. Error(data) names the first fault. Progress counts bytes.
+// labels are integers, one for each image. Returns a summary of one line. Error(data) names the first fault.
+// Progress counts bytes.
 std::string verify_arrays(const std::filesystem::path& path, const Progress& progress);
 
 }  // namespace ebb::data

@@ -137,7 +137,7 @@ class MdsDataset final : public Dataset {
     const MdsColumn& source = index_.columns[column.column];
     if (holds_pictures(source.encoding)) {
       pictures_.emplace(index_, column.column, settings);
-      column.field = pictures_->field(open(0));
+      column.field = pictures_->field([this]() -> const MdsShard& { return open(0); });
     } else if (source.name == core::kImageField && settings.size) {
       throw Error(ExitCode::usage,
                   fmt::format("data.size is for columns of jpeg, png or pil; the images of {} have the "
@@ -145,10 +145,12 @@ class MdsDataset final : public Dataset {
                               index_.folder.string(), source.encoding));
     } else if (source.name == core::kImageField && settings.channels != PictureConfig{}.channels &&
                settings.channels != column.field.dims[0]) {
-      throw Error(ExitCode::usage, fmt::format("data.channels is {}, and the images of {} have {} channels, "
-                                               "which are fixed ({}): remove the key",
-                                               settings.channels, index_.folder.string(),
-                                               column.field.dims[0], source.encoding));
+      throw Error(ExitCode::usage,
+                  fmt::format("data.channels is {}, and the images of {} are {} x {} x {} "
+                              "(channels x height x width), which is fixed ({}): remove the "
+                              "key",
+                              settings.channels, index_.folder.string(), column.field.dims[0],
+                              column.field.dims[1], column.field.dims[2], source.encoding));
     }
   }
 

@@ -27,8 +27,9 @@ struct MdsOptions {
 
 // The samples of an MDS folder (index.json and shards, raw or zstd). Opening checks the index, and the
 // existence and length of every shard. The first use of a shard reads all of it and checks its hashes and
-// offsets. Every read checks the bounds of its sample. Memory beside the cache: the index, and one picture
-// while it is decoded. At most 64 files are open.
+// offsets. Every read checks the bounds of its sample. Opening columns of encoded pictures without a size
+// also reads the first shard, for its first picture. Memory beside the cache: the index, and one encoded
+// picture and its pixels while it is decoded. At most 64 files are open.
 std::unique_ptr<Dataset> open_mds(const std::filesystem::path& folder, const MdsOptions& options = {});
 
 }  // namespace ebb::data

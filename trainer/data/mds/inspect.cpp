@@ -75,9 +75,21 @@ std::string preview(const MdsColumn& column, const std::vector<std::byte>& value
   return fmt::format("{} bytes", bytes);
 }
 
+// Only such a column can become a sample's image.
+bool is_picture_to_read(const MdsColumn& column) {
+  return column.name == core::kImageField && holds_pictures(column.encoding);
+}
+
+// The size of the first picture; of a damaged one the fault.
 std::string picture_text(const MdsIndex& index, std::size_t column, const MdsShard& first) {
-  const core::FieldSpec field = MdsPictures(index, column, {}).field(first);
-  return fmt::format("{} x {} pixels (width x height)", field.dims[2], field.dims[1]);
+  try {
+    const auto shard = [&first]() -> const MdsShard& { return first; };
+    const core::FieldSpec field = MdsPictures(index, column, {}).field(shard);
+    return fmt::format("{} x {} pixels (width x height)", field.dims[2], field.dims[1]);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::data) throw;
+    return fmt::format("damaged: {}", error.what());
+  }
 }
 
 std::string hash_names(const MdsIndex& index) {
@@ -145,8 +157,8 @@ std::string inspect_mds(const fs::path& folder) {
     const std::int64_t shown = column.bytes ? extent.bytes : std::min(extent.bytes, kPreviewBytes);
     std::vector<std::byte> value(static_cast<std::size_t>(shown));
     opened.shard->read_at(extent.begin, value);
-    const std::string shown_value = holds_pictures(column.encoding) ? picture_text(index, c, *opened.shard)
-                                                                    : preview(column, value, extent.bytes);
+    const std::string shown_value = is_picture_to_read(column) ? picture_text(index, c, *opened.shard)
+                                                               : preview(column, value, extent.bytes);
     text += fmt::format("  {:<10} {:<24} {:<8} {}\n", column.name, column.encoding,
                         column.bytes ? std::to_string(*column.bytes) : "varies", shown_value);
   }
@@ -159,7 +171,7 @@ std::string verify_mds(const fs::path& folder, const Progress& progress) {
   const Totals totals = total(index);
   std::vector<MdsPictures> pictures;
   for (std::size_t c = 0; c < index.columns.size(); ++c)
-    if (holds_pictures(index.columns[c].encoding)) pictures.emplace_back(index, c, PictureConfig{});
+    if (is_picture_to_read(index.columns[c])) pictures.emplace_back(index, c, PictureConfig{});
   PictureFaults faults;
   OpenShard opened;
   for (std::size_t i = 0; i < index.shards.size(); ++i) {

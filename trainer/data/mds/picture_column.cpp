@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/pictures/layout.h"
 #include "data/pictures/sample.h"
 
@@ -16,6 +17,9 @@ namespace {
 
 constexpr std::string_view kPil = "pil";
 constexpr std::size_t kPilHeader = 12;  // bytes
+constexpr std::size_t kLongestPilMode = 4;
+constexpr std::int64_t kLargestPil =
+    kPilHeader + kLongestPilMode + 4 * kMostPicturePixels;  // bytes, with four channels
 
 std::uint32_t word(std::span<const std::byte> bytes, std::size_t at) {
   std::uint32_t value = 0;
@@ -45,7 +49,7 @@ Picture pil_picture(std::span<const std::byte> value, const std::string& name) {
   if (channels == 0)
     refuse(name, fmt::format("the pil picture has the mode '{}', and L, LA, RGB and RGBA are read: convert "
                              "the pictures before they are written",
-                             mode.substr(0, 16)));
+                             printable(mode.substr(0, 16))));
   if (width < 1 || height < 1 || width > kLargestPictureSide || height > kLargestPictureSide ||
       width * height > kMostPicturePixels)
     refuse(name, fmt::format("the pil picture has {} x {} pixels (width x height); at most {} a side and {} "
@@ -56,6 +60,10 @@ Picture pil_picture(std::span<const std::byte> value, const std::string& name) {
     refuse(name, fmt::format("{} x {} pixels of mode {} take {} bytes, and the pil picture has {}", width,
                              height, mode, width * height * channels, pixels.size()));
   return {height, width, channels, {pixels.begin(), pixels.end()}};
+}
+
+std::string name_of(const MdsShard& shard, std::int64_t sample) {
+  return fmt::format("{}: the picture of sample {}", shard.path(), sample);
 }
 
 }  // namespace
@@ -70,40 +78,43 @@ MdsPictures::MdsPictures(const MdsIndex& index, std::size_t column, PictureConfi
       settings_(std::move(settings)),
       is_pil_(index.columns[column].encoding == kPil) {}
 
-std::string MdsPictures::where(std::size_t shard, std::int64_t sample) const {
-  const auto path = index_->reads_packed(shard) ? index_->packed_path(shard) : index_->raw_path(shard);
-  return fmt::format("{}: the picture of sample {}", path.string(), sample);
-}
-
-std::vector<std::byte> MdsPictures::value(const MdsShard& shard, std::int64_t sample) const {
+std::vector<std::byte> MdsPictures::value(const MdsShard& shard, std::int64_t sample,
+                                          const std::string& name) const {
   const auto extent = shard.find(sample, column_);
-  if (extent.bytes > kLargestPictureFile) refuse_large_picture(extent.bytes, where(shard.number(), sample));
+  if (const std::int64_t most = is_pil_ ? kLargestPil : kLargestPictureFile; extent.bytes > most)
+    refuse_large_picture(extent.bytes, name, most);
   std::vector<std::byte> bytes(static_cast<std::size_t>(extent.bytes));
   shard.read_at(extent.begin, bytes);
   return bytes;
 }
 
-core::FieldSpec MdsPictures::field(const MdsShard& first) const {
+core::FieldSpec MdsPictures::field(const std::function<const MdsShard&()>& first) const {
   return picture_field(settings_, [&]() -> PictureInfo {
-    const std::vector<std::byte> bytes = value(first, 0);
-    if (!is_pil_) return picture_info(bytes, where(0, 0));
-    const Picture picture = pil_picture(bytes, where(0, 0));
+    const MdsShard& shard = first();
+    const std::string name = name_of(shard, 0);
+    const std::vector<std::byte> bytes = value(shard, 0, name);
+    if (!is_pil_) return picture_info(bytes, name);
+    const Picture picture = pil_picture(bytes, name);
     return {std::string(kPil), picture.height, picture.width, picture.channels};
   });
 }
 
-Picture MdsPictures::decode(const MdsShard& shard, std::int64_t sample) const {
-  const std::vector<std::byte> bytes = value(shard, sample);
-  const std::string name = where(shard.number(), sample);
+Picture MdsPictures::decode(const MdsShard& shard, std::int64_t sample, const std::string& name) const {
+  const std::vector<std::byte> bytes = value(shard, sample, name);
   if (!is_pil_) return decode_picture(bytes, settings_.channels, name);
   return with_channels(pil_picture(bytes, name), settings_.channels);
 }
 
+Picture MdsPictures::decode(const MdsShard& shard, std::int64_t sample) const {
+  return decode(shard, sample, name_of(shard, sample));
+}
+
 void MdsPictures::read(const MdsShard& shard, std::int64_t sample, const core::FieldSpec& field,
                        std::span<std::byte> out) const {
+  const std::string name = name_of(shard, sample);
   write_picture(
-      decode(shard, sample), where(shard.number(), sample), settings_, field, [this] { return where(0, 0); },
-      out);
+      decode(shard, sample, name), name, settings_, field,
+      [this] { return fmt::format("the first picture of {}", index_->folder.string()); }, out);
 }
 
 }  // namespace ebb::data

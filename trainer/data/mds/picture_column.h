@@ -25,8 +25,8 @@ class MdsPictures {
  public:
   MdsPictures(const MdsIndex& index, std::size_t column, PictureConfig settings);  // `index` must outlive it
 
-  // The image of a sample. `first` is the open shard 0.
-  [[nodiscard]] core::FieldSpec field(const MdsShard& first) const;
+  // The image of a sample. `first` opens shard 0; it is called only if the settings have no size.
+  [[nodiscard]] core::FieldSpec field(const std::function<const MdsShard&()>& first) const;
   // Writes the picture of a sample of the shard, as `field`, into `out`: [C, H, W].
   void read(const MdsShard& shard, std::int64_t sample, const core::FieldSpec& field,
             std::span<std::byte> out) const;
@@ -34,8 +34,9 @@ class MdsPictures {
   [[nodiscard]] Picture decode(const MdsShard& shard, std::int64_t sample) const;
 
  private:
-  [[nodiscard]] std::vector<std::byte> value(const MdsShard& shard, std::int64_t sample) const;
-  [[nodiscard]] std::string where(std::size_t shard, std::int64_t sample) const;
+  [[nodiscard]] std::vector<std::byte> value(const MdsShard& shard, std::int64_t sample,
+                                             const std::string& name) const;
+  [[nodiscard]] Picture decode(const MdsShard& shard, std::int64_t sample, const std::string& name) const;
 
   const MdsIndex* index_;
   std::size_t column_;

@@ -21,6 +21,7 @@ class MdsShard {
   MdsShard(const MdsIndex& index, std::size_t number, std::span<const std::byte> unpacked);
 
   [[nodiscard]] std::size_t number() const { return number_; }
+  [[nodiscard]] std::string path() const;  // of the file that it comes from
   // Checks the whole table of offsets: it has as many samples as the index, offsets never decrease, and the
   // last one is the shard's end.
   void check_offsets() const;
@@ -36,7 +37,6 @@ class MdsShard {
   [[nodiscard]] std::uint32_t word_at(std::int64_t offset) const;
   [[nodiscard]] std::int64_t header_bytes() const;
   [[nodiscard]] const MdsShardInfo& info() const { return index_->shards[number_]; }
-  [[nodiscard]] std::string path() const;
 
   const MdsIndex* index_;
   std::size_t number_;

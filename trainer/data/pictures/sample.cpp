@@ -12,9 +12,9 @@
 
 namespace ebb::data {
 
-void refuse_large_picture(std::int64_t bytes, const std::string& name) {
+void refuse_large_picture(std::int64_t bytes, const std::string& name, std::int64_t most) {
   throw Error(ExitCode::data, fmt::format("{} has {}, and pictures of at most {} are read", name,
-                                          format_bytes(bytes), format_bytes(kLargestPictureFile)));
+                                          format_bytes(bytes), format_bytes(most)));
 }
 
 core::FieldSpec picture_field(const PictureConfig& settings, const std::function<PictureInfo()>& first) {
@@ -35,8 +35,8 @@ void write_picture(Picture decoded, const std::string& name, const PictureConfig
   if (settings.size) decoded = fit_picture(std::move(decoded), *settings.size, settings.crop);
   if (decoded.height != field.dims[1] || decoded.width != field.dims[2])
     throw Error(ExitCode::data,
-                fmt::format("{} has {} x {} pixels (width x height), but {} has {} x {}: set data.size, to "
-                            "which every picture is then scaled (--size of `ebb data pack`)",
+                fmt::format("{} has {} x {} pixels (width x height), but {} has {} x {}: set data.size "
+                            "(in `ebb data pack`: --size), and every picture is scaled to it",
                             name, decoded.width, decoded.height, first(), field.dims[2], field.dims[1]));
   split_channels(decoded.pixels, static_cast<std::size_t>(settings.channels), out);
 }

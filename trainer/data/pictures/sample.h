@@ -13,8 +13,10 @@
 // What the datasets of pictures share, wherever the files of the pictures lie.
 namespace ebb::data {
 
-inline constexpr std::int64_t kLargestPictureFile = std::int64_t{256} << 20;          // bytes
-[[noreturn]] void refuse_large_picture(std::int64_t bytes, const std::string& name);  // Error(data)
+inline constexpr std::int64_t kLargestPictureFile = std::int64_t{256} << 20;  // bytes
+// Error(data): the encoded picture `name` has `bytes`, and at most `most` are read.
+[[noreturn]] void refuse_large_picture(std::int64_t bytes, const std::string& name,
+                                       std::int64_t most = kLargestPictureFile);
 
 // The image of a sample: [channels, size, size] as the settings say. Without a size it is that of the first
 // picture, whose header `first` reads.
