@@ -142,6 +142,37 @@ TEST_F(PackPictures, ArraysWithOtherLabelsAreOtherInputs) {
   expect_error(ExitCode::usage, {"other inputs"}, [&] { (void)pack(request_); });
 }
 
+// Both axes of channels are possible: 3 channels of 2 x 4, or 4 channels of 3 x 2.
+TEST_F(PackPictures, ArraysMayNeedALayout) {
+  std::string values;
+  for (int i = 0; i < 24; ++i) values += static_cast<char>(i);
+  put("x.npy", npy_of("|u1", "(1, 3, 2, 4)", values));
+  request_.size = 0;
+  request_.inputs = {dir_ / "x.npy"};
+  expect_error(ExitCode::data, {"set data.layout", "--layout"}, [this] { (void)pack(request_); });
+  request_.layout = "NCHW";
+  EXPECT_THAT(pack(request_), ::testing::StartsWith("packed: 1 samples of 3x2x4"));
+  EXPECT_THAT(pack(request_), ::testing::StartsWith("already packed"));
+  request_.layout = "NHWC";
+  expect_error(ExitCode::usage, {"other options", "channels_last"}, [this] { (void)pack(request_); });
+  request_.out = dir_ / "out/last";
+  EXPECT_THAT(pack(request_), ::testing::StartsWith("packed: 1 samples of 4x3x2"));
+  std::vector<std::byte> image(24);
+  read_only_field(*open_mds(request_.out), 0, image);
+  EXPECT_EQ(std::to_integer<int>(image[1]), 4);  // the first channel of the second column
+}
+
+TEST_F(PackPictures, LayoutsAreForArrays) {
+  request_.layout = "NHWC";
+  expect_error(ExitCode::usage, {"data.layout"}, [this] { (void)pack(request_); });
+  write_bytes(dir_ / "images-idx3-ubyte", "");
+  request_ = {};
+  request_.inputs = {dir_ / "images-idx3-ubyte"};
+  request_.out = dir_ / "out/idx";
+  request_.layout = "NHWC";
+  expect_error(ExitCode::usage, {"--layout is for .npy"}, [this] { (void)pack(request_); });
+}
+
 TEST_F(PackPictures, SplitsMayBeLinks) {
   fs::rename(dir_ / "pics", dir_ / "elsewhere");
   for (const char* split : {"train", "test"}) {

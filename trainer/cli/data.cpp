@@ -86,6 +86,11 @@ void add_pack(CLI::App& data, Invocation& invocation, const data::Formats& forma
                     "With --size: use the square in the middle of a picture, instead of stretching it");
   command->add_option("--channels", request->channels, "Channels of pictures: 1, 3 or 4 (default: 3)")
       ->check(CLI::IsMember({1, 3, 4}));
+  command
+      ->add_option("--layout", request->layout,
+                   "Order of the four axes in .npy, .npz and .safetensors files: NCHW or NHWC (default: the "
+                   "one that fits)")
+      ->check(CLI::IsMember({"NCHW", "NHWC"}));
   command->add_option("--labels", request->labels, "File of labels in IDX, for images in IDX");
   command
       ->add_option(

@@ -26,6 +26,7 @@ struct PackRequest {
   std::int64_t size = 0;            // pixels of each side of a picture
   bool crop = false;                // pictures to their middle square
   std::int64_t channels = 0;        // of a picture
+  std::string layout;               // a word of data.layout, for arrays
   std::int64_t pad = 0;             // pixels
   std::string shard_size = "8MiB";  // as parse_bytes() reads it; not checked yet
   std::string compression = "none";

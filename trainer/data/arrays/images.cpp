@@ -65,7 +65,8 @@ ArrayImages read_as_images(const StoredArray& array, ArrayLayout layout) {
   const bool first = is_channel_count(shape[1]), last = is_channel_count(shape[3]);
   if (layout == ArrayLayout::automatic && first && last)
     refuse_array(array,
-                 fmt::format("its shape {} is either {} (NCHW) or {} (NHWC): set data.layout to NCHW or NHWC",
+                 fmt::format("its shape {} is either {} (NCHW) or {} (NHWC): set data.layout to NCHW or "
+                             "NHWC (in `ebb data pack`: --layout)",
                              header.extents(), reading_text(reading(shape, false)),
                              reading_text(reading(shape, true))));
   const bool channels_last = layout == ArrayLayout::automatic ? last : layout == ArrayLayout::channels_last;

@@ -54,6 +54,7 @@ DataConfig source_of(const Format& format, const PackRequest& request, const For
   if (request.size > 0) keys.push_back(fmt::format("data.size={}", request.size));
   if (request.crop) keys.emplace_back("data.crop=center");
   if (request.channels > 0) keys.push_back(fmt::format("data.channels={}", request.channels));
+  if (!request.layout.empty()) keys.push_back("data.layout=" + request.layout);
   if (request.test_share > 0) keys.push_back(fmt::format("data.test_share={}", request.test_share));
   config::Section root;
   root.section("data", config, "");
@@ -108,6 +109,10 @@ std::string pack_images(const PackRequest& request, const Formats& formats, cons
     throw Error(
         ExitCode::usage,
         "data pack: --size, --crop and --channels are for pictures; IDX images get another size by --pad");
+  if (!request.layout.empty())
+    throw Error(ExitCode::usage,
+                "data pack: --layout is for .npy, .npz and .safetensors files; the header of "
+                "an IDX file says where its channels are");
   PackOptions options;
   options.images = input;
   options.labels = request.labels;

@@ -49,16 +49,20 @@ MdsColumn column_of(const core::FieldSpec& field, const std::string& source) {
 
 json recipe_of(const DataConfig& config, const json& source, const std::string& split,
                const MdsWriterOptions& options) {
-  return {{"version", 1},
-          {"source", source},
-          {"format", config.format},
-          {"split", split},
-          {"test_share", config.test_share},
-          {"size", config.pictures.size.value_or(0)},
-          {"crop", config.pictures.crop},
-          {"channels", config.pictures.channels},
-          {"shard_bytes", options.shard_bytes},
-          {"compression", options.compression}};
+  json recipe{{"version", 1},
+              {"source", source},
+              {"format", config.format},
+              {"split", split},
+              {"test_share", config.test_share},
+              {"size", config.pictures.size.value_or(0)},
+              {"crop", config.pictures.crop},
+              {"channels", config.pictures.channels},
+              {"shard_bytes", options.shard_bytes},
+              {"compression", options.compression}};
+  // Only if it is given, so that complete outputs of older versions stay complete.
+  if (config.layout != ArrayLayout::automatic)
+    recipe["channels_last"] = config.layout == ArrayLayout::channels_last;
+  return recipe;
 }
 
 // An output within the source would be part of the next reading of it.
