@@ -34,19 +34,26 @@ struct ModelConfig {
   }
 };
 
+// The message of the Error(usage) that loading throws; empty if it throws none.
+std::string refusal_of(Section& root, const std::string& yaml,
+                       const std::vector<std::string>& overrides = {}) {
+  try {
+    config::load_text(yaml, "a.yaml", overrides, root);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+  return "";
+}
+
 class Condition : public ConfigTest {
  protected:
   std::string load_or_refusal(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
     config_ = {};
     Section root;
     config_.describe(root);
-    try {
-      config::load_text(yaml, "a.yaml", overrides, root);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::usage);
-      return error.what();
-    }
-    return resolved_yaml(root);
+    const std::string refused = refusal_of(root, yaml, overrides);
+    return refused.empty() ? resolved_yaml(root) : refused;
   }
   ModelConfig config_;
 };
@@ -102,12 +109,8 @@ class SharedKey : public ::testing::Test {
  protected:
   void SetUp() override { config_.describe(root_); }
   std::string outcome_of(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
-    try {
-      config::load_text(yaml, "a.yaml", overrides, root_);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return resolved_yaml(root_);
+    const std::string refused = refusal_of(root_, yaml, overrides);
+    return refused.empty() ? resolved_yaml(root_) : refused;
   }
   SharedKeys config_;
   Section root_;
@@ -171,16 +174,11 @@ TEST(ConditionalRule, IsCheckedOnlyWhereItsConditionsHold) {
               });
             });
       });
-  const auto refusal = [&](const std::string& yaml) -> std::string {
+  const auto refusal = [&](const std::string& yaml) {
     checked.clear();
     low = 3, high = 2;
     outer = inner = false;
-    try {
-      config::load_text(yaml, "a.yaml", {}, root);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return refusal_of(root, yaml);
   };
   using ::testing::IsEmpty;
   using ::testing::UnorderedElementsAre;
