@@ -76,7 +76,7 @@ MdsFieldColumn find_column(const MdsIndex& index, const std::string& field) {
     (void)fixed_bytes(found->name, found->encoding, index.folder.string());
   MdsFieldColumn column;
   column.column = static_cast<std::size_t>(found - index.columns.begin());
-  if (field == core::kImageField && holds_pictures(found->encoding)) return column;
+  if (is_picture_column(*found)) return column;
   if (field == core::kImageField) {
     set_image(index, *found, column);
   } else if (field == core::kLabelField) {

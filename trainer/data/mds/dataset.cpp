@@ -135,7 +135,7 @@ class MdsDataset final : public Dataset {
   // Only pictures have a size and channels to choose.
   void set_pictures(MdsFieldColumn& column, const PictureConfig& settings) {
     const MdsColumn& source = index_.columns[column.column];
-    if (holds_pictures(source.encoding)) {
+    if (is_picture_column(source)) {
       pictures_.emplace(index_, column.column, settings);
       column.field = pictures_->field([this]() -> const MdsShard& { return open(0); });
     } else if (source.name == core::kImageField && settings.size) {

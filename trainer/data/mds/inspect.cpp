@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -73,11 +74,6 @@ std::string preview(const MdsColumn& column, const std::vector<std::byte>& value
     return fmt::format("\"{}\"{}", text, bytes > std::ssize(value) ? "..." : "");
   }
   return fmt::format("{} bytes", bytes);
-}
-
-// Only such a column can become a sample's image.
-bool is_picture_to_read(const MdsColumn& column) {
-  return column.name == core::kImageField && holds_pictures(column.encoding);
 }
 
 // The size of the first picture; of a damaged one the fault.
@@ -157,8 +153,8 @@ std::string inspect_mds(const fs::path& folder) {
     const std::int64_t shown = column.bytes ? extent.bytes : std::min(extent.bytes, kPreviewBytes);
     std::vector<std::byte> value(static_cast<std::size_t>(shown));
     opened.shard->read_at(extent.begin, value);
-    const std::string shown_value = is_picture_to_read(column) ? picture_text(index, c, *opened.shard)
-                                                               : preview(column, value, extent.bytes);
+    const std::string shown_value = is_picture_column(column) ? picture_text(index, c, *opened.shard)
+                                                              : preview(column, value, extent.bytes);
     text += fmt::format("  {:<10} {:<24} {:<8} {}\n", column.name, column.encoding,
                         column.bytes ? std::to_string(*column.bytes) : "varies", shown_value);
   }
@@ -169,9 +165,9 @@ std::string verify_mds(const fs::path& folder, const Progress& progress) {
   const MdsIndex index = read_mds_index(folder);
   check_shard_files(index);
   const Totals totals = total(index);
-  std::vector<MdsPictures> pictures;
+  std::optional<MdsPictures> pictures;
   for (std::size_t c = 0; c < index.columns.size(); ++c)
-    if (is_picture_to_read(index.columns[c])) pictures.emplace_back(index, c, PictureConfig{});
+    if (is_picture_column(index.columns[c])) pictures.emplace(index, c, PictureConfig{});
   PictureFaults faults;
   OpenShard opened;
   for (std::size_t i = 0; i < index.shards.size(); ++i) {
@@ -180,7 +176,7 @@ std::string verify_mds(const fs::path& folder, const Progress& progress) {
     open_checked(index, i, opened);
     for (std::int64_t s = 0; s < shard.samples; ++s) {
       (void)opened.shard->find(s, 0);
-      for (const MdsPictures& column : pictures) faults.check([&] { (void)column.decode(*opened.shard, s); });
+      if (pictures) faults.check([&] { (void)pictures->decode(*opened.shard, s); });
     }
   }
   faults.require_none(folder.string(), "picture", "write the dataset again without");

@@ -68,8 +68,10 @@ std::string name_of(const MdsShard& shard, std::int64_t sample) {
 
 }  // namespace
 
-bool holds_pictures(std::string_view encoding) {
-  return encoding == "jpeg" || encoding.starts_with("jpeg:") || encoding == "png" || encoding == kPil;
+bool is_picture_column(const MdsColumn& column) {
+  const std::string_view encoding = column.encoding;
+  return column.name == core::kImageField &&
+         (encoding == "jpeg" || encoding.starts_with("jpeg:") || encoding == "png" || encoding == kPil);
 }
 
 MdsPictures::MdsPictures(const MdsIndex& index, std::size_t column, PictureConfig settings)

@@ -15,9 +15,10 @@
 
 namespace ebb::data {
 
-// Whether the values of a column are encoded pictures: jpeg (also with a quality) and png, which are whole
-// files, and pil, which is little-endian u32 width, height, length of the mode; the mode; the pixels.
-bool holds_pictures(std::string_view encoding);
+// Whether a column is the image of samples and holds encoded pictures: jpeg (also with a quality) and png,
+// which are whole files, and pil, which is little-endian u32 width, height, length of the mode; the mode; the
+// pixels. Pictures in other columns are never decoded.
+bool is_picture_column(const MdsColumn& column);
 
 // Decodes the values of a column of pictures. The first value decides the size of samples unless the settings
 // have one. Every error is Error(data) with the shard and the sample, or of MdsShard.
